@@ -1,0 +1,124 @@
+"""Joint names, limbs, left/right pairs and OKS constants of the skeletons in use.
+
+The OKS sigmas of the limb joints are COCO's (https://cocodataset.org/#keypoints-eval); COCO has no
+``head_bottom`` and ``head_top``, and copying its eye sigmas by index, as several code bases do, makes
+these two joints far too strict. We take the shoulders' 0.079 for ``head_bottom`` and 0.06 for
+``head_top``, which crowd-workers place about as well as the neck and the crown can be placed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A named, ordered set of K joints.
+
+    Attributes:
+        name: Name of the skeleton, as written on the command line and into files.
+        joints: K joint names; their order is the order of every ``[.., K, ..]`` array.
+        limbs: Pairs of joint names that are connected when drawn.
+        sigmas: K OKS constants sigma (the OKS falloff is k = 2 sigma).
+        unused: Joints that have a slot but are never annotated nor predicted.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    limbs: tuple[tuple[str, str], ...]
+    sigmas: tuple[float, ...]
+    unused: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if len(self.sigmas) != len(self.joints):
+            raise ValueError(f"{len(self.joints)} joints but {len(self.sigmas)} sigmas")
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def index(self, joint: str) -> int:
+        """Slot of a joint; ``ValueError`` if the skeleton has none of that name."""
+        return self.joints.index(joint)
+
+    @cached_property
+    def flip_permutation(self) -> NDArray[np.int64]:
+        """[K] slots after mirroring the image: each left joint's slot holds its right twin's."""
+        return np.array([self.joints.index(_mirrored(joint)) for joint in self.joints], dtype=np.int64)
+
+    @cached_property
+    def in_use(self) -> NDArray[np.int64]:
+        """Slots of the joints that are annotated and predicted, ascending."""
+        return np.array([k for k, joint in enumerate(self.joints) if joint not in self.unused], dtype=np.int64)
+
+    @cached_property
+    def limb_slots(self) -> NDArray[np.int64]:
+        """[L, 2] slots of the limbs' ends."""
+        return np.array([[self.index(a), self.index(b)] for a, b in self.limbs], dtype=np.int64)
+
+    @cached_property
+    def oks_sigmas(self) -> NDArray[np.float32]:
+        """[K] OKS sigmas as an array."""
+        return np.array(self.sigmas, dtype=np.float32)
+
+
+def _mirrored(joint: str) -> str:
+    if joint.startswith("left_"):
+        return "right_" + joint.removeprefix("left_")
+    if joint.startswith("right_"):
+        return "left_" + joint.removeprefix("right_")
+    return joint
+
+
+_LIMB_JOINTS = (
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+    "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+)  # fmt: skip
+_LIMB_SIGMAS = (0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089)
+_ARMS_AND_LEGS = (
+    ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
+    ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
+    ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
+    ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+)  # fmt: skip
+_TRUNK = (
+    ("left_shoulder", "right_shoulder"), ("left_shoulder", "left_hip"),
+    ("right_shoulder", "right_hip"), ("left_hip", "right_hip"),
+)  # fmt: skip
+
+POSETRACK = Skeleton(
+    name="posetrack",
+    joints=("nose", "head_bottom", "head_top", "left_ear", "right_ear", *_LIMB_JOINTS),
+    limbs=(("head_bottom", "nose"), ("nose", "head_top"), *_TRUNK, *_ARMS_AND_LEGS),
+    sigmas=(0.026, 0.079, 0.06, 0.035, 0.035, *_LIMB_SIGMAS),
+    unused=frozenset({"left_ear", "right_ear"}),
+)
+"""PoseTrack18: 17 slots in file order, 15 in use (its ears are placeholders)."""
+
+COCO = Skeleton(
+    name="coco",
+    joints=("nose", "left_eye", "right_eye", "left_ear", "right_ear", *_LIMB_JOINTS),
+    limbs=(
+        ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
+        *_TRUNK, *_ARMS_AND_LEGS,
+    ),  # fmt: skip
+    sigmas=(0.026, 0.025, 0.025, 0.035, 0.035, *_LIMB_SIGMAS),
+)
+"""COCO keypoints: 17 joints."""
+
+LSP = Skeleton(
+    name="lsp",
+    joints=(
+        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
+        "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+        "head_bottom", "head_top",
+    ),  # fmt: skip
+    limbs=(("head_bottom", "head_top"), *_TRUNK, *_ARMS_AND_LEGS),
+    sigmas=(0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.062, 0.072, 0.079, 0.079, 0.072, 0.062, 0.079, 0.06),
+)
+"""Leeds Sports Pose: 14 joints."""
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (POSETRACK, COCO, LSP)}

@@ -1,0 +1,121 @@
+"""The stages of the pipeline, as protocols. Bring your own: a class with the method is a stage.
+
+Stages know the types and nothing of each other; ``pipeline.py`` alone knows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Protocol, Self
+
+from posetrack.skeletons import Skeleton
+from posetrack.types import BoolArray, Boxes, FloatArray, Frame, Image, Poses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceInfo:
+    """What is known of a source before it is read.
+
+    Attributes:
+        name: Short name for outputs (the file's stem, the folder's name, ``camera0``).
+        width, height: Upright size in pixels.
+        fps: Nominal frames per second; None if the source does not say (a folder of images).
+        frame_count: Frames that will be delivered; an estimate, None if unknown (streams, damaged headers).
+        path: The file the sound is taken from; None for cameras, streams and images.
+    """
+
+    name: str
+    width: int
+    height: int
+    fps: Fraction | None
+    frame_count: int | None
+    path: str | None
+
+
+class FrameSource(Protocol):
+    """Delivers upright RGB frames in order; a context manager that lets go of its file or device."""
+
+    @property
+    def info(self) -> SourceInfo: ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Detector(Protocol):
+    """Finds people."""
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        """Boxes of the people in each image (uint8 [H, W, 3] RGB), in source pixels, best score first."""
+        ...
+
+
+class Flow(Protocol):
+    """Motion from one frame to the next, which samples itself."""
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Displacement of points of the *previous* frame.
+
+        Args:
+            xy: float32 [M, 2], points in the previous frame, source pixels.
+
+        Returns:
+            float32 [M, 2], where they went minus where they were (pixels); and bool [M]: the
+            displacement can be trusted. Points outside the frame are not valid, and have displacement 0.
+        """
+        ...
+
+
+class FlowEstimator(Protocol):
+    """Estimates motion between consecutive frames."""
+
+    def estimate(self, previous: Image, current: Image) -> Flow:
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""
+        ...
+
+
+class PoseEstimator(Protocol):
+    """Finds the joints of the people in given boxes."""
+
+    @property
+    def skeleton(self) -> Skeleton: ...
+
+    def estimate(self, image: Image, boxes: Boxes) -> Poses:
+        """One pose for every box, in the boxes' order, joints in source pixels, not linked."""
+        ...
+
+
+class Linker(Protocol):
+    """Gives every pose the id of the track that it continues, or a new one."""
+
+    def link(self, poses: Poses, flow: Flow) -> Poses:
+        """The same poses in the same order, with ids; ``flow`` leads from the previous frame to theirs."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the past (a shot cut): nobody is linked across. Ids are never given again."""
+        ...
+
+
+class Sink(Protocol):
+    """Writes results as they come. Its file bears its final name only once it is complete."""
+
+    def write(self, frame: Frame, poses: Poses) -> None:
+        """Append one frame. Every frame is written, also those without people."""
+        ...
+
+    def close(self) -> None:
+        """Finish the file and give it its name (also after an interruption: with the frames so far)."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what was written: the file is not wanted."""
+        ...
