@@ -1,0 +1,117 @@
+"""Cutting people out of frames, and bringing their joints back to source pixels.
+
+A crop is described by the affine map from its pixels to source pixels, both with pixel centres at integer
+coordinates. Half-pixel offsets are part of the map, so crop and source agree to a fraction of a pixel.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.types import FloatArray, Image
+
+Transforms = NDArray[np.float64]
+
+BORDER_RGB = (124, 116, 104)
+"""Colour outside the frame: the mean colour of photographs (ImageNet's), which networks see as nothing."""
+
+
+def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float) -> Transforms:
+    """Maps from crop pixels to source pixels for upright crops around boxes.
+
+    A box grows to the crop's aspect ratio about its centre, then by ``padding`` (1.25 in Xiao et al.'s code),
+    so that the whole person is seen undistorted.
+
+    Args:
+        boxes: float [N, 4], x1 y1 x2 y2, source pixels.
+        size: Width and height of the crops.
+        padding: Factor on both sides of the grown box.
+
+    Returns:
+        float64 [N, 2, 3].
+    """
+    width, height = size
+    corners = np.asarray(boxes, dtype=np.float64)
+    centres = (corners[:, :2] + corners[:, 2:]) / 2
+    sides = np.maximum(corners[:, 2:] - corners[:, :2], 1.0)
+    pixels = padding * np.maximum(sides[:, 0] / width, sides[:, 1] / height)
+    return transforms_about(centres, pixels, np.zeros(len(pixels)), size)
+
+
+def transforms_about(
+    centres: NDArray[np.float64], pixels: NDArray[np.float64], angles: NDArray[np.float64], size: tuple[int, int]
+) -> Transforms:
+    """Maps from crop to source pixels for turned crops.
+
+    Args:
+        centres: [N, 2] source point in the middle of the crop.
+        pixels: [N] source pixels per crop pixel.
+        angles: [N] radians by which the crop is turned.
+        size: Width and height of the crops.
+
+    Returns:
+        float64 [N, 2, 3].
+    """
+    middle = (np.array(size, dtype=np.float64) - 1) / 2
+    cosine, sine = pixels * np.cos(angles), pixels * np.sin(angles)
+    linear = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)
+    return np.concatenate([linear, (centres - linear @ middle)[..., None]], axis=-1)
+
+
+def to_source(points: NDArray[np.floating], transforms: Transforms) -> FloatArray:
+    """Points of crops in source pixels.
+
+    Args:
+        points: [N, K, 2] crop pixels.
+        transforms: [N, 2, 3] from ``box_transforms``.
+
+    Returns:
+        float32 [N, K, 2].
+    """
+    return (points @ transforms[:, :, :2].swapaxes(1, 2) + transforms[:, None, :, 2]).astype(np.float32)
+
+
+def to_crop(points: NDArray[np.floating], transforms: Transforms) -> NDArray[np.float64]:
+    """Source points [N, K, 2] in the pixels of their crops: the inverse of ``to_source``."""
+    inverse = np.linalg.inv(transforms[:, :, :2]).swapaxes(1, 2)
+    return np.asarray((points - transforms[:, None, :, 2]) @ inverse)
+
+
+def extract_crops(image: Image, transforms: Transforms, size: tuple[int, int]) -> Image:
+    """Cut crops out of an image, without aliasing where they are smaller than their source.
+
+    Args:
+        image: uint8 [H, W, 3].
+        transforms: [N, 2, 3] from crop to source pixels.
+        size: Width and height of the crops.
+
+    Returns:
+        uint8 [N, height, width, 3].
+    """
+    width, height = size
+    crops = np.empty((len(transforms), height, width, 3), np.uint8)
+    pyramid = {1: image}
+    for crop, transform in zip(crops, transforms, strict=True):
+        # Bilinear sampling reads four source pixels: finer sources are halved first, by area, until that suffices.
+        shrink = 1
+        while np.hypot(transform[0, 0], transform[1, 0]) >= 2 * shrink:
+            shrink *= 2
+            if shrink not in pyramid:
+                pyramid[shrink] = _halved(pyramid[shrink // 2])
+        matrix = transform / shrink
+        matrix[:, 2] += 0.5 / shrink - 0.5
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(
+            pyramid[shrink], matrix, size, dst=crop, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=BORDER_RGB
+        )
+    return crops
+
+
+def _halved(image: Image) -> Image:
+    """Half the size by averaging 2x2 pixels; an odd last row or column is repeated first."""
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,284 @@
+"""The training loop that all networks share: schedule, weight averaging, checkpoints, curve, validation.
+
+What is learnt is a ``Task``; how long and how fast is a ``Schedule``. A run leaves in its output folder
+``checkpoint.pt`` (to go on from), ``curve.csv`` (a row per epoch), ``last.safetensors`` and
+``best.safetensors`` (averaged weights, in the form that the pipeline loads).
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError, WeightsError
+
+Batch = TypeVar("Batch")
+BatchIn = TypeVar("BatchIn", contravariant=True)
+BatchOut = TypeVar("BatchOut", covariant=True)
+Record = dict[str, float]
+
+
+class Batches(Protocol[BatchOut]):
+    """One epoch's batches, the same for the same epoch however often they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[BatchOut]: ...
+
+
+class Task(Protocol[Batch]):
+    """What is learnt: a network, its data, its losses and its validation."""
+
+    network: nn.Module
+    score: str
+    """The validation figure by which the best weights are kept (higher is better)."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The optimiser's groups; ``rate`` in a group multiplies the schedule's learning rate."""
+        ...
+
+    def batches(self, epoch: int) -> Batches[Batch]:
+        """The epoch's batches (from 0), deterministic in the task's seed and the epoch."""
+        ...
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Named scalar losses of ``self.network`` on a batch; the loop minimises their sum."""
+        ...
+
+    def validate(self, network: nn.Module) -> Record:
+        """Named validation figures of a network (the averaged one)."""
+        ...
+
+    def save(self, network: nn.Module, path: Path) -> None:
+        """Write a network in the form that the pipeline loads."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and how fast to learn.
+
+    Attributes:
+        epochs: Passes over the data.
+        learning_rate: Adam's, after the warm-up.
+        decay: ``steps`` divides the rate by ten at each of ``steps`` (Xiao et al., section 4.1);
+            ``cosine`` lets it fall smoothly to a hundredth.
+        steps: Epochs at which the rate falls.
+        warmup_iterations: Iterations over which the rate rises linearly from zero.
+        weight_decay: AdamW's decoupled decay; 0 is plain Adam.
+        weight_average_decay: Decay of the running average of the weights, per iteration.
+        gradient_norm: Gradients longer than this are shortened to it.
+        validate_every_epochs: Epochs from one validation to the next (the last is always validated).
+        threads: CPU threads of the networks; 0 leaves torch's choice.
+        precision: ``bf16`` trains under autocast.
+        device: ``cpu``, ``cuda``, ``cuda:1``...
+        seed: Of weights, order and augmentation.
+    """
+
+    epochs: int
+    learning_rate: float = 1e-3
+    decay: Literal["steps", "cosine"] = "steps"
+    steps: tuple[int, ...] = ()
+    warmup_iterations: int = 200
+    weight_decay: float = 0.0
+    weight_average_decay: float = 0.999
+    gradient_norm: float = 10.0
+    validate_every_epochs: int = 1
+    threads: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ConfigError(f"schedule.epochs is {self.epochs}; give at least 1.")
+        if self.learning_rate <= 0:
+            raise ConfigError(f"schedule.learning_rate is {self.learning_rate}; give a positive number.")
+        if self.decay not in ("steps", "cosine"):
+            raise ConfigError(f"schedule.decay is {self.decay!r}; choose 'steps' or 'cosine'.")
+        if self.precision not in ("fp32", "bf16"):
+            raise ConfigError(f"schedule.precision is {self.precision!r}; choose 'fp32' or 'bf16'.")
+        if not 0 <= self.weight_average_decay < 1:
+            raise ConfigError(f"schedule.weight_average_decay is {self.weight_average_decay}; give 0 to below 1.")
+
+    def rate(self, iteration: int, iterations_per_epoch: int) -> float:
+        """Learning rate at an iteration counted from the start of the run.
+
+        >>> schedule = Schedule(epochs=3, learning_rate=1.0, steps=(1, 2), warmup_iterations=0)
+        >>> [round(schedule.rate(i, 10), 3) for i in (0, 10, 20)]
+        [1.0, 0.1, 0.01]
+        """
+        warm = min(1.0, (iteration + 1) / self.warmup_iterations) if self.warmup_iterations else 1.0
+        if self.decay == "steps":
+            passed = sum(iteration >= step * iterations_per_epoch for step in self.steps)
+            return self.learning_rate * warm * 0.1**passed
+        share = iteration / (self.epochs * iterations_per_epoch)
+        return self.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+class WeightAverage:
+    """Exponential running average of a network's weights and statistics.
+
+    The decay grows to its value over the first iterations, so that the start is forgotten soon.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, iteration: int) -> None:
+        """Move the average towards the network's present weights."""
+        decay = min(self.decay, (1 + iteration) / (10 + iteration))
+        current = network.state_dict()
+        for name, average in self.network.state_dict().items():
+            if average.is_floating_point():
+                average.lerp_(current[name].to(average.dtype), 1 - decay)
+            else:
+                average.copy_(current[name])
+
+
+@dataclass
+class _Run(Generic[Batch]):
+    """A training under way: everything that a checkpoint must hold."""
+
+    task: Task[Batch]
+    schedule: Schedule
+    output: Path
+    optimiser: torch.optim.Optimizer
+    average: WeightAverage
+    epoch: int = 0
+    iteration: int = 0
+    rows: list[Record] = field(default_factory=list)
+
+    def save_checkpoint(self) -> None:
+        state = {
+            "network": self.task.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epoch": self.epoch,
+            "iteration": self.iteration,
+            "rows": self.rows,
+        }
+        temporary = self.output / "checkpoint.pt.part"
+        torch.save(state, temporary)
+        os.replace(temporary, self.output / "checkpoint.pt")
+
+    def load_checkpoint(self) -> None:
+        path = self.output / "checkpoint.pt"
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location=self.schedule.device, weights_only=True)
+            self.task.network.load_state_dict(state["network"])
+            self.average.network.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise WeightsError(
+                f"{path} does not belong to this configuration; give another output folder or remove it."
+            ) from error
+        self.epoch, self.iteration, self.rows = state["epoch"], state["iteration"], state["rows"]
+
+    def write_curve(self) -> None:
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        temporary = self.output / "curve.csv.part"
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(temporary, self.output / "curve.csv")
+
+
+class Observer(Protocol):
+    """Is told of the progress (a progress bar, a log)."""
+
+    def iteration(self, epoch: int, done: int, total: int, loss: float) -> None: ...
+
+    def epoch(self, row: Record) -> None: ...
+
+
+def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer) -> list[Record]:
+    """Train a task, going on from ``output/checkpoint.pt`` if there is one.
+
+    Returns:
+        The learning curve: a record per epoch (epoch, learning rate, losses, validation figures, seconds).
+
+    Raises:
+        WeightsError: the checkpoint belongs to another network.
+    """
+    if schedule.threads:
+        torch.set_num_threads(schedule.threads)
+    torch.manual_seed(schedule.seed)
+    output.mkdir(parents=True, exist_ok=True)
+    task.network.to(schedule.device)
+    optimiser = torch.optim.AdamW(
+        [{"rate": 1.0, **group} for group in task.parameter_groups()],
+        lr=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
+    )
+    run = _Run(task, schedule, output, optimiser, WeightAverage(task.network, schedule.weight_average_decay))
+    run.load_checkpoint()
+    while run.epoch < schedule.epochs:
+        start = time.perf_counter()
+        row = _train_epoch(run, observer)
+        run.epoch += 1
+        if run.epoch % schedule.validate_every_epochs == 0 or run.epoch == schedule.epochs:
+            row |= task.validate(run.average.network)
+        row["seconds"] = round(time.perf_counter() - start, 1)
+        run.rows.append(row)
+        _keep(run)
+        observer.epoch(row)
+    return run.rows
+
+
+def _keep(run: _Run[Any]) -> None:
+    """Write down what the epoch has brought."""
+    run.task.save(run.average.network, run.output / "last.safetensors")
+    scores = [row[run.task.score] for row in run.rows if run.task.score in row]
+    if run.task.score in run.rows[-1] and scores[-1] == max(scores):
+        run.task.save(run.average.network, run.output / "best.safetensors")
+    run.write_curve()
+    run.save_checkpoint()
+
+
+def _autocast(schedule: Schedule) -> AbstractContextManager[Any]:
+    if schedule.precision == "bf16":
+        return torch.autocast(torch.device(schedule.device).type, torch.bfloat16)
+    return nullcontext()
+
+
+def _train_epoch(run: _Run[Batch], observer: Observer) -> Record:
+    task, schedule = run.task, run.schedule
+    task.network.train()
+    batches = task.batches(run.epoch)
+    totals: Record = {}
+    rate = 0.0
+    for done, batch in enumerate(batches, start=1):
+        rate = schedule.rate(run.iteration, len(batches))
+        for group in run.optimiser.param_groups:
+            group["lr"] = rate * group["rate"]
+        with _autocast(schedule):
+            losses = task.losses(batch)
+        total = torch.stack(list(losses.values())).sum()
+        run.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(task.network.parameters(), schedule.gradient_norm)
+        run.optimiser.step()
+        run.average.update(task.network, run.iteration)
+        run.iteration += 1
+        for name, value in losses.items():
+            totals[name] = totals.get(name, 0.0) + value.item()
+        observer.iteration(run.epoch, done, len(batches), total.item())
+    means = {f"loss_{name}": value / len(batches) for name, value in totals.items()}
+    return {"epoch": float(run.epoch + 1), "learning_rate": rate, **means}
