@@ -1,0 +1,75 @@
+"""Files that bear their name only once they are complete."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from posetrack.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; make room or write elsewhere",
+    errno.EDQUOT: "the disk quota is used up; make room or write elsewhere",
+    errno.EACCES: "no permission to write there; choose another folder",
+    errno.EPERM: "no permission to write there; choose another folder",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOENT: "the folder does not exist; create it first",
+    errno.ENOTDIR: "its parent is not a folder; choose another path",
+    errno.EISDIR: "it is a folder; choose another name",
+}
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turns the system's errors while writing ``path`` into one ``OutputError`` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+        raise OutputError(f"Cannot write {path}: {reason}.") from error
+
+
+class PendingFile:
+    """A binary file written under a temporary name beside its own, which ``commit`` gives it.
+
+    Args:
+        path: The final name; an existing file is replaced by ``commit``, and untouched until then.
+
+    Raises:
+        OutputError: from every method, when the system refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        with output_errors(path):
+            self.stream = open(self._temporary, "wb")
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        with output_errors(self.path):
+            self.stream.write(data)
+
+    def commit(self) -> None:
+        """Complete: the file takes its name. Leaves nothing behind if that fails."""
+        try:
+            with output_errors(self.path):
+                self.stream.close()
+                os.replace(self._temporary, self.path)
+        except OutputError:
+            self.discard()
+            raise
+
+    def clear(self) -> None:
+        """Give back the room that the file takes; it is going to be discarded."""
+        if not self.stream.closed:
+            os.truncate(self._temporary, 0)
+
+    def discard(self) -> None:
+        """Remove what was written. Does no harm after ``commit``, or twice."""
+        with suppress(OSError):  # what cannot be flushed to a full disk is being thrown away
+            self.stream.close()
+        self._temporary.unlink(missing_ok=True)
