@@ -50,7 +50,7 @@ def gaussian_targets(points: NDArray[np.floating], size: tuple[int, int], sigma:
 def _peaks(heatmaps: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
     """Column, row and value of the highest cell of each heatmap [N, K, h, w], each [N, K]."""
     width = heatmaps.shape[-1]
-    flat = heatmaps.reshape(*heatmaps.shape[:2], -1)
+    flat = heatmaps.reshape(*heatmaps.shape[:2], width * heatmaps.shape[-2])
     best = flat.argmax(axis=-1)
     scores = np.take_along_axis(flat, best[..., None], axis=-1)[..., 0]
     return best % width, best // width, scores

@@ -1,0 +1,44 @@
+"""posetrack: footage of several people becomes identified, tracked body poses.
+
+    import posetrack
+
+    tracker = posetrack.PoseTracker()
+    for frame, poses in tracker.track("video.mp4"):
+        print(frame.index, poses.track_ids, poses.keypoints.shape)
+
+    posetrack.run("video.mp4", "results")             # annotated video and JSON, like the command line
+    result = posetrack.evaluate("truth/", "results/")  # as the official PoseTrack evaluator computes it
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from posetrack.evaluation import evaluate as evaluate
+    from posetrack.runner import run as run
+    from posetrack.pose_tracker import PoseTracker as PoseTracker
+    from posetrack.types import Boxes as Boxes
+    from posetrack.types import Frame as Frame
+    from posetrack.types import Poses as Poses
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Boxes": "posetrack.types",
+    "Frame": "posetrack.types",
+    "PoseTracker": "posetrack.pose_tracker",
+    "Poses": "posetrack.types",
+    "evaluate": "posetrack.evaluation",
+    "run": "posetrack.runner",
+}
+"""Where the public names live: they are imported on first use, so that ``import posetrack`` takes no time."""
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'posetrack' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

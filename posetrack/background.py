@@ -1,0 +1,66 @@
+"""Running one part of a chain of generators ahead of the rest, in a thread."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+_POLL_S = 0.1
+"""How often a blocked producer looks whether anybody still wants its items."""
+
+
+class _End:
+    """Travels through the queue behind the last item, with the error that ended the iteration, if any."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def ahead(items: Iterable[Item], capacity: int) -> Iterator[Item]:
+    """The same items in the same order, made up to ``capacity`` ahead in a thread of their own.
+
+    An error of the iteration is raised where its item would have come. Closing the generator (also by an
+    error or Ctrl-C in the consumer) ends the thread before it returns, and closes ``items`` if it is a generator.
+    """
+    ready: queue.Queue[Item | _End] = queue.Queue(maxsize=capacity)
+    unwanted = threading.Event()
+    thread = threading.Thread(target=_produce, args=(items, ready, unwanted), daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        unwanted.set()
+        thread.join()
+
+
+def _produce(items: Iterable[Item], ready: queue.Queue[Item | _End], unwanted: threading.Event) -> None:
+    end = _End(None)
+    iterator = iter(items)
+    try:
+        for item in iterator:
+            if not _offer(item, ready, unwanted):
+                break
+    except BaseException as error:  # noqa: BLE001 (not handled here: handed over to the consumer's thread)
+        end.error = error
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+    _offer(end, ready, unwanted)
+
+
+def _offer(item: Item | _End, ready: queue.Queue[Item | _End], unwanted: threading.Event) -> bool:
+    while not unwanted.is_set():
+        try:
+            ready.put(item, timeout=_POLL_S)
+        except queue.Full:
+            continue
+        return True
+    return False

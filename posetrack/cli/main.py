@@ -1,0 +1,56 @@
+"""The command line: a thin shell. Each command parses, calls one documented Python function, and prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from posetrack import __version__
+from posetrack.cli.convert import convert
+from posetrack.cli.demo import demo
+from posetrack.cli.eval import evaluate
+from posetrack.cli.run import run
+from posetrack.cli.train import train
+from posetrack.errors import PoseTrackError
+
+BAD_INPUT = 2
+"""Exit status where the user can cure it: one sentence on standard error, no traceback."""
+
+app = typer.Typer(
+    name="posetrack",
+    help="Turns footage of several people into identified, tracked body poses.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run)
+app.command("demo")(demo)
+app.command("eval")(evaluate)
+app.command("convert")(convert)
+app.add_typer(train, name="train")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"posetrack {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Turns footage of several people into identified, tracked body poses."""
+
+
+def main() -> None:
+    """Entry point of the ``posetrack`` command."""
+    try:
+        app()
+    except PoseTrackError as error:
+        print(f"posetrack: {error}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None

@@ -1,0 +1,117 @@
+"""``PoseTracker``: the pipeline with its networks, ready to use from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+
+from posetrack.errors import ConfigError
+from posetrack.flow import FLOWS
+from posetrack.models.detector import load_detector
+from posetrack.models.devices import resolve_device
+from posetrack.models.pose import HeatmapPoseEstimator
+from posetrack.models.pose_weights import load_pose_network
+from posetrack.pipeline import Pipeline
+from posetrack.presets import Preset, get_preset
+from posetrack.stages import Detector, FlowEstimator, FrameSource, PoseEstimator
+from posetrack.stopwatch import Stopwatch
+from posetrack.tracker import FlowLinker
+from posetrack.types import Frame, Image, Poses
+from posetrack.video import open_source
+
+BUNDLED = Path(str(files("posetrack.models") / "bundled"))
+"""Folder of the networks that the package brings."""
+
+
+class PoseTracker:
+    """Finds and follows people. The networks are loaded once; every ``track`` numbers its people from 0.
+
+    Args:
+        preset: Name of a preset, or a preset of one's own (see ``posetrack.presets``).
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        detector: Instead of the preset's: anything with ``Detector.detect``.
+        pose: Instead of the preset's: anything with ``PoseEstimator.estimate`` and ``skeleton``.
+        flow: Instead of the preset's: anything with ``FlowEstimator.estimate``.
+        stopwatch: Where the time of each stage is added up.
+
+    Raises:
+        ConfigError: unknown preset, device or setting.
+        WeightsError: a network's file is missing or damaged.
+    """
+
+    def __init__(  # noqa: PLR0913 (the three stages that one may bring, and where they run)
+        self,
+        preset: str | Preset = "lite",
+        *,
+        device: str = "auto",
+        detector: Detector | None = None,
+        pose: PoseEstimator | None = None,
+        flow: FlowEstimator | None = None,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
+        self.preset = get_preset(preset) if isinstance(preset, str) else preset
+        self.stopwatch = stopwatch or Stopwatch()
+        resolved = resolve_device(device)
+        self._detector = detector or load_detector(BUNDLED / self.preset.detector, resolved)
+        self._pose = pose or self._load_pose(resolved)
+        self._flow = flow or _flow(self.preset.flow)
+
+    def _load_pose(self, device: torch.device) -> PoseEstimator:
+        network, architecture = load_pose_network(BUNDLED / self.preset.pose)
+        return HeatmapPoseEstimator(network, architecture, self.preset.pose_config, device)
+
+    def pipeline(self, fps: Fraction | None = None) -> Pipeline:
+        """A new pipeline over the same networks, for one video of that many frames a second."""
+        config = replace(self.preset.pipeline, detect_every=self.preset.detection_interval(fps))
+        return Pipeline(
+            detector=self._detector,
+            flow=self._flow,
+            pose=self._pose,
+            linker=FlowLinker(self.preset.linker),
+            config=config,
+            stopwatch=self.stopwatch,
+        )
+
+    def track(self, source: str | Path | FrameSource | Iterable[Image]) -> Iterator[tuple[Frame, Poses]]:
+        """Track the people of one video, in constant memory.
+
+        Args:
+            source: A video file, a folder or glob of images, a camera index, a stream's URL; a source from
+                ``posetrack.video.open_source``; or one's own images, uint8 [H, W, 3] RGB, taken as 25 a second.
+
+        Yields:
+            Each frame and its people, in order; ``track_ids`` are theirs throughout.
+
+        Raises:
+            VideoError: the source cannot be opened or read.
+        """
+        if isinstance(source, str | Path):
+            with open_source(source) as opened:
+                yield from self.pipeline(opened.info.fps).run(opened)
+        elif hasattr(source, "info"):
+            yield from self.pipeline(source.info.fps).run(source)
+        else:
+            yield from self.pipeline().run(own_frames(source))
+
+
+def own_frames(images: Iterable[Image], fps: float = 25.0) -> Iterator[Frame]:
+    """Frames of one's own images, uint8 [H, W, 3] RGB, in order.
+
+    Raises:
+        ValueError: an image of another shape or type.
+    """
+    for index, image in enumerate(images):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8":
+            raise ValueError(f"image {index} is {image.dtype} {image.shape}; give uint8 [H, W, 3] RGB")
+        yield Frame(index, index / fps, image)
+
+
+def _flow(name: str) -> FlowEstimator:
+    if name not in FLOWS:
+        raise ConfigError(f"there is no flow {name!r}; choose one of {', '.join(FLOWS)}.")
+    return FLOWS[name]()

@@ -1,0 +1,121 @@
+"""Presets: detector, pose network, flow and tracker settings that go well together.
+
+A preset is plain data; ``customised`` gives a copy with single fields changed, as the command line does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Literal, TypeVar
+
+from posetrack.errors import ConfigError
+from posetrack.models.pose import PoseConfig
+from posetrack.pipeline import PipelineConfig
+from posetrack.tracker import LinkerConfig, SelectionConfig
+
+Config = TypeVar("Config", SelectionConfig, PoseConfig, LinkerConfig)
+
+AUTO_DETECTIONS_PER_S = 5
+"""``detect_every = auto`` looks for people this often in a second of footage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What a tracker is made of.
+
+    Attributes:
+        name: As on the command line.
+        summary: What it is good for, in a line.
+        detector: File of the bundled person detector.
+        pose: File of the bundled pose network.
+        flow: Flow estimator, a key of ``posetrack.flow.FLOWS``.
+        detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second.
+        pipeline: How the stages are put together (``detect_every`` above overrides its field).
+        pose_config: How the pose network is used.
+        linker: How identities are linked.
+    """
+
+    name: str
+    summary: str
+    detector: str
+    pose: str
+    flow: str = "dis"
+    detect_every: int | Literal["auto"] = 1
+    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    pose_config: PoseConfig = field(default_factory=PoseConfig)
+    linker: LinkerConfig = field(default_factory=LinkerConfig)
+
+    def detection_interval(self, fps: Fraction | None) -> int:
+        """Frames from one detection to the next, for a source of that many frames a second."""
+        if self.detect_every == "auto":
+            return max(1, round((fps or Fraction(25)) / AUTO_DETECTIONS_PER_S))
+        return self.detect_every
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="lite",
+            summary="bundled small networks: offline, fits a laptop without a GPU",
+            detector="detector_lite.safetensors",
+            pose="pose_lite.safetensors",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """Single fields of a preset, for the command line; None leaves the preset's own value."""
+
+    flow: str | None = None
+    detect_every: int | Literal["auto"] | None = None
+    propagation: bool | None = None
+    similarity: str | None = None
+    matching: str | None = None
+    queue_frames: int | None = None
+    max_gap_frames: int | None = None
+    min_similarity: float | None = None
+    min_box_score: float | None = None
+    min_joint_score: float | None = None
+    max_oks: float | None = None
+    flip_test: bool | None = None
+    codec: str | None = None
+
+
+def get_preset(name: str) -> Preset:
+    """The preset of a name; ``ConfigError`` if there is none."""
+    if name not in PRESETS:
+        raise ConfigError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def customised(preset: Preset, changes: Changes) -> Preset:
+    """A copy of a preset with some fields changed.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+    pipeline = preset.pipeline
+    return replace(
+        preset,
+        flow=changes.flow or preset.flow,
+        detect_every=preset.detect_every if changes.detect_every is None else changes.detect_every,
+        pipeline=replace(
+            pipeline,
+            selection=_changed(pipeline.selection, changes, "min_box_score", "min_joint_score", "max_oks"),
+            propagation=None if changes.propagation is False else pipeline.propagation,
+        ),
+        pose_config=_changed(preset.pose_config, changes, "flip_test", "codec"),
+        linker=_changed(
+            preset.linker, changes, "similarity", "matching", "queue_frames", "max_gap_frames", "min_similarity"
+        ),
+    )
+
+
+def _changed(config: Config, changes: Changes, *names: str) -> Config:
+    """The configuration with those of the named fields changed that ``changes`` gives a value."""
+    values = {name: value for name in names if (value := getattr(changes, name)) is not None}
+    return replace(config, **values)
