@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
 from posetrack.models.crop import box_transforms, extract_crops, to_source
+from posetrack.models.folding import folded
 from posetrack.models.heatmap import CODECS, heatmap_to_input, mirrored_back
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
@@ -57,7 +58,7 @@ class HeatmapPoseEstimator:
         config: PoseConfig | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        self._network = network.to(device).eval().to(memory_format=torch.channels_last)
+        self._network = folded(network).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._architecture = architecture
         self._config = config or PoseConfig()
         self._device = torch.device(device)

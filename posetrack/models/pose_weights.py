@@ -1,21 +1,17 @@
-"""Pose networks on disk: safetensors with the architecture in the header, so that loading needs no guessing."""
+"""Pose networks on disk."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from posetrack.errors import WeightsError
+from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
 from posetrack.models.simple_baseline import SimpleBaseline
+from posetrack.models.tensor_file import read_tensors, save_tensors
 from posetrack.skeletons import SKELETONS, Skeleton
 
-_METADATA_KEY = "posetrack.pose"
+_KIND = "pose"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,35 +49,21 @@ class PoseArchitecture:
 
 
 def save_pose_network(network: SimpleBaseline, architecture: PoseArchitecture, path: Path) -> None:
-    """Write weights as float16 (half the size; far below the accuracy that trained weights have)."""
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
-        for name, value in network.state_dict().items()
-    }
-    save_file(tensors, path, metadata={_METADATA_KEY: json.dumps(asdict(architecture))})
+    """Write a network of ``architecture.build()``."""
+    save_tensors(network, architecture, _KIND, path)
 
 
 def load_pose_network(path: Path) -> tuple[SimpleBaseline, PoseArchitecture]:
-    """Read a network that ``save_pose_network`` wrote, as float32 in evaluation mode.
+    """Read a network that ``save_pose_network`` wrote, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is missing, damaged, of another kind, or its tensors do not fit.
+        WeightsError: the file is missing, damaged, of another kind, or its tensors do not fit its architecture.
     """
+    tensors, fields = read_tensors(path, _KIND)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(_METADATA_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"cannot read the pose network {path}: {error}") from error
-    if header is None:
-        raise WeightsError(f"{path} is not a posetrack pose network: train one with `posetrack train pose`.")
-    fields = json.loads(header)
-    architecture = PoseArchitecture(**{**fields, "deconv_channels": tuple(fields["deconv_channels"])})
-    network = architecture.build()
-    try:
-        network.load_state_dict(
-            {name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()}
-        )
-    except RuntimeError as error:
-        raise WeightsError(f"the tensors of {path} do not fit its architecture: {error}") from error
+        architecture = PoseArchitecture(**fields)
+        network = architecture.build()
+        network.load_state_dict(tensors)
+    except (ConfigError, KeyError, RuntimeError, TypeError) as error:
+        raise WeightsError(f"the tensors of {path} do not fit the architecture in its header: {error}") from error
     return network.eval(), architecture

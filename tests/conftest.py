@@ -1,0 +1,23 @@
+"""Shared by all tests: the folder of real data, and one thread for small networks."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small networks are fastest on one thread, and results do not depend on the machine."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real images and clips; tests that need it are skipped where it is not given."""
+    folder = os.environ.get("POSETRACK_SHARED")
+    if not folder:
+        pytest.skip("POSETRACK_SHARED is not set: no real data to test on")
+    return Path(folder)

@@ -1,0 +1,105 @@
+"""The pose stage: joints of people in boxes, in source pixels, whatever the network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError, WeightsError
+from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
+from posetrack.types import Boxes
+
+ARCHITECTURE = PoseArchitecture(width=96, height=128, deconv_channels=(16, 16, 16))
+
+
+class BrightSpot(nn.Module):
+    """Every joint's heatmap is the input's brightness, smoothed to a quarter of its size."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(images.mean(1, keepdim=True), 4).expand(-1, 15, -1, -1)
+
+
+def spot(width: int, height: int, x: float, y: float) -> np.ndarray:
+    columns = np.exp(-((np.arange(width) - x) ** 2) / 200)
+    rows = np.exp(-((np.arange(height) - y) ** 2) / 200)
+    return np.repeat((255 * rows[:, None] * columns)[..., None], 3, 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("box", [(250, 150, 350, 290), (200, 100, 380, 250), (290, 140, 340, 290)])
+def test_joints_come_back_in_source_pixels_from_any_box(box: tuple[float, ...]) -> None:
+    estimator = HeatmapPoseEstimator(BrightSpot(), ARCHITECTURE)
+    poses = estimator.estimate(spot(640, 480, 311.0, 207.0), Boxes(np.array([box], np.float32), np.ones(1)))
+    cell = 4 * 1.25 * max((box[2] - box[0]) / 96, (box[3] - box[1]) / 128)
+    used = poses.skeleton.in_use
+    np.testing.assert_allclose(poses.keypoints[0, used], np.tile((311.0, 207.0), (15, 1)), atol=0.5 * cell)
+    assert (poses.keypoint_scores[0, used] > 0.5).all()
+
+
+def test_joints_that_are_never_annotated_are_missing() -> None:
+    poses = HeatmapPoseEstimator(BrightSpot(), ARCHITECTURE).estimate(
+        spot(64, 64, 30, 30), Boxes(np.array([[0, 0, 60, 60]], np.float32), np.ones(1))
+    )
+    ears = [poses.skeleton.index("left_ear"), poses.skeleton.index("right_ear")]
+    assert (poses.keypoint_scores[0, ears] == 0).all()
+
+
+def test_nobody_in_nobody_out() -> None:
+    assert len(HeatmapPoseEstimator(BrightSpot(), ARCHITECTURE).estimate(spot(64, 64, 9, 9), Boxes.empty())) == 0
+
+
+def random_estimator(**options: object) -> HeatmapPoseEstimator:
+    torch.manual_seed(1)
+    network = ARCHITECTURE.build().eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.1, 0.1)  # type: ignore[union-attr]
+    return HeatmapPoseEstimator(network, ARCHITECTURE, PoseConfig(**options))  # type: ignore[arg-type]
+
+
+def test_batches_do_not_change_the_poses() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (7, 128, 96, 3), np.uint8)
+    whole = random_estimator().heatmaps(crops)
+    parts = random_estimator(max_batch=3).heatmaps(crops)
+    np.testing.assert_allclose(whole, parts, atol=1e-5)
+
+
+def test_flip_test_sees_a_mirrored_person_as_mirrored() -> None:
+    """Averaging with the mirrored image makes the estimate exactly symmetric, left and right exchanged."""
+    estimator = random_estimator(flip_test=True)
+    crop = np.random.default_rng(0).integers(0, 256, (1, 128, 96, 3), np.uint8)
+    straight = estimator.heatmaps(crop)
+    mirrored = estimator.heatmaps(np.ascontiguousarray(crop[:, :, ::-1]))
+    names = [estimator.skeleton.joints[k] for k in estimator.skeleton.in_use]
+    twins = [names.index(n.replace("left", "R").replace("right", "left").replace("R", "right")) for n in names]
+    np.testing.assert_allclose(mirrored[:, twins, :, ::-1], straight, atol=1e-5)
+
+
+def test_unknown_codec_is_a_clear_error() -> None:
+    with pytest.raises(ConfigError, match="codec is 'magic'; choose one of"):
+        PoseConfig(codec="magic")
+
+
+def test_a_saved_network_loads_to_the_same_heatmaps(tmp_path: Path) -> None:
+    network = ARCHITECTURE.build().eval()
+    for parameter in network.parameters():
+        parameter.data = parameter.data.half().float()
+    save_pose_network(network, ARCHITECTURE, tmp_path / "pose.safetensors")
+    loaded, architecture = load_pose_network(tmp_path / "pose.safetensors")
+    images = torch.rand(2, 3, 128, 96)
+    assert architecture == ARCHITECTURE
+    torch.testing.assert_close(loaded(images), network(images), atol=1e-4, rtol=1e-3)
+
+
+def test_damaged_and_foreign_files_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "pose.safetensors"
+    with pytest.raises(WeightsError, match=r"pose\.safetensors"):
+        load_pose_network(path)
+    path.write_bytes(b"\x80\x04not weights")
+    with pytest.raises(WeightsError, match=r"pose\.safetensors"):
+        load_pose_network(path)
+    save_pose_network(ARCHITECTURE.build(), PoseArchitecture(deconv_channels=(8, 8, 8)), path)
+    with pytest.raises(WeightsError, match="do not fit"):
+        load_pose_network(path)
