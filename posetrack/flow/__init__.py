@@ -1,0 +1,34 @@
+"""Motion between consecutive frames, and the cuts where there is none."""
+
+from collections.abc import Callable
+
+from posetrack.flow.dense import DenseFlow
+from posetrack.flow.dis import DisConfig, DisFlow
+from posetrack.flow.farneback import FarnebackConfig, FarnebackFlow
+from posetrack.flow.lucas_kanade import LucasKanadeConfig, LucasKanadeFlow
+from posetrack.flow.shots import ShotConfig, ShotDetector
+from posetrack.flow.zero import StillFlow, ZeroFlow
+from posetrack.stages import FlowEstimator
+
+FLOWS: dict[str, Callable[[], FlowEstimator]] = {
+    "dis": lambda: DisFlow(DisConfig()),
+    "lk": lambda: LucasKanadeFlow(LucasKanadeConfig()),
+    "farneback": lambda: FarnebackFlow(FarnebackConfig()),
+    "none": ZeroFlow,
+}
+"""The flow estimators by name, with their default settings."""
+
+__all__ = [
+    "FLOWS",
+    "DenseFlow",
+    "DisConfig",
+    "DisFlow",
+    "FarnebackConfig",
+    "FarnebackFlow",
+    "LucasKanadeConfig",
+    "LucasKanadeFlow",
+    "ShotConfig",
+    "ShotDetector",
+    "StillFlow",
+    "ZeroFlow",
+]

@@ -1,0 +1,28 @@
+"""From boxes and poses to people with identities: propagation, merging, duplicates, linking."""
+
+from posetrack.tracker.config import LinkerConfig, MergeConfig, PropagationConfig
+from posetrack.tracker.linker import FlowLinker
+from posetrack.tracker.matching import MATCHINGS
+from posetrack.tracker.merge import merge
+from posetrack.tracker.oks import iou_matrix, nms, oks_matrix, oks_nms
+from posetrack.tracker.propagation import propagate
+from posetrack.tracker.selection import SelectionConfig, select_joints, select_people
+from posetrack.tracker.similarity import SIMILARITIES
+
+__all__ = [
+    "MATCHINGS",
+    "SIMILARITIES",
+    "FlowLinker",
+    "LinkerConfig",
+    "MergeConfig",
+    "PropagationConfig",
+    "SelectionConfig",
+    "iou_matrix",
+    "merge",
+    "nms",
+    "oks_matrix",
+    "oks_nms",
+    "propagate",
+    "select_joints",
+    "select_people",
+]

@@ -1,0 +1,67 @@
+"""Dense inverse search (Kroeger et al.: Fast Optical Flow using Dense Inverse Search, ECCV 2016)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from posetrack.errors import ConfigError
+from posetrack.flow.dense import DenseFlow, ReducedGrey
+from posetrack.types import Image
+
+PRESETS = {
+    "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+}
+
+# OpenCV's search starts at level log2(max side / 32) + 1/2 or log2(min side / 8) of the pyramid, whichever
+# is less, and crashes the process where that lies below the level it ends at (2).
+_MIN_SIDE_PX = 96
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DisConfig:
+    """Settings of ``DisFlow``.
+
+    Attributes:
+        preset: ``ultrafast``, ``fast`` or ``medium``, from quick to exact.
+        max_side_px: Frames with a longer side are reduced to it.
+    """
+
+    preset: str = "fast"
+    max_side_px: int = 640
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
+        if self.max_side_px < 32:
+            raise ConfigError(f"max_side_px must be 32 or more, not {self.max_side_px}")
+
+
+class DisFlow:
+    """Flow by OpenCV's dense inverse search on reduced grey frames. Not for two threads at once."""
+
+    def __init__(self, config: DisConfig) -> None:
+        self._grey = ReducedGrey(config.max_side_px)
+        self._search = cv2.DISOpticalFlow.create(PRESETS[config.preset])
+
+    def estimate(self, previous: Image, current: Image) -> DenseFlow:
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""
+        first, second = self._grey.pair(previous, current)
+        rows, columns = first.shape
+        first, second = _large_enough(first), _large_enough(second)
+        field = self._search.calc(first, second, np.zeros((*first.shape, 2), np.float32))
+        height, width = current.shape[:2]
+        return DenseFlow(np.asarray(field[:rows, :columns], np.float32), (width, height))
+
+
+def _large_enough(grey: Image) -> Image:
+    """The image, continued to the right and below if it is small."""
+    rows, columns = grey.shape
+    missing = max(0, _MIN_SIDE_PX - rows), max(0, _MIN_SIDE_PX - columns)
+    if not any(missing):
+        return grey
+    return np.asarray(cv2.copyMakeBorder(grey, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE), np.uint8)

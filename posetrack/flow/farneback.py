@@ -1,0 +1,56 @@
+"""Dense flow (Farnebäck: Two-Frame Motion Estimation Based on Polynomial Expansion, SCIA 2003)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from posetrack.errors import ConfigError
+from posetrack.flow.dense import DenseFlow, ReducedGrey
+from posetrack.types import Image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FarnebackConfig:
+    """Settings of ``FarnebackFlow``.
+
+    Attributes:
+        max_side_px: Frames with a longer side are reduced to it.
+        levels: Levels of the pyramid, each half as large as the one below.
+        window_px: Side of the window over which displacements are averaged.
+        iterations: Iterations on each level.
+    """
+
+    max_side_px: int = 480
+    levels: int = 5
+    window_px: int = 15
+    iterations: int = 3
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_side_px", 32), ("levels", 1), ("window_px", 3), ("iterations", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be {least} or more, not {getattr(self, name)}")
+
+
+class FarnebackFlow:
+    """Flow by OpenCV's polynomial expansion on reduced grey frames. Not for two threads at once."""
+
+    def __init__(self, config: FarnebackConfig) -> None:
+        self._grey = ReducedGrey(config.max_side_px)
+        self._expansion = cv2.FarnebackOpticalFlow.create(
+            numLevels=config.levels,
+            pyrScale=0.5,
+            winSize=config.window_px,
+            numIters=config.iterations,
+            polyN=5,
+            polySigma=1.1,
+        )
+
+    def estimate(self, previous: Image, current: Image) -> DenseFlow:
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""
+        first, second = self._grey.pair(previous, current)
+        height, width = current.shape[:2]
+        field = self._expansion.calc(first, second, np.zeros((*first.shape, 2), np.float32))
+        return DenseFlow(np.asarray(field, np.float32), (width, height))

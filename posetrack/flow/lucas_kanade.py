@@ -1,0 +1,106 @@
+"""Sparse flow at the asked points (Lucas, Kanade 1981; pyramids: Bouguet 2000)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from posetrack.errors import ConfigError
+from posetrack.flow.dense import ReducedGrey, inside
+from posetrack.types import BoolArray, FloatArray, Image, IntArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LucasKanadeConfig:
+    """Settings of ``LucasKanadeFlow``.
+
+    Attributes:
+        max_side_px: Frames with a longer side are reduced to it.
+        window_px: Side of the window that is followed, in pixels of the reduced frame.
+        levels: Levels of the pyramid above the reduced frame, each half as large as the one below.
+        max_round_trip_px: A point followed forward and back again that misses its start by more than this
+            (pixels of the reduced frame) is not valid.
+        cell_px: Points of one square of this side (reduced frame) are followed as one: the same joint,
+            stored in ten frames and carried to the present, costs one look-up. 0 follows every point.
+    """
+
+    max_side_px: int = 640
+    window_px: int = 15
+    levels: int = 3
+    max_round_trip_px: float = 1.0
+    cell_px: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_side_px", 32), ("window_px", 3), ("levels", 0), ("cell_px", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        if not self.max_round_trip_px > 0:
+            raise ConfigError(f"max_round_trip_px must be above 0, not {self.max_round_trip_px}")
+
+
+class LucasKanadeFlow:
+    """Flow by OpenCV's pyramidal Lucas-Kanade, worked out when and where it is asked for."""
+
+    def __init__(self, config: LucasKanadeConfig) -> None:
+        self._config = config
+        self._grey = ReducedGrey(config.max_side_px)
+
+    def estimate(self, previous: Image, current: Image) -> SparseFlow:
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""
+        first, second = self._grey.pair(previous, current)
+        height, width = current.shape[:2]
+        return SparseFlow(first, second, (width, height), self._config)
+
+
+class SparseFlow:
+    """Motion between two grey images at any points of a frame of the given width and height."""
+
+    def __init__(
+        self, previous: Image, current: Image, frame_size: tuple[int, int], config: LucasKanadeConfig
+    ) -> None:
+        self._previous, self._current, self._config = previous, current, config
+        self._frame_size = np.array(frame_size, np.float32)
+        rows, columns = previous.shape
+        self._scale = np.array([columns, rows], np.float32) / self._frame_size
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Displacement of points (see ``stages.Flow``); 0 where it is not valid.
+
+        Valid are points inside the frame that were found and, followed back, came home.
+        """
+        known = inside(xy, self._frame_size)
+        grid = (xy[known] + np.float32(0.5)) * self._scale - np.float32(0.5)
+        displacement, valid = np.zeros(xy.shape, np.float32), np.zeros(len(xy), np.bool_)
+        if len(grid):
+            starts, cell_of = self._cells(grid)
+            moved, home = self._followed(starts)
+            displacement[known] = np.where(home[:, None], moved / self._scale, np.float32(0))[cell_of]
+            valid[known] = home[cell_of]
+        return displacement, valid
+
+    def _cells(self, grid: FloatArray) -> tuple[FloatArray, IntArray]:
+        """float32 [C, 2], one point for each occupied cell, and int64 [M], each point's cell."""
+        if self._config.cell_px == 0:
+            return grid, np.arange(len(grid))
+        cells = np.round(grid / self._config.cell_px).astype(np.int64)
+        keys = cells[:, 1] * (1 << 32) + cells[:, 0]
+        _, cell_of, count = np.unique(keys, return_inverse=True, return_counts=True)
+        sums = np.stack([np.bincount(cell_of, grid[:, axis]) for axis in (0, 1)], axis=1)
+        return np.asarray(sums / count[:, None], np.float32), cell_of
+
+    def _followed(self, starts: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Displacement of points [C, 2] of the reduced frame, and whether they came home."""
+        forward, found = self._step(self._previous, self._current, starts)
+        back, found_again = self._step(self._current, self._previous, forward)
+        misses = np.abs(back - starts).max(axis=1)
+        home = found & found_again & (misses <= self._config.max_round_trip_px)
+        return forward - starts, np.asarray(home, np.bool_)
+
+    def _step(self, first: Image, second: Image, points: FloatArray) -> tuple[FloatArray, BoolArray]:
+        side = self._config.window_px
+        ends, found, _ = cv2.calcOpticalFlowPyrLK(
+            first, second, points, np.empty_like(points), winSize=(side, side), maxLevel=self._config.levels
+        )
+        return np.asarray(ends, np.float32), found.reshape(-1) == 1

@@ -1,0 +1,128 @@
+"""Settings of the tracking stages. Ranges are checked when a configuration is made, not while it runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from posetrack.errors import ConfigError
+
+
+def _require_fraction(**options: float) -> None:
+    for name, value in options.items():
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{name} must lie between 0 and 1, not {value}")
+
+
+def _require_at_least(minimum: float, **options: float) -> None:
+    for name, value in options.items():
+        if not (value >= minimum and math.isfinite(value)):
+            raise ConfigError(f"{name} must be {minimum} or more, not {value}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PropagationConfig:
+    """How people are carried from one frame to the next (see ``propagation.propagate``).
+
+    Attributes:
+        min_joint_score: Joints at or above it are confident: they alone make the carried box.
+        min_joints: Fewer confident joints inside the frame, and the person is not carried.
+        expansion: The carried box is this much larger than its joints, in all (half of it on each side).
+        min_score: A carried box whose score has fallen below it is dead.
+        seen_joint_score, unseen_joint_score: Mean score of a person's confident joints at which the
+            person counts as clearly seen, and as not seen at all.
+        seen_half_life_frames, unseen_half_life_frames: Frames in which the box score halves for a
+            person clearly seen, and not seen, while the detector gives no support.
+    """
+
+    min_joint_score: float = 0.2
+    min_joints: int = 3
+    expansion: float = 0.15
+    min_score: float = 0.2
+    seen_joint_score: float = 0.5
+    unseen_joint_score: float = 0.2
+    seen_half_life_frames: float = 20.0
+    unseen_half_life_frames: float = 1.5
+
+    def __post_init__(self) -> None:
+        _require_fraction(
+            min_joint_score=self.min_joint_score,
+            min_score=self.min_score,
+            seen_joint_score=self.seen_joint_score,
+            unseen_joint_score=self.unseen_joint_score,
+        )
+        _require_at_least(0, expansion=self.expansion)
+        _require_at_least(1, min_joints=self.min_joints)
+        if not self.unseen_joint_score < self.seen_joint_score:
+            raise ConfigError(
+                f"unseen_joint_score must be below seen_joint_score, not {self.unseen_joint_score} "
+                f"against {self.seen_joint_score}"
+            )
+        if not 0 < self.unseen_half_life_frames <= self.seen_half_life_frames < math.inf:
+            raise ConfigError(
+                "unseen_half_life_frames must be above 0 and at most seen_half_life_frames, not "
+                f"{self.unseen_half_life_frames} against {self.seen_half_life_frames}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MergeConfig:
+    """How detected and carried boxes become one set (see ``merge.merge``).
+
+    Attributes:
+        min_iou: A detected and a carried box that overlap by at least this much are the same person.
+        duplicate_iou: Boxes of any origin that overlap by more than this are the same person.
+    """
+
+    min_iou: float = 0.5
+    duplicate_iou: float = 0.8
+
+    def __post_init__(self) -> None:
+        _require_fraction(min_iou=self.min_iou, duplicate_iou=self.duplicate_iou)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkerConfig:
+    """How poses get their track ids (see ``linker.FlowLinker``).
+
+    Attributes:
+        similarity: ``bbox``, ``pose``, ``flow`` or ``multi-flow`` (see ``similarity``).
+        matching: ``greedy`` or ``hungarian`` (see ``matching``).
+        queue_frames: L_Q, the number of past frames whose poses are compared (``multi-flow``).
+        min_similarity: A pose less similar than this to a track does not continue it.
+        min_joint_score: Joints below it are not compared.
+        min_birth_score: Poses whose score is below it continue tracks but start none.
+        min_birth_joints: Poses with fewer joints continue tracks but start none.
+        max_gap_frames: A track unseen for more frames is dead (``multi-flow``; the other similarities
+            see the previous frame alone, so theirs die at once).
+        coasting: Besides the stored poses, expect people where their own motion takes them, so that
+            those whom somebody hides are found again (``multi-flow``; off = the paper alone).
+        tolerance_growth_per_frame: Relative growth of the distance at which a lost person is accepted.
+        max_tolerance: Bound of that growth, as a factor.
+    """
+
+    similarity: str = "multi-flow"
+    matching: str = "greedy"
+    queue_frames: int = 10
+    min_similarity: float = 0.2
+    min_joint_score: float = 0.2
+    min_birth_score: float = 0.4
+    min_birth_joints: int = 3
+    max_gap_frames: int = 30
+    coasting: bool = True
+    tolerance_growth_per_frame: float = 0.05
+    max_tolerance: float = 2.5
+
+    def __post_init__(self) -> None:
+        _require_fraction(
+            min_similarity=self.min_similarity,
+            min_joint_score=self.min_joint_score,
+            min_birth_score=self.min_birth_score,
+        )
+        _require_at_least(
+            0,
+            min_birth_joints=self.min_birth_joints,
+            max_gap_frames=self.max_gap_frames,
+            tolerance_growth_per_frame=self.tolerance_growth_per_frame,
+        )
+        _require_at_least(1, queue_frames=self.queue_frames, max_tolerance=self.max_tolerance)

@@ -1,0 +1,146 @@
+"""Track ids for poses (Xiao, Wu, Wei 2018, section 3.3 and algorithm 1)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posetrack.errors import ConfigError
+from posetrack.stages import Flow
+from posetrack.tracker.config import LinkerConfig
+from posetrack.tracker.joints import confident_joints
+from posetrack.tracker.matching import MATCHINGS
+from posetrack.tracker.queue import Queue
+from posetrack.tracker.similarity import SIMILARITIES, best_oks
+from posetrack.tracker.tracks import Tracks
+from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
+
+
+class FlowLinker:
+    """Links poses over time; one instance for one video.
+
+    Each frame the stored poses of the last L_Q frames move along the new flow, the most similar pairs
+    of track and pose are matched one to one, and poses that continue nothing start a track.
+
+    Two things go beyond the paper, for people whom somebody or something hides (``coasting``): a track is
+    also expected where its own motion takes it (see ``tracks``), and tracks that found no pose look once
+    more, among the poses left over, with a tolerance that grows with the time they have been lost.
+
+    Ids count from 0 and are given when a track is born, because a stream cannot go back to number frames
+    it has passed on. A track is born of a pose that is good enough (``min_birth_score``, box score, and
+    ``min_birth_joints``); a worse one that continues nothing stays ``UNLINKED``. Ids are never given
+    again. The order of the poses does not matter: those born in one frame are numbered from left to right.
+
+    Args:
+        config: Settings.
+
+    Raises:
+        ConfigError: unknown similarity or matching.
+    """
+
+    def __init__(self, config: LinkerConfig) -> None:
+        if config.similarity not in SIMILARITIES:
+            raise ConfigError(f"similarity must be one of {', '.join(SIMILARITIES)}, not {config.similarity!r}")
+        if config.matching not in MATCHINGS:
+            raise ConfigError(f"matching must be one of {', '.join(MATCHINGS)}, not {config.matching!r}")
+        self._config = config
+        self._similarity = SIMILARITIES[config.similarity]
+        self._matching = MATCHINGS[config.matching]
+        remembers = config.similarity == "multi-flow"
+        self._coasting = config.coasting and remembers
+        self._queue_frames = config.queue_frames if remembers else 1
+        self._max_gap_frames = config.max_gap_frames if remembers else 0
+        self._next_id = 0
+        self._queue: Queue | None = None
+        self._tracks: Tracks | None = None
+
+    def reset(self) -> None:
+        """Forget the past (a shot cut): nobody is linked across. Ids are never given again."""
+        self._queue = self._tracks = None
+
+    def link(self, poses: Poses, flow: Flow) -> Poses:
+        """The same poses in the same order, with ids.
+
+        Args:
+            poses: N poses of the present frame. Ids that they have are not looked at.
+            flow: Flow from the frame of the last call to the present one; after ``reset`` not used.
+
+        Returns:
+            ``poses`` with ``track_ids``: distinct, or ``UNLINKED``.
+        """
+        order = _canonical_order(poses)
+        seen = self._comparable(poses[order])
+        queue, tracks = self._moved(seen, flow)
+        rows, columns = self._match(queue, tracks, seen)
+        ids = np.full(len(seen), UNLINKED, np.int64)
+        ids[columns] = tracks.ids[rows]
+        born = self._good_enough(seen) & (ids == UNLINKED)
+        ids[born] = self._next_id + np.arange(born.sum())
+        self._next_id += int(born.sum())
+        seen = seen.replace(track_ids=ids)
+        tracks = tracks.seen(rows, seen[columns]).born(seen[born])
+        self._tracks = tracks[tracks.gaps <= self._max_gap_frames]
+        kept = (queue.ages < self._queue_frames) & np.isin(queue.seen.track_ids, self._tracks.ids)
+        self._queue = queue[kept].pushed(seen[ids != UNLINKED])
+        track_ids = np.empty_like(ids)
+        track_ids[order] = ids
+        return poses.replace(track_ids=track_ids)
+
+    def _comparable(self, poses: Poses) -> Poses:
+        """The poses with only the joints that can be compared: confident, in use, somewhere."""
+        usable = confident_joints(poses, self._config.min_joint_score)
+        return poses.replace(keypoint_scores=np.where(usable, poses.keypoint_scores, np.float32(0)))
+
+    def _good_enough(self, poses: Poses) -> BoolArray:
+        """bool [N]: a track may start with the pose."""
+        joints = poses.present.sum(axis=1)
+        good = (poses.scores >= self._config.min_birth_score) & (joints >= self._config.min_birth_joints)
+        return np.asarray(good, np.bool_)
+
+    def _moved(self, poses: Poses, flow: Flow) -> tuple[Queue, Tracks]:
+        """The past, one frame later: all stored poses and surroundings in one look-up of the flow."""
+        if self._queue is None or self._tracks is None:
+            return Queue.empty(poses.skeleton), Tracks.empty(poses.skeleton)
+        joints = self._queue.carried.keypoints[self._queue.carried.present]
+        around = self._tracks.surroundings() if self._coasting else np.zeros((len(self._tracks), 0, 2), np.float32)
+        displacement, valid = flow.at(np.concatenate([joints, around.reshape(-1, 2)]))
+        displacement = np.where(valid[:, None], displacement, np.float32(0))
+        split = len(joints)
+        return (
+            self._queue.moved(displacement[:split], valid[:split]),
+            self._tracks.moved(
+                displacement[split:].reshape(around.shape), valid[split:].reshape(around.shape[:2])
+            ),
+        )
+
+    def _match(self, queue: Queue, tracks: Tracks, poses: Poses) -> tuple[IntArray, IntArray]:
+        """Rows of tracks and of poses that belong together."""
+        floor = self._config.min_similarity
+        similarity = self._similarity(queue, poses, tracks.ids, floor)
+        if not self._coasting:
+            return self._matching(similarity, floor)
+        similarity = np.maximum(similarity, best_oks(tracks.bodies, poses, tracks.ids, floor))
+        rows, columns = self._matching(similarity, floor)
+        more_rows, more_columns = self._recovered(tracks, poses, rows, columns)
+        return np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns])
+
+    def _recovered(
+        self, tracks: Tracks, poses: Poses, rows: IntArray, columns: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        """Further matches: of lost tracks that have none with poses that have none."""
+        lost = np.flatnonzero(~np.isin(np.arange(len(tracks)), rows) & (tracks.gaps > 1))
+        free = np.flatnonzero(~np.isin(np.arange(len(poses)), columns))
+        bodies, floor = tracks.bodies[lost], self._config.min_similarity
+        similarity = best_oks(bodies, poses[free], bodies.track_ids, floor, self._tolerance(tracks.gaps[lost]))
+        more_rows, more_columns = self._matching(similarity, floor)
+        return lost[more_rows], free[more_columns]
+
+    def _tolerance(self, gaps: IntArray) -> FloatArray:
+        """float32 [T], by what factor the accepted distance has grown for tracks lost that long."""
+        growth = 1 + self._config.tolerance_growth_per_frame * (gaps - 1)
+        return np.asarray(np.minimum(growth, self._config.max_tolerance), np.float32)
+
+
+def _canonical_order(poses: Poses) -> IntArray:
+    """int64 [N] order from left to right that depends on what the poses are, not on how they come."""
+    joints = np.where(poses.present[..., None], poses.keypoints, 0).sum(axis=1)
+    return np.lexsort((*joints.T, poses.scores, *poses.boxes.T[::-1]))

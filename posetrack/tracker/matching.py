@@ -1,0 +1,60 @@
+"""One-to-one assignment of tracks and poses by their similarity.
+
+A matching takes float [T, N] similarities and a floor, and returns int64 rows and columns of the matched
+pairs, rows ascending. No pair below the floor is matched, nor one whose similarity is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import lap
+import numpy as np
+
+from posetrack.types import FloatArray, IntArray
+
+Matching = Callable[[FloatArray, float], tuple[IntArray, IntArray]]
+
+
+def greedy(similarity: FloatArray, floor: float) -> tuple[IntArray, IntArray]:
+    """The most similar pair of all first, then the most similar of those left, and so on.
+
+    Among equal similarities the lower row goes first, then the lower column.
+
+    >>> greedy(np.array([[0.8, 0.9], [0.1, 0.8]]), 0.2)
+    (array([0]), array([1]))
+    """
+    rows, columns = np.nonzero(_allowed(similarity, floor))
+    order = np.argsort(-similarity[rows, columns], kind="stable")
+    partner: dict[int, int] = {}
+    taken: set[int] = set()
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if row not in partner and column not in taken:
+            partner[row] = column
+            taken.add(column)
+    matched = sorted(partner)
+    return np.array(matched, np.int64), np.array([partner[row] for row in matched], np.int64)
+
+
+def hungarian(similarity: FloatArray, floor: float) -> tuple[IntArray, IntArray]:
+    """The one-to-one matching with the largest sum of similarities (Jonker and Volgenant's algorithm).
+
+    >>> hungarian(np.array([[0.8, 0.9], [0.1, 0.8]]), 0.2)
+    (array([0, 1]), array([0, 1]))
+    """
+    if similarity.size == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    gain = np.where(_allowed(similarity, floor), similarity, 0).astype(np.float64)
+    _, partner, _ = lap.lapjv(-gain, extend_cost=True)
+    rows = np.arange(len(gain), dtype=np.int64)
+    matched = partner >= 0
+    matched[matched] = gain[rows[matched], partner[matched]] > 0
+    return rows[matched], np.asarray(partner[matched], np.int64)
+
+
+MATCHINGS: dict[str, Matching] = {"greedy": greedy, "hungarian": hungarian}
+"""The matchings by name."""
+
+
+def _allowed(similarity: FloatArray, floor: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return (similarity >= floor) & (similarity > 0)

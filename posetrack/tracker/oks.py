@@ -1,0 +1,204 @@
+"""How alike two poses or two boxes are, and the suppression of duplicates.
+
+Object keypoint similarity (https://cocodataset.org/#keypoints-eval), between two poses that were both
+estimated, so symmetric:
+
+    OKS(a, b) = mean over the joints present in both of exp(-d^2 / (2 s^2 k^2)),   k = 2 sigma
+
+The sigmas are the skeleton's; its unused joints are left out. The scale s^2 is the mean of the two
+poses' areas. A pose's area (px^2) is that of its box or of the extent of its joints, whichever is larger,
+and at least 1: the box alone would shrink to nothing for a truncated or made-up box, and the extent alone
+for a person of whom only the head is seen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.skeletons import Skeleton
+from posetrack.tracker.joints import extents
+from posetrack.types import BoolArray, Boxes, FloatArray, IntArray, Poses
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlines:
+    """What OKS needs to know of N poses (J joints in use), worked out once for many comparisons.
+
+    Attributes:
+        points: float32 [N, J, 2], source pixels, 0 where the joint is missing.
+        present: bool [N, J].
+        areas: float32 [N], px^2.
+        low, high: float32 [N, 2], corners of the joints' extent; +inf and -inf where there is no joint.
+        skeleton: The joints' skeleton.
+    """
+
+    points: FloatArray
+    present: BoolArray
+    areas: FloatArray
+    low: FloatArray
+    high: FloatArray
+    skeleton: Skeleton
+
+    @classmethod
+    def of(cls, poses: Poses) -> Self:
+        """The outlines of poses, in their order."""
+        slots = poses.skeleton.in_use
+        present = np.greater(poses.keypoint_scores[:, slots], 0)
+        joints, shown = poses.keypoints[:, slots], present[..., None]
+        low, high = extents(joints, present)
+        extent = _areas(np.concatenate([low, high], axis=1))
+        areas = np.maximum(np.maximum(_areas(poses.boxes), extent), np.float32(1))
+        points = np.where(shown, joints, np.float32(0))
+        return cls(points, present, areas, low, high, poses.skeleton)
+
+    def __len__(self) -> int:
+        return len(self.areas)
+
+
+def oks_matrix(a: Poses, b: Poses) -> FloatArray:
+    """OKS of every pose of ``a`` with every pose of ``b``.
+
+    Args:
+        a: N poses.
+        b: M poses of the same skeleton.
+
+    Returns:
+        float32 [N, M] in [0, 1]; 0 where two poses have no joint in common.
+
+    Raises:
+        ValueError: the skeletons differ.
+    """
+    rows, columns = np.indices((len(a), len(b)), dtype=np.int64).reshape(2, -1)
+    values = oks_pairs(Outlines.of(a), Outlines.of(b), rows, columns)
+    return values.reshape(len(a), len(b))
+
+
+def oks_pairs(
+    a: Outlines, b: Outlines, rows: IntArray, columns: IntArray, tolerance: FloatArray | None = None
+) -> FloatArray:
+    """OKS of chosen pairs: of pose ``rows[i]`` of ``a`` with pose ``columns[i]`` of ``b``.
+
+    Args:
+        a, b: Outlines of the poses.
+        rows, columns: int [P].
+        tolerance: float [P], factor on the distance that a given OKS forgives; None = 1.
+
+    Returns:
+        float32 [P] in [0, 1].
+
+    Raises:
+        ValueError: the skeletons differ.
+    """
+    if a.skeleton.joints != b.skeleton.joints:
+        raise ValueError(f"OKS compares poses of one skeleton, not {a.skeleton.name} with {b.skeleton.name}")
+    falloff = 2 * a.skeleton.oks_sigmas[a.skeleton.in_use]
+    offsets = a.points[rows] - b.points[columns]
+    squared = np.square(offsets[..., 0]) + np.square(offsets[..., 1])
+    scale = (a.areas[rows] + b.areas[columns]) / 2
+    if tolerance is not None:
+        scale = scale * np.square(tolerance, dtype=np.float32)
+    common = a.present[rows] & b.present[columns]
+    similarity = np.exp(-squared / (scale[:, None] * (2 * np.square(falloff))))
+    count = common.sum(axis=1)
+    total = np.einsum("pj,pj->p", similarity, common)
+    return np.asarray(total / np.maximum(count, 1), np.float32)
+
+
+def oks_candidates(
+    a: Outlines, b: Outlines, min_oks: float, tolerance: float | FloatArray = 1.0
+) -> tuple[IntArray, IntArray]:
+    """Pairs that may reach an OKS, found by the extents of their joints alone.
+
+    OKS >= m needs one joint with d <= s k sqrt(2 ln(1/m)), and s <= (s_a + s_b) / sqrt(2). So the extents,
+    each grown by its pose's share of that distance, overlap: every pair left out is certainly below m.
+
+    Args:
+        a, b: Outlines of N and M poses.
+        min_oks: The OKS that matters, in [0, 1]; below 1e-30 it counts as that.
+        tolerance: As in ``oks_pairs``, the same for all or one for each pose of ``a``.
+
+    Returns:
+        int64 [P] rows of ``a`` and int64 [P] rows of ``b``, sorted by the former.
+    """
+    reach = math.sqrt(-math.log(max(min_oks, 1e-30))) * 2 * max(a.skeleton.sigmas)
+    reach_a = (reach * np.sqrt(a.areas) * tolerance)[:, None]
+    reach_b = (reach * np.sqrt(b.areas) * np.max(tolerance, initial=1.0))[:, None]
+    low_a, high_a = a.low - reach_a, a.high + reach_a
+    low_b, high_b = b.low - reach_b, b.high + reach_b
+    near = (low_a[:, None, 0] <= high_b[:, 0]) & (low_b[:, 0] <= high_a[:, None, 0])
+    near &= (low_a[:, None, 1] <= high_b[:, 1]) & (low_b[:, 1] <= high_a[:, None, 1])
+    rows, columns = np.nonzero(near)
+    return rows, columns
+
+
+def iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Intersection over union of every box of ``a`` with every box of ``b``.
+
+    Args:
+        a: float [N, 4], x1 y1 x2 y2.
+        b: float [M, 4].
+
+    Returns:
+        float32 [N, M] in [0, 1]; 0 where both boxes are empty.
+
+    >>> iou_matrix(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [5, 5, 6, 6]])).round(3).tolist()
+    [[0.3330000042915344, 0.0]]
+    """
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    sides = np.maximum(sides, 0)
+    intersection = sides[..., 0] * sides[..., 1]
+    union = _areas(a)[:, None] + _areas(b)[None, :] - intersection
+    return np.asarray(intersection / np.where(union > 0, union, 1), np.float32)
+
+
+def nms(boxes: Boxes, max_iou: float) -> IntArray:
+    """Greedy non-maximum suppression of boxes.
+
+    Args:
+        boxes: N boxes.
+        max_iou: A box that overlaps a better one by more than this is dropped.
+
+    Returns:
+        int64 [kept] indices into ``boxes``, best score first (the earlier box first among equals).
+    """
+    return _suppress(boxes.scores, iou_matrix(boxes.xyxy, boxes.xyxy) > max_iou)
+
+
+def oks_nms(poses: Poses, max_oks: float) -> IntArray:
+    """Greedy suppression of poses that lie on one another.
+
+    The better of two poses is the one with the higher box score x mean joint score, where the mean goes
+    over all joints in use and a missing one counts as 0: a box that shows the whole person beats one that
+    cuts the legs off.
+
+    Args:
+        poses: N poses.
+        max_oks: A pose whose OKS with a better one is above this is dropped.
+
+    Returns:
+        int64 [kept] indices into ``poses``, best first (the earlier pose first among equals).
+    """
+    quality = poses.scores * poses.keypoint_scores[:, poses.skeleton.in_use].mean(axis=1)
+    return _suppress(quality, oks_matrix(poses, poses) > max_oks)
+
+
+def _suppress(quality: FloatArray, same: NDArray[np.bool_]) -> IntArray:
+    """Indices that no better kept one equals, best first; ``same`` is bool [N, N]."""
+    kept: list[int] = []
+    alive = np.ones(len(quality), np.bool_)
+    for index in np.argsort(-quality, kind="stable"):
+        if alive[index]:
+            kept.append(index)
+            alive &= ~same[index]
+    return np.array(kept, np.int64)
+
+
+def _areas(xyxy: FloatArray) -> FloatArray:
+    """float [N] areas in px^2; 0 for boxes turned inside out."""
+    sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
+    return np.asarray(sides[:, 0] * sides[:, 1], np.float32)

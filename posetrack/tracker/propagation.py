@@ -1,0 +1,107 @@
+"""People carried from one frame to the next by the flow (Xiao, Wu, Wei 2018, section 3.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posetrack.stages import Flow
+from posetrack.tracker.config import PropagationConfig
+from posetrack.tracker.joints import confident_joints, extents
+from posetrack.types import BoolArray, FloatArray, Poses
+
+
+def carry_joints(keypoints: FloatArray, present: BoolArray, flow: Flow) -> tuple[FloatArray, BoolArray]:
+    """Joints moved along the flow, all in one look-up.
+
+    Args:
+        keypoints: float32 [..., 2], joints of the previous frame, source pixels.
+        present: bool [...], which of them are there.
+        flow: Flow from the previous frame to the next.
+
+    Returns:
+        float32 [..., 2], the joints in the next frame, unchanged where they are not carried; and
+        bool [...]: the joint is there and the flow knows where it went.
+    """
+    carried, known = np.array(keypoints), np.zeros(present.shape, np.bool_)
+    displacement, valid = flow.at(keypoints[present])
+    carried[present] += np.where(valid[:, None], displacement, np.float32(0))
+    known[present] = valid
+    return carried, known
+
+
+def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: tuple[int, int]) -> Poses:
+    """The people of the previous frame where the flow takes them, those who are worth looking for.
+
+    The box goes around the confident joints that the flow followed and that are still in the frame, is made
+    larger by ``expansion`` in all, and clipped to the frame. Joints that left or were lost are missing.
+
+    The box's score says that there is a person, and competes with the detector's scores. It starts as
+    the score of the previous frame's box and halves every h frames; 1 / h lies between the two half-lives
+    of the configuration as the mean score c of the confident joints lies between its bounds:
+
+        score = previous score x 2 ** (-1 / h),   1 / h = w / h_seen + (1 - w) / h_unseen,
+        w = (c - c_unseen) / (c_seen - c_unseen), kept in [0, 1]
+
+    It is not multiplied by c itself: a person seen well, at c = 0.8, would be lost after a few frames
+    (0.8 ** 5 = 0.33), while now somebody detected at 0.5 lives through nine frames without the detector
+    (0.37). Nor is it kept as it was, or the mean joint score put in its place: then a box on empty
+    background, or on the wrong person, lives for ever and outranks the detector. With the default values
+    joints that the network hardly believes in end it after three frames, and the best-looking ghost after
+    35. When the detector sees the person again, ``merge`` passes the detector's score on, if higher.
+
+    Args:
+        poses: N people of the previous frame.
+        flow: Flow from that frame to the next.
+        config: Thresholds.
+        frame_size: Width and height of the frame in pixels.
+
+    Returns:
+        At most N people in the same order, track ids kept: box and joints in the next frame, the
+        carried box's score as ``scores``, joint scores as they were, 0 where the joint is gone.
+    """
+    width, height = frame_size
+    keypoints, known = carry_joints(poses.keypoints, poses.present, flow)
+    limit = np.array([width, height], np.float32) - np.float32(0.5)
+    known &= ((keypoints >= -0.5) & (keypoints <= limit)).all(axis=2)
+    keypoint_scores = np.where(known, poses.keypoint_scores, np.float32(0))
+    confident = known & confident_joints(poses, config.min_joint_score)
+    scores = _decayed(poses.scores, keypoint_scores, confident, config)
+    alive = (confident.sum(axis=1) >= config.min_joints) & (scores >= config.min_score)
+    boxes = boxes_around(keypoints[alive], confident[alive], config.expansion, frame_size)
+    return Poses(
+        boxes, scores[alive], keypoints[alive], keypoint_scores[alive], poses.track_ids[alive], poses.skeleton
+    )
+
+
+def boxes_around(
+    keypoints: FloatArray, confident: BoolArray, expansion: float, frame_size: tuple[int, int]
+) -> FloatArray:
+    """Boxes around the confident joints of N people, larger by ``expansion`` in all, clipped to the frame.
+
+    Args:
+        keypoints: float32 [N, K, 2], source pixels.
+        confident: bool [N, K], at least one for each person.
+        expansion: 0.15 makes width and height 15 % larger, 7.5 % on each side.
+        frame_size: Width and height in pixels.
+
+    Returns:
+        float32 [N, 4], x1 y1 x2 y2; before clipping no side is shorter than 1 px.
+    """
+    low, high = extents(keypoints, confident)
+    centre, half = (low + high) / 2, np.maximum((high - low) * (1 + expansion), 1) / 2
+    boxes = np.concatenate([centre - half, centre + half], axis=1)
+    limits = np.tile(np.array(frame_size, np.float32) - np.float32(0.5), 2)
+    return np.asarray(np.clip(boxes, np.float32(-0.5), limits), np.float32)
+
+
+def _decayed(
+    scores: FloatArray, keypoint_scores: FloatArray, confident: BoolArray, config: PropagationConfig
+) -> FloatArray:
+    """float32 [N] scores one frame later, without support by the detector."""
+    total = np.where(confident, keypoint_scores, 0).sum(axis=1)
+    mean = total / np.maximum(confident.sum(axis=1), 1)
+    seen = np.clip(
+        (mean - config.unseen_joint_score) / (config.seen_joint_score - config.unseen_joint_score), 0, 1
+    )
+    rate = seen / config.seen_half_life_frames + (1 - seen) / config.unseen_half_life_frames
+    return np.asarray(scores * np.exp2(-rate), np.float32)

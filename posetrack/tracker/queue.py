@@ -1,0 +1,70 @@
+"""The poses of the last L_Q frames, carried forward step by step (Xiao, Wu, Wei 2018, section 3.3).
+
+Every new flow moves every stored pose by one frame, so that one flow field per frame composes the long
+flows F_{k -> l} of the paper, for all stored poses in one look-up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from posetrack.skeletons import Skeleton
+from posetrack.types import BoolArray, FloatArray, IntArray, Poses
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queue:
+    """E stored poses of the past, the newest frame's first.
+
+    Attributes:
+        seen: The poses as they were seen, with the ids of their tracks.
+        carried: The same where the flows since have taken their joints; lost joints are missing.
+        ages: int64 [E], frames since they were seen; 1 = the previous frame.
+    """
+
+    seen: Poses
+    carried: Poses
+    ages: IntArray
+
+    @classmethod
+    def empty(cls, skeleton: Skeleton) -> Self:
+        """Nothing stored."""
+        return cls(Poses.empty(skeleton), Poses.empty(skeleton), np.zeros(0, np.int64))
+
+    @property
+    def previous(self) -> BoolArray:
+        """bool [E]: seen in the previous frame."""
+        return np.equal(self.ages, 1)
+
+    def __getitem__(self, chosen: BoolArray) -> Queue:
+        """The chosen stored poses."""
+        return Queue(self.seen[chosen], self.carried[chosen], self.ages[chosen])
+
+    def moved(self, displacement: FloatArray, valid: BoolArray) -> Queue:
+        """One frame later: ``displacement`` [P, 2] and ``valid`` [P] of the P joints that are still there."""
+        present = self.carried.present
+        keypoints, scores = self.carried.keypoints.copy(), self.carried.keypoint_scores.copy()
+        keypoints[present] += displacement
+        scores[present] *= valid
+        carried = self.carried.replace(keypoints=keypoints, keypoint_scores=scores)
+        return Queue(self.seen, carried, self.ages + 1)
+
+    def pushed(self, poses: Poses) -> Queue:
+        """With the linked poses of the present frame in front, at age 0."""
+        ages = np.concatenate([np.zeros(len(poses), np.int64), self.ages])
+        return Queue(concatenate([poses, self.seen]), concatenate([poses, self.carried]), ages)
+
+
+def concatenate(parts: list[Poses]) -> Poses:
+    """The poses of all parts, in order; all of the first part's skeleton."""
+    return Poses(
+        boxes=np.concatenate([part.boxes for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        keypoints=np.concatenate([part.keypoints for part in parts]),
+        keypoint_scores=np.concatenate([part.keypoint_scores for part in parts]),
+        track_ids=np.concatenate([part.track_ids for part in parts]),
+        skeleton=parts[0].skeleton,
+    )

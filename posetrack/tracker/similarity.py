@@ -1,0 +1,71 @@
+"""How alike the stored poses of tracks are to the poses of the present frame (paper, section 3.3).
+
+A similarity takes the queue, the present poses, the ids of the living tracks (ascending, T of them) and the
+smallest similarity that matters; it returns float32 [T, N] in [0, 1]. Where it is below that smallest
+value the result may be 0 instead: people far apart are never compared joint by joint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from posetrack.tracker.oks import Outlines, iou_matrix, oks_candidates, oks_pairs
+from posetrack.tracker.queue import Queue
+from posetrack.types import FloatArray, IntArray, Poses
+
+Similarity = Callable[[Queue, Poses, IntArray, float], FloatArray]
+
+
+def bbox(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
+    """S_Bbox: IoU of the previous frame's boxes, where they were, with the present ones."""
+    previous = queue.seen[queue.previous]
+    similarity = np.zeros((len(track_ids), len(poses)), np.float32)
+    similarity[np.searchsorted(track_ids, previous.track_ids)] = iou_matrix(previous.boxes, poses.boxes)
+    return similarity
+
+
+def pose(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
+    """S_Pose: OKS of the previous frame's poses, where they were, with the present ones."""
+    return best_oks(queue.seen[queue.previous], poses, track_ids, floor)
+
+
+def flow(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
+    """S_Flow: OKS of the previous frame's poses, carried by the flow, with the present ones."""
+    return best_oks(queue.carried[queue.previous], poses, track_ids, floor)
+
+
+def multi_flow(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
+    """S_Multi-Flow: the best OKS over all of a track's stored poses, each carried by all flows since.
+
+    The best is taken for each track, so that no track wins twice, whatever is in the queue.
+    """
+    return best_oks(queue.carried, poses, track_ids, floor)
+
+
+SIMILARITIES: dict[str, Similarity] = {"bbox": bbox, "pose": pose, "flow": flow, "multi-flow": multi_flow}
+"""The similarities by name."""
+
+
+def best_oks(
+    stored: Poses, poses: Poses, track_ids: IntArray, floor: float, tolerance: FloatArray | None = None
+) -> FloatArray:
+    """The best OKS of any of a track's stored poses with each present pose.
+
+    Args:
+        stored: E poses with the ids of living tracks.
+        poses: N poses.
+        track_ids: int64 [T], ascending.
+        floor: OKS below it may be given as 0.
+        tolerance: float [E], factor on the distance that a given OKS forgives; None = 1.
+
+    Returns:
+        float32 [T, N].
+    """
+    past, present = Outlines.of(stored), Outlines.of(poses)
+    rows, columns = oks_candidates(past, present, floor, 1.0 if tolerance is None else tolerance)
+    values = oks_pairs(past, present, rows, columns, None if tolerance is None else tolerance[rows])
+    similarity = np.zeros((len(track_ids), len(poses)), np.float32)
+    np.maximum.at(similarity, (np.searchsorted(track_ids, stored.track_ids[rows]), columns), values)
+    return similarity
