@@ -1,94 +1,139 @@
-"""Training of the person detector: Faster R-CNN's losses (Ren et al., NeurIPS 2015) with regions to ignore."""
+"""Learning a person detector: Faster R-CNN on scenes laid together from photographs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN
-from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.models.detection.rpn import RegionProposalNetwork
 
-from posetrack.models.detector import PERSON
-from posetrack.training.detector_data import Scene
+from posetrack.errors import ConfigError, DataFormatError, WeightsError
+from posetrack.models.backbone import PersonShuffleNet, load_person_backbone
+from posetrack.models.detector import DetectorConfig, PersonDetector
+from posetrack.models.detector_weights import read_detector, save_detector
+from posetrack.models.faster_rcnn import DetectorArchitecture, build_detector
+from posetrack.training.detection_accuracy import accuracy, find
+from posetrack.training.detector_data import SceneBatch, SceneBatches, SceneConfig
+from posetrack.training.detector_losses import DetectorLosses
+from posetrack.training.photographs import read_photographs
+from posetrack.training.pose import DataSource
 
-BACKGROUND, IGNORED = 0, -1
-
-
-def _within(boxes: Tensor, regions: Tensor) -> Tensor:
-    """bool [N]: more than half of the box [N, 4] lies within one of the regions [M, 4]."""
-    if not len(regions):
-        return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
-    start = torch.maximum(boxes[:, None, :2], regions[None, :, :2])
-    stop = torch.minimum(boxes[:, None, 2:], regions[None, :, 2:])
-    common = (stop - start).clamp(min=0).prod(dim=2)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
-    return (common > area[:, None] / 2).any(dim=1)
+BACKBONE_PARTS = ("conv1", "stage2", "stage3", "stage4")
 
 
-class _Proposals(RegionProposalNetwork):
-    """Anchors in ignored regions are no background."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorTraining:
+    """What a detector learns from and how.
 
-    def assign_targets_to_anchors(
-        self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        labels, matched = super().assign_targets_to_anchors(anchors, targets)
-        for label, boxes, target in zip(labels, anchors, targets, strict=True):
-            label[(label == BACKGROUND) & _within(boxes, target["ignored"])] = IGNORED
-        return labels, matched
+    Attributes:
+        train: Data to learn from: COCO-keypoints files.
+        validation: Data to validate on.
+        backbone: Weights of the person-pretrained backbone; None starts from ``initial`` or from nothing.
+        initial: A detector of the same architecture to go on from.
+        architecture: The network.
+        scenes: How training images are composed.
+        late_canvases: (height, width) of the scenes from epoch ``late_from_epoch`` on; empty for no change.
+        late_from_epoch: Counted from 0.
+        score_threshold: Score from which boxes count in validation.
+        batch_size: Scenes per step.
+        frozen: Parts of the backbone that do not learn.
+        backbone_rate: Factor on the learning rate of the rest of it.
+        seed: Of the scenes and of the sampling of anchors and proposals.
+    """
+
+    train: tuple[DataSource, ...]
+    validation: DataSource
+    backbone: Path | None = None
+    initial: Path | None = None
+    architecture: DetectorArchitecture = field(default_factory=DetectorArchitecture)
+    scenes: SceneConfig = field(default_factory=SceneConfig)
+    late_canvases: tuple[tuple[int, int], ...] = ()
+    late_from_epoch: int = 0
+    score_threshold: float = 0.5
+    batch_size: int = 8
+    frozen: tuple[str, ...] = ("conv1", "stage2")
+    backbone_rate: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"detector.batch_size is {self.batch_size}; give at least 1.")
+        if not set(self.frozen) <= set(BACKBONE_PARTS):
+            raise ConfigError(f"detector.frozen is {list(self.frozen)}; choose from {', '.join(BACKBONE_PARTS)}.")
 
 
-class _Heads(RoIHeads):
-    """Proposals in ignored regions are no background."""
+class DetectorTask:
+    """A ``Task``: people's boxes, validated by recall and false boxes."""
 
-    def check_targets(self, targets: list[dict[str, Tensor]] | None) -> None:
-        """Targets come from this module alone."""
+    score = "recall@0.5"
 
-    def select_training_samples(self, proposals: list[Tensor], targets: list[dict[str, Tensor]]) -> Any:
-        self._regions = [target["ignored"] for target in targets]
-        return super().select_training_samples(proposals, targets)
-
-    def assign_targets_to_proposals(
-        self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        matched, labels = super().assign_targets_to_proposals(proposals, gt_boxes, gt_labels)
-        for label, boxes, regions in zip(labels, proposals, self._regions, strict=True):
-            label[(label == BACKGROUND) & _within(boxes, regions)] = IGNORED
-        return matched, labels
-
-
-class DetectorLosses(nn.Module):
-    """The four losses of Faster R-CNN over a network's own parts."""
-
-    def __init__(self, network: FasterRCNN) -> None:
-        super().__init__()
-        self.network = network
-        keep = dict.fromkeys(("training", "testing"), 250)
-        self.proposals = _Proposals(
-            network.rpn.anchor_generator, network.rpn.head, 0.6, 0.35, 96, 0.5,
-            dict.fromkeys(("training", "testing"), 500), keep, 0.7,
-        )
-        self.heads = _Heads(
-            network.roi_heads.box_roi_pool, network.roi_heads.box_head, network.roi_heads.box_predictor,
-            0.5, 0.5, 64, 0.25, None, 0.05, 0.5, 100,
-        )
-
-    def forward(self, images: Tensor, scenes: Sequence[Scene]) -> dict[str, Tensor]:
-        targets = [
-            {
-                "boxes": torch.from_numpy(scene.boxes),
-                "labels": torch.full((len(scene.boxes),), PERSON),
-                "ignored": torch.from_numpy(scene.ignored),
-            }
-            for scene in scenes
+    def __init__(self, config: DetectorTraining) -> None:
+        self._config = config
+        self._photographs = [
+            photograph
+            for source in config.train
+            for photograph in read_photographs(source.annotations, source.images) * source.repeat
         ]
-        size = (images.shape[2], images.shape[3])
-        batch = ImageList(images, [size] * len(images))
-        features = self.network.backbone(images)
-        proposals, first = self.proposals(batch, features, targets)
-        _, second = self.heads(features, proposals, batch.image_sizes, targets)
-        return {**first, **second}
+        if not self._photographs:
+            raise DataFormatError(f"{config.train[0].annotations} has no images to learn from.")
+        self._validation = read_photographs(config.validation.annotations, config.validation.images)
+        self._network = self._initial_network()
+        for part in config.frozen:
+            self._body.get_submodule(part).requires_grad_(False)
+        self._losses = DetectorLosses(self._network)
+        self.network: nn.Module = self._network
+
+    @property
+    def _body(self) -> PersonShuffleNet:
+        return cast(PersonShuffleNet, self._network.backbone.body)
+
+    def _initial_network(self) -> FasterRCNN:
+        config = self._config
+        if config.initial is None:
+            body = None if config.backbone is None else load_person_backbone(config.backbone)
+            return build_detector(config.architecture, body)
+        network, architecture = read_detector(config.initial)
+        if architecture != config.architecture:
+            raise WeightsError(f"{config.initial} has another architecture than this configuration.")
+        return network
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The backbone learns more slowly than the new layers."""
+        old = {parameter for parameter in self._body.parameters() if parameter.requires_grad}
+        new = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
+        return [
+            {"params": [parameter for parameter in new if parameter in old], "rate": self._config.backbone_rate},
+            {"params": [parameter for parameter in new if parameter not in old], "rate": 1.0},
+        ]
+
+    def batches(self, epoch: int) -> SceneBatches:
+        """As many random scenes as there are photographs."""
+        config = self._config
+        scenes = config.scenes
+        if config.late_canvases and epoch >= config.late_from_epoch:
+            scenes = replace(scenes, canvases=config.late_canvases)
+        return SceneBatches(self._photographs, scenes, config.batch_size, (config.seed, epoch))
+
+    def losses(self, batch: SceneBatch) -> dict[str, Tensor]:
+        """The four losses; the batch norms keep the statistics that they came with, since batches are small."""
+        for module in self._network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        with torch.random.fork_rng():
+            torch.manual_seed(batch.seed)
+            losses: dict[str, Tensor] = self._losses(batch)
+        return losses
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Recall and false boxes at the configuration's score threshold."""
+        config = DetectorConfig(score_threshold=self._config.score_threshold)
+        device = next(network.parameters()).device
+        detector = PersonDetector(cast(FasterRCNN, network), config, device)
+        return accuracy(find(detector, self._validation))
+
+    def save(self, network: nn.Module, path: Path) -> None:
+        """Write the network as the pipeline loads it."""
+        save_detector(cast(FasterRCNN, network), self._config.architecture, path)

@@ -1,0 +1,41 @@
+"""Other light, other cameras: random changes of how a training image looks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from posetrack.types import Image
+
+
+def recolour(image: Image, grey: float, random: np.random.Generator) -> Image:
+    """Another exposure, contrast and white balance; no colours at all with probability ``grey``."""
+    gain = random.uniform(0.7, 1.3) * random.uniform(0.9, 1.1, 3)
+    level = random.uniform(-25, 25)
+    table = np.arange(256)[:, None] * gain + level
+    coloured = cv2.LUT(np.ascontiguousarray(image), table.clip(0, 255).astype(np.uint8).reshape(256, 1, 3))
+    if random.random() < grey:
+        coloured = np.repeat(cv2.cvtColor(coloured, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    return np.asarray(coloured)
+
+
+def degrade(image: Image, probability: float, random: np.random.Generator) -> Image:
+    """Blur of focus or of motion, and JPEG artefacts, each with the given probability."""
+    degraded: cv2.typing.MatLike = image
+    if random.random() < probability:
+        degraded = _blur(degraded, random)
+    if random.random() < probability:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(15, 70))]
+        packed = cv2.imencode(".jpg", np.asarray(degraded)[..., ::-1], quality)[1]
+        return np.ascontiguousarray(np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
+    return np.asarray(degraded, np.uint8)
+
+
+def _blur(image: cv2.typing.MatLike, random: np.random.Generator) -> cv2.typing.MatLike:
+    """Of focus (half of the time), or of horizontal (more often) or vertical motion."""
+    if random.random() < 0.5:
+        return cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.8))
+    length = int(random.integers(3, 10))
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1 / length
+    return cv2.filter2D(image, -1, kernel if random.random() < 0.7 else kernel.T)
