@@ -18,7 +18,7 @@ from posetrack.flow import ShotDetector, ZeroFlow
 from posetrack.stages import Detector, Flow, FlowEstimator, Linker, PoseEstimator
 from posetrack.stopwatch import Stopwatch
 from posetrack.tracker import MergeConfig, PropagationConfig, SelectionConfig, merge, propagate, select_joints, select_people
-from posetrack.types import Boxes, Frame, Poses
+from posetrack.types import UNLINKED, Boxes, Frame, Poses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,18 +159,14 @@ class Pipeline:
             self._linker.reset()
             self._previous = Poses.empty(self._pose.skeleton)
         with self._time("propagate"):
-            boxes = merge(self._detected(observation), self._carried(observation), config.merge)
+            boxes = merge(observation.detected or Boxes.empty(), self._carried(observation), config.merge)
         with self._time("pose"):
             poses = self._pose.estimate(image, boxes)
         with self._time("link"):
             poses = self._linker.link(select_people(poses, config.selection), observation.flow)
         self._previous = poses
-        return select_joints(poses, config.selection)
-
-    def _detected(self, observation: Observation) -> Boxes:
-        if observation.detected is None:
-            return Boxes.empty()
-        return observation.detected[observation.detected.scores >= self._config.selection.min_box_score]
+        # Whoever is too uncertain to start a track is followed, but not reported.
+        return select_joints(poses[poses.track_ids != UNLINKED], config.selection)
 
     def _carried(self, observation: Observation) -> Boxes:
         if self._config.propagation is None:

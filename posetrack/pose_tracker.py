@@ -57,9 +57,12 @@ class PoseTracker:
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
         self.stopwatch = stopwatch or Stopwatch()
         resolved = resolve_device(device)
-        self._detector = detector or load_detector(BUNDLED / self.preset.detector, resolved)
+        self._detector = detector or self._load_detector(resolved)
         self._pose = pose or self._load_pose(resolved)
         self._flow = flow or _flow(self.preset.flow)
+
+    def _load_detector(self, device: torch.device) -> Detector:
+        return load_detector(BUNDLED / self.preset.detector, self.preset.detector_config, device)
 
     def _load_pose(self, device: torch.device) -> PoseEstimator:
         network, architecture = load_pose_network(BUNDLED / self.preset.pose)

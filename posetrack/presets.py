@@ -10,11 +10,12 @@ from fractions import Fraction
 from typing import Literal, TypeVar
 
 from posetrack.errors import ConfigError
+from posetrack.models.detector import DetectorConfig
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
 from posetrack.tracker import LinkerConfig, SelectionConfig
 
-Config = TypeVar("Config", SelectionConfig, PoseConfig, LinkerConfig)
+Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
 
 AUTO_DETECTIONS_PER_S = 5
 """``detect_every = auto`` looks for people this often in a second of footage."""
@@ -32,6 +33,7 @@ class Preset:
         flow: Flow estimator, a key of ``posetrack.flow.FLOWS``.
         detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second.
         pipeline: How the stages are put together (``detect_every`` above overrides its field).
+        detector_config: How the detector is used.
         pose_config: How the pose network is used.
         linker: How identities are linked.
     """
@@ -43,6 +45,7 @@ class Preset:
     flow: str = "dis"
     detect_every: int | Literal["auto"] = 1
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    detector_config: DetectorConfig = field(default_factory=DetectorConfig)
     pose_config: PoseConfig = field(default_factory=PoseConfig)
     linker: LinkerConfig = field(default_factory=LinkerConfig)
 
@@ -78,7 +81,7 @@ class Changes:
     queue_frames: int | None = None
     max_gap_frames: int | None = None
     min_similarity: float | None = None
-    min_box_score: float | None = None
+    score_threshold: float | None = None
     min_joint_score: float | None = None
     max_oks: float | None = None
     flip_test: bool | None = None
@@ -105,9 +108,10 @@ def customised(preset: Preset, changes: Changes) -> Preset:
         detect_every=preset.detect_every if changes.detect_every is None else changes.detect_every,
         pipeline=replace(
             pipeline,
-            selection=_changed(pipeline.selection, changes, "min_box_score", "min_joint_score", "max_oks"),
+            selection=_changed(pipeline.selection, changes, "min_joint_score", "max_oks"),
             propagation=None if changes.propagation is False else pipeline.propagation,
         ),
+        detector_config=_changed(preset.detector_config, changes, "score_threshold"),
         pose_config=_changed(preset.pose_config, changes, "flip_test", "codec"),
         linker=_changed(
             preset.linker, changes, "similarity", "matching", "queue_frames", "max_gap_frames", "min_similarity"

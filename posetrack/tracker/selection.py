@@ -16,21 +16,18 @@ class SelectionConfig:
     """Which poses and joints are kept.
 
     Attributes:
-        min_box_score: Boxes of the detector below it are dropped before anything else (the paper has 0.5 for
-            its detectors: it lowers mAP and raises MOTA).
         max_oks: Of two poses more alike than this, only the better one is kept (OKS-NMS).
         min_pose_score: Poses whose joints' mean score is below it are no people.
         min_joint_score: Joints below it are missing in the output (the paper has 0.4 for its networks); the
             tracker itself goes on using them.
     """
 
-    min_box_score: float = 0.3
     max_oks: float = 0.7
     min_pose_score: float = 0.15
     min_joint_score: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("min_box_score", "max_oks", "min_pose_score", "min_joint_score"):
+        for name in ("max_oks", "min_pose_score", "min_joint_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
 

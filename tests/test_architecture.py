@@ -1,0 +1,83 @@
+"""The house rules that a linter does not know."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "posetrack"
+
+LAYERS = [
+    {"errors", "skeletons", "types", "stages"},
+    {"background", "interruption", "stopwatch", "skeleton_conversion"},
+    {"formats"},
+    {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
+    {"pipeline", "training"},
+    {"presets"},
+    {"pose_tracker"},
+    {"runner"},
+    {"cli"},
+]
+"""From the bottom up: a part imports only from below. Parts of one layer do not know each other."""
+
+FOUNDATION = ["errors", "skeletons", "types", "stages"]
+"""The bottom layer in its own order."""
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_parts(path: Path) -> set[str]:
+    parts = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "posetrack" else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        parts |= {name.split(".")[1] for name in names if name.startswith("posetrack.")}
+    return parts - {"__version__"}
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path: Path) -> None:
+    height = {part: level for level, parts in enumerate(LAYERS) for part in parts}
+    own = part_of(path)
+    for part in imported_parts(path) - {own}:
+        if own in FOUNDATION:
+            assert FOUNDATION.index(part) < FOUNDATION.index(own)
+        else:
+            assert height[part] < height[own], f"{own} must not import {part}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_stay_small(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300
+
+
+HEAVY = ("torch", "torchvision", "cv2", "scipy", "pyarrow", "matplotlib")
+
+
+@pytest.mark.parametrize("statement", ["import posetrack", "import posetrack.cli.main"])
+def test_import_loads_no_deep_learning_library(statement: str) -> None:
+    code = f"{statement}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_loads_no_deep_learning_library() -> None:
+    code = "import sys; from posetrack.cli.main import main; sys.argv = ['posetrack', 'run', '--help']; main()"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    assert "--overwrite" in done.stdout
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert not loaded & set(HEAVY)

@@ -1,0 +1,129 @@
+"""The pipeline puts the stages together; stub stages show what it asks of each, and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from posetrack.errors import ConfigError
+from posetrack.flow import ZeroFlow
+from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.skeletons import POSETRACK
+from posetrack.tracker import FlowLinker, LinkerConfig, PropagationConfig
+from posetrack.types import UNLINKED, Boxes, Frame, Image, Poses
+
+PERSON = np.array([[40.0, 20.0, 80.0, 100.0]], np.float32)
+
+
+@dataclass
+class StubDetector:
+    """Finds the same boxes in every frame, or nobody in the frames of ``blind``."""
+
+    xyxy: np.ndarray = field(default_factory=lambda: PERSON)
+    blind: frozenset[int] = frozenset()
+    batches: list[list[int]] = field(default_factory=list)
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        indices = [int(image[0, 0, 0]) for image in images]
+        self.batches.append(indices)
+        found = Boxes(self.xyxy, np.full(len(self.xyxy), 0.9))
+        return [Boxes.empty() if index in self.blind else found for index in indices]
+
+
+class StubPose:
+    """Joints in a zigzag down the box, all certain; a box around them, 15 % larger, is the box again."""
+
+    skeleton = POSETRACK
+
+    def estimate(self, image: Image, boxes: Boxes) -> Poses:
+        near, far = 0.5 - 0.5 / 1.15, 0.5 + 0.5 / 1.15
+        grid = np.stack([np.where(np.arange(17) % 2, near, far), np.linspace(near, far, 17)], -1)
+        low, high = boxes.xyxy[:, None, :2], boxes.xyxy[:, None, 2:]
+        used = np.zeros(17, np.float32)
+        used[POSETRACK.in_use] = 0.9
+        return Poses(
+            boxes.xyxy, boxes.scores, low + grid * (high - low), np.tile(used, (len(boxes), 1)),
+            np.full(len(boxes), UNLINKED), POSETRACK,
+        )  # fmt: skip
+
+
+def frames(count: int, cut_at: int = -1) -> list[Frame]:
+    """Frames of one texture whose first pixel tells the index; from ``cut_at`` on another scene."""
+    rng = np.random.default_rng(0)
+    scenes = rng.integers(0, 120, (120, 160, 3), np.uint8), 255 - rng.integers(0, 60, (120, 160, 3), np.uint8)
+    made = []
+    for index in range(count):
+        image = scenes[0 <= cut_at <= index].copy()
+        image[0, 0] = index
+        made.append(Frame(index, index / 25, image))
+    return made
+
+
+def pipeline(detector: StubDetector, **options: object) -> Pipeline:
+    config = PipelineConfig(**options)  # type: ignore[arg-type]
+    linker = FlowLinker(LinkerConfig())
+    return Pipeline(detector=detector, flow=ZeroFlow(), pose=StubPose(), linker=linker, config=config)
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_every_frame_comes_once_in_order_with_one_identity(sequential: bool) -> None:
+    made = pipeline(StubDetector())
+    results = list((made.run_sequentially if sequential else made.run)(frames(12)))
+    assert [frame.index for frame, _ in results] == list(range(12))
+    assert [poses.track_ids.tolist() for _, poses in results] == [[0]] * 12
+
+
+def test_running_ahead_gives_the_results_of_the_plain_loop() -> None:
+    options = {"detect_every": 3, "detect_batch": 2}
+    plain = list(pipeline(StubDetector(blind=frozenset({6})), **options).run_sequentially(frames(20, cut_at=10)))
+    threaded = list(pipeline(StubDetector(blind=frozenset({6})), **options).run(frames(20, cut_at=10)))
+    for (_, expected), (_, found) in zip(plain, threaded, strict=True):
+        for name in ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids"):
+            np.testing.assert_array_equal(getattr(expected, name), getattr(found, name))
+
+
+def test_a_person_whom_the_detector_misses_lives_from_the_carried_box() -> None:
+    results = list(pipeline(StubDetector(blind=frozenset({3, 4}))).run(frames(8)))
+    assert [poses.track_ids.tolist() for _, poses in results] == [[0]] * 8
+
+
+def test_without_propagation_a_missed_person_is_missing() -> None:
+    results = list(pipeline(StubDetector(blind=frozenset({3, 4})), propagation=None).run(frames(8)))
+    assert [len(poses) for _, poses in results] == [1, 1, 1, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_the_detector_runs_every_nth_frame_and_at_cuts(batch: int) -> None:
+    detector = StubDetector()
+    results = list(pipeline(detector, detect_every=4, detect_batch=batch).run(frames(14, cut_at=6)))
+    assert sum(detector.batches, []) == [0, 4, 6, 10]
+    assert max(map(len, detector.batches)) == batch
+    assert len(results) == 14 and all(len(poses) == 1 for _, poses in results)
+
+
+def test_identities_do_not_cross_a_cut() -> None:
+    results = list(pipeline(StubDetector()).run(frames(10, cut_at=5)))
+    assert [poses.track_ids.tolist() for _, poses in results] == [[0]] * 5 + [[1]] * 5
+
+
+def test_no_frames_and_nobody_are_ordinary() -> None:
+    assert list(pipeline(StubDetector()).run([])) == []
+    nobody = StubDetector(xyxy=np.zeros((0, 4), np.float32))
+    assert [len(poses) for _, poses in pipeline(nobody).run(frames(3))] == [0, 0, 0]
+
+
+def test_an_error_in_a_stage_reaches_the_caller() -> None:
+    class Broken(StubDetector):
+        def detect(self, images: Sequence[Image]) -> list[Boxes]:
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        list(pipeline(Broken()).run(frames(3)))
+
+
+def test_rare_detections_without_propagation_are_refused() -> None:
+    with pytest.raises(ConfigError, match="detect_every above 1 needs propagation"):
+        PipelineConfig(detect_every=2, propagation=None)
+    with pytest.raises(ConfigError, match="detect_every is 0"):
+        PipelineConfig(detect_every=0, propagation=PropagationConfig())
