@@ -1,0 +1,58 @@
+"""From posed tubes to quads on the screen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.synthetic.atlas import ATLAS_SIZE, MIP_ORIGINS
+from posetrack.synthetic.camera import Camera
+from posetrack.synthetic.mesh import Tube
+from posetrack.synthetic.raster import Quads
+
+Array = NDArray[np.float64]
+
+
+def quads_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
+    """The front faces of all tubes; ``view`` [2, 3] is the frame's transform (see ``Handheld``)."""
+    return Quads.concatenate([_quads(tube, camera, view) for tube in tubes])
+
+
+def _quads(tube: Tube, camera: Camera, view: Array) -> Quads:
+    pixels, depth = camera.project(tube.vertices)
+    pixels = pixels @ view[:, :2].T + view[:, 2]
+    level = _mip_level(tube, pixels)
+    texture = tube.patch * 0.5 ** level[:, None, None, None] + MIP_ORIGINS[level][:, None, None]
+    texture[..., 1] += (tube.people * ATLAS_SIZE)[:, None, None]
+    attributes = np.empty((*pixels.shape[:-1], 5), np.float32)
+    attributes[..., :3] = tube.normals
+    attributes[..., 3:] = texture[:, None]
+    corners = _corners(pixels.astype(np.float32))
+    diagonals = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
+    area = diagonals[0][:, 0] * diagonals[1][:, 1] - diagonals[0][:, 1] * diagonals[1][:, 0]
+    front = area > 0
+    per_person = len(corners) // max(len(tube.people), 1)
+    return Quads(
+        corners=corners[front],
+        depth=_corners(depth[..., None]).mean(axis=(1, 2)).astype(np.float32)[front],
+        attributes=_corners(attributes)[front],
+        owner=np.repeat(tube.people, per_person)[front],
+    )
+
+
+def _mip_level(tube: Tube, pixels: Array) -> NDArray[np.int64]:
+    """[Q] halvings of the atlas at which a texel is about as tall as a pixel."""
+    texels = tube.patch[-1, 0, 1] - tube.patch[0, 0, 1]
+    steps = np.linalg.norm(np.diff(pixels, axis=2), axis=-1)
+    length = steps.mean(axis=-1).sum(axis=-1).max(axis=1)
+    halvings = np.log2(np.maximum(texels / np.maximum(length, 1e-3), 1e-3))
+    level: NDArray[np.int64] = np.clip(np.round(halvings), 0, len(MIP_ORIGINS) - 1).astype(np.int64)
+    return level
+
+
+def _corners(grid: NDArray[np.generic]) -> NDArray[np.generic]:
+    """[.., R, S + 1, C] -> [F, 4, C], around each quad."""
+    four = np.stack(
+        [grid[..., :-1, :-1, :], grid[..., :-1, 1:, :], grid[..., 1:, 1:, :], grid[..., 1:, :-1, :]], axis=-2
+    )
+    return four.reshape(-1, 4, grid.shape[-1])

@@ -1,0 +1,102 @@
+"""Who moves where: paths on the ground, and the posture at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from posetrack.errors import ConfigError
+from posetrack.synthetic.anatomy import Array
+from posetrack.synthetic.motions import ON_THE_SPOT, run, walk
+from posetrack.synthetic.outfits import Outfit
+
+_WALK_STRIDE, _RUN_STRIDE = 0.74, 1.45  # statures per cycle at vigour 1, so that feet do not slide
+_RUNNING_M_PER_S = 2.4
+_LOOK_S = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performer:
+    """A person in a shot.
+
+    Attributes:
+        outfit: Looks.
+        path: Waypoints (time in seconds, x, z in metres), by time; the person walks or runs between them in
+            straight lines with rounded turns, and stands where two follow at one place.
+        standing: What they do when they do not walk: a key of ``motions.ON_THE_SPOT``.
+        facing: Heading when standing, radians; None keeps the direction of the walk.
+        vigour: Scale of the motion's angles, also of the length of stride.
+        phase: Shift of the motion, in cycles or seconds, so that people are out of step.
+        frozen_posture: Replaces all motion by this posture [28] (training images).
+    """
+
+    outfit: Outfit
+    path: tuple[tuple[float, float, float], ...]
+    standing: str = "idle"
+    facing: float | None = None
+    vigour: float = 1.0
+    phase: float = 0.0
+    frozen_posture: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.standing not in ON_THE_SPOT:
+            raise ConfigError(f"standing must be one of {', '.join(ON_THE_SPOT)}, not {self.standing!r}")
+        if not self.path or np.any(np.diff([point[0] for point in self.path]) <= 0):
+            raise ConfigError("a path needs at least one waypoint, and increasing times")
+
+    @cached_property
+    def _waypoints(self) -> tuple[Array, Array, Array]:
+        times, xs, zs = np.array(self.path).T
+        points = np.stack([xs, zs], axis=-1)
+        steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
+        return times, points, np.concatenate([[0.0], np.cumsum(steps)])
+
+    def position(self, time_s: float) -> Array:
+        """float [2]: x and z on the ground, metres; turns are rounded by averaging over 0.6 s."""
+        times, points, _ = self._waypoints
+        around = time_s + _LOOK_S * np.linspace(-1, 1, 7)
+        xs, zs = (np.interp(around, times, points[:, axis]).mean() for axis in (0, 1))
+        return np.array([xs, zs])
+
+    def heading(self, time_s: float) -> float:
+        """Radians; of the movement, or of the standing person."""
+        velocity = self._velocity(time_s)
+        walking = _smoothstep(0.1, 0.5, float(np.hypot(*velocity)))
+        resting = self.facing if self.facing is not None else self._last_direction(time_s)
+        direction = walking * velocity / (np.hypot(*velocity) + 1e-9)
+        direction = direction + (1.02 - walking) * np.array([np.sin(resting), np.cos(resting)])
+        return float(np.arctan2(direction[0], direction[1]))
+
+    def posture(self, time_s: float) -> Array:
+        """float [28], see ``anatomy.ANGLES``."""
+        if self.frozen_posture is not None:
+            return np.array(self.frozen_posture)
+        times, _, lengths = self._waypoints
+        speed = float(np.hypot(*self._velocity(time_s)))
+        walking = _smoothstep(0.1, 0.7, speed)
+        running = _smoothstep(0.85 * _RUNNING_M_PER_S, 1.15 * _RUNNING_M_PER_S, speed)
+        travelled = float(np.interp(time_s, times, lengths)) / (self.outfit.stature_m * self.vigour)
+        stride = _WALK_STRIDE + running * (_RUN_STRIDE - _WALK_STRIDE)
+        cycle = travelled / stride + self.phase
+        still = ON_THE_SPOT[self.standing](time_s + 3 * self.phase, self.vigour)
+        moving = walk(cycle, self.vigour)
+        if running:
+            moving = moving + running * (run(cycle, self.vigour) - moving)
+        return still + walking * (moving - still)
+
+    def _velocity(self, time_s: float) -> Array:
+        return (self.position(time_s + _LOOK_S) - self.position(time_s - _LOOK_S)) / (2 * _LOOK_S)
+
+    def _last_direction(self, time_s: float) -> float:
+        times, points, _ = self._waypoints
+        steps = np.diff(points, axis=0)
+        moved = np.flatnonzero((np.hypot(steps[:, 0], steps[:, 1]) > 0.05) & (times[:-1] <= time_s))
+        step = steps[moved[-1]] if len(moved) else steps[0] if len(steps) else np.array([0.0, -1.0])
+        return float(np.arctan2(step[0], step[1]))
+
+
+def _smoothstep(low: float, high: float, value: float) -> float:
+    t = min(max((value - low) / (high - low), 0.0), 1.0)
+    return t * t * (3 - 2 * t)

@@ -1,0 +1,171 @@
+"""Textures of surroundings: ground tiles, facades, walls and trees, float32 in linear light."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from posetrack.synthetic.noise import Texture, fractal_noise
+
+_TILE = 512
+
+
+def ground_tile(rng: np.random.Generator, kind: str) -> tuple[Texture, float]:
+    """A tile [512, 512, 3] that repeats, and its side in metres."""
+    fine = _repeating(fractal_noise(rng, (_TILE, _TILE), (10, 10), 3))
+    broad = _repeating(fractal_noise(rng, (_TILE, _TILE), (160, 160), 3))
+    colours = {
+        "pavement": (0.30, 0.29, 0.28), "grass": (0.11, 0.17, 0.05), "floor": (0.33, 0.25, 0.17),
+        "sand": (0.45, 0.37, 0.25),
+    }  # fmt: skip
+    base = np.array(colours[kind], np.float32) * np.float32(rng.uniform(0.6, 1.35))
+    base *= rng.uniform(0.93, 1.07, 3).astype(np.float32)
+    contrast = {"pavement": 0.10, "grass": 0.22, "floor": 0.05, "sand": 0.14}[kind]
+    tile = base * (1 + contrast * fine + 0.10 * broad)[..., None]
+    if kind in ("pavement", "floor"):
+        tile = _paved(rng, tile, planks=kind == "floor" and rng.random() < 0.6)
+    if kind == "grass":
+        tile = tile * (1 + 0.10 * _repeating(broad)[..., None] * np.array([1.0, 0.5, 0.3], np.float32))
+    return np.clip(tile, 0.01, 1.0).astype(np.float32), {"pavement": 4.0, "grass": 5.0, "floor": 4.0, "sand": 5.0}[
+        kind
+    ]
+
+
+def _repeating(noise: Texture) -> Texture:
+    """Noise whose opposite edges meet: blended with itself, half a tile away."""
+    ramp = np.abs(np.linspace(-1, 1, _TILE, dtype=np.float32))
+    for axis in (0, 1):
+        weight = ramp[:, None] if axis == 0 else ramp[None]
+        noise = noise * (1 - weight) + np.roll(noise, _TILE // 2, axis=axis) * weight
+    return noise / (noise.std() + 1e-6)
+
+
+def _paved(rng: np.random.Generator, tile: Texture, *, planks: bool) -> Texture:
+    """Joints between slabs or boards, every one of a slightly different tone."""
+    rows, columns = (16, 2) if planks else (int(rng.choice([4, 8, 16])), int(rng.choice([4, 8, 16])))
+    tones = 1 + rng.normal(0, 0.12 if planks else 0.06, (rows, columns)).astype(np.float32)
+    tones = np.repeat(np.repeat(tones, _TILE // rows, axis=0), _TILE // columns, axis=1)
+    shifted = tile * tones[..., None]
+    dark = np.ones((_TILE, _TILE), np.float32)
+    dark[:: _TILE // rows] = dark[1 :: _TILE // rows] = 0.6
+    dark[:, :: _TILE // columns] = dark[:, 1 :: _TILE // columns] = 0.6
+    return shifted * dark[..., None]
+
+
+def facade(rng: np.random.Generator, width_m: float, height_m: float, *, indoor: bool) -> Texture:
+    """A building's front, or the wall of a hall, about 36 texels per metre."""
+    density = 36.0 if not indoor else 24.0
+    shape = (int(height_m * density), int(width_m * density))
+    walls = ((0.52, 0.46, 0.36), (0.40, 0.22, 0.16), (0.55, 0.55, 0.53), (0.30, 0.29, 0.28), (0.62, 0.55, 0.42),
+             (0.35, 0.38, 0.42), (0.58, 0.42, 0.32))  # fmt: skip
+    base = np.array(walls[rng.integers(len(walls))], np.float32) * np.float32(rng.uniform(0.7, 1.2))
+    image = (
+        base
+        * (1 + 0.06 * fractal_noise(rng, shape, (60, 60), 4) + 0.03 * fractal_noise(rng, shape, (4, 4), 1))[
+            ..., None
+        ]
+    )
+    image = image.astype(np.float32)
+    if rng.random() < 0.4:
+        image[:: max(2, int(density * 0.09))] *= 0.86
+    return _hall_wall(rng, image, density) if indoor else _storeys(rng, image, density)
+
+
+def _storeys(rng: np.random.Generator, image: Texture, density: float) -> Texture:
+    """Rows of windows over a ground floor of shops."""
+    height, width = image.shape[:2]
+    storey, bay = int(density * rng.uniform(2.9, 3.6)), int(density * rng.uniform(1.9, 3.2))
+    size = (int(bay * rng.uniform(0.35, 0.6)), int(storey * rng.uniform(0.45, 0.65)))
+    frame = np.array((0.75, 0.74, 0.70) if rng.random() < 0.6 else (0.12, 0.11, 0.10), np.float32)
+    sill = rng.random() < 0.6
+    for bottom in range(height - storey, 0, -storey):
+        image[bottom - 4 : bottom] *= 0.75
+        for left in range((width % bay) // 2, width - bay + 1, bay):
+            x, y = left + (bay - size[0]) // 2, bottom - int(storey * 0.2) - size[1]
+            if y > 4:
+                _window(rng, image, (x, y), size, frame)
+                if sill:
+                    image[y + size[1] + 2 : y + size[1] + 6, max(x - 4, 0) : x + size[0] + 4] = frame * 0.8
+    _shops(rng, image[height - storey :], density)
+    return image
+
+
+def _window(
+    rng: np.random.Generator, image: Texture, corner: tuple[int, int], size: tuple[int, int], frame: Texture
+) -> None:
+    x, y = corner
+    width, height = size
+    image[y - 2 : y + height + 2, x - 2 : x + width + 2] = frame
+    glass = np.linspace(rng.uniform(0.05, 0.35), rng.uniform(0.02, 0.10), height, dtype=np.float32)[:, None, None]
+    tint = np.array([0.85, 1.0, 1.15], np.float32)
+    image[y : y + height, x : x + width] = glass * tint
+    if rng.random() < 0.4:
+        drawn = int(width * rng.uniform(0.1, 0.5))
+        image[y : y + height, x : x + drawn] = rng.uniform(0.3, 0.6)
+    image[y : y + height, x + width // 2 - 1 : x + width // 2 + 1] = frame
+    image[y + height // 3 : y + height // 3 + 2, x : x + width] = frame
+
+
+def _shops(rng: np.random.Generator, image: Texture, density: float) -> None:
+    """The ground floor: doors, panes with things behind them, signs and awnings."""
+    height, width = image.shape[:2]
+    left = 0
+    while left < width:
+        bay = int(density * rng.uniform(1.0, 4.0))
+        part = image[int(height * 0.22) : int(height * 0.93), left + 4 : left + bay - 4]
+        if part.shape[1] > 8:
+            goods = fractal_noise(rng, (part.shape[0], part.shape[1]), (part.shape[0] / 3, 20), 4)
+            colour = (rng.uniform(0.02, 0.16) * rng.uniform(0.75, 1.25, 3)).astype(np.float32)
+            part[:] = colour * np.exp(0.7 * goods)[..., None]
+            part[:3] = part[-4:] = 0.08
+            if rng.random() < 0.6:
+                sign = rng.uniform(0.02, 0.75, 3) * np.array([1.0, rng.uniform(0.2, 1), rng.uniform(0.2, 1)])
+                image[int(height * 0.06) : int(height * 0.22), left + 4 : left + bay - 4] = sign
+        left += bay
+
+
+def _hall_wall(rng: np.random.Generator, image: Texture, density: float) -> Texture:
+    """Posters, doors, a skirting board and a band of paint."""
+    height, width = image.shape[:2]
+    if rng.random() < 0.5:
+        image[int(height * 0.72) :] *= rng.uniform(0.5, 1.2, 3).astype(np.float32)
+    for _ in range(int(rng.integers(3, 14))):
+        size = int(density * rng.uniform(0.4, 1.8)), int(density * rng.uniform(0.4, 2.0))
+        x, y = (
+            int(rng.integers(0, max(1, width - size[1]))),
+            int(rng.integers(height // 4, max(height // 4 + 1, height - size[0]))),
+        )
+        part = image[y : y + size[0], x : x + size[1]]
+        blots = fractal_noise(
+            rng, (part.shape[0], part.shape[1]), (part.shape[0] / 2 + 1, part.shape[1] / 2 + 1), 4
+        )
+        first, second = rng.uniform(0.02, 0.8, (2, 3)).astype(np.float32)
+        weight = (1 / (1 + np.exp(-6 * blots)))[..., None]
+        part[:] = first * (1 - weight) + second * weight
+        part[:2] = part[-2:] = 0.1
+    for _ in range(int(rng.integers(0, 3))):
+        x = int(rng.integers(0, width))
+        image[height - int(2.1 * density) :, x : x + int(density)] = rng.uniform(0.03, 0.4, 3)
+    image[height - int(0.12 * density) :] = rng.uniform(0.03, 0.5)
+    return image
+
+
+def foliage(rng: np.random.Generator, height: int, *, trunk: bool) -> tuple[Texture, Texture]:
+    """A tree or a bush: colour [h, w, 3] and coverage [h, w]."""
+    scale = min(1.0, 420 / height)
+    tall = max(8, int(height * scale))
+    shape = (tall, int(tall * (0.8 if trunk else 1.6)))
+    y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
+    middle, radius = (-0.3, 0.72) if trunk else (0.25, 0.8)
+    crown = 1 - np.hypot(x, (y - middle) / radius) + 0.16 * fractal_noise(rng, shape, (tall / 5, tall / 5), 4)
+    alpha = np.clip(crown * 12, 0, 1).astype(np.float32)
+    leaves = fractal_noise(rng, shape, (tall / 9, tall / 9), 5)
+    base = np.array([0.07, 0.13, 0.03]) * rng.uniform(0.5, 1.6) * rng.uniform(0.85, 1.2, 3)
+    lit = np.exp(0.55 * leaves - 0.5 * (y - middle) - 0.2)
+    colour = (base * lit[..., None]).astype(np.float32)
+    if trunk:
+        stem = (np.abs(x + 0.02 * np.sin(5 * y)) < 0.07) & (y > -0.1) & (alpha < 0.5)
+        colour[stem] = np.array([0.09, 0.07, 0.05]) * rng.uniform(0.6, 1.4)
+        alpha = np.maximum(alpha, stem)
+    size = (int(shape[1] / scale), int(shape[0] / scale))
+    return cv2.resize(colour, size), cv2.resize(alpha.astype(np.float32), size)

@@ -1,0 +1,183 @@
+"""Exact ground truth: joints, boxes, heads, and what of them can be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from posetrack.skeletons import POSETRACK
+from posetrack.synthetic.raster import Quads
+from posetrack.types import BoolArray, FloatArray, Poses, Selection
+
+MIN_VISIBLE_FRACTION = 0.10
+MIN_VISIBLE_JOINTS = 3
+_DETAIL = 0.5  # silhouettes are counted at half the frame's resolution
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """N people as a perfect observer sees them.
+
+    Attributes:
+        poses: POSETRACK skeleton; ``boxes`` enclose the whole body, also beyond the frame and behind others;
+            ``track_ids`` are the people's true numbers; joints inside the frame have score 1, hidden or not,
+            joints outside and the ears 0.
+        head_boxes: float32 [N, 4], chin to crown.
+        visible: bool [N, K], the joint is inside the frame and not behind another person or a pillar (it
+            may well be on the far side of the own body).
+        visible_fraction: float32 [N], share of the person's pixels that lie in the frame and are not hidden.
+    """
+
+    poses: Poses
+    head_boxes: FloatArray
+    visible: BoolArray
+    visible_fraction: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.visible_fraction)
+
+    def __getitem__(self, chosen: Selection) -> Observation:
+        return Observation(
+            self.poses[chosen], self.head_boxes[chosen], self.visible[chosen], self.visible_fraction[chosen]
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """Ground truth of one frame.
+
+    Attributes:
+        index: Frame number from 0.
+        shot: Number of the shot from 0; a change is a cut.
+        everyone: All people of the shot, also those outside the frame or hidden.
+        annotated: Those whom a human annotator would label: at least a tenth of their pixels and three of
+            their joints can be seen (``MIN_VISIBLE_FRACTION``, ``MIN_VISIBLE_JOINTS``).
+    """
+
+    index: int
+    shot: int
+    everyone: Observation
+    annotated: Observation
+
+    @property
+    def poses(self) -> Poses:
+        """Of the annotated people."""
+        return self.annotated.poses
+
+    @property
+    def head_boxes(self) -> FloatArray:
+        """float32 [N, 4], of the annotated people."""
+        return self.annotated.head_boxes
+
+    @property
+    def visible(self) -> BoolArray:
+        """bool [N, K], of the annotated people."""
+        return self.annotated.visible
+
+    @property
+    def visible_fraction(self) -> FloatArray:
+        """float32 [N], of the annotated people."""
+        return self.annotated.visible_fraction
+
+
+def displacements(previous: Truth, current: Truth) -> tuple[FloatArray, BoolArray]:
+    """Exact motion of the joints of ``previous.poses`` to the next frame.
+
+    Returns:
+        float32 [N, K, 2], pixels, and bool [N, K]: whether it is defined, which it is not across a cut, and
+        not for joints outside the frame (displacement 0).
+    """
+    count, joints = previous.poses.keypoint_scores.shape
+    motion, valid = np.zeros((count, joints, 2), np.float32), np.zeros((count, joints), bool)
+    if previous.shot == current.shot and count:
+        same = previous.poses.track_ids[:, None] == current.everyone.poses.track_ids[None]
+        where = same.argmax(axis=1)
+        valid = previous.poses.present & same.any(axis=1)[:, None]
+        moved = current.everyone.poses.keypoints[where] - previous.poses.keypoints
+        motion = np.where(valid[..., None], moved, 0).astype(np.float32)
+    return motion, valid
+
+
+def observe(
+    joints: FloatArray, depths: FloatArray, quads: Quads, heads: FloatArray, size: tuple[int, int]
+) -> Observation:
+    """Judge what is visible of N people.
+
+    Args:
+        joints: float [N, K, 2], pixels.
+        depths: float [N, K], metres.
+        quads: Surfaces of people (owners 0 .. N - 1) and of things (owners from N).
+        heads: float [N, 4].
+        size: Width and height of the frame.
+    """
+    count = len(joints)
+    owners = _owners(quads, size)
+    whole = np.array([_silhouette(quads.corners[quads.owner == person]) for person in range(count)])
+    shown = np.bincount(owners[owners >= 0], minlength=count)[:count]
+    inside = ((joints > -0.5) & (joints < np.array(size) - 0.5)).all(axis=-1) & (depths > 0.1)
+    columns, rows = np.clip(np.round(joints * _DETAIL), 0, np.array(owners.shape[::-1]) - 1).astype(int).T
+    front = owners[rows, columns].T
+    nearest = np.array(
+        [quads.depth[quads.owner == owner].min(initial=np.inf) for owner in range(quads.owner.max() + 1)]
+    )
+    mine = np.arange(count)[:, None]
+    hidden = (front >= 0) & (front != mine) & (nearest[front] < depths)
+    scores = inside.astype(np.float32)
+    scores[:, [slot for slot in range(len(POSETRACK)) if POSETRACK.joints[slot] in POSETRACK.unused]] = 0
+    poses = Poses(
+        boxes=_bounds(quads, count),
+        scores=np.ones(count, np.float32),
+        keypoints=joints.astype(np.float32),
+        keypoint_scores=scores,
+        track_ids=np.arange(count),
+        skeleton=POSETRACK,
+    )
+    return Observation(
+        poses=poses,
+        head_boxes=heads.astype(np.float32),
+        visible=inside & ~hidden & (scores > 0),
+        visible_fraction=(shown / np.maximum(whole, 1)).clip(0, 1).astype(np.float32),
+    )
+
+
+def annotatable(observation: Observation) -> BoolArray:
+    """bool [N]: an annotator would label the person."""
+    enough: BoolArray = (observation.visible_fraction >= MIN_VISIBLE_FRACTION) & (
+        observation.visible.sum(axis=1) >= MIN_VISIBLE_JOINTS
+    )
+    return enough
+
+
+def _bounds(quads: Quads, count: int) -> FloatArray:
+    """float32 [N, 4]: smallest boxes around the people's quads."""
+    boxes = np.zeros((count, 4), np.float32)
+    for person in range(count):
+        corners = quads.corners[quads.owner == person].reshape(-1, 2)
+        if len(corners):
+            boxes[person] = *corners.min(axis=0), *corners.max(axis=0)
+    return boxes
+
+
+def _owners(quads: Quads, size: tuple[int, int]) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    """int32: owner of what is seen, -1 for the background, at reduced resolution."""
+    buffer = np.full((int(size[1] * _DETAIL), int(size[0] * _DETAIL)), -1, np.float32)
+    order = np.argsort(-quads.depth, kind="stable")
+    polygons = np.round(quads.corners[order] * (16 * _DETAIL)).astype(np.int32)
+    for polygon, owner in zip(polygons, quads.owner[order].tolist(), strict=True):
+        cv2.fillConvexPoly(buffer, polygon, owner, 8, 4)
+    return buffer.astype(np.int32)
+
+
+def _silhouette(corners: FloatArray) -> int:
+    """Pixels of the union of quads, at reduced resolution."""
+    if not len(corners):
+        return 0
+    low = corners.reshape(-1, 2).min(axis=0)
+    polygons = np.round((corners - low) * (16 * _DETAIL)).astype(np.int32)
+    width, height = (polygons.reshape(-1, 2).max(axis=0) // 16 + 2).clip(1, 8000)
+    mask = np.zeros((height, width), np.uint8)
+    for polygon in polygons:
+        cv2.fillConvexPoly(mask, polygon, 1, 8, 4)
+    return int(np.count_nonzero(mask))
