@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from posetrack.synthetic.brushes import bump, fill, grid, linear, put, shade
 from posetrack.synthetic.face import paint_head
@@ -30,7 +29,7 @@ ATLAS_SIZE = 512
 MIP_ORIGINS = np.array([(0.0, 0.0), (512.0, 0.0), (512.0, 256.0), (512.0, 384.0)])
 TORSO_ROWS = (0.275, -0.186)  # heights above the waist of the patch's first and last row
 LEG_ROWS = (-0.25, 2.06)
-ARM_ROWS = (-0.15, 2.65)
+ARM_ROWS = (-0.13, 2.65)
 
 
 def paint(outfit: Outfit) -> Texture:
@@ -117,7 +116,7 @@ def _torso(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int]) -> 
         image = shade(image, 1 - 0.35 * bump(around, 0.262, 0.003))
         dots = (np.abs(around - 0.25) < 0.004) & (np.mod(height / 0.04, 1) < 0.15)
         image = put(image, linear(outfit.sole), dots)
-    image = shade(image, _folds(rng, shape, (34, 20), 0.22))
+    image = shade(image, _folds(rng, shape, (44, 22), 0.13))
     below = height < outfit.hem
     image = put(image, linear(outfit.bottom), below)
     image = shade(image, 1 - 0.4 * bump(height, outfit.hem - 0.004, 0.005) * below)
@@ -127,8 +126,7 @@ def _torso(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int]) -> 
     image = shade(image, 1 - 0.35 * bump(height, neckline, 0.004))
     image = shade(image, 1 - 0.45 * np.clip((height - 0.235) / 0.03, 0, 1))
     flank = bump(np.abs(np.cos(2 * np.pi * around)), 1.0, 0.25) * bump(height, 0.10, 0.06)
-    crotch = bump(height, -0.19, 0.02)
-    return shade(image, (1 - 0.38 * flank) * (1 - 0.45 * crotch))
+    return shade(image, 1 - 0.38 * flank)
 
 
 def _lettering(rng: np.random.Generator, shape: tuple[int, int]) -> Texture:
@@ -156,7 +154,7 @@ def _leg(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int]) -> Te
     )
     if rng.random() < 0.12:
         cloth = put(cloth, linear(outfit.accent), np.abs(around - 0.5) > 0.46)
-    creases = 0.16 + 0.25 * (bump(station, 1.0, 0.18) + bump(station, 0.0, 0.2) + bump(station, 1.9, 0.15))
+    creases = 0.05 + 0.16 * (bump(station, 1.0, 0.18) + bump(station, 0.0, 0.2) + bump(station, 1.9, 0.15))
     cloth = shade(cloth, 1 + creases * (_folds(rng, shape, (18, 26), 1.0) - 1))
     cloth = shade(cloth, 1 + 0.03 * fractal_noise(rng, shape, (3, 3), 1))
     bare = station > (outfit.legs if not outfit.skirt else -1.0)
@@ -174,7 +172,7 @@ def _arm(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int]) -> Te
     cloth = _cloth(outfit, rng, around * 0.4, -0.16 * station)
     if outfit.pattern == "yoke" and rng.random() < 0.5:
         cloth = fill(shape, outfit.accent)
-    creases = 0.2 + 0.25 * bump(station, 1.0, 0.2)
+    creases = 0.09 + 0.16 * bump(station, 1.0, 0.2)
     cloth = shade(cloth, 1 + creases * (_folds(rng, shape, (14, 26), 1.0) - 1))
     bare = station > outfit.sleeve
     image = put(cloth, linear(outfit.skin), bare)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from posetrack.errors import ConfigError
 from posetrack.synthetic.camera import Camera
 from posetrack.synthetic.noise import Texture, fractal_noise
-from posetrack.synthetic.scenery import facade, ground_tile, foliage
+from posetrack.synthetic.scenery import facade, foliage, ground_tile, treeline
 from posetrack.synthetic.shading import Light, to_display
 from posetrack.types import Image
 
@@ -182,6 +182,10 @@ def _trees(
 ) -> Texture:
     """Trees and bushes from far to near."""
     margin = backdrop.margin
+    if not sparse:
+        woods = treeline(rng, canvas.shape[1], int(camera.height * rng.uniform(0.1, 0.3)))
+        foot = int(camera.horizon + 0.012 * camera.height) + margin
+        canvas = _paste_sprite(canvas, *woods, (canvas.shape[1] // 2, foot))
     count = int(rng.integers(1, 4)) if sparse else int(rng.integers(10, 26))
     reach = (camera.width / 2 + margin) / camera.focal_px
     depths = np.sort(backdrop.clear_m * rng.uniform(1.0, 1.5 if sparse else 5.0, count))[::-1]

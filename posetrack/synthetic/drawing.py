@@ -13,6 +13,10 @@ from posetrack.synthetic.raster import Quads
 Array = NDArray[np.float64]
 
 
+LAYERS = {"torso": 0, "skirt": 1, "leg": 2, "foot": 2, "pack": 1, "arm": 3, "head": 1, "mane": 3, "column": 0}
+"""Parts of one layer do not run through each other (see ``raster``)."""
+
+
 def quads_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
     """The front faces of all tubes; ``view`` [2, 3] is the frame's transform (see ``Handheld``)."""
     return Quads.concatenate([_quads(tube, camera, view) for tube in tubes])
@@ -30,13 +34,17 @@ def _quads(tube: Tube, camera: Camera, view: Array) -> Quads:
     corners = _corners(pixels.astype(np.float32))
     diagonals = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
     area = diagonals[0][:, 0] * diagonals[1][:, 1] - diagonals[0][:, 1] * diagonals[1][:, 0]
-    front = area > 0
-    per_person = len(corners) // max(len(tube.people), 1)
+    front = np.flatnonzero(area != 0 if tube.name == "skirt" else area > 0)  # a skirt shows its inside
+    attributes_at = _corners(attributes)[front]
+    attributes_at[area[front] < 0, :, :3] *= -1
+    owner = np.repeat(tube.people, len(corners) // max(len(tube.people), 1))[front]
+    nearness = (1 / np.maximum(depth, 0.01)).astype(np.float32)
     return Quads(
         corners=corners[front],
-        depth=_corners(depth[..., None]).mean(axis=(1, 2)).astype(np.float32)[front],
-        attributes=_corners(attributes)[front],
-        owner=np.repeat(tube.people, per_person)[front],
+        nearness=_corners(nearness[..., None])[front, :, 0],
+        attributes=attributes_at,
+        owner=owner,
+        layer=np.full(len(owner), LAYERS[tube.name]),
     )
 
 

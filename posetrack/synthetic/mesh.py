@@ -20,12 +20,12 @@ Array = NDArray[np.float64]
 
 # height above the waist, half width, half depth, forward offset; top to bottom
 _TORSO = np.array([
-    (0.275, 0.029, 0.030, 0.016), (0.245, 0.030, 0.032, 0.010), (0.226, 0.035, 0.037, 0.003),
-    (0.215, 0.062, 0.042, 0.000), (0.206, 0.092, 0.046, -0.002), (0.190, 0.110, 0.053, -0.002),
-    (0.168, 0.115, 0.060, 0.000), (0.142, 0.111, 0.066, 0.004), (0.110, 0.105, 0.068, 0.006),
-    (0.070, 0.095, 0.064, 0.004), (0.030, 0.087, 0.058, 0.002), (0.000, 0.084, 0.057, 0.002),
-    (-0.030, 0.087, 0.060, 0.000), (-0.060, 0.093, 0.065, -0.004), (-0.090, 0.098, 0.068, -0.008),
-    (-0.120, 0.099, 0.064, -0.010), (-0.150, 0.088, 0.052, -0.010), (-0.175, 0.055, 0.034, -0.006),
+    (0.275, 0.029, 0.030, 0.016), (0.245, 0.030, 0.032, 0.010), (0.228, 0.036, 0.037, 0.003),
+    (0.217, 0.055, 0.041, 0.000), (0.207, 0.078, 0.045, -0.002), (0.193, 0.100, 0.051, -0.002),
+    (0.172, 0.109, 0.059, 0.000), (0.142, 0.107, 0.066, 0.004), (0.110, 0.102, 0.068, 0.006),
+    (0.070, 0.094, 0.064, 0.004), (0.030, 0.086, 0.058, 0.002), (0.000, 0.083, 0.057, 0.002),
+    (-0.030, 0.086, 0.060, 0.000), (-0.060, 0.093, 0.065, -0.004), (-0.090, 0.098, 0.067, -0.007),
+    (-0.120, 0.099, 0.062, -0.008), (-0.150, 0.086, 0.052, -0.008), (-0.175, 0.050, 0.036, -0.004),
     (-0.186, 0.008, 0.008, 0.000),
 ])  # fmt: skip
 
@@ -40,7 +40,7 @@ _HEAD = np.array([
 
 # station (0 hip, 1 knee, 2 ankle), skin radius, backward bulge
 _LEG = np.array([
-    (-0.25, 0.020, 0.0), (-0.12, 0.040, 0.0), (0.0, 0.051, 0.0), (0.12, 0.054, 0.0), (0.25, 0.053, 0.0),
+    (-0.25, 0.020, 0.0), (-0.13, 0.042, -0.004), (0.0, 0.053, -0.004), (0.12, 0.055, -0.002), (0.25, 0.053, 0.0),
     (0.4, 0.049, 0.0), (0.55, 0.045, 0.0), (0.7, 0.041, 0.0), (0.83, 0.037, 0.0), (0.93, 0.035, 0.0),
     (1.0, 0.034, 0.0), (1.07, 0.033, 0.001), (1.17, 0.0335, 0.004), (1.3, 0.035, 0.008), (1.45, 0.033, 0.008),
     (1.6, 0.028, 0.006), (1.75, 0.023, 0.004), (1.88, 0.0205, 0.003), (1.96, 0.020, 0.002), (2.06, 0.019, 0.0),
@@ -48,8 +48,8 @@ _LEG = np.array([
 
 # station (0 shoulder, 1 elbow, 2 wrist), half width across the hinge, half depth
 _ARM = np.array([
-    (-0.15, 0.006, 0.008), (-0.13, 0.016, 0.020), (-0.07, 0.026, 0.031), (0.04, 0.032, 0.037),
-    (0.18, 0.034, 0.038), (0.35, 0.032, 0.035), (0.55, 0.029, 0.031), (0.72, 0.027, 0.028),
+    (-0.13, 0.004, 0.005), (-0.115, 0.010, 0.013), (-0.07, 0.018, 0.024), (0.02, 0.027, 0.033),
+    (0.18, 0.032, 0.036), (0.35, 0.031, 0.034), (0.55, 0.029, 0.031), (0.72, 0.027, 0.028),
     (0.88, 0.026, 0.026), (1.0, 0.026, 0.026), (1.12, 0.027, 0.027), (1.28, 0.026, 0.027),
     (1.5, 0.022, 0.024), (1.72, 0.018, 0.020), (1.9, 0.0155, 0.018), (2.02, 0.0145, 0.018),
     (2.14, 0.0145, 0.024), (2.3, 0.014, 0.027), (2.44, 0.012, 0.025), (2.56, 0.010, 0.020), (2.65, 0.002, 0.006),
@@ -72,12 +72,14 @@ class Tube:
     """One body part of the people who have it.
 
     Attributes:
+        name: Of the part.
         people: int [Q], which of the P people.
         vertices: float [Q, T, R, S + 1, 3], world; T = 2 for parts that come in pairs.
         normals: float [Q, T, R, S + 1, 3], outward.
         patch: float [R, S + 1, 2], place in the texture atlas, texels of the finest level.
     """
 
+    name: str
     people: NDArray[np.int64]
     vertices: Array
     normals: Array
@@ -88,6 +90,7 @@ class Tube:
         rows = np.unique(np.append(np.arange(0, self.vertices.shape[2], 2), self.vertices.shape[2] - 1))
         pick = np.ix_(rows, np.arange(0, self.vertices.shape[3], 2))
         return Tube(
+            name=self.name,
             people=self.people,
             vertices=self.vertices[:, :, pick[0], pick[1]],
             normals=self.normals[:, :, pick[0], pick[1]],
@@ -103,6 +106,7 @@ def column_tube(column: Column, owner: int) -> Tube:
     axes = np.broadcast_to(np.eye(3)[[0, 2]][:, None], (2, 9, 3))
     swept = _sweep(centres, axes[0], axes[1], np.stack([swell, swell], axis=-1), _ring(20))[None, None]
     return Tube(
+        name="column",
         people=np.array([owner]),
         vertices=swept,
         normals=_normals(swept, centres[None, None]),
@@ -207,6 +211,7 @@ class Cast:
         vertices, centres = shape
         rows, segments = vertices.shape[-3], vertices.shape[-2] - 1
         return Tube(
+            name=name,
             people=people,
             vertices=vertices,
             normals=_normals(vertices, centres),
@@ -286,11 +291,12 @@ class Cast:
         centres, half = points.mean(axis=1), (points[:, 1] - points[:, 0]) / 2
         top = (1 - _smoothstep(0.0, 0.35, _SKIRT))[:, None] * stature[:, None, None]
         centres = centres + bodies.pelvis[:, None, :, 1] * top * 0.085
+        centres = centres - bodies.pelvis[:, None, :, 2] * 0.008 * stature[:, None, None]
         across = np.broadcast_to(bodies.pelvis[:, None, :, 0], centres.shape)
         slope = np.gradient(centres, axis=1)
         ahead = _cross(slope, across)
         ahead /= np.linalg.norm(ahead, axis=-1, keepdims=True) + 1e-12
-        leg = np.interp(_SKIRT, [0.0, 0.3, 1.0], [0.030, 0.054, 0.050])
+        leg = np.interp(_SKIRT, [0.0, 0.3, 1.0], [0.046, 0.074, 0.066])
         spread = np.abs(np.einsum("qri,qri->qr", half, across)), np.abs(np.einsum("qri,qri->qr", half, ahead))
         widening = (leg * girth + 0.05 * flare * _SKIRT * length) * stature[:, None]
         radii = np.stack([spread[0] + widening, 0.9 * spread[1] + widening * 1.15], axis=-1)
@@ -355,6 +361,8 @@ def _torso_radii(outfit: Outfit) -> Array:
     width = width * girth * (1 + curve + shoulders)
     depth = depth * girth * (1 + 0.6 * curve + bust)
     covered = (up > outfit.hem) & (up < 0.205)
+    hips = covered & (up < -0.07)  # a long top hangs around the thighs
+    width, depth = np.where(hips, np.maximum(width, 0.1 * girth), width), np.where(hips, 0.072 * girth, depth)
     hanging = np.where(up < 0.12, 1.0, 0.35) * outfit.top_loose + 0.002
     seat = np.where((up <= outfit.hem) & (up > -0.17), 0.3 * outfit.legs_loose, 0.0)
     extra = np.where(covered, hanging, seat)
@@ -380,8 +388,8 @@ def _arm_radii(outfit: Outfit) -> Array:
     """[R, 2]."""
     station, skin = _ARM[:, 0], _ARM[:, 1:3] * (1 + 0.6 * (outfit.build - 1)) * (1 - 0.12 * outfit.curves)
     flare = outfit.sleeve_loose * np.clip(0.3 + 0.7 * station, 0, 1)
-    cloth = np.maximum(skin, 0.019) + flare[:, None] + 0.0015
-    return np.where(((station > -0.12) & (station < min(outfit.sleeve, 1.98) + 0.03))[:, None], cloth, skin)
+    cloth = np.maximum(skin, np.where(station > 0.3, 0.019, 0.0)[:, None]) + flare[:, None] + 0.0015
+    return np.where(((station > -0.1) & (station < min(outfit.sleeve, 1.98) + 0.03))[:, None], cloth, skin)
 
 
 _HAIR_VOLUME = {

@@ -121,7 +121,7 @@ def random_outfit(rng: np.random.Generator) -> Outfit:
         sleeve=2.0 if warm else float(rng.choice([-0.1, 0.45, 0.6, 0.75, 1.7, 2.0])),
         sleeve_loose=float(rng.uniform(0.006, 0.013) if warm else rng.uniform(0.002, 0.011)),
         top_loose=float(rng.uniform(0.008, 0.02) if warm else rng.uniform(0.001, 0.012)),
-        hem=float(rng.uniform(-0.14, -0.03)),
+        hem=float(rng.uniform(-0.03, 0.0) if skirt else rng.uniform(-0.14, -0.03)),
         legs=float(rng.uniform(0.35, 1.05)) if short_legs else 2.0,
         legs_loose=float(rng.uniform(0.004, 0.016) if short_legs else rng.uniform(0.001, 0.012)),
         skirt=skirt,

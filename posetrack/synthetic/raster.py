@@ -1,5 +1,9 @@
-"""Draws textured quads: a painter's sort into an identity buffer of twice the resolution, then shading of what
-is seen, once per pixel inside a surface and four times along its edges (multisampling)."""
+"""Draws textured quads.
+
+A painter's sort fills one identity buffer per layer at twice the resolution; where layers overlap, the depth
+of each sample decides, so that limbs and trunk meet in clean seams. What is seen is then sampled once per
+pixel inside a surface and four times along edges (multisampling).
+"""
 
 from __future__ import annotations
 
@@ -21,15 +25,17 @@ class Quads:
 
     Attributes:
         corners: float32 [F, 4, 2], pixels.
-        depth: float32 [F], of the centre, metres.
+        nearness: float32 [F, 4], inverse depth of the corners, 1 / metres (affine on the screen).
         attributes: float32 [F, 4, 5]: normal x, y, z; texture x, y.
         owner: int64 [F], the object that the quad belongs to.
+        layer: int64 [F]; surfaces of one layer do not run through each other.
     """
 
     corners: Floats
-    depth: Floats
+    nearness: Floats
     attributes: Floats
     owner: Ints
+    layer: Ints
 
     @classmethod
     def concatenate(cls, parts: list[Quads]) -> Quads:
@@ -37,7 +43,10 @@ class Quads:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
     def __getitem__(self, chosen: NDArray[np.bool_] | Ints) -> Quads:
-        return Quads(self.corners[chosen], self.depth[chosen], self.attributes[chosen], self.owner[chosen])
+        return Quads(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+    def __len__(self) -> int:
+        return len(self.owner)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,86 +58,119 @@ class Fragments:
         owner: int64 [M], -1 where a sample shows the background.
         inside: int64 [I], flat index of the pixels with one sample (the first I of the M).
         edges: int64 [E], flat index of the pixels with four (the following 4 E).
-        owners: int32 [H, W], owner of each pixel (its first sample), -1 for the background.
     """
 
     attributes: Floats
     owner: Ints
     inside: Ints
     edges: Ints
-    owners: NDArray[np.int32]
 
 
 def rasterize(quads: Quads, size: tuple[int, int]) -> Fragments:
     """Visible samples of the quads in a frame of ``size`` (width, height)."""
-    width, height = size
-    quads = quads[_order(quads, size)]
-    buffer = np.full((2 * height, 2 * width), -1, np.float32)
-    # A buffer pixel j lies at (j - 0.5) / 2 in frame pixels, whose centres are at integers.
-    vertices = np.round((quads.corners * 2 + 0.5) * (1 << _SHIFT)).astype(np.int32)
-    fill = cv2.fillConvexPoly
-    for face, polygon in enumerate(vertices):
-        fill(buffer, polygon, face, 8, _SHIFT)
-    return _fragments(quads, buffer, size)
+    width, _ = size
+    quads = painters_order(quads, size)
+    low, high = _extent(quads, size)
+    # Sample j of the buffer lies at (j - 0.5) / 2 in frame pixels, whose centres are at integers.
+    polygons = np.round(((quads.corners - low) * 2 + 0.5) * (1 << _SHIFT)).astype(np.int32)
+    planes = _Planes(quads)
+    shape = (2 * (high[1] - low[1]), 2 * (high[0] - low[0]))
+    buffer = np.full(shape, -1, np.float32)
+    for layer in np.unique(quads.layer).tolist():
+        other = np.full(shape, -1, np.float32)
+        for face in np.flatnonzero(quads.layer == layer).tolist():
+            cv2.fillConvexPoly(other, polygons[face], face, 8, _SHIFT)
+        _merge(buffer, other, planes, low)
+    return _fragments(quads, planes, buffer, (width, low))
 
 
-def _order(quads: Quads, size: tuple[int, int]) -> Ints:
-    """Quads that can be seen, farthest first."""
+def painters_order(quads: Quads, size: tuple[int, int]) -> Quads:
+    """The quads that touch the frame and lie before the camera, farthest first."""
     low, high = quads.corners.min(axis=1), quads.corners.max(axis=1)
-    seen = (high >= -0.5).all(axis=1) & (low < np.array(size) - 0.5).all(axis=1) & (quads.depth > 0.1)
-    chosen = np.flatnonzero(seen)
-    return chosen[np.argsort(-quads.depth[chosen], kind="stable")]
+    seen = (high >= -0.5).all(axis=1) & (low < np.array(size) - 0.5).all(axis=1)
+    chosen = np.flatnonzero(seen & (quads.nearness.max(axis=1) < 10))
+    return quads[chosen[np.argsort(quads.nearness[chosen].sum(axis=1), kind="stable")]]
 
 
-def _fragments(quads: Quads, buffer: Floats, size: tuple[int, int]) -> Fragments:
-    width, height = size
-    planes = [buffer[row::2, column::2] for row in (0, 1) for column in (0, 1)]
-    highest = np.maximum(np.maximum(planes[0], planes[1]), np.maximum(planes[2], planes[3]))
+def _extent(quads: Quads, size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Smallest window of the frame that holds all quads: first and last + 1, x and y."""
+    points = quads.corners.reshape(-1, 2)
+    if not len(points):
+        return np.zeros(2, np.int64), np.ones(2, np.int64)
+    low = np.clip(np.floor(points.min(axis=0)) - 1, 0, np.array(size) - 1).astype(np.int64)
+    high = np.clip(np.ceil(points.max(axis=0)) + 2, low + 1, size).astype(np.int64)
+    return low, high
+
+
+class _Planes:
+    """Affine interpolation on each quad, in coordinates that are clipped to it."""
+
+    def __init__(self, quads: Quads) -> None:
+        a, b, c, d = (quads.corners[:, k] for k in range(4))
+        right, down = (b + c - a - d) / 2, (c + d - a - b) / 2
+        determinant = right[:, 0] * down[:, 1] - right[:, 1] * down[:, 0]
+        determinant = np.where(np.abs(determinant) < 1e-3, np.float32(1e-3), determinant)
+        rows = (down[:, 1], -down[:, 0], -right[:, 1], right[:, 0])
+        self._frame = np.column_stack([quads.corners.mean(axis=1), *(row / determinant for row in rows)])
+        self._nearness = _gradients(quads.nearness[..., None])[..., 0]
+        self._attributes = _gradients(quads.attributes)
+
+    def _local(self, face: Ints, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        frame = self._frame[face]
+        x, y = x - frame[:, 0], y - frame[:, 1]
+        s = np.clip(x * frame[:, 2] + y * frame[:, 3], -0.5, 0.5)
+        t = np.clip(x * frame[:, 4] + y * frame[:, 5], -0.5, 0.5)
+        return s, t
+
+    def nearness(self, face: Ints, x: Floats, y: Floats) -> Floats:
+        """float32 [M]: inverse depth of quads ``face`` at pixels x, y."""
+        s, t = self._local(face, x, y)
+        rows = self._nearness[face]
+        values: Floats = rows[:, 0] + s * rows[:, 1] + t * rows[:, 2]
+        return values
+
+    def attributes(self, face: Ints, x: Floats, y: Floats) -> Floats:
+        """float32 [M, 5]."""
+        s, t = self._local(face, x, y)
+        rows = self._attributes[face]
+        values: Floats = rows[:, 0] + s[:, None] * rows[:, 1] + t[:, None] * rows[:, 2]
+        return values
+
+
+def _gradients(values: Floats) -> Floats:
+    """[F, 4, C] at the corners -> [F, 3, C]: mean, change across, change down."""
+    a, b, c, d = (values[:, k] for k in range(4))
+    return np.stack([(a + b + c + d) / 4, (b + c - a - d) / 2, (c + d - a - b) / 2], axis=1)
+
+
+def _merge(buffer: Floats, other: Floats, planes: _Planes, low: NDArray[np.int64]) -> None:
+    """Write into ``buffer`` the faces of ``other`` that are nearer, or alone."""
+    rows, columns = np.nonzero(other >= 0)
+    ours, theirs = buffer[rows, columns].astype(np.int64), other[rows, columns].astype(np.int64)
+    contested = np.flatnonzero(ours >= 0)
+    x = (columns[contested] * np.float32(0.5) - 0.25 + low[0]).astype(np.float32)
+    y = (rows[contested] * np.float32(0.5) - 0.25 + low[1]).astype(np.float32)
+    lost = planes.nearness(ours[contested], x, y) >= planes.nearness(theirs[contested], x, y)
+    theirs[contested[lost]] = ours[contested[lost]]
+    buffer[rows, columns] = theirs
+
+
+def _fragments(quads: Quads, planes: _Planes, buffer: Floats, window: tuple[int, NDArray[np.int64]]) -> Fragments:
+    width, low = window
+    samples = [buffer[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    highest = np.maximum(np.maximum(samples[0], samples[1]), np.maximum(samples[2], samples[3]))
     rows, columns = np.nonzero(highest >= 0)
-    touched = rows * width + columns
-    faces = np.stack([plane[rows, columns] for plane in planes], axis=1).astype(np.int64)
+    faces = np.stack([sample[rows, columns] for sample in samples], axis=1).astype(np.int64)
     owner_of = np.append(quads.owner, -1)
-    owners = owner_of[faces]
-    uniform = (owners[:, 0] == owners[:, 1]) & (owners[:, 0] == owners[:, 2]) & (owners[:, 0] == owners[:, 3])
+    surface_of = np.append(4 * quads.owner + quads.layer, -1)
+    surfaces = surface_of[faces]
+    uniform = (surfaces[:, 1:] == surfaces[:, :1]).all(axis=1)
+    touched = (rows + low[1]) * width + columns + low[0]
     inside, edges = touched[uniform], touched[~uniform]
 
     face = np.concatenate([faces[uniform, 0], faces[~uniform].ravel()])
     pixel = np.concatenate([inside, np.repeat(edges, 4)])
-    position = np.stack([pixel % width, pixel // width], axis=-1).astype(np.float32)
-    corner = np.tile(
-        np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], np.float32), (len(edges), 1)
-    )
-    position[len(inside) :] += corner
-    seen = np.full(width * height, -1, np.int32)
-    seen[touched] = owners[:, 0]
-    return Fragments(
-        attributes=_interpolate(quads, face, position),
-        owner=owner_of[face],
-        inside=inside,
-        edges=edges,
-        owners=seen.reshape(height, width),
-    )
-
-
-def _interpolate(quads: Quads, face: Ints, position: Floats) -> Floats:
-    """Attributes [M, 5] at ``position`` [M, 2] on quads ``face`` [M], affine on each quad."""
-    a, b, c, d = (quads.corners[:, k] for k in range(4))
-    right, down = (b + c - a - d) / 2, (c + d - a - b) / 2
-    determinant = right[:, 0] * down[:, 1] - right[:, 1] * down[:, 0]
-    determinant = np.where(np.abs(determinant) < 1e-3, np.float32(1e-3), determinant)
-    table = np.empty((len(quads.corners), 21), np.float32)
-    table[:, 0:2] = quads.corners.mean(axis=1)
-    table[:, 2] = down[:, 1] / determinant
-    table[:, 3] = -down[:, 0] / determinant
-    table[:, 4] = -right[:, 1] / determinant
-    table[:, 5] = right[:, 0] / determinant
-    a, b, c, d = (quads.attributes[:, k] for k in range(4))
-    table[:, 6:11] = quads.attributes.mean(axis=1)
-    table[:, 11:16] = (b + c - a - d) / 2
-    table[:, 16:21] = (c + d - a - b) / 2
-    row = table[face]
-    x, y = (position - row[:, 0:2]).T
-    s = np.clip(x * row[:, 2] + y * row[:, 3], -0.5, 0.5)[:, None]
-    t = np.clip(x * row[:, 4] + y * row[:, 5], -0.5, 0.5)[:, None]
-    values: Floats = row[:, 6:11] + s * row[:, 11:16] + t * row[:, 16:21]
-    return values
+    x, y = (pixel % width).astype(np.float32), (pixel // width).astype(np.float32)
+    x[len(inside) :] += np.tile(np.array([-0.25, 0.25, -0.25, 0.25], np.float32), len(edges))
+    y[len(inside) :] += np.tile(np.array([-0.25, -0.25, 0.25, 0.25], np.float32), len(edges))
+    return Fragments(attributes=planes.attributes(face, x, y), owner=owner_of[face], inside=inside, edges=edges)

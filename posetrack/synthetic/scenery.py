@@ -158,6 +158,7 @@ def foliage(rng: np.random.Generator, height: int, *, trunk: bool) -> tuple[Text
     y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
     middle, radius = (-0.3, 0.72) if trunk else (0.25, 0.8)
     crown = 1 - np.hypot(x, (y - middle) / radius) + 0.16 * fractal_noise(rng, shape, (tall / 5, tall / 5), 4)
+    crown -= 2 * np.clip(np.maximum(np.abs(x), np.abs(y)) - 0.85, 0, None)
     alpha = np.clip(crown * 12, 0, 1).astype(np.float32)
     leaves = fractal_noise(rng, shape, (tall / 9, tall / 9), 5)
     base = np.array([0.07, 0.13, 0.03]) * rng.uniform(0.5, 1.6) * rng.uniform(0.85, 1.2, 3)
@@ -169,3 +170,15 @@ def foliage(rng: np.random.Generator, height: int, *, trunk: bool) -> tuple[Text
         alpha = np.maximum(alpha, stem)
     size = (int(shape[1] / scale), int(shape[0] / scale))
     return cv2.resize(colour, size), cv2.resize(alpha.astype(np.float32), size)
+
+
+def treeline(rng: np.random.Generator, width: int, height: int) -> tuple[Texture, Texture]:
+    """Far woods along the horizon: colour [height, width, 3] and coverage [height, width]."""
+    outline = fractal_noise(rng, (1, width), (1, max(8.0, height * 0.8)), 5)[0]
+    top = height * (0.42 - 0.16 * outline)
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    alpha = np.clip(rows - top, 0, 1)
+    leaves = fractal_noise(rng, (height, width), (height / 6, height / 6), 4)
+    base = np.array([0.09, 0.14, 0.07]) * rng.uniform(0.6, 1.3)
+    shaded = np.exp(0.35 * leaves - 0.6 * (rows - top) / height)
+    return (base * shaded[..., None]).astype(np.float32), alpha.astype(np.float32)

@@ -42,6 +42,8 @@ class Light:
 def lookup(atlases: Floats, coordinates: Floats) -> Floats:
     """Bilinear samples [M, 3] of a stack of atlases [rows, columns, 3] at ``coordinates`` [M, 2]."""
     count = len(coordinates)
+    if count == 0:
+        return np.zeros((0, 3), np.float32)
     rows = -(-count // _COLUMNS)
     padded = np.zeros((rows * _COLUMNS, 2), np.float32)
     padded[:count] = coordinates

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from posetrack.skeletons import POSETRACK
-from posetrack.synthetic.raster import Quads
+from posetrack.synthetic.raster import Quads, painters_order
 from posetrack.types import BoolArray, FloatArray, Poses, Selection
 
 MIN_VISIBLE_FRACTION = 0.10
@@ -120,10 +120,10 @@ def observe(
     columns, rows = np.clip(np.round(joints * _DETAIL), 0, np.array(owners.shape[::-1]) - 1).astype(int).T
     front = owners[rows, columns].T
     nearest = np.array(
-        [quads.depth[quads.owner == owner].min(initial=np.inf) for owner in range(quads.owner.max() + 1)]
+        [quads.nearness[quads.owner == owner].max(initial=0.0) for owner in range(quads.owner.max(initial=0) + 1)]
     )
     mine = np.arange(count)[:, None]
-    hidden = (front >= 0) & (front != mine) & (nearest[front] < depths)
+    hidden = (front >= 0) & (front != mine) & (nearest[front] * depths > 1)
     scores = inside.astype(np.float32)
     scores[:, [slot for slot in range(len(POSETRACK)) if POSETRACK.joints[slot] in POSETRACK.unused]] = 0
     poses = Poses(
@@ -163,9 +163,9 @@ def _bounds(quads: Quads, count: int) -> FloatArray:
 def _owners(quads: Quads, size: tuple[int, int]) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
     """int32: owner of what is seen, -1 for the background, at reduced resolution."""
     buffer = np.full((int(size[1] * _DETAIL), int(size[0] * _DETAIL)), -1, np.float32)
-    order = np.argsort(-quads.depth, kind="stable")
-    polygons = np.round(quads.corners[order] * (16 * _DETAIL)).astype(np.int32)
-    for polygon, owner in zip(polygons, quads.owner[order].tolist(), strict=True):
+    quads = painters_order(quads, size)
+    polygons = np.round(quads.corners * (16 * _DETAIL)).astype(np.int32)
+    for polygon, owner in zip(polygons, quads.owner.tolist(), strict=True):
         cv2.fillConvexPoly(buffer, polygon, owner, 8, 4)
     return buffer.astype(np.int32)
 
