@@ -1,0 +1,16 @@
+"""Evaluation: AP and MOTA as the official PoseTrack evaluator computes them, HOTA, IDF1."""
+
+from posetrack.evaluation.error_runs import ErrorRun
+from posetrack.evaluation.evaluate import evaluate
+from posetrack.evaluation.joint_names import HOTA_JOINTS, JOINT_NAMES
+from posetrack.evaluation.results import EvaluationResult, JointFigures, Scores
+
+__all__ = [
+    "HOTA_JOINTS",
+    "JOINT_NAMES",
+    "ErrorRun",
+    "EvaluationResult",
+    "JointFigures",
+    "Scores",
+    "evaluate",
+]

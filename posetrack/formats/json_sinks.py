@@ -16,19 +16,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from posetrack.formats.annotations import EVALUATION_JOINTS
 from posetrack.formats.naming import ImageNaming
 from posetrack.formats.pending import PendingFile, output_errors
 from posetrack.skeleton_conversion import convert_poses
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.stages import SourceInfo
 from posetrack.types import FloatArray, Frame, Poses
-
-EVALUATION_JOINTS = (
-    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
-    "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
-    "head_bottom", "nose", "head_top",
-)  # fmt: skip
-"""PoseTrack17's 15 joints: a joint's id is its place here. The official evaluator keeps this order."""
 
 PERSON_CATEGORY = {
     "supercategory": "person",

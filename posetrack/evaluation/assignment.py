@@ -1,0 +1,45 @@
+"""One-to-one assignment of few candidates: most pairs, then least cost."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from posetrack.formats.annotations import Doubles
+from posetrack.types import BoolArray
+
+
+def contested(candidates: BoolArray) -> BoolArray:
+    """Which matrices need a solver, because a row or a column has several candidates.
+
+    Args:
+        candidates: bool [..., R, C].
+
+    Returns:
+        bool [...]; where False, the candidates are the assignment.
+    """
+    rows, columns = candidates.sum(axis=-1) > 1, candidates.sum(axis=-2) > 1
+    several: BoolArray = rows.any(axis=-1) | columns.any(axis=-1)
+    return several
+
+
+def most_pairs_least_cost(candidates: BoolArray, costs: Doubles) -> BoolArray:
+    """The assignment with the most pairs, and of those the one with the least total cost.
+
+    Args:
+        candidates: bool [R, C].
+        costs: float64 [R, C] >= 0, finite for the candidates.
+
+    Returns:
+        bool [R, C], at most one per row and column.
+
+    >>> costs = np.array([[0.1, 0.2], [0.3, np.inf]])
+    >>> most_pairs_least_cost(np.isfinite(costs), costs).tolist()
+    [[False, True], [True, False]]
+    """
+    # dearer than any assignment without it; the same constant as motmetrics', so that ties fall alike
+    forbidden = 2 * min(costs.shape) * (costs[candidates].max(initial=0) + 1) + 1
+    rows, columns = linear_sum_assignment(np.where(candidates, costs, forbidden))
+    chosen = np.zeros_like(candidates)
+    chosen[rows, columns] = True
+    return chosen & candidates

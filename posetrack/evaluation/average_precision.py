@@ -1,0 +1,167 @@
+"""Average precision of joints, as the official PoseTrack evaluator computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.evaluation.sequences import Distances, Sequence
+from posetrack.formats.annotations import Doubles
+from posetrack.types import BoolArray, IntArray
+
+MATCH_DISTANCE = 0.5
+"""A joint is matched within half a head size (PCKh@0.5)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredJoints:
+    """Every predicted joint, right or wrong (M people, K joints), and how many there are to find.
+
+    Attributes:
+        scores: float64 [M, K].
+        present: bool [M, K].
+        correct: bool [M, K].
+        truth_count: int64 [K].
+    """
+
+    scores: Doubles
+    present: BoolArray
+    correct: BoolArray
+    truth_count: IntArray
+
+    @classmethod
+    def concatenate(cls, parts: SequenceOf[ScoredJoints]) -> ScoredJoints:
+        """Pooled, in order (which decides between equal scores)."""
+        return cls(
+            scores=np.concatenate([part.scores for part in parts]),
+            present=np.concatenate([part.present for part in parts]),
+            correct=np.concatenate([part.correct for part in parts]),
+            truth_count=np.sum([part.truth_count for part in parts], axis=0),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Precision:
+    """AP and its counts, K joints; percent.
+
+    Attributes:
+        ap, precision, recall: float64 [K]. Equal scores in stable order: later predictions first.
+        ap_best, ap_worst: float64 [K]: had equal scores been put in the luckiest or unluckiest order.
+        tie_groups: int64 [K]: scores shared by right and wrong predictions, whose order therefore matters.
+        truth_count, predicted_count, matched_count: int64 [K].
+    """
+
+    ap: Doubles
+    precision: Doubles
+    recall: Doubles
+    ap_best: Doubles
+    ap_worst: Doubles
+    tie_groups: IntArray
+    truth_count: IntArray
+    predicted_count: IntArray
+    matched_count: IntArray
+
+
+class PoseAssignment:
+    """Finds which predicted joints are right, by assigning whole poses.
+
+    PCK of a pair is the share of the truth's joints that are matched. Every prediction keeps its best
+    truth, then every truth its best prediction (the first of equals); a prediction that loses its truth is
+    not assigned again.
+    """
+
+    def __init__(self, sequence: Sequence) -> None:
+        self._sequence = sequence
+        self._joint_counts = np.maximum(sequence.truth.present.sum(axis=1), 1)
+        self._correct = np.zeros(sequence.prediction.present.shape, dtype=bool)
+
+    def add(self, run: Distances) -> None:
+        """Assign the poses of a run of frames."""
+        matched = run.values <= MATCH_DISTANCE
+        pck = matched.sum(axis=1) / self._joint_counts[run.truth][:, :, None]
+        best_truth = pck.argmax(axis=1)
+        pck[np.arange(pck.shape[1])[:, None] != best_truth[:, None]] = 0
+        winner = pck.argmax(axis=2)
+        frame, truth = np.nonzero(pck.max(axis=2) > 0)
+        chosen = winner[frame, truth]
+        self._correct[run.prediction[frame, chosen]] = matched[frame, :, truth, chosen]
+
+    def joints(self) -> ScoredJoints:
+        """All predicted joints of the sequence."""
+        prediction = self._sequence.prediction
+        return ScoredJoints(
+            scores=prediction.joint_scores,
+            present=prediction.present,
+            correct=self._correct,
+            truth_count=self._sequence.truth.present.sum(axis=0),
+        )
+
+
+def average_precision(joints: ScoredJoints) -> Precision:
+    """AP, precision and recall of each joint.
+
+    A joint that is never predicted has 0 in all three; one that is predicted but never in the truth has AP
+    and recall NaN.
+    """
+    results = [
+        _of_joint(scores[present], correct[present], int(count))
+        for scores, present, correct, count in zip(
+            joints.scores.T, joints.present.T, joints.correct.T, joints.truth_count, strict=True
+        )
+    ]
+    figures = np.array(results).T
+    return Precision(
+        ap=figures[0],
+        ap_best=figures[1],
+        ap_worst=figures[2],
+        precision=figures[3],
+        recall=figures[4],
+        tie_groups=figures[5].astype(np.int64),
+        truth_count=joints.truth_count,
+        predicted_count=joints.present.sum(axis=0),
+        matched_count=(joints.correct & joints.present).sum(axis=0),
+    )
+
+
+def precision_recall(scores: Doubles, correct: BoolArray, truth_count: int) -> tuple[Doubles, Doubles]:
+    """The curve of one joint, best score first (of equal scores, the last first).
+
+    Args:
+        scores: float64 [N].
+        correct: bool [N].
+        truth_count: Joints to find.
+
+    Returns:
+        Precision [N] and recall [N] in 0..1; recall is NaN where there is nothing to find.
+    """
+    return _curve(correct[np.argsort(scores, kind="stable")[::-1]], truth_count)
+
+
+def _of_joint(scores: Doubles, correct: BoolArray, truth_count: int) -> tuple[float, ...]:
+    if not len(scores):
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    groups, sizes = np.unique(scores, return_inverse=True, return_counts=True)[1:]
+    right = np.bincount(groups, weights=correct)
+    precision, recall = precision_recall(scores, correct, truth_count)
+    best, worst = (_area(*_curve(correct[np.lexsort((key, -scores))], truth_count)) for key in (~correct, correct))
+    return (
+        100 * _area(precision, recall),
+        100 * best,
+        100 * worst,
+        100 * float(precision[-1]),
+        100 * float(recall[-1]),
+        float(((right > 0) & (right < sizes)).sum()),
+    )
+
+
+def _curve(correct_in_order: BoolArray, truth_count: int) -> tuple[Doubles, Doubles]:
+    found = np.cumsum(correct_in_order)
+    return found / np.arange(1, len(found) + 1), found / (truth_count or np.nan)
+
+
+def _area(precision: Doubles, recall: Doubles) -> float:
+    """Area under the precision envelope at all points. Source: PASCAL VOC development kit, 2010."""
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(recall, prepend=0) * envelope))

@@ -1,0 +1,164 @@
+"""CLEAR MOT of every joint, as the official PoseTrack evaluator computes it with motmetrics 1.4.
+
+Source: Bernardin and Stiefelhagen, "Evaluating Multiple Object Tracking Performance: The CLEAR MOT
+Metrics", 2008; what deviates from it here is the official evaluator's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.evaluation.assignment import contested, most_pairs_least_cost
+from posetrack.evaluation.average_precision import MATCH_DISTANCE
+from posetrack.evaluation.sequences import Distances, Sequence
+from posetrack.formats.annotations import Doubles
+from posetrack.types import BoolArray, IntArray
+
+NO_TRACK = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class JointPairs:
+    """Matched joints of a sequence, E of them, in the order of frames.
+
+    Attributes:
+        frames: int64 [E]: numbers of the kept frames.
+        joints: int64 [E].
+        truth, prediction: int64 [E]: rows of the two sides.
+        previous: int64 [E]: the prediction track that had the truth's joint before a switch, else -1.
+    """
+
+    frames: IntArray
+    joints: IntArray
+    truth: IntArray
+    prediction: IntArray
+    previous: IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class MotCounts:
+    """Counts behind MOTA and MOTP, each [K]: K joints.
+
+    Attributes:
+        objects, misses, false_positives, switches, detections: int64.
+        distance_of_events: float64: distances over all of motmetrics' events, its bookkeeping ones included.
+        distance_of_matches: float64: distances of matches and switches.
+    """
+
+    objects: IntArray
+    misses: IntArray
+    false_positives: IntArray
+    switches: IntArray
+    detections: IntArray
+    distance_of_events: Doubles
+    distance_of_matches: Doubles
+
+    @classmethod
+    def total(cls, parts: SequenceOf[MotCounts]) -> MotCounts:
+        """Sums over sequences."""
+        return cls(**{name: np.sum([getattr(part, name) for part in parts], axis=0) for name in cls.__slots__})
+
+
+def tracked_frames(sequence: Sequence) -> int:
+    """How many of the kept frames MOT looks at: all but the last, which the official evaluator drops.
+
+    It stops with an error if that leaves none; a sequence of one kept frame is compared in that frame here.
+    """
+    return max(len(sequence) - 1, 1)
+
+
+class JointTracker:
+    """Matches joints frame by frame: first the pairs of before, then the rest.
+
+    Memory never expires: a truth's joint remembers the last prediction track it was matched with.
+    """
+
+    def __init__(self, sequence: Sequence) -> None:
+        joints = sequence.truth.present.shape[1]
+        self._sequence = sequence
+        self._last_track = np.full((joints, len(sequence.truth.track_ids)), NO_TRACK)
+        self._last_owner = np.full((joints, len(sequence.prediction.track_ids)), NO_TRACK)
+        self._ever_matched = np.zeros((joints, len(sequence.prediction.track_ids)), dtype=bool)
+        self._joint_numbers = np.arange(joints)[:, None]
+        self._pairs: list[tuple[IntArray, ...]] = []
+        self._bookkeeping = np.zeros(joints)
+        self._distances = np.zeros(joints)
+
+    def add(self, run: Distances) -> None:
+        """Go through a run of frames; runs come in order."""
+        near = run.values <= MATCH_DISTANCE
+        tracked = run.frames < tracked_frames(self._sequence)
+        # motmetrics notes every pair that is near enough as a raw event
+        self._bookkeeping += np.where(near, run.values, 0)[tracked].sum(axis=(0, 2, 3))
+        for number in np.flatnonzero(tracked & near.any(axis=(1, 2, 3))):
+            self._frame(run, int(number), near[number])
+
+    def _frame(self, run: Distances, number: int, near: BoolArray) -> None:
+        truth, prediction = self._sequence.truth, self._sequence.prediction
+        rows, columns = run.truth[number], run.prediction[number]
+        rows, columns = rows[rows >= 0], columns[columns >= 0]
+        near = near[:, : len(rows), : len(columns)]
+        costs = run.values[number, :, : len(rows), : len(columns)]
+        objects, tracks = truth.tracks[rows], prediction.tracks[columns]
+
+        before = self._last_track[:, objects]
+        kept = near & (before[:, :, None] == tracks)
+        kept &= kept.cumsum(axis=1) == 1  # two may remember the same track: the first has it
+        free = near & ~kept.any(axis=2, keepdims=True) & ~kept.any(axis=1, keepdims=True)
+        for joint in np.flatnonzero(contested(free)):
+            of_joint = np.ix_(truth.present[rows, joint], prediction.present[columns, joint])
+            free[joint][of_joint] = most_pairs_least_cost(free[joint][of_joint], costs[joint][of_joint])
+        self._note_new(free, costs, objects, tracks)
+        joints, rows_matched, columns_matched = np.nonzero(kept | free)
+        switched = free & (before >= 0)[:, :, None]
+        previous = np.where(switched, before[:, :, None], NO_TRACK)[joints, rows_matched, columns_matched]
+        self._last_track[joints, objects[rows_matched]] = tracks[columns_matched]
+        self._ever_matched[joints, tracks[columns_matched]] = True
+        self._distances += np.where(kept | free, costs, 0).sum(axis=(1, 2))
+        frames = np.full(len(joints), run.frames[number])
+        self._pairs.append((frames, joints, rows[rows_matched], columns[columns_matched], previous))
+
+    def _note_new(self, new: BoolArray, costs: Doubles, objects: IntArray, tracks: IntArray) -> None:
+        """motmetrics' events beside new matches; each counts its distance once more."""
+        joints, row, column = np.nonzero(new)
+        objects, tracks = objects[row], tracks[column]
+        switch = self._last_track[joints, objects] >= 0
+        owner = self._last_owner[joints, tracks]
+        transfer = (owner >= 0) & (owner != objects)
+        ascend = switch & ~self._ever_matched[joints, tracks]
+        migrate = transfer & ~switch  # never matched before
+        extra = transfer.astype(np.int64) + ascend + migrate
+        np.add.at(self._bookkeeping, joints, extra * costs[joints, row, column])
+        self._last_owner[joints, tracks] = objects
+
+    def pairs(self) -> JointPairs:
+        """All pairs so far."""
+        columns = [np.concatenate(column) for column in zip(*self._pairs, strict=True)]
+        frames, joints, truth, prediction, previous = columns or [np.zeros(0, dtype=np.int64)] * 5
+        return JointPairs(frames=frames, joints=joints, truth=truth, prediction=prediction, previous=previous)
+
+    def counts(self) -> MotCounts:
+        """The counts so far.
+
+        A frame with nobody on one side counts one object, one miss and one false positive for each joint,
+        however many people there are.
+        """
+        sequence, joints = self._sequence, len(self._joint_numbers)
+        pairs = self.pairs()
+        compared = sequence.compared & (np.arange(len(sequence)) < tracked_frames(sequence))
+        empty = int((~sequence.compared)[: tracked_frames(sequence)].sum())
+        objects = sequence.truth.present[compared[sequence.truth.frames]].sum(axis=0) + empty
+        predicted = sequence.prediction.present[compared[sequence.prediction.frames]].sum(axis=0) + empty
+        detections = np.bincount(pairs.joints, minlength=joints)
+        return MotCounts(
+            objects=objects,
+            misses=objects - detections,
+            false_positives=predicted - detections,
+            switches=np.bincount(pairs.joints[pairs.previous >= 0], minlength=joints),
+            detections=detections,
+            distance_of_events=self._bookkeeping + self._distances,
+            distance_of_matches=self._distances.copy(),
+        )

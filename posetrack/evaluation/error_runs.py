@@ -1,0 +1,170 @@
+"""Where MOTA is lost: switches, and runs of frames in which a joint is missed or wrongly predicted."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from collections.abc import Sequence as SequenceOf
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from posetrack.evaluation.clear_mot import JointPairs, tracked_frames
+from posetrack.evaluation.joint_names import JOINT_NAMES
+from posetrack.evaluation.sequences import Sequence, Side
+from posetrack.formats.pending import PendingFile
+from posetrack.types import IntArray
+
+ALL_JOINTS = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRun:
+    """One error, or the same one in consecutive labelled frames.
+
+    Attributes:
+        mota_points: What it takes from the total MOTA, in percentage points.
+        sequence: Name of the sequence.
+        kind: ``switch``, ``miss``, ``false positive`` or ``nobody on one side`` (the official evaluator counts
+            such a frame as one miss and one false positive of every joint).
+        joint: Joint name, or ``all``.
+        first_frame, last_frame: Positions in the file, from 0.
+        image: The first frame's image.
+        x, y: Where, in the first frame, in pixels: of the truth's joint, or of the false positive.
+        truth_id, predicted_id: Track ids in the files; None where there is none.
+        previous_id: Of a switch: the prediction's track before.
+        errors: How many errors these are.
+    """
+
+    mota_points: float
+    sequence: str
+    kind: str
+    joint: str
+    first_frame: int
+    last_frame: int
+    image: str
+    x: float | None
+    y: float | None
+    truth_id: int | None
+    predicted_id: int | None
+    previous_id: int | None
+    errors: int
+
+
+def error_runs(sequence: Sequence, pairs: JointPairs) -> list[ErrorRun]:
+    """All errors of a sequence; ``mota_points`` are 0 until ``by_cost`` fills them in."""
+    return [
+        *_switches(sequence, pairs),
+        *_unmatched_runs(sequence, "miss", sequence.truth, pairs.truth, pairs.joints),
+        *_unmatched_runs(sequence, "false positive", sequence.prediction, pairs.prediction, pairs.joints),
+        *_one_sided(sequence),
+    ]
+
+
+def by_cost(runs: SequenceOf[ErrorRun], objects: IntArray) -> list[ErrorRun]:
+    """The runs with their cost, dearest first.
+
+    Args:
+        runs: Of all sequences.
+        objects: int64 [K]: joints of the whole ground truth; MOTA averages the joints that have any.
+    """
+    per_error = np.where(objects > 0, 100 / np.maximum(objects, 1), 0) / max(int((objects > 0).sum()), 1)
+    costs = {**dict(zip(JOINT_NAMES, per_error.tolist(), strict=True)), ALL_JOINTS: float(per_error.mean())}
+    priced = [replace(run, mota_points=run.errors * costs[run.joint]) for run in runs]
+    return sorted(priced, key=lambda run: -run.mota_points)
+
+
+def write_errors(path: Path, runs: SequenceOf[ErrorRun]) -> None:
+    """A CSV table with a header line, one run per line.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([field.name for field in fields(ErrorRun)])
+    table.writerows(
+        [f"{value:.6g}" if isinstance(value, float) else value for value in astuple(run)] for run in runs
+    )
+    file = PendingFile(path)
+    file.write(text.getvalue().encode())
+    file.commit()
+
+
+def _switches(sequence: Sequence, pairs: JointPairs) -> Iterator[ErrorRun]:
+    truth, prediction = sequence.truth, sequence.prediction
+    for number in np.flatnonzero(pairs.previous >= 0).tolist():
+        row, predicted = int(pairs.truth[number]), int(pairs.prediction[number])
+        yield replace(
+            _run(sequence, "switch", truth, (row, row), int(pairs.joints[number])),
+            predicted_id=int(prediction.track_ids[prediction.tracks[predicted]]),
+            previous_id=int(prediction.track_ids[pairs.previous[number]]),
+        )
+
+
+def _unmatched_runs(
+    sequence: Sequence, kind: str, side: Side, matched_rows: IntArray, matched_joints: IntArray
+) -> Iterator[ErrorRun]:
+    """Joints of a side that are not matched, where both sides have people, in runs of kept frames."""
+    tracked = np.arange(len(sequence)) < tracked_frames(sequence)
+    unmatched = side.present & (sequence.compared & tracked)[side.frames, None]
+    unmatched[matched_rows, matched_joints] = False
+    rows, joints = np.nonzero(unmatched)
+    if not len(rows):
+        return
+    order = np.lexsort((rows, side.tracks[rows], joints))  # rows are in the order of frames
+    rows, joints = rows[order], joints[order]
+    changes = (np.diff(joints) != 0) | (np.diff(side.tracks[rows]) != 0) | (np.diff(side.frames[rows]) != 1)
+    starts = np.flatnonzero(np.concatenate([[True], changes]))
+    ends = np.append(starts[1:], len(rows)) - 1
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        yield _run(sequence, kind, side, (int(rows[start]), int(rows[end])), int(joints[start]))
+
+
+def _run(sequence: Sequence, kind: str, side: Side, rows: tuple[int, int], joint: int) -> ErrorRun:
+    """A run of one joint, from the first to the last of the given rows of a side."""
+    first, last = side.frames[rows[0]], side.frames[rows[1]]
+    x, y = side.source.keypoints[side.rows[rows[0]], joint].tolist()
+    track_id = int(side.track_ids[side.tracks[rows[0]]])
+    of_truth = side is sequence.truth
+    return ErrorRun(
+        mota_points=0.0,
+        sequence=sequence.name,
+        kind=kind,
+        joint=JOINT_NAMES[joint],
+        first_frame=int(sequence.frames[first]),
+        last_frame=int(sequence.frames[last]),
+        image=sequence.truth.source.images[sequence.frames[first]]["file_name"],
+        x=x,
+        y=y,
+        truth_id=track_id if of_truth else None,
+        predicted_id=None if of_truth else track_id,
+        previous_id=None,
+        errors=int(last - first) + 1,
+    )
+
+
+def _one_sided(sequence: Sequence) -> Iterator[ErrorRun]:
+    """Runs of kept frames with people on one side only."""
+    frames = np.flatnonzero(~sequence.compared[: tracked_frames(sequence)])
+    for run in np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1):
+        if not len(run):
+            continue
+        first, last = (int(sequence.frames[frame]) for frame in (run[0], run[-1]))
+        yield ErrorRun(
+            mota_points=0.0,
+            sequence=sequence.name,
+            kind="nobody on one side",
+            joint=ALL_JOINTS,
+            first_frame=first,
+            last_frame=last,
+            image=sequence.truth.source.images[first]["file_name"],
+            x=None,
+            y=None,
+            truth_id=None,
+            predicted_id=None,
+            previous_id=None,
+            errors=2 * len(JOINT_NAMES) * len(run),
+        )

@@ -1,0 +1,66 @@
+"""Which prediction file belongs to which ground-truth file, and which video to which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import Annotations
+from posetrack.formats.reading import read_annotations
+
+
+def pair_files(ground_truth: Path, predictions: Path) -> list[tuple[Path, Path]]:
+    """Ground-truth files with their predictions, by name; either side may be a folder or a file.
+
+    A folder's predictions have the names of the ground truth's files; others are ignored. Two files belong
+    together whatever their names.
+
+    Raises:
+        DataFormatError: something is missing.
+    """
+    for path in (ground_truth, predictions):
+        if not path.exists():
+            raise DataFormatError(f"{path}: there is no such file or folder; check the path.")
+    if ground_truth.is_file():
+        return [(ground_truth, predictions if predictions.is_file() else _named(predictions, ground_truth))]
+    truths = sorted(ground_truth.glob("*.json"))
+    if not truths:
+        raise DataFormatError(
+            f"{ground_truth}: the folder has no .json files; name the folder with the annotations."
+        )
+    if predictions.is_dir():
+        return [(truth, _named(predictions, truth)) for truth in truths]
+    chosen = truths if len(truths) == 1 else [truth for truth in truths if truth.name == predictions.name]
+    if not chosen:
+        raise DataFormatError(
+            f"{predictions}: {ground_truth} has several ground truths, none of this name; name one of them."
+        )
+    return [(chosen[0], predictions)]
+
+
+def _named(folder: Path, truth: Path) -> Path:
+    path = folder / truth.name
+    if not path.is_file():
+        raise DataFormatError(
+            f"{path}: there are no predictions for {truth}; write a file for every ground truth."
+        )
+    return path
+
+
+def read_pair(truth_path: Path, prediction_path: Path) -> list[tuple[str, Annotations, Annotations]]:
+    """Name, ground truth and predictions of every video of a pair of files.
+
+    A file with one video gives its name to it; several are called ``file/video``. Videos belong together
+    that have one name, else by their order.
+    """
+    truths, predictions = read_annotations(truth_path), read_annotations(prediction_path)
+    if len(predictions) < len(truths):
+        raise DataFormatError(
+            f"{prediction_path}: {len(predictions)} video(s), but {truth_path} has {len(truths)}; predict all."
+        )
+    by_video = {prediction.video: prediction for prediction in predictions}
+    known = all(truth.video in by_video for truth in truths)
+    chosen = [by_video[truth.video] for truth in truths] if known else predictions[: len(truths)]
+    stem = truth_path.name.removesuffix(".json")
+    names = [stem] if len(truths) == 1 else [f"{stem}/{truth.video}" for truth in truths]
+    return list(zip(names, truths, chosen, strict=True))

@@ -1,0 +1,154 @@
+"""Tables of results: for the terminal, and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from posetrack.evaluation.joint_names import JOINT_NAMES
+from posetrack.evaluation.results import EvaluationResult, JointFigures, Scores
+from posetrack.formats.pending import PendingFile
+from posetrack.types import IntArray
+
+_GROUPS = (
+    ("Head", ("head_top", "neck", "nose")),
+    ("Shoulders", ("right_shoulder", "left_shoulder")),
+    ("Elbows", ("right_elbow", "left_elbow")),
+    ("Wrists", ("right_wrist", "left_wrist")),
+    ("Hips", ("right_hip", "left_hip")),
+    ("Knees", ("right_knee", "left_knee")),
+    ("Ankles", ("right_ankle", "left_ankle")),
+)
+"""Joints in the groups and the order of the papers' tables."""
+
+
+def figures_of(scores: Scores) -> dict[str, JointFigures]:
+    """Name -> figures, as in ``EvaluationResult.as_dict``."""
+    figures = {
+        "AP": scores.ap,
+        "MOTA": scores.mota,
+        "MOTP": scores.motp,
+        "MOTP_clean": scores.motp_clean,
+        "MOT_precision": scores.mot_precision,
+        "MOT_recall": scores.mot_recall,
+        "IDF1": scores.idf1,
+    }
+    return figures | {name: scores.hota[name] for name in ("HOTA", "DetA", "AssA", "LocA") if name in scores.hota}
+
+
+def counts_of(scores: Scores) -> dict[str, IntArray]:
+    """Name -> counts per joint, int64 [K]."""
+    mot = scores.mot
+    return {
+        "objects": mot.objects,
+        "matches": mot.detections,
+        "misses": mot.misses,
+        "false_positives": mot.false_positives,
+        "switches": mot.switches,
+    }
+
+
+_HEADINGS = {
+    "MOTP_clean": "MOTP*",
+    "MOT_precision": "Prec.",
+    "MOT_recall": "Rec.",
+    "objects": "Joints",
+    "matches": "Matches",
+    "misses": "Missed",
+    "false_positives": "False",
+    "switches": "Switches",
+}
+_SEQUENCE_FIGURES = ("AP", "MOTA", "MOTP", "MOT_precision", "MOT_recall", "IDF1", "HOTA")
+_SEQUENCE_COUNTS = ("misses", "false_positives", "switches")
+
+
+def sequence_table(result: EvaluationResult) -> Table:
+    """Sequences as rows, the total last. MOTP is the official evaluator's."""
+    figures = [name for name in _SEQUENCE_FIGURES if name in figures_of(result.total)]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("Sequence", no_wrap=True)
+    for name in ("Frames", *figures, *_SEQUENCE_COUNTS):
+        heading = "mAP" if name == "AP" else _HEADINGS.get(name, name)
+        table.add_column(heading, justify="right", no_wrap=True)
+    for scores in (*result.sequences.values(), result.total):
+        if scores is result.total:
+            table.add_section()
+        totals, counts = figures_of(scores), counts_of(scores)
+        table.add_row(
+            scores.name,
+            str(scores.frames),
+            *(_percent(totals[name].total) for name in figures),
+            *(f"{counts[name].sum():,}" for name in _SEQUENCE_COUNTS),
+            style="bold" if scores is result.total else None,
+        )
+    return table
+
+
+def joint_table(scores: Scores) -> Table:
+    """Joints as rows, from head to foot, all of them last. MOTP* counts matches and switches only."""
+    table = Table(title=f"{scores.name}: by joint", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("Joint", no_wrap=True)
+    figures, counts = figures_of(scores), counts_of(scores)
+    for name in (*figures, *counts):
+        table.add_column(_HEADINGS.get(name, name), justify="right", no_wrap=True)
+    for joint in (joint for _, joints in _GROUPS for joint in joints):
+        number = JOINT_NAMES.index(joint)
+        cells = [_percent(figure.joints[number]) for figure in figures.values()]
+        table.add_row(joint, *cells, *(f"{count[number]:,}" for count in counts.values()))
+    table.add_section()
+    totals = [_percent(figure.total) for figure in figures.values()]
+    table.add_row("total", *totals, *(f"{count.sum():,}" for count in counts.values()), style="bold")
+    return table
+
+
+def group_table(scores: Scores) -> Table:
+    """AP and MOTA of head, shoulders, ... as the papers print them: the mean of a group's joints."""
+    table = Table(title=f"{scores.name}: by body part", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("")
+    for name, _ in _GROUPS:
+        table.add_column(name, justify="right")
+    table.add_column("Total", justify="right", style="bold")
+    for name in ("AP", "MOTA"):
+        figure = figures_of(scores)[name]
+        means = [sum(figure[joint] for joint in joints) / len(joints) for _, joints in _GROUPS]
+        table.add_row(name, *map(_percent, means), _percent(figure.total))
+    return table
+
+
+def write_csv(path: Path, result: EvaluationResult) -> None:
+    """One line per sequence and joint, and per sequence for all joints; NaN is left empty.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["sequence", "joint", "frames", *figures_of(result.total), *counts_of(result.total)])
+    for scores in (*result.sequences.values(), result.total):
+        table.writerows(_csv_rows(scores))
+    file = PendingFile(path)
+    file.write(text.getvalue().encode())
+    file.commit()
+
+
+def _csv_rows(scores: Scores) -> Iterator[list[str | int]]:
+    figures, counts = figures_of(scores).values(), counts_of(scores).values()
+    for number, joint in enumerate(JOINT_NAMES):
+        cells = [_exact(figure.joints[number]) for figure in figures]
+        yield [scores.name, joint, scores.frames, *cells, *(int(count[number]) for count in counts)]
+    totals = [_exact(figure.total) for figure in figures]
+    yield [scores.name, "total", scores.frames, *totals, *(int(count.sum()) for count in counts)]
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.1f}"
+
+
+def _exact(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6f}"

@@ -1,0 +1,75 @@
+"""Columns of numbers out of lists of JSON objects, with errors that name the file and the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.errors import DataFormatError
+from posetrack.types import IntArray
+
+Where = Callable[[int], str]
+"""Names the frame of the n-th object of a list, for messages."""
+
+
+def member(path: Path, data: Any, key: str, kind: type) -> Any:
+    """``data[key]``, which must be of the given kind (``list`` or ``dict``)."""
+    value = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(value, kind):
+        raise DataFormatError(
+            f"{path}: there is no {kind.__name__} '{key}'; the file is neither PoseTrack18 nor PoseTrack17 "
+            "annotations, or it is damaged."
+        )
+    return value
+
+
+def rows_of_numbers(path: Path, name: str, rows: Sequence[Any], width: int, where: Where) -> NDArray[np.float64]:
+    """float64 [len(rows), width]; ``DataFormatError`` names the first row that is no list of ``width`` numbers."""
+    try:
+        array = np.array(rows, dtype=np.float64).reshape(len(rows), -1 if rows else width)
+    except (TypeError, ValueError):
+        array = np.zeros((len(rows), 0))
+    if array.shape[1] != width:
+        number = next((n for n, row in enumerate(rows) if not _is_row(row, width)), 0)
+        found = f"{len(rows[number])} of them" if isinstance(rows[number], list) else f"{rows[number]!r}"
+        raise DataFormatError(
+            f"{path}, {where(number)}: '{name}' must hold {width} numbers, but has {found}; correct this entry."
+        )
+    if not np.isfinite(array).all():
+        number = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise DataFormatError(
+            f"{path}, {where(number)}: '{name}' holds a value that is no finite number; "
+            "leave the joint out, or give it real coordinates."
+        )
+    return array
+
+
+def _is_row(row: Any, width: int) -> bool:
+    return isinstance(row, list) and len(row) == width and all(isinstance(value, int | float) for value in row)
+
+
+def track_ids(path: Path, values: Sequence[Any], where: Where) -> IntArray:
+    """int64 [N]; missing ids are an error, as is anything that is no whole number."""
+    for number, value in enumerate(values):
+        if type(value) is not int and not (isinstance(value, float) and value.is_integer()):
+            found = "no 'track_id'" if value is None else f"the track id {value!r}"
+            raise DataFormatError(
+                f"{path}, {where(number)}: a person has {found}; give everybody a whole number "
+                "(the same one in all frames)."
+            )
+    return np.array(values, dtype=np.int64)
+
+
+def check_unique_ids(path: Path, frames: IntArray, ids: IntArray, where: Where) -> None:
+    """Nobody appears twice in a frame. ``frames`` int64 [N] and ``ids`` int64 [N]."""
+    order = np.lexsort((ids, frames))
+    same = (np.diff(frames[order]) == 0) & (np.diff(ids[order]) == 0)
+    if same.any():
+        number = int(order[np.flatnonzero(same)[0]])
+        raise DataFormatError(
+            f"{path}, {where(number)}: track id {ids[number]} is given to two people; make them differ in a frame."
+        )

@@ -1,0 +1,170 @@
+"""Reads PoseTrack17 ``annolist`` JSON: every number in a list of one, as its MATLAB origin has it."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles, Polygon
+from posetrack.formats.checks import Where, check_unique_ids, member, rows_of_numbers, track_ids
+from posetrack.formats.posetrack18 import video_of
+from posetrack.types import BoolArray
+
+_JOINTS = len(EVALUATION_JOINTS)
+_CORNERS = ("x1", "y1", "x2", "y2")
+
+
+def parse_posetrack17(path: Path, data: dict[str, Any]) -> list[Annotations]:
+    """The one video of a file, as a list of one.
+
+    Raises:
+        DataFormatError: says in one sentence which frame breaks which rule.
+    """
+    entries = member(path, data, "annolist", list)
+    images = [_image(path, number, entry) for number, entry in enumerate(entries)]
+    people = [_people(path, number, entry) for number, entry in enumerate(entries)]
+    frames = np.repeat(np.arange(len(people)), [len(frame) for frame in people])
+    everybody = list(chain.from_iterable(people))
+
+    def where(number: int) -> str:
+        frame = int(frames[number])
+        return f"frame {frame} ({images[frame]['file_name']})"
+
+    ids = track_ids(path, [_single(person.get("track_id")) for person in everybody], where)
+    check_unique_ids(path, frames, ids, where)
+    points = [_points(path, number, person, where) for number, person in enumerate(everybody)]
+    keypoints, visibility, present, scores = _joints(path, points, where)
+    return [
+        Annotations(
+            path=path,
+            video=video_of(images[0]["file_name"]) if images else path.stem,
+            images=images,
+            frames=frames,
+            track_ids=ids,
+            keypoints=keypoints,
+            visibility=visibility,
+            present=present,
+            scores=scores,
+            listed=np.array([listing is not None for listing in points], dtype=bool),
+            head_boxes=_head_boxes(path, everybody, where),
+            boxes=np.full((len(everybody), 4), np.nan),
+            person_scores=np.array([_number(_single(p.get("score"))) for p in everybody], dtype=np.float64),
+            ignore_regions=_ignore_regions(path, entries, images),
+        )
+    ]
+
+
+def _single(value: Any) -> Any:
+    """The content of a list of one; None for anything else."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else None
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else np.nan
+
+
+def _image(path: Path, number: int, entry: Any) -> dict[str, Any]:
+    image = entry.get("image") if isinstance(entry, dict) else None
+    first = image[0] if isinstance(image, list) and image else None
+    if not isinstance(first, dict) or not isinstance(first.get("name"), str):
+        raise DataFormatError(
+            f"{path}, frame {number}: there is no image name ('image': [{{'name': ...}}]); add it."
+        )
+    fields = {"file_name": first["name"]}
+    labelled = _single(entry.get("is_labeled"))
+    return fields if labelled is None else {**fields, "is_labeled": bool(labelled)}
+
+
+def _people(path: Path, number: int, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    people = entry.get("annorect")
+    if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
+        raise DataFormatError(
+            f"{path}, frame {number}: 'annorect' must be a list of people; an empty one if nobody."
+        )
+    return people
+
+
+def _points(path: Path, number: int, person: dict[str, Any], where: Where) -> list[dict[str, Any]] | None:
+    """The person's points; None if there is no list of them."""
+    listings = person.get("annopoints")
+    if not listings:
+        return None
+    listing = listings[0] if isinstance(listings, list) else None
+    points = listing.get("point") if isinstance(listing, dict) else None
+    if listing in ([], {}) or (isinstance(listing, dict) and "point" not in listing):
+        return None
+    if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+        raise DataFormatError(
+            f"{path}, {where(number)}: 'annopoints' must be [{{'point': [...]}}], a list of joints; correct it."
+        )
+    return points
+
+
+def _joints(
+    path: Path, points: list[list[dict[str, Any]] | None], where: Where
+) -> tuple[Doubles, Doubles, BoolArray, Doubles]:
+    """Keypoints [M, K, 2], visibility [M, K], presence [M, K], scores [M, K]. Of doubles, the first counts."""
+    owners = np.repeat(np.arange(len(points)), [len(listing or ()) for listing in points])
+    flat = [point for listing in points if listing for point in listing]
+
+    def where_point(number: int) -> str:
+        return where(int(owners[number]))
+
+    joints = np.array([_joint_id(point) for point in flat], dtype=np.int64)
+    known = np.flatnonzero((joints >= 0) & (joints < _JOINTS))[::-1]  # written backwards, the first wins
+    xy = rows_of_numbers(path, "x, y", [[_single(p.get("x")), _single(p.get("y"))] for p in flat], 2, where_point)
+    keypoints = np.zeros((len(points), _JOINTS, 2))
+    visibility = np.full((len(points), _JOINTS), np.nan)
+    scores = np.full((len(points), _JOINTS), np.nan)
+    present = np.zeros((len(points), _JOINTS), dtype=bool)
+    place = (owners[known], joints[known])
+    keypoints[place] = xy[known]
+    present[place] = True
+    visibility[place] = np.array([_number(_single(point.get("is_visible"))) for point in flat])[known]
+    scores[place] = _scores(path, flat, where_point)[known]
+    return keypoints, visibility, present, scores
+
+
+def _joint_id(point: dict[str, Any]) -> int:
+    joint = _single(point.get("id"))
+    return joint if isinstance(joint, int) else -1
+
+
+def _scores(path: Path, flat: list[dict[str, Any]], where: Where) -> Doubles:
+    given = [number for number, point in enumerate(flat) if "score" in point]
+    scores = np.full(len(flat), np.nan)
+    rows = [[_single(flat[number]["score"])] for number in given]
+    scores[given] = rows_of_numbers(path, "score", rows, 1, lambda row: where(given[row]))[:, 0]
+    return scores
+
+
+def _head_boxes(path: Path, people: list[dict[str, Any]], where: Where) -> Doubles:
+    given = [number for number, person in enumerate(people) if all(corner in person for corner in _CORNERS)]
+    boxes = np.full((len(people), 4), np.nan)
+    rows = [[_single(people[number][corner]) for corner in _CORNERS] for number in given]
+    boxes[given] = rows_of_numbers(path, "x1, y1, x2, y2", rows, 4, lambda row: where(given[row]))
+    return boxes
+
+
+def _ignore_regions(
+    path: Path, entries: list[dict[str, Any]], images: list[dict[str, Any]]
+) -> dict[int, list[Polygon]]:
+    regions: dict[int, list[Polygon]] = {}
+    for frame, entry in enumerate(entries):
+        if not entry.get("ignore_regions"):
+            continue
+        try:
+            regions[frame] = [
+                np.array([(p["x"][0], p["y"][0]) for p in region["point"]], dtype=np.float64).reshape(-1, 2)
+                for region in entry["ignore_regions"]
+            ]
+        except (TypeError, KeyError, IndexError, ValueError) as error:
+            raise DataFormatError(
+                f"{path}, frame {frame} ({images[frame]['file_name']}): 'ignore_regions' must be lists of points "
+                "with x and y; correct them."
+            ) from error
+    return regions

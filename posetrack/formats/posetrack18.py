@@ -1,0 +1,188 @@
+"""Reads PoseTrack18 JSON (of the 2018 and PoseTrack21 releases).
+
+A joint is absent if x, y and flag are all 0. The order of joints is taken from the category's names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles, Polygon
+from posetrack.formats.checks import Where, check_unique_ids, member, rows_of_numbers, track_ids
+from posetrack.types import IntArray
+
+_ALLOWED_JOINTS = (15, 17)
+
+
+def parse_posetrack18(path: Path, data: dict[str, Any]) -> list[Annotations]:
+    """The videos of a file, in order of their first images.
+
+    Raises:
+        DataFormatError: says in one sentence which frame breaks which rule.
+    """
+    names = _joint_names(path, data)
+    images = member(path, data, "images", list)
+    people = member(path, data, "annotations", list)
+    image_of_id = _image_ids(path, images)
+    owners = _owners(path, people, image_of_id)
+    order = np.argsort(owners, kind="stable")
+    order = order[owners[order] >= 0]  # people of images that the file does not list are nobody's
+    table = _People(path, [people[n] for n in order], owners[order], images, names)
+    videos: dict[str, list[int]] = {}
+    for number, image in enumerate(images):
+        videos.setdefault(video_of(image["file_name"]), []).append(number)
+    return [table.video(video, np.array(numbers)) for video, numbers in videos.items()]
+
+
+def video_of(file_name: str) -> str:
+    """The video that an image belongs to, by its name.
+
+    >>> video_of("images/val/000342_mpii_test/000000.jpg"), video_of("street/000000.jpg")
+    ('000342', 'street')
+    """
+    folder = PurePosixPath(file_name).parent.name
+    number = folder.split("_")[0]
+    return number if number.isdigit() else folder
+
+
+def _joint_names(path: Path, data: dict[str, Any]) -> list[str]:
+    categories = member(path, data, "categories", list)
+    if len(categories) != 1 or not isinstance(categories[0], dict) or categories[0].get("name") != "person":
+        raise DataFormatError(f"{path}: there must be one category, 'person'; remove the others.")
+    names = categories[0].get("keypoints")
+    if not isinstance(names, list):
+        raise DataFormatError(
+            f"{path}: the category 'person' has no 'keypoints'; add the joints' names in the order of the lists."
+        )
+    if len(names) not in _ALLOWED_JOINTS:
+        raise DataFormatError(
+            f"{path}: the category names {len(names)} joints; PoseTrack has 15, or 17 with ears."
+        )
+    missing = [joint for joint in EVALUATION_JOINTS if joint not in names]
+    if missing:
+        unknown = sorted({str(name) for name in names} - {*EVALUATION_JOINTS, "left_ear", "right_ear"})
+        also = f" (and names {', '.join(unknown)}, which PoseTrack does not know)" if unknown else ""
+        raise DataFormatError(
+            f"{path}: the category names no {', '.join(missing)}{also}; use PoseTrack's names of the joints."
+        )
+    return names
+
+
+def _image_ids(path: Path, images: list[Any]) -> dict[Any, int]:
+    positions: dict[Any, int] = {}
+    for number, image in enumerate(images):
+        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
+            raise DataFormatError(f"{path}: image {number} has no 'file_name' or no 'id'; every image needs both.")
+        if positions.setdefault(image["id"], number) != number:
+            raise DataFormatError(f"{path}: two images have the id {image['id']}; ids must differ.")
+    return positions
+
+
+def _owners(path: Path, people: list[Any], image_of_id: dict[Any, int]) -> IntArray:
+    try:
+        return np.array([image_of_id.get(person["image_id"], -1) for person in people], dtype=np.int64)
+    except (KeyError, TypeError) as error:
+        number = next(n for n, p in enumerate(people) if not isinstance(p, dict) or "image_id" not in p)
+        raise DataFormatError(
+            f"{path}: annotation {number} has no 'image_id'; say which image it is of."
+        ) from error
+
+
+class _People:
+    """The columns of all people of a file; ``video`` cuts out those of one video."""
+
+    def __init__(
+        self,
+        path: Path,
+        people: list[dict[str, Any]],
+        owners: IntArray,
+        images: list[dict[str, Any]],
+        names: list[str],
+    ) -> None:
+        def where(number: int) -> str:
+            image = int(owners[number])
+            return f"frame {image} ({images[image]['file_name']})"
+
+        self._path, self._images, self._owners, self._where = path, images, owners, where
+        slots = [names.index(joint) for joint in EVALUATION_JOINTS]
+        width = len(names)
+        self._ids = track_ids(path, [person.get("track_id") for person in people], where)
+        check_unique_ids(path, owners, self._ids, where)
+        triples = rows_of_numbers(path, "keypoints", [p.get("keypoints") for p in people], 3 * width, where)
+        self._triples = triples.reshape(-1, width, 3)[:, slots]
+        self._scores = _joint_scores(path, [person.get("scores") for person in people], slots, where)
+        self._head_boxes = _boxes(path, "bbox_head", people, where)
+        self._boxes = _boxes(path, "bbox", people, where)
+        self._person_scores = np.array([_number(person.get("score")) for person in people], dtype=np.float64)
+
+    def video(self, video: str, numbers: IntArray) -> Annotations:
+        """The people of one video, whose images are those ``numbers`` of the file's list."""
+        position = np.full(len(self._images), -1)
+        position[numbers] = np.arange(len(numbers))
+        frames = position[self._owners]
+        chosen = np.flatnonzero(frames >= 0)
+        chosen = chosen[np.argsort(frames[chosen], kind="stable")]
+        triples = self._triples[chosen]
+        images = [self._images[n] for n in numbers]
+        return Annotations(
+            path=self._path,
+            video=video,
+            images=images,
+            frames=frames[chosen],
+            track_ids=self._ids[chosen],
+            keypoints=triples[..., :2],
+            visibility=triples[..., 2],
+            present=(triples != 0).any(axis=2),
+            scores=self._scores[chosen],
+            listed=np.ones(len(chosen), dtype=bool),
+            head_boxes=self._head_boxes[chosen],
+            boxes=self._boxes[chosen],
+            person_scores=self._person_scores[chosen],
+            ignore_regions=_ignore_regions(self._path, images),
+        )
+
+
+def _joint_scores(path: Path, lists: list[Any], slots: list[int], where: Where) -> Doubles:
+    """float64 [N, K], NaN for people whose list is missing or empty."""
+    given = [number for number, scores in enumerate(lists) if scores]
+    needed = max(slots) + 1
+    columns = np.full((len(lists), len(slots)), np.nan)
+    rows = [lists[n][:needed] if isinstance(lists[n], list) else lists[n] for n in given]
+    columns[given] = rows_of_numbers(path, "scores", rows, needed, lambda row: where(given[row]))[:, slots]
+    return columns
+
+
+def _boxes(path: Path, key: str, people: list[dict[str, Any]], where: Where) -> Doubles:
+    """float64 [N, 4], x1 y1 x2 y2 from x y width height; NaN where there is none."""
+    given = [number for number, person in enumerate(people) if person.get(key) is not None]
+    boxes = np.full((len(people), 4), np.nan)
+    xywh = rows_of_numbers(path, key, [people[n][key] for n in given], 4, lambda row: where(given[row]))
+    boxes[given] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    return boxes
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else np.nan
+
+
+def _ignore_regions(path: Path, images: list[dict[str, Any]]) -> dict[int, list[Polygon]]:
+    regions: dict[int, list[Polygon]] = {}
+    for frame, image in enumerate(images):
+        all_x, all_y = image.get("ignore_regions_x"), image.get("ignore_regions_y")
+        if not all_x or not all_y:
+            continue
+        try:
+            regions[frame] = [
+                np.array(list(zip(x, y, strict=False)), dtype=np.float64).reshape(-1, 2)
+                for x, y in zip(all_x, all_y, strict=False)
+            ]
+        except (TypeError, ValueError) as error:
+            raise DataFormatError(
+                f"{path}, frame {frame} ({image['file_name']}): 'ignore_regions_x' and 'ignore_regions_y' must be "
+                "lists of lists of numbers; correct them."
+            ) from error
+    return regions

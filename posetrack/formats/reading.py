@@ -1,0 +1,65 @@
+"""Opens annotation files of either PoseTrack form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import Annotations
+from posetrack.formats.posetrack17 import parse_posetrack17
+from posetrack.formats.posetrack18 import parse_posetrack18
+
+LARGEST_FILE_BYTES = 512 * 2**20
+"""Larger files are refused: parsed, they need about ten times their size in memory."""
+
+
+def read_annotations(path: Path) -> list[Annotations]:
+    """The videos of a PoseTrack18 or PoseTrack17 file (found out from its content), in order.
+
+    Raises:
+        DataFormatError: the file is missing, too large, no JSON, or breaks a rule of its format.
+    """
+    return parse_annotations(path, load_json(path))
+
+
+def parse_annotations(path: Path, data: Any) -> list[Annotations]:
+    """The videos of a file whose JSON is ``data``."""
+    if isinstance(data, dict) and "annolist" in data:
+        return parse_posetrack17(path, data)
+    if isinstance(data, dict) and "images" in data:
+        return parse_posetrack18(path, data)
+    raise DataFormatError(
+        f"{path}: this is neither PoseTrack18 JSON (with 'images') nor PoseTrack17 JSON (with 'annolist'); "
+        "convert it first."
+    )
+
+
+def load_json(path: Path) -> Any:
+    """What a JSON file holds. NaN and Infinity, which JSON does not know, are read for better messages later."""
+    try:
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise DataFormatError(
+                f"{path}: the file has {path.stat().st_size / 2**20:.0f} MiB, and the largest that is read has "
+                f"{LARGEST_FILE_BYTES / 2**20:.0f}; write one file per video."
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataFormatError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        return _load_lenient(path, content, error)
+
+
+def _load_lenient(path: Path, content: bytes, strict: orjson.JSONDecodeError) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DataFormatError(
+            f"{path}: no valid JSON at line {strict.lineno}, column {strict.colno} ({strict.msg}); "
+            "the file may be cut short: write or download it again."
+        ) from error
