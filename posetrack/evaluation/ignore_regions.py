@@ -64,7 +64,7 @@ def remove_ignored(people: Annotations, truth: Annotations) -> tuple[BoolArray, 
         for polygon in polygons:
             _check(truth, frame, polygon)
             ignored |= inside(points, polygon)
-        present[low:high] &= ~ignored.reshape(high - low, -1)
+        present[low:high] &= ~ignored.reshape(high - low, present.shape[1])
         kept[low:high] = present[low:high].any(axis=1)
     return present, kept
 

@@ -1,0 +1,156 @@
+"""``posetrack convert``: what formats have room for survives; the rest is listed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import posetrack
+from posetrack.cli.main import app
+from posetrack.errors import ConfigError, DataFormatError
+from posetrack.formats.annotations import Annotations
+from posetrack.formats.conversion import ConversionConfig, convert_files
+from posetrack.formats.reading import read_annotations
+from tests.evaluation_cases import random_sequence, write_case
+
+
+def same_people(a: Annotations, b: Annotations, *columns: str) -> None:
+    assert [image["file_name"] for image in a.images] == [image["file_name"] for image in b.images]
+    for column in ("frames", "track_ids", *columns):
+        np.testing.assert_allclose(getattr(a, column), getattr(b, column), atol=1e-9, err_msg=column)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), first=st.sampled_from(["posetrack17", "posetrack18"]))
+def test_posetrack_forms_convert_into_each_other_without_changing_a_figure(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, first: str
+) -> None:
+    sequence = [frame for frame in random_sequence(seed) if frame["truth"]]
+    for frame in sequence:  # PoseTrack18 has no people without a list of joints
+        for side in ("truth", "predictions"):
+            frame[side] = [person for person in frame[side] if person["points"]]
+    if not any(frame["truth"] for frame in sequence):
+        return
+    folder = tmp_path_factory.mktemp("case")
+    truth, predictions = write_case(folder, {"a": sequence}, first)
+    other = "posetrack17" if first == "posetrack18" else "posetrack18"
+    for side in (truth, predictions):
+        convert_files(side, folder / f"there_{side.name}", ConversionConfig(to=other))
+        convert_files(folder / f"there_{side.name}", folder / f"back_{side.name}", ConversionConfig(to=first))
+    before = posetrack.evaluate(truth, predictions).as_dict()
+    for way in ("there", "back"):
+        after = posetrack.evaluate(folder / f"{way}_truth", folder / f"{way}_predictions").as_dict()
+        assert str(after) == str(before)
+
+
+@pytest.fixture
+def file_18(tmp_path: Path) -> Path:
+    """PoseTrack18 predictions with boxes and scores, and a frame without people."""
+    sequence = random_sequence(5)
+    sequence[2]["predictions"] = []
+    _, predictions = write_case(tmp_path, {"a": sequence})
+    data = json.loads((predictions / "a.json").read_text())
+    for number, person in enumerate(data["annotations"]):
+        person["bbox"] = [10.25 + number, 20.5, 30.125, 40.0]
+        person["score"] = 0.5
+        person["scores"] = [0.25] * (len(person["keypoints"]) // 3)
+    (predictions / "a.json").write_text(json.dumps(data))
+    return predictions / "a.json"
+
+
+def test_posetrack17_keeps_joints_scores_flags_and_regions(file_18: Path, tmp_path: Path) -> None:
+    target = tmp_path / "b.json"
+    losses = convert_files(file_18, target, ConversionConfig(to="posetrack17"))
+    before, after = read_annotations(file_18)[0], read_annotations(target)[0]
+    same_people(before, after, "keypoints", "present", "person_scores")
+    np.testing.assert_array_equal(before.scores[before.present], after.scores[before.present])
+    assert losses == {target: ["Boxes of people."]}
+    assert before.ignore_regions.keys() == after.ignore_regions.keys()
+
+
+def test_coco_results_with_posetracks_joints_keep_joints_and_scores(file_18: Path, tmp_path: Path) -> None:
+    there, back = tmp_path / "coco.json", tmp_path / "back.json"
+    convert_files(file_18, there, ConversionConfig(to="coco", coco_joints="posetrack"))
+    convert_files(there, back, ConversionConfig(to="posetrack18", coco_joints="posetrack", like=file_18))
+    same_people(read_annotations(file_18)[0], read_annotations(back)[0], "keypoints", "present", "person_scores")
+
+
+def test_coco_results_with_cocos_joints_keep_the_shared_ones(file_18: Path, tmp_path: Path) -> None:
+    there, back = tmp_path / "coco.json", tmp_path / "back.json"
+    losses = convert_files(file_18, there, ConversionConfig(to="coco"))
+    assert "head_bottom and head_top, which COCO does not have." in losses[there]
+    convert_files(there, back, ConversionConfig(to="posetrack18", like=file_18))
+    before, after = read_annotations(file_18)[0], read_annotations(back)[0]
+    limbs = [*range(12), 13]
+    np.testing.assert_allclose(before.keypoints[:, limbs], after.keypoints[:, limbs], atol=1e-9)
+
+
+def test_coco_results_alone_give_all_frames_up_to_the_last(file_18: Path, tmp_path: Path) -> None:
+    there, back = tmp_path / "coco.json", tmp_path / "back.json"
+    convert_files(file_18, there, ConversionConfig(to="coco"))
+    results = json.loads(there.read_text())
+    for person in results:
+        person["image_id"] += 10**10 - 700
+    there.write_text(json.dumps(results))
+    convert_files(there, back, ConversionConfig(to="posetrack18"))
+    video = read_annotations(back)[0]
+    before = read_annotations(file_18)[0]
+    assert len(video.images) == before.frames.max() + 1
+    np.testing.assert_array_equal(video.frames, before.frames)
+
+
+def test_mot_text_keeps_boxes_ids_and_scores(file_18: Path, tmp_path: Path) -> None:
+    there, back, again = tmp_path / "a.txt", tmp_path / "back.json", tmp_path / "again.txt"
+    losses = convert_files(file_18, there, ConversionConfig(to="mot"))
+    assert "Joints and their scores." in losses[there]
+    convert_files(there, back, ConversionConfig(to="posetrack18", like=file_18))
+    same_people(read_annotations(file_18)[0], read_annotations(back)[0], "boxes", "person_scores")
+    convert_files(back, again, ConversionConfig(to="mot"))
+    assert again.read_text() == there.read_text()
+
+
+def test_boxes_of_mot_text_are_the_extent_of_the_joints_where_there_are_none(tmp_path: Path) -> None:
+    _, predictions = write_case(tmp_path, {"a": random_sequence(5)})
+    convert_files(predictions / "a.json", tmp_path / "a.txt", ConversionConfig(to="mot"))
+    video = read_annotations(predictions / "a.json")[0]
+    left = float((tmp_path / "a.txt").read_text().splitlines()[0].split(",")[2])
+    assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.txt", "1,2,three", "MOTChallenge"),
+        ("a.txt", "0,1,2,3,4,5,1", "frames must lie"),
+        ("a.json", '[{"image_id": 1, "keypoints": [1, 2]}]', "numbers"),
+        ("a.json", "[3]", "COCO results"),
+        ("a.json", '[{"image_id": 1, "keypoints": ' + str([0] * 51) + "}]", "track_id"),
+        ("a.json", "{}", "PoseTrack18"),
+    ],
+)
+def test_broken_sources_are_one_sentence(tmp_path: Path, name: str, content: str, words: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataFormatError, match=words):
+        convert_files(tmp_path / name, tmp_path / "target", ConversionConfig(to="posetrack18"))
+    assert not (tmp_path / "target").exists()
+
+
+def test_unknown_formats_are_refused() -> None:
+    with pytest.raises(ConfigError, match="posetrack18"):
+        ConversionConfig(to="xml")
+    with pytest.raises(ConfigError, match="posetrack"):
+        ConversionConfig(to="coco", coco_joints="mpii")
+
+
+def test_the_command_says_what_is_lost(file_18: Path, tmp_path: Path) -> None:
+    output = CliRunner().invoke(app, ["convert", str(file_18), str(tmp_path / "x.txt"), "--to", "mot"])
+    assert output.exit_code == 0
+    assert "Joints and their scores." in output.stdout
+    output = CliRunner().invoke(app, ["convert", str(file_18), str(tmp_path / "x.json"), "--to", "posetrack18"])
+    assert "nothing lost" in output.stdout
