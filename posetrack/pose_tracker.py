@@ -8,6 +8,7 @@ from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 
+import cv2
 import torch
 
 from posetrack.errors import ConfigError
@@ -37,6 +38,7 @@ class PoseTracker:
         detector: Instead of the preset's: anything with ``Detector.detect``.
         pose: Instead of the preset's: anything with ``PoseEstimator.estimate`` and ``skeleton``.
         flow: Instead of the preset's: anything with ``FlowEstimator.estimate``.
+        seed: Of torch's and OpenCV's random numbers: the same input and settings give the same output.
         stopwatch: Where the time of each stage is added up.
 
     Raises:
@@ -52,8 +54,11 @@ class PoseTracker:
         detector: Detector | None = None,
         pose: PoseEstimator | None = None,
         flow: FlowEstimator | None = None,
+        seed: int = 0,
         stopwatch: Stopwatch | None = None,
     ) -> None:
+        torch.manual_seed(seed)
+        cv2.setRNGSeed(seed)
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
         self.stopwatch = stopwatch or Stopwatch()
         resolved = resolve_device(device)

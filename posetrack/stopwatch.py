@@ -40,3 +40,10 @@ class Stopwatch:
                 self.cpu_s[part] = self.cpu_s.get(part, 0.0) + cpu
                 if self._keep_samples:
                     self.samples_s.setdefault(part, array("d")).append(wall)
+
+    def clear(self) -> None:
+        """Start again from nothing (after a warm-up)."""
+        with self._lock:
+            self.wall_s.clear()
+            self.cpu_s.clear()
+            self.samples_s.clear()

@@ -17,9 +17,10 @@ LAYERS = [
     {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
     {"pipeline", "training"},
     {"presets"},
-    {"pose_tracker"},
+    {"pose_tracker", "demo"},
     {"runner"},
     {"cli"},
+    {"__main__"},
 ]
 """From the bottom up: a part imports only from below. Parts of one layer do not know each other."""
 

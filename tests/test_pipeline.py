@@ -9,43 +9,22 @@ import pytest
 from posetrack.errors import ConfigError
 from posetrack.flow import ZeroFlow
 from posetrack.pipeline import Pipeline, PipelineConfig
-from posetrack.skeletons import POSETRACK
 from posetrack.tracker import FlowLinker, LinkerConfig, PropagationConfig
-from posetrack.types import UNLINKED, Boxes, Frame, Image, Poses
-
-PERSON = np.array([[40.0, 20.0, 80.0, 100.0]], np.float32)
-
+from posetrack.types import Boxes, Frame, Image
+from tests.stubs import StubDetector, StubPose
 
 @dataclass
-class StubDetector:
-    """Finds the same boxes in every frame, or nobody in the frames of ``blind``."""
+class WatchedDetector(StubDetector):
+    """Notes which frames it was shown, by their first pixel; blind in the frames of ``unseen``."""
 
-    xyxy: np.ndarray = field(default_factory=lambda: PERSON)
-    blind: frozenset[int] = frozenset()
+    unseen: frozenset[int] = frozenset()
     batches: list[list[int]] = field(default_factory=list)
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         indices = [int(image[0, 0, 0]) for image in images]
         self.batches.append(indices)
-        found = Boxes(self.xyxy, np.full(len(self.xyxy), 0.9))
-        return [Boxes.empty() if index in self.blind else found for index in indices]
-
-
-class StubPose:
-    """Joints in a zigzag down the box, all certain; a box around them, 15 % larger, is the box again."""
-
-    skeleton = POSETRACK
-
-    def estimate(self, image: Image, boxes: Boxes) -> Poses:
-        near, far = 0.5 - 0.5 / 1.15, 0.5 + 0.5 / 1.15
-        grid = np.stack([np.where(np.arange(17) % 2, near, far), np.linspace(near, far, 17)], -1)
-        low, high = boxes.xyxy[:, None, :2], boxes.xyxy[:, None, 2:]
-        used = np.zeros(17, np.float32)
-        used[POSETRACK.in_use] = 0.9
-        return Poses(
-            boxes.xyxy, boxes.scores, low + grid * (high - low), np.tile(used, (len(boxes), 1)),
-            np.full(len(boxes), UNLINKED), POSETRACK,
-        )  # fmt: skip
+        found = super().detect(images)
+        return [Boxes.empty() if i in self.unseen else boxes for i, boxes in zip(indices, found, strict=True)]
 
 
 def frames(count: int, cut_at: int = -1) -> list[Frame]:
@@ -76,26 +55,26 @@ def test_every_frame_comes_once_in_order_with_one_identity(sequential: bool) -> 
 
 def test_running_ahead_gives_the_results_of_the_plain_loop() -> None:
     options = {"detect_every": 3, "detect_batch": 2}
-    plain = list(pipeline(StubDetector(blind=frozenset({6})), **options).run_sequentially(frames(20, cut_at=10)))
-    threaded = list(pipeline(StubDetector(blind=frozenset({6})), **options).run(frames(20, cut_at=10)))
+    plain = list(pipeline(WatchedDetector(unseen=frozenset({6})), **options).run_sequentially(frames(20, cut_at=10)))
+    threaded = list(pipeline(WatchedDetector(unseen=frozenset({6})), **options).run(frames(20, cut_at=10)))
     for (_, expected), (_, found) in zip(plain, threaded, strict=True):
         for name in ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids"):
             np.testing.assert_array_equal(getattr(expected, name), getattr(found, name))
 
 
 def test_a_person_whom_the_detector_misses_lives_from_the_carried_box() -> None:
-    results = list(pipeline(StubDetector(blind=frozenset({3, 4}))).run(frames(8)))
+    results = list(pipeline(WatchedDetector(unseen=frozenset({3, 4}))).run(frames(8)))
     assert [poses.track_ids.tolist() for _, poses in results] == [[0]] * 8
 
 
 def test_without_propagation_a_missed_person_is_missing() -> None:
-    results = list(pipeline(StubDetector(blind=frozenset({3, 4})), propagation=None).run(frames(8)))
+    results = list(pipeline(WatchedDetector(unseen=frozenset({3, 4})), propagation=None).run(frames(8)))
     assert [len(poses) for _, poses in results] == [1, 1, 1, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_the_detector_runs_every_nth_frame_and_at_cuts(batch: int) -> None:
-    detector = StubDetector()
+    detector = WatchedDetector()
     results = list(pipeline(detector, detect_every=4, detect_batch=batch).run(frames(14, cut_at=6)))
     assert sum(detector.batches, []) == [0, 4, 6, 10]
     assert max(map(len, detector.batches)) == batch

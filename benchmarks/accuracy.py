@@ -1,0 +1,90 @@
+"""Accuracy of a network on labelled images: ``accuracy.py pose|detector ANNOTATIONS.json IMAGES [--json]``.
+
+``pose`` prints PCK@0.2 with given boxes: the share of the twelve limb joints found within a fifth of the
+torso's length (left shoulder to right hip, or the other diagonal); people without a torso of at least 5 px, and
+joints that a network labelled (``pseudo_joints``), are left out.
+
+``detector`` prints the recall of the people labelled by hand at IoU 0.5, and the boxes per image that match no
+labelled person, outside of the regions to ignore (``iscrowd``), at the threshold of the preset.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from detection_accuracy import measure_detector
+from rich.console import Console
+from rich.table import Table
+
+from posetrack.errors import PoseTrackError
+from posetrack.models.detector import DetectorConfig, load_detector
+from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.pose_weights import load_pose_network
+from posetrack.pose_tracker import BUNDLED
+from posetrack.presets import get_preset
+from posetrack.training.pose import measure_pck
+from posetrack.training.pose_data import read_people
+
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Annotations = Annotated[Path, typer.Argument(help="COCO-keypoints JSON file.")]
+Images = Annotated[Path, typer.Argument(help="Folder of its images.")]
+Weights = Annotated[Path | None, typer.Option(help="Weights to measure; the bundled ones by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Device = Annotated[str, typer.Option(help="Where the network runs.")]
+
+_LITE = get_preset("lite")
+
+
+@app.command("pose")
+def pose(
+    annotations: Annotations,
+    images: Images,
+    weights: Weights = None,
+    flip_test: Annotated[bool, typer.Option(help="Average with the mirrored image.")] = False,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """PCK@0.2 of a pose network, boxes given."""
+    network, architecture = load_pose_network(weights or BUNDLED / _LITE.pose)
+    config = PoseConfig(flip_test=flip_test)
+    estimator = HeatmapPoseEstimator(network, architecture, config, torch.device(device))
+    _print(measure_pck(estimator, read_people(annotations, images, estimator.skeleton)), as_json)
+
+
+@app.command("detector")
+def detector(
+    annotations: Annotations,
+    images: Images,
+    weights: Weights = None,
+    threshold: Annotated[float | None, typer.Option(help="Score threshold; the preset's by default.")] = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Recall of people and false boxes per image of a detector."""
+    config = _LITE.detector_config if threshold is None else DetectorConfig(score_threshold=threshold)
+    measured = load_detector(weights or BUNDLED / _LITE.detector, config, device)
+    _print(measure_detector(annotations, images, measured), as_json)
+
+
+def _print(figures: dict[str, float], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(figures))
+        return
+    table = Table("figure", "value")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except PoseTrackError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,49 @@
+"""``posetrack demo``: render a clip with exact ground truth, track it, evaluate it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posetrack.errors import ConfigError
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the clip and the results.")] = Path("demo"),
+    scene: Annotated[str, typer.Option(help="demo, crossing, occlusion, leaving, re_entering, cut ...")] = "demo",
+    seed: Annotated[int, typer.Option(help="Who plays, and how they are dressed.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+) -> None:
+    """Render people who cross and hide each other, track them, and compare with the exact truth."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from posetrack import evaluate
+    from posetrack.cli.progress import FrameProgress
+    from posetrack.cli.summary import print_summary
+    from posetrack.demo import write_clip
+    from posetrack.evaluation.report import sequence_table
+    from posetrack.pose_tracker import PoseTracker
+    from posetrack.runner import Outputs, run
+    from posetrack.synthetic import SCENES
+
+    if scene not in SCENES:
+        raise ConfigError(f"there is no scene {scene!r}; choose one of {', '.join(SCENES)}.")
+    console = Console(width=None if Console().is_terminal else 140)
+    filmed = SCENES[scene](seed, (960, 540))
+    console.print(f"Rendering {filmed.frame_count} frames of the scene {scene!r} ...")
+    bar = iter(track(range(filmed.frame_count), description="rendering", console=Console(stderr=True)))
+    clip = write_clip(output, filmed, lambda done: next(bar, None))
+    outputs = Outputs(overwrite=True)
+    with FrameProgress() as progress:
+        summary = run(
+            clip.video, output, tracker=lambda: PoseTracker(device=device), outputs=outputs, observer=progress
+        )
+    print_summary(summary)
+    result = evaluate(clip.truth / f"{filmed.name}.json", output / f"{filmed.name}.json")
+    console.print(sequence_table(result))
+    console.print(f"MOTA {result.mota:.1f}   mAP {result.mean_ap:.1f}   against the exact truth in {clip.truth}")
+    console.print(f"Annotated video: {output / f'{filmed.name}_tracked.mp4'}")
+    console.print(f"Poses and ids:   {output / f'{filmed.name}.json'}")

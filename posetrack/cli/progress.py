@@ -1,0 +1,54 @@
+"""A progress bar over the frames of a source."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from posetrack.runner import RunSummary
+    from posetrack.stages import SourceInfo
+
+
+class FrameProgress:
+    """Shows frames done, frames per second and the time left. To standard error: results may go to a pipe."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[frames]} frames"),
+            TextColumn("{task.fields[fps]:.1f} fps"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[people]} people"),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("opening", total=None, frames=0, fps=0.0, people=0)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, info: SourceInfo, summary: RunSummary) -> None:
+        """Another frame is done. An estimated number of frames that turns out too small is forgotten."""
+        total = info.frame_count if (info.frame_count or 0) >= summary.frames else None
+        elapsed = self._progress.tasks[self._task].elapsed
+        self._progress.update(
+            self._task,
+            description=info.name,
+            total=total,
+            completed=summary.frames,
+            frames=summary.frames if total is None else f"{summary.frames}/{total}",
+            fps=summary.frames / elapsed if elapsed else 0.0,
+            people=summary.tracks,
+        )

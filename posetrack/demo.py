@@ -1,0 +1,68 @@
+"""A rendered clip with exact ground truth, to see the whole system at work without footage of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from posetrack.errors import OutputError
+from posetrack.skeletons import POSETRACK
+from posetrack.stages import SourceInfo
+from posetrack.synthetic import GroundTruthWriter, Scene, render
+from posetrack.types import Poses
+from posetrack.video import Annotator, AnnotatorConfig, VideoSink
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedClip:
+    """A clip on disk.
+
+    Attributes:
+        video: The film, without annotations.
+        truth: Folder with its ground truth, PoseTrack18 JSON of the film's name.
+    """
+
+    video: Path
+    truth: Path
+
+
+def write_clip(folder: Path, scene: Scene, observer: Callable[[int], None] | None = None) -> RenderedClip:
+    """Render a scene to ``folder/NAME.mp4``, and its truth to ``folder/truth/NAME.json``.
+
+    Args:
+        folder: Made if it is not there; a clip of that name is replaced.
+        scene: What is filmed.
+        observer: Is called with the number of frames done, after each.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    clip = RenderedClip(video=folder / f"{scene.name}.mp4", truth=folder / "truth")
+    try:
+        clip.truth.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {clip.truth} cannot be made: {error.strerror}.") from error
+    width, height = scene.size
+    info = SourceInfo(
+        name=scene.name,
+        width=width,
+        height=height,
+        fps=Fraction(scene.fps).limit_denominator(1001),
+        frame_count=scene.frame_count,
+        path=None,
+    )
+    film = VideoSink(clip.video, info, Annotator(AnnotatorConfig()))
+    try:
+        with GroundTruthWriter(clip.truth / f"{scene.name}.json", scene) as truth_file:
+            for frame, truth in render(scene):
+                film.write(frame, Poses.empty(POSETRACK))
+                truth_file.write(frame, truth)
+                if observer is not None:
+                    observer(frame.index + 1)
+        film.close()
+    except BaseException:
+        film.discard()
+        raise
+    return clip

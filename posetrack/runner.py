@@ -1,0 +1,257 @@
+"""``run``: one source in, annotated video and files of poses out. What ``posetrack run`` does, from Python."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from posetrack.background import ahead
+from posetrack.errors import ConfigError, OutputError
+from posetrack.formats import FORMATS
+from posetrack.interruption import interruptible
+from posetrack.stages import Sink, SourceInfo
+from posetrack.stopwatch import Stopwatch
+from posetrack.types import Frame, Poses
+from posetrack.video import Annotator, AnnotatorConfig, LiveWindow, ReadOptions, VideoSink, open_source
+
+if TYPE_CHECKING:
+    from posetrack.pose_tracker import PoseTracker
+
+_RESULTS_AHEAD = 4
+"""Frames that the tracker may be ahead of drawing and encoding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What is written.
+
+    Attributes:
+        video: ``NAME_tracked.mp4``, the source with skeletons and identities.
+        formats: Files of poses, keys of ``posetrack.formats.FORMATS``.
+        overwrite: Replace files of earlier runs; otherwise they are an error.
+        show: Also show the annotated frames in a window as they come.
+        drawing: What is drawn, and how.
+    """
+
+    video: bool = True
+    formats: tuple[str, ...] = ("posetrack18",)
+    overwrite: bool = False
+    show: bool = False
+    drawing: AnnotatorConfig = field(default_factory=AnnotatorConfig)
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in FORMATS:
+                raise ConfigError(f"there is no format {name!r}; choose from {', '.join(FORMATS)}.")
+
+    def paths(self, folder: Path, name: str) -> dict[str, Path]:
+        """The file of each output (``video`` or a format's name) for a source of that name."""
+        paths = {"video": folder / f"{name}_tracked.mp4"} if self.video else {}
+        return paths | {kind: folder / f"{name}{FORMATS[kind][0]}" for kind in self.formats}
+
+
+@dataclass
+class RunSummary:
+    """What a run has done.
+
+    Attributes:
+        frames: Frames tracked and written.
+        poses: People, added up over the frames.
+        tracks: Different people.
+        most_people: Most people in one frame.
+        seconds: By the clock, from the first frame to the closed files.
+        stages_s: Seconds by the clock in each stage; stages overlap, so they may add up to more.
+        files: What was written.
+        interrupted: Stopped before the source's end by Ctrl-C or by closing the window.
+        incomplete: What the source did not deliver, as a sentence; None if it was whole.
+    """
+
+    frames: int = 0
+    poses: int = 0
+    tracks: int = 0
+    most_people: int = 0
+    seconds: float = 0.0
+    stages_s: dict[str, float] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    interrupted: bool = False
+    incomplete: str | None = None
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, over everything."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    def count(self, poses: Poses) -> None:
+        """Add a frame. Ids are compact, so the largest tells how many there are."""
+        self.frames += 1
+        self.poses += len(poses)
+        self.most_people = max(self.most_people, len(poses))
+        self.tracks = max(self.tracks, int(poses.track_ids.max(initial=-1)) + 1)
+
+
+class Observer(Protocol):
+    """Is told of the progress."""
+
+    def __call__(self, info: SourceInfo, summary: RunSummary) -> None: ...
+
+
+def run(  # noqa: PLR0913 (what, where to, by whom; which part, which outputs; who watches)
+    source: str | Path,
+    output: str | Path = ".",
+    *,
+    tracker: Callable[[], PoseTracker] | None = None,
+    outputs: Outputs | None = None,
+    reading: ReadOptions | None = None,
+    observer: Observer | None = None,
+) -> RunSummary:
+    """Track one source and write the results.
+
+    Ctrl-C, a closed window or a source that breaks off ends the run early; the files are finished with the
+    frames so far. Any other error removes them.
+
+    Args:
+        source: A video file, a folder or glob of images, a camera index, or a stream's URL.
+        output: Folder of the results; made if it is not there.
+        tracker: Makes the tracker, once source and outputs have been checked; None: the preset ``lite``.
+        outputs: What is written.
+        reading: Which part of the source is read.
+        observer: Is called after each frame.
+
+    Raises:
+        VideoError: the source cannot be opened or decoded.
+        OutputError: a file exists, or cannot be written.
+    """
+    outputs, reading, folder = outputs or Outputs(), reading or ReadOptions(), Path(output)
+    with open_source(source, reading) as opened:
+        paths = outputs.paths(folder, opened.info.name)
+        _prepare(folder, paths, outputs.overwrite)
+        made = tracker() if tracker is not None else _default_tracker()
+        summary = RunSummary(files=list(paths.values()))
+        start = time.perf_counter()
+        with ResultWriter(paths, opened.info, outputs, reading, made.stopwatch) as writer:
+            for frame, poses in _until_interrupted(made.track(opened), summary):
+                writer.write(frame, poses)
+                summary.count(poses)
+                if observer is not None:
+                    observer(opened.info, summary)
+                if writer.stopped:
+                    summary.interrupted = True
+                    break
+        summary.seconds = time.perf_counter() - start
+        summary.stages_s = dict(made.stopwatch.wall_s)
+        summary.incomplete = opened.incomplete
+    return summary
+
+
+def _default_tracker() -> PoseTracker:
+    from posetrack.pose_tracker import PoseTracker
+
+    return PoseTracker()
+
+
+def _prepare(folder: Path, paths: dict[str, Path], overwrite: bool) -> None:
+    """Make the folder, and refuse to replace earlier results unasked, before any work is done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {folder} cannot be made: {error.strerror}.") from error
+    for path in paths.values():
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists already: give --overwrite to replace it, or another --output.")
+
+
+def _until_interrupted(
+    results: Iterator[tuple[Frame, Poses]], summary: RunSummary
+) -> Iterator[tuple[Frame, Poses]]:
+    """The results, made ahead in a thread, until their end or until the user wants no more."""
+    with interruptible() as interruption, closing(ahead(results, _RESULTS_AHEAD)) as coming:
+        while not interruption.requested:
+            try:
+                with interruption.waiting():
+                    result = next(coming, None)
+            except KeyboardInterrupt:
+                break
+            if result is None:
+                return
+            yield result
+    summary.interrupted = True
+
+
+class ResultWriter:
+    """All files of a run, written together; a context manager.
+
+    Left in the ordinary way it finishes every file. Left by an error it removes them all.
+
+    Args:
+        paths: The file of each output, from ``Outputs.paths``.
+        info: Of the source.
+        outputs: What is written.
+        reading: Which part of the source is read: the sound begins where the frames do.
+        stopwatch: Where the time is added up.
+
+    Raises:
+        OutputError: from every method: a file cannot be written, there is no window.
+    """
+
+    def __init__(
+        self,
+        paths: dict[str, Path],
+        info: SourceInfo,
+        outputs: Outputs,
+        reading: ReadOptions,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self._time = stopwatch
+        self._sinks: list[tuple[str, Sink]] = []
+        self._window: LiveWindow | None = None
+        try:
+            for kind, path in paths.items():
+                if kind == "video":
+                    annotator = Annotator(outputs.drawing)
+                    sink: Sink = VideoSink(path, info, annotator, start_s=reading.start_s or 0.0)
+                else:
+                    sink = FORMATS[kind][1](path, info)
+                self._sinks.append(("video" if kind == "video" else "files", sink))
+            if outputs.show:
+                self._window = LiveWindow(info, Annotator(outputs.drawing))
+                self._sinks.append(("window", self._window))
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, frame: Frame, poses: Poses) -> None:
+        """Append one frame to every file."""
+        for part, sink in self._sinks:
+            with self._time(part):
+                sink.write(frame, poses)
+
+    @property
+    def stopped(self) -> bool:
+        """The user has closed the window: no more frames are wanted."""
+        return self._window is not None and self._window.closed
+
+    def _discard(self) -> None:
+        for _, sink in self._sinks:
+            sink.discard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._discard()
+            return
+        try:
+            for _, sink in self._sinks:
+                with self._time("finish"):
+                    sink.close()
+        except BaseException:
+            self._discard()
+            raise

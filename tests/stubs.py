@@ -1,0 +1,47 @@
+"""Stages without networks, for tests in which networks do not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posetrack.skeletons import POSETRACK
+from posetrack.types import UNLINKED, Boxes, Image, Poses
+
+PERSON = np.array([[40.0, 20.0, 80.0, 100.0]], np.float32)
+
+
+@dataclass
+class StubDetector:
+    """Finds the same boxes in every image, except in calls of ``blind`` (counted from 0)."""
+
+    xyxy: np.ndarray = field(default_factory=lambda: PERSON)
+    blind: frozenset[int] = frozenset()
+    calls: int = 0
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        found = []
+        for _ in images:
+            seen = Boxes(self.xyxy, np.full(len(self.xyxy), 0.9))
+            found.append(Boxes.empty() if self.calls in self.blind else seen)
+            self.calls += 1
+        return found
+
+
+class StubPose:
+    """Joints in a zigzag down the box, all certain; a box around them, 15 % larger, is the box again."""
+
+    skeleton = POSETRACK
+
+    def estimate(self, image: Image, boxes: Boxes) -> Poses:
+        near, far = 0.5 - 0.5 / 1.15, 0.5 + 0.5 / 1.15
+        grid = np.stack([np.where(np.arange(17) % 2, near, far), np.linspace(near, far, 17)], -1)
+        low, high = boxes.xyxy[:, None, :2], boxes.xyxy[:, None, 2:]
+        used = np.zeros(17, np.float32)
+        used[POSETRACK.in_use] = 0.9
+        return Poses(
+            boxes.xyxy, boxes.scores, low + grid * (high - low), np.tile(used, (len(boxes), 1)),
+            np.full(len(boxes), UNLINKED), POSETRACK,
+        )  # fmt: skip

@@ -1,0 +1,200 @@
+"""``posetrack.run`` and the command line: what is written, when, and what happens when something goes wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import posetrack
+from posetrack.errors import ConfigError, OutputError, VideoError
+from posetrack.pose_tracker import PoseTracker
+from posetrack.runner import Outputs, RunSummary
+from posetrack.stages import SourceInfo
+from posetrack.types import Boxes, Image, Poses
+from posetrack.video import ReadOptions
+from tests.stubs import StubDetector, StubPose
+
+FRAMES = 12
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Twelve frames of noise at 25 a second; the noise does not change, so there is no cut and no motion."""
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (160, 120))
+    image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8), (9, 9), 0)
+    for _ in range(FRAMES):
+        writer.write(image)
+    writer.release()
+    return path
+
+
+def stub_tracker() -> PoseTracker:
+    return PoseTracker(detector=StubDetector(), pose=StubPose())
+
+
+def frames_of(video: Path) -> int:
+    capture = cv2.VideoCapture(str(video))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count
+
+
+def test_a_run_writes_video_and_json_with_one_identity(clip: Path, tmp_path: Path) -> None:
+    summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker)
+    assert (summary.frames, summary.tracks, summary.most_people) == (FRAMES, 1, 1)
+    assert not summary.interrupted and summary.incomplete is None
+    content = json.loads((tmp_path / "out" / "clip.json").read_text())
+    assert len(content["images"]) == FRAMES
+    assert {person["track_id"] for person in content["annotations"]} == {0}
+    assert frames_of(tmp_path / "out" / "clip_tracked.mp4") == FRAMES
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.json", "clip_tracked.mp4"]
+
+
+def test_every_format_is_written_beside_the_others(clip: Path, tmp_path: Path) -> None:
+    names = ("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet")
+    outputs = Outputs(formats=names, video=False)
+    summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, outputs=outputs)
+    assert len(summary.files) == len(names)
+    assert all(path.stat().st_size > 0 for path in summary.files)
+
+
+def test_earlier_results_are_not_replaced_unasked(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "clip.json").write_text("precious")
+    with pytest.raises(OutputError, match=r"clip\.json exists already: give --overwrite"):
+        posetrack.run(clip, tmp_path, tracker=stub_tracker)
+    assert (tmp_path / "clip.json").read_text() == "precious"
+    assert not (tmp_path / "clip_tracked.mp4").exists()
+    posetrack.run(clip, tmp_path, tracker=stub_tracker, outputs=Outputs(overwrite=True))
+    assert (tmp_path / "clip.json").read_text() != "precious"
+
+
+def test_a_failure_in_the_middle_leaves_nothing_behind(clip: Path, tmp_path: Path) -> None:
+    class Failing(StubPose):
+        calls = 0
+
+        def estimate(self, image: Image, boxes: Boxes) -> Poses:
+            self.calls += 1
+            if self.calls == 5:
+                raise RuntimeError("out of memory")
+            return super().estimate(image, boxes)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        posetrack.run(clip, tmp_path / "out", tracker=lambda: PoseTracker(detector=StubDetector(), pose=Failing()))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_ctrl_c_finishes_the_files_with_the_frames_so_far(clip: Path, tmp_path: Path) -> None:
+    def press(info: SourceInfo, summary: RunSummary) -> None:
+        if summary.frames == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, observer=press)
+    assert summary.interrupted and summary.frames == 4
+    assert len(json.loads((tmp_path / "out" / "clip.json").read_text())["images"]) == 4
+    assert frames_of(tmp_path / "out" / "clip_tracked.mp4") == 4
+
+
+def test_the_same_input_gives_the_same_output(clip: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        posetrack.run(clip, tmp_path / name, outputs=Outputs(video=False), reading=ReadOptions(max_frames=4))
+    assert (tmp_path / "a" / "clip.json").read_bytes() == (tmp_path / "b" / "clip.json").read_bytes()
+
+
+def test_the_tracker_is_made_only_after_source_and_outputs_have_been_checked(tmp_path: Path) -> None:
+    def never() -> PoseTracker:
+        raise AssertionError("made too early")
+
+    with pytest.raises(VideoError, match="nowhere"):
+        posetrack.run(tmp_path / "nowhere.mp4", tmp_path, tracker=never)
+
+
+def test_an_unknown_format_is_named() -> None:
+    with pytest.raises(ConfigError, match="there is no format 'xml'"):
+        Outputs(formats=("xml",))
+
+
+def own_images() -> Iterator[Image]:
+    for _ in range(5):
+        yield np.full((120, 160, 3), 90, np.uint8)
+
+
+def test_ones_own_images_are_tracked() -> None:
+    results = list(stub_tracker().track(own_images()))
+    assert [frame.index for frame, _ in results] == list(range(5))
+    assert [poses.track_ids.tolist() for _, poses in results] == [[0]] * 5
+
+
+def test_ones_own_images_of_another_type_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"image 0 is float64 \(4, 4, 3\)"):
+        list(stub_tracker().track([np.zeros((4, 4, 3))]))  # type: ignore[list-item]
+
+
+def command(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "posetrack", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["nowhere.mp4"], "nowhere.mp4"),
+        (["clip.avi", "--stride", "0"], "stride is 0; give at least 1"),
+        (["clip.avi", "--start", "5", "--end", "2"], "give a time after the start"),
+        (["clip.avi", "--preset", "best"], "there is no preset 'best'"),
+        (["clip.avi", "--device", "abacus"], "there is no device 'abacus'"),
+        (["clip.avi", "--device", "cuda:99"], "is not on this computer"),
+        (["clip.avi", "--flow", "raft9"], "there is no flow 'raft9'"),
+        (["clip.avi", "--similarity", "guess"], "similarity must be one of"),
+        (["clip.avi", "--min-joint-score", "7"], "min_joint_score must lie between 0 and 1"),
+        (["clip.avi", "--detect-every", "often"], "--detect-every is 'often'"),
+        (["clip.avi", "--detect-every", "3", "--no-propagation"], "detect_every above 1 needs propagation"),
+        (["clip.avi", "--format", "xml"], "there is no format 'xml'"),
+        (["clip.avi", "-o", "clip.avi/out"], "cannot be made"),
+        (["text.mp4"], "text.mp4"),
+        (["empty.mp4"], "empty.mp4 is empty"),
+    ],
+    ids=lambda value: " ".join(value[1:]) or value[0] if isinstance(value, list) else "",
+)
+def test_bad_input_gets_one_sentence_and_status_two(clip: Path, arguments: list[str], sentence: str) -> None:
+    (clip.parent / "text.mp4").write_text("This is no video.\n" * 100)
+    (clip.parent / "empty.mp4").touch()
+    before = sorted(clip.parent.rglob("*"))
+    done = command("run", *arguments, cwd=clip.parent)
+    assert done.returncode == 2
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(clip.parent.rglob("*")) == before
+
+
+def test_the_command_tracks_with_the_bundled_networks_and_sums_up(clip: Path, tmp_path: Path) -> None:
+    done = command("run", clip, "-o", tmp_path / "out", "--max-frames", "3", "--boxes", "--trails", "-f", "csv")
+    assert done.returncode == 0, done.stderr
+    assert "tracks" in done.stdout and "time went to" in done.stdout
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["clip.csv", "clip.json", "clip_tracked.mp4"]
+
+
+def test_ctrl_c_on_the_command_line_leaves_finished_files(clip: Path, tmp_path: Path) -> None:
+    """Of a source that never ends in this test: the clip, at one frame a second or so, interrupted early."""
+    line = [sys.executable, "-m", "posetrack", "run", str(clip), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("out/.clip*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=120)
+    assert running.returncode in (0, 130), told
+    assert "Traceback" not in told
+    assert not list(tmp_path.glob("out/.*"))
+    if running.returncode == 130:
+        assert "interrupted; the results hold" in told
