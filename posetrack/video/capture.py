@@ -1,0 +1,278 @@
+"""Video files, streams and cameras, decoded by OpenCV.
+
+OpenCV's ``CAP_PROP_POS_MSEC`` behind a grabbed frame is that frame's own presentation time, also with
+variable frame rates and B-frames, counted from the first frame; it is missing (0) where the container has
+none (raw H.264) and behind the last frame of some AVI files. Its ``CAP_PROP_FRAME_COUNT`` is exact for
+containers that list their frames, an estimate for others, and can be any number for streams.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from posetrack.errors import VideoError
+from posetrack.types import Image
+from posetrack.video.probe import Media, frames_between, is_damaged
+from posetrack.video.quiet import quiet_opencv, silence_decoders
+
+_PERIOD_S = 1 / 25
+"""From one frame to the next where neither time stamps nor a frame rate are told."""
+
+_FASTEST = 1000
+"""A frame rate above this is a container's clock, not a rate."""
+
+_ATTEMPTS = 500
+"""Grabs in a row that may fail before a file is taken to be at its end: each one passes a damaged packet, and
+behind the end they cost next to nothing."""
+
+_SHORTEST_JUMP_S = 10.0
+_JUMP_MARGINS_S = (2.0, 10.0, 60.0)
+"""A jump aims this much too early, because OpenCV aims by frame number and misses at variable frame rates."""
+
+_TIMEOUT_MS = 15_000
+"""For a stream to open, and for its next frame to come."""
+
+
+class CaptureReader:
+    """A reader over an OpenCV capture. The first frame is decoded at once: what opens can be read.
+
+    Args:
+        opened: The capture, opened.
+        fault: What to say if it has no frame, as a sentence.
+    """
+
+    attempts = 1
+    """Grabs in a row that may fail before the end is reached."""
+
+    def __init__(self, opened: cv2.VideoCapture, fault: str) -> None:
+        self._capture = opened
+        self.index = -1
+        self.incomplete: str | None = None
+        self._previous_s = -np.inf
+        self.fps = _frame_rate(opened.get(cv2.CAP_PROP_FPS))
+        count = opened.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frame_count = int(count) if 0 < count < 2**31 else None
+        self._gaps = 0
+        self._waiting = self._grab()
+        image = self._retrieve() if self._waiting else None
+        if image is None:
+            self.close()
+            raise VideoError(fault)
+        self._image: Image | None = image
+        self.size = (image.shape[1], image.shape[0])
+
+    def advance(self) -> float | None:
+        """To the next frame."""
+        if self._waiting:  # the first one, grabbed when the reader was made
+            self._waiting = False
+        else:
+            self._image = None
+            if not self._grab():
+                self.incomplete = self._at_end()
+                return None
+        self.index += 1
+        self._previous_s = self._time()
+        return self._previous_s
+
+    def picture(self) -> Image:
+        """The current frame."""
+        if self._image is None:
+            self._image = self._retrieve()
+        if self._image is None:
+            raise VideoError(
+                f"Frame {self.index} ({self._previous_s:.3f} s) was found but cannot be converted to RGB."
+            )
+        return self._image
+
+    def jump(self, time_s: float) -> None:
+        """Stays: a stream cannot go forward quicker than it comes."""
+
+    def close(self) -> None:
+        """Let go of the file or device."""
+        self._capture.release()
+
+    def _grab(self) -> bool:
+        for attempt in range(self.attempts):
+            if self._capture.grab():
+                self._gaps += attempt > 0
+                return True
+        return False
+
+    def _retrieve(self) -> Image | None:
+        done, image = self._capture.retrieve()
+        if not done:
+            return None
+        if image.ndim == 2:
+            return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+    @property
+    def _period_s(self) -> float:
+        return float(1 / self.fps) if self.fps else _PERIOD_S
+
+    def _time(self) -> float:
+        """Of the grabbed frame; a period after the one before where its time stamp is missing or goes back."""
+        told = self._told_time()
+        return told if told > self._previous_s else self._previous_s + self._period_s
+
+    def _told_time(self) -> float:
+        return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+
+    def _at_end(self) -> str | None:
+        """What is to be said at the end."""
+        return None
+
+
+class FileReader(CaptureReader):
+    """A video file.
+
+    Args:
+        path: The file.
+        media: What FFmpeg tells of it.
+
+    Raises:
+        VideoError: nothing of it can be decoded.
+    """
+
+    attempts = _ATTEMPTS
+
+    def __init__(self, path: Path, media: Media) -> None:
+        self._path = path
+        self._media = media
+        silence_decoders()
+        fault = (
+            f"{path}: its video ({media.video_codec}) cannot be decoded; it is damaged, or of a kind that OpenCV "
+            f"lacks: convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
+        )
+        super().__init__(_open(str(path.absolute()), cv2.CAP_FFMPEG, fault), fault)
+
+    def jump(self, time_s: float) -> None:
+        """By seeking; the index of where that leads is counted in the container."""
+        if time_s < _SHORTEST_JUMP_S or self.index >= 0:
+            return
+        first_s = self._told_time()
+        for margin_s in _JUMP_MARGINS_S:
+            aim_s = time_s - margin_s
+            if aim_s > 0 and self._seek(aim_s) and first_s < self._told_time() <= time_s:
+                self.index = frames_between(self._path, first_s, self._told_time()) - 1
+                return
+        self._seek(0.0)  # then by reading
+
+    def _seek(self, time_s: float) -> bool:
+        """Whether a frame is waiting at about that time."""
+        self._image = None
+        self._capture.set(cv2.CAP_PROP_POS_MSEC, max(0.0, time_s - self._media.video_start_s) * 1000)
+        self._waiting = bool(self._capture.grab())
+        return self._waiting
+
+    def _told_time(self) -> float:
+        return super()._told_time() + self._media.video_start_s
+
+    def _at_end(self) -> str | None:
+        expected, decoded = self.frame_count, self.index + 1
+        if expected is None or decoded >= expected or not (self._gaps or self._ends_early(expected)):
+            return None
+        number = f"{expected}" if self._media.counts_frames else f"about {expected}"
+        return f"{self._path} is damaged or cut short: {decoded} of {number} frames could be decoded."
+
+    def _ends_early(self, expected: int) -> bool:
+        """Whether frames are missing at the end.
+
+        An estimated count is no proof (the sound may be longer than the video), nor is an exact one
+        (edit lists leave frames out): time must be missing as well, or the container be faulty.
+        """
+        ends_s = [self._media.video_start_s + expected * self._period_s]
+        if self._media.duration_s is not None:
+            ends_s.append(self._media.duration_s)
+        if min(ends_s) - self._previous_s < 2.5 * self._period_s:
+            return False
+        return self._media.counts_frames or is_damaged(self._path)
+
+
+class StreamReader(CaptureReader):
+    """A network stream; its times count from the first frame that comes.
+
+    Args:
+        url: Where it is.
+        label: How it is called in messages (without passwords).
+
+    Raises:
+        VideoError: it cannot be opened.
+    """
+
+    def __init__(self, url: str, label: str) -> None:
+        self._label = label
+        self._first_s: float | None = None
+        silence_decoders()
+        fault = (
+            f"{label} cannot be opened as a video stream: check the address, the network and the access rights."
+        )
+        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS]
+        super().__init__(_open(url, cv2.CAP_FFMPEG, fault, timeouts), fault)
+
+    def _told_time(self) -> float:
+        told = super()._told_time()
+        if self._first_s is None:
+            self._first_s = told
+        return told - self._first_s
+
+    def _at_end(self) -> str | None:
+        if self.frame_count is not None and self.index + 1 >= self.frame_count - 2:
+            return None
+        return f"{self._label} ended or broke off after {self.index + 1} frames."
+
+
+class CameraReader(CaptureReader):
+    """A camera; the times are those of the frames' arrival, from the first on.
+
+    Args:
+        number: Which camera, from 0.
+        clock: Seconds.
+
+    Raises:
+        VideoError: it cannot be opened.
+    """
+
+    def __init__(self, number: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._number = number
+        self._clock = clock
+        self._first_s: float | None = None
+        fault = (
+            f"Camera {number} cannot be opened: check that it is connected, that no other program uses it, and "
+            "that you may use it."
+        )
+        super().__init__(_open(number, cv2.CAP_ANY, fault), fault)
+        self.frame_count = None
+
+    def _told_time(self) -> float:
+        now = self._clock()
+        if self._first_s is None:
+            self._first_s = now
+        return now - self._first_s
+
+    def _at_end(self) -> str | None:
+        return f"Camera {self._number} broke off after {self.index + 1} frames."
+
+
+def _open(target: str | int, backend: int, fault: str, settings: list[int] | None = None) -> cv2.VideoCapture:
+    with quiet_opencv():
+        try:
+            capture = cv2.VideoCapture(target, backend, settings or [])
+        except (cv2.error, UnicodeError) as error:  # UnicodeError: a name that is no UTF-8
+            raise VideoError(fault) from error
+    if not capture.isOpened():
+        raise VideoError(fault)
+    return capture
+
+
+def _frame_rate(told: float) -> Fraction | None:
+    """As a fraction of small numbers (30000/1001 instead of 29.97002997)."""
+    if not 0 < told <= _FASTEST:
+        return None
+    return Fraction(told).limit_denominator(1001)

@@ -1,0 +1,46 @@
+"""How colours are written into a video, so that they look as they did in the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_CONVERSIONS = {
+    "bt709": "bt709",
+    "bt470bg": "bt470",
+    "smpte170m": "smpte170m",
+    "smpte240m": "smpte240m",
+    "fcc": "fcc",
+    "bt2020nc": "bt2020",
+}
+"""From a matrix's name in tags to its name in ffmpeg's ``scale`` filter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colour:
+    """The meaning of a video's Y'CbCr values (ITU-T H.273), in ffmpeg's names; None: not told.
+
+    The tags of the source are kept, and RGB becomes Y'CbCr with the matrix by which it was decoded: what a
+    player makes of the annotated video is then what it makes of the source. Decoders take an untagged
+    matrix as BT.601's.
+    """
+
+    matrix: str | None = None
+    primaries: str | None = None
+    transfer: str | None = None
+
+    def filters(self) -> str:
+        """ffmpeg filters from RGB to tagged yuv420p of limited range."""
+        matrix = "bt709" if self.matrix == "gbr" else self.matrix
+        conversion = _CONVERSIONS.get(matrix or "", "smpte170m")
+        tags = {"range": "tv", "colorspace": matrix, "color_primaries": self.primaries, "color_trc": self.transfer}
+        return ",".join(
+            (
+                f"scale=out_color_matrix={conversion}:out_range=tv",
+                "format=yuv420p",
+                "setparams=" + ":".join(f"{name}={value or 'unknown'}" for name, value in tags.items()),
+            )
+        )
+
+
+HD = Colour(matrix="bt709", primaries="bt709", transfer="bt709")
+"""What is written when the source has no say: images and cameras."""

@@ -1,0 +1,188 @@
+"""People drawn into their frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.errors import ConfigError
+from posetrack.skeletons import Skeleton
+from posetrack.types import UNLINKED, BoolArray, FloatArray, Frame, Image, IntArray, Poses
+from posetrack.video.faces import blur_faces
+from posetrack.video.palette import OUTLINE, SIDES, Rgb, person_colour, readable_on
+from posetrack.video.trails import Trails
+
+_SUBPIXEL_BITS = 4
+_FARTHEST = 16_000
+"""Coordinates are kept within this many pixels: OpenCV's fixed point numbers end at 2^31."""
+
+_BODY_PER_LINE = 90
+"""A person is this many times longer than the lines are thick."""
+
+_SIDES = {"left": 0, "right": 1}
+_CENTRE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotatorConfig:
+    """What is drawn.
+
+    Attributes:
+        skeletons: Limbs, coloured by side, and joints, coloured by person.
+        labels: The number of each person.
+        boxes: The box of each person.
+        trails: Where each person has been.
+        blur_faces: Make faces unrecognisable.
+        min_joint_score: Joints below it are not drawn.
+        trail_s: How far trails reach back, in seconds.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    skeletons: bool = True
+    labels: bool = True
+    boxes: bool = False
+    trails: bool = False
+    blur_faces: bool = False
+    min_joint_score: float = 0.1
+    trail_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_joint_score <= 1:
+            raise ConfigError(f"min_joint_score of the drawing is {self.min_joint_score}; give 0 to 1.")
+        if not self.trail_s > 0:
+            raise ConfigError(f"trail_s is {self.trail_s}; give more than 0 seconds.")
+
+
+class Annotator:
+    """Draws the people of one video, frame after frame; it remembers no more than their trails.
+
+    Args:
+        config: What is drawn.
+    """
+
+    def __init__(self, config: AnnotatorConfig | None = None) -> None:
+        self._config = config or AnnotatorConfig()
+        self._trails = Trails(self._config.trail_s)
+
+    def reset(self) -> None:
+        """Forget the trails (a shot cut, another video)."""
+        self._trails.reset()
+
+    def draw(self, frame: Frame, poses: Poses) -> Image:
+        """A copy of the frame's image, uint8 [H, W, 3] RGB, with the people drawn in."""
+        config, image = self._config, frame.image.copy()
+        seen = (poses.keypoint_scores > 0) & (poses.keypoint_scores >= config.min_joint_score)
+        seen &= np.isfinite(poses.keypoints).all(axis=-1)
+        thickness = line_thickness(poses.boxes, image.shape[0])
+        if config.blur_faces:
+            blur_faces(image, poses, config.min_joint_score)
+        if config.trails:
+            self._trails.add(frame.time_s, poses, seen)
+            for track_id, lines in self._trails.lines().items():
+                _polylines(
+                    image, [_fixed(line) for line in lines], person_colour(track_id), _trail_thickness(image)
+                )
+        if config.boxes:
+            _draw_boxes(image, poses, thickness)
+        if config.skeletons:
+            _draw_limbs(image, poses, seen, thickness)
+            _draw_joints(image, poses, seen, thickness)
+        if config.labels:
+            _draw_labels(image, poses)
+        return image
+
+
+def line_thickness(boxes: FloatArray, frame_height: int) -> IntArray:
+    """Of each person's lines, int64 [N], in pixels: after the person's size, at most a hundredth of the frame's.
+
+    Args:
+        boxes: float32 [N, 4].
+        frame_height: In pixels.
+    """
+    size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+    return np.asarray(np.clip(np.rint(size / _BODY_PER_LINE), 1, max(1, frame_height // 100)), np.int64)
+
+
+def _trail_thickness(image: Image) -> int:
+    return max(1, int(image.shape[0]) // 300)
+
+
+def _draw_limbs(image: Image, poses: Poses, seen: BoolArray, thickness: IntArray) -> None:
+    """All limbs of one thickness in one call for each side, over dark ones that are a little thicker."""
+    slots = poses.skeleton.limb_slots
+    person, limb = np.nonzero(seen[:, slots].all(axis=-1))
+    ends = _fixed(poses.keypoints[person[:, None], slots[limb]])
+    thick, side = thickness[person], _limb_sides(poses.skeleton)[limb]
+    for width in np.unique(thick).tolist():
+        _polylines(image, list(ends[thick == width]), OUTLINE, width + 2)
+    for width in np.unique(thick).tolist():
+        for number, colour in enumerate(SIDES):
+            _polylines(image, list(ends[(thick == width) & (side == number)]), colour, width)
+
+
+def _draw_joints(image: Image, poses: Poses, seen: BoolArray, thickness: IntArray) -> None:
+    """Dots in the person's colour: lines without length have round ends."""
+    points = _fixed(poses.keypoints)[:, :, None, :].repeat(2, axis=2)
+    for person, track_id in enumerate(poses.track_ids.tolist()):
+        dots = list(points[person, seen[person]])
+        _polylines(image, dots, person_colour(track_id), 2 * int(thickness[person]))
+
+
+def _draw_boxes(image: Image, poses: Poses, thickness: IntArray) -> None:
+    corners = _fixed(poses.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2))
+    for box, track_id, width in zip(corners, poses.track_ids.tolist(), thickness.tolist(), strict=True):
+        cv2.polylines(image, [box], True, person_colour(track_id), width, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _draw_labels(image: Image, poses: Poses) -> None:
+    """The number of each person above the box, moved so that it stays within the picture."""
+    height, width = image.shape[:2]
+    scale = max(1, round(height / 25))
+    for box, track_id in zip(poses.boxes.tolist(), poses.track_ids.tolist(), strict=True):
+        if track_id == UNLINKED or not np.isfinite(box).all():
+            continue
+        label = _label(track_id, scale)[:height, :width]
+        label_height, label_width = label.shape[:2]
+        left = int(np.clip((box[0] + box[2] - label_width) / 2, 0, width - label_width))
+        top = int(np.clip(box[1] - label_height, 0, height - label_height))
+        image[top : top + label_height, left : left + label_width] = label
+
+
+@lru_cache(maxsize=512)
+def _label(track_id: int, height: int) -> Image:
+    """A person's number on the person's colour, uint8 [height, W, 3]."""
+    colour, text, font = person_colour(track_id), str(track_id), cv2.FONT_HERSHEY_SIMPLEX
+    thickness = max(1, height // 12)
+    scale = cv2.getFontScaleFromHeight(font, max(1, round(height * 0.6)), thickness)
+    (text_width, text_height), _ = cv2.getTextSize(text, font, scale, thickness)
+    margin = max(1, height // 5)
+    label = np.full((height, text_width + 2 * margin, 3), colour, np.uint8)
+    corner = (margin, (height + text_height) // 2)
+    cv2.putText(label, text, corner, font, scale, readable_on(colour), thickness, cv2.LINE_AA)
+    label.flags.writeable = False
+    return label
+
+
+@lru_cache(maxsize=16)
+def _limb_sides(skeleton: Skeleton) -> IntArray:
+    """int64 [L]: left or right if both ends are, otherwise centre; indices of ``SIDES``."""
+    ends = [{joint.partition("_")[0] for joint in limb} for limb in skeleton.limbs]
+    sides = [_SIDES.get(next(iter(words)), _CENTRE) if len(words) == 1 else _CENTRE for words in ends]
+    return np.array(sides, dtype=np.int64)
+
+
+def _fixed(points: FloatArray) -> NDArray[np.int32]:
+    """Points as OpenCV draws them between pixels: int32 with fractional bits."""
+    near = np.clip(np.nan_to_num(points), -_FARTHEST, _FARTHEST)
+    return np.asarray(np.rint(near * 2**_SUBPIXEL_BITS), np.int32)
+
+
+def _polylines(image: Image, lines: list[NDArray[np.int32]], colour: Rgb, thickness: int) -> None:
+    if lines:
+        cv2.polylines(image, lines, False, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)

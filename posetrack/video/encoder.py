@@ -1,0 +1,178 @@
+"""ffmpeg as a child process that takes frames with their times and writes an MP4 file."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import ffmpeg
+import numpy as np
+
+from posetrack.errors import ConfigError, OutputError
+from posetrack.types import Image
+from posetrack.video.colour import Colour
+from posetrack.video.ffmpeg import ffmpeg_program, file_url, reason
+from posetrack.video.matroska import frame_header, stream_header
+
+_FINEST_HZ = 90_000
+_SECONDS_BETWEEN_KEY_FRAMES = 2
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodingConfig:
+    """How a video is encoded.
+
+    Attributes:
+        crf: x264's constant rate factor: 0 is lossless, 51 the worst; about 6 more halve the file.
+        preset: x264's preset: slower ones make smaller files.
+        sound: Carry the source's sound over.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    crf: int = 20
+    preset: str = "veryfast"
+    sound: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.crf <= 51:
+            raise ConfigError(f"crf is {self.crf}; give 0 (lossless) to 51.")
+        if self.preset not in _PRESETS:
+            raise ConfigError(f"There is no encoder preset {self.preset!r}; choose one of {', '.join(_PRESETS)}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What the frames of a video are like.
+
+    Attributes:
+        width, height: In pixels.
+        fps: Nominal frames per second; None: unknown. Frames bear their own times all the same.
+        colour: How colours are written.
+        sample_aspect: Width to height of a pixel; None: square.
+    """
+
+    width: int
+    height: int
+    fps: Fraction | None
+    colour: Colour
+    sample_aspect: Fraction | None = None
+
+
+def clock_rate(fps: Fraction | None) -> int:
+    """Ticks per second of a file's clock: at least 90,000, and a frame's nominal duration is whole.
+
+    >>> clock_rate(Fraction(30000, 1001)), clock_rate(Fraction(24000, 1001)), clock_rate(None)
+    (90000, 96000, 90000)
+    """
+    numerator = fps.numerator if fps else 1
+    return numerator * -(-_FINEST_HZ // numerator)
+
+
+class Encoder:
+    """Encodes frames as H.264, yuv420p.
+
+    A row or column is repeated at the bottom or right where the height or width is odd: 4:2:0 has even
+    sizes only (also H.264's own cropping counts in twos). The pipe to ffmpeg is short, so that who writes
+    faster than ffmpeg encodes is held up. ffmpeg runs in a session of its own: Ctrl-C at the terminal does
+    not reach it, and the file can still be finished.
+
+    Args:
+        path: The file, replaced if it exists.
+        picture: What the frames are like.
+        config: How they are encoded.
+        faststart: Put the index before the frames, so that a browser plays before it has loaded everything.
+
+    Raises:
+        OutputError: from every method, if ffmpeg fails, with its reason.
+    """
+
+    def __init__(self, path: Path, picture: Picture, config: EncodingConfig, *, faststart: bool) -> None:
+        self._path = path
+        self._shape = (picture.height, picture.width, 3)
+        self._padding = (picture.height % 2, picture.width % 2)
+        self._complaints = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            _command(path, picture, config, faststart),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._complaints,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin
+        even_height, even_width = (self._shape[axis] + self._padding[axis] for axis in (0, 1))
+        self._send(stream_header(even_width, even_height, picture.fps))
+
+    def write(self, image: Image, time_s: float) -> None:
+        """Append a frame.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            time_s: When it is shown; from 0 on, later than the frame before.
+        """
+        if image.shape != self._shape:
+            raise ValueError(f"image has shape {image.shape}, expected {self._shape}")
+        if any(self._padding):
+            below, right = self._padding
+            image = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+        self._send(frame_header(time_s, image.nbytes))
+        self._send(np.ascontiguousarray(image).data)
+
+    def finish(self) -> None:
+        """Complete the file."""
+        with suppress(BrokenPipeError):  # then ffmpeg has failed, and says why below
+            self._pipe.close()
+        if self._process.wait() != 0:
+            raise self._failure()
+        self._complaints.close()
+
+    def abort(self) -> None:
+        """End ffmpeg now; the file is of no use. Does no harm after ``finish``."""
+        self._process.kill()
+        self._process.wait()
+        with suppress(BrokenPipeError):
+            self._pipe.close()
+        self._complaints.close()
+
+    def _send(self, data: bytes | memoryview) -> None:
+        try:
+            self._pipe.write(data)
+        except BrokenPipeError:
+            self._process.wait()
+            raise self._failure() from None
+
+    def _failure(self) -> OutputError:
+        self._complaints.seek(0)
+        complaints = self._complaints.read().decode(errors="replace")
+        return OutputError(f"ffmpeg stopped: {reason(complaints, self._process.returncode)}")
+
+
+def _command(path: Path, picture: Picture, config: EncodingConfig, faststart: bool) -> list[str]:
+    rate = clock_rate(picture.fps)
+    filters = picture.colour.filters()
+    if picture.sample_aspect is not None:
+        filters += f",setsar={picture.sample_aspect.numerator}/{picture.sample_aspect.denominator}"
+    options: dict[str, Any] = {
+        "vcodec": "libx264",
+        "preset": config.preset,
+        "crf": config.crf,
+        "g": round((picture.fps or 25) * _SECONDS_BETWEEN_KEY_FRAMES),
+        "fps_mode": "passthrough",
+        "enc_time_base": f"1/{rate}",
+        "video_track_timescale": rate,
+    }
+    if faststart:
+        options["movflags"] = "+faststart"
+    frames = ffmpeg.input("pipe:0", f="matroska")
+    output = ffmpeg.output(frames, file_url(path), f="mp4", vf=filters, **options)
+    output = output.global_args("-v", "error", "-nostdin").overwrite_output()
+    return [str(word) for word in ffmpeg.compile(output, cmd=ffmpeg_program())]

@@ -1,0 +1,94 @@
+"""The ffmpeg program: which one, and how it is asked."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from posetrack.errors import OutputError
+
+_OLDEST = (5, 1)
+"""First version with ``-fps_mode``."""
+
+_ENCODER = "libx264"
+
+
+@lru_cache(maxsize=1)
+def ffmpeg_program() -> str:
+    """Path of the ffmpeg in use: the system's if it can do the work, else the one that imageio-ffmpeg brings.
+
+    Raises:
+        OutputError: there is none that encodes H.264.
+    """
+    system = shutil.which("ffmpeg")
+    if system is not None and _is_fit(system):
+        return system
+    try:
+        bundled = str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        bundled = None
+    if bundled is not None and _is_fit(bundled):
+        return bundled
+    raise OutputError(
+        f"There is no ffmpeg with the H.264 encoder {_ENCODER} here: install ffmpeg "
+        f"{_OLDEST[0]}.{_OLDEST[1]} or later (for example with: apt-get install ffmpeg)."
+    )
+
+
+def _is_fit(program: str) -> bool:
+    """Whether it has the encoder and is recent enough (as builds without a version number are)."""
+    try:
+        told = ask(["-h", f"encoder={_ENCODER}"], program=program)
+    except OSError:
+        return False
+    version = re.search(r"^ffmpeg version n?(\d+)\.(\d+)", told.stderr + told.stdout, re.MULTILINE)
+    recent = version is None or (int(version[1]), int(version[2])) >= _OLDEST
+    return recent and f"Encoder {_ENCODER}" in told.stdout
+
+
+def ask(arguments: list[str], program: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ffmpeg to its end, apart from the terminal: it reads no keys, and Ctrl-C is not for it.
+
+    Returns:
+        Its exit status and what it said; bytes that are no UTF-8 (tags, file names) are replaced.
+    """
+    return subprocess.run(
+        [program or ffmpeg_program(), "-nostdin", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def file_url(path: str | Path) -> str:
+    """A file's name as ffmpeg takes it to the letter, whatever it contains (``-``, ``:``, ``%``, spaces).
+
+    >>> file_url("/videos/-50%:a.mp4")
+    'file:/videos/-50%:a.mp4'
+    """
+    return f"file:{Path(path).absolute()}"
+
+
+def reason(complaints: str, status: int) -> str:
+    """Why ffmpeg failed, in its own words: its last line of substance, without the name of the part that says it.
+
+    >>> reason("[mp4 @ 0x5] Error writing trailer: No space left on device\\nConversion failed!", 1)
+    'Error writing trailer: No space left on device'
+    """
+    lines = [re.sub(r"^(\[[^\]]*\] *)+", "", line).strip() for line in complaints.splitlines()]
+    lines = [line for line in lines if line and line != "Conversion failed!"]
+    by_system = [line for line in lines if is_disk_full(line)]
+    ending = f"signal {-status}" if status < 0 else f"status {status}"
+    return (by_system or lines or [f"it ended with {ending}"])[-1]
+
+
+def is_disk_full(complaints: str) -> bool:
+    """Whether ffmpeg failed because the disk, or the user's share of it, is full."""
+    return "No space left on device" in complaints or "Disk quota exceeded" in complaints

@@ -1,0 +1,58 @@
+"""Which frames of a source are wanted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from posetrack.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """The part of a source that is read.
+
+    Attributes:
+        start_s: Frames before this presentation time are left out; None: none are.
+        end_s: Frames at this presentation time and later are left out; None: none are.
+        stride: Of the frames that remain, the first of every so many is delivered.
+        max_frames: At most so many frames are delivered; None: all.
+        images_per_second: The rate at which images of a folder follow each other: they carry no times.
+
+    Raises:
+        ConfigError: an option is out of range.
+    """
+
+    start_s: float | None = None
+    end_s: float | None = None
+    stride: int = 1
+    max_frames: int | None = None
+    images_per_second: float = 25.0
+
+    def __post_init__(self) -> None:
+        start, end = self.start_s or 0.0, math.inf if self.end_s is None else self.end_s
+        if not 0 <= start < math.inf:
+            raise ConfigError(f"start is {self.start_s} s; give a time from 0 on.")
+        if not end > start:
+            raise ConfigError(f"end is {self.end_s} s; give a time after the start ({start:g} s).")
+        if self.stride < 1:
+            raise ConfigError(f"stride is {self.stride}; give at least 1 (every frame).")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise ConfigError(f"max_frames is {self.max_frames}; give at least 1, or leave it out for all frames.")
+        if not 0 < self.images_per_second < math.inf:
+            raise ConfigError(f"images_per_second is {self.images_per_second}; give more than 0.")
+
+    def count(self, total: int | None, fps: float | None) -> int | None:
+        """Frames that will be delivered of ``total``; None if neither number nor limit is known.
+
+        >>> ReadOptions(start_s=1, end_s=3, stride=2).count(100, 25.0)
+        25
+        """
+        if total is not None and fps:
+            first = math.ceil((self.start_s or 0.0) * fps)
+            last = total if self.end_s is None else min(total, math.ceil(self.end_s * fps))
+            total = max(0, last - first)
+        if total is None:
+            return self.max_frames
+        total = math.ceil(total / self.stride)
+        return total if self.max_frames is None else min(total, self.max_frames)

@@ -1,0 +1,141 @@
+"""What a source of frames is made of: a reader that goes forward, and the choice of frames it delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from types import TracebackType
+from typing import Protocol, Self
+
+from posetrack.errors import VideoError
+from posetrack.stages import SourceInfo
+from posetrack.types import Frame, Image
+from posetrack.video.options import ReadOptions
+
+_SAME_TIME_S = 1e-4
+"""Containers round times, at worst to milliseconds; a tenth of that is no difference."""
+
+
+class Reader(Protocol):
+    """Goes through a source once. Its pictures have one size."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Upright width and height."""
+        ...
+
+    @property
+    def fps(self) -> Fraction | None:
+        """Nominal frames per second."""
+        ...
+
+    @property
+    def frame_count(self) -> int | None:
+        """Frames in all, an estimate; None if unknown."""
+        ...
+
+    @property
+    def index(self) -> int:
+        """Number of the current frame; -1 before the first."""
+        ...
+
+    @property
+    def incomplete(self) -> str | None:
+        """One sentence about what could not be read; None if all could so far."""
+        ...
+
+    def advance(self) -> float | None:
+        """Go to the next frame; its presentation time in seconds, or None behind the last."""
+        ...
+
+    def picture(self) -> Image:
+        """The current frame, uint8 [H, W, 3] RGB."""
+        ...
+
+    def jump(self, time_s: float) -> None:
+        """Go forward to some frame at or before ``time_s``, if that is quicker than reading up to there."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file or device."""
+        ...
+
+
+class Source:
+    """A ``FrameSource``: the frames of a reader that the options ask for. Goes through them once.
+
+    It may be iterated in another thread than it was opened in.
+
+    Args:
+        reader: Where the frames come from.
+        options: Which of them.
+        name: Short name for outputs.
+        path: The file the sound is taken from, if there is one.
+    """
+
+    def __init__(self, reader: Reader, options: ReadOptions, name: str, path: str | None = None) -> None:
+        self._reader = reader
+        self._options = options
+        self._last_s = 0.0
+        width, height = reader.size
+        self._info = SourceInfo(
+            name=name,
+            width=width,
+            height=height,
+            fps=reader.fps,
+            frame_count=options.count(reader.frame_count, float(reader.fps) if reader.fps else None),
+            path=path,
+        )
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known before reading."""
+        return self._info
+
+    @property
+    def incomplete(self) -> str | None:
+        """One sentence about what the source could not deliver, complete once the iteration has ended."""
+        return self._reader.incomplete
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames.
+
+        Raises:
+            VideoError: none lies between the wanted times; or images differ in size.
+        """
+        delivered = 0
+        for delivered, frame in enumerate(self._chosen(), start=1):
+            yield frame
+            if delivered == self._options.max_frames:
+                return
+        if not delivered:
+            raise VideoError(
+                f"{self._info.name} has no frames in the part that is wanted: it ends at {self._last_s:.2f} s."
+            )
+
+    def _chosen(self) -> Iterator[Frame]:
+        reader, options = self._reader, self._options
+        start_s = (options.start_s or 0.0) - _SAME_TIME_S
+        reader.jump(start_s)
+        chosen_from = None
+        while (time_s := reader.advance()) is not None:
+            self._last_s = time_s
+            if time_s < start_s:
+                continue
+            if options.end_s is not None and time_s >= options.end_s - _SAME_TIME_S:
+                return
+            chosen_from = reader.index if chosen_from is None else chosen_from
+            if (reader.index - chosen_from) % options.stride == 0:
+                yield Frame(reader.index, time_s, reader.picture())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file or device."""
+        self._reader.close()

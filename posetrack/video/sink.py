@@ -1,0 +1,137 @@
+"""The annotated video."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from posetrack.errors import OutputError
+from posetrack.formats.pending import output_errors
+from posetrack.stages import SourceInfo
+from posetrack.types import Frame, Poses
+from posetrack.video.colour import HD
+from posetrack.video.draw import Annotator
+from posetrack.video.encoder import Encoder, EncodingConfig, Picture
+from posetrack.video.probe import Media, probe
+from posetrack.video.sound import cut_sound, join
+
+_DURATION_S = 1 / 25
+"""How long the last frame is shown if the source has no frame rate."""
+
+
+class VideoSink:
+    """A ``Sink`` that draws the people into the frames and writes an MP4 file.
+
+    H.264, yuv420p, index first; the source's size (odd ones grow by one repeated row or column), pixel
+    aspect, colours, frame times and sound. The file is written under another name beside its own, which
+    it gets in ``close``. If writing fails, what was written is removed and the sink is closed.
+
+    Args:
+        path: The file; ``close`` replaces one that exists.
+        info: Of the frames' source.
+        annotator: Draws.
+        config: How the video is encoded.
+        start_s: Source time at which the file begins: where the sound is taken from.
+
+    Raises:
+        OutputError: from every method: no permission, no folder, disk full, no encoder, ffmpeg fails.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        info: SourceInfo,
+        annotator: Annotator,
+        *,
+        config: EncodingConfig | None = None,
+        start_s: float = 0.0,
+    ) -> None:
+        config = config or EncodingConfig()
+        self.warning: str | None = None
+        self._path = Path(path)
+        self._annotator = annotator
+        self._source = info.path
+        self._start_s = start_s
+        self._last_duration_s = float(1 / info.fps) if info.fps else _DURATION_S
+        self._first_s: float | None = None
+        self._last_s = 0.0
+        media = probe(info.path) if info.path is not None else None
+        self._sound = media.audio_codecs if media is not None and config.sound else ()
+        stem = f".{self._path.name[:100]}.{os.getpid()}"
+        self._frames_file = self._path.with_name(f"{stem}.frames.part")
+        self._sound_file = self._path.with_name(f"{stem}.sound.part")
+        self._whole_file = self._path.with_name(f"{stem}.part")
+        self._encoder: Encoder | None = None
+        with output_errors(self._path):
+            self._frames_file.touch()
+        self._encoder = Encoder(self._frames_file, _picture(info, media), config, faststart=not self._sound)
+
+    def write(self, frame: Frame, poses: Poses) -> None:
+        """Draw the people and append the frame. Frames come in the order of their times."""
+        if self._encoder is None:
+            raise ValueError("the video is closed already")
+        if self._first_s is None:
+            self._first_s = frame.time_s
+        image = self._annotator.draw(frame, poses)
+        try:
+            self._encoder.write(image, frame.time_s - self._first_s)
+        except OutputError as error:
+            raise self._failed(error) from error
+        self._last_s = frame.time_s
+
+    def close(self) -> None:
+        """Finish the file. Without a single frame there is none. Does no harm twice."""
+        encoder, self._encoder = self._encoder, None
+        if encoder is None:
+            return
+        if self._first_s is None:
+            encoder.abort()
+            self._remove()
+            return
+        try:
+            encoder.finish()
+            finished = self._add_sound() if self._sound else self._frames_file
+        except OutputError as error:
+            raise self._failed(error) from error
+        try:
+            with output_errors(self._path):
+                os.replace(finished, self._path)
+        finally:
+            self._remove()
+
+    def discard(self) -> None:
+        """Remove what was written; does no harm after ``close``."""
+        encoder, self._encoder = self._encoder, None
+        if encoder is not None:
+            encoder.abort()
+            self._remove()
+
+    def _failed(self, error: OutputError) -> OutputError:
+        self.discard()
+        self._remove()
+        return OutputError(f"Cannot write {self._path}: {error}.")
+
+    def _remove(self) -> None:
+        for file in (self._frames_file, self._sound_file, self._whole_file):
+            file.unlink(missing_ok=True)
+
+    def _add_sound(self) -> Path:
+        """The frames with the source's sound; without it, and a warning, if it cannot be had."""
+        assert self._first_s is not None and self._source is not None
+        length_s = self._last_s + self._last_duration_s - self._start_s
+        sound: Path | None = self._sound_file
+        if not cut_sound(self._source, self._sound, self._start_s, length_s, self._sound_file):
+            self.warning = f"{self._path} has no sound: that of {self._source} could not be carried over."
+            sound = None
+        join(self._frames_file, self._first_s - self._start_s, sound, self._whole_file)
+        return self._whole_file
+
+
+def _picture(info: SourceInfo, media: Media | None) -> Picture:
+    return Picture(
+        width=info.width,
+        height=info.height,
+        fps=info.fps,
+        colour=media.colour if media else HD,
+        sample_aspect=media.sample_aspect if media else None,
+    )

@@ -1,0 +1,106 @@
+"""From what a user types to a source of frames."""
+
+from __future__ import annotations
+
+import re
+from glob import glob, has_magic
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from posetrack.errors import VideoError
+from posetrack.video.capture import CameraReader, FileReader, StreamReader
+from posetrack.video.images import IMAGE_SUFFIXES, ImageReader, natural_order
+from posetrack.video.options import ReadOptions
+from posetrack.video.probe import probe
+from posetrack.video.readers import Source
+
+
+def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
+    """Open a source of frames. What opens has been seen to deliver a frame.
+
+    Args:
+        text: A video file, a folder of images, a glob of images (``shots/*.png``, ``**`` for any depth), a
+            camera's number (``0``; a file of that name is ``./0``), or a stream's URL (``rtsp://...``, ``https://...``).
+        options: Which part of it to read; by default all.
+
+    Returns:
+        The source; a context manager, to be iterated once. Frames are upright. Their indices count every
+        frame of the source, also those that the options leave out; their times are the container's
+        presentation times from the file's start (for streams and cameras: from the first frame that comes).
+
+    Raises:
+        VideoError: it is not there, cannot be decoded, or holds no video.
+    """
+    options = options or ReadOptions()
+    name = str(text)
+    if isinstance(text, str) and re.fullmatch(r"\d{1,3}", text):
+        return Source(CameraReader(int(text)), options, f"camera{int(text)}")
+    if isinstance(text, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        return _stream(text, options)
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _folder(path, options)
+    if not path.exists() and has_magic(name):
+        return _glob(str(path), options)
+    if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
+        return Source(ImageReader([path], options.images_per_second), options, path.stem)
+    return _video(path, options)
+
+
+def _video(path: Path, options: ReadOptions) -> Source:
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError as error:
+        raise VideoError(f"There is no file {path}: check its name and folder.") from error
+    except OSError as error:
+        raise VideoError(f"{path} cannot be opened: {error.strerror}.") from error
+    if empty:
+        raise VideoError(f"{path} is empty: copy or download it again.")
+    media = probe(path)
+    if media.video_codec is None:
+        if media.audio_codecs:
+            raise VideoError(f"{path} holds sound but no video: give a file with a video in it.")
+        raise VideoError(
+            f"{path} is not a video that can be read, or its header is lost: copy or download it again."
+        )
+    return Source(FileReader(path, media), options, path.stem, str(path))
+
+
+def _stream(url: str, options: ReadOptions) -> Source:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]  # without user and password
+    label = f"{parts.scheme}://{place}{parts.path}"
+    name = re.sub(r"\W+", "_", Path(parts.path).stem or place).strip("_") or "stream"
+    return Source(StreamReader(url, label), options, name)
+
+
+def _folder(folder: Path, options: ReadOptions) -> Source:
+    images = [path for path in folder.iterdir() if _is_image(path)]
+    if not images:
+        raise VideoError(
+            f"There are no images in the folder {folder}: give one with {_kinds()} files, or a video."
+        )
+    return _images(images, options, folder.resolve().name or "images")
+
+
+def _glob(pattern: str, options: ReadOptions) -> Source:
+    found = [Path(match) for match in glob(pattern, recursive=True)]
+    images = [path for path in found if _is_image(path)]
+    if images:
+        return _images(images, options, images[0].resolve().parent.name or "images")
+    if not found:
+        raise VideoError(f"Nothing matches {pattern}: check the folder and the pattern.")
+    raise VideoError(f"No images match {pattern}, but {found[0]} does: give videos one by one.")
+
+
+def _images(images: list[Path], options: ReadOptions, name: str) -> Source:
+    return Source(ImageReader(natural_order(images), options.images_per_second), options, name)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.casefold() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _kinds() -> str:
+    return ", ".join(sorted(IMAGE_SUFFIXES))

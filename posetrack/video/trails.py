@@ -1,0 +1,71 @@
+"""Where people have been in the last moments."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
+
+_ANCHORS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
+"""Pairs of joints whose middle is followed, best first. Each has a line of its own, else it would zigzag."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moment:
+    time_s: float
+    track_ids: IntArray  # [M]
+    xy: FloatArray  # [M, len(_ANCHORS), 2]; NaN where the anchor is not known
+
+
+class Trails:
+    """The path of everybody seen lately. Its memory is bounded by the people of the last moments.
+
+    Args:
+        length_s: How far it reaches back, in seconds.
+    """
+
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
+        self._moments: deque[_Moment] = deque()
+
+    def add(self, time_s: float, poses: Poses, seen: BoolArray) -> None:
+        """Append a frame.
+
+        Args:
+            time_s: Its time; if it does not come after the one before, everything is forgotten first.
+            poses: N people; those without an id leave no trail.
+            seen: bool [N, K]: joints to be trusted.
+        """
+        if self._moments and time_s <= self._moments[-1].time_s:
+            self.reset()
+        linked = poses.track_ids != UNLINKED
+        xy = np.where(seen[linked][..., None], poses.keypoints[linked], np.nan)
+        anchors = np.full((len(xy), len(_ANCHORS), 2), np.nan, np.float32)
+        for number, pair in enumerate(_ANCHORS):
+            if all(joint in poses.skeleton.joints for joint in pair):
+                anchors[:, number] = xy[:, [poses.skeleton.index(joint) for joint in pair]].mean(axis=1)
+        self._moments.append(_Moment(time_s, poses.track_ids[linked], anchors))
+        while self._moments[0].time_s < time_s - self._length_s:
+            self._moments.popleft()
+
+    def reset(self) -> None:
+        """Forget everything (a shot cut, another video)."""
+        self._moments.clear()
+
+    def lines(self) -> dict[int, list[FloatArray]]:
+        """For every track id its lines, float32 [P, 2] with P >= 2, oldest point first, in pixels."""
+        if not self._moments:
+            return {}
+        ids = np.concatenate([moment.track_ids for moment in self._moments])
+        xy = np.concatenate([moment.xy for moment in self._moments])
+        known = np.isfinite(xy).all(axis=-1)
+        paths: dict[int, list[FloatArray]] = {}
+        for track_id in np.unique(ids).tolist():
+            for anchor in range(len(_ANCHORS)):
+                path = xy[(ids == track_id) & known[:, anchor], anchor]
+                if len(path) > 1:
+                    paths.setdefault(track_id, []).append(path)
+        return paths
