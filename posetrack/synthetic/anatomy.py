@@ -132,7 +132,8 @@ def _matrix(*elements: Array) -> Array:
 
 
 def _trunk_rotation(angles: Array) -> Array:
-    return _rotation_y(angles[..., 0]) @ _rotation_x(angles[..., 1]) @ _rotation_z(angles[..., 2])
+    turned: Array = _rotation_y(angles[..., 0]) @ _rotation_x(angles[..., 1]) @ _rotation_z(angles[..., 2])
+    return turned
 
 
 def _limb_rotation(parent: Array, angles: Array) -> Array:

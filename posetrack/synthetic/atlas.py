@@ -116,7 +116,7 @@ def _torso(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int]) -> 
         image = shade(image, 1 - 0.35 * bump(around, 0.262, 0.003))
         dots = (np.abs(around - 0.25) < 0.004) & (np.mod(height / 0.04, 1) < 0.15)
         image = put(image, linear(outfit.sole), dots)
-    image = shade(image, _folds(rng, shape, (44, 22), 0.13))
+    image = shade(image, _folds(rng, shape, (44, 22), 0.19))
     below = height < outfit.hem
     image = put(image, linear(outfit.bottom), below)
     image = shade(image, 1 - 0.4 * bump(height, outfit.hem - 0.004, 0.005) * below)
@@ -154,7 +154,7 @@ def _leg(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int]) -> Te
     )
     if rng.random() < 0.12:
         cloth = put(cloth, linear(outfit.accent), np.abs(around - 0.5) > 0.46)
-    creases = 0.05 + 0.16 * (bump(station, 1.0, 0.18) + bump(station, 0.0, 0.2) + bump(station, 1.9, 0.15))
+    creases = 0.09 + 0.2 * (bump(station, 1.0, 0.18) + bump(station, 0.0, 0.2) + bump(station, 1.9, 0.15))
     cloth = shade(cloth, 1 + creases * (_folds(rng, shape, (18, 26), 1.0) - 1))
     cloth = shade(cloth, 1 + 0.03 * fractal_noise(rng, shape, (3, 3), 1))
     bare = station > (outfit.legs if not outfit.skirt else -1.0)
@@ -172,7 +172,7 @@ def _arm(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int]) -> Te
     cloth = _cloth(outfit, rng, around * 0.4, -0.16 * station)
     if outfit.pattern == "yoke" and rng.random() < 0.5:
         cloth = fill(shape, outfit.accent)
-    creases = 0.09 + 0.16 * bump(station, 1.0, 0.2)
+    creases = 0.13 + 0.2 * bump(station, 1.0, 0.2)
     cloth = shade(cloth, 1 + creases * (_folds(rng, shape, (14, 26), 1.0) - 1))
     bare = station > outfit.sleeve
     image = put(cloth, linear(outfit.skin), bare)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from posetrack.errors import ConfigError
 from posetrack.synthetic.camera import Camera
 from posetrack.synthetic.noise import Texture, fractal_noise
-from posetrack.synthetic.scenery import facade, foliage, ground_tile, treeline
+from posetrack.synthetic.scenery import board, facade, foliage, ground_tile, treeline
 from posetrack.synthetic.shading import Light, to_display
 from posetrack.types import Image
 
@@ -44,11 +44,11 @@ class Backdrop:
         """The place's light."""
         rng = np.random.default_rng((self.seed, 1))
         indoor = self.place == "hall"
-        sunny = 0.35 if indoor else float(rng.choice([0.25, 0.6, 0.85]))
+        sunny = 0.45 if indoor else float(rng.choice([0.3, 0.75, 1.0]))
         warm = rng.uniform(-0.06, 0.10)
         exposure = rng.uniform(0.85, 1.1)
         sun = exposure * sunny * np.array([1 + warm, 1.0, 1 - warm])
-        sky = exposure * (1.0 - 0.62 * sunny) * np.array([0.97 - 0.05 * sunny, 1.0, 1.06 + 0.12 * sunny])
+        sky = exposure * (0.95 - 0.62 * sunny) * np.array([0.97 - 0.05 * sunny, 1.0, 1.06 + 0.12 * sunny])
         ground = 0.42 * sky * np.array([1.05, 1.0, 0.9])
         return Light(
             azimuth=float(rng.uniform(0, 2 * np.pi)) if indoor else float(np.pi + rng.uniform(-1.9, 1.9)),
@@ -87,10 +87,11 @@ def paint_backdrop(backdrop: Backdrop, camera: Camera) -> Image:
         canvas = _wall(rng, camera, canvas, distance, backdrop)
     if backdrop.place == "park" or (backdrop.place == "mixture" and not walls):
         canvas = _trees(rng, camera, canvas, backdrop)
+    canvas = _clutter(rng, camera, canvas, backdrop)
     if backdrop.place == "street" and rng.random() < 0.6:
         canvas = _trees(rng, camera, canvas, backdrop, sparse=True)
     canvas *= 1 + 0.12 * fractal_noise(rng, shape, (shape[0], shape[1] / 2), 2)[..., None]
-    softened = cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.6, 1.8)))
+    softened = cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.3, 1.5)))
     return np.clip(to_display(np.clip(softened, 0.002, 4.0)), 0, 255).astype(np.uint8)
 
 
@@ -175,6 +176,22 @@ def _paste_plane(
     cv2.fillConvexPoly(mask, np.round((pixels + margin) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
     weight = mask.astype(np.float32)[..., None] / 255
     return canvas * (1 - weight) + warped * weight
+
+
+def _clutter(rng: np.random.Generator, camera: Camera, canvas: Texture, backdrop: Backdrop) -> Texture:
+    """Things that stand about behind the people: boxes, boards, bins, poles and railings."""
+    reach = (camera.width / 2 + backdrop.margin) / camera.focal_px
+    for _ in range(int(rng.integers(0, 14))):
+        depth = backdrop.clear_m * float(rng.uniform(0.9, 1.6))
+        x = rng.uniform(-1.1, 1.1) * reach * depth
+        width, height = (0.12, rng.uniform(2, 7)) if rng.random() < 0.3 else rng.uniform((0.4, 0.4), (3.5, 2.2))
+        away = depth + width * rng.uniform(-0.5, 0.5)
+        corners = np.array([[x, height, depth], [x + width, height, away], [x + width, 0, away], [x, 0, depth]])
+        if corners[:, 2].min() > 1.0:
+            canvas = _paste_plane(
+                canvas, board(rng, float(width), float(height)), camera, corners, backdrop.margin
+            )
+    return canvas
 
 
 def _trees(

@@ -13,7 +13,11 @@ from posetrack.synthetic.raster import Quads
 Array = NDArray[np.float64]
 
 
-LAYERS = {"torso": 0, "skirt": 1, "leg": 2, "foot": 2, "pack": 1, "arm": 3, "head": 1, "mane": 3, "column": 0}
+LAYERS = {
+    "torso": 0, "mane": 0, "column": 0,
+    "head": 1, "skirt": 1, "pack": 1,
+    "arm": 2, "leg": 2, "foot": 2,
+}  # fmt: skip
 """Parts of one layer do not run through each other (see ``raster``)."""
 
 

@@ -176,7 +176,6 @@ class Cast:
 
     def __init__(self, outfits: tuple[Outfit, ...]) -> None:
         self._outfits = outfits
-        self.head_part = 4  # of the list that ``tubes`` gives
         self.stature = np.array([outfit.stature_m for outfit in outfits])
         self._torso = np.stack([_torso_radii(outfit) for outfit in outfits])
         self._legs = np.stack([_leg_radii(outfit) for outfit in outfits])

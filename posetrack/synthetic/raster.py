@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
+MIN_DEPTH_M = 0.1  # nearer surfaces are not drawn
+LAYER_COUNT = 3
 _SHIFT = 4  # fractional bits of the rasteriser's vertices
 
 
@@ -28,7 +30,7 @@ class Quads:
         nearness: float32 [F, 4], inverse depth of the corners, 1 / metres (affine on the screen).
         attributes: float32 [F, 4, 5]: normal x, y, z; texture x, y.
         owner: int64 [F], the object that the quad belongs to.
-        layer: int64 [F]; surfaces of one layer do not run through each other.
+        layer: int64 [F] below ``LAYER_COUNT``; surfaces of one layer do not run through each other.
     """
 
     corners: Floats
@@ -76,11 +78,12 @@ def rasterize(quads: Quads, size: tuple[int, int]) -> Fragments:
     planes = _Planes(quads)
     shape = (2 * (high[1] - low[1]), 2 * (high[0] - low[0]))
     buffer = np.full(shape, -1, np.float32)
-    for layer in np.unique(quads.layer).tolist():
-        other = np.full(shape, -1, np.float32)
+    for layer in range(LAYER_COUNT):
+        target = buffer if layer == 0 else np.full(shape, -1, np.float32)
         for face in np.flatnonzero(quads.layer == layer).tolist():
-            cv2.fillConvexPoly(other, polygons[face], face, 8, _SHIFT)
-        _merge(buffer, other, planes, low)
+            cv2.fillConvexPoly(target, polygons[face], face, 8, _SHIFT)
+        if layer:
+            _merge(buffer, target, planes, low)
     return _fragments(quads, planes, buffer, (width, low))
 
 
@@ -88,7 +91,7 @@ def painters_order(quads: Quads, size: tuple[int, int]) -> Quads:
     """The quads that touch the frame and lie before the camera, farthest first."""
     low, high = quads.corners.min(axis=1), quads.corners.max(axis=1)
     seen = (high >= -0.5).all(axis=1) & (low < np.array(size) - 0.5).all(axis=1)
-    chosen = np.flatnonzero(seen & (quads.nearness.max(axis=1) < 10))
+    chosen = np.flatnonzero(seen & (quads.nearness.max(axis=1) < 1 / MIN_DEPTH_M))
     return quads[chosen[np.argsort(quads.nearness[chosen].sum(axis=1), kind="stable")]]
 
 
@@ -145,26 +148,28 @@ def _gradients(values: Floats) -> Floats:
 
 def _merge(buffer: Floats, other: Floats, planes: _Planes, low: NDArray[np.int64]) -> None:
     """Write into ``buffer`` the faces of ``other`` that are nearer, or alone."""
-    rows, columns = np.nonzero(other >= 0)
-    ours, theirs = buffer[rows, columns].astype(np.int64), other[rows, columns].astype(np.int64)
+    flat, filled = buffer.ravel(), np.flatnonzero(other >= 0)
+    ours, theirs = flat[filled].astype(np.int64), other.ravel()[filled].astype(np.int64)
     contested = np.flatnonzero(ours >= 0)
-    x = (columns[contested] * np.float32(0.5) - 0.25 + low[0]).astype(np.float32)
-    y = (rows[contested] * np.float32(0.5) - 0.25 + low[1]).astype(np.float32)
-    lost = planes.nearness(ours[contested], x, y) >= planes.nearness(theirs[contested], x, y)
-    theirs[contested[lost]] = ours[contested[lost]]
-    buffer[rows, columns] = theirs
+    rows, columns = np.divmod(filled[contested], buffer.shape[1])
+    x = (columns * 0.5 - 0.25 + low[0]).astype(np.float32)
+    y = (rows * 0.5 - 0.25 + low[1]).astype(np.float32)
+    lost = contested[planes.nearness(ours[contested], x, y) >= planes.nearness(theirs[contested], x, y)]
+    theirs[lost] = ours[lost]
+    flat[filled] = theirs
 
 
 def _fragments(quads: Quads, planes: _Planes, buffer: Floats, window: tuple[int, NDArray[np.int64]]) -> Fragments:
     width, low = window
     samples = [buffer[row::2, column::2] for row in (0, 1) for column in (0, 1)]
     highest = np.maximum(np.maximum(samples[0], samples[1]), np.maximum(samples[2], samples[3]))
-    rows, columns = np.nonzero(highest >= 0)
+    rows, columns = np.divmod(np.flatnonzero(highest >= 0), highest.shape[1])
     faces = np.stack([sample[rows, columns] for sample in samples], axis=1).astype(np.int64)
     owner_of = np.append(quads.owner, -1)
     surface_of = np.append(4 * quads.owner + quads.layer, -1)
     surfaces = surface_of[faces]
-    uniform = (surfaces[:, 1:] == surfaces[:, :1]).all(axis=1)
+    first, second, third, fourth = surfaces.T
+    uniform = (first == second) & (first == third) & (first == fourth)
     touched = (rows + low[1]) * width + columns + low[0]
     inside, edges = touched[uniform], touched[~uniform]
 

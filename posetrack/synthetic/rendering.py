@@ -3,85 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from posetrack.errors import ConfigError
-from posetrack.synthetic.anatomy import Array, Skeletons, pose_bodies
+from posetrack.synthetic.anatomy import POSTURE_SIZE, Array, Skeletons, pose_bodies
 from posetrack.synthetic.atlas import paint, paint_column
-from posetrack.synthetic.backdrops import Backdrop, paint_backdrop
-from posetrack.synthetic.camera import Camera, Handheld
+from posetrack.synthetic.backdrops import paint_backdrop
 from posetrack.synthetic.drawing import quads_of
 from posetrack.synthetic.mesh import Cast, Tube, column_tube
-from posetrack.synthetic.outfits import Column
-from posetrack.synthetic.performers import Performer
 from posetrack.synthetic.raster import rasterize
-from posetrack.synthetic.shading import illuminate, lookup, resolve, to_display
+from posetrack.synthetic.scene import Scene, Shot
+from posetrack.synthetic.shading import film_curve, illuminate, lookup, resolve, to_display
 from posetrack.synthetic.shadows import cast_shadows
-from posetrack.synthetic.truth import Observation, Truth, annotatable, observe
+from posetrack.synthetic.truth import Truth, annotatable, observe
 from posetrack.types import Frame, Image
 
-
-@dataclass(frozen=True, kw_only=True)
-class Shot:
-    """One take: a place, a camera and people.
-
-    Attributes:
-        camera, handheld: What looks, and how it moves.
-        backdrop: Where.
-        people: Person numbers (track ids) and what these people do; the same number in another shot is the
-            same person.
-        columns: Things that can hide people.
-        frame_count: Length.
-    """
-
-    camera: Camera
-    backdrop: Backdrop
-    people: tuple[tuple[int, Performer], ...]
-    frame_count: int
-    handheld: Handheld = Handheld()
-    columns: tuple[Column, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """A clip.
-
-    Attributes:
-        name: For file names.
-        shots: One after the other, with hard cuts between, all of one frame size.
-        fps: Frames per second.
-        exposures: Instants averaged into a frame (motion blur), within the first half of its interval.
-        noise: Standard deviation of the sensor's noise, grey levels.
-        softness: Standard deviation of the lens's blur, pixels.
-        seed: Chooses the noise.
-    """
-
-    name: str
-    shots: tuple[Shot, ...]
-    fps: float = 25.0
-    exposures: int = 1
-    noise: float = 2.0
-    softness: float = 0.5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if len({(shot.camera.width, shot.camera.height) for shot in self.shots}) != 1:
-            raise ConfigError("all shots of a scene must have one frame size")
-        if self.fps <= 0 or self.exposures < 1 or self.noise < 0 or self.softness < 0:
-            raise ConfigError("fps must be positive, exposures at least 1, noise and softness not negative")
-
-    @property
-    def frame_count(self) -> int:
-        """Frames of all shots."""
-        return sum(shot.frame_count for shot in self.shots)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.shots[0].camera.width, self.shots[0].camera.height
+_GRAIN_SLACK = 64
 
 
 def render(scene: Scene) -> Iterator[tuple[Frame, Truth]]:
@@ -92,8 +31,10 @@ def render(scene: Scene) -> Iterator[tuple[Frame, Truth]]:
         painter = _Painter(shot, scene)
         for instant in range(shot.frame_count):
             time_s = instant / scene.fps
-            image = painter.paint(stage, time_s, index)
-            yield Frame(index, index / scene.fps, image), stage.truth(time_s, index, number)
+            moment = stage.at(time_s)
+            exposed = [moment, *(stage.at(time_s + delay) for delay in scene.exposure_delays)]
+            image = painter.paint(exposed, index)
+            yield Frame(index, index / scene.fps, image), stage.truth(moment, index, number)
             index += 1
 
 
@@ -103,8 +44,17 @@ def trace(scene: Scene) -> Iterator[Truth]:
     for number, shot in enumerate(scene.shots):
         stage = _Stage(shot)
         for instant in range(shot.frame_count):
-            yield stage.truth(instant / scene.fps, index, number)
+            yield stage.truth(stage.at(instant / scene.fps), index, number)
             index += 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moment:
+    """A shot at one time."""
+
+    bodies: Skeletons
+    tubes: list[Tube]
+    view: Array
 
 
 class _Stage:
@@ -117,43 +67,35 @@ class _Stage:
         self._cast = Cast(tuple(performer.outfit for performer in self._performers))
         self._columns = [column_tube(column, len(shot.people) + k) for k, column in enumerate(shot.columns)]
 
-    def bodies(self, time_s: float) -> Skeletons:
-        """Everybody's pose."""
-        return pose_bodies(
+    def at(self, time_s: float) -> _Moment:
+        """Everybody's pose and surface, and where the camera looks."""
+        bodies = pose_bodies(
             self._cast.stature,
-            np.stack([performer.posture(time_s) for performer in self._performers]),
-            np.stack([performer.position(time_s) for performer in self._performers]),
+            np.array([performer.posture(time_s) for performer in self._performers]).reshape(-1, POSTURE_SIZE),
+            np.array([performer.position(time_s) for performer in self._performers]).reshape(-1, 2),
             np.array([performer.heading(time_s) for performer in self._performers]),
         )
+        size = (self._shot.camera.width, self._shot.camera.height)
+        return _Moment(
+            bodies=bodies,
+            tubes=self._cast.tubes(bodies) + self._columns,
+            view=self._shot.handheld.transform(time_s, size),
+        )
 
-    def tubes(self, bodies: Skeletons) -> list[Tube]:
-        """All surfaces."""
-        return self._cast.tubes(bodies) + self._columns
-
-    def view(self, time_s: float) -> Array:
-        """float [2, 3]: the hand's movement."""
-        return self._shot.handheld.transform(time_s, (self._shot.camera.width, self._shot.camera.height))
-
-    def truth(self, time_s: float, index: int, shot: int) -> Truth:
-        """Ground truth at a time."""
-        camera, view, bodies = self._shot.camera, self.view(time_s), self.bodies(time_s)
-        tubes = self.tubes(bodies)
-        joints, depths = camera.project(bodies.joints)
-        heads, _ = camera.project(tubes[self._cast.head_part].vertices)
+    def truth(self, moment: _Moment, index: int, shot: int) -> Truth:
+        """Ground truth at a moment."""
+        camera, view = self._shot.camera, moment.view
+        joints, depths = camera.project(moment.bodies.joints)
+        heads, _ = camera.project(next(tube.vertices for tube in moment.tubes if tube.name == "head"))
         heads = heads @ view[:, :2].T + view[:, 2]
         everyone = observe(
             joints @ view[:, :2].T + view[:, 2],
             depths,
-            quads_of([tube.thinned() for tube in tubes], camera, view),
+            quads_of([tube.thinned() for tube in moment.tubes], camera, view),
             np.concatenate([heads.min(axis=(1, 2, 3)), heads.max(axis=(1, 2, 3))], axis=-1),
             (camera.width, camera.height),
         )
-        named = Observation(
-            everyone.poses.replace(track_ids=self._numbers),
-            everyone.head_boxes,
-            everyone.visible,
-            everyone.visible_fraction,
-        )
+        named = replace(everyone, poses=everyone.poses.replace(track_ids=self._numbers))
         return Truth(index=index, shot=shot, everyone=named, annotated=named[annotatable(named)])
 
 
@@ -165,38 +107,46 @@ class _Painter:
         self._canvas = paint_backdrop(shot.backdrop, shot.camera)
         self._light = shot.backdrop.light()
         atlases = [paint(performer.outfit) for _, performer in shot.people]
-        self._atlases = np.concatenate(atlases + [paint_column(column) for column in shot.columns])
+        atlases += [paint_column(column) for column in shot.columns]
+        self._atlases = np.concatenate(atlases) if atlases else np.zeros((1, 1, 3), np.float32)
+        self._film = film_curve(scene.contrast)
+        # A frame's noise is a window of this sheet, at a place of its own: drawing it anew takes longer than
+        # everything else.
+        sheet = (shot.camera.height + _GRAIN_SLACK, shot.camera.width + _GRAIN_SLACK, 3)
+        rng = np.random.default_rng(scene.seed)
+        self._grain = np.round(scene.noise * rng.standard_normal(sheet, dtype=np.float32)).astype(np.int16)
 
-    def paint(self, stage: _Stage, time_s: float, index: int) -> Image:
-        """uint8 [H, W, 3]."""
-        count = self._scene.exposures
-        instants = time_s + 0.5 / self._scene.fps * np.arange(count) / count
-        images = [self._expose(stage, float(instant)) for instant in instants]
-        image = images[0] if count == 1 else np.mean(images, axis=0)
-        return self._developed(image.astype(np.float32), index)
+    def paint(self, moments: list[_Moment], index: int) -> Image:
+        """uint8 [H, W, 3]: the mean of the moments (motion blur)."""
+        if len(moments) == 1:
+            return self._developed(self._expose(moments[0]), index)
+        mean = np.mean([self._expose(moment) for moment in moments], axis=0)
+        return self._developed(np.round(mean).astype(np.uint8), index)
 
-    def _expose(self, stage: _Stage, time_s: float) -> Image:
-        camera, view, bodies = self._shot.camera, stage.view(time_s), stage.bodies(time_s)
+    def _expose(self, moment: _Moment) -> Image:
+        camera, view = self._shot.camera, moment.view
         size = (camera.width, camera.height)
         margin = self._shot.backdrop.margin
         from_canvas = view.copy()
         from_canvas[:, 2] -= view[:, :2] @ np.array([margin, margin])
-        image = cv2.warpAffine(
+        image: Image = cv2.warpAffine(
             self._canvas, from_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
-        cast_shadows(image, bodies, camera, view, self._light)
-        fragments = rasterize(quads_of(stage.tubes(bodies), camera, view), size)
+        cast_shadows(image, moment.bodies, camera, view, self._light)
+        fragments = rasterize(quads_of(moment.tubes, camera, view), size)
         albedo = lookup(self._atlases, fragments.attributes[:, 3:5])
         colours = to_display(illuminate(fragments.attributes[:, :3], albedo, self._light))
         resolve(image, fragments, colours)
         return image
 
-    def _developed(self, image: np.ndarray[tuple[int, ...], np.dtype[np.float32]], index: int) -> Image:
-        """Lens and sensor."""
-        scene = self._scene
-        if scene.softness:
-            image = cv2.GaussianBlur(image, (0, 0), scene.softness)
-        if scene.noise:
-            rng = np.random.default_rng((scene.seed, index))
-            image = image + scene.noise * rng.standard_normal(image.shape, dtype=np.float32)
-        return np.clip(image, 0, 255).astype(np.uint8)
+    def _developed(self, image: Image, index: int) -> Image:
+        """Lens, film and sensor."""
+        if self._scene.softness:
+            image = cv2.GaussianBlur(image, (0, 0), self._scene.softness)
+        image = cv2.LUT(image, self._film)
+        if self._scene.noise:
+            rng = np.random.default_rng((self._scene.seed, index))
+            shift = rng.integers(0, _GRAIN_SLACK, 2)
+            grain = self._grain[shift[0] :, shift[1] :][: image.shape[0], : image.shape[1]]
+            image = cv2.add(image, grain, dtype=cv2.CV_8U)
+        return image

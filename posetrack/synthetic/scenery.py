@@ -54,7 +54,7 @@ def _paved(rng: np.random.Generator, tile: Texture, *, planks: bool) -> Texture:
 
 def facade(rng: np.random.Generator, width_m: float, height_m: float, *, indoor: bool) -> Texture:
     """A building's front, or the wall of a hall, about 36 texels per metre."""
-    density = 36.0 if not indoor else 24.0
+    density = 36.0
     shape = (int(height_m * density), int(width_m * density))
     walls = ((0.52, 0.46, 0.36), (0.40, 0.22, 0.16), (0.55, 0.55, 0.53), (0.30, 0.29, 0.28), (0.62, 0.55, 0.42),
              (0.35, 0.38, 0.42), (0.58, 0.42, 0.32))  # fmt: skip
@@ -112,40 +112,92 @@ def _shops(rng: np.random.Generator, image: Texture, density: float) -> None:
     left = 0
     while left < width:
         bay = int(density * rng.uniform(1.0, 4.0))
-        part = image[int(height * 0.22) : int(height * 0.93), left + 4 : left + bay - 4]
-        if part.shape[1] > 8:
-            goods = fractal_noise(rng, (part.shape[0], part.shape[1]), (part.shape[0] / 3, 20), 4)
-            colour = (rng.uniform(0.02, 0.16) * rng.uniform(0.75, 1.25, 3)).astype(np.float32)
-            part[:] = colour * np.exp(0.7 * goods)[..., None]
-            part[:3] = part[-4:] = 0.08
-            if rng.random() < 0.6:
-                sign = rng.uniform(0.02, 0.75, 3) * np.array([1.0, rng.uniform(0.2, 1), rng.uniform(0.2, 1)])
-                image[int(height * 0.06) : int(height * 0.22), left + 4 : left + bay - 4] = sign
+        part = image[int(height * 0.24) : int(height * 0.93), left + 5 : left + bay - 5]
+        if part.shape[1] > 12:
+            _display(rng, part)
+            if rng.random() < 0.7:
+                sign = image[int(height * 0.07) : int(height * 0.22), left + 4 : left + bay - 4]
+                sign[:] = paint_colour(rng)
+                if rng.random() < 0.7:
+                    _letters(rng, sign)
         left += bay
+
+
+def _display(rng: np.random.Generator, pane: Texture) -> None:
+    """A shop window: a dark room, goods on shelves, a reflected sky."""
+    height, width = pane.shape[:2]
+    room = np.float32(rng.uniform(0.01, 0.10))
+    pane[:] = room * np.exp(0.5 * fractal_noise(rng, (height, width), (height / 2, width / 3 + 2), 4))[..., None]
+    for _ in range(int(rng.integers(4, 26))):
+        size = int(rng.uniform(0.05, 0.4) * height), int(rng.uniform(0.03, 0.3) * width) + 1
+        x, floor = int(rng.integers(0, width)), int(rng.choice([0.4, 0.7, 1.0]) * height)
+        pane[max(floor - size[0], 0) : floor, x : x + size[1]] = paint_colour(rng) * rng.uniform(0.15, 0.8)
+    reflection = np.linspace(rng.uniform(0.02, 0.2), 0.0, height, dtype=np.float32)
+    pane += reflection[:, None, None] * np.array([0.9, 1.0, 1.1], np.float32)
+    pane[:3] = pane[-4:] = 0.05
+    pane[:, :3] = pane[:, -3:] = 0.05
+
+
+def paint_colour(rng: np.random.Generator) -> Texture:
+    """A colour that things are painted in: mostly grey, white, brown, dark; sometimes bright. Linear light."""
+    value = rng.beta(1.0, 1.6)
+    chroma = rng.beta(0.8, 2.2)
+    hue = rng.dirichlet([0.7, 0.6, 0.6])
+    mixed = value * ((1 - chroma) + chroma * hue / hue.max())
+    return np.clip(mixed, 0.01, 0.95).astype(np.float32)
+
+
+def _letters(rng: np.random.Generator, image: Texture) -> None:
+    """A word across the image."""
+    height, width = image.shape[:2]
+    if height < 8 or width < 16:
+        return
+    mask = np.zeros((height, width), np.uint8)
+    word = "".join(rng.choice(list("ABCDEFGHIKLMNOPRSTUVWZ"), int(rng.integers(3, 9))))
+    scale = height / 38
+    (wide, _), _ = cv2.getTextSize(word, cv2.FONT_HERSHEY_DUPLEX, scale, 2)
+    cv2.putText(mask, word, ((width - wide) // 2, int(height * 0.75)), cv2.FONT_HERSHEY_DUPLEX, scale, 255, 2, 16)
+    weight = (mask.astype(np.float32) / 255)[..., None]
+    image[:] = image * (1 - weight) + paint_colour(rng) * weight
+
+
+def board(rng: np.random.Generator, width_m: float, height_m: float) -> Texture:
+    """The face of a thing: a painted, stained board, perhaps with panels, bars or letters."""
+    shape = (max(8, int(48 * height_m)), max(6, int(48 * width_m)))
+    stains = fractal_noise(rng, shape, (shape[0] / 2 + 1, shape[1] / 2 + 1), 5)
+    image = paint_colour(rng) * np.exp(rng.uniform(0.05, 0.4) * stains)[..., None]
+    kind = rng.random()
+    if kind < 0.3:
+        rows, columns = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+        for row in range(rows):
+            for column in range(columns):
+                top, left = row * shape[0] // rows, column * shape[1] // columns
+                image[
+                    top + 2 : (row + 1) * shape[0] // rows - 2, left + 2 : (column + 1) * shape[1] // columns - 2
+                ] = paint_colour(rng)
+    elif kind < 0.5:
+        image[:, np.mod(np.arange(shape[1]), 9) < 3] = paint_colour(rng)
+    elif kind < 0.7:
+        _letters(rng, image[shape[0] // 4 : shape[0] // 2 + 8])
+    return np.clip(image, 0.005, 1.0).astype(np.float32)
 
 
 def _hall_wall(rng: np.random.Generator, image: Texture, density: float) -> Texture:
     """Posters, doors, a skirting board and a band of paint."""
     height, width = image.shape[:2]
     if rng.random() < 0.5:
-        image[int(height * 0.72) :] *= rng.uniform(0.5, 1.2, 3).astype(np.float32)
-    for _ in range(int(rng.integers(3, 14))):
-        size = int(density * rng.uniform(0.4, 1.8)), int(density * rng.uniform(0.4, 2.0))
-        x, y = (
-            int(rng.integers(0, max(1, width - size[1]))),
-            int(rng.integers(height // 4, max(height // 4 + 1, height - size[0]))),
-        )
+        image[int(height * 0.72) :] = paint_colour(rng)
+    for _ in range(int(rng.integers(4, 22))):
+        size = int(density * rng.uniform(0.3, 1.8)), int(density * rng.uniform(0.3, 2.4))
+        x, y = int(rng.integers(0, width)), int(rng.integers(height // 5, height - size[0] // 3))
         part = image[y : y + size[0], x : x + size[1]]
-        blots = fractal_noise(
-            rng, (part.shape[0], part.shape[1]), (part.shape[0] / 2 + 1, part.shape[1] / 2 + 1), 4
-        )
-        first, second = rng.uniform(0.02, 0.8, (2, 3)).astype(np.float32)
-        weight = (1 / (1 + np.exp(-6 * blots)))[..., None]
-        part[:] = first * (1 - weight) + second * weight
-        part[:2] = part[-2:] = 0.1
+        if min(part.shape[:2]) < 6:
+            continue
+        part[:] = cv2.resize(board(rng, size[1] / density, size[0] / density), (part.shape[1], part.shape[0]))
+        part[:2] = part[-2:] = 0.05
     for _ in range(int(rng.integers(0, 3))):
         x = int(rng.integers(0, width))
-        image[height - int(2.1 * density) :, x : x + int(density)] = rng.uniform(0.03, 0.4, 3)
+        image[height - int(2.1 * density) :, x : x + int(density)] = paint_colour(rng)
     image[height - int(0.12 * density) :] = rng.uniform(0.03, 0.5)
     return image
 

@@ -72,6 +72,19 @@ def to_display(radiance: Floats) -> Floats:
     return display
 
 
+def film_curve(steepness: float) -> NDArray[np.uint8]:
+    """[256] S-shaped response that keeps black and white and spreads the tones between them.
+
+    >>> film_curve(0.0)[[0, 100, 255]].tolist(), (film_curve(4.0)[[40, 200]] - [40, 200] + 20 > 20).tolist()
+    ([0, 100, 255], [False, True])
+    """
+    tone = np.linspace(0.0, 1.0, 256)
+    if steepness:
+        low, high = (np.tanh(steepness / 2 * (end - 0.45)) for end in (0.0, 1.0))
+        tone = (np.tanh(steepness / 2 * (tone - 0.45)) - low) / (high - low)
+    return np.round(255 * tone).astype(np.uint8)
+
+
 def resolve(image: NDArray[np.uint8], fragments: Fragments, colours: Floats) -> None:
     """Write the samples' ``colours`` [M, 3], 0 .. 255, into the image in place; edges are averaged."""
     flat = image.reshape(-1, 3)

@@ -35,13 +35,9 @@ def cast_shadows(image: Image, bodies: Skeletons, camera: Camera, view: Array, l
         ground = np.stack([ankles, toes], axis=1) * np.array([1.0, 0.0, 1.0])
         _draw(contact, ground, 0.07 * near * bodies.stature, camera, view)
     mask = np.maximum(light.shadow * cv2.blur(sun, (3, 3)), 0.6 * cv2.GaussianBlur(contact, (0, 0), 2.5))
-    occupied = cv2.boundingRect((mask > 1).astype(np.uint8))
-    if occupied[2] == 0:
-        return
-    weight = cv2.resize(
-        mask.astype(np.float32) / 255, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR
-    )
-    image[:] = image * (1 - 0.75 * weight[..., None])
+    shade = np.round(255 - 0.75 * mask).astype(np.uint8)
+    full = cv2.resize(shade, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+    cv2.multiply(image, cv2.merge([full, full, full]), image, 1 / 255)
 
 
 def _on_ground(points: Array, light: Light) -> Array:

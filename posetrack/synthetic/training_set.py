@@ -10,14 +10,15 @@ import cv2
 import numpy as np
 
 from posetrack.errors import ConfigError, OutputError
-from posetrack.skeletons import POSETRACK
+from posetrack.formats.json_sinks import PERSON_CATEGORY, xywh
 from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.backdrops import PLACES, Backdrop
 from posetrack.synthetic.camera import Camera, Handheld
 from posetrack.synthetic.motions import ON_THE_SPOT, athletic, run, walk
 from posetrack.synthetic.outfits import Column, random_outfit
 from posetrack.synthetic.performers import Performer
-from posetrack.synthetic.rendering import Scene, Shot, render
+from posetrack.synthetic.rendering import render
+from posetrack.synthetic.scene import Scene, Shot
 from posetrack.synthetic.truth import Truth
 
 _JPEG_QUALITY = 88
@@ -35,7 +36,7 @@ def write_training_set(
         seed: Image ``k`` depends on ``seed`` and ``k`` alone.
 
     Returns:
-        The annotation file, ``folder/annotations.json``: joints of the POSETRACK skeleton with v = 2 seen,
+        The annotation file, ``folder/annotations.json``: joints of the PoseTrack skeleton with v = 2 seen,
         v = 1 behind something, 0 absent; ``bbox`` around the whole silhouette within the image.
 
     Raises:
@@ -65,11 +66,8 @@ def write_training_set(
         "info": {"description": "Rendered people, PoseTrack18 joint order"},
         "images": images,
         "annotations": annotations,
-        "categories": [{
-            "id": 1, "name": "person", "supercategory": "person", "keypoints": list(POSETRACK.joints),
-            "skeleton": (POSETRACK.limb_slots + 1).tolist(),
-        }],
-    }  # fmt: skip
+        "categories": [PERSON_CATEGORY],
+    }
     path.write_text(json.dumps(document))
     return path
 
@@ -81,14 +79,14 @@ def _annotations(truth: Truth, image_id: int, size: tuple[int, int], first_id: i
     boxes = np.clip(seen.poses.boxes, -0.5, limits)
     labelled = set(truth.poses.track_ids.tolist())
     rows = []
-    for k, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
+    for k, (x, y, wide, high) in enumerate(xywh(boxes).round(2).tolist()):
         present = seen.poses.present[k]
         flags = np.where(present, 1 + seen.visible[k], 0)
         points = np.concatenate([seen.poses.keypoints[k] * present[:, None], flags[:, None]], axis=1)
         crowd = int(seen.poses.track_ids[k]) not in labelled
         rows.append({
             "id": first_id + k, "image_id": image_id, "category_id": 1, "iscrowd": int(crowd),
-            "bbox": [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)], "area": round((x2 - x1) * (y2 - y1), 1),
+            "bbox": [x, y, wide, high], "area": round(wide * high, 1),
             "num_keypoints": int((flags > 0).sum()),
             "keypoints": [round(float(v), 2) for v in points.ravel()],
             "visible_fraction": round(float(seen.visible_fraction[k]), 3),
@@ -103,7 +101,7 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     width, height = (int(side * shrink) for side in (size if rng.random() < 0.65 else size[::-1]))
     pitch = float(np.clip(abs(rng.normal(0, 0.22)), 0, 0.61))
     focal = float(rng.uniform(0.9, 2.0) * max(width, height))
-    tall = float(np.exp(rng.uniform(np.log(70), np.log(min(450, 0.95 * height)))))  # pixels, of the nearest
+    tall = float(rng.uniform(80**0.5, min(450.0, 0.95 * height) ** 0.5) ** 2)  # pixels, of the nearest
     depth = 1.75 * focal / tall
     level = rng.uniform(0.35, 0.65) * height  # row at which the middle of the nearest person shall be
     altitude = max(0.3, 0.9 + depth * float(np.tan(pitch + np.arctan((level - height / 2) / focal))))
@@ -125,15 +123,16 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     return Scene(
         name="picture",
         shots=(shot,),
-        noise=float(rng.uniform(0.5, 6.0)),
-        softness=float(rng.uniform(0.35, 1.1)),
+        contrast=float(rng.uniform(2.0, 7.5)),
+        noise=float(rng.gamma(2.0, 1.6)),
+        softness=float(rng.uniform(0.0, 0.9)),
         seed=int(rng.integers(1 << 31)),
     )
 
 
 def _random_performer(rng: np.random.Generator, camera: Camera, depth: float, number: int) -> Performer:
     """The first person stands near the middle at ``depth``; the others anywhere, some of them close to it."""
-    away = depth if number == 0 else depth * float(rng.uniform(0.92, 2.2))
+    away = depth if number == 0 else depth * float(rng.uniform(0.92, 1.8))
     half = 0.5 * camera.width / camera.focal_px * away
     x = float(
         rng.uniform(-0.55, 0.55) * half if number == 0 or rng.random() < 0.4 else rng.uniform(-1.02, 1.02) * half

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from posetrack.skeletons import POSETRACK
-from posetrack.synthetic.raster import Quads, painters_order
+from posetrack.synthetic.anatomy import Array
+from posetrack.synthetic.raster import MIN_DEPTH_M, Quads, painters_order
 from posetrack.types import BoolArray, FloatArray, Poses, Selection
 
 MIN_VISIBLE_FRACTION = 0.10
@@ -100,10 +101,8 @@ def displacements(previous: Truth, current: Truth) -> tuple[FloatArray, BoolArra
     return motion, valid
 
 
-def observe(
-    joints: FloatArray, depths: FloatArray, quads: Quads, heads: FloatArray, size: tuple[int, int]
-) -> Observation:
-    """Judge what is visible of N people.
+def observe(joints: Array, depths: Array, quads: Quads, heads: Array, size: tuple[int, int]) -> Observation:
+    """Judge what is visible of N people, who get the numbers 0 .. N - 1.
 
     Args:
         joints: float [N, K, 2], pixels.
@@ -113,21 +112,24 @@ def observe(
         size: Width and height of the frame.
     """
     count = len(joints)
+    surfaces = [quads[quads.owner == owner] for owner in range(max(count, quads.owner.max(initial=-1) + 1))]
     owners = _owners(quads, size)
-    whole = np.array([_silhouette(quads.corners[quads.owner == person]) for person in range(count)])
+    whole = np.array([_silhouette(surface.corners) for surface in surfaces[:count]])
     shown = np.bincount(owners[owners >= 0], minlength=count)[:count]
-    inside = ((joints > -0.5) & (joints < np.array(size) - 0.5)).all(axis=-1) & (depths > 0.1)
-    columns, rows = np.clip(np.round(joints * _DETAIL), 0, np.array(owners.shape[::-1]) - 1).astype(int).T
-    front = owners[rows, columns].T
-    nearest = np.array(
-        [quads.nearness[quads.owner == owner].max(initial=0.0) for owner in range(quads.owner.max(initial=0) + 1)]
-    )
-    mine = np.arange(count)[:, None]
-    hidden = (front >= 0) & (front != mine) & (nearest[front] * depths > 1)
+    nearest = np.array([surface.nearness.max(initial=0.0) for surface in surfaces])
+    inside = ((joints > -0.5) & (joints < np.array(size) - 0.5)).all(axis=-1) & (depths > MIN_DEPTH_M)
+    front = owners[
+        tuple(
+            np.clip(np.round(joints[..., axis] * _DETAIL).astype(int), 0, owners.shape[1 - axis] - 1)
+            for axis in (1, 0)
+        )
+    ]
+    hidden = (front >= 0) & (front != np.arange(count)[:, None])
+    hidden[hidden] = nearest[front[hidden]] * depths[hidden] > 1
     scores = inside.astype(np.float32)
-    scores[:, [slot for slot in range(len(POSETRACK)) if POSETRACK.joints[slot] in POSETRACK.unused]] = 0
+    scores[:, [POSETRACK.index(joint) for joint in POSETRACK.unused]] = 0
     poses = Poses(
-        boxes=_bounds(quads, count),
+        boxes=np.array([_bounds(surface.corners) for surface in surfaces[:count]]),
         scores=np.ones(count, np.float32),
         keypoints=joints.astype(np.float32),
         keypoint_scores=scores,
@@ -137,7 +139,7 @@ def observe(
     return Observation(
         poses=poses,
         head_boxes=heads.astype(np.float32),
-        visible=inside & ~hidden & (scores > 0),
+        visible=(scores > 0) & ~hidden,
         visible_fraction=(shown / np.maximum(whole, 1)).clip(0, 1).astype(np.float32),
     )
 
@@ -150,14 +152,11 @@ def annotatable(observation: Observation) -> BoolArray:
     return enough
 
 
-def _bounds(quads: Quads, count: int) -> FloatArray:
-    """float32 [N, 4]: smallest boxes around the people's quads."""
-    boxes = np.zeros((count, 4), np.float32)
-    for person in range(count):
-        corners = quads.corners[quads.owner == person].reshape(-1, 2)
-        if len(corners):
-            boxes[person] = *corners.min(axis=0), *corners.max(axis=0)
-    return boxes
+def _bounds(corners: FloatArray) -> FloatArray:
+    """float32 [4]: smallest box around quads [F, 4, 2]; nowhere if there are none (behind the camera)."""
+    if not len(corners):
+        return np.full(4, -1e4, np.float32)
+    return np.concatenate([corners.min(axis=(0, 1)), corners.max(axis=(0, 1))])
 
 
 def _owners(quads: Quads, size: tuple[int, int]) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:

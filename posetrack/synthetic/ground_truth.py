@@ -1,0 +1,55 @@
+"""Ground truth of scenes as PoseTrack18 JSON, which the evaluation reads."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from posetrack.formats import PoseTrack18Sink
+from posetrack.stages import SourceInfo
+from posetrack.synthetic.scene import Scene
+from posetrack.synthetic.truth import Truth
+from posetrack.types import Frame
+
+
+class GroundTruthWriter:
+    """Writes the annotated people of each frame with their head boxes; the file is complete on leaving.
+
+    Args:
+        path: The JSON file.
+        scene: What the truth is of; its name and size go into the file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, scene: Scene) -> None:
+        width, height = scene.size
+        self._sink = PoseTrack18Sink(
+            path,
+            SourceInfo(
+                name=scene.name,
+                width=width,
+                height=height,
+                fps=Fraction(scene.fps).limit_denominator(1001),
+                frame_count=scene.frame_count,
+                path=None,
+            ),
+        )
+
+    def write(self, frame: Frame, truth: Truth) -> None:
+        """Append one frame: joints in the frame, hidden or not, of the people an annotator would label."""
+        self._sink.write(frame, truth.poses, head_boxes=truth.head_boxes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._sink.close()
+        else:
+            self._sink.discard()

@@ -1,0 +1,83 @@
+"""What is filmed: shots, and scenes of one or more shots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posetrack.errors import ConfigError
+from posetrack.synthetic.backdrops import Backdrop
+from posetrack.synthetic.camera import Camera, Handheld
+from posetrack.synthetic.outfits import Column
+from posetrack.synthetic.performers import Performer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """One take: a place, a camera and people.
+
+    Attributes:
+        camera, handheld: What looks, and how it moves.
+        backdrop: Where.
+        people: Person numbers (track ids) and what these people do; the same number in another shot is the
+            same person.
+        columns: Things that can hide people.
+        frame_count: Length.
+    """
+
+    camera: Camera
+    backdrop: Backdrop
+    people: tuple[tuple[int, Performer], ...]
+    frame_count: int
+    handheld: Handheld = Handheld()
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A clip.
+
+    Attributes:
+        name: For file names.
+        shots: One after the other, with hard cuts between, all of one frame size.
+        fps: Frames per second.
+        exposures: Instants averaged into a frame (motion blur), over the first half of its interval; the
+            ground truth is that of the first.
+        contrast: Steepness of the film's S-shaped curve; 0 is a straight line.
+        noise: Standard deviation of the sensor's noise, grey levels.
+        softness: Standard deviation of the lens's blur, pixels.
+        seed: Chooses the noise.
+    """
+
+    name: str
+    shots: tuple[Shot, ...]
+    fps: float = 25.0
+    exposures: int = 1
+    contrast: float = 4.0
+    noise: float = 2.0
+    softness: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.shots:
+            raise ConfigError("a scene needs at least one shot")
+        if len({(shot.camera.width, shot.camera.height) for shot in self.shots}) != 1:
+            raise ConfigError("all shots of a scene must have one frame size")
+        if self.fps <= 0 or self.exposures < 1 or min(self.contrast, self.noise, self.softness) < 0:
+            raise ConfigError(
+                "fps must be positive, exposures at least 1, and contrast, noise and softness not negative"
+            )
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of all shots."""
+        return sum(shot.frame_count for shot in self.shots)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.shots[0].camera.width, self.shots[0].camera.height
+
+    @property
+    def exposure_delays(self) -> tuple[float, ...]:
+        """Seconds after a frame's time at which it is exposed again."""
+        return tuple(0.5 * k / (self.exposures * self.fps) for k in range(1, self.exposures))
