@@ -103,6 +103,20 @@ def test_no_images_give_no_results_and_nobody_is_an_ordinary_result(network: Fas
     assert len(detector.detect([np.zeros((40, 60, 3), np.uint8)])[0]) == 0
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((9, 9, 3)),
+        np.zeros((9, 9), np.uint8),
+        np.zeros((9, 9, 4), np.uint8),
+        np.zeros((0, 9, 3), np.uint8),
+    ],
+)
+def test_an_image_of_another_form_is_a_programming_error(network: FasterRCNN, image: Image) -> None:
+    with pytest.raises(ValueError, match=r"expected uint8 \[H, W, 3\]"):
+        PersonDetector(network).detect([image])
+
+
 def test_boxes_of_one_person_are_suppressed_by_their_overlap(network: FasterRCNN) -> None:
     image = photograph(96, 160)
     counts = [

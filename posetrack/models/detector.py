@@ -98,9 +98,14 @@ class PersonDetector:
         """People in each image (uint8 [H, W, 3] RGB): boxes in source pixels within the image, best score first.
 
         Images of one size share a batch.
+
+        Raises:
+            ValueError: an image of another form, or without pixels.
         """
         by_size: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, image in enumerate(images):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+                raise ValueError(f"image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
             by_size[image.shape].append(index)
         found: dict[int, Boxes] = {}
         for indices in by_size.values():
