@@ -139,16 +139,18 @@ def _trunk_rotation(angles: Array) -> Array:
 def _limb_rotation(parent: Array, angles: Array) -> Array:
     """[P, 2, 3, 3] of thighs or upper arms: ``parent`` [P, 3, 3], ``angles`` [P, 2, 3]."""
     flexed = parent[:, None] @ _rotation_x(-angles[..., 0])
-    return flexed @ _rotation_z(-_OUTWARD * angles[..., 1]) @ _rotation_y(_OUTWARD * angles[..., 2])
+    turned: Array = flexed @ _rotation_z(-_OUTWARD * angles[..., 1]) @ _rotation_y(_OUTWARD * angles[..., 2])
+    return turned
 
 
 def _offset(rotation: Array, right: Array | float, up: Array | float, forward: Array | float) -> Array:
     """[.., 3]: a vector given in the rotated axes."""
-    return (
+    vector: Array = (
         rotation[..., 0] * np.asarray(right)[..., None]
         + rotation[..., 1] * np.asarray(up)[..., None]
         + rotation[..., 2] * np.asarray(forward)[..., None]
     )
+    return vector
 
 
 def pose_bodies(stature: Array, postures: Array, positions: Array, headings: Array) -> Skeletons:

@@ -142,7 +142,7 @@ def _lettering(rng: np.random.Generator, shape: tuple[int, int]) -> Texture:
         )
     else:
         cv2.ellipse(mask, (column, row), (int(rng.integers(10, 24)), int(rng.integers(8, 20))), 0, 0, 360, 255, -1)
-    return mask.astype(np.float32) / 255
+    return mask.astype(np.float32) / np.float32(255)
 
 
 def _leg(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int]) -> Texture:

@@ -17,9 +17,9 @@ def linear(colour: Colour) -> Texture:
 def grid(shape: tuple[int, int], rows: tuple[float, float]) -> tuple[Texture, Texture]:
     """Angle in turns and the row scale, each float32 [shape]."""
     height, width = shape
-    around = (np.arange(width, dtype=np.float32) / (width - 2))[None].repeat(height, axis=0)
-    down = np.linspace(rows[0], rows[1], height, dtype=np.float32)[:, None].repeat(width, axis=1)
-    return around, down
+    around = np.arange(width, dtype=np.float32) / np.float32(width - 2)
+    down = np.linspace(rows[0], rows[1], height, dtype=np.float32)
+    return np.broadcast_to(around, shape), np.broadcast_to(down[:, None], shape)
 
 
 def fill(shape: tuple[int, int], colour: Colour) -> Texture:
@@ -40,4 +40,5 @@ def shade(image: Texture, factor: Texture) -> Texture:
 
 def bump(values: Texture, centre: float | Texture, width: float) -> Texture:
     """A Gaussian of height 1 around ``centre``."""
-    return np.exp(-0.5 * np.square((values - centre) / width))
+    height: Texture = np.exp(-0.5 * np.square((values - centre) / width))
+    return height

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.errors import ConfigError
+from posetrack.types import FloatArray
 
 Array = NDArray[np.float64]
 
@@ -57,13 +58,13 @@ class Camera:
         centre = np.array([(self.width - 1) / 2, (self.height - 1) / 2])
         return centre + self.focal_px * planar / safe, depth
 
-    def ground_at(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """World x and z of the ground seen at pixels below the horizon; far away (5 km) at and above it."""
-        across = (x - (self.width - 1) / 2) / self.focal_px
-        below = (y - (self.height - 1) / 2) / self.focal_px
-        fall = np.sin(self.pitch) + below * np.cos(self.pitch)
-        depth = np.minimum(self.altitude_m / np.maximum(fall, 1e-9), 5000.0)
-        return across * depth, depth * (np.cos(self.pitch) - below * np.sin(self.pitch))
+    def ground_at(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """World x and z, metres, of the ground seen at pixels (float32); 5 km away above the horizon."""
+        sine, cosine = np.float32(np.sin(self.pitch)), np.float32(np.cos(self.pitch))
+        across = (x - np.float32((self.width - 1) / 2)) / np.float32(self.focal_px)
+        below = (y - np.float32((self.height - 1) / 2)) / np.float32(self.focal_px)
+        depth = np.minimum(np.float32(self.altitude_m) / np.maximum(sine + below * cosine, 1e-9), 5000.0)
+        return across * depth, depth * (cosine - below * sine)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

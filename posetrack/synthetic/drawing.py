@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from posetrack.synthetic.atlas import ATLAS_SIZE, MIP_ORIGINS
 from posetrack.synthetic.camera import Camera
-from posetrack.synthetic.mesh import Tube
 from posetrack.synthetic.raster import Quads
+from posetrack.synthetic.tubes import Tube
 
 Array = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def _mip_level(tube: Tube, pixels: Array) -> NDArray[np.int64]:
     return level
 
 
-def _corners(grid: NDArray[np.generic]) -> NDArray[np.generic]:
+def _corners(grid: NDArray[np.float32]) -> NDArray[np.float32]:
     """[.., R, S + 1, C] -> [F, 4, C], around each quad."""
     four = np.stack(
         [grid[..., :-1, :-1, :], grid[..., :-1, 1:, :], grid[..., 1:, 1:, :], grid[..., 1:, :-1, :]], axis=-2

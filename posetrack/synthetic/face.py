@@ -20,7 +20,7 @@ def paint_head(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int])
     from_front = 360 * np.abs(np.mod(around - 0.25 + 0.5, 1) - 0.5)
     ragged = 0.003 * fractal_noise(rng, shape, (10, 10), 3)
     above = height + ragged - hairline(outfit.hair, from_front.astype(np.float64)).astype(np.float32)
-    covered = np.clip(above / 0.004, 0, 1)
+    covered: Texture = np.clip(above / 0.004, 0, 1).astype(np.float32)
     colour = outfit.accent if outfit.hair == "cap" else outfit.hair_colour
     strands = fractal_noise(rng, shape, (70, 4), 3) * (0.06 if outfit.hair == "cap" else 0.24)
     hair = shade(fill(shape, colour), np.clip(1 + strands, 0.4, 2.0))
@@ -77,4 +77,5 @@ def _spot(x: Texture, y: Texture, centre: tuple[float, float], spread: tuple[flo
 def _disc(x: Texture, y: Texture, centre: tuple[float, float], radii: tuple[float, float]) -> Texture:
     """A soft-edged ellipse."""
     reach = np.sqrt(np.square((x - centre[0]) / radii[0]) + np.square((y - centre[1]) / radii[1]))
-    return np.clip((1.25 - reach) / 0.5, 0, 1)
+    inside: Texture = np.clip((1.25 - reach) / 0.5, 0, 1)
+    return inside

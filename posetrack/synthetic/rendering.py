@@ -12,12 +12,13 @@ from posetrack.synthetic.anatomy import POSTURE_SIZE, Array, Skeletons, pose_bod
 from posetrack.synthetic.atlas import paint, paint_column
 from posetrack.synthetic.backdrops import paint_backdrop
 from posetrack.synthetic.drawing import quads_of
-from posetrack.synthetic.mesh import Cast, Tube, column_tube
+from posetrack.synthetic.mesh import Cast
 from posetrack.synthetic.raster import rasterize
 from posetrack.synthetic.scene import Scene, Shot
 from posetrack.synthetic.shading import film_curve, illuminate, lookup, resolve, to_display
 from posetrack.synthetic.shadows import cast_shadows
 from posetrack.synthetic.truth import Truth, annotatable, observe
+from posetrack.synthetic.tubes import Tube, column_tube
 from posetrack.types import Frame, Image
 
 _GRAIN_SLACK = 64
@@ -120,18 +121,13 @@ class _Painter:
         """uint8 [H, W, 3]: the mean of the moments (motion blur)."""
         if len(moments) == 1:
             return self._developed(self._expose(moments[0]), index)
-        mean = np.mean([self._expose(moment) for moment in moments], axis=0)
-        return self._developed(np.round(mean).astype(np.uint8), index)
+        total = np.sum([self._expose(moment) for moment in moments], axis=0, dtype=np.float32)
+        return self._developed(np.round(total / len(moments)).astype(np.uint8), index)
 
     def _expose(self, moment: _Moment) -> Image:
         camera, view = self._shot.camera, moment.view
         size = (camera.width, camera.height)
-        margin = self._shot.backdrop.margin
-        from_canvas = view.copy()
-        from_canvas[:, 2] -= view[:, :2] @ np.array([margin, margin])
-        image: Image = cv2.warpAffine(
-            self._canvas, from_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        )
+        image = self._backdrop(view, size)
         cast_shadows(image, moment.bodies, camera, view, self._light)
         fragments = rasterize(quads_of(moment.tubes, camera, view), size)
         albedo = lookup(self._atlases, fragments.attributes[:, 3:5])
@@ -139,14 +135,25 @@ class _Painter:
         resolve(image, fragments, colours)
         return image
 
+    def _backdrop(self, view: Array, size: tuple[int, int]) -> Image:
+        """The window of the canvas that the camera sees."""
+        margin = self._shot.backdrop.margin
+        if np.array_equal(view, np.eye(2, 3)):
+            return self._canvas[margin : margin + size[1], margin : margin + size[0]].copy()
+        from_canvas = view.copy()
+        from_canvas[:, 2] -= view[:, :2] @ np.array([margin, margin])
+        return np.asarray(
+            cv2.warpAffine(self._canvas, from_canvas, size, borderMode=cv2.BORDER_REFLECT_101), np.uint8
+        )
+
     def _developed(self, image: Image, index: int) -> Image:
         """Lens, film and sensor."""
         if self._scene.softness:
-            image = cv2.GaussianBlur(image, (0, 0), self._scene.softness)
-        image = cv2.LUT(image, self._film)
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), self._scene.softness), np.uint8)
+        image = np.asarray(cv2.LUT(image, self._film), np.uint8)
         if self._scene.noise:
             rng = np.random.default_rng((self._scene.seed, index))
-            shift = rng.integers(0, _GRAIN_SLACK, 2)
-            grain = self._grain[shift[0] :, shift[1] :][: image.shape[0], : image.shape[1]]
-            image = cv2.add(image, grain, dtype=cv2.CV_8U)
+            row, column = rng.integers(0, _GRAIN_SLACK, 2)
+            grain = self._grain[row : row + image.shape[0], column : column + image.shape[1]]
+            image = np.asarray(cv2.add(image, grain, dtype=cv2.CV_8U), np.uint8)
         return image

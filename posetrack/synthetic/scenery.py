@@ -37,7 +37,8 @@ def _repeating(noise: Texture) -> Texture:
     for axis in (0, 1):
         weight = ramp[:, None] if axis == 0 else ramp[None]
         noise = noise * (1 - weight) + np.roll(noise, _TILE // 2, axis=axis) * weight
-    return noise / (noise.std() + 1e-6)
+    repeating: Texture = noise / (noise.std() + np.float32(1e-6))
+    return repeating
 
 
 def _paved(rng: np.random.Generator, tile: Texture, *, planks: bool) -> Texture:
@@ -143,8 +144,8 @@ def paint_colour(rng: np.random.Generator) -> Texture:
     value = rng.beta(1.0, 1.6)
     chroma = rng.beta(0.8, 2.2)
     hue = rng.dirichlet([0.7, 0.6, 0.6])
-    mixed = value * ((1 - chroma) + chroma * hue / hue.max())
-    return np.clip(mixed, 0.01, 0.95).astype(np.float32)
+    mixed: Texture = (value * ((1 - chroma) + chroma * hue / hue.max())).astype(np.float32)
+    return np.clip(mixed, 0.01, 0.95)
 
 
 def _letters(rng: np.random.Generator, image: Texture) -> None:
@@ -179,7 +180,8 @@ def board(rng: np.random.Generator, width_m: float, height_m: float) -> Texture:
         image[:, np.mod(np.arange(shape[1]), 9) < 3] = paint_colour(rng)
     elif kind < 0.7:
         _letters(rng, image[shape[0] // 4 : shape[0] // 2 + 8])
-    return np.clip(image, 0.005, 1.0).astype(np.float32)
+    painted: Texture = np.clip(image, 0.005, 1.0).astype(np.float32)
+    return painted
 
 
 def _hall_wall(rng: np.random.Generator, image: Texture, density: float) -> Texture:
@@ -221,7 +223,9 @@ def foliage(rng: np.random.Generator, height: int, *, trunk: bool) -> tuple[Text
         colour[stem] = np.array([0.09, 0.07, 0.05]) * rng.uniform(0.6, 1.4)
         alpha = np.maximum(alpha, stem)
     size = (int(shape[1] / scale), int(shape[0] / scale))
-    return cv2.resize(colour, size), cv2.resize(alpha.astype(np.float32), size)
+    return np.asarray(cv2.resize(colour, size), np.float32), np.asarray(
+        cv2.resize(alpha.astype(np.float32), size), np.float32
+    )
 
 
 def treeline(rng: np.random.Generator, width: int, height: int) -> tuple[Texture, Texture]:

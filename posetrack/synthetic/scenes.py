@@ -7,6 +7,7 @@ camera stands at eye level, about six metres before the people.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,7 +45,8 @@ def occlusion(seed: int = 0, size: Size = _SIZE) -> Scene:
         ],
     )
     pillar = Column(x=-0.75, z=5.2, radius=0.33, height=4.5, colour=(0.62, 0.60, 0.56), seed=seed)
-    return _scene("occlusion", seed, (_shot(seed, size, "hall", people, seconds=6.0, columns=(pillar,)),))
+    shot = replace(_shot(seed, size, "hall", people, seconds=6.0), columns=(pillar,))
+    return _scene("occlusion", seed, (shot,))
 
 
 def leaving(seed: int = 0, size: Size = _SIZE) -> Scene:
@@ -90,7 +92,8 @@ def camera_shake(seed: int = 0, size: Size = _SIZE) -> Scene:
     )
     scale = size[0] / 960
     hand = Handheld(pan=(60.0 * scale, 0.0), shake_px=7.0 * scale, roll=0.012, zoom=0.01, seed=seed)
-    return _scene("camera_shake", seed, (_shot(seed, size, "park", people, seconds=5.0, handheld=hand),))
+    shot = replace(_shot(seed, size, "park", people, seconds=5.0), handheld=hand)
+    return _scene("camera_shake", seed, (shot,))
 
 
 def demo(seed: int = 0, size: Size = _SIZE) -> Scene:
@@ -106,7 +109,7 @@ def demo(seed: int = 0, size: Size = _SIZE) -> Scene:
     people = _walkers(seed, paths, standing=("idle", "idle", "idle", "wave", "idle", "idle"))
     post = Column(x=0.55, z=5.0, radius=0.055, height=5.0, colour=(0.16, 0.19, 0.18), seed=seed)
     hand = Handheld(shake_px=1.6 * size[0] / 960, roll=0.002, seed=seed)
-    shot = _shot(seed, size, "street", people, seconds=9.0, columns=(post,), handheld=hand)
+    shot = replace(_shot(seed, size, "street", people, seconds=9.0), columns=(post,), handheld=hand)
     return _scene("demo", seed, (shot,))
 
 
@@ -147,22 +150,11 @@ def _walkers(
     )
 
 
-def _shot(
-    seed: int,
-    size: Size,
-    place: str,
-    people: tuple[tuple[int, Performer], ...],
-    *,
-    seconds: float,
-    columns: tuple[Column, ...] = (),
-    handheld: Handheld | None = None,
-) -> Shot:
+def _shot(seed: int, size: Size, place: str, people: tuple[tuple[int, Performer], ...], *, seconds: float) -> Shot:
     width, height = size
     return Shot(
         camera=Camera(width=width, height=height, focal_px=0.95 * width, altitude_m=1.6, pitch=0.08),
         backdrop=Backdrop(place=place, seed=seed, clear_m=13.0, margin=max(32, width * 2 // 5)),
         people=people,
-        columns=columns,
         frame_count=round(seconds * _FPS),
-        handheld=handheld or Handheld(),
     )

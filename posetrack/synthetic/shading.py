@@ -45,12 +45,11 @@ def lookup(atlases: Floats, coordinates: Floats) -> Floats:
     if count == 0:
         return np.zeros((0, 3), np.float32)
     rows = -(-count // _COLUMNS)
-    padded = np.zeros((rows * _COLUMNS, 2), np.float32)
-    padded[:count] = coordinates
-    grid = padded.reshape(rows, _COLUMNS, 2)
-    sampled = cv2.remap(atlases, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    values: Floats = sampled.reshape(-1, 3)[:count]
-    return values
+    padded = np.zeros((2, rows * _COLUMNS), np.float32)
+    padded[:, :count] = coordinates.T
+    x, y = padded.reshape(2, rows, _COLUMNS)
+    sampled = cv2.remap(atlases, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32).reshape(-1, 3)[:count]
 
 
 def illuminate(normals: Floats, albedo: Floats, light: Light) -> Floats:
