@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from posetrack.types import BoolArray, FloatArray, Image
+from posetrack.types import BoolArray, FloatArray, Image, IntArray
 
 
 class DenseFlow:
@@ -23,10 +23,10 @@ class DenseFlow:
     def __init__(self, field: FloatArray, frame_size: tuple[int, int]) -> None:
         if field.ndim != 3 or field.shape[2] != 2 or 0 in field.shape:
             raise ValueError(f"field has shape {field.shape}, expected [h, w, 2]")
-        self._field = np.ascontiguousarray(field, np.float32).reshape(-1, 2)
-        self._last = np.array([field.shape[1] - 1, field.shape[0] - 1], np.float32)
-        self._frame_size = np.array(frame_size, np.float32)
-        self._scale = (self._last + 1) / self._frame_size
+        rows, columns = field.shape[:2]
+        self._field = np.ascontiguousarray(field, np.float32).view(np.complex64).ravel()
+        self._columns, self._rows = columns, rows
+        self._frame_size = frame_size
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Displacement of points of the previous frame, sampled bilinearly (see ``stages.Flow``).
@@ -34,18 +34,24 @@ class DenseFlow:
         Every point inside the frame is valid; in the outermost half pixel the border pixel's value holds.
         """
         valid = inside(xy, self._frame_size)
-        grid = np.where(valid[:, None], (xy + np.float32(0.5)) * self._scale - np.float32(0.5), np.float32(0))
-        grid = np.clip(grid, np.float32(0), self._last)
-        corner = np.minimum(np.floor(grid), np.maximum(self._last - 1, 0))
-        right, down = (grid - corner).T[..., None]
-        step_x, step_y = np.minimum(self._last, 1).astype(np.int64)
-        width = int(self._last[0]) + 1
-        first = (corner[:, 1] * width + corner[:, 0]).astype(np.int64)
-        field, below = self._field, first + step_y * width
-        upper = field[first] * (1 - right) + field[first + step_x] * right
-        lower = field[below] * (1 - right) + field[below + step_x] * right
-        displacement = (upper * (1 - down) + lower * down) / self._scale
-        return np.where(valid[:, None], displacement, np.float32(0)).astype(np.float32), valid
+        x, y = np.where(valid, xy.T, np.float32(0))
+        scale_x, scale_y = self._columns / self._frame_size[0], self._rows / self._frame_size[1]
+        left, right, across = _neighbours(x, scale_x, self._columns)
+        top, bottom, down = _neighbours(y, scale_y, self._rows)
+        top, bottom = top * self._columns, bottom * self._columns
+        # Displacements are complex numbers x + iy here: a gather of one number is far faster than of a pair.
+        field = self._field
+        upper = field[top + left] * (1 - across) + field[top + right] * across
+        lower = field[bottom + left] * (1 - across) + field[bottom + right] * across
+        displacement = (upper * (1 - down) + lower * down) * valid
+        return np.stack([displacement.real / scale_x, displacement.imag / scale_y], axis=1), valid
+
+
+def _neighbours(coordinates: FloatArray, scale: float, length: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Cells of a field's axis before and after frame coordinates [M], and how far the points are between them."""
+    grid = np.clip((coordinates + 0.5) * scale - 0.5, 0, length - 1)
+    before = grid.astype(np.int64)
+    return before, np.minimum(before + 1, length - 1), grid - before.astype(np.float32)
 
 
 class ReducedGrey:
@@ -81,6 +87,8 @@ class ReducedGrey:
         return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def inside(xy: FloatArray, frame_size: FloatArray) -> BoolArray:
+def inside(xy: FloatArray, frame_size: tuple[int, int]) -> BoolArray:
     """bool [M]: the points [M, 2] lie in a frame of that width and height (not if a coordinate is NaN)."""
-    return np.asarray(((xy >= -0.5) & (xy <= frame_size - 0.5)).all(axis=1), np.bool_)
+    x, y = xy.T
+    width, height = frame_size
+    return np.asarray((x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5), np.bool_)

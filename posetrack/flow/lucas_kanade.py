@@ -61,9 +61,9 @@ class SparseFlow:
         self, previous: Image, current: Image, frame_size: tuple[int, int], config: LucasKanadeConfig
     ) -> None:
         self._previous, self._current, self._config = previous, current, config
-        self._frame_size = np.array(frame_size, np.float32)
+        self._frame_size = frame_size
         rows, columns = previous.shape
-        self._scale = np.array([columns, rows], np.float32) / self._frame_size
+        self._scale = np.array([columns / frame_size[0], rows / frame_size[1]], np.float32)
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Displacement of points (see ``stages.Flow``); 0 where it is not valid.

@@ -21,7 +21,7 @@ class StillFlow:
     """Displacement 0 everywhere in a frame of the given width and height in pixels."""
 
     def __init__(self, frame_size: tuple[int, int]) -> None:
-        self._frame_size = np.array(frame_size, np.float32)
+        self._frame_size = frame_size
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
         """No displacement of points [M, 2], valid inside the frame."""

@@ -97,8 +97,12 @@ class LinkerConfig:
             see the previous frame alone, so theirs die at once).
         coasting: Besides the stored poses, expect people where their own motion takes them, so that
             those whom somebody hides are found again (``multi-flow``; off = the paper alone).
-        tolerance_growth_per_frame: Relative growth of the distance at which a lost person is accepted.
-        max_tolerance: Bound of that growth, as a factor.
+        recovery_falloff: The k of OKS, for all joints, with which a lost track looks for its person: limbs
+            have swung unseen.
+        recovery_growth_per_frame: Relative growth of that k with every frame that the track is lost.
+        max_recovery_falloff: Bound of that growth.
+        min_recovery_joints: Joints that must be seen to decide who comes out of hiding. A pose with fewer
+            that might be a lost person is left ``UNLINKED`` and starts no track.
     """
 
     similarity: str = "multi-flow"
@@ -108,10 +112,12 @@ class LinkerConfig:
     min_joint_score: float = 0.2
     min_birth_score: float = 0.4
     min_birth_joints: int = 3
-    max_gap_frames: int = 30
+    max_gap_frames: int = 60
     coasting: bool = True
-    tolerance_growth_per_frame: float = 0.05
-    max_tolerance: float = 2.5
+    recovery_falloff: float = 0.3
+    recovery_growth_per_frame: float = 0.05
+    max_recovery_falloff: float = 0.75
+    min_recovery_joints: int = 5
 
     def __post_init__(self) -> None:
         _require_fraction(
@@ -123,6 +129,12 @@ class LinkerConfig:
             0,
             min_birth_joints=self.min_birth_joints,
             max_gap_frames=self.max_gap_frames,
-            tolerance_growth_per_frame=self.tolerance_growth_per_frame,
+            recovery_growth_per_frame=self.recovery_growth_per_frame,
+            min_recovery_joints=self.min_recovery_joints,
         )
-        _require_at_least(1, queue_frames=self.queue_frames, max_tolerance=self.max_tolerance)
+        _require_at_least(1, queue_frames=self.queue_frames)
+        if not 0 < self.recovery_falloff <= self.max_recovery_falloff < math.inf:
+            raise ConfigError(
+                "recovery_falloff must be above 0 and at most max_recovery_falloff, not "
+                f"{self.recovery_falloff} against {self.max_recovery_falloff}"
+            )

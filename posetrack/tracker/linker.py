@@ -12,7 +12,7 @@ from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.queue import Queue
 from posetrack.tracker.similarity import SIMILARITIES, best_oks
 from posetrack.tracker.tracks import Tracks
-from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
+from posetrack.types import UNLINKED, BoolArray, IntArray, Poses
 
 
 class FlowLinker:
@@ -70,10 +70,10 @@ class FlowLinker:
         order = _canonical_order(poses)
         seen = self._comparable(poses[order])
         queue, tracks = self._moved(seen, flow)
-        rows, columns = self._match(queue, tracks, seen)
+        rows, columns, doubtful = self._match(queue, tracks, seen)
         ids = np.full(len(seen), UNLINKED, np.int64)
         ids[columns] = tracks.ids[rows]
-        born = self._good_enough(seen) & (ids == UNLINKED)
+        born = self._good_enough(seen) & (ids == UNLINKED) & ~doubtful
         ids[born] = self._next_id + np.arange(born.sum())
         self._next_id += int(born.sum())
         seen = seen.replace(track_ids=ids)
@@ -112,32 +112,36 @@ class FlowLinker:
             ),
         )
 
-    def _match(self, queue: Queue, tracks: Tracks, poses: Poses) -> tuple[IntArray, IntArray]:
-        """Rows of tracks and of poses that belong together."""
+    def _match(self, queue: Queue, tracks: Tracks, poses: Poses) -> tuple[IntArray, IntArray, BoolArray]:
+        """Rows of tracks and of poses that belong together; and bool [N], poses that may belong to a lost track."""
         floor = self._config.min_similarity
         similarity = self._similarity(queue, poses, tracks.ids, floor)
         if not self._coasting:
-            return self._matching(similarity, floor)
+            return *self._matching(similarity, floor), np.zeros(len(poses), np.bool_)
         similarity = np.maximum(similarity, best_oks(tracks.bodies, poses, tracks.ids, floor))
         rows, columns = self._matching(similarity, floor)
-        more_rows, more_columns = self._recovered(tracks, poses, rows, columns)
-        return np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns])
+        more_rows, more_columns, doubtful = self._recovered(tracks, poses, rows, columns)
+        return np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns]), doubtful
 
     def _recovered(
         self, tracks: Tracks, poses: Poses, rows: IntArray, columns: IntArray
-    ) -> tuple[IntArray, IntArray]:
-        """Further matches: of lost tracks that have none with poses that have none."""
-        lost = np.flatnonzero(~np.isin(np.arange(len(tracks)), rows) & (tracks.gaps > 1))
-        free = np.flatnonzero(~np.isin(np.arange(len(poses)), columns))
-        bodies, floor = tracks.bodies[lost], self._config.min_similarity
-        similarity = best_oks(bodies, poses[free], bodies.track_ids, floor, self._tolerance(tracks.gaps[lost]))
-        more_rows, more_columns = self._matching(similarity, floor)
-        return lost[more_rows], free[more_columns]
-
-    def _tolerance(self, gaps: IntArray) -> FloatArray:
-        """float32 [T], by what factor the accepted distance has grown for tracks lost that long."""
-        growth = 1 + self._config.tolerance_growth_per_frame * (gaps - 1)
-        return np.asarray(np.minimum(growth, self._config.max_tolerance), np.float32)
+    ) -> tuple[IntArray, IntArray, BoolArray]:
+        """Further matches, of lost tracks that have none with poses that have none (see the class)."""
+        config = self._config
+        lost = np.setdiff1d(np.flatnonzero(tracks.gaps > 1), rows)
+        free = np.setdiff1d(np.arange(len(poses)), columns)
+        bodies, left = tracks.bodies[lost], poses[free]
+        growth = 1 + config.recovery_growth_per_frame * (tracks.gaps[lost] - 1)
+        falloff = np.minimum(config.recovery_falloff * growth, config.max_recovery_falloff).astype(np.float32)
+        similarity = best_oks(bodies, left, bodies.track_ids, config.min_similarity, falloff)
+        possible = similarity >= config.min_similarity
+        clear = left.present.sum(axis=1) >= config.min_recovery_joints
+        # As a density over the plane: a track that could be anywhere is a weaker claim on a place.
+        claim = np.where(possible & clear, similarity / np.square(falloff)[:, None], 0)
+        more_rows, more_columns = self._matching(claim, 0)
+        doubtful = np.zeros(len(poses), np.bool_)
+        doubtful[free] = possible.any(axis=0) & ~clear
+        return lost[more_rows], free[more_columns], doubtful
 
 
 def _canonical_order(poses: Poses) -> IntArray:

@@ -79,14 +79,14 @@ def oks_matrix(a: Poses, b: Poses) -> FloatArray:
 
 
 def oks_pairs(
-    a: Outlines, b: Outlines, rows: IntArray, columns: IntArray, tolerance: FloatArray | None = None
+    a: Outlines, b: Outlines, rows: IntArray, columns: IntArray, falloff: FloatArray | None = None
 ) -> FloatArray:
     """OKS of chosen pairs: of pose ``rows[i]`` of ``a`` with pose ``columns[i]`` of ``b``.
 
     Args:
         a, b: Outlines of the poses.
         rows, columns: int [P].
-        tolerance: float [P], factor on the distance that a given OKS forgives; None = 1.
+        falloff: float [P], the k of all joints of a pair; None = each joint's 2 sigma.
 
     Returns:
         float32 [P] in [0, 1].
@@ -96,21 +96,19 @@ def oks_pairs(
     """
     if a.skeleton.joints != b.skeleton.joints:
         raise ValueError(f"OKS compares poses of one skeleton, not {a.skeleton.name} with {b.skeleton.name}")
-    falloff = 2 * a.skeleton.oks_sigmas[a.skeleton.in_use]
+    k = 2 * a.skeleton.oks_sigmas[a.skeleton.in_use] if falloff is None else falloff[:, None]
     offsets = a.points[rows] - b.points[columns]
     squared = np.square(offsets[..., 0]) + np.square(offsets[..., 1])
     scale = (a.areas[rows] + b.areas[columns]) / 2
-    if tolerance is not None:
-        scale = scale * np.square(tolerance, dtype=np.float32)
     common = a.present[rows] & b.present[columns]
-    similarity = np.exp(-squared / (scale[:, None] * (2 * np.square(falloff))))
+    similarity = np.exp(-squared / (scale[:, None] * (2 * np.square(k))))
     count = common.sum(axis=1)
     total = np.einsum("pj,pj->p", similarity, common)
     return np.asarray(total / np.maximum(count, 1), np.float32)
 
 
 def oks_candidates(
-    a: Outlines, b: Outlines, min_oks: float, tolerance: float | FloatArray = 1.0
+    a: Outlines, b: Outlines, min_oks: float, falloff: FloatArray | None = None
 ) -> tuple[IntArray, IntArray]:
     """Pairs that may reach an OKS, found by the extents of their joints alone.
 
@@ -120,14 +118,15 @@ def oks_candidates(
     Args:
         a, b: Outlines of N and M poses.
         min_oks: The OKS that matters, in [0, 1]; below 1e-30 it counts as that.
-        tolerance: As in ``oks_pairs``, the same for all or one for each pose of ``a``.
+        falloff: float [N], the k of all joints of each pose of ``a``; None = each joint's 2 sigma.
 
     Returns:
         int64 [P] rows of ``a`` and int64 [P] rows of ``b``, sorted by the former.
     """
-    reach = math.sqrt(-math.log(max(min_oks, 1e-30))) * 2 * max(a.skeleton.sigmas)
-    reach_a = (reach * np.sqrt(a.areas) * tolerance)[:, None]
-    reach_b = (reach * np.sqrt(b.areas) * np.max(tolerance, initial=1.0))[:, None]
+    k = np.full(len(a), 2 * max(a.skeleton.sigmas), np.float32) if falloff is None else falloff
+    reach = math.sqrt(-math.log(max(min_oks, 1e-30)))
+    reach_a = (reach * k * np.sqrt(a.areas))[:, None]
+    reach_b = (reach * k.max(initial=0) * np.sqrt(b.areas))[:, None]
     low_a, high_a = a.low - reach_a, a.high + reach_a
     low_b, high_b = b.low - reach_b, b.high + reach_b
     near = (low_a[:, None, 0] <= high_b[:, 0]) & (low_b[:, 0] <= high_a[:, None, 0])

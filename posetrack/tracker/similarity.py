@@ -49,7 +49,7 @@ SIMILARITIES: dict[str, Similarity] = {"bbox": bbox, "pose": pose, "flow": flow,
 
 
 def best_oks(
-    stored: Poses, poses: Poses, track_ids: IntArray, floor: float, tolerance: FloatArray | None = None
+    stored: Poses, poses: Poses, track_ids: IntArray, floor: float, falloff: FloatArray | None = None
 ) -> FloatArray:
     """The best OKS of any of a track's stored poses with each present pose.
 
@@ -58,14 +58,16 @@ def best_oks(
         poses: N poses.
         track_ids: int64 [T], ascending.
         floor: OKS below it may be given as 0.
-        tolerance: float [E], factor on the distance that a given OKS forgives; None = 1.
+        falloff: float [E], the k of all joints in comparisons with each stored pose; None = each joint's 2 sigma.
 
     Returns:
         float32 [T, N].
     """
     past, present = Outlines.of(stored), Outlines.of(poses)
-    rows, columns = oks_candidates(past, present, floor, 1.0 if tolerance is None else tolerance)
-    values = oks_pairs(past, present, rows, columns, None if tolerance is None else tolerance[rows])
+    rows, columns = oks_candidates(past, present, floor, falloff)
+    values = oks_pairs(past, present, rows, columns, None if falloff is None else falloff[rows])
     similarity = np.zeros((len(track_ids), len(poses)), np.float32)
+    common = (past.present[rows] & present.present[columns]).sum(axis=1)
+    values = values * (common / (common + 1)).astype(np.float32)
     np.maximum.at(similarity, (np.searchsorted(track_ids, stored.track_ids[rows]), columns), values)
     return similarity

@@ -79,6 +79,7 @@ class Tracks:
         expected = self.bodies[rows]
         both = expected.present & poses.present
         error = masked_median(poses.keypoints - expected.keypoints, both)
+        error *= (both.sum(axis=1) / np.maximum(expected.present.sum(axis=1), 1))[:, None]
         present = poses.present
         keypoints = np.where(present[..., None], poses.keypoints, expected.keypoints + error[:, None])
         keypoint_scores = np.where(present, poses.keypoint_scores, expected.keypoint_scores)
