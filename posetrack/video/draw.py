@@ -16,6 +16,8 @@ from posetrack.video.faces import blur_faces
 from posetrack.video.palette import OUTLINE, SIDES, Rgb, person_colour, readable_on
 from posetrack.video.trails import Trails
 
+Points = NDArray[np.int32]
+
 _SUBPIXEL_BITS = 4
 _FARTHEST = 16_000
 """Coordinates are kept within this many pixels: OpenCV's fixed point numbers end at 2^31."""
@@ -91,8 +93,9 @@ class Annotator:
         if config.boxes:
             _draw_boxes(image, poses, thickness)
         if config.skeletons:
-            _draw_limbs(image, poses, seen, thickness)
-            _draw_joints(image, poses, seen, thickness)
+            points = _fixed(np.where(seen[..., None], poses.keypoints, 0))
+            _draw_limbs(image, poses.skeleton, points, seen, thickness)
+            _draw_joints(image, poses.track_ids, points, seen, thickness)
         if config.labels:
             _draw_labels(image, poses)
         return image
@@ -113,12 +116,12 @@ def _trail_thickness(image: Image) -> int:
     return max(1, int(image.shape[0]) // 300)
 
 
-def _draw_limbs(image: Image, poses: Poses, seen: BoolArray, thickness: IntArray) -> None:
+def _draw_limbs(image: Image, skeleton: Skeleton, points: Points, seen: BoolArray, thickness: IntArray) -> None:
     """All limbs of one thickness in one call for each side, over dark ones that are a little thicker."""
-    slots = poses.skeleton.limb_slots
+    slots = skeleton.limb_slots
     person, limb = np.nonzero(seen[:, slots].all(axis=-1))
-    ends = _fixed(poses.keypoints[person[:, None], slots[limb]])
-    thick, side = thickness[person], _limb_sides(poses.skeleton)[limb]
+    ends = points[person[:, None], slots[limb]]
+    thick, side = thickness[person], _limb_sides(skeleton)[limb]
     for width in np.unique(thick).tolist():
         _polylines(image, list(ends[thick == width]), OUTLINE, width + 2)
     for width in np.unique(thick).tolist():
@@ -126,16 +129,17 @@ def _draw_limbs(image: Image, poses: Poses, seen: BoolArray, thickness: IntArray
             _polylines(image, list(ends[(thick == width) & (side == number)]), colour, width)
 
 
-def _draw_joints(image: Image, poses: Poses, seen: BoolArray, thickness: IntArray) -> None:
-    """Dots in the person's colour: lines without length have round ends."""
-    points = _fixed(poses.keypoints)[:, :, None, :].repeat(2, axis=2)
-    for person, track_id in enumerate(poses.track_ids.tolist()):
-        dots = list(points[person, seen[person]])
-        _polylines(image, dots, person_colour(track_id), 2 * int(thickness[person]))
+def _draw_joints(image: Image, track_ids: IntArray, points: Points, seen: BoolArray, thickness: IntArray) -> None:
+    """Dots in the person's colour: closed lines through one point have a round end there."""
+    dots = points[:, :, None]
+    for person, (track_id, width) in enumerate(zip(track_ids.tolist(), thickness.tolist(), strict=True)):
+        chosen = list(dots[person, seen[person]])
+        if chosen:
+            cv2.polylines(image, chosen, True, person_colour(track_id), 2 * width, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _draw_boxes(image: Image, poses: Poses, thickness: IntArray) -> None:
-    corners = _fixed(poses.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2))
+    corners = _fixed(np.nan_to_num(poses.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)))
     for box, track_id, width in zip(corners, poses.track_ids.tolist(), thickness.tolist(), strict=True):
         cv2.polylines(image, [box], True, person_colour(track_id), width, cv2.LINE_AA, _SUBPIXEL_BITS)
 
@@ -177,12 +181,11 @@ def _limb_sides(skeleton: Skeleton) -> IntArray:
     return np.array(sides, dtype=np.int64)
 
 
-def _fixed(points: FloatArray) -> NDArray[np.int32]:
-    """Points as OpenCV draws them between pixels: int32 with fractional bits."""
-    near = np.clip(np.nan_to_num(points), -_FARTHEST, _FARTHEST)
-    return np.asarray(np.rint(near * 2**_SUBPIXEL_BITS), np.int32)
+def _fixed(points: FloatArray) -> Points:
+    """Finite points as OpenCV draws them between pixels: int32 with fractional bits."""
+    return np.asarray(np.rint(np.clip(points, -_FARTHEST, _FARTHEST) * 2**_SUBPIXEL_BITS), np.int32)
 
 
-def _polylines(image: Image, lines: list[NDArray[np.int32]], colour: Rgb, thickness: int) -> None:
+def _polylines(image: Image, lines: list[Points], colour: Rgb, thickness: int) -> None:
     if lines:
         cv2.polylines(image, lines, False, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)

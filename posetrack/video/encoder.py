@@ -153,7 +153,7 @@ class Encoder:
     def _failure(self) -> OutputError:
         self._complaints.seek(0)
         complaints = self._complaints.read().decode(errors="replace")
-        return OutputError(f"ffmpeg stopped: {reason(complaints, self._process.returncode)}")
+        return OutputError(reason(complaints, self._process.returncode))
 
 
 def _command(path: Path, picture: Picture, config: EncodingConfig, faststart: bool) -> list[str]:

@@ -77,16 +77,20 @@ def file_url(path: str | Path) -> str:
 
 
 def reason(complaints: str, status: int) -> str:
-    """Why ffmpeg failed, in its own words: its last line of substance, without the name of the part that says it.
+    """Why ffmpeg failed: its own last line of substance, without the name of the part that says it.
 
-    >>> reason("[mp4 @ 0x5] Error writing trailer: No space left on device\\nConversion failed!", 1)
-    'Error writing trailer: No space left on device'
+    >>> reason("[mp4 @ 0x5] Error opening output: Permission denied\\nConversion failed!", 1)
+    'ffmpeg stopped: Error opening output: Permission denied'
+    >>> reason("", -9)
+    'ffmpeg was ended by signal 9'
     """
+    if is_disk_full(complaints):
+        return "the disk is full; make room or write elsewhere"
     lines = [re.sub(r"^(\[[^\]]*\] *)+", "", line).strip() for line in complaints.splitlines()]
     lines = [line for line in lines if line and line != "Conversion failed!"]
-    by_system = [line for line in lines if is_disk_full(line)]
-    ending = f"signal {-status}" if status < 0 else f"status {status}"
-    return (by_system or lines or [f"it ended with {ending}"])[-1]
+    if lines:
+        return f"ffmpeg stopped: {lines[-1]}"
+    return f"ffmpeg was ended by signal {-status}" if status < 0 else f"ffmpeg ended with status {status}"
 
 
 def is_disk_full(complaints: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -63,6 +64,8 @@ class VideoSink:
         self._whole_file = self._path.with_name(f"{stem}.part")
         self._encoder: Encoder | None = None
         with output_errors(self._path):
+            if self._path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "is a folder")
             self._frames_file.touch()
         self._encoder = Encoder(self._frames_file, _picture(info, media), config, faststart=not self._sound)
 

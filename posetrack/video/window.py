@@ -33,9 +33,11 @@ class LiveWindow:
 
     def __init__(self, info: SourceInfo, annotator: Annotator) -> None:
         _require_display()
+        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # OpenCV's Qt misses its fonts aloud
         self._annotator = annotator
         self._title = f"{info.name} (q: stop)"
         self._closed = False
+        self._exists = True
         shrink = min(1.0, _LARGEST[0] / info.width, _LARGEST[1] / info.height)
         cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         cv2.resizeWindow(self._title, max(1, round(info.width * shrink)), max(1, round(info.height * shrink)))
@@ -51,18 +53,22 @@ class LiveWindow:
             return
         cv2.imshow(self._title, cv2.cvtColor(self._annotator.draw(frame, poses), cv2.COLOR_RGB2BGR))
         pressed = cv2.waitKey(1) & 0xFF
-        self._closed = pressed in _STOP_KEYS or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        self._closed = pressed in _STOP_KEYS or self._is_gone()
 
     def close(self) -> None:
         """Close the window."""
-        if self._title:
-            self._closed = True
-            if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1:
-                cv2.destroyWindow(self._title)
+        if self._exists and not self._is_gone():
+            cv2.destroyWindow(self._title)
+        self._exists = False
+        self._closed = True
 
     def discard(self) -> None:
         """Close the window."""
         self.close()
+
+    def _is_gone(self) -> bool:
+        """Whether the user has closed the window."""
+        return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1)
 
 
 def _require_display() -> None:
