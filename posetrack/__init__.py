@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from posetrack.evaluation import evaluate as evaluate
     from posetrack.runner import run as run
     from posetrack.pose_tracker import PoseTracker as PoseTracker
+    from posetrack.skeletons import POSETRACK as POSETRACK
     from posetrack.types import Boxes as Boxes
     from posetrack.types import Frame as Frame
     from posetrack.types import Poses as Poses
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Boxes": "posetrack.types",
     "Frame": "posetrack.types",
+    "POSETRACK": "posetrack.skeletons",
     "PoseTracker": "posetrack.pose_tracker",
     "Poses": "posetrack.types",
     "evaluate": "posetrack.evaluation",

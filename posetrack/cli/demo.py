@@ -20,10 +20,10 @@ def demo(
     from rich.console import Console
     from rich.progress import track
 
-    from posetrack import evaluate
     from posetrack.cli.progress import FrameProgress
     from posetrack.cli.summary import print_summary
     from posetrack.demo import write_clip
+    from posetrack.evaluation import evaluate
     from posetrack.evaluation.report import sequence_table
     from posetrack.pose_tracker import PoseTracker
     from posetrack.runner import Outputs, run

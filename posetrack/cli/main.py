@@ -11,7 +11,7 @@ from posetrack import __version__
 from posetrack.cli.convert import convert
 from posetrack.cli.demo import demo
 from posetrack.cli.eval import evaluate
-from posetrack.cli.run import run
+from posetrack.cli.run import INTERRUPTED, run
 from posetrack.cli.train import train
 from posetrack.errors import PoseTrackError
 
@@ -54,3 +54,6 @@ def main() -> None:
     except PoseTrackError as error:
         print(f"posetrack: {error}", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        print("posetrack: interrupted.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 class FrameProgress:
-    """Shows frames done, frames per second and the time left. To standard error: results may go to a pipe."""
+    """Shows frames done, frames per second and the time left, from the first frame on, if somebody watches.
+
+    To standard error: results may go to a pipe.
+    """
 
     def __init__(self) -> None:
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -26,12 +30,12 @@ class FrameProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[people]} people"),
-            console=Console(stderr=True),
+            console=console,
+            disable=not console.is_terminal,
         )
         self._task = self._progress.add_task("opening", total=None, frames=0, fps=0.0, people=0)
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -43,6 +47,7 @@ class FrameProgress:
         """Another frame is done. An estimated number of frames that turns out too small is forgotten."""
         total = info.frame_count if (info.frame_count or 0) >= summary.frames else None
         elapsed = self._progress.tasks[self._task].elapsed
+        self._progress.start()
         self._progress.update(
             self._task,
             description=info.name,

@@ -1,0 +1,108 @@
+"""Known truth: on rendered scenes with perfect boxes and joints, nobody's identity changes.
+
+The detector and the pose network are perfect here (they read the truth); flow is OpenCV's, on the rendered
+pictures. Someone who is hidden for long, or leaves the picture, may get a new number: nobody could know.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from posetrack.flow import FLOWS
+from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.skeletons import POSETRACK
+from posetrack.synthetic import SCENES, Truth, render
+from posetrack.tracker import FlowLinker, LinkerConfig
+from posetrack.types import UNLINKED, Boxes, Frame, Image, Poses
+
+SIZE = (640, 360)
+
+
+class Oracle:
+    """Detector and pose network that know the truth of the frame that they are shown."""
+
+    skeleton = POSETRACK
+
+    def __init__(self) -> None:
+        self._truths: dict[int, Truth] = {}
+        self.numbers: dict[int, dict[int, int]] = {}
+
+    def watch(self, scene: Iterable[tuple[Frame, Truth]]) -> Iterator[Frame]:
+        for frame, truth in scene:
+            self._truths[id(frame.image)] = truth
+            self.numbers[frame.index] = {}
+            yield frame
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        return [Boxes(truth.poses.boxes, truth.poses.scores) for truth in (self._truths[id(i)] for i in images)]
+
+    def estimate(self, image: Image, boxes: Boxes) -> Poses:
+        """The joints of the person whose box is nearest."""
+        truth = self._truths[id(image)].poses
+        if not len(boxes) or not len(truth):
+            return Poses.empty(POSETRACK)
+        distances = np.abs(boxes.xyxy[:, None] - truth.boxes[None]).sum(axis=2)
+        person = distances.argmin(axis=1)
+        return Poses(
+            boxes.xyxy, boxes.scores, truth.keypoints[person], 0.9 * truth.keypoint_scores[person],
+            np.full(len(boxes), UNLINKED), POSETRACK,
+        )  # fmt: skip
+
+
+def identities(name: str, similarity: str, detect_every: int = 1) -> tuple[dict[int, list[int]], int]:
+    """True person -> the track ids that the person had, in order of appearance; and the number of frames."""
+    oracle = Oracle()
+    pipeline = Pipeline(
+        detector=oracle,
+        flow=FLOWS["dis"](),
+        pose=oracle,
+        linker=FlowLinker(LinkerConfig(similarity=similarity)),
+        config=PipelineConfig(detect_every=detect_every),
+    )
+    ids: dict[int, list[int]] = {}
+    frames = 0
+    truths: list[Truth] = []
+
+    def scene() -> Iterator[tuple[Frame, Truth]]:
+        for frame, truth in render(SCENES[name](4, SIZE)):
+            truths.append(truth)
+            yield frame, truth
+
+    for frame, poses in pipeline.run_sequentially(oracle.watch(scene())):
+        truth = truths[frame.index].poses
+        for keypoints, track_id in zip(poses.keypoints, poses.track_ids.tolist(), strict=True):
+            errors = np.abs(truth.keypoints - keypoints)[:, POSETRACK.index("left_hip")].sum(axis=1)
+            seen = ids.setdefault(int(truth.track_ids[errors.argmin()]), [])
+            if track_id not in seen:
+                seen.append(track_id)
+        frames += 1
+    return ids, frames
+
+
+@pytest.mark.parametrize("name", ["crossing", "occlusion", "camera_shake", "demo"])
+def test_nobody_changes_identity_in_a_scene_that_nobody_leaves_for_long(name: str) -> None:
+    ids, _ = identities(name, "multi-flow")
+    assert all(len(own) == 1 for own in ids.values()), ids
+    assert len({own[0] for own in ids.values()}) == len(ids)
+
+
+@pytest.mark.parametrize("name", ["leaving", "re_entering"])
+def test_those_who_stay_keep_their_identity_while_others_go_and_come(name: str) -> None:
+    ids, _ = identities(name, "multi-flow")
+    numbers = [number for own in ids.values() for number in own]
+    assert len(numbers) == len(set(numbers)), "nobody takes over another person's number"
+    assert sum(len(own) > 1 for own in ids.values()) <= 1
+
+
+def test_after_a_cut_everybody_is_new() -> None:
+    ids, _ = identities("cut", "multi-flow")
+    before = {number for person, own in ids.items() if person < 10 for number in own}
+    after = {number for person, own in ids.items() if person >= 10 for number in own}
+    assert before and after and not before & after
+    assert all(len(own) == 1 for own in ids.values())
+
+
+def test_rare_detections_cost_no_identity() -> None:
+    ids, _ = identities("crossing", "multi-flow", detect_every=5)
+    assert all(len(own) == 1 for own in ids.values()), ids
