@@ -113,7 +113,7 @@ class FlowLinker:
         )
 
     def _match(self, queue: Queue, tracks: Tracks, poses: Poses) -> tuple[IntArray, IntArray, BoolArray]:
-        """Rows of tracks and of poses that belong together; and bool [N], poses that may belong to a lost track."""
+        """Rows of tracks and of poses that belong together; and bool [N], poses of which nobody can say yet."""
         floor = self._config.min_similarity
         similarity = self._similarity(queue, poses, tracks.ids, floor)
         if not self._coasting:
