@@ -1,8 +1,8 @@
 """Speed of a preset on a video: ``speed.py VIDEO [--preset lite] [--frames 200] [--rounds 3] [--json]``.
 
-Everything counts, from decoding to the annotated video and the JSON file. Each round runs the pipeline and then the
-plain sequential loop over the same networks, so that their ratio holds on a noisy machine. The stage table is of the
-pipeline's rounds: stages overlap, and their times contain waiting for a processor.
+Everything counts, from decoding to the annotated video and the JSON file. Each round runs the pipeline and then
+the plain sequential loop over the same networks, so that their ratio holds on a noisy machine. The stage table is
+of the pipeline's rounds: stages overlap, and their times contain waiting for a processor.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -20,7 +20,7 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[Item], capacity: int) -> Iterator[Item]:
+def ahead(items: Iterable[Item], capacity: int) -> Generator[Item]:
     """The same items in the same order, made up to ``capacity`` ahead in a thread of their own.
 
     An error of the iteration is raised where its item would have come. Closing the generator (also by an

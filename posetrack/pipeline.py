@@ -17,7 +17,15 @@ from posetrack.errors import ConfigError
 from posetrack.flow import ShotDetector, ZeroFlow
 from posetrack.stages import Detector, Flow, FlowEstimator, Linker, PoseEstimator
 from posetrack.stopwatch import Stopwatch
-from posetrack.tracker import MergeConfig, PropagationConfig, SelectionConfig, merge, propagate, select_joints, select_people
+from posetrack.tracker import (
+    MergeConfig,
+    PropagationConfig,
+    SelectionConfig,
+    merge,
+    propagate,
+    select_joints,
+    select_people,
+)
 from posetrack.types import UNLINKED, Boxes, Frame, Poses
 
 
@@ -73,7 +81,7 @@ class Pipeline:
         stopwatch: Where the time of each stage is added up.
     """
 
-    def __init__(  # noqa: PLR0913 (four stages, their settings, and a clock)
+    def __init__(
         self,
         *,
         detector: Detector,

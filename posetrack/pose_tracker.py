@@ -14,7 +14,7 @@ import torch
 from posetrack.errors import ConfigError
 from posetrack.flow import FLOWS
 from posetrack.models.detector import load_detector
-from posetrack.models.devices import resolve_device
+from posetrack.models.devices import available_processors, resolve_device
 from posetrack.models.pose import HeatmapPoseEstimator
 from posetrack.models.pose_weights import load_pose_network
 from posetrack.pipeline import Pipeline
@@ -38,6 +38,8 @@ class PoseTracker:
         detector: Instead of the preset's: anything with ``Detector.detect``.
         pose: Instead of the preset's: anything with ``PoseEstimator.estimate`` and ``skeleton``.
         flow: Instead of the preset's: anything with ``FlowEstimator.estimate``.
+        threads: Processor threads of each network, set for the whole program; 0: half of the processors,
+            because detector and pose network work side by side.
         seed: Of torch's and OpenCV's random numbers: the same input and settings give the same output.
         stopwatch: Where the time of each stage is added up.
 
@@ -46,7 +48,7 @@ class PoseTracker:
         WeightsError: a network's file is missing or damaged.
     """
 
-    def __init__(  # noqa: PLR0913 (the three stages that one may bring, and where they run)
+    def __init__(  # noqa: PLR0913 (the three stages that one may bring, where and how they run)
         self,
         preset: str | Preset = "lite",
         *,
@@ -54,9 +56,13 @@ class PoseTracker:
         detector: Detector | None = None,
         pose: PoseEstimator | None = None,
         flow: FlowEstimator | None = None,
+        threads: int = 0,
         seed: int = 0,
         stopwatch: Stopwatch | None = None,
     ) -> None:
+        if threads < 0:
+            raise ConfigError(f"threads is {threads}; give a number of threads, or 0 for half of the processors.")
+        torch.set_num_threads(threads or max(1, available_processors() // 2))
         torch.manual_seed(seed)
         cv2.setRNGSeed(seed)
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
@@ -101,7 +107,7 @@ class PoseTracker:
         if isinstance(source, str | Path):
             with open_source(source) as opened:
                 yield from self.pipeline(opened.info.fps).run(opened)
-        elif hasattr(source, "info"):
+        elif isinstance(source, FrameSource):
             yield from self.pipeline(source.info.fps).run(source)
         else:
             yield from self.pipeline().run(own_frames(source))

@@ -100,7 +100,7 @@ class Observer(Protocol):
     def __call__(self, info: SourceInfo, summary: RunSummary) -> None: ...
 
 
-def run(  # noqa: PLR0913 (what, where to, by whom; which part, which outputs; who watches)
+def run(
     source: str | Path,
     output: str | Path = ".",
     *,

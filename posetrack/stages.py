@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from posetrack.skeletons import Skeleton
 from posetrack.types import BoolArray, Boxes, FloatArray, Frame, Image, Poses
@@ -35,6 +35,7 @@ class SourceInfo:
     path: str | None
 
 
+@runtime_checkable
 class FrameSource(Protocol):
     """Delivers upright RGB frames in order; a context manager that lets go of its file or device."""
 

@@ -29,7 +29,9 @@ def centre_of_mass(image: np.ndarray) -> np.ndarray:
     angle=st.floats(-3, 3),
     pixels=st.floats(0.1, 10),
 )
-def test_source_to_crop_to_source_is_identity(points: list[tuple[float, float]], angle: float, pixels: float) -> None:
+def test_source_to_crop_to_source_is_identity(
+    points: list[tuple[float, float]], angle: float, pixels: float
+) -> None:
     transforms = transforms_about(np.array([[100.0, 50.0]]), np.array([pixels]), np.array([angle]), SIZE)
     source = np.array([points])
     np.testing.assert_allclose(to_source(to_crop(source, transforms), transforms), source, atol=2e-3)

@@ -13,6 +13,7 @@ from posetrack.tracker import FlowLinker, LinkerConfig, PropagationConfig
 from posetrack.types import Boxes, Frame, Image
 from tests.stubs import StubDetector, StubPose
 
+
 @dataclass
 class WatchedDetector(StubDetector):
     """Notes which frames it was shown, by their first pixel; blind in the frames of ``unseen``."""
@@ -55,7 +56,9 @@ def test_every_frame_comes_once_in_order_with_one_identity(sequential: bool) -> 
 
 def test_running_ahead_gives_the_results_of_the_plain_loop() -> None:
     options = {"detect_every": 3, "detect_batch": 2}
-    plain = list(pipeline(WatchedDetector(unseen=frozenset({6})), **options).run_sequentially(frames(20, cut_at=10)))
+    plain = list(
+        pipeline(WatchedDetector(unseen=frozenset({6})), **options).run_sequentially(frames(20, cut_at=10))
+    )
     threaded = list(pipeline(WatchedDetector(unseen=frozenset({6})), **options).run(frames(20, cut_at=10)))
     for (_, expected), (_, found) in zip(plain, threaded, strict=True):
         for name in ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids"):

@@ -63,7 +63,7 @@ def training(dots: DataSource, **options: object) -> PoseTraining:
 def test_joints_stay_on_their_dots_through_scale_turn_shift_and_flip(dots: DataSource, seed: int) -> None:
     """After a flip the red dot is the *right* wrist: names follow the mirrored person."""
     people = read_people(dots.annotations, dots.images, POSETRACK)
-    augmentation = Augmentation(flip=float(seed % 2), colour=0, blur=0)
+    augmentation = Augmentation(flip=float(seed % 2), recolour=False, degrade=0)
     dataset = PoseDataset(people, SMALL, augmentation, sigma=1.0, seed=seed)
     image, targets, weights = dataset[seed % len(dataset)]
     names = [POSETRACK.joints[k] for k in POSETRACK.in_use]
@@ -94,7 +94,9 @@ def test_missing_joints_cost_nothing() -> None:
 
 
 def test_a_network_learns_the_dots(dots: DataSource, tmp_path: Path) -> None:
-    task = PoseTask(training(dots, augmentation=Augmentation(scale=0, rotation_deg=0, flip=0, colour=0, blur=0)))
+    task = PoseTask(
+        training(dots, augmentation=Augmentation(scale=0, rotation_deg=0, flip=0, recolour=False, degrade=0))
+    )
     schedule = Schedule(epochs=25, learning_rate=3e-3, warmup_iterations=0, weight_average_decay=0.5)
     rows = train(task, schedule, tmp_path / "out", Silent())
     assert rows[-1]["loss_heatmap"] < 0.5 * rows[0]["loss_heatmap"]

@@ -11,14 +11,16 @@ from posetrack.errors import ConfigError
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the clip and the results.")] = Path("demo"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the clip and the results.")] = Path(
+        "demo"
+    ),
     scene: Annotated[str, typer.Option(help="demo, crossing, occlusion, leaving, re_entering, cut ...")] = "demo",
     seed: Annotated[int, typer.Option(help="Who plays, and how they are dressed.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
 ) -> None:
     """Render people who cross and hide each other, track them, and compare with the exact truth."""
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import Progress
 
     from posetrack.cli.progress import FrameProgress
     from posetrack.cli.summary import print_summary
@@ -33,9 +35,9 @@ def demo(
         raise ConfigError(f"there is no scene {scene!r}; choose one of {', '.join(SCENES)}.")
     console = Console(width=None if Console().is_terminal else 140)
     filmed = SCENES[scene](seed, (960, 540))
-    console.print(f"Rendering {filmed.frame_count} frames of the scene {scene!r} ...")
-    bar = iter(track(range(filmed.frame_count), description="rendering", console=Console(stderr=True)))
-    clip = write_clip(output, filmed, lambda done: next(bar, None))
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("rendering", total=filmed.frame_count)
+        clip = write_clip(output, filmed, lambda done: bar.update(task, completed=done))
     outputs = Outputs(overwrite=True)
     with FrameProgress() as progress:
         summary = run(

@@ -54,6 +54,12 @@ def main() -> None:
     except PoseTrackError as error:
         print(f"posetrack: {error}", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
+    except ImportError as error:
+        if "cannot open shared object file" not in str(error):
+            raise
+        remedy = "OpenCV's on Debian: apt-get install libgl1 libglib2.0-0"
+        print(f"posetrack: a system library is missing ({error}); install it ({remedy}).", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
     except KeyboardInterrupt:
         print("posetrack: interrupted.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None

@@ -77,6 +77,9 @@ def run(
         int | None, _tracking(help="Frames after which somebody unseen is forgotten.")
     ] = None,
     min_similarity: Annotated[float | None, _tracking(help="Poses less alike than this are not linked.")] = None,
+    threads: Annotated[
+        int, _tracking(help="Processor threads of each network; 0 takes half of the processors.")
+    ] = 0,
     seed: Annotated[int, _tracking(help="Of all random numbers.")] = 0,
 ) -> None:
     """Track the people of a video: NAME_tracked.mp4 and NAME.json (PoseTrack18)."""
@@ -97,7 +100,7 @@ def run(
     def tracker() -> PoseTracker:
         from posetrack.pose_tracker import PoseTracker
 
-        return PoseTracker(chosen, device=device, seed=seed)
+        return PoseTracker(chosen, device=device, threads=threads, seed=seed)
 
     outputs = Outputs(
         video=video,

@@ -104,7 +104,13 @@ def extract_crops(image: Image, transforms: Transforms, size: tuple[int, int]) -
         matrix[:, 2] += 0.5 / shrink - 0.5
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         cv2.warpAffine(
-            pyramid[shrink], matrix, size, dst=crop, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=BORDER_RGB
+            pyramid[shrink],
+            matrix,
+            size,
+            dst=crop,
+            flags=flags,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=BORDER_RGB,
         )
     return crops
 
@@ -112,6 +118,5 @@ def extract_crops(image: Image, transforms: Transforms, size: tuple[int, int]) -
 def _halved(image: Image) -> Image:
     """Half the size by averaging 2x2 pixels; an odd last row or column is repeated first."""
     height, width = image.shape[:2]
-    if height % 2 or width % 2:
-        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from posetrack.errors import ConfigError
@@ -26,3 +28,10 @@ def resolve_device(text: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError(f"device {text!r} is not on this computer; --device auto takes what there is.")
     return device
+
+
+def available_processors() -> int:
+    """Processors that this process may use (containers and clusters give it fewer than there are)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -64,7 +64,7 @@ def _around(heatmaps: FloatArray, x: NDArray[np.int64], y: NDArray[np.int64]) ->
     columns = np.clip(x[..., None] + offsets, 0, width - 1)[..., None, :]
     people = np.arange(heatmaps.shape[0])[:, None, None, None]
     joints = np.arange(heatmaps.shape[1])[None, :, None, None]
-    return heatmaps[people, joints, rows, columns]
+    return np.asarray(heatmaps[people, joints, rows, columns])
 
 
 def decode_quarter(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:

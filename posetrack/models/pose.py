@@ -58,7 +58,7 @@ class HeatmapPoseEstimator:
         config: PoseConfig | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        self._network = folded(network).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = folded(network).to(device).to(memory_format=torch.channels_last)
         self._architecture = architecture
         self._config = config or PoseConfig()
         self._device = torch.device(device)
@@ -113,7 +113,8 @@ class HeatmapPoseEstimator:
         images = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 255
         heatmaps = self._run(images)
         if self._config.flip_test:
-            heatmaps = (heatmaps + mirrored_back(self._run(images.flip(-1)), self._channel_twins)) / 2
+            mirrored = mirrored_back(self._run(images.flip(-1)), self._channel_twins)
+            heatmaps = (heatmaps + mirrored) * np.float32(0.5)
         return heatmaps
 
     def _run(self, images: Tensor) -> FloatArray:

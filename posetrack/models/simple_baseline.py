@@ -26,9 +26,7 @@ class SimpleBaseline(nn.Module):
     ``forward`` takes float [B, 3, H, W], RGB in [0, 1], and returns float [B, heatmaps, H/4, W/4].
     """
 
-    def __init__(
-        self, backbone: nn.Module, channels: int, deconv_channels: Sequence[int], heatmaps: int
-    ) -> None:
+    def __init__(self, backbone: nn.Module, channels: int, deconv_channels: Sequence[int], heatmaps: int) -> None:
         super().__init__()
         self.backbone = backbone
         layers: list[nn.Module] = []

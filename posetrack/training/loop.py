@@ -272,7 +272,7 @@ def _train_epoch(run: _Run[Batch], observer: Observer) -> Record:
             losses = task.losses(batch)
         total = torch.stack(list(losses.values())).sum()
         run.optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         nn.utils.clip_grad_norm_(task.network.parameters(), schedule.gradient_norm)
         run.optimiser.step()
         run.average.update(task.network, run.iteration)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, s
 from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.training.loop import Batches
 from posetrack.training.pck import pck
+from posetrack.training.photographs import read_image
 from posetrack.training.pose_data import (
     Augmentation,
     LabelledPerson,
@@ -111,7 +111,7 @@ class PoseTask:
             network.load_state_dict(load_pose_network(self._config.initial)[0].state_dict())
         elif self._config.backbone is not None:
             network.backbone = load_person_backbone(self._config.backbone)
-        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return network.to(memory_format=torch.channels_last)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The backbone learns more slowly than the new layers."""
@@ -146,7 +146,9 @@ class PoseTask:
     def validate(self, network: nn.Module) -> dict[str, float]:
         """PCK@0.2 on the validation people, boxes given."""
         device = next(network.parameters()).device
-        return measure_pck(HeatmapPoseEstimator(network, self._config.architecture, device=device), self._validation)
+        return measure_pck(
+            HeatmapPoseEstimator(network, self._config.architecture, device=device), self._validation
+        )
 
     def save(self, network: nn.Module, path: Path) -> None:
         """Write the network as the pipeline loads it."""
@@ -161,9 +163,7 @@ def measure_pck(estimator: HeatmapPoseEstimator, people: list[LabelledPerson]) -
     truth = np.stack([person.keypoints for person in people])
     predicted = np.zeros_like(truth)
     for path, indices in by_image.items():
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        if image is None:
-            raise DataFormatError(f"cannot read the image {path}, which the annotations name.")
+        image = read_image(path)
         boxes = Boxes(np.stack([people[i].box for i in indices]), np.ones(len(indices), np.float32))
         predicted[indices] = estimator.estimate(image, boxes).keypoints
     return pck(predicted, truth, np.stack([person.human for person in people]), estimator.skeleton)

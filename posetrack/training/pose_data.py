@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ from posetrack.models.heatmap import gaussian_targets, input_to_heatmap
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.skeletons import Skeleton
+from posetrack.training.appearance import degrade, recolour
+from posetrack.training.photographs import read_image
 from posetrack.types import FloatArray, Image
 
 
@@ -90,8 +91,9 @@ class Augmentation:
         rotation_deg: Largest turn.
         shift: Largest shift, as a share of the crop's sides: detectors' boxes are not centred.
         flip: Probability of mirroring.
-        colour: Largest relative change of each channel's gain; brightness and contrast vary alike.
-        blur: Probability of a blur (motion or focus) or of a lower resolution.
+        recolour: Vary exposure, contrast and white balance.
+        grey: Probability of a picture without colours.
+        degrade: Probability of a blur, and of JPEG artefacts.
         occlude: Probability that a rectangle is painted over a part of the crop.
     """
 
@@ -99,12 +101,13 @@ class Augmentation:
     rotation_deg: float = 40.0
     shift: float = 0.04
     flip: float = 0.5
-    colour: float = 0.25
-    blur: float = 0.1
+    recolour: bool = True
+    grey: float = 0.05
+    degrade: float = 0.1
     occlude: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", "blur", "occlude"):
+        for name in ("flip", "grey", "degrade", "occlude"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"augmentation.{name} is {getattr(self, name)}; give a probability from 0 to 1.")
 
@@ -184,10 +187,7 @@ class PoseDataset(Dataset[Sample]):
     def _image(self, path: Path) -> Image:
         """The decoded image, RGB; kept in memory, since every person is seen in every epoch."""
         if path not in self._images:
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-            if image is None:
-                raise DataFormatError(f"cannot read the image {path}, which the annotations name.")
-            self._images[path] = image
+            self._images[path] = read_image(path)
         return self._images[path]
 
     def _transform(self, person: LabelledPerson, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -202,19 +202,13 @@ class PoseDataset(Dataset[Sample]):
 
 
 def _varied(crop: Image, variation: Augmentation, rng: np.random.Generator) -> Image:
-    """The crop with other colours, sharpness and, perhaps, something before it."""
+    """The crop in other light, from another camera and, perhaps, with something before it."""
     height, width = crop.shape[:2]
+    if variation.recolour:
+        crop = recolour(crop, variation.grey, rng)
+    crop = degrade(crop, variation.degrade, rng)
     if rng.random() < variation.occlude:
         sides = rng.uniform(0.1, 0.4, 2) * (width, height)
         left, top = (rng.uniform(0, (width, height)) - sides / 2).astype(int).clip(0)
         crop[top : top + int(sides[1]), left : left + int(sides[0])] = rng.integers(0, 256, 3)
-    if rng.random() < variation.blur:
-        factor = rng.uniform(0.3, 0.8)
-        crop = cv2.resize(cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), (width, height))
-    if variation.colour:
-        gain = 1 + rng.uniform(-variation.colour, variation.colour, 3) * 0.5
-        gain *= 1 + rng.uniform(-variation.colour, variation.colour)
-        offset = rng.uniform(-variation.colour, variation.colour) * 100
-        levels = np.arange(256)[:, None] * gain + offset
-        crop = cv2.LUT(crop, np.clip(levels, 0, 255).astype(np.uint8)[None])
     return crop
