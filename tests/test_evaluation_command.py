@@ -6,11 +6,15 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import posetrack
 from posetrack.cli.main import app
+from posetrack.errors import ConfigError, DataFormatError
+from posetrack.evaluation import evaluate_oks
+from posetrack.skeletons import COCO
 from tests.evaluation_cases import random_sequence, write_case
 
 RUNNER = CliRunner()
@@ -80,3 +84,71 @@ def test_plots_are_pictures(case: tuple[str, str], tmp_path: Path) -> None:
 def test_an_unwritable_csv_is_one_sentence(case: tuple[str, str], tmp_path: Path) -> None:
     output = RUNNER.invoke(app, ["eval", *case, "--csv", str(tmp_path / "nowhere" / "x.csv")])
     assert "create it first" in str(output.exception)
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> tuple[Path, Path]:
+    """Ten people in COCO's form, and results that find them exactly."""
+    rng = np.random.default_rng(0)
+    truth: list[dict[str, object]] = []
+    results: list[dict[str, object]] = []
+    for number in range(10):
+        keypoints = np.concatenate([rng.uniform(0, 200, (17, 2)), np.full((17, 1), 2)], axis=1).ravel().tolist()
+        truth.append({"id": number + 1, "image_id": number, "category_id": 1, "keypoints": keypoints})
+        results.append({"image_id": number, "category_id": 1, "keypoints": keypoints, "score": 0.5})
+    category = {"id": 1, "name": "person", "keypoints": list(COCO.joints)}
+    images = [{"id": number} for number in range(10)]
+    truth_file, results_file = tmp_path / "truth.json", tmp_path / "results.json"
+    truth_file.write_text(json.dumps({"images": images, "annotations": truth, "categories": [category]}))
+    results_file.write_text(json.dumps(results))
+    return truth_file, results_file
+
+
+def test_perfect_coco_results_have_an_oks_ap_of_100(coco: tuple[Path, Path]) -> None:
+    output = RUNNER.invoke(app, ["eval", *map(str, coco), "--json"])
+    assert json.loads(output.stdout)["total"]["AP"] == pytest.approx(100)
+    assert "AP_large" in RUNNER.invoke(app, ["eval", *map(str, coco)]).stdout
+
+
+def test_oks_ap_falls_with_the_share_of_people_found_and_with_distance(coco: tuple[Path, Path]) -> None:
+    results = json.loads(coco[1].read_text())
+    coco[1].write_text(json.dumps(results[:5]))
+    assert evaluate_oks(*coco)["AR"] == pytest.approx(50)
+    for person in results:
+        person["keypoints"] = [value + 1000 for value in person["keypoints"]]
+    coco[1].write_text(json.dumps(results))
+    assert evaluate_oks(*coco)["AP"] == 0
+    coco[1].write_text("[]")
+    assert evaluate_oks(*coco)["AP"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"keypoints": [1, 2, 3]}, "51 numbers"),
+        ({"score": None}, "score"),
+        ({"image_id": 99}, "no image 99"),
+        ({"keypoints": None}, "keypoints"),
+    ],
+)
+def test_broken_coco_results_are_one_sentence(
+    coco: tuple[Path, Path], change: dict[str, object], words: str
+) -> None:
+    results = json.loads(coco[1].read_text())
+    results[3].update(change)
+    coco[1].write_text(json.dumps(results))
+    with pytest.raises(DataFormatError, match=f"result 3.*{words}"):
+        evaluate_oks(*coco)
+
+
+def test_joints_of_no_known_skeleton_have_no_oks(coco: tuple[Path, Path]) -> None:
+    data = json.loads(coco[0].read_text())
+    data["categories"][0]["keypoints"][0] = "snout"
+    coco[0].write_text(json.dumps(data))
+    with pytest.raises(DataFormatError, match="17 joints"):
+        evaluate_oks(*coco)
+
+
+def test_errors_and_plots_of_coco_results_are_refused(coco: tuple[Path, Path], tmp_path: Path) -> None:
+    output = RUNNER.invoke(app, ["eval", *map(str, coco), "--plots", str(tmp_path)])
+    assert isinstance(output.exception, ConfigError)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posetrack.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from posetrack.evaluation import EvaluationResult
+
 _WIDTH_OF_FILES = 140
+_MOST_WORKERS = 4
 
 
 def evaluate(
@@ -27,17 +36,29 @@ def evaluate(
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="Draw curves, bars and switches into this folder.")] = None,
     hota: Annotated[bool, typer.Option(help="Compute HOTA, too.")] = True,
-    workers: Annotated[int, typer.Option(help="Processes that share the sequences.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the sequences; by default one per core, at most four.")
+    ] = None,
 ) -> None:
-    """Compare predictions with a ground truth: AP, MOTA, IDF1, HOTA."""
-    from rich.console import Console
-
+    """Compare predictions with a ground truth: AP, MOTA, IDF1, HOTA; OKS-AP for COCO results."""
     from posetrack import evaluation
     from posetrack.evaluation.error_runs import write_errors
-    from posetrack.evaluation.report import group_table, joint_table, sequence_table, write_csv
+    from posetrack.evaluation.oks_ap import are_coco_results
+    from posetrack.evaluation.report import write_csv
 
+    if are_coco_results(predictions):
+        if csv or errors or plots:
+            raise ConfigError(
+                "--csv, --errors and --plots are for PoseTrack files; COCO results have OKS-AP only."
+            )
+        _print_oks(evaluation.evaluate_oks(ground_truth, predictions), json)
+        return
     result = evaluation.evaluate(
-        ground_truth, predictions, hota=hota, errors=errors is not None or plots is not None, workers=workers
+        ground_truth,
+        predictions,
+        hota=hota,
+        errors=errors is not None or plots is not None,
+        workers=_cores() if workers is None else workers,
     )
     if csv is not None:
         write_csv(csv, result)
@@ -49,12 +70,41 @@ def evaluate(
         write_plots(plots, result)
     if json:
         print(result.to_json().decode())
-        return
-    # a pipe or a file has no width: take one that fits the table
-    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
+    else:
+        _print_tables(result, joints)
+
+
+def _print_tables(result: EvaluationResult, joints: bool) -> None:
+    from posetrack.evaluation.report import group_table, joint_table, sequence_table
+
+    console = _console()
     console.print(sequence_table(result))
     if joints:
         console.print(group_table(result.total))
         console.print(joint_table(result.total))
     if result.unlabelled:
         console.print(f"Without labelled people, and left out: {', '.join(result.unlabelled)}.")
+
+
+def _print_oks(figures: dict[str, float], json: bool) -> None:
+    if json:
+        import orjson
+
+        print(orjson.dumps({"total": figures}, option=orjson.OPT_INDENT_2).decode())
+        return
+    from posetrack.evaluation.report import oks_table
+
+    _console().print(oks_table(figures))
+
+
+def _console() -> Console:
+    """A pipe or a file has no width: take one that fits the tables."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
+
+
+def _cores() -> int:
+    """Cores that this process may use, up to a number beyond which starting processes costs more than it saves."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, _MOST_WORKERS)

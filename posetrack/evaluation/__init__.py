@@ -3,6 +3,7 @@
 from posetrack.evaluation.error_runs import ErrorRun
 from posetrack.evaluation.evaluate import evaluate
 from posetrack.evaluation.joint_names import HOTA_JOINTS, JOINT_NAMES
+from posetrack.evaluation.oks_ap import evaluate_oks
 from posetrack.evaluation.results import EvaluationResult, JointFigures, Scores
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "JointFigures",
     "Scores",
     "evaluate",
+    "evaluate_oks",
 ]

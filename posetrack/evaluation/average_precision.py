@@ -136,24 +136,36 @@ def precision_recall(scores: Doubles, correct: BoolArray, truth_count: int) -> t
     Returns:
         Precision [N] and recall [N] in 0..1; recall is NaN where there is nothing to find.
     """
-    return _curve(correct[np.argsort(scores, kind="stable")[::-1]], truth_count)
+    return _curve(correct[_stable_order(scores)], truth_count)
 
 
 def _of_joint(scores: Doubles, correct: BoolArray, truth_count: int) -> tuple[float, ...]:
+    """AP, AP at best and at worst, precision, recall in percent, and the number of ties that matter."""
     if not len(scores):
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    groups, sizes = np.unique(scores, return_inverse=True, return_counts=True)[1:]
-    right = np.bincount(groups, weights=correct)
-    precision, recall = precision_recall(scores, correct, truth_count)
-    best, worst = (_area(*_curve(correct[np.lexsort((key, -scores))], truth_count)) for key in (~correct, correct))
-    return (
-        100 * _area(precision, recall),
-        100 * best,
-        100 * worst,
-        100 * float(precision[-1]),
-        100 * float(recall[-1]),
-        float(((right > 0) & (right < sizes)).sum()),
-    )
+    order = _stable_order(scores)
+    scores, correct = scores[order], correct[order]
+    precision, recall = _curve(correct, truth_count)
+    area = best = worst = _area(precision, recall)
+    mixed = _mixed_ties(scores, correct)
+    if mixed:
+        best, worst = (
+            _area(*_curve(correct[np.lexsort((key, -scores))], truth_count)) for key in (~correct, correct)
+        )
+    return 100 * area, 100 * best, 100 * worst, 100 * float(precision[-1]), 100 * float(recall[-1]), float(mixed)
+
+
+def _stable_order(scores: Doubles) -> IntArray:
+    return np.argsort(scores, kind="stable")[::-1]
+
+
+def _mixed_ties(scores: Doubles, correct: BoolArray) -> int:
+    """How many scores, sorted, are shared by right and wrong predictions."""
+    starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
+    if len(starts) == len(scores):
+        return 0
+    right = np.add.reduceat(correct, starts, dtype=np.int64)
+    return int(((right > 0) & (right < np.diff(starts, append=len(scores)))).sum())
 
 
 def _curve(correct_in_order: BoolArray, truth_count: int) -> tuple[Doubles, Doubles]:

@@ -84,8 +84,8 @@ class JointTracker:
         self._ever_matched = np.zeros((joints, len(sequence.prediction.track_ids)), dtype=bool)
         self._joint_numbers = np.arange(joints)[:, None]
         self._pairs: list[tuple[IntArray, ...]] = []
+        self._costs: list[Doubles] = []
         self._bookkeeping = np.zeros(joints)
-        self._distances = np.zeros(joints)
 
     def add(self, run: Distances) -> None:
         """Go through a run of frames; runs come in order."""
@@ -108,18 +108,18 @@ class JointTracker:
         kept = near & (before[:, :, None] == tracks)
         kept &= kept.cumsum(axis=1) == 1  # two may remember the same track: the first has it
         free = near & ~kept.any(axis=2, keepdims=True) & ~kept.any(axis=1, keepdims=True)
-        for joint in np.flatnonzero(contested(free)):
-            of_joint = np.ix_(truth.present[rows, joint], prediction.present[columns, joint])
-            free[joint][of_joint] = most_pairs_least_cost(free[joint][of_joint], costs[joint][of_joint])
-        self._note_new(free, costs, objects, tracks)
-        joints, rows_matched, columns_matched = np.nonzero(kept | free)
-        switched = free & (before >= 0)[:, :, None]
-        previous = np.where(switched, before[:, :, None], NO_TRACK)[joints, rows_matched, columns_matched]
-        self._last_track[joints, objects[rows_matched]] = tracks[columns_matched]
-        self._ever_matched[joints, tracks[columns_matched]] = True
-        self._distances += np.where(kept | free, costs, 0).sum(axis=(1, 2))
+        if free.any():
+            for joint in np.flatnonzero(contested(free)):
+                of_joint = np.ix_(truth.present[rows, joint], prediction.present[columns, joint])
+                free[joint][of_joint] = most_pairs_least_cost(free[joint][of_joint], costs[joint][of_joint])
+            self._note_new(free, costs, objects, tracks)
+        joints, row, column = np.nonzero(kept | free)
+        previous = np.where(free[joints, row, column], before[joints, row], NO_TRACK)
+        self._last_track[joints, objects[row]] = tracks[column]
+        self._ever_matched[joints, tracks[column]] = True
         frames = np.full(len(joints), run.frames[number])
-        self._pairs.append((frames, joints, rows[rows_matched], columns[columns_matched], previous))
+        self._pairs.append((frames, joints, rows[row], columns[column], previous))
+        self._costs.append(costs[joints, row, column])
 
     def _note_new(self, new: BoolArray, costs: Doubles, objects: IntArray, tracks: IntArray) -> None:
         """motmetrics' events beside new matches; each counts its distance once more."""
@@ -153,12 +153,14 @@ class JointTracker:
         objects = sequence.truth.present[compared[sequence.truth.frames]].sum(axis=0) + empty
         predicted = sequence.prediction.present[compared[sequence.prediction.frames]].sum(axis=0) + empty
         detections = np.bincount(pairs.joints, minlength=joints)
+        costs = np.concatenate([np.zeros(0), *self._costs])
+        distances = np.bincount(pairs.joints, costs, minlength=joints).astype(np.float64)
         return MotCounts(
             objects=objects,
             misses=objects - detections,
             false_positives=predicted - detections,
             switches=np.bincount(pairs.joints[pairs.previous >= 0], minlength=joints),
             detections=detections,
-            distance_of_events=self._bookkeeping + self._distances,
-            distance_of_matches=self._distances.copy(),
+            distance_of_events=self._bookkeeping + distances,
+            distance_of_matches=distances,
         )

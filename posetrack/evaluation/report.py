@@ -121,6 +121,16 @@ def group_table(scores: Scores) -> Table:
     return table
 
 
+def oks_table(figures: dict[str, float]) -> Table:
+    """COCO's figures of keypoint results, one per row."""
+    table = Table(title="OKS, by pycocotools", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Figure", no_wrap=True)
+    table.add_column("%", justify="right")
+    for name, value in figures.items():
+        table.add_row(name, _percent(value))
+    return table
+
+
 def write_csv(path: Path, result: EvaluationResult) -> None:
     """One line per sequence and joint, and per sequence for all joints; NaN is left empty.
 

@@ -14,11 +14,10 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.evaluation.ignore_regions import remove_ignored
-from posetrack.formats.annotations import Annotations, Doubles
+from posetrack.formats.annotations import MISSING_SCORE, Annotations, Doubles
 from posetrack.types import BoolArray, IntArray
 
 TRACK_ID_LIMIT = 10_000
-MISSING_SCORE = -9999.0
 _HEAD_FRACTION = 0.6
 _CHUNK_ELEMENTS = 2_000_000
 

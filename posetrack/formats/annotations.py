@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.skeletons import POSETRACK
 from posetrack.types import BoolArray, IntArray
 
 EVALUATION_JOINTS = (
@@ -21,6 +22,12 @@ EVALUATION_JOINTS = (
     "head_bottom", "nose", "head_top",
 )  # fmt: skip
 """PoseTrack17's 15 joints: a joint's id is its place here. The official evaluator keeps this order."""
+
+EVALUATION_SLOTS: IntArray = np.array([POSETRACK.index(joint) for joint in EVALUATION_JOINTS])
+"""Slots of these joints in PoseTrack's skeleton."""
+
+MISSING_SCORE = -9999.0
+"""What the official evaluator takes for the score of a joint that has none."""
 
 Polygon = NDArray[np.float64]
 Doubles = NDArray[np.float64]

@@ -73,3 +73,8 @@ def check_unique_ids(path: Path, frames: IntArray, ids: IntArray, where: Where) 
         raise DataFormatError(
             f"{path}, {where(number)}: track id {ids[number]} is given to two people; make them differ in a frame."
         )
+
+
+def number_or_nan(value: Any) -> float:
+    """A number as it is, anything else as NaN."""
+    return float(value) if isinstance(value, int | float) else np.nan

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles
-from posetrack.formats.checks import rows_of_numbers, track_ids
+from posetrack.formats.annotations import EVALUATION_JOINTS, EVALUATION_SLOTS, Annotations, Doubles
+from posetrack.formats.checks import number_or_nan, rows_of_numbers, track_ids
 from posetrack.formats.naming import ImageNaming
 from posetrack.skeleton_conversion import conversion_matrix
 from posetrack.skeletons import POSETRACK, Skeleton
@@ -18,7 +18,6 @@ from posetrack.types import IntArray
 
 _FRAMES_PER_SEQUENCE = 10_000
 _MOT_COLUMNS = 7  # those that are read: frame, id, left, top, width, height, confidence
-_SLOTS = np.array([POSETRACK.index(joint) for joint in EVALUATION_JOINTS])
 
 
 def parse_coco_results(
@@ -61,7 +60,7 @@ def parse_coco_results(
         track_ids(path, [person.get("track_id") for person in people], where),
         xy=xy,
         scores=scores,
-        person_scores=np.array([_number(person.get("score")) for person in people], dtype=np.float64),
+        person_scores=np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64),
     )
 
 
@@ -134,7 +133,7 @@ def _video(
 
 def _in_posetrack(xy: Doubles, scores: Doubles, skeleton: Skeleton) -> tuple[Doubles, Doubles]:
     """Joints [N, K_source, 2] and scores as PoseTrack's evaluated joints: [N, K, 2] and [N, K]."""
-    weights = conversion_matrix(skeleton, POSETRACK).astype(np.float64)[_SLOTS]
+    weights = conversion_matrix(skeleton, POSETRACK).astype(np.float64)[EVALUATION_SLOTS]
     made_of = weights != 0
     least = np.where(made_of, scores[:, None], np.inf).min(axis=2, initial=np.inf)
     there = xy * (scores > 0)[..., None]
@@ -163,7 +162,3 @@ def _frames(path: Path, image_ids: list[Any], ids: list[Any]) -> tuple[IntArray,
     frames = np.array([positions[image_id] for image_id in ids], dtype=np.int64)
     order = np.argsort(frames, kind="stable")
     return frames[order], order
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else np.nan

@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from posetrack.formats.annotations import EVALUATION_JOINTS
+from posetrack.formats.annotations import EVALUATION_SLOTS
 from posetrack.formats.naming import ImageNaming
 from posetrack.formats.pending import PendingFile, output_errors
 from posetrack.skeleton_conversion import convert_poses
@@ -189,10 +189,9 @@ class PoseTrack17Sink(_JsonSink):
 
     @staticmethod
     def _person(poses: Poses, number: int) -> dict[str, Any]:
-        slots = [POSETRACK.index(joint) for joint in EVALUATION_JOINTS]
-        xy = poses.keypoints[number, slots].astype(np.float64).round(3).tolist()
-        scores = poses.keypoint_scores[number, slots].astype(np.float64).round(4).tolist()
-        present = poses.present[number, slots].tolist()
+        xy = poses.keypoints[number, EVALUATION_SLOTS].astype(np.float64).round(3).tolist()
+        scores = poses.keypoint_scores[number, EVALUATION_SLOTS].astype(np.float64).round(4).tolist()
+        present = poses.present[number, EVALUATION_SLOTS].tolist()
         points = [
             {"id": [joint], "x": [x], "y": [y], "score": [score]}
             for joint, ((x, y), score, there) in enumerate(zip(xy, scores, present, strict=True))

@@ -10,7 +10,14 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles, Polygon
-from posetrack.formats.checks import Where, check_unique_ids, member, rows_of_numbers, track_ids
+from posetrack.formats.checks import (
+    Where,
+    check_unique_ids,
+    member,
+    number_or_nan,
+    rows_of_numbers,
+    track_ids,
+)
 from posetrack.formats.posetrack18 import video_of
 from posetrack.types import BoolArray
 
@@ -52,7 +59,7 @@ def parse_posetrack17(path: Path, data: dict[str, Any]) -> list[Annotations]:
             listed=np.array([listing is not None for listing in points], dtype=bool),
             head_boxes=_head_boxes(path, everybody, where),
             boxes=np.full((len(everybody), 4), np.nan),
-            person_scores=np.array([_number(_single(p.get("score"))) for p in everybody], dtype=np.float64),
+            person_scores=np.array([number_or_nan(_single(p.get("score"))) for p in everybody], dtype=np.float64),
             ignore_regions=_ignore_regions(path, entries, images),
         )
     ]
@@ -61,10 +68,6 @@ def parse_posetrack17(path: Path, data: dict[str, Any]) -> list[Annotations]:
 def _single(value: Any) -> Any:
     """The content of a list of one; None for anything else."""
     return value[0] if isinstance(value, list) and len(value) == 1 else None
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else np.nan
 
 
 def _image(path: Path, number: int, entry: Any) -> dict[str, Any]:
@@ -124,7 +127,7 @@ def _joints(
     place = (owners[known], joints[known])
     keypoints[place] = xy[known]
     present[place] = True
-    visibility[place] = np.array([_number(_single(point.get("is_visible"))) for point in flat])[known]
+    visibility[place] = np.array([number_or_nan(_single(point.get("is_visible"))) for point in flat])[known]
     scores[place] = _scores(path, flat, where_point)[known]
     return keypoints, visibility, present, scores
 

@@ -12,7 +12,14 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles, Polygon
-from posetrack.formats.checks import Where, check_unique_ids, member, rows_of_numbers, track_ids
+from posetrack.formats.checks import (
+    Where,
+    check_unique_ids,
+    member,
+    number_or_nan,
+    rows_of_numbers,
+    track_ids,
+)
 from posetrack.types import IntArray
 
 _ALLOWED_JOINTS = (15, 17)
@@ -117,7 +124,7 @@ class _People:
         self._scores = _joint_scores(path, [person.get("scores") for person in people], slots, where)
         self._head_boxes = _boxes(path, "bbox_head", people, where)
         self._boxes = _boxes(path, "bbox", people, where)
-        self._person_scores = np.array([_number(person.get("score")) for person in people], dtype=np.float64)
+        self._person_scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
 
     def video(self, video: str, numbers: IntArray) -> Annotations:
         """The people of one video, whose images are those ``numbers`` of the file's list."""
@@ -163,10 +170,6 @@ def _boxes(path: Path, key: str, people: list[dict[str, Any]], where: Where) -> 
     xywh = rows_of_numbers(path, key, [people[n][key] for n in given], 4, lambda row: where(given[row]))
     boxes[given] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     return boxes
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else np.nan
 
 
 def _ignore_regions(path: Path, images: list[dict[str, Any]]) -> dict[int, list[Polygon]]:

@@ -9,18 +9,14 @@ from typing import Any
 import numpy as np
 import orjson
 
-from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles
+from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, Annotations, Doubles
 from posetrack.formats.json_sinks import PERSON_CATEGORY
 from posetrack.formats.pending import PendingFile
 from posetrack.skeleton_conversion import conversion_matrix
 from posetrack.skeletons import POSETRACK, Skeleton
 from posetrack.types import BoolArray
 
-MISSING_SCORE = -9999.0
-"""Score of a joint that has none, where others of the person have one: as the official evaluator reads it."""
-
 _ALL_PRESENT = 1.0
-_SLOTS = np.array([POSETRACK.index(joint) for joint in EVALUATION_JOINTS])
 
 
 def write_posetrack18(path: Path, videos: Sequence[Annotations]) -> None:
@@ -107,10 +103,12 @@ def _images(video: Annotations) -> Iterator[dict[str, Any]]:
 def _people(video: Annotations) -> Iterator[dict[str, Any]]:
     width = len(POSETRACK)
     triples = np.zeros((len(video), width, 3))
-    triples[:, _SLOTS, :2] = np.where(video.present[..., None], video.keypoints, 0)
-    triples[:, _SLOTS, 2] = flags(video)
+    triples[:, EVALUATION_SLOTS, :2] = np.where(video.present[..., None], video.keypoints, 0)
+    triples[:, EVALUATION_SLOTS, 2] = flags(video)
     scores = np.zeros((len(video), width))
-    scores[:, _SLOTS] = np.where(video.present, np.where(np.isnan(video.scores), MISSING_SCORE, video.scores), 0)
+    scores[:, EVALUATION_SLOTS] = np.where(
+        video.present, np.where(np.isnan(video.scores), MISSING_SCORE, video.scores), 0
+    )
     unscored: BoolArray = np.all(np.isnan(video.scores), axis=1)
     numbers = np.arange(len(video)) - np.searchsorted(video.frames, video.frames)
     for row, (frame, number) in enumerate(zip(video.frames.tolist(), numbers.tolist(), strict=True)):
@@ -173,7 +171,7 @@ def _point(video: Annotations, row: int, joint: int) -> dict[str, Any]:
 
 
 def _results(video: Annotations, skeleton: Skeleton) -> Iterator[dict[str, Any]]:
-    weights = conversion_matrix(POSETRACK, skeleton).astype(np.float64)[:, _SLOTS]
+    weights = conversion_matrix(POSETRACK, skeleton).astype(np.float64)[:, EVALUATION_SLOTS]
     made_of = weights != 0
     there = _all_present(video.present, made_of)
     xy = np.einsum("tk,nkc->ntc", weights, np.where(video.present[..., None], video.keypoints, 0))
