@@ -23,33 +23,45 @@ LAYERS = {
 
 def quads_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
     """The front faces of all tubes; ``view`` [2, 3] is the frame's transform (see ``Handheld``)."""
-    return Quads.concatenate([_quads(tube, camera, view) for tube in tubes])
+    return Quads.concatenate([_quads(tube, camera, view, textured=True) for tube in tubes])
 
 
-def _quads(tube: Tube, camera: Camera, view: Array) -> Quads:
+def outlines_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
+    """The same without attributes and with a quarter of the quads, to find out what is where."""
+    return Quads.concatenate([_quads(tube.thinned(), camera, view, textured=False) for tube in tubes])
+
+
+def _quads(tube: Tube, camera: Camera, view: Array, *, textured: bool) -> Quads:
     pixels, depth = camera.project(tube.vertices)
     pixels = pixels @ view[:, :2].T + view[:, 2]
+    corners = _corners(pixels.astype(np.float32))
+    across, along = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
+    area = across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]
+    front = np.flatnonzero(area != 0 if tube.name == "skirt" else area > 0)  # a skirt shows its inside
+    attributes = np.zeros((len(front), 4, 0), np.float32)
+    if textured:
+        attributes = _corners(_attributes(tube, pixels))[front]
+        attributes[area[front] < 0, :, :3] *= -1
+    nearness = (1 / np.maximum(depth, 0.01)).astype(np.float32)
+    owner = np.repeat(tube.people, len(corners) // max(len(tube.people), 1))[front]
+    return Quads(
+        corners=corners[front],
+        nearness=_corners(nearness[..., None])[front, :, 0],
+        attributes=attributes,
+        owner=owner,
+        layer=np.full(len(owner), LAYERS[tube.name]),
+    )
+
+
+def _attributes(tube: Tube, pixels: Array) -> NDArray[np.float32]:
+    """Normals and places in the stack of atlases, [Q, T, R, S + 1, 5]."""
     level = _mip_level(tube, pixels)
     texture = tube.patch * 0.5 ** level[:, None, None, None] + MIP_ORIGINS[level][:, None, None]
     texture[..., 1] += (tube.people * ATLAS_SIZE)[:, None, None]
     attributes = np.empty((*pixels.shape[:-1], 5), np.float32)
-    attributes[..., :3] = tube.normals
+    attributes[..., :3] = tube.normals()
     attributes[..., 3:] = texture[:, None]
-    corners = _corners(pixels.astype(np.float32))
-    diagonals = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
-    area = diagonals[0][:, 0] * diagonals[1][:, 1] - diagonals[0][:, 1] * diagonals[1][:, 0]
-    front = np.flatnonzero(area != 0 if tube.name == "skirt" else area > 0)  # a skirt shows its inside
-    attributes_at = _corners(attributes)[front]
-    attributes_at[area[front] < 0, :, :3] *= -1
-    owner = np.repeat(tube.people, len(corners) // max(len(tube.people), 1))[front]
-    nearness = (1 / np.maximum(depth, 0.01)).astype(np.float32)
-    return Quads(
-        corners=corners[front],
-        nearness=_corners(nearness[..., None])[front, :, 0],
-        attributes=attributes_at,
-        owner=owner,
-        layer=np.full(len(owner), LAYERS[tube.name]),
-    )
+    return attributes
 
 
 def _mip_level(tube: Tube, pixels: Array) -> NDArray[np.int64]:

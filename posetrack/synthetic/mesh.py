@@ -23,7 +23,7 @@ from posetrack.synthetic.figure import (
     torso_radii,
 )
 from posetrack.synthetic.outfits import Outfit
-from posetrack.synthetic.tubes import Tube, normals_of, patch, ring, sweep
+from posetrack.synthetic.tubes import Tube, patch, ring, sweep
 
 
 class Cast:
@@ -66,7 +66,7 @@ class Cast:
             name=name,
             people=people,
             vertices=vertices,
-            normals=normals_of(vertices, centres),
+            centres=centres,
             patch=patch(name, _ROWS[name] if name in _ROWS else np.arange(float(rows)), segments),
         )
 

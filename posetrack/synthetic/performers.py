@@ -48,17 +48,34 @@ class Performer:
 
     @cached_property
     def _waypoints(self) -> tuple[Array, Array, Array]:
+        """Times [W]; x, z and distance travelled [W, 3]; and the latter's integral over time [W, 3]."""
         times, xs, zs = np.array(self.path).T
-        points = np.stack([xs, zs], axis=-1)
-        steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
-        return times, points, np.concatenate([[0.0], np.cumsum(steps)])
+        steps = np.hypot(np.diff(xs), np.diff(zs))
+        points = np.stack([xs, zs, np.concatenate([[0.0], np.cumsum(steps)])], axis=-1)
+        areas = (points[1:] + points[:-1]) / 2 * np.diff(times)[:, None]
+        return times, points, np.concatenate([np.zeros((1, 3)), np.cumsum(areas, axis=0)])
+
+    def _on_path(self, time_s: float) -> Array:
+        """float [3]: x, z and distance travelled, on the straight lines between waypoints."""
+        times, points, _ = self._waypoints
+        return np.array([np.interp(time_s, times, points[:, axis]) for axis in range(3)])
+
+    def _smoothed(self, time_s: float) -> Array:
+        """float [3]: the mean of ``_on_path`` over 0.6 s, which rounds turns and softens starts."""
+        times, points, integrals = self._waypoints
+
+        def integral(until: float) -> Array:
+            before = max(int(np.searchsorted(times, until, side="right")) - 1, 0)
+            mean = (points[before] + self._on_path(until)) / 2
+            area: Array = integrals[before] + (until - times[before]) * mean
+            return area
+
+        mean: Array = (integral(time_s + _LOOK_S) - integral(time_s - _LOOK_S)) / (2 * _LOOK_S)
+        return mean
 
     def position(self, time_s: float) -> Array:
-        """float [2]: x and z on the ground, metres; turns are rounded by averaging over 0.6 s."""
-        times, points, _ = self._waypoints
-        around = time_s + _LOOK_S * np.linspace(-1, 1, 7)
-        xs, zs = (np.interp(around, times, points[:, axis]).mean() for axis in (0, 1))
-        return np.array([xs, zs])
+        """float [2]: x and z on the ground, metres."""
+        return self._smoothed(time_s)[:2]
 
     def heading(self, time_s: float) -> float:
         """Radians; of the movement, or of the standing person."""
@@ -73,11 +90,10 @@ class Performer:
         """float [28], see ``anatomy.ANGLES``."""
         if self.frozen_posture is not None:
             return np.array(self.frozen_posture)
-        times, _, lengths = self._waypoints
         speed = float(np.hypot(*self._velocity(time_s)))
         walking = _smoothstep(0.1, 0.7, speed)
         running = _smoothstep(0.85 * _RUNNING_M_PER_S, 1.15 * _RUNNING_M_PER_S, speed)
-        travelled = float(np.interp(time_s, times, lengths)) / (self.outfit.stature_m * self.vigour)
+        travelled = float(self._smoothed(time_s)[2]) / (self.outfit.stature_m * self.vigour)
         stride = _WALK_STRIDE + running * (_RUN_STRIDE - _WALK_STRIDE)
         cycle = travelled / stride + self.phase
         still = ON_THE_SPOT[self.standing](time_s + 3 * self.phase, self.vigour)
@@ -87,11 +103,14 @@ class Performer:
         return still + walking * (moving - still)
 
     def _velocity(self, time_s: float) -> Array:
-        return (self.position(time_s + _LOOK_S) - self.position(time_s - _LOOK_S)) / (2 * _LOOK_S)
+        """float [2], metres per second: the derivative of ``position``."""
+        change = self._on_path(time_s + _LOOK_S) - self._on_path(time_s - _LOOK_S)
+        velocity: Array = change[:2] / (2 * _LOOK_S)
+        return velocity
 
     def _last_direction(self, time_s: float) -> float:
         times, points, _ = self._waypoints
-        steps = np.diff(points, axis=0)
+        steps = np.diff(points[:, :2], axis=0)
         moved = np.flatnonzero((np.hypot(steps[:, 0], steps[:, 1]) > 0.05) & (times[:-1] <= time_s))
         step = steps[moved[-1]] if len(moved) else steps[0] if len(steps) else np.array([0.0, -1.0])
         return float(np.arctan2(step[0], step[1]))

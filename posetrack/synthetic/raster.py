@@ -28,7 +28,7 @@ class Quads:
     Attributes:
         corners: float32 [F, 4, 2], pixels.
         nearness: float32 [F, 4], inverse depth of the corners, 1 / metres (affine on the screen).
-        attributes: float32 [F, 4, 5]: normal x, y, z; texture x, y.
+        attributes: float32 [F, 4, 5]: normal x, y, z; texture x, y ([F, 4, 0] if not to be shaded).
         owner: int64 [F], the object that the quad belongs to.
         layer: int64 [F] below ``LAYER_COUNT``; surfaces of one layer do not run through each other.
     """

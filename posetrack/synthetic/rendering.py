@@ -11,7 +11,7 @@ import numpy as np
 from posetrack.synthetic.anatomy import POSTURE_SIZE, Array, Skeletons, pose_bodies
 from posetrack.synthetic.atlas import paint, paint_column
 from posetrack.synthetic.backdrops import paint_backdrop
-from posetrack.synthetic.drawing import quads_of
+from posetrack.synthetic.drawing import outlines_of, quads_of
 from posetrack.synthetic.mesh import Cast
 from posetrack.synthetic.raster import rasterize
 from posetrack.synthetic.scene import Scene, Shot
@@ -92,7 +92,7 @@ class _Stage:
         everyone = observe(
             joints @ view[:, :2].T + view[:, 2],
             depths,
-            quads_of([tube.thinned() for tube in moment.tubes], camera, view),
+            outlines_of(moment.tubes, camera, view),
             np.concatenate([heads.min(axis=(1, 2, 3)), heads.max(axis=(1, 2, 3))], axis=-1),
             (camera.width, camera.height),
         )

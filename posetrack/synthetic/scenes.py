@@ -29,7 +29,7 @@ def crossing(seed: int = 0, size: Size = _SIZE) -> Scene:
     depths = (5.2, 6.0, 6.9, 7.8)
     paths = [
         ((0.5, side * reach, depth), (5.5, -side * reach, depth))
-        for depth, side, reach in zip(depths, (1, -1, 1, -1), (2.1, 2.4, 2.8, 3.2), strict=True)
+        for depth, side, reach in zip(depths, (1, -1, 1, -1), (2.3, 2.6, 2.0, 2.2), strict=True)
     ]
     return _scene("crossing", seed, (_shot(seed, size, "street", _walkers(seed, paths), seconds=6.0),))
 
@@ -39,9 +39,9 @@ def occlusion(seed: int = 0, size: Size = _SIZE) -> Scene:
     people = _walkers(
         seed,
         [
-            ((0.5, -2.6, 6.4), (5.0, 1.2, 6.4)),
+            ((0.5, -2.6, 6.4), (3.6, 0.2, 6.4)),
             ((0.0, 1.35, 5.4),),
-            ((0.5, 2.9, 7.6), (5.0, -0.4, 7.6)),
+            ((0.5, 3.2, 7.6), (3.4, 1.0, 7.6)),
         ],
     )
     pillar = Column(x=-0.75, z=5.2, radius=0.33, height=4.5, colour=(0.62, 0.60, 0.56), seed=seed)

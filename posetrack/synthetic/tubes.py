@@ -24,14 +24,14 @@ class Tube:
         name: Of the part.
         people: int [Q], which of the P people.
         vertices: float [Q, T, R, S + 1, 3], world; T = 2 for parts that come in pairs.
-        normals: float [Q, T, R, S + 1, 3], outward.
+        centres: float [Q, T, R, 3], the rings' middles.
         patch: float [R, S + 1, 2], place in the texture atlas, texels of the finest level.
     """
 
     name: str
     people: NDArray[np.int64]
     vertices: Array
-    normals: Array
+    centres: Array
     patch: Array
 
     def thinned(self) -> Tube:
@@ -42,9 +42,21 @@ class Tube:
             name=self.name,
             people=self.people,
             vertices=self.vertices[:, :, pick[0], pick[1]],
-            normals=self.normals[:, :, pick[0], pick[1]],
+            centres=self.centres[:, :, rows],
             patch=self.patch[pick],
         )
+
+    def normals(self) -> Array:
+        """float [Q, T, R, S + 1, 3]: outward unit normals, by central differences on the grid."""
+        along = np.gradient(self.vertices, axis=-3)
+        around = np.empty_like(self.vertices)
+        around[..., 1:-1, :] = self.vertices[..., 2:, :] - self.vertices[..., :-2, :]
+        around[..., 0, :] = around[..., -1, :] = self.vertices[..., 1, :] - self.vertices[..., -2, :]
+        normals = cross(around, along)
+        outward = np.einsum("...i,...i->...", normals, self.vertices - self.centres[..., None, :])
+        normals *= np.where(outward < 0, -1.0, 1.0)[..., None]
+        normals /= np.sqrt(np.einsum("...i,...i->...", normals, normals))[..., None] + 1e-12
+        return normals
 
 
 def column_tube(column: Column, owner: int) -> Tube:
@@ -58,7 +70,7 @@ def column_tube(column: Column, owner: int) -> Tube:
         name="column",
         people=np.array([owner]),
         vertices=swept,
-        normals=normals_of(swept, centres[None, None]),
+        centres=centres[None, None],
         patch=patch("torso", up, 20),
     )
 
@@ -77,19 +89,6 @@ def sweep(centres: Array, across: Array, ahead: Array, radii: Array, ring: Array
     forward = (radii[..., 1, None] * ring[:, 1])[..., None] * ahead[..., None, :]
     swept: Array = centres[..., None, :] + sideways + forward
     return swept
-
-
-def normals_of(vertices: Array, centres: Array) -> Array:
-    """Outward unit normals by central differences on the grid; caps point away from the axis."""
-    along = np.gradient(vertices, axis=-3)
-    around = np.empty_like(vertices)
-    around[..., 1:-1, :] = vertices[..., 2:, :] - vertices[..., :-2, :]
-    around[..., 0, :] = around[..., -1, :] = vertices[..., 1, :] - vertices[..., -2, :]
-    normals = cross(around, along)
-    outward = np.einsum("...i,...i->...", normals, vertices - centres[..., None, :])
-    normals *= np.where(outward < 0, -1.0, 1.0)[..., None]
-    normals /= np.sqrt(np.einsum("...i,...i->...", normals, normals))[..., None] + 1e-12
-    return normals
 
 
 def cross(a: Array, b: Array) -> Array:
