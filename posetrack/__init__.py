@@ -1,5 +1,7 @@
 """posetrack: footage of several people becomes identified, tracked body poses.
 
+In short (more in the README)::
+
     import posetrack
 
     tracker = posetrack.PoseTracker()
@@ -17,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from posetrack.evaluation import evaluate as evaluate
-    from posetrack.runner import run as run
     from posetrack.pose_tracker import PoseTracker as PoseTracker
+    from posetrack.runner import run as run
     from posetrack.skeletons import POSETRACK as POSETRACK
     from posetrack.types import Boxes as Boxes
     from posetrack.types import Frame as Frame

@@ -98,24 +98,27 @@ POSETRACK = Skeleton(
 )
 """PoseTrack18: 17 slots in file order, 15 in use (its ears are placeholders)."""
 
+_COCO_FACE = (
+    ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
+)  # fmt: skip
+
 COCO = Skeleton(
     name="coco",
     joints=("nose", "left_eye", "right_eye", "left_ear", "right_ear", *_LIMB_JOINTS),
-    limbs=(
-        ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
-        *_TRUNK, *_ARMS_AND_LEGS,
-    ),  # fmt: skip
+    limbs=(*_COCO_FACE, *_TRUNK, *_ARMS_AND_LEGS),
     sigmas=(0.026, 0.025, 0.025, 0.035, 0.035, *_LIMB_SIGMAS),
 )
 """COCO keypoints: 17 joints."""
 
+_LSP_JOINTS = (
+    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
+    "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+    "head_bottom", "head_top",
+)  # fmt: skip
+
 LSP = Skeleton(
     name="lsp",
-    joints=(
-        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
-        "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
-        "head_bottom", "head_top",
-    ),  # fmt: skip
+    joints=_LSP_JOINTS,
     limbs=(("head_bottom", "head_top"), *_TRUNK, *_ARMS_AND_LEGS),
     sigmas=(0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.062, 0.072, 0.079, 0.079, 0.072, 0.062, 0.079, 0.06),
 )

@@ -97,7 +97,7 @@ def test_a_network_learns_the_dots(dots: DataSource, tmp_path: Path) -> None:
     task = PoseTask(
         training(dots, augmentation=Augmentation(scale=0, rotation_deg=0, flip=0, recolour=False, degrade=0))
     )
-    schedule = Schedule(epochs=25, learning_rate=3e-3, warmup_iterations=0, weight_average_decay=0.5)
+    schedule = Schedule(epochs=40, learning_rate=3e-3, warmup_iterations=0, weight_average_decay=0.5)
     rows = train(task, schedule, tmp_path / "out", Silent())
     assert rows[-1]["loss_heatmap"] < 0.5 * rows[0]["loss_heatmap"]
     loaded, architecture = load_pose_network(tmp_path / "out" / "last.safetensors")
