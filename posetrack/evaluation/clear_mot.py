@@ -82,7 +82,6 @@ class JointTracker:
         self._last_track = np.full((joints, len(sequence.truth.track_ids)), NO_TRACK)
         self._last_owner = np.full((joints, len(sequence.prediction.track_ids)), NO_TRACK)
         self._ever_matched = np.zeros((joints, len(sequence.prediction.track_ids)), dtype=bool)
-        self._joint_numbers = np.arange(joints)[:, None]
         self._pairs: list[tuple[IntArray, ...]] = []
         self._costs: list[Doubles] = []
         self._bookkeeping = np.zeros(joints)
@@ -146,7 +145,7 @@ class JointTracker:
         A frame with nobody on one side counts one object, one miss and one false positive for each joint,
         however many people there are.
         """
-        sequence, joints = self._sequence, len(self._joint_numbers)
+        sequence, joints = self._sequence, len(self._bookkeeping)
         pairs = self.pairs()
         compared = sequence.compared & (np.arange(len(sequence)) < tracked_frames(sequence))
         empty = int((~sequence.compared)[: tracked_frames(sequence)].sum())

@@ -74,10 +74,6 @@ class Side:
         scores = self.source.scores[self.rows]
         return np.where(np.isnan(scores), MISSING_SCORE, scores)
 
-    def place(self, people: IntArray) -> IntArray:
-        """int64: number of each of the given people (rows of this side) within its frame."""
-        return people - self.starts[self.frames[people]]
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Sequence:
