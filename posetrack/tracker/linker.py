@@ -79,7 +79,8 @@ class FlowLinker:
         seen = seen.replace(track_ids=ids)
         tracks = tracks.seen(rows, seen[columns]).born(seen[born])
         self._tracks = tracks[tracks.gaps <= self._max_gap_frames]
-        kept = (queue.ages < self._queue_frames) & np.isin(queue.seen.track_ids, self._tracks.ids)
+        kept = (queue.ages < self._queue_frames) | (queue.newest & self._coasting)
+        kept &= np.isin(queue.seen.track_ids, self._tracks.ids)
         self._queue = queue[kept].pushed(seen[ids != UNLINKED])
         track_ids = np.empty_like(ids)
         track_ids[order] = ids
@@ -120,24 +121,28 @@ class FlowLinker:
             return *self._matching(similarity, floor), np.zeros(len(poses), np.bool_)
         similarity = np.maximum(similarity, best_oks(tracks.bodies, poses, tracks.ids, floor))
         rows, columns = self._matching(similarity, floor)
-        more_rows, more_columns, doubtful = self._recovered(tracks, poses, rows, columns)
+        more_rows, more_columns, doubtful = self._recovered(queue, tracks, poses, rows, columns)
         return np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns]), doubtful
 
     def _recovered(
-        self, tracks: Tracks, poses: Poses, rows: IntArray, columns: IntArray
+        self, queue: Queue, tracks: Tracks, poses: Poses, rows: IntArray, columns: IntArray
     ) -> tuple[IntArray, IntArray, BoolArray]:
         """Further matches, of lost tracks that have none with poses that have none (see the class)."""
         config = self._config
         lost = np.setdiff1d(np.flatnonzero(tracks.gaps > 1), rows)
         free = np.setdiff1d(np.arange(len(poses)), columns)
-        bodies, left = tracks.bodies[lost], poses[free]
+        ids, left = tracks.ids[lost], poses[free]
         growth = 1 + config.recovery_growth_per_frame * (tracks.gaps[lost] - 1)
         falloff = np.minimum(config.recovery_falloff * growth, config.max_recovery_falloff).astype(np.float32)
-        similarity = best_oks(bodies, left, bodies.track_ids, config.min_similarity, falloff)
+        last = queue.carried[queue.newest & np.isin(queue.carried.track_ids, ids)]
+        similarity = np.maximum(
+            best_oks(tracks.bodies[lost], left, ids, config.min_similarity, falloff),
+            best_oks(last, left, ids, config.min_similarity, falloff[np.searchsorted(ids, last.track_ids)]),
+        )
         possible = similarity >= config.min_similarity
         clear = left.present.sum(axis=1) >= config.min_recovery_joints
-        # As a density over the plane: a track that could be anywhere is a weaker claim on a place.
-        claim = np.where(possible & clear, similarity / np.square(falloff)[:, None], 0)
+        # As a density along the way that people walk: whoever could be anywhere has less of a claim to a place.
+        claim = np.where(possible & clear, similarity / falloff[:, None], 0)
         more_rows, more_columns = self._matching(claim, 0)
         doubtful = np.zeros(len(poses), np.bool_)
         doubtful[free] = possible.any(axis=0) & ~clear

@@ -39,6 +39,13 @@ class Queue:
         """bool [E]: seen in the previous frame."""
         return np.equal(self.ages, 1)
 
+    @property
+    def newest(self) -> BoolArray:
+        """bool [E]: the last pose of its track."""
+        newest = np.zeros(len(self.ages), np.bool_)
+        newest[np.unique(self.seen.track_ids, return_index=True)[1]] = True
+        return newest
+
     def __getitem__(self, chosen: BoolArray) -> Queue:
         """The chosen stored poses."""
         return Queue(self.seen[chosen], self.carried[chosen], self.ages[chosen])
