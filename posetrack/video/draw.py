@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from posetrack.errors import ConfigError
 from posetrack.skeletons import Skeleton
-from posetrack.types import UNLINKED, BoolArray, FloatArray, Frame, Image, IntArray, Poses
+from posetrack.types import UNLINKED, FloatArray, Frame, Image, IntArray, Poses
 from posetrack.video.faces import blur_faces
 from posetrack.video.palette import OUTLINE, SIDES, Rgb, person_colour, readable_on
 from posetrack.video.trails import Trails
@@ -79,13 +79,12 @@ class Annotator:
     def draw(self, frame: Frame, poses: Poses) -> Image:
         """A copy of the frame's image, uint8 [H, W, 3] RGB, with the people drawn in."""
         config, image = self._config, frame.image.copy()
-        seen = (poses.keypoint_scores > 0) & (poses.keypoint_scores >= config.min_joint_score)
-        seen &= np.isfinite(poses.keypoints).all(axis=-1)
+        poses = _drawable(poses, config.min_joint_score)
         thickness = line_thickness(poses.boxes, image.shape[0])
         if config.blur_faces:
-            blur_faces(image, poses, config.min_joint_score)
+            blur_faces(image, poses)
         if config.trails:
-            self._trails.add(frame.time_s, poses, seen)
+            self._trails.add(frame.time_s, poses)
             for track_id, lines in self._trails.lines().items():
                 _polylines(
                     image, [_fixed(line) for line in lines], person_colour(track_id), _trail_thickness(image)
@@ -93,12 +92,21 @@ class Annotator:
         if config.boxes:
             _draw_boxes(image, poses, thickness)
         if config.skeletons:
-            points = _fixed(np.where(seen[..., None], poses.keypoints, 0))
-            _draw_limbs(image, poses.skeleton, points, seen, thickness)
-            _draw_joints(image, poses.track_ids, points, seen, thickness)
+            _draw_limbs(image, poses, thickness)
+            _draw_joints(image, poses, thickness)
         if config.labels:
             _draw_labels(image, poses)
         return image
+
+
+def _drawable(poses: Poses, min_joint_score: float) -> Poses:
+    """The same people, without the joints that are not to be drawn; all coordinates are finite and not too far."""
+    seen = (poses.keypoint_scores >= min_joint_score) & np.isfinite(poses.keypoints).all(axis=-1)
+    return poses.replace(
+        boxes=np.clip(np.nan_to_num(poses.boxes), -_FARTHEST, _FARTHEST),
+        keypoints=np.clip(np.where(seen[..., None], poses.keypoints, 0), -_FARTHEST, _FARTHEST),
+        keypoint_scores=np.where(seen, poses.keypoint_scores, 0),
+    )
 
 
 def line_thickness(boxes: FloatArray, frame_height: int) -> IntArray:
@@ -116,12 +124,12 @@ def _trail_thickness(image: Image) -> int:
     return max(1, int(image.shape[0]) // 300)
 
 
-def _draw_limbs(image: Image, skeleton: Skeleton, points: Points, seen: BoolArray, thickness: IntArray) -> None:
+def _draw_limbs(image: Image, poses: Poses, thickness: IntArray) -> None:
     """All limbs of one thickness in one call for each side, over dark ones that are a little thicker."""
-    slots = skeleton.limb_slots
-    person, limb = np.nonzero(seen[:, slots].all(axis=-1))
-    ends = points[person[:, None], slots[limb]]
-    thick, side = thickness[person], _limb_sides(skeleton)[limb]
+    slots = poses.skeleton.limb_slots
+    person, limb = np.nonzero(poses.present[:, slots].all(axis=-1))
+    ends = _fixed(poses.keypoints[person[:, None], slots[limb]])
+    thick, side = thickness[person], _limb_sides(poses.skeleton)[limb]
     for width in np.unique(thick).tolist():
         _polylines(image, list(ends[thick == width]), OUTLINE, width + 2)
     for width in np.unique(thick).tolist():
@@ -129,17 +137,17 @@ def _draw_limbs(image: Image, skeleton: Skeleton, points: Points, seen: BoolArra
             _polylines(image, list(ends[(thick == width) & (side == number)]), colour, width)
 
 
-def _draw_joints(image: Image, track_ids: IntArray, points: Points, seen: BoolArray, thickness: IntArray) -> None:
+def _draw_joints(image: Image, poses: Poses, thickness: IntArray) -> None:
     """Dots in the person's colour: closed lines through one point have a round end there."""
-    dots = points[:, :, None]
-    for person, (track_id, width) in enumerate(zip(track_ids.tolist(), thickness.tolist(), strict=True)):
-        chosen = list(dots[person, seen[person]])
+    dots, present = _fixed(poses.keypoints)[:, :, None], poses.present
+    for person, (track_id, width) in enumerate(zip(poses.track_ids.tolist(), thickness.tolist(), strict=True)):
+        chosen = list(dots[person, present[person]])
         if chosen:
             cv2.polylines(image, chosen, True, person_colour(track_id), 2 * width, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _draw_boxes(image: Image, poses: Poses, thickness: IntArray) -> None:
-    corners = _fixed(np.nan_to_num(poses.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)))
+    corners = _fixed(poses.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2))
     for box, track_id, width in zip(corners, poses.track_ids.tolist(), thickness.tolist(), strict=True):
         cv2.polylines(image, [box], True, person_colour(track_id), width, cv2.LINE_AA, _SUBPIXEL_BITS)
 
@@ -149,7 +157,7 @@ def _draw_labels(image: Image, poses: Poses) -> None:
     height, width = image.shape[:2]
     scale = max(1, round(height / 25))
     for box, track_id in zip(poses.boxes.tolist(), poses.track_ids.tolist(), strict=True):
-        if track_id == UNLINKED or not np.isfinite(box).all():
+        if track_id == UNLINKED:
             continue
         label = _label(track_id, scale)[:height, :width]
         label_height, label_width = label.shape[:2]
@@ -182,8 +190,8 @@ def _limb_sides(skeleton: Skeleton) -> IntArray:
 
 
 def _fixed(points: FloatArray) -> Points:
-    """Finite points as OpenCV draws them between pixels: int32 with fractional bits."""
-    return np.asarray(np.rint(np.clip(points, -_FARTHEST, _FARTHEST) * 2**_SUBPIXEL_BITS), np.int32)
+    """Points as OpenCV draws them between pixels: int32 with fractional bits."""
+    return np.asarray(np.rint(points * 2**_SUBPIXEL_BITS), np.int32)
 
 
 def _polylines(image: Image, lines: list[Points], colour: Rgb, thickness: int) -> None:

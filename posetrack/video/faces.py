@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray, FloatArray, Image, IntArray, Poses
+from posetrack.types import FloatArray, Image, IntArray, Poses
 
 _FACE_JOINTS = ("nose", "head_top", "left_eye", "right_eye", "left_ear", "right_ear")
 _NECK = ("head_bottom",)
@@ -25,21 +25,20 @@ _LARGEST_PER_BODY = 0.6  # whatever the joints say
 _PER_BOX_WIDTH = 0.4  # if none does: then it is taken to be at the top of the box
 
 
-def heads(poses: Poses, min_joint_score: float) -> FloatArray:
+def heads(poses: Poses) -> FloatArray:
     """Where the heads are.
 
     Args:
         poses: N people.
-        min_joint_score: Joints below it do not count.
 
     Returns:
         float32 [N, 3]: x and y of the centre, and radius, of a circle that covers the head, in pixels.
         Without joints of the head (the neck alone does not count) it lies at the top of the box.
     """
-    seen = _reliable(poses, _FACE_JOINTS, min_joint_score)
-    has_face = np.asarray(seen.any(axis=1), np.bool_)
-    seen = np.column_stack((seen, _reliable(poses, _NECK, min_joint_score) & has_face[:, None]))
-    xy = poses.keypoints[:, _slots(poses.skeleton, _FACE_JOINTS + _NECK)]
+    face, neck = _slots(poses.skeleton, _FACE_JOINTS), _slots(poses.skeleton, _NECK)
+    has_face = np.asarray(poses.present[:, face].any(axis=1), np.bool_)
+    slots = np.concatenate((face, neck))
+    seen, xy = poses.present[:, slots] & has_face[:, None], poses.keypoints[:, slots]
     low = np.where(seen[..., None], xy, np.inf).min(axis=1, initial=np.inf)
     high = np.where(seen[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
     low[~has_face] = high[~has_face] = 0
@@ -50,7 +49,7 @@ def heads(poses: Poses, min_joint_score: float) -> FloatArray:
         (
             _PER_EXTENT * np.hypot(*(high - low).T),
             np.where(seen.sum(axis=1) > 1, _PER_BODY, _PER_BODY_LONE_JOINT) * body,
-            _PER_SHOULDERS * _shoulder_width(poses, min_joint_score),
+            _PER_SHOULDERS * _shoulder_width(poses),
         )
     )
     known = np.column_stack(((low + high) / 2, np.minimum(radius, _LARGEST_PER_BODY * body)))
@@ -60,10 +59,10 @@ def heads(poses: Poses, min_joint_score: float) -> FloatArray:
     return np.where(has_face[:, None], known, assumed).astype(np.float32)
 
 
-def blur_faces(image: Image, poses: Poses, min_joint_score: float) -> None:
+def blur_faces(image: Image, poses: Poses) -> None:
     """Make the faces in an image (uint8 [H, W, 3]) unrecognisable, in place."""
     height, width = image.shape[:2]
-    for x, y, radius in heads(poses, min_joint_score).tolist():
+    for x, y, radius in heads(poses).tolist():
         left, right = max(0, math.floor(x - radius)), min(width, math.ceil(x + radius) + 1)
         top, bottom = max(0, math.floor(y - radius)), min(height, math.ceil(y + radius) + 1)
         if left >= right or top >= bottom:
@@ -76,19 +75,13 @@ def blur_faces(image: Image, poses: Poses, min_joint_score: float) -> None:
         np.copyto(region, smooth, where=inside[..., None].astype(bool))
 
 
-def _reliable(poses: Poses, joints: tuple[str, ...], min_joint_score: float) -> BoolArray:
-    """bool [N, J]: which of these joints (those that the skeleton has) are there and good enough."""
-    scores = poses.keypoint_scores[:, _slots(poses.skeleton, joints)]
-    return (scores > 0) & (scores >= min_joint_score)
-
-
-def _shoulder_width(poses: Poses, min_joint_score: float) -> FloatArray:
+def _shoulder_width(poses: Poses) -> FloatArray:
     """float32 [N]; 0 where it is not known."""
     slots = _slots(poses.skeleton, _SHOULDERS)
     if len(slots) < 2:
         return np.zeros(len(poses), np.float32)
     left, right = poses.keypoints[:, slots].transpose(1, 0, 2)
-    known = _reliable(poses, _SHOULDERS, min_joint_score).all(axis=1)
+    known = poses.present[:, slots].all(axis=1)
     return np.where(known, np.hypot(*(left - right).T), 0).astype(np.float32)
 
 

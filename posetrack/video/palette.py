@@ -31,7 +31,7 @@ def person_colour(track_id: int) -> Rgb:
     if track_id == UNLINKED:
         return _NOBODY
     hue = (track_id * _GOLDEN_RATIO) % 1
-    saturation, value = ((0.75, 1.0), (0.9, 0.75), (0.45, 1.0))[track_id // 8 % 3]
+    saturation, value = ((0.75, 1.0), (1.0, 0.9), (0.95, 0.7))[track_id // 8 % 3]
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 

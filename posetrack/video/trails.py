@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
+from posetrack.types import UNLINKED, FloatArray, IntArray, Poses
 
 _ANCHORS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
 """Pairs of joints whose middle is followed, best first. Each has a line of its own, else it would zigzag."""
@@ -31,23 +31,22 @@ class Trails:
         self._length_s = length_s
         self._moments: deque[_Moment] = deque()
 
-    def add(self, time_s: float, poses: Poses, seen: BoolArray) -> None:
+    def add(self, time_s: float, poses: Poses) -> None:
         """Append a frame.
 
         Args:
             time_s: Its time; if it does not come after the one before, everything is forgotten first.
             poses: N people; those without an id leave no trail.
-            seen: bool [N, K]: joints to be trusted.
         """
         if self._moments and time_s <= self._moments[-1].time_s:
             self.reset()
-        linked = poses.track_ids != UNLINKED
-        xy = np.where(seen[linked][..., None], poses.keypoints[linked], np.nan)
+        poses = poses[poses.track_ids != UNLINKED]
+        xy = np.where(poses.present[..., None], poses.keypoints, np.nan)
         anchors = np.full((len(xy), len(_ANCHORS), 2), np.nan, np.float32)
         for number, pair in enumerate(_ANCHORS):
             if all(joint in poses.skeleton.joints for joint in pair):
                 anchors[:, number] = xy[:, [poses.skeleton.index(joint) for joint in pair]].mean(axis=1)
-        self._moments.append(_Moment(time_s, poses.track_ids[linked], anchors))
+        self._moments.append(_Moment(time_s, poses.track_ids, anchors))
         while self._moments[0].time_s < time_s - self._length_s:
             self._moments.popleft()
 
