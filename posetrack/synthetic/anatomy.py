@@ -33,7 +33,7 @@ ANGLES = {
     "elbows": slice(21, 23),  # left and right, flexion
     "knees": slice(23, 25),
     "ankles": slice(25, 27),  # upward
-    "lift": slice(27, 28),  # clearance of the lowest sole, in statures; not an angle
+    "lift": slice(27, 28),  # clearance of the lowest point, in statures; not an angle
 }
 POSTURE_SIZE = 28
 
@@ -43,6 +43,7 @@ UPPER_ARM, FOREARM = 0.174, 0.148
 PELVIS_TO_WAIST, WAIST_TO_SHOULDERS, SHOULDERS_TO_NECK = 0.10, 0.190, 0.042
 HEEL_BACK, BALL_FORWARD, TOE_FORWARD = 0.032, 0.075, 0.112
 NOSE_UP, NOSE_FORWARD, HEAD_UP = 0.063, 0.071, 0.143
+_FLESH = 0.025  # around every joint; less than between ankle and sole
 _SHOULDER_RISE = 0.028  # how far the shoulder joint climbs when the arm points straight up
 
 
@@ -50,7 +51,7 @@ def posture(lift: float = 0.0, **degrees: tuple[float, ...]) -> Array:
     """A posture vector [28] in radians; what is not named stands upright with hanging arms.
 
     Args:
-        lift: Clearance of the lower foot above the ground, in statures (jumps).
+        lift: Clearance of the lowest point above the ground, in statures (jumps).
         degrees: One entry of ``ANGLES`` each, in degrees.
     """
     vector = np.zeros(POSTURE_SIZE)
@@ -163,7 +164,7 @@ def pose_bodies(stature: Array, postures: Array, positions: Array, headings: Arr
         headings: float [P], radians; 0 walks away from the camera, pi / 2 to the viewer's right.
 
     Returns:
-        The bodies, lowest sole at ``lift`` above the ground.
+        The bodies, their lowest point at ``lift`` above the ground.
     """
     scale = stature[:, None]
     by_side = postures[:, 9:21].reshape(-1, 4, 3)
@@ -198,7 +199,7 @@ def pose_bodies(stature: Array, postures: Array, positions: Array, headings: Arr
     joints = np.concatenate([np.stack([nose, neck, crown], axis=1), pairs], axis=1)
     ground = np.zeros((len(stature), 3))
     ground[:, [0, 2]] = positions
-    ground[:, 1] = postures[:, 27] * stature - _lowest_sole(ankles, feet, scale)
+    ground[:, 1] = postures[:, 27] * stature - _lowest_point(joints, ankles, feet, scale)
     return Skeletons(
         stature=stature,
         joints=joints + ground[:, None],
@@ -214,9 +215,10 @@ def pose_bodies(stature: Array, postures: Array, positions: Array, headings: Arr
     )
 
 
-def _lowest_sole(ankles: Array, feet: Array, scale: Array) -> Array:
-    """float [P]: height of the lowest of the heels and toes."""
-    heels = _offset(feet, 0.0, -ANKLE_HEIGHT * scale, -HEEL_BACK * scale)
-    toes = _offset(feet, 0.0, -ANKLE_HEIGHT * scale, TOE_FORWARD * scale)
-    lowest: Array = np.minimum((ankles + heels)[..., 1], (ankles + toes)[..., 1]).min(axis=1)
+def _lowest_point(joints: Array, ankles: Array, feet: Array, scale: Array) -> Array:
+    """float [P]: height of the lowest of heels, toes, and all joints with some flesh around them."""
+    heels = ankles + _offset(feet, 0.0, -ANKLE_HEIGHT * scale, -HEEL_BACK * scale)
+    toes = ankles + _offset(feet, 0.0, -ANKLE_HEIGHT * scale, TOE_FORWARD * scale)
+    soles = np.concatenate([heels[..., 1], toes[..., 1]], axis=1)
+    lowest: Array = np.minimum(soles.min(axis=1), (joints[..., 1] - _FLESH * scale).min(axis=1))
     return lowest

@@ -53,7 +53,7 @@ class Backdrop:
         ground = 0.42 * sky * np.array([1.05, 1.0, 0.9])
         return Light(
             azimuth=float(rng.uniform(0, 2 * np.pi)) if indoor else float(np.pi + rng.uniform(-1.9, 1.9)),
-            elevation=float(rng.uniform(0.9, 1.3) if indoor else rng.uniform(0.45, 1.1)),
+            elevation=float(rng.uniform(0.9, 1.3) if indoor else rng.uniform(0.6, 1.15)),
             sun=_triple(sun),
             sky=_triple(sky),
             ground=_triple(ground),

@@ -190,14 +190,15 @@ _ATHLETIC = (
 )  # fmt: skip
 
 
+_ATHLETIC_SPREAD = np.radians(
+    [12, 7, 6, 14, 8, 8, 22, 12, 8, *[22, 18, 28] * 2, *[12, 7, 8] * 2, 22, 22, 12, 12, 10, 10]
+)
+
+
 def athletic(rng: np.random.Generator) -> Array:
-    """A random energetic pose: a blend of two of a dozen, each side on its own, with every angle disturbed."""
-
-    def draw() -> Array:
-        chosen = _ATHLETIC[rng.integers(len(_ATHLETIC))]
-        return mirrored(chosen) if rng.random() < 0.5 else chosen
-
-    first, second = draw(), draw()
+    """A random energetic pose: a blend of two of a dozen, with every angle disturbed; one in seven tumbles."""
+    first, second = (_ATHLETIC[k] for k in rng.integers(len(_ATHLETIC), size=2))
+    first, second = (mirrored(pose) if rng.random() < 0.5 else pose for pose in (first, second))
     vector = first + rng.uniform(0, 0.6) * (second - first)
     spread = np.radians(
         [12, 7, 6, 14, 8, 8, 22, 12, 8, *[22, 18, 28] * 2, *[12, 7, 8] * 2, 22, 22, 12, 12, 10, 10]
@@ -205,4 +206,7 @@ def athletic(rng: np.random.Generator) -> Array:
     vector[:27] += rng.normal(0, 1, 27) * spread
     vector[21:25] = np.clip(vector[21:25], 0.0, 2.5)
     vector[9:15] = np.clip(vector[9:15], -1.2, 3.1)
+    if rng.random() < 1 / 7:
+        vector[1:3] += rng.uniform(-np.pi, np.pi, 2) * (1.0, 0.4)
+        vector[27] += rng.uniform(0, 0.5)
     return vector

@@ -16,7 +16,7 @@ from posetrack.synthetic.mesh import Cast
 from posetrack.synthetic.raster import rasterize
 from posetrack.synthetic.scene import Scene, Shot
 from posetrack.synthetic.shading import film_curve, illuminate, lookup, resolve, to_display
-from posetrack.synthetic.shadows import cast_shadows
+from posetrack.synthetic.shadows import Casters, cast_shadows
 from posetrack.synthetic.truth import Truth, annotatable, observe
 from posetrack.synthetic.tubes import Tube, column_tube
 from posetrack.types import Frame, Image
@@ -128,7 +128,7 @@ class _Painter:
         camera, view = self._shot.camera, moment.view
         size = (camera.width, camera.height)
         image = self._backdrop(view, size)
-        cast_shadows(image, moment.bodies, camera, view, self._light)
+        cast_shadows(image, Casters(moment.bodies, self._shot.columns), camera, view, self._light)
         fragments = rasterize(quads_of(moment.tubes, camera, view), size)
         albedo = lookup(self._atlases, fragments.attributes[:, 3:5])
         colours = to_display(illuminate(fragments.attributes[:, :3], albedo, self._light))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from posetrack.synthetic.anatomy import Array, Skeletons
 from posetrack.synthetic.camera import Camera
+from posetrack.synthetic.outfits import Column
 from posetrack.synthetic.shading import Light
 from posetrack.types import Image
 
@@ -20,14 +23,31 @@ _SEGMENTS = (
 _DETAIL = 0.25  # shadows are drawn at a quarter of the resolution and blurred
 
 
-def cast_shadows(image: Image, bodies: Skeletons, camera: Camera, view: Array, light: Light) -> None:
-    """Darken the ground of ``image`` (uint8 [H, W, 3], in place) where limbs hide the sun, and under feet."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Casters:
+    """What throws shadows.
+
+    Attributes:
+        bodies: People.
+        columns: Things.
+    """
+
+    bodies: Skeletons
+    columns: tuple[Column, ...]
+
+
+def cast_shadows(image: Image, casters: Casters, camera: Camera, view: Array, light: Light) -> None:
+    """Darken the ground of ``image`` (uint8 [H, W, 3], in place) where the sun is hidden, and under feet."""
+    bodies = casters.bodies
     size = (int(camera.width * _DETAIL) + 1, int(camera.height * _DETAIL) + 1)
     sun = np.zeros((size[1], size[0]), np.uint8)
     contact = np.zeros_like(sun)
     for start, end, radius in _SEGMENTS:
         ends = np.stack([bodies.joint(start), bodies.joint(end)], axis=1)
         _draw(sun, _on_ground(ends, light), radius * bodies.stature, camera, view)
+    for column in casters.columns:
+        ends = np.array([[[column.x, 0.0, column.z], [column.x, column.height, column.z]]])
+        _draw(sun, _on_ground(ends, light), np.array([column.radius]), camera, view)
     for side in range(2):
         ankles = bodies.limb_joints("ankle")[:, side]
         toes = ankles + 0.1 * bodies.stature[:, None] * bodies.feet[:, side, :, 2]
