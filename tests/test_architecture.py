@@ -18,7 +18,7 @@ LAYERS = [
     {"pipeline", "training"},
     {"presets"},
     {"pose_tracker", "demo"},
-    {"runner"},
+    {"runner", "benchmark"},
     {"cli"},
     {"__main__"},
 ]

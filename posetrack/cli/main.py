@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from posetrack import __version__
+from posetrack.cli.benchmark import benchmark
 from posetrack.cli.convert import convert
 from posetrack.cli.demo import demo
 from posetrack.cli.eval import evaluate
@@ -29,6 +30,7 @@ app.command("run")(run)
 app.command("demo")(demo)
 app.command("eval")(evaluate)
 app.command("convert")(convert)
+app.command("benchmark")(benchmark)
 app.add_typer(train, name="train")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -54,6 +54,7 @@ def evaluate(
     hota: bool = True,
     errors: bool = False,
     workers: int = 1,
+    sequences: Collection[str] | None = None,
 ) -> EvaluationResult:
     """Compare predictions with a ground truth, as the official PoseTrack evaluator does.
 
@@ -63,6 +64,7 @@ def evaluate(
         hota: Compute HOTA, too.
         errors: List every error, too.
         workers: Processes that share the sequences.
+        sequences: Of a folder of ground truths, only these files (names without .json); None: all.
 
     Returns:
         Figures per joint, per sequence and in total.
@@ -78,9 +80,8 @@ def evaluate(
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}.")
     wanted = _Wanted(hota, errors)
-    pairs = [
-        (truth, prediction, wanted) for truth, prediction in pair_files(Path(ground_truth), Path(predictions))
-    ]
+    files = pair_files(Path(ground_truth), Path(predictions), sequences)
+    pairs = [(truth, prediction, wanted) for truth, prediction in files]
     if workers == 1 or len(pairs) == 1:
         return _combined(chain.from_iterable(map(_evaluate_pair, pairs)), Path(ground_truth))
     with ProcessPoolExecutor(min(workers, len(pairs))) as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from posetrack.errors import DataFormatError
@@ -9,11 +10,13 @@ from posetrack.formats.annotations import Annotations
 from posetrack.formats.reading import read_annotations
 
 
-def pair_files(ground_truth: Path, predictions: Path) -> list[tuple[Path, Path]]:
+def pair_files(
+    ground_truth: Path, predictions: Path, names: Collection[str] | None = None
+) -> list[tuple[Path, Path]]:
     """Ground-truth files with their predictions, by name; either side may be a folder or a file.
 
     A folder's predictions have the names of the ground truth's files; others are ignored. Two files belong
-    together whatever their names.
+    together whatever their names. ``names`` (without .json) chooses from a folder of ground truths.
 
     Raises:
         DataFormatError: something is missing.
@@ -23,7 +26,7 @@ def pair_files(ground_truth: Path, predictions: Path) -> list[tuple[Path, Path]]
             raise DataFormatError(f"{path}: there is no such file or folder; check the path.")
     if ground_truth.is_file():
         return [(ground_truth, predictions if predictions.is_file() else _named(predictions, ground_truth))]
-    truths = sorted(ground_truth.glob("*.json"))
+    truths = [path for path in sorted(ground_truth.glob("*.json")) if names is None or path.stem in names]
     if not truths:
         raise DataFormatError(
             f"{ground_truth}: the folder has no .json files; name the folder with the annotations."

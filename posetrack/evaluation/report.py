@@ -64,6 +64,9 @@ _HEADINGS = {
     "false_positives": "False",
     "switches": "Switches",
 }
+TOTAL_HEADINGS = {**_HEADINGS, "AP": "mAP"}
+"""Figures' names in tables of totals, where they differ from those in the files."""
+
 _SEQUENCE_FIGURES = ("AP", "MOTA", "MOTP", "MOT_precision", "MOT_recall", "IDF1", "HOTA")
 _SEQUENCE_COUNTS = ("misses", "false_positives", "switches")
 
@@ -74,8 +77,7 @@ def sequence_table(result: EvaluationResult) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("Sequence", no_wrap=True)
     for name in ("Frames", *figures, *_SEQUENCE_COUNTS):
-        heading = "mAP" if name == "AP" else _HEADINGS.get(name, name)
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(TOTAL_HEADINGS.get(name, name), justify="right", no_wrap=True)
     for scores in (*result.sequences.values(), result.total):
         if scores is result.total:
             table.add_section()
@@ -83,7 +85,7 @@ def sequence_table(result: EvaluationResult) -> Table:
         table.add_row(
             scores.name,
             str(scores.frames),
-            *(_percent(totals[name].total) for name in figures),
+            *(percent(totals[name].total) for name in figures),
             *(f"{counts[name].sum():,}" for name in _SEQUENCE_COUNTS),
             style="bold" if scores is result.total else None,
         )
@@ -99,10 +101,10 @@ def joint_table(scores: Scores) -> Table:
         table.add_column(_HEADINGS.get(name, name), justify="right", no_wrap=True)
     for joint in (joint for _, joints in _GROUPS for joint in joints):
         number = JOINT_NAMES.index(joint)
-        cells = [_percent(figure.joints[number]) for figure in figures.values()]
+        cells = [percent(figure.joints[number]) for figure in figures.values()]
         table.add_row(joint, *cells, *(f"{count[number]:,}" for count in counts.values()))
     table.add_section()
-    totals = [_percent(figure.total) for figure in figures.values()]
+    totals = [percent(figure.total) for figure in figures.values()]
     table.add_row("total", *totals, *(f"{count.sum():,}" for count in counts.values()), style="bold")
     return table
 
@@ -117,7 +119,7 @@ def group_table(scores: Scores) -> Table:
     for name in ("AP", "MOTA"):
         figure = figures_of(scores)[name]
         means = [sum(figure[joint] for joint in joints) / len(joints) for _, joints in _GROUPS]
-        table.add_row(name, *map(_percent, means), _percent(figure.total))
+        table.add_row(name, *map(percent, means), percent(figure.total))
     return table
 
 
@@ -127,7 +129,7 @@ def oks_table(figures: dict[str, float]) -> Table:
     table.add_column("Figure", no_wrap=True)
     table.add_column("%", justify="right")
     for name, value in figures.items():
-        table.add_row(name, _percent(value))
+        table.add_row(name, percent(value))
     return table
 
 
@@ -156,7 +158,8 @@ def _csv_rows(scores: Scores) -> Iterator[list[str | int]]:
     yield [scores.name, "total", scores.frames, *totals, *(int(count.sum()) for count in counts)]
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """With one decimal; NaN is a dash."""
     return "-" if math.isnan(value) else f"{value:.1f}"
 
 

@@ -1,0 +1,136 @@
+"""``posetrack benchmark``: the paper's table, on a PoseTrack tree."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posetrack.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from posetrack.benchmark import BenchmarkRow
+    from posetrack.pose_tracker import PoseTracker
+    from posetrack.presets import Preset
+
+_PROPAGATIONS = {"off": False, "on": True}
+_WIDTH_OF_FILES = 140
+_rows = partial(typer.Option, rich_help_panel="Rows of the table (options may be given several times)")
+
+
+def benchmark(
+    layout: Annotated[str, typer.Argument(help="posetrack18 or posetrack17.")],
+    root: Annotated[Path, typer.Argument(help="Folder that holds annotations/SPLIT/*.json and images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the predictions.")] = Path("benchmark"),
+    split: Annotated[str, typer.Option(help="val or train.")] = "val",
+    sequences: Annotated[
+        list[str] | None, typer.Option(help="Only this annotation file (may be given several times).")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many sequences.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Track finished sequences again.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead of a table.")] = False,
+    propagation: Annotated[list[str] | None, _rows(help="Joint propagation: on (default) or off.")] = None,
+    similarity: Annotated[list[str] | None, _rows(help="bbox, pose, flow or multi-flow (default).")] = None,
+    matching: Annotated[list[str] | None, _rows(help="greedy (default) or hungarian.")] = None,
+    all_rows: Annotated[bool, _rows("--all", help="All combinations: sixteen rows.")] = False,
+    preset: Annotated[str, typer.Option(help="Networks and settings that go together.")] = "lite",
+    score_threshold: Annotated[float | None, typer.Option(help="Detected boxes below it are dropped.")] = None,
+    min_joint_score: Annotated[
+        float | None, typer.Option(help="Joints below it are missing in the predictions.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    threads: Annotated[int, typer.Option(help="Processor threads of each network; 0: half of them.")] = 0,
+) -> None:
+    """Track a PoseTrack tree's images with each setting, evaluate, and print the paper's table.
+
+    Predictions go to OUTPUT/LAYOUT_SPLIT/SETTING/ under the official names; finished sequences are not tracked
+    again.
+    """
+    from posetrack.benchmark import BenchmarkConfig, Setting, run_benchmark
+    from posetrack.presets import Changes, customised, get_preset
+    from posetrack.tracker.matching import MATCHINGS
+    from posetrack.tracker.similarity import SIMILARITIES
+
+    if all_rows:
+        if propagation or similarity or matching:
+            raise ConfigError("--all takes every row; leave out --propagation, --similarity and --matching.")
+        propagation, similarity, matching = list(_PROPAGATIONS), list(SIMILARITIES), list(MATCHINGS)
+    rows = product(map(_switch, propagation or ["on"]), similarity or ["multi-flow"], matching or ["greedy"])
+    settings = [
+        Setting(propagation=on, similarity=alike, matching=matched) for on, alike, matched in dict.fromkeys(rows)
+    ]
+    changes = Changes(score_threshold=score_threshold, min_joint_score=min_joint_score)
+    config = BenchmarkConfig(
+        layout=layout, split=split, sequences=tuple(sequences or ()), limit=limit, output=output,
+        overwrite=overwrite, preset=customised(get_preset(preset), changes),
+    )  # fmt: skip
+
+    def tracker(chosen: Preset) -> PoseTracker:
+        from posetrack.pose_tracker import PoseTracker
+
+        return PoseTracker(chosen, device=device, threads=threads)
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading")
+        results = run_benchmark(
+            root,
+            config,
+            settings=settings,
+            tracker=tracker,
+            observer=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
+        )
+    if json:
+        _print_json(results)
+        return
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
+    console.print(_table(results, f"{layout} {split}"))
+    for row in results:
+        console.print(f"{row.setting.name}: {row.predictions}", soft_wrap=True)
+
+
+def _switch(text: str) -> bool:
+    if text not in _PROPAGATIONS:
+        raise ConfigError(f"--propagation is {text!r}; give on or off.")
+    return _PROPAGATIONS[text]
+
+
+def _table(rows: list[BenchmarkRow], title: str) -> Table:
+    """Settings as rows, in the paper's columns and a few more."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from posetrack.evaluation.report import TOTAL_HEADINGS, figures_of, percent
+
+    columns = ("AP", "MOTA", "MOTP", "MOTP_clean", "MOT_precision", "MOT_recall", "IDF1", "HOTA")
+    sequences = len(rows[0].result.sequences)
+    table = Table(title=f"{title}, {sequences} sequence{'s' * (sequences > 1)}", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("Propagation", "Similarity", "Matching"):
+        table.add_column(heading, no_wrap=True)
+    for name in columns:
+        table.add_column(TOTAL_HEADINGS.get(name, name), justify="right", no_wrap=True)
+    table.add_column("Switches", justify="right", no_wrap=True)
+    for row in rows:
+        figures = figures_of(row.result.total)
+        table.add_row(
+            "on" if row.setting.propagation else "off",
+            row.setting.similarity,
+            row.setting.matching,
+            *(percent(figures[name].total) for name in columns),
+            f"{row.result.total.mot.switches.sum():,}",
+        )
+    return table
+
+
+def _print_json(rows: list[BenchmarkRow]) -> None:
+    import orjson
+
+    print(orjson.dumps({"rows": [row.as_dict() for row in rows]}, option=orjson.OPT_INDENT_2).decode())
