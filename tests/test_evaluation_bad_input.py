@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import posetrack
 from posetrack.cli.main import main
@@ -99,6 +102,25 @@ BROKEN_18: dict[str, tuple[str, Callable[[Any], Any], list[str]]] = {
     ),
 }
 
+BROKEN_18 |= {
+    "huge track id": (PREDICTION, lambda d: person(d).update(track_id=2**70), ["frame 1", "track id"]),
+    "huge coordinate": (PREDICTION, lambda d: person(d)["keypoints"].__setitem__(0, 10**400), ["frame 1", "1000"]),
+    "list as coordinate": (
+        PREDICTION,
+        lambda d: person(d)["keypoints"].__setitem__(0, [7]),
+        ["frame 1", "has [7]"],
+    ),
+    "list as image id": (PREDICTION, lambda d: d["images"][1].update(id=[1]), [PREDICTION, "image 1", "'id'"]),
+    "list as person's image": (PREDICTION, lambda d: d["annotations"][3].update(image_id=[1]), ["annotation 3"]),
+    "person is text": (PREDICTION, lambda d: d["annotations"].__setitem__(3, "me"), ["annotation 3", "image_id"]),
+    "null in a score": (PREDICTION, lambda d: person(d)["scores"].__setitem__(0, None), ["frame 1", "scores"]),
+    "region nowhere": (
+        TRUTH,
+        lambda d: d["images"][1].update(ignore_regions_x=[[0, 9, None]], ignore_regions_y=[[0, 9, 5]]),
+        [TRUTH, "frame 1", "ignore_regions"],
+    ),
+}
+
 BROKEN_17: dict[str, tuple[str, Callable[[Any], Any], list[str]]] = {
     "prediction frame missing": (PREDICTION, lambda d: d["annolist"].pop(), [PREDICTION, "2 frames"]),
     "track id missing": (PREDICTION, lambda d: rect(d).pop("track_id"), [PREDICTION, "frame 1", "track_id"]),
@@ -118,6 +140,18 @@ BROKEN_17: dict[str, tuple[str, Callable[[Any], Any], list[str]]] = {
     "no head box": (TRUTH, lambda d: rect(d).pop("x1"), [TRUTH, "frame 1", "x1"]),
     "no people": (PREDICTION, lambda d: d["annolist"][1].pop("annorect"), ["frame 1", "annorect"]),
     "no image": (PREDICTION, lambda d: d["annolist"][1].pop("image"), ["frame 1", "image"]),
+    "joint without id": (
+        PREDICTION,
+        lambda d: rect(d)["annopoints"][0]["point"][0].pop("id"),
+        ["frame 1", "'id'", "0 to 14"],
+    ),
+    "region nowhere": (
+        TRUTH,
+        lambda d: d["annolist"][1].update(
+            ignore_regions=[{"point": [{"x": [v], "y": [v]} for v in (0, 9, float("nan"))]}]
+        ),
+        [TRUTH, "frame 1", "ignore_regions"],
+    ),
     "region without points": (
         TRUTH,
         lambda d: d["annolist"][1].update(ignore_regions=[{}]),
@@ -164,6 +198,36 @@ def test_json_of_another_kind(tmp_path: Path, content: str) -> None:
     write(tmp_path)
     (tmp_path / PREDICTION).write_text(content)
     check_message(tmp_path, [PREDICTION, "PoseTrack18"])
+
+
+VALUES = [None, True, -1, 1.5, 2**70, 10**400, float("nan"), float("inf"), "", "x", [], [1], [None], {}, {"a": 1}]
+
+
+def places(data: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where in a tree of lists and objects there is something; of lists only the first and the last."""
+    keys = list(data) if isinstance(data, dict) else [0, -1] if isinstance(data, list) and data else []
+    for key in keys:
+        yield (*above, key)
+        yield from places(data[key], (*above, key))
+
+
+@pytest.mark.parametrize("form", [write_posetrack18, write_posetrack17])
+@pytest.mark.parametrize("file", [TRUTH, PREDICTION])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_somewhere_is_evaluated_or_refused_in_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, form: Callable[..., None], file: str, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("case")
+    write(folder, form)
+    content = json.loads((folder / file).read_text())
+    *above, key = data.draw(st.sampled_from(list(places(content))))
+    reduce(lambda part, name: part[name], above, content)[key] = data.draw(st.sampled_from(VALUES))
+    (folder / file).write_text(json.dumps(content))
+    try:
+        posetrack.evaluate(folder / TRUTH, folder / PREDICTION)
+    except DataFormatError as error:
+        assert str(folder) in str(error) and str(error).endswith(".") and "\n" not in str(error)
 
 
 def test_missing_paths(tmp_path: Path) -> None:

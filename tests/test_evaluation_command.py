@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,6 +130,9 @@ def test_oks_ap_falls_with_the_share_of_people_found_and_with_distance(coco: tup
         ({"keypoints": [1, 2, 3]}, "51 numbers"),
         ({"score": None}, "score"),
         ({"image_id": 99}, "no image 99"),
+        ({"image_id": [1]}, "no image"),
+        ({"score": float("nan")}, "score"),
+        ({"keypoints": [10**400] * 51}, "51 numbers"),
         ({"keypoints": None}, "keypoints"),
     ],
 )
@@ -139,6 +144,34 @@ def test_broken_coco_results_are_one_sentence(
     coco[1].write_text(json.dumps(results))
     with pytest.raises(DataFormatError, match=f"result 3.*{words}"):
         evaluate_oks(*coco)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["annotations"][3].update(bbox=[1, 2, 3]), "annotation 3.*bbox.*4 numbers"),
+        (lambda d: d["annotations"][3].update(image_id={}), "annotation 3.*no image"),
+        (lambda d: d["images"][2].update(id=[]), "image 2.*'id'"),
+        (lambda d: d["categories"].__setitem__(0, 3), "17 joints"),
+        (lambda d: d["categories"][0].update(keypoints=3), "17 joints"),
+    ],
+)
+def test_broken_coco_truths_are_one_sentence(
+    coco: tuple[Path, Path], change: Callable[[Any], Any], words: str
+) -> None:
+    data = json.loads(coco[0].read_text())
+    change(data)
+    coco[0].write_text(json.dumps(data))
+    with pytest.raises(DataFormatError, match=words):
+        evaluate_oks(*coco)
+
+
+def test_the_first_person_counts_though_its_id_is_0(coco: tuple[Path, Path]) -> None:
+    data = json.loads(coco[0].read_text())
+    for number, person in enumerate(data["annotations"]):
+        person["id"] = number
+    coco[0].write_text(json.dumps(data))
+    assert evaluate_oks(*coco)["AP"] == pytest.approx(100)
 
 
 def test_joints_of_no_known_skeleton_have_no_oks(coco: tuple[Path, Path]) -> None:

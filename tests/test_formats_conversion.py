@@ -128,7 +128,11 @@ def test_boxes_of_mot_text_are_the_extent_of_the_joints_where_there_are_none(tmp
     [
         ("a.txt", "1,2,three", "MOTChallenge"),
         ("a.txt", "0,1,2,3,4,5,1", "frames must lie"),
+        ("a.txt", "1,7,2,3,4,5,1\n1,7,2,3,4,5,1", "frame 1: track id 7 is given to two"),
+        ("a.txt", "1.5,7,2,3,4,5,1", "whole numbers"),
+        ("a.txt", "99999999999,7,2,3,4,5,1", "whole numbers of at most 1000000"),
         ("a.json", '[{"image_id": 1, "keypoints": [1, 2]}]', "numbers"),
+        ("a.json", '[{"image_id": [1]}]', "image_id"),
         ("a.json", "[3]", "COCO results"),
         ("a.json", '[{"image_id": 1, "keypoints": ' + str([0] * 51) + "}]", "track_id"),
         ("a.json", "{}", "PoseTrack18"),

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.checks import member
+from posetrack.formats.annotations import Doubles
+from posetrack.formats.checks import member, number_or_nan, rows_of_numbers
 from posetrack.formats.reading import load_json
 from posetrack.skeletons import COCO as COCO_SKELETON
 from posetrack.skeletons import POSETRACK, Skeleton
@@ -47,19 +48,25 @@ def evaluate_oks(ground_truth: str | PathLike[str], results: str | PathLike[str]
     truth_path, results_path = Path(ground_truth), Path(results)
     truth, people = load_json(truth_path), load_json(results_path)
     skeleton = _skeleton(truth_path, truth)
-    images = {image.get("id") for image in truth["images"] if isinstance(image, dict)}
-    _check_people(truth_path, "annotation", truth["annotations"], len(skeleton), images)
-    _check_people(results_path, "result", people, len(skeleton), images)
-    truth["annotations"] = [_complete(person) for person in truth["annotations"]]
-    return dict(zip(FIGURES, _measure(truth, people, skeleton), strict=True))
+    images = _image_ids(truth_path, truth["images"])
+    joints = _joints(truth_path, "annotation", truth["annotations"], len(skeleton), images)
+    _joints(results_path, "result", people, len(skeleton), images)
+    _check_scores(results_path, people)
+    data = {
+        "images": [{"id": image_id} for image_id in images],
+        "annotations": _complete(truth_path, truth["annotations"], joints),
+        "categories": [{"id": _PERSON, "name": "person"}],
+    }
+    return dict(zip(FIGURES, _measure(data, people, skeleton), strict=True))
 
 
 def _skeleton(path: Path, truth: Any) -> Skeleton:
     for key in ("images", "annotations", "categories"):
         member(path, truth, key, list)
-    names = next((tuple(c.get("keypoints", ())) for c in truth["categories"] if c.get("name") == "person"), ())
+    categories = [category for category in truth["categories"] if isinstance(category, dict)]
+    names = next((c.get("keypoints") for c in categories if c.get("name") == "person"), None)
     for skeleton in (COCO_SKELETON, POSETRACK):
-        if names == skeleton.joints:
+        if names == list(skeleton.joints):
             return skeleton
     raise DataFormatError(
         f"{path}: the category 'person' names neither COCO's nor PoseTrack's 17 joints; "
@@ -67,41 +74,57 @@ def _skeleton(path: Path, truth: Any) -> Skeleton:
     )
 
 
-def _check_people(path: Path, what: str, people: list[Any], joints: int, images: set[Any]) -> None:
-    """Every person has its joints and an image of the ground truth, and every result a score."""
+def _image_ids(path: Path, images: list[Any]) -> dict[Any, None]:
+    ids: dict[Any, None] = {}
+    for number, image in enumerate(images):
+        if not isinstance(image, dict) or not isinstance(image.get("id"), int | float | str):
+            raise DataFormatError(f"{path}: image {number} has no 'id'; give it a number.")
+        ids[image["id"]] = None
+    return ids
+
+
+def _joints(path: Path, what: str, people: list[Any], joints: int, images: dict[Any, None]) -> Doubles:
+    """float64 [N, K, 3]: everybody's joints. Everybody is of an image of the ground truth."""
     for number, person in enumerate(people):
-        keypoints = person.get("keypoints") if isinstance(person, dict) else None
-        numbers = keypoints if isinstance(keypoints, list) else []
-        if len(numbers) != 3 * joints or not all(isinstance(value, int | float) for value in numbers):
+        image_id = person.get("image_id") if isinstance(person, dict) else None
+        if not isinstance(image_id, int | float | str) or image_id not in images:
             raise DataFormatError(
-                f"{path}, {what} {number}: 'keypoints' must hold {3 * joints} numbers; correct it."
+                f"{path}, {what} {number}: the ground truth has no image {image_id}; these people are of others."
             )
-        if what == "result" and not isinstance(person.get("score"), int | float):
-            raise DataFormatError(f"{path}, {what} {number}: there is no 'score'; add the person's.")
-        if person.get("image_id") not in images:
-            raise DataFormatError(
-                f"{path}, {what} {number}: the ground truth has no image {person.get('image_id')}; "
-                "these people are of other images."
-            )
+    rows = [person.get("keypoints") for person in people]
+    return rows_of_numbers(path, "keypoints", rows, 3 * joints, lambda n: f"{what} {n}").reshape(-1, joints, 3)
 
 
-def _complete(person: dict[str, Any]) -> dict[str, Any]:
-    """With the fields that pycocotools needs and PoseTrack leaves out."""
-    _, _, width, height = person.get("bbox") or _extent(person["keypoints"])
-    return {
-        "area": width * height,
-        "iscrowd": 0,
-        "num_keypoints": sum(flag > 0 for flag in person["keypoints"][2::3]),
-        "bbox": [0, 0, width, height],
-        **person,
-        "category_id": _PERSON,
-    }
+def _check_scores(path: Path, people: list[dict[str, Any]]) -> None:
+    for number, person in enumerate(people):
+        if not np.isfinite(number_or_nan(person.get("score"))):
+            raise DataFormatError(f"{path}, result {number}: there is no number 'score'; add the person's.")
 
 
-def _extent(keypoints: list[float]) -> list[float]:
-    there = np.array(keypoints).reshape(-1, 3)
-    there = there[there[:, 2] > 0, :2]
-    return [0, 0, *np.ptp(there, axis=0).tolist()] if len(there) else [0, 0, 0, 0]
+def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list[dict[str, Any]]:
+    """What pycocotools needs of a ground truth, with the fields that PoseTrack leaves out."""
+    there = joints[..., 2] > 0
+    extents = [
+        np.ptp(xy[shown], axis=0) if shown.any() else np.zeros(2) for xy, shown in zip(joints, there, strict=True)
+    ]
+    rows = [
+        person.get("bbox") or [0, 0, *extent[:2].tolist()] for person, extent in zip(people, extents, strict=True)
+    ]
+    boxes = rows_of_numbers(path, "bbox", rows, 4, lambda number: f"annotation {number}")
+    areas = [number_or_nan(person.get("area")) for person in people]
+    return [
+        {
+            "id": number + 1,  # pycocotools takes 0 for nobody
+            "image_id": person["image_id"],
+            "category_id": _PERSON,
+            "keypoints": person["keypoints"],
+            "num_keypoints": int(there[number].sum()),
+            "bbox": boxes[number].tolist(),
+            "area": float(np.prod(boxes[number, 2:])) if np.isnan(areas[number]) else areas[number],
+            "iscrowd": int(bool(person.get("iscrowd"))),
+        }
+        for number, person in enumerate(people)
+    ]
 
 
 def _measure(truth: dict[str, Any], people: list[dict[str, Any]], skeleton: Skeleton) -> list[float]:
@@ -112,9 +135,10 @@ def _measure(truth: dict[str, Any], people: list[dict[str, Any]], skeleton: Skel
         return [0.0] * len(FIGURES)
     with redirect_stdout(StringIO()):  # pycocotools reports its progress there
         index = COCO()
-        index.dataset = {**truth, "categories": [{"id": _PERSON, "name": "person"}]}
+        index.dataset = truth
         index.createIndex()
-        found = index.loadRes([{**person, "category_id": _PERSON} for person in people])
+        fields = ("image_id", "keypoints", "score")
+        found = index.loadRes([{**{key: p[key] for key in fields}, "category_id": _PERSON} for p in people])
         evaluation = COCOeval(index, found, "keypoints")
         evaluation.params.kpt_oks_sigmas = skeleton.oks_sigmas.astype(np.float64)
         evaluation.evaluate()

@@ -167,9 +167,10 @@ def _padded_distances(sequence: Sequence, frames: IntArray) -> Distances:
         _padded_joints(sequence.prediction, prediction),
     )
     difference = xy_truth[..., None] - xy_prediction[..., None, :]
-    np.square(difference, out=difference)
-    values = np.sqrt(difference[0] + difference[1])
-    with np.errstate(divide="ignore", invalid="ignore"):  # a head of size 0 is infinitely far from everything
+    # a head of size 0, and what is beyond all bounds, is infinitely far from everything
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        np.square(difference, out=difference)
+        values = np.sqrt(difference[0] + difference[1])
         values /= sequence.head_sizes[truth][:, None, :, None]
     values[np.isnan(values)] = np.inf
     return Distances(frames=frames, values=values, truth=truth, prediction=prediction)

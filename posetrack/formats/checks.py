@@ -10,10 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import Polygon
 from posetrack.types import IntArray
 
 Where = Callable[[int], str]
 """Names the frame of the n-th object of a list, for messages."""
+
+_HUGE = 10**300
+_ID_LIMIT = 2**31
+_LONGEST_QUOTE = 40
 
 
 def member(path: Path, data: Any, key: str, kind: type) -> Any:
@@ -31,32 +36,56 @@ def rows_of_numbers(path: Path, name: str, rows: Sequence[Any], width: int, wher
     """float64 [len(rows), width]; ``DataFormatError`` names the first row that is no list of ``width`` numbers."""
     try:
         array = np.array(rows, dtype=np.float64).reshape(len(rows), -1 if rows else width)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.zeros((len(rows), 0))
     if array.shape[1] != width:
-        number = next((n for n, row in enumerate(rows) if not _is_row(row, width)), 0)
-        found = f"{len(rows[number])} of them" if isinstance(rows[number], list) else f"{rows[number]!r}"
+        wrong = ((n, found) for n, row in enumerate(rows) if (found := _wrong(row, width)) is not None)
+        number, found = next(wrong, (0, "something else"))
         raise DataFormatError(
             f"{path}, {where(number)}: '{name}' must hold {width} numbers, but has {found}; correct this entry."
         )
     if not np.isfinite(array).all():
         number = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise DataFormatError(
-            f"{path}, {where(number)}: '{name}' holds a value that is no finite number; "
-            "leave the joint out, or give it real coordinates."
+            f"{path}, {where(number)}: '{name}' holds a value that is no finite number; correct this entry, or "
+            "leave it out."
         )
     return array
 
 
-def _is_row(row: Any, width: int) -> bool:
-    return isinstance(row, list) and len(row) == width and all(isinstance(value, int | float) for value in row)
+def _wrong(row: Any, width: int) -> str | None:
+    """What a row that should have ``width`` numbers has instead, in a few words; None if it has them."""
+    if not isinstance(row, list):
+        return _short(row)
+    if len(row) != width:
+        return f"{len(row)}"
+    return next((_short(value) for value in row if not is_number(value)), None)
+
+
+def is_number(value: Any) -> bool:
+    """Whether numpy can take it for a float64 (None becomes NaN, which is found later)."""
+    return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < _HUGE)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
+
+
+def polygon(points: Sequence[Any]) -> Polygon:
+    """float64 [V, 2] of V pairs of numbers; ``TypeError``, ``ValueError`` or ``OverflowError`` if they are not."""
+    array = np.array(points, dtype=np.float64).reshape(-1, 2)
+    if not np.isfinite(array).all():
+        raise ValueError("a corner is nowhere")
+    return array
 
 
 def track_ids(path: Path, values: Sequence[Any], where: Where) -> IntArray:
     """int64 [N]; missing ids are an error, as is anything that is no whole number."""
     for number, value in enumerate(values):
-        if type(value) is not int and not (isinstance(value, float) and value.is_integer()):
-            found = "no 'track_id'" if value is None else f"the track id {value!r}"
+        whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+        if not whole or abs(value) >= _ID_LIMIT:
+            found = "no 'track_id'" if value is None else f"the track id {_short(value)}"
             raise DataFormatError(
                 f"{path}, {where(number)}: a person has {found}; give everybody a whole number "
                 "(the same one in all frames)."
@@ -77,4 +106,4 @@ def check_unique_ids(path: Path, frames: IntArray, ids: IntArray, where: Where) 
 
 def number_or_nan(value: Any) -> float:
     """A number as it is, anything else as NaN."""
-    return float(value) if isinstance(value, int | float) else np.nan
+    return float(value) if value is not None and is_number(value) else np.nan

@@ -10,13 +10,14 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import EVALUATION_JOINTS, EVALUATION_SLOTS, Annotations, Doubles
-from posetrack.formats.checks import number_or_nan, rows_of_numbers, track_ids
+from posetrack.formats.checks import check_unique_ids, number_or_nan, rows_of_numbers, track_ids
 from posetrack.formats.naming import ImageNaming
 from posetrack.skeleton_conversion import conversion_matrix
 from posetrack.skeletons import POSETRACK, Skeleton
 from posetrack.types import IntArray
 
 _FRAMES_PER_SEQUENCE = 10_000
+_LARGEST_MOT_NUMBER = 10**6
 _MOT_COLUMNS = 7  # those that are read: frame, id, left, top, width, height, confidence
 
 
@@ -37,10 +38,12 @@ def parse_coco_results(
     Raises:
         DataFormatError: no image, wrong number of joints, people without track ids, images not in ``images``.
     """
-    if not all(isinstance(person, dict) and "image_id" in person for person in people):
-        raise DataFormatError(
-            f"{path}: COCO results are a list of objects with 'image_id'; this is something else."
-        )
+    for number, person in enumerate(people):
+        if not isinstance(person, dict) or not isinstance(person.get("image_id"), int | float | str):
+            raise DataFormatError(
+                f"{path}: COCO results are a list of objects with 'image_id', which number {number} has not; "
+                "correct it."
+            )
     ids = [person["image_id"] for person in people]
     images = _made_up_images(path, ids) if images is None else images
     frames, order = _frames(path, [image["id"] for image in images], ids)
@@ -53,11 +56,13 @@ def parse_coco_results(
     rows = [person.get("keypoints") for person in people]
     triples = rows_of_numbers(path, "keypoints", rows, 3 * width, where).reshape(-1, width, 3)
     xy, scores = _in_posetrack(triples[..., :2], triples[..., 2], skeleton)
+    tracks = track_ids(path, [person.get("track_id") for person in people], where)
+    check_unique_ids(path, frames, tracks, where)
     return _video(
         path,
         images,
         frames,
-        track_ids(path, [person.get("track_id") for person in people], where),
+        tracks,
         xy=xy,
         scores=scores,
         person_scores=np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64),
@@ -73,7 +78,7 @@ def parse_mot(path: Path, text: str, images: list[dict[str, Any]] | None) -> Ann
         images: The video's images; None to make up as many as the last frame says.
 
     Raises:
-        DataFormatError: lines without seven numbers, frames below 1 or beyond ``images``.
+        DataFormatError: lines without seven numbers, frames below 1 or beyond ``images``, an id twice in a frame.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     table = np.empty((0, _MOT_COLUMNS))
@@ -86,6 +91,13 @@ def parse_mot(path: Path, text: str, images: list[dict[str, Any]] | None) -> Ann
         raise DataFormatError(
             f"{path}: MOTChallenge lines are frame,id,left,top,width,height,confidence,...; this is not."
         )
+    whole = (table[:, :2] % 1 == 0).all(axis=1) & (np.abs(table[:, :2]) <= _LARGEST_MOT_NUMBER).all(axis=1)
+    if not whole.all():
+        line = int(np.flatnonzero(~whole)[0]) + 1
+        raise DataFormatError(
+            f"{path}: frame and id must be whole numbers of at most {_LARGEST_MOT_NUMBER}, which those of entry "
+            f"{line} are not; correct it."
+        )
     numbers = table[:, 0].astype(np.int64) - 1
     if images is None:
         naming = ImageNaming.of(path.stem)
@@ -95,13 +107,15 @@ def parse_mot(path: Path, text: str, images: list[dict[str, Any]] | None) -> Ann
         raise DataFormatError(f"{path}: frames must lie between 1 and {len(images)}; correct the first column.")
     order = np.argsort(numbers, kind="stable")
     table, numbers = table[order], numbers[order]
+    tracks = table[:, 1].astype(np.int64)
+    check_unique_ids(path, numbers, tracks, lambda number: f"frame {numbers[number] + 1}")
     corners = table[:, 2:4] - 1  # MOTChallenge counts from 1
     shape = (len(table), len(EVALUATION_JOINTS))
     return _video(
         path,
         images,
         numbers,
-        table[:, 1].astype(np.int64),
+        tracks,
         xy=np.zeros((*shape, 2)),
         scores=np.zeros(shape),
         person_scores=table[:, 6],
@@ -157,7 +171,7 @@ def _frames(path: Path, image_ids: list[Any], ids: list[Any]) -> tuple[IntArray,
     unknown = [image_id for image_id in ids if image_id not in positions]
     if unknown:
         raise DataFormatError(
-            f"{path}: there is no image with the id {unknown[0]}; name the images that these results are for."
+            f"{path}: there is no image with the id {unknown[0]}; name the file that has it (--like)."
         )
     frames = np.array([positions[image_id] for image_id in ids], dtype=np.int64)
     order = np.argsort(frames, kind="stable")

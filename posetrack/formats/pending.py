@@ -18,6 +18,7 @@ _REMEDIES = {
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOENT: "the folder does not exist; create it first",
     errno.ENOTDIR: "its parent is not a folder; choose another path",
+    errno.EEXIST: "a file of that name is in the way; choose another name",
     errno.EISDIR: "it is a folder; choose another name",
 }
 

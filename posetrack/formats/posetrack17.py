@@ -15,11 +15,12 @@ from posetrack.formats.checks import (
     check_unique_ids,
     member,
     number_or_nan,
+    polygon,
     rows_of_numbers,
     track_ids,
 )
 from posetrack.formats.posetrack18 import video_of
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, IntArray
 
 _JOINTS = len(EVALUATION_JOINTS)
 _CORNERS = ("x1", "y1", "x2", "y2")
@@ -117,8 +118,8 @@ def _joints(
     def where_point(number: int) -> str:
         return where(int(owners[number]))
 
-    joints = np.array([_joint_id(point) for point in flat], dtype=np.int64)
-    known = np.flatnonzero((joints >= 0) & (joints < _JOINTS))[::-1]  # written backwards, the first wins
+    joints = _joint_ids(path, [_single(point.get("id")) for point in flat], where_point)
+    known = np.flatnonzero(joints >= 0)[::-1]  # written backwards, the first wins
     xy = rows_of_numbers(path, "x, y", [[_single(p.get("x")), _single(p.get("y"))] for p in flat], 2, where_point)
     keypoints = np.zeros((len(points), _JOINTS, 2))
     visibility = np.full((len(points), _JOINTS), np.nan)
@@ -132,9 +133,14 @@ def _joints(
     return keypoints, visibility, present, scores
 
 
-def _joint_id(point: dict[str, Any]) -> int:
-    joint = _single(point.get("id"))
-    return joint if isinstance(joint, int) else -1
+def _joint_ids(path: Path, ids: list[Any], where: Where) -> IntArray:
+    """int64 [N], -1 for joints that PoseTrack does not know: the official evaluator passes them over."""
+    for number, joint in enumerate(ids):
+        if not isinstance(joint, int):
+            raise DataFormatError(
+                f"{path}, {where(number)}: a joint has no number as its 'id'; give it one of 0 to {_JOINTS - 1}."
+            )
+    return np.array([joint if 0 <= joint < _JOINTS else -1 for joint in ids], dtype=np.int64)
 
 
 def _scores(path: Path, flat: list[dict[str, Any]], where: Where) -> Doubles:
@@ -162,10 +168,9 @@ def _ignore_regions(
             continue
         try:
             regions[frame] = [
-                np.array([(p["x"][0], p["y"][0]) for p in region["point"]], dtype=np.float64).reshape(-1, 2)
-                for region in entry["ignore_regions"]
+                polygon([(p["x"][0], p["y"][0]) for p in region["point"]]) for region in entry["ignore_regions"]
             ]
-        except (TypeError, KeyError, IndexError, ValueError) as error:
+        except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
             raise DataFormatError(
                 f"{path}, frame {frame} ({images[frame]['file_name']}): 'ignore_regions' must be lists of points "
                 "with x and y; correct them."

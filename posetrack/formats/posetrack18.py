@@ -17,6 +17,7 @@ from posetrack.formats.checks import (
     check_unique_ids,
     member,
     number_or_nan,
+    polygon,
     rows_of_numbers,
     track_ids,
 )
@@ -59,7 +60,9 @@ def video_of(file_name: str) -> str:
 def _joint_names(path: Path, data: dict[str, Any]) -> list[str]:
     categories = member(path, data, "categories", list)
     if len(categories) != 1 or not isinstance(categories[0], dict) or categories[0].get("name") != "person":
-        raise DataFormatError(f"{path}: there must be one category, 'person'; remove the others.")
+        raise DataFormatError(
+            f"{path}: there must be one category, 'person', and no other (of {len(categories)}); correct it."
+        )
     names = categories[0].get("keypoints")
     if not isinstance(names, list):
         raise DataFormatError(
@@ -82,21 +85,20 @@ def _joint_names(path: Path, data: dict[str, Any]) -> list[str]:
 def _image_ids(path: Path, images: list[Any]) -> dict[Any, int]:
     positions: dict[Any, int] = {}
     for number, image in enumerate(images):
-        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
-            raise DataFormatError(f"{path}: image {number} has no 'file_name' or no 'id'; every image needs both.")
+        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str):
+            raise DataFormatError(f"{path}: image {number} has no 'file_name'; every image needs one.")
+        if not isinstance(image.get("id"), int | float | str):
+            raise DataFormatError(f"{path}: image {number} ({image['file_name']}) has no 'id'; give it a number.")
         if positions.setdefault(image["id"], number) != number:
             raise DataFormatError(f"{path}: two images have the id {image['id']}; ids must differ.")
     return positions
 
 
 def _owners(path: Path, people: list[Any], image_of_id: dict[Any, int]) -> IntArray:
-    try:
-        return np.array([image_of_id.get(person["image_id"], -1) for person in people], dtype=np.int64)
-    except (KeyError, TypeError) as error:
-        number = next(n for n, p in enumerate(people) if not isinstance(p, dict) or "image_id" not in p)
-        raise DataFormatError(
-            f"{path}: annotation {number} has no 'image_id'; say which image it is of."
-        ) from error
+    for number, person in enumerate(people):
+        if not isinstance(person, dict) or not isinstance(person.get("image_id"), int | float | str):
+            raise DataFormatError(f"{path}: annotation {number} has no 'image_id'; say which image it is of.")
+    return np.array([image_of_id.get(person["image_id"], -1) for person in people], dtype=np.int64)
 
 
 class _People:
@@ -165,7 +167,7 @@ def _joint_scores(path: Path, lists: list[Any], slots: list[int], where: Where) 
 
 def _boxes(path: Path, key: str, people: list[dict[str, Any]], where: Where) -> Doubles:
     """float64 [N, 4], x1 y1 x2 y2 from x y width height; NaN where there is none."""
-    given = [number for number, person in enumerate(people) if person.get(key) is not None]
+    given = [number for number, person in enumerate(people) if person.get(key) not in (None, [])]
     boxes = np.full((len(people), 4), np.nan)
     xywh = rows_of_numbers(path, key, [people[n][key] for n in given], 4, lambda row: where(given[row]))
     boxes[given] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
@@ -179,11 +181,8 @@ def _ignore_regions(path: Path, images: list[dict[str, Any]]) -> dict[int, list[
         if not all_x or not all_y:
             continue
         try:
-            regions[frame] = [
-                np.array(list(zip(x, y, strict=False)), dtype=np.float64).reshape(-1, 2)
-                for x, y in zip(all_x, all_y, strict=False)
-            ]
-        except (TypeError, ValueError) as error:
+            regions[frame] = [polygon(list(zip(x, y, strict=False))) for x, y in zip(all_x, all_y, strict=False)]
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataFormatError(
                 f"{path}, frame {frame} ({image['file_name']}): 'ignore_regions_x' and 'ignore_regions_y' must be "
                 "lists of lists of numbers; correct them."

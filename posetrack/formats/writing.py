@@ -135,7 +135,7 @@ def _annolist(video: Annotations) -> Iterator[dict[str, Any]]:
         entry: dict[str, Any] = {
             "image": [{"name": image["file_name"]}],
             "imgnum": [frame + 1],
-            "is_labeled": [int(image.get("is_labeled", True))],
+            "is_labeled": [int(bool(image.get("is_labeled", True)))],
             "annorect": [_annorect(video, row) for row in range(starts[frame], starts[frame + 1])],
         }
         if frame in video.ignore_regions:
