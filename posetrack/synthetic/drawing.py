@@ -31,6 +31,17 @@ def outlines_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
     return Quads.concatenate([_quads(tube.thinned(), camera, view, textured=False) for tube in tubes])
 
 
+def boxes_of(tubes: list[Tube], camera: Camera, view: Array, count: int) -> Array:
+    """float [N, 4]: the smallest boxes around all surfaces of each of the people 0 .. ``count`` - 1."""
+    boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (count, 1))
+    for tube in tubes:
+        pixels = camera.project(tube.vertices)[0] @ view[:, :2].T + view[:, 2]
+        low, high = pixels.min(axis=(1, 2, 3)), pixels.max(axis=(1, 2, 3))
+        boxes[tube.people, :2] = np.minimum(boxes[tube.people, :2], low)
+        boxes[tube.people, 2:] = np.maximum(boxes[tube.people, 2:], high)
+    return boxes
+
+
 def _quads(tube: Tube, camera: Camera, view: Array, *, textured: bool) -> Quads:
     pixels, depth = camera.project(tube.vertices)
     pixels = pixels @ view[:, :2].T + view[:, 2]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from posetrack.formats import PoseTrack18Sink
-from posetrack.stages import SourceInfo
 from posetrack.synthetic.scene import Scene
 from posetrack.synthetic.truth import Truth
 from posetrack.types import Frame
@@ -26,18 +24,7 @@ class GroundTruthWriter:
     """
 
     def __init__(self, path: Path, scene: Scene) -> None:
-        width, height = scene.size
-        self._sink = PoseTrack18Sink(
-            path,
-            SourceInfo(
-                name=scene.name,
-                width=width,
-                height=height,
-                fps=Fraction(scene.fps).limit_denominator(1001),
-                frame_count=scene.frame_count,
-                path=None,
-            ),
-        )
+        self._sink = PoseTrack18Sink(path, scene.source_info)
 
     def write(self, frame: Frame, truth: Truth) -> None:
         """Append one frame: joints in the frame, hidden or not, of the people an annotator would label."""

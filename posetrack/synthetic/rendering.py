@@ -11,13 +11,13 @@ import numpy as np
 from posetrack.synthetic.anatomy import POSTURE_SIZE, Array, Skeletons, pose_bodies
 from posetrack.synthetic.atlas import paint, paint_column
 from posetrack.synthetic.backdrops import paint_backdrop
-from posetrack.synthetic.drawing import outlines_of, quads_of
+from posetrack.synthetic.drawing import boxes_of, outlines_of, quads_of
 from posetrack.synthetic.mesh import Cast
 from posetrack.synthetic.raster import rasterize
 from posetrack.synthetic.scene import Scene, Shot
 from posetrack.synthetic.shading import film_curve, illuminate, lookup, resolve, to_display
 from posetrack.synthetic.shadows import Casters, cast_shadows
-from posetrack.synthetic.truth import Truth, annotatable, observe
+from posetrack.synthetic.truth import Projection, Truth, annotatable, observe
 from posetrack.synthetic.tubes import Tube, column_tube
 from posetrack.types import Frame, Image
 
@@ -87,15 +87,16 @@ class _Stage:
         """Ground truth at a moment."""
         camera, view = self._shot.camera, moment.view
         joints, depths = camera.project(moment.bodies.joints)
-        heads, _ = camera.project(next(tube.vertices for tube in moment.tubes if tube.name == "head"))
-        heads = heads @ view[:, :2].T + view[:, 2]
-        everyone = observe(
-            joints @ view[:, :2].T + view[:, 2],
-            depths,
-            outlines_of(moment.tubes, camera, view),
-            np.concatenate([heads.min(axis=(1, 2, 3)), heads.max(axis=(1, 2, 3))], axis=-1),
-            (camera.width, camera.height),
+        count = len(joints)
+        parts = [tube for tube in moment.tubes if tube.name != "column"]
+        heads = [tube for tube in parts if tube.name == "head"]
+        people = Projection(
+            joints=joints @ view[:, :2].T + view[:, 2],
+            depths=depths,
+            boxes=boxes_of(parts, camera, view, count),
+            head_boxes=boxes_of(heads, camera, view, count),
         )
+        everyone = observe(people, outlines_of(moment.tubes, camera, view), (camera.width, camera.height))
         named = replace(everyone, poses=everyone.poses.replace(track_ids=self._numbers))
         return Truth(index=index, shot=shot, everyone=named, annotated=named[annotatable(named)])
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from posetrack.errors import ConfigError
+from posetrack.stages import SourceInfo
 from posetrack.synthetic.backdrops import Backdrop
 from posetrack.synthetic.camera import Camera, Handheld
 from posetrack.synthetic.outfits import Column
 from posetrack.synthetic.performers import Performer
+
+MAX_ACTORS = 60
+"""People and columns in a shot: OpenCV samples textures of at most 32,767 rows, and each has 512."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,15 @@ class Shot:
     frame_count: int
     handheld: Handheld = Handheld()
     columns: tuple[Column, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.frame_count < 1:
+            raise ConfigError(f"frame_count must be at least 1, not {self.frame_count}")
+        numbers = [number for number, _ in self.people]
+        if len(set(numbers)) != len(numbers):
+            raise ConfigError("two people of a shot have the same number")
+        if len(self.people) + len(self.columns) > MAX_ACTORS:
+            raise ConfigError(f"a shot has room for {MAX_ACTORS} people and columns")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +95,16 @@ class Scene:
     def exposure_delays(self) -> tuple[float, ...]:
         """Seconds after a frame's time at which it is exposed again."""
         return tuple(0.5 * k / (self.exposures * self.fps) for k in range(1, self.exposures))
+
+    @property
+    def source_info(self) -> SourceInfo:
+        """What a source of these frames says of itself."""
+        width, height = self.size
+        return SourceInfo(
+            name=self.name,
+            width=width,
+            height=height,
+            fps=Fraction(self.fps).limit_denominator(1001),
+            frame_count=self.frame_count,
+            path=None,
+        )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import orjson
 
 from posetrack.errors import ConfigError, OutputError
 from posetrack.formats.json_sinks import PERSON_CATEGORY, xywh
+from posetrack.formats.pending import output_errors
 from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.backdrops import PLACES, Backdrop
 from posetrack.synthetic.camera import Camera, Handheld
@@ -41,11 +42,12 @@ def write_training_set(
 
     Raises:
         ConfigError: a negative number of images.
-        OutputError: an image could not be written.
+        OutputError: a file could not be written.
     """
     if people_images < 0:
         raise ConfigError(f"the number of images must not be negative, not {people_images}")
-    (folder / "images").mkdir(parents=True, exist_ok=True)
+    with output_errors(folder):
+        (folder / "images").mkdir(parents=True, exist_ok=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number in range(people_images):
@@ -68,7 +70,8 @@ def write_training_set(
         "annotations": annotations,
         "categories": [PERSON_CATEGORY],
     }
-    path.write_text(json.dumps(document))
+    with output_errors(path):
+        path.write_bytes(orjson.dumps(document))
     return path
 
 
@@ -137,7 +140,7 @@ def _random_performer(rng: np.random.Generator, camera: Camera, depth: float, nu
     x = float(
         rng.uniform(-0.55, 0.55) * half if number == 0 or rng.random() < 0.4 else rng.uniform(-1.02, 1.02) * half
     )
-    z = (away - camera.altitude_m * np.sin(camera.pitch)) / np.cos(camera.pitch)
+    z = (away - (camera.altitude_m - 0.9) * np.sin(camera.pitch)) / np.cos(camera.pitch)
     return Performer(
         outfit=random_outfit(rng),
         path=((0.0, x, float(z)),),

@@ -101,35 +101,45 @@ def displacements(previous: Truth, current: Truth) -> tuple[FloatArray, BoolArra
     return motion, valid
 
 
-def observe(joints: Array, depths: Array, quads: Quads, heads: Array, size: tuple[int, int]) -> Observation:
+@dataclass(frozen=True, slots=True, eq=False)
+class Projection:
+    """N people on the screen, whole, whether they can be seen or not.
+
+    Attributes:
+        joints: float [N, K, 2], pixels.
+        depths: float [N, K], metres.
+        boxes, head_boxes: float [N, 4].
+    """
+
+    joints: Array
+    depths: Array
+    boxes: Array
+    head_boxes: Array
+
+
+def observe(people: Projection, quads: Quads, size: tuple[int, int]) -> Observation:
     """Judge what is visible of N people, who get the numbers 0 .. N - 1.
 
     Args:
-        joints: float [N, K, 2], pixels.
-        depths: float [N, K], metres.
+        people: Where they are.
         quads: Surfaces of people (owners 0 .. N - 1) and of things (owners from N).
-        heads: float [N, 4].
         size: Width and height of the frame.
     """
-    count = len(joints)
+    joints, depths, count = people.joints, people.depths, len(people.joints)
     surfaces = [quads[quads.owner == owner] for owner in range(max(count, quads.owner.max(initial=-1) + 1))]
-    owners = _owners(quads, size)
-    whole = np.array([_silhouette(surface.corners) for surface in surfaces[:count]])
-    shown = np.bincount(owners[owners >= 0], minlength=count)[:count]
     nearest = np.array([surface.nearness.max(initial=0.0) for surface in surfaces])
+    whole = np.array([_silhouette(surface.corners) for surface in surfaces[:count]])
+    owners = _owners(quads, size)
+    shown = np.bincount(owners[owners >= 0], minlength=count)[:count]
     inside = ((joints > -0.5) & (joints < np.array(size) - 0.5)).all(axis=-1) & (depths > MIN_DEPTH_M)
-    front = owners[
-        tuple(
-            np.clip(np.round(joints[..., axis] * _DETAIL).astype(int), 0, owners.shape[1 - axis] - 1)
-            for axis in (1, 0)
-        )
-    ]
+    cells = np.clip(np.round(joints * _DETAIL), 0, np.array(owners.shape[::-1]) - 1).astype(int)
+    front = owners[cells[..., 1], cells[..., 0]]
     hidden = (front >= 0) & (front != np.arange(count)[:, None])
     hidden[hidden] = nearest[front[hidden]] * depths[hidden] > 1
     scores = inside.astype(np.float32)
     scores[:, [POSETRACK.index(joint) for joint in POSETRACK.unused]] = 0
     poses = Poses(
-        boxes=np.array([_bounds(surface.corners) for surface in surfaces[:count]]),
+        boxes=people.boxes.astype(np.float32),
         scores=np.ones(count, np.float32),
         keypoints=joints.astype(np.float32),
         keypoint_scores=scores,
@@ -138,7 +148,7 @@ def observe(joints: Array, depths: Array, quads: Quads, heads: Array, size: tupl
     )
     return Observation(
         poses=poses,
-        head_boxes=heads.astype(np.float32),
+        head_boxes=people.head_boxes.astype(np.float32),
         visible=(scores > 0) & ~hidden,
         visible_fraction=(shown / np.maximum(whole, 1)).clip(0, 1).astype(np.float32),
     )
@@ -150,13 +160,6 @@ def annotatable(observation: Observation) -> BoolArray:
         observation.visible.sum(axis=1) >= MIN_VISIBLE_JOINTS
     )
     return enough
-
-
-def _bounds(corners: FloatArray) -> FloatArray:
-    """float32 [4]: smallest box around quads [F, 4, 2]; nowhere if there are none (behind the camera)."""
-    if not len(corners):
-        return np.full(4, -1e4, np.float32)
-    return np.concatenate([corners.min(axis=(0, 1)), corners.max(axis=(0, 1))])
 
 
 def _owners(quads: Quads, size: tuple[int, int]) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
