@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -150,7 +151,9 @@ class FileReader(CaptureReader):
             f"{path}: its video ({media.video_codec}) cannot be decoded; it is damaged, or of a kind that OpenCV "
             f"lacks: convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
         )
-        super().__init__(_open(str(path.absolute()), cv2.CAP_FFMPEG, fault), fault)
+        self._open = partial(_open, str(path.absolute()), cv2.CAP_FFMPEG, fault)
+        super().__init__(self._open(), fault)
+        self._shift_s = max(0.0, media.video_start_s - super()._told_time())
 
     def jump(self, time_s: float) -> None:
         """By seeking; the index of where that leads is counted in the container."""
@@ -162,17 +165,20 @@ class FileReader(CaptureReader):
             if aim_s > 0 and self._seek(aim_s) and first_s < self._told_time() <= time_s:
                 self.index = frames_between(self._path, first_s, self._told_time()) - 1
                 return
-        self._seek(0.0)  # then by reading
+        self.close()  # where seeking leads astray it does not lead back either: begin anew, and go by reading
+        self._capture = self._open()
+        self._waiting = self._grab()
 
     def _seek(self, time_s: float) -> bool:
         """Whether a frame is waiting at about that time."""
         self._image = None
-        self._capture.set(cv2.CAP_PROP_POS_MSEC, max(0.0, time_s - self._media.video_start_s) * 1000)
+        self._capture.set(cv2.CAP_PROP_POS_MSEC, max(0.0, time_s - self._shift_s) * 1000)
         self._waiting = bool(self._capture.grab())
         return self._waiting
 
     def _told_time(self) -> float:
-        return super()._told_time() + self._media.video_start_s
+        """From the file's start: some versions of OpenCV count from there, others from the video's first frame."""
+        return super()._told_time() + self._shift_s
 
     def _at_end(self) -> str | None:
         expected, decoded = self.frame_count, self.index + 1

@@ -20,6 +20,8 @@ _LIST_PACKETS = ["-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-f", "framecrc"
 """Lists the video's packets as ``stream, dts, pts, duration, size, checksum``; asking for sound as well makes
 FFmpeg count time from the file's start instead of the video's, in every format."""
 
+_NO_TIME = {"NOPTS", str(-(2**63))}
+
 _CONTAINERS_THAT_COUNT = {"mov", "mp4", "avi"}
 
 _NO_MEDIA = {"tty"}
@@ -91,14 +93,20 @@ def is_damaged(path: str | Path) -> bool:
 
 
 def _presentation_times(packets: str) -> list[float]:
-    """Seconds from the file's start; where a packet has no presentation time (AVI), it is its decoding time."""
+    """Seconds from the file's start. Containers that give some packets only a decoding time (AVI, MPEG) have even
+    frame times: there, it is the decoding times plus the delay of the first packet."""
     unit = re.search(r"^#tb 0: (\d+)/(\d+)", packets, re.MULTILINE)
     if unit is None:
         return []
     tick = int(unit[1]) / int(unit[2])
     stamps = re.findall(r"^0, *(-?\d+), *(-?\d+|NOPTS),", packets, re.MULTILINE)
-    never = str(-(2**63))
-    return [int(dts if pts in (never, "NOPTS") else pts) * tick for dts, pts in stamps]
+    decoded = [int(dts) for dts, _ in stamps]
+    shown = [None if pts in _NO_TIME else int(pts) for _, pts in stamps]
+    known = [time for time in shown if time is not None]
+    if len(known) < len(shown):
+        delay = 0 if shown[0] is None else shown[0] - decoded[0]
+        known = [time + delay for time in decoded]
+    return [time * tick for time in known]
 
 
 def _streams(described: str, kind: str) -> list[str]:
