@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posetrack.stages import Flow
 from posetrack.types import BoolArray, FloatArray, Poses
 
 
@@ -13,6 +14,23 @@ def confident_joints(poses: Poses, min_score: float) -> BoolArray:
     in_use[poses.skeleton.in_use] = True
     sure = poses.present & (poses.keypoint_scores >= min_score) & in_use
     return np.logical_and(sure, np.isfinite(poses.keypoints).all(axis=2))
+
+
+def displacements(points: FloatArray, present: BoolArray, flow: Flow) -> tuple[FloatArray, BoolArray]:
+    """How far the flow takes points of the previous frame, all in one look-up.
+
+    Args:
+        points: float32 [..., 2], source pixels.
+        present: bool [...], which of them there are. The others are asked for far outside any frame.
+        flow: Flow from the previous frame to the present one.
+
+    Returns:
+        float32 [..., 2], pixels, 0 where it is not known; and bool [...], where it is known.
+    """
+    asked = np.where(present[..., None], points, np.float32(-1e6))
+    displacement, valid = flow.at(asked.reshape(-1, 2))
+    displacement = np.where(valid[:, None], displacement, np.float32(0))
+    return displacement.reshape(points.shape), valid.reshape(present.shape)
 
 
 def extents(points: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -25,9 +43,11 @@ def extents(points: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray
     Returns:
         Twice float32 [N, 2]; +inf and -inf where no joint counts.
     """
-    low = np.where(mask[..., None], points, np.float32(np.inf)).min(axis=1)
-    high = np.where(mask[..., None], points, np.float32(-np.inf)).max(axis=1)
-    return low, high
+    # Joints first: reducing long rows of memory is ten times as fast as reducing pairs.
+    rows, counts = np.ascontiguousarray(points.transpose(1, 2, 0)), mask.T[:, None]
+    low = np.where(counts, rows, np.float32(np.inf)).min(axis=0)
+    high = np.where(counts, rows, np.float32(-np.inf)).max(axis=0)
+    return low.T, high.T
 
 
 def masked_median(values: FloatArray, mask: BoolArray) -> FloatArray:

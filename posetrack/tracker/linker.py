@@ -7,7 +7,7 @@ import numpy as np
 from posetrack.errors import ConfigError
 from posetrack.stages import Flow
 from posetrack.tracker.config import LinkerConfig
-from posetrack.tracker.joints import confident_joints
+from posetrack.tracker.joints import confident_joints, displacements
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.queue import Queue
 from posetrack.tracker.similarity import SIMILARITIES, best_oks
@@ -77,11 +77,10 @@ class FlowLinker:
         ids[born] = self._next_id + np.arange(born.sum())
         self._next_id += int(born.sum())
         seen = seen.replace(track_ids=ids)
-        tracks = tracks.seen(rows, seen[columns]).born(seen[born])
-        self._tracks = tracks[tracks.gaps <= self._max_gap_frames]
+        self._tracks = tracks.updated(rows, seen[columns], seen[born], self._max_gap_frames)
         kept = (queue.ages < self._queue_frames) | (queue.newest & self._coasting)
-        kept &= np.isin(queue.seen.track_ids, self._tracks.ids)
-        self._queue = queue[kept].pushed(seen[ids != UNLINKED])
+        kept &= np.isin(queue.carried.track_ids, self._tracks.ids)
+        self._queue = queue.pushed(seen[ids != UNLINKED], kept)
         track_ids = np.empty_like(ids)
         track_ids[order] = ids
         return poses.replace(track_ids=track_ids)
@@ -101,16 +100,15 @@ class FlowLinker:
         """The past, one frame later: all stored poses and surroundings in one look-up of the flow."""
         if self._queue is None or self._tracks is None:
             return Queue.empty(poses.skeleton), Tracks.empty(poses.skeleton)
-        joints = self._queue.carried.keypoints[self._queue.carried.present]
-        around = self._tracks.surroundings() if self._coasting else np.zeros((len(self._tracks), 0, 2), np.float32)
-        displacement, valid = flow.at(np.concatenate([joints, around.reshape(-1, 2)]))
-        displacement = np.where(valid[:, None], displacement, np.float32(0))
-        split = len(joints)
+        stored = self._queue.carried
+        around = self._tracks.surroundings()
+        points = np.concatenate([stored.keypoints.reshape(-1, 2), around.reshape(-1, 2)])
+        present = np.concatenate([stored.present.ravel(), np.ones(around.size // 2, np.bool_)])
+        displacement, valid = displacements(points, present, flow)
+        split = stored.present.size
         return (
             self._queue.moved(displacement[:split], valid[:split]),
-            self._tracks.moved(
-                displacement[split:].reshape(around.shape), valid[split:].reshape(around.shape[:2])
-            ),
+            self._tracks.moved(displacement[split:], valid[split:]),
         )
 
     def _match(self, queue: Queue, tracks: Tracks, poses: Poses) -> tuple[IntArray, IntArray, BoolArray]:
@@ -129,8 +127,11 @@ class FlowLinker:
     ) -> tuple[IntArray, IntArray, BoolArray]:
         """Further matches, of lost tracks that have none with poses that have none (see the class)."""
         config = self._config
-        lost = np.setdiff1d(np.flatnonzero(tracks.gaps > 1), rows)
-        free = np.setdiff1d(np.arange(len(poses)), columns)
+        lost = np.flatnonzero(_others(rows, len(tracks)) & (tracks.gaps > 1))
+        free = np.flatnonzero(_others(columns, len(poses)))
+        doubtful = np.zeros(len(poses), np.bool_)
+        if len(lost) == 0 or len(free) == 0:
+            return lost[:0], free[:0], doubtful
         ids, left = tracks.ids[lost], poses[free]
         growth = 1 + config.recovery_growth_per_frame * (tracks.gaps[lost] - 1)
         falloff = np.minimum(config.recovery_falloff * growth, config.max_recovery_falloff).astype(np.float32)
@@ -144,9 +145,15 @@ class FlowLinker:
         # As a density along the way that people walk: whoever could be anywhere has less of a claim to a place.
         claim = np.where(possible & clear, similarity / falloff[:, None], 0)
         more_rows, more_columns = self._matching(claim, 0)
-        doubtful = np.zeros(len(poses), np.bool_)
         doubtful[free] = possible.any(axis=0) & ~clear
         return lost[more_rows], free[more_columns], doubtful
+
+
+def _others(indices: IntArray, count: int) -> BoolArray:
+    """bool [count], False at the indices."""
+    others = np.ones(count, np.bool_)
+    others[indices] = False
+    return others
 
 
 def _canonical_order(poses: Poses) -> IntArray:

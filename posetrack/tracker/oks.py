@@ -74,13 +74,13 @@ def oks_matrix(a: Poses, b: Poses) -> FloatArray:
         ValueError: the skeletons differ.
     """
     rows, columns = np.indices((len(a), len(b)), dtype=np.int64).reshape(2, -1)
-    values = oks_pairs(Outlines.of(a), Outlines.of(b), rows, columns)
+    values, _ = oks_pairs(Outlines.of(a), Outlines.of(b), rows, columns)
     return values.reshape(len(a), len(b))
 
 
 def oks_pairs(
     a: Outlines, b: Outlines, rows: IntArray, columns: IntArray, falloff: FloatArray | None = None
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
     """OKS of chosen pairs: of pose ``rows[i]`` of ``a`` with pose ``columns[i]`` of ``b``.
 
     Args:
@@ -89,7 +89,7 @@ def oks_pairs(
         falloff: float [P], the k of all joints of a pair; None = each joint's 2 sigma.
 
     Returns:
-        float32 [P] in [0, 1].
+        float32 [P] in [0, 1]; and float32 [P], the number of joints in common.
 
     Raises:
         ValueError: the skeletons differ.
@@ -97,14 +97,14 @@ def oks_pairs(
     if a.skeleton.joints != b.skeleton.joints:
         raise ValueError(f"OKS compares poses of one skeleton, not {a.skeleton.name} with {b.skeleton.name}")
     k = 2 * a.skeleton.oks_sigmas[a.skeleton.in_use] if falloff is None else falloff[:, None]
-    offsets = a.points[rows] - b.points[columns]
+    offsets = a.points.take(rows, axis=0) - b.points.take(columns, axis=0)
     squared = np.square(offsets[..., 0]) + np.square(offsets[..., 1])
     scale = (a.areas[rows] + b.areas[columns]) / 2
-    common = a.present[rows] & b.present[columns]
+    common = (a.present.take(rows, axis=0) & b.present.take(columns, axis=0)).astype(np.float32)
     similarity = np.exp(-squared / (scale[:, None] * (2 * np.square(k))))
     count = common.sum(axis=1)
     total = np.einsum("pj,pj->p", similarity, common)
-    return np.asarray(total / np.maximum(count, 1), np.float32)
+    return np.asarray(total / np.maximum(count, 1), np.float32), np.asarray(count, np.float32)
 
 
 def oks_candidates(
@@ -183,7 +183,12 @@ def oks_nms(poses: Poses, max_oks: float) -> IntArray:
         int64 [kept] indices into ``poses``, best first (the earlier pose first among equals).
     """
     quality = poses.scores * poses.keypoint_scores[:, poses.skeleton.in_use].mean(axis=1)
-    return _suppress(quality, oks_matrix(poses, poses) > max_oks)
+    outlines = Outlines.of(poses)
+    rows, columns = oks_candidates(outlines, outlines, max_oks)
+    same = np.zeros((len(poses), len(poses)), np.bool_)
+    values, _ = oks_pairs(outlines, outlines, rows, columns)
+    same[rows, columns] = values > max_oks
+    return _suppress(quality, same)
 
 
 def _suppress(quality: FloatArray, same: NDArray[np.bool_]) -> IntArray:
@@ -193,7 +198,7 @@ def _suppress(quality: FloatArray, same: NDArray[np.bool_]) -> IntArray:
     for index in np.argsort(-quality, kind="stable"):
         if alive[index]:
             kept.append(index)
-            alive &= ~same[index]
+            alive[same[index]] = False
     return np.array(kept, np.int64)
 
 

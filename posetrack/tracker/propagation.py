@@ -6,27 +6,8 @@ import numpy as np
 
 from posetrack.stages import Flow
 from posetrack.tracker.config import PropagationConfig
-from posetrack.tracker.joints import confident_joints, extents
+from posetrack.tracker.joints import confident_joints, displacements, extents
 from posetrack.types import BoolArray, FloatArray, Poses
-
-
-def carry_joints(keypoints: FloatArray, present: BoolArray, flow: Flow) -> tuple[FloatArray, BoolArray]:
-    """Joints moved along the flow, all in one look-up.
-
-    Args:
-        keypoints: float32 [..., 2], joints of the previous frame, source pixels.
-        present: bool [...], which of them are there.
-        flow: Flow from the previous frame to the next.
-
-    Returns:
-        float32 [..., 2], the joints in the next frame, unchanged where they are not carried; and
-        bool [...]: the joint is there and the flow knows where it went.
-    """
-    carried, known = np.array(keypoints), np.zeros(present.shape, np.bool_)
-    displacement, valid = flow.at(keypoints[present])
-    carried[present] += np.where(valid[:, None], displacement, np.float32(0))
-    known[present] = valid
-    return carried, known
 
 
 def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: tuple[int, int]) -> Poses:
@@ -60,7 +41,8 @@ def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: t
         carried box's score as ``scores``, joint scores as they were, 0 where the joint is gone.
     """
     width, height = frame_size
-    keypoints, known = carry_joints(poses.keypoints, poses.present, flow)
+    displacement, known = displacements(poses.keypoints, poses.present, flow)
+    keypoints = poses.keypoints + displacement
     limit = np.array([width, height], np.float32) - np.float32(0.5)
     known &= ((keypoints >= -0.5) & (keypoints <= limit)).all(axis=2)
     keypoint_scores = np.where(known, poses.keypoint_scores, np.float32(0))

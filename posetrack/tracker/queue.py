@@ -20,12 +20,12 @@ class Queue:
     """E stored poses of the past, the newest frame's first.
 
     Attributes:
-        seen: The poses as they were seen, with the ids of their tracks.
-        carried: The same where the flows since have taken their joints; lost joints are missing.
-        ages: int64 [E], frames since they were seen; 1 = the previous frame.
+        previous: The previous frame's poses as they were seen, with the ids of their tracks.
+        carried: All stored poses where the flows since have taken their joints; lost joints are missing.
+        ages: int64 [E], frames since the stored poses were seen; 1 = the previous frame.
     """
 
-    seen: Poses
+    previous: Poses
     carried: Poses
     ages: IntArray
 
@@ -35,34 +35,25 @@ class Queue:
         return cls(Poses.empty(skeleton), Poses.empty(skeleton), np.zeros(0, np.int64))
 
     @property
-    def previous(self) -> BoolArray:
-        """bool [E]: seen in the previous frame."""
-        return np.equal(self.ages, 1)
-
-    @property
     def newest(self) -> BoolArray:
         """bool [E]: the last pose of its track."""
         newest = np.zeros(len(self.ages), np.bool_)
-        newest[np.unique(self.seen.track_ids, return_index=True)[1]] = True
+        newest[np.unique(self.carried.track_ids, return_index=True)[1]] = True
         return newest
 
-    def __getitem__(self, chosen: BoolArray) -> Queue:
-        """The chosen stored poses."""
-        return Queue(self.seen[chosen], self.carried[chosen], self.ages[chosen])
-
     def moved(self, displacement: FloatArray, valid: BoolArray) -> Queue:
-        """One frame later: ``displacement`` [P, 2] and ``valid`` [P] of the P joints that are still there."""
-        present = self.carried.present
-        keypoints, scores = self.carried.keypoints.copy(), self.carried.keypoint_scores.copy()
-        keypoints[present] += displacement
-        scores[present] *= valid
-        carried = self.carried.replace(keypoints=keypoints, keypoint_scores=scores)
-        return Queue(self.seen, carried, self.ages + 1)
+        """One frame later: ``displacement`` [E * K, 2] of the joints; those not ``valid`` [E * K] are lost."""
+        keypoints, scores = self.carried.keypoints, self.carried.keypoint_scores
+        carried = self.carried.replace(
+            keypoints=keypoints + displacement.reshape(keypoints.shape),
+            keypoint_scores=scores * valid.reshape(scores.shape),
+        )
+        return Queue(self.previous, carried, self.ages + 1)
 
-    def pushed(self, poses: Poses) -> Queue:
-        """With the linked poses of the present frame in front, at age 0."""
-        ages = np.concatenate([np.zeros(len(poses), np.int64), self.ages])
-        return Queue(concatenate([poses, self.seen]), concatenate([poses, self.carried]), ages)
+    def pushed(self, poses: Poses, kept: BoolArray) -> Queue:
+        """The linked poses of the present frame, at age 0, before the stored ones that are kept."""
+        ages = np.concatenate([np.zeros(len(poses), np.int64), self.ages[kept]])
+        return Queue(poses, concatenate([poses, self.carried[kept]]), ages)
 
 
 def concatenate(parts: list[Poses]) -> Poses:

@@ -20,20 +20,20 @@ Similarity = Callable[[Queue, Poses, IntArray, float], FloatArray]
 
 def bbox(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
     """S_Bbox: IoU of the previous frame's boxes, where they were, with the present ones."""
-    previous = queue.seen[queue.previous]
     similarity = np.zeros((len(track_ids), len(poses)), np.float32)
-    similarity[np.searchsorted(track_ids, previous.track_ids)] = iou_matrix(previous.boxes, poses.boxes)
+    rows = np.searchsorted(track_ids, queue.previous.track_ids)
+    similarity[rows] = iou_matrix(queue.previous.boxes, poses.boxes)
     return similarity
 
 
 def pose(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
     """S_Pose: OKS of the previous frame's poses, where they were, with the present ones."""
-    return best_oks(queue.seen[queue.previous], poses, track_ids, floor)
+    return best_oks(queue.previous, poses, track_ids, floor)
 
 
 def flow(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
     """S_Flow: OKS of the previous frame's poses, carried by the flow, with the present ones."""
-    return best_oks(queue.carried[queue.previous], poses, track_ids, floor)
+    return best_oks(queue.carried[queue.ages == 1], poses, track_ids, floor)
 
 
 def multi_flow(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
@@ -51,7 +51,10 @@ SIMILARITIES: dict[str, Similarity] = {"bbox": bbox, "pose": pose, "flow": flow,
 def best_oks(
     stored: Poses, poses: Poses, track_ids: IntArray, floor: float, falloff: FloatArray | None = None
 ) -> FloatArray:
-    """The best OKS of any of a track's stored poses with each present pose.
+    """The best OKS of any of a track's stored poses with each present pose, as far as the joints can tell.
+
+    Two or three joints easily agree by chance; so an OKS over n common joints counts n / (n + 1), as though one
+    more joint had been compared and found far away.
 
     Args:
         stored: E poses with the ids of living tracks.
@@ -65,9 +68,9 @@ def best_oks(
     """
     past, present = Outlines.of(stored), Outlines.of(poses)
     rows, columns = oks_candidates(past, present, floor, falloff)
-    values = oks_pairs(past, present, rows, columns, None if falloff is None else falloff[rows])
+    values, common = oks_pairs(past, present, rows, columns, None if falloff is None else falloff[rows])
     similarity = np.zeros((len(track_ids), len(poses)), np.float32)
-    common = (past.present[rows] & present.present[columns]).sum(axis=1)
-    values = values * (common / (common + 1)).astype(np.float32)
-    np.maximum.at(similarity, (np.searchsorted(track_ids, stored.track_ids[rows]), columns), values)
+    np.maximum.at(
+        similarity, (np.searchsorted(track_ids, stored.track_ids[rows]), columns), values * common / (common + 1)
+    )
     return similarity

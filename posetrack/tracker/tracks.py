@@ -52,10 +52,6 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.gaps)
 
-    def __getitem__(self, chosen: BoolArray | IntArray) -> Tracks:
-        """The chosen tracks."""
-        return Tracks(self.bodies[chosen], self.velocities[chosen], self.sightings[chosen], self.gaps[chosen])
-
     @property
     def ids(self) -> IntArray:
         """int64 [T], ascending."""
@@ -67,41 +63,49 @@ class Tracks:
         return np.add(((low + high) / 2)[:, None], _AROUND * ((high - low) / 2)[:, None])
 
     def moved(self, displacement: FloatArray, valid: BoolArray) -> Tracks:
-        """One frame later: ``displacement`` [T, 8, 2] and ``valid`` [T, 8] of the ``surroundings``."""
-        step = self.velocities + masked_median(displacement, valid)
+        """One frame later: ``displacement`` [T * 8, 2] and ``valid`` [T * 8] of the ``surroundings``."""
+        points = len(_AROUND)
+        camera = masked_median(displacement.reshape(-1, points, 2), valid.reshape(-1, points))
+        step = self.velocities + camera
         bodies = self.bodies.replace(
             keypoints=self.bodies.keypoints + step[:, None], boxes=self.bodies.boxes + np.tile(step, 2)
         )
         return replace(self, bodies=bodies, gaps=self.gaps + 1)
 
-    def seen(self, rows: IntArray, poses: Poses) -> Tracks:
-        """With ``poses`` seen of the tracks ``rows``."""
-        expected = self.bodies[rows]
-        both = expected.present & poses.present
-        error = masked_median(poses.keypoints - expected.keypoints, both)
-        error *= (both.sum(axis=1) / np.maximum(expected.present.sum(axis=1), 1))[:, None]
-        present = poses.present
-        keypoints = np.where(present[..., None], poses.keypoints, expected.keypoints + error[:, None])
-        keypoint_scores = np.where(present, poses.keypoint_scores, expected.keypoint_scores)
-        bodies = expected.replace(boxes=poses.boxes, keypoints=keypoints, keypoint_scores=keypoint_scores)
-        gain = 1 / (np.minimum(self.sightings[rows], _VELOCITY_FRAMES) * self.gaps[rows])
-        velocities, sightings, gaps = self.velocities.copy(), self.sightings.copy(), self.gaps.copy()
-        velocities[rows] += (error * gain[:, None]).astype(np.float32)
+    def updated(self, rows: IntArray, seen: Poses, born: Poses, max_gap_frames: int) -> Tracks:
+        """With what the present frame shows.
+
+        Args:
+            rows: int64 [M], tracks that have been seen.
+            seen: Their M poses.
+            born: Poses of new tracks, whose ids are above all others'.
+            max_gap_frames: Tracks that have not been seen for longer are left out.
+        """
+        bodies, velocities = self._corrected(rows, seen)
+        sightings, gaps = self.sightings.copy(), self.gaps.copy()
         sightings[rows] += 1
         gaps[rows] = 0
-        return Tracks(_with_rows(self.bodies, rows, bodies), velocities, sightings, gaps)
-
-    def born(self, poses: Poses) -> Tracks:
-        """With new tracks, whose ids are above all others'."""
+        alive = gaps <= max_gap_frames
         return Tracks(
-            concatenate([self.bodies, poses]),
-            np.concatenate([self.velocities, np.zeros((len(poses), 2), np.float32)]),
-            np.concatenate([self.sightings, np.ones(len(poses), np.int64)]),
-            np.concatenate([self.gaps, np.zeros(len(poses), np.int64)]),
+            concatenate([bodies[alive], born]),
+            np.concatenate([velocities[alive], np.zeros((len(born), 2), np.float32)]),
+            np.concatenate([sightings[alive], np.ones(len(born), np.int64)]),
+            np.concatenate([gaps[alive], np.zeros(len(born), np.int64)]),
         )
 
-
-def _with_rows(bodies: Poses, rows: IntArray, new: Poses) -> Poses:
-    boxes, keypoints, keypoint_scores = bodies.boxes.copy(), bodies.keypoints.copy(), bodies.keypoint_scores.copy()
-    boxes[rows], keypoints[rows], keypoint_scores[rows] = new.boxes, new.keypoints, new.keypoint_scores
-    return bodies.replace(boxes=boxes, keypoints=keypoints, keypoint_scores=keypoint_scores)
+    def _corrected(self, rows: IntArray, poses: Poses) -> tuple[Poses, FloatArray]:
+        """Bodies and velocities in the light of the poses seen of the tracks ``rows``."""
+        boxes, keypoints = self.bodies.boxes.copy(), self.bodies.keypoints.copy()
+        keypoint_scores, velocities = self.bodies.keypoint_scores.copy(), self.velocities.copy()
+        known, expected, present = keypoint_scores[rows] > 0, keypoints[rows], poses.present
+        both = known & present
+        # The more of the body is seen, the more the error says of the rest of it: one arm swings by itself.
+        error = masked_median(poses.keypoints - expected, both)
+        error *= (both.sum(axis=1) / np.maximum(known.sum(axis=1), 1))[:, None]
+        frames = np.minimum(self.sightings[rows], _VELOCITY_FRAMES) * self.gaps[rows]
+        velocities[rows] += (error / frames[:, None]).astype(np.float32)
+        boxes[rows] = poses.boxes
+        keypoints[rows] = np.where(present[..., None], poses.keypoints, expected + error[:, None])
+        keypoint_scores[rows] = np.where(present, poses.keypoint_scores, keypoint_scores[rows])
+        bodies = self.bodies.replace(boxes=boxes, keypoints=keypoints, keypoint_scores=keypoint_scores)
+        return bodies, velocities
