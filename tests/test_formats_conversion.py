@@ -70,7 +70,7 @@ def test_posetrack17_keeps_joints_scores_flags_and_regions(file_18: Path, tmp_pa
     before, after = read_annotations(file_18)[0], read_annotations(target)[0]
     same_people(before, after, "keypoints", "present", "person_scores")
     np.testing.assert_array_equal(before.scores[before.present], after.scores[before.present])
-    assert losses == {target: ["Boxes of people."]}
+    assert losses == {target: ["Boxes of people.", "Ids of images."]}
     assert before.ignore_regions.keys() == after.ignore_regions.keys()
 
 
@@ -121,6 +121,51 @@ def test_boxes_of_mot_text_are_the_extent_of_the_joints_where_there_are_none(tmp
     video = read_annotations(predictions / "a.json")[0]
     left = float((tmp_path / "a.txt").read_text().splitlines()[0].split(",")[2])
     assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1, abs=1e-5)
+
+
+def losses_of(source: Path, content: object, to: str) -> list[str]:
+    source.write_text(content if isinstance(content, str) else json.dumps(content))
+    target = source.with_name(f"target.{'txt' if to == 'mot' else 'json'}")
+    return convert_files(source, target, ConversionConfig(to=to))[target]
+
+
+def test_what_is_not_read_is_listed_too(file_18: Path, tmp_path: Path) -> None:
+    data = json.loads(file_18.read_text())
+    names = data["categories"][0]["keypoints"]
+    if len(names) == 15:
+        names += ["left_ear", "right_ear"]
+        for person in data["annotations"]:
+            person["keypoints"] += [0] * 6
+            person["scores"] += [0, 0]
+    assert losses_of(file_18, data, "posetrack18") == []
+    data["annotations"][0] |= {"id": 5, "mood": "good"}
+    data["annotations"][0]["keypoints"][3 * names.index("left_ear")] = 7
+    data["annotations"].append({**data["annotations"][1], "image_id": 12345})
+    data["images"][0]["width"] = 640
+    assert losses_of(file_18, data, "posetrack18") == [
+        "Fields of people: mood.",
+        "Ids of annotations.",
+        "Ears, which PoseTrack's files have a place for and no use.",
+        "People of images that the file does not list.",
+    ]
+    assert "Fields of images: width." in losses_of(file_18, data, "posetrack17")
+
+
+def test_coco_faces_and_further_columns_of_mot_text_are_lost(file_18: Path, tmp_path: Path) -> None:
+    person = {"image_id": 1, "track_id": 0, "score": 0.5, "category_id": 1, "keypoints": [3.0, 4.0, 0.5] * 17}
+    losses = losses_of(tmp_path / "coco.json", [person], "posetrack18")
+    assert "Eyes and ears, which PoseTrack does not have." in losses
+    assert any("estimated from nose and shoulders" in sentence for sentence in losses)
+    assert losses_of(tmp_path / "coco.json", [person], "mot") == ["Joints and their scores."]
+    assert losses_of(tmp_path / "a.txt", "1,2,3,4,5,6,1,-1,-1,-1", "posetrack18") == []
+    assert losses_of(tmp_path / "a.txt", "1,2,3,4,5,6,1,1,0.5", "posetrack18") == [
+        "Columns behind the confidence."
+    ]
+
+
+def test_a_file_does_not_replace_itself(file_18: Path) -> None:
+    with pytest.raises(ConfigError, match="another target"):
+        convert_files(file_18, file_18, ConversionConfig(to="posetrack17"))
 
 
 @pytest.mark.parametrize(
