@@ -1,0 +1,90 @@
+"""Detected and carried boxes made one set."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posetrack.errors import ConfigError
+from posetrack.tracker import MergeConfig, iou_matrix, merge
+from posetrack.types import Boxes
+
+CONFIG = MergeConfig()
+NOBODY = Boxes.empty()
+
+
+def boxes(*rows: tuple[float, float, float, float, float]) -> Boxes:
+    """Boxes from rows x1, y1, x2, y2, score."""
+    table = np.array(rows, np.float32).reshape(-1, 5)
+    return Boxes(table[:, :4], table[:, 4])
+
+
+def listed(merged: Boxes) -> list[tuple[float, ...]]:
+    """Rows x1, y1, x2, y2, score."""
+    return [(*xyxy, score) for xyxy, score in zip(merged.xyxy.tolist(), merged.scores.tolist(), strict=True)]
+
+
+def random_boxes(rng: np.random.Generator, count: int) -> Boxes:
+    low = rng.uniform(0, 60, (count, 2))
+    return Boxes(np.concatenate([low, low + rng.uniform(10, 60, (count, 2))], axis=1), rng.random(count))
+
+
+def test_a_person_found_twice_is_one_with_the_better_box() -> None:
+    fresh, old = boxes((10, 10, 50, 110, 0.9)), boxes((12, 8, 53, 112, 0.8))
+    assert listed(merge(fresh, old, CONFIG)) == listed(fresh)
+    doubtful = Boxes(fresh.xyxy, np.array([0.6], np.float32))
+    assert listed(merge(doubtful, old, CONFIG)) == listed(old)
+
+
+def test_a_missed_person_lives_from_the_carried_box() -> None:
+    detected, carried = boxes((10, 10, 50, 110, 0.9)), boxes((11, 11, 50, 110, 0.7), (200, 10, 250, 120, 0.6))
+    assert listed(merge(detected, carried, CONFIG)) == [*listed(detected), *listed(carried[1:])]
+
+
+def test_a_detected_box_removes_only_one_of_two_people_who_cross() -> None:
+    """One detection over both; the carried box that it does not stand for is the hidden person's."""
+    detected = boxes((100, 100, 180, 300, 0.95))
+    carried = boxes((120, 100, 200, 300, 0.85), (102, 101, 182, 301, 0.9))
+    assert iou_matrix(detected.xyxy, carried.xyxy).min() > CONFIG.min_iou
+    merged = merge(detected, carried, CONFIG)
+    assert listed(merged) == [*listed(detected), *listed(carried[:1])]
+
+
+def test_people_side_by_side_are_not_suppressed_between_detections() -> None:
+    carried = boxes((120, 100, 200, 300, 0.85), (100, 100, 180, 300, 0.9))
+    assert len(merge(NOBODY, carried, CONFIG)) == 2
+
+
+def test_copies_of_one_box_are_suppressed() -> None:
+    carried = boxes((100, 100, 180, 300, 0.7), (101, 99, 181, 301, 0.9))
+    assert listed(merge(NOBODY, carried, CONFIG)) == listed(carried[1:])
+
+
+def test_nothing_merges_with_nothing() -> None:
+    detected = boxes((0, 0, 10, 10, 0.5), (40, 0, 60, 30, 0.8))
+    assert len(merge(NOBODY, NOBODY, CONFIG)) == 0
+    assert listed(merge(detected, NOBODY, CONFIG)) == listed(detected[[1, 0]])
+    assert listed(merge(NOBODY, detected, CONFIG)) == listed(detected[[1, 0]])
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(0, 8), m=st.integers(0, 8))
+@settings(max_examples=60, deadline=None)
+def test_every_box_keeps_its_own_score_and_the_order_of_input_is_nothing(seed: int, n: int, m: int) -> None:
+    """Pitfall 13: sorting inside the suppression must not exchange boxes and scores."""
+    rng = np.random.default_rng(seed)
+    detected, carried = random_boxes(rng, n), random_boxes(rng, m)
+    merged = merge(detected, carried, CONFIG)
+    assert set(listed(merged)) <= {*listed(detected), *listed(carried)}
+    assert (np.diff(merged.scores) <= 0).all()
+    overlaps = iou_matrix(merged.xyxy, merged.xyxy) - np.eye(len(merged))
+    assert (overlaps <= CONFIG.duplicate_iou).all()
+    shuffled = merge(detected[rng.permutation(n)], carried[rng.permutation(m)], CONFIG)
+    assert listed(shuffled) == listed(merged)
+
+
+@pytest.mark.parametrize("option", ["min_iou", "duplicate_iou"])
+def test_options_out_of_range_are_named(option: str) -> None:
+    with pytest.raises(ConfigError, match=option):
+        MergeConfig(**{option: 1.2})

@@ -1,0 +1,216 @@
+"""People carried by the flow: where their boxes go, and how long they live without the detector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from posetrack.errors import ConfigError
+from posetrack.skeletons import POSETRACK
+from posetrack.tracker import MergeConfig, PropagationConfig, merge, propagate
+from posetrack.types import BoolArray, Boxes, FloatArray, Poses
+from tests.walkers import Scene, Walker, straight
+
+SIZE = (640, 480)
+CONFIG = PropagationConfig()
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Everything moves alike; nothing is known where x is beyond ``known_until``."""
+
+    x: float = 0.0
+    y: float = 0.0
+    known_until: float = np.inf
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        inside = ((xy >= -0.5) & (xy <= np.array(SIZE) - 0.5)).all(axis=1) & (xy[:, 0] <= self.known_until)
+        return np.where(inside[:, None], (self.x, self.y), 0).astype(np.float32), inside
+
+
+def person(corners: tuple[float, float, float, float] = (100, 50, 200, 350), score: float = 0.9) -> Poses:
+    """Fifteen joints on the diagonal of a rectangle, its two corners among them, all at score 0.8."""
+    x1, y1, x2, y2 = corners
+    share = np.zeros(17)
+    share[POSETRACK.in_use] = np.linspace(0, 1, 15)
+    keypoints = np.stack([x1 + share * (x2 - x1), y1 + share * (y2 - y1)], axis=1)
+    scores = np.zeros(17)
+    scores[POSETRACK.in_use] = 0.8
+    return Poses([corners], [score], keypoints[None], scores[None], [7], POSETRACK)
+
+
+def with_scores(poses: Poses, **by_slot: float) -> Poses:
+    """Other joint scores, by position among the joints in use: ``j0=0.1``."""
+    scores = poses.keypoint_scores.copy()
+    for name, score in by_slot.items():
+        scores[:, POSETRACK.in_use[int(name[1:])]] = score
+    return poses.replace(keypoint_scores=scores)
+
+
+def test_joints_and_box_go_with_the_flow_and_the_box_is_fifteen_percent_larger_in_all() -> None:
+    """Pitfall 7: 7.5 % on each of the four sides, not 17.6 % to the right and below."""
+    carried = propagate(person(), Uniform(4.25, -2.5), CONFIG, SIZE)
+    np.testing.assert_allclose(carried.boxes, [[96.75, 25.0, 211.75, 370.0]], atol=1e-3)
+    used = POSETRACK.in_use
+    np.testing.assert_allclose(carried.keypoints[:, used], person().keypoints[:, used] + [4.25, -2.5], atol=1e-4)
+    assert carried.track_ids.tolist() == [7]
+
+
+def test_missing_joints_do_not_stretch_the_box() -> None:
+    """Pitfall 8: joints dropped to (0, 0) must not enter the minimum."""
+    poses = with_scores(person(), j0=0.0)
+    keypoints = poses.keypoints.copy()
+    keypoints[:, [POSETRACK.in_use[0], *range(3, 5)]] = 0
+    carried = propagate(poses.replace(keypoints=keypoints), Uniform(), CONFIG, SIZE)
+    second = person().keypoints[0, POSETRACK.in_use[1]]
+    low, high = second, np.array([200.0, 350.0])
+    assert carried.boxes[0, 0] == pytest.approx(low[0] - 0.075 * (high - low)[0], abs=1e-3)
+    assert carried.boxes[0, 1] == pytest.approx(low[1] - 0.075 * (high - low)[1], abs=1e-3)
+
+
+def test_a_joint_in_the_corner_of_the_picture_is_a_joint() -> None:
+    carried = propagate(person((0.0, 0.0, 100.0, 200.0)), Uniform(), CONFIG, SIZE)
+    np.testing.assert_allclose(carried.boxes, [[-0.5, -0.5, 107.5, 215.0]], atol=1e-3)
+
+
+def test_doubtful_joints_are_carried_but_do_not_make_the_box() -> None:
+    poses = with_scores(person(), j14=0.1)
+    carried = propagate(poses, Uniform(3.0, 0.0), CONFIG, SIZE)
+    slot = POSETRACK.in_use[14]
+    assert carried.boxes[0, 3] < 350
+    assert carried.keypoint_scores[0, slot] == np.float32(0.1)
+    np.testing.assert_allclose(carried.keypoints[0, slot], [203.0, 350.0], atol=1e-3)
+
+
+def test_joints_that_leave_the_frame_or_the_flow_are_missing() -> None:
+    """Pitfall 9: neither carried with zero flow nor clamped into the frame."""
+    poses = person((500, 50, 636, 350))
+    carried = propagate(poses, Uniform(20.0, 0.0), CONFIG, SIZE)
+    x = poses.keypoints[0, POSETRACK.in_use, 0] + 20
+    gone = carried.keypoint_scores[0, POSETRACK.in_use] == 0
+    np.testing.assert_array_equal(gone, x > 639.5)
+    assert carried.boxes[0, 2] <= 639.5
+    lost = propagate(poses, Uniform(0.0, 0.0, known_until=600.0), CONFIG, SIZE)
+    np.testing.assert_array_equal(lost.keypoint_scores[0, POSETRACK.in_use] == 0, x - 20 > 600)
+
+
+def test_the_box_is_clipped_to_the_frame() -> None:
+    carried = propagate(person((2, 2, 630, 470)), Uniform(), CONFIG, SIZE)
+    np.testing.assert_allclose(carried.boxes, [[-0.5, -0.5, 639.5, 479.5]])
+
+
+def test_too_few_confident_joints_carry_nobody() -> None:
+    few = with_scores(person(), **{f"j{k}": 0.1 for k in range(13)})
+    assert len(propagate(few, Uniform(), CONFIG, SIZE)) == 0
+    assert len(propagate(few, Uniform(), PropagationConfig(min_joints=2), SIZE)) == 1
+
+
+def test_joints_on_a_line_make_a_box_that_can_be_cropped() -> None:
+    upright = person((100, 50, 100, 350))
+    x1, y1, x2, y2 = propagate(upright, Uniform(), CONFIG, SIZE).boxes[0]
+    assert (x2 - x1, y2 - y1) == pytest.approx((1.0, 345.0), abs=1e-3)
+
+
+def test_nobody_is_carried_from_an_empty_frame() -> None:
+    assert len(propagate(Poses.empty(POSETRACK), Uniform(), CONFIG, SIZE)) == 0
+
+
+def test_people_are_carried_independently_and_in_order() -> None:
+    """Pitfall 13: those left out must not shift the others."""
+    people = [
+        person((100, 50, 200, 350)),
+        person((300, 50, 380, 300), score=0.05),
+        person((420, 90, 520, 400), 0.6),
+    ]
+    together = Poses(
+        *(np.concatenate([getattr(one, name) for one in people]) for name in (
+            "boxes", "scores", "keypoints", "keypoint_scores")),
+        track_ids=[4, 5, 6], skeleton=POSETRACK,
+    )  # fmt: skip
+    carried = propagate(together, Uniform(1.0, 2.0), CONFIG, SIZE)
+    assert carried.track_ids.tolist() == [4, 6]
+    for index, one in ((0, people[0]), (1, people[2])):
+        alone = propagate(one, Uniform(1.0, 2.0), CONFIG, SIZE)
+        np.testing.assert_array_equal(carried.boxes[[index]], alone.boxes)
+        np.testing.assert_array_equal(carried.scores[[index]], alone.scores)
+
+
+def lifetime(score: float, joint_score: float, config: PropagationConfig = CONFIG) -> int:
+    """Frames that a person lives without the detector if the pose network always finds the same joints."""
+    poses = with_scores(person(score=score), **{f"j{k}": joint_score for k in range(15)})
+    for frame in range(1000):
+        carried = propagate(poses, Uniform(), config, SIZE)
+        if len(carried) == 0:
+            return frame
+        poses = poses.replace(scores=carried.scores)
+    raise AssertionError("lives for ever")
+
+
+@pytest.mark.parametrize("detect_every", [2, 5, 10])
+@pytest.mark.parametrize("score", [0.3, 0.5, 0.99])
+def test_a_person_seen_well_lives_from_one_detection_to_the_next(detect_every: int, score: float) -> None:
+    assert lifetime(score, joint_score=0.6) >= detect_every - 1
+
+
+def test_a_ghost_dies_the_sooner_the_less_it_looks_like_a_person() -> None:
+    """Pitfall 21: carried scores decay without support, and no score keeps a box alive for ever."""
+    assert lifetime(0.99, joint_score=0.15) == 0
+    assert lifetime(0.99, joint_score=0.21) <= 4
+    assert lifetime(0.99, joint_score=0.3) <= 6
+    assert lifetime(1.0, joint_score=1.0) <= 50
+    lives = [lifetime(0.9, joint_score) for joint_score in (0.2, 0.3, 0.4, 0.5)]
+    assert lives == sorted(lives)
+
+
+def test_the_carried_score_is_comparable_to_the_detectors() -> None:
+    """Pitfall 21: it never outranks what the detector said, and falls from there."""
+    poses = with_scores(person(score=0.6), **{f"j{k}": 0.95 for k in range(15)})
+    score = propagate(poses, Uniform(), CONFIG, SIZE).scores[0]
+    assert 0.57 < score < 0.6
+    half = PropagationConfig(seen_half_life_frames=1.0, unseen_half_life_frames=1.0)
+    assert propagate(poses, Uniform(), half, SIZE).scores[0] == pytest.approx(0.3)
+
+
+def test_a_person_who_leaves_does_not_haunt() -> None:
+    """Pitfall 21, in a loop: the network finds faint joints wherever it looks, the detector only people."""
+    scene = Scene((Walker(straight(560, 440, 6.0), height=200),), size=SIZE)
+    previous, last_seen, last_carried = Poses.empty(POSETRACK), -1, -1
+    for frame in range(80):
+        truth = scene.truth(frame)
+        carried = propagate(previous, scene.flow(frame), CONFIG, SIZE)
+        last_seen = frame if len(truth) else last_seen
+        last_carried = frame if len(carried) else last_carried
+        boxes = merge(Boxes(truth.boxes, truth.scores), Boxes(carried.boxes, carried.scores), MergeConfig())
+        previous = imagined(boxes)
+    assert 10 < last_seen < 40
+    assert last_seen - 1 <= last_carried <= last_seen + 8
+
+
+def imagined(boxes: Boxes) -> Poses:
+    """Joints at score 0.3 down the middle third of every box, whoever is in it."""
+    share = np.zeros((17, 2))
+    share[POSETRACK.in_use] = np.stack([0.33 + 0.33 * (np.arange(15) % 2), np.linspace(0.1, 0.9, 15)], axis=1)
+    low, high = boxes.xyxy[:, None, :2], boxes.xyxy[:, None, 2:]
+    scores = np.zeros((len(boxes), 17))
+    scores[:, POSETRACK.in_use] = 0.3
+    ids = np.full(len(boxes), -1)
+    return Poses(boxes.xyxy, boxes.scores, low + share * (high - low), scores, ids, POSETRACK)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("min_joint_score", 1.5),
+        ("expansion", -0.1),
+        ("min_joints", 0),
+        ("min_score", -1),
+        ("seen_joint_score", 0.1),
+        ("unseen_half_life_frames", 0.0),
+        ("seen_half_life_frames", 1.0),
+    ],
+)
+def test_options_out_of_range_are_named(option: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=option):
+        PropagationConfig(**{option: value})
