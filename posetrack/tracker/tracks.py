@@ -59,9 +59,9 @@ class Tracks:
 
     def surroundings(self) -> FloatArray:
         """float32 [T, 8, 2], points around the bodies, mostly on the background."""
-        known, boxes = self.bodies.present.any(axis=1)[:, None], self.bodies.boxes
+        boxes = self.bodies.boxes
         low, high = extents(self.bodies.keypoints, self.bodies.present)
-        low, high = np.where(known, low, boxes[:, :2]), np.where(known, high, boxes[:, 2:])
+        low, high = np.where(low <= high, low, boxes[:, :2]), np.where(low <= high, high, boxes[:, 2:])
         return np.add(((low + high) / 2)[:, None], _AROUND * ((high - low) / 2)[:, None])
 
     def moved(self, displacement: FloatArray, valid: BoolArray) -> Tracks:

@@ -1,0 +1,274 @@
+"""Identities over time: rules that hold for every frame, whoever walks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posetrack.errors import ConfigError
+from posetrack.skeletons import POSETRACK
+from posetrack.stages import Flow
+from posetrack.tracker import MATCHINGS, SIMILARITIES, FlowLinker, LinkerConfig
+from posetrack.types import UNLINKED, BoolArray, FloatArray, Poses
+from tests.walkers import Scene, Walker, poses_of, straight
+
+CONFIG = LinkerConfig()
+PAPER = LinkerConfig(coasting=False)
+
+
+class Still:
+    """Nothing moves; everything is known."""
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        return np.zeros(xy.shape, np.float32), np.ones(len(xy), np.bool_)
+
+
+class Forbidden:
+    """A flow that must not be asked."""
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        raise AssertionError("the flow across a cut means nothing")
+
+
+class Counting:
+    """Counts the look-ups of a flow."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow, self.calls = flow, 0
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        self.calls += 1
+        return self.flow.at(xy)
+
+
+def walk(*people: tuple[float, float, float], size: tuple[int, int] = (1280, 720), height: float = 160) -> Scene:
+    """People at x, y, who go at a speed in px per frame."""
+    walkers = [
+        Walker(straight(x, y, speed), height=height, depth=y, phase=index)
+        for index, (x, y, speed) in enumerate(people)
+    ]
+    return Scene(tuple(walkers), size=size)
+
+
+def unlinked(poses: Poses) -> Poses:
+    return poses.replace(track_ids=np.full(len(poses), UNLINKED))
+
+
+def ids_over_time(scene: Scene, linker: FlowLinker, shown: dict[int, list[int]], frames: int) -> list[list[int]]:
+    """Ids of the people shown in each frame (all of them where ``shown`` says nothing), in the truth's order."""
+    history = []
+    for frame in range(frames):
+        truth = scene.truth(frame)
+        truth = truth[np.isin(truth.track_ids, shown.get(frame, truth.track_ids))]
+        history.append(linker.link(unlinked(truth), scene.flow(frame)).track_ids.tolist())
+    return history
+
+
+def test_ids_count_from_zero_from_left_to_right() -> None:
+    scene = walk((900, 500, 1.0), (200, 500, 1.0), (500, 500, 1.0))
+    assert ids_over_time(scene, FlowLinker(CONFIG), {}, 3) == [[2, 0, 1]] * 3
+
+
+def test_nothing_but_the_ids_is_changed() -> None:
+    poses = walk((900, 500, 1.0), (200, 500, 1.0)).truth(0)
+    linked = FlowLinker(CONFIG).link(poses, Still())
+    for name in ("boxes", "scores", "keypoints", "keypoint_scores"):
+        np.testing.assert_array_equal(getattr(linked, name), getattr(poses, name))
+    assert linked.track_ids.dtype == np.int64
+
+
+def test_two_linkers_number_independently() -> None:
+    first, second = FlowLinker(CONFIG), FlowLinker(CONFIG)
+    scene = walk((200, 500, 1.0))
+    assert ids_over_time(scene, first, {}, 2) == [[0], [0]]
+    assert ids_over_time(scene, second, {}, 2) == [[0], [0]]
+    assert ids_over_time(walk((900, 500, 1.0)), first, {}, 1) == [[1]]
+
+
+def test_an_empty_frame_is_an_ordinary_frame() -> None:
+    linker, scene = FlowLinker(CONFIG), walk((200, 500, 1.0))
+    assert linker.link(Poses.empty(POSETRACK), Still()).track_ids.tolist() == []
+    assert ids_over_time(scene, linker, {1: [], 2: []}, 4) == [[0], [], [], [0]]
+
+
+def test_a_cut_ends_all_tracks_and_their_ids_are_not_given_again() -> None:
+    """Pitfall 16: queue, tracks and flow are of one shot; the numbers go on."""
+    linker, scene = FlowLinker(CONFIG), walk((200, 500, 1.0), (600, 500, 1.0))
+    ids_over_time(scene, linker, {}, 3)
+    linker.reset()
+    after = linker.link(unlinked(scene.truth(3)), Forbidden())
+    assert after.track_ids.tolist() == [2, 3]
+
+
+def test_ids_stay_distinct_beyond_a_thousand() -> None:
+    """Pitfalls 15 and 20: no wrapping, and an id is no index into the frame's people."""
+    linker, ids = FlowLinker(CONFIG), []
+    poses = walk((200, 500, 0.0), (600, 500, 0.0), (1000, 500, 0.0)).truth(0)
+    for _ in range(340):
+        linker.reset()
+        ids += linker.link(poses, Still()).track_ids.tolist()
+    assert ids == list(range(1020))
+    assert linker.link(poses, Still()).track_ids.tolist() == ids[-3:]
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_every_choice_follows_people_who_keep_apart(similarity: str, matching: str) -> None:
+    scene = walk((200, 400, 2.0), (500, 450, -1.5), (900, 600, 1.0))
+    linker = FlowLinker(replace(PAPER, similarity=similarity, matching=matching))
+    assert ids_over_time(scene, linker, {}, 25) == [[0, 1, 2]] * 25
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_the_order_of_the_poses_does_not_matter(similarity: str, matching: str) -> None:
+    """Pitfall 3: a matrix whose rows are sorted by score, with columns that are not, mixes people."""
+    rng = np.random.default_rng(0)
+    config = replace(CONFIG, similarity=similarity, matching=matching)
+    straightforward, shuffled = FlowLinker(config), FlowLinker(config)
+    scene = walk((200, 500, 4.0), (420, 520, -3.0), (400, 600, 1.0), (700, 560, -2.0))
+    for frame in range(40):
+        truth = scene.truth(frame)
+        poses = truth.replace(scores=rng.uniform(0.5, 1, len(truth)))
+        order = rng.permutation(len(poses))
+        expected = straightforward.link(poses, scene.flow(frame)).track_ids
+        np.testing.assert_array_equal(shuffled.link(poses[order], scene.flow(frame)).track_ids, expected[order])
+
+
+def test_nobody_appears_twice_when_two_look_like_one() -> None:
+    """Pitfalls 2 and 19: a track that was seen in many frames still wins one pose only."""
+    linker = FlowLinker(CONFIG)
+    one = walk((300, 500, 0.0)).truth(0)
+    for _ in range(5):
+        linker.link(one, Still())
+    twice = Poses(
+        *(
+            np.concatenate([getattr(one, name)] * 2)
+            for name in ("boxes", "scores", "keypoints", "keypoint_scores")
+        ),
+        track_ids=[UNLINKED] * 2,
+        skeleton=POSETRACK,
+    )
+    assert sorted(linker.link(twice, Still()).track_ids.tolist()) == [0, 1]
+
+
+def test_people_unlike_anybody_get_new_ids() -> None:
+    """Pitfalls 4 and 6: without a floor, or with the least similar first, everything is matched."""
+    linker = FlowLinker(PAPER)
+    linker.link(walk((200, 500, 0.0)).truth(0), Still())
+    assert linker.link(walk((700, 500, 0.0)).truth(0), Still()).track_ids.tolist() == [1]
+
+
+def test_only_the_carried_pose_resembles_a_person_who_runs() -> None:
+    """Pitfalls 1 and 11: the compared pose is the one moved by the flow, and moved forward."""
+    scene = walk((100, 300, 45.0), height=80)
+    flow = ids_over_time(scene, FlowLinker(replace(PAPER, similarity="flow")), {}, 10)
+    pose = ids_over_time(scene, FlowLinker(replace(PAPER, similarity="pose")), {}, 10)
+    assert flow == [[0]] * 10
+    assert pose == [[frame] for frame in range(10)]
+
+
+def test_stored_poses_are_carried_through_every_frame_between() -> None:
+    """Pitfall 10: after five frames unseen on a winding way, only the composition of all flows fits."""
+
+    def way(frame: float) -> tuple[float, float]:
+        return 300 + 8 * frame, 400 + 120 * float(np.sin(frame / 4))
+
+    scene = Scene((Walker(way, height=60),))
+    missed = {frame: [] for frame in range(8, 13)}
+    seen = [frame for frame in range(20) if frame not in missed]
+    history = ids_over_time(scene, FlowLinker(PAPER), missed, 20)
+    assert [history[frame] for frame in seen] == [[0]] * len(seen)
+    for similarity in ("bbox", "pose", "flow"):
+        history = ids_over_time(scene, FlowLinker(replace(PAPER, similarity=similarity)), missed, 20)
+        assert 0 not in history[13]
+
+
+def test_the_queue_reaches_back_as_many_frames_as_it_is_long() -> None:
+    scene = walk((300, 500, 2.0))
+    missed = {frame: [] for frame in range(5, 9)}  # the sixth frame after the last sighting is number 9
+    assert ids_over_time(scene, FlowLinker(replace(PAPER, queue_frames=5)), missed, 10)[-1] == [0]
+    assert ids_over_time(scene, FlowLinker(replace(PAPER, queue_frames=4)), missed, 10)[-1] == [1]
+
+
+def test_a_track_dies_after_its_longest_gap() -> None:
+    scene = walk((300, 500, 0.0))
+    missed = {frame: [] for frame in range(5, 12)}
+    assert ids_over_time(scene, FlowLinker(replace(CONFIG, max_gap_frames=7)), missed, 13)[-1] == [0]
+    assert ids_over_time(scene, FlowLinker(replace(CONFIG, max_gap_frames=6)), missed, 13)[-1] == [1]
+
+
+def test_identity_survives_missing_joints_and_a_border() -> None:
+    scene = walk((60, 500, -2.0), size=(640, 720))
+    history = ids_over_time(scene, FlowLinker(CONFIG), {}, 60)
+    seen = [ids for ids in history if ids]
+    assert 20 < len(seen) < 60 and all(ids == [0] for ids in seen)
+
+
+def test_one_look_up_of_the_flow_serves_the_whole_queue() -> None:
+    scene, linker = walk((200, 500, 4.0), (420, 520, -3.0)), FlowLinker(CONFIG)
+    for frame in range(15):
+        flow = Counting(scene.flow(frame))
+        linker.link(unlinked(scene.truth(frame)), flow)
+        assert flow.calls == (frame > 0)
+
+
+def test_weak_poses_continue_tracks_but_start_none() -> None:
+    linker = FlowLinker(CONFIG)
+    strong = walk((300, 500, 0.0)).truth(0)
+    weak = strong.replace(scores=[0.1])
+    assert linker.link(weak, Still()).track_ids.tolist() == [UNLINKED]
+    assert linker.link(strong, Still()).track_ids.tolist() == [0]
+    assert linker.link(weak, Still()).track_ids.tolist() == [0]
+
+
+def test_two_joints_start_no_track() -> None:
+    joints = walk((300, 500, 0.0)).joints(0)
+    few = np.zeros((1, 17), np.bool_)
+    few[0, [5, 6]] = True
+    assert FlowLinker(CONFIG).link(poses_of(joints, few), Still()).track_ids.tolist() == [UNLINKED]
+    lenient = FlowLinker(replace(CONFIG, min_birth_joints=2))
+    assert lenient.link(poses_of(joints, few), Still()).track_ids.tolist() == [0]
+
+
+def test_joints_nobody_believes_in_are_not_compared() -> None:
+    """A faint joint somewhere else, and one whose place is no number, change nothing."""
+    linker = FlowLinker(CONFIG)
+    poses = walk((300, 500, 0.0)).truth(0)
+    linker.link(poses, Still())
+    keypoints, scores = poses.keypoints.copy(), poses.keypoint_scores.copy()
+    keypoints[0, 5:9], scores[0, 5:9] = (900, 100), 0.1
+    keypoints[0, 9] = np.nan
+    changed = poses.replace(keypoints=keypoints, keypoint_scores=scores)
+    assert linker.link(changed, Still()).track_ids.tolist() == [0]
+    assert linker.link(poses, Still()).track_ids.tolist() == [0]
+
+
+def test_a_pose_without_joints_goes_by_its_box_alone() -> None:
+    nothing = walk((300, 500, 0.0)).truth(0).replace(keypoint_scores=np.zeros((1, 17)))
+    linker = FlowLinker(LinkerConfig(similarity="bbox", min_birth_joints=0))
+    assert [linker.link(nothing, Still()).track_ids.tolist() for _ in range(3)] == [[0]] * 3
+    assert FlowLinker(CONFIG).link(nothing, Still()).track_ids.tolist() == [UNLINKED]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("queue_frames", 0),
+        ("min_similarity", 1.5),
+        ("max_gap_frames", -1),
+        ("recovery_falloff", 2.0),
+        ("min_birth_joints", -1),
+    ],
+)
+def test_options_out_of_range_are_named(option: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=option):
+        LinkerConfig(**{option: value})
+
+
+@pytest.mark.parametrize(("option", "names"), [("similarity", SIMILARITIES), ("matching", MATCHINGS)])
+def test_unknown_choices_name_the_known_ones(option: str, names: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=", ".join(names)):
+        FlowLinker(LinkerConfig(**{option: "best"}))
