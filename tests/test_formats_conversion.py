@@ -123,6 +123,17 @@ def test_boxes_of_mot_text_are_the_extent_of_the_joints_where_there_are_none(tmp
     assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1, abs=1e-5)
 
 
+def test_joints_of_posetrack17_that_are_null_or_unknown_are_passed_over(tmp_path: Path) -> None:
+    ids: list[object] = [[13], [14.0], None, [99], [-1]]
+    points = [{"id": joint, "x": [10 * n], "y": [5]} for n, joint in enumerate(ids)]
+    person = {"track_id": [0], "annopoints": [{"point": points}]}
+    entry = {"image": [{"name": "images/a/1.jpg"}], "annorect": [person]}
+    (tmp_path / "a.json").write_text(json.dumps({"annolist": [entry]}))
+    (video,) = read_annotations(tmp_path / "a.json")
+    assert np.flatnonzero(video.present[0]).tolist() == [13, 14]
+    assert video.keypoints[0, [13, 14], 0].tolist() == [0, 10]
+
+
 def losses_of(source: Path, content: object, to: str) -> list[str]:
     source.write_text(content if isinstance(content, str) else json.dumps(content))
     target = source.with_name(f"target.{'txt' if to == 'mot' else 'json'}")

@@ -23,6 +23,7 @@ from posetrack.formats.posetrack18 import video_of
 from posetrack.types import BoolArray, IntArray
 
 _JOINTS = len(EVALUATION_JOINTS)
+_JOINT_IDS = range(_JOINTS)
 _CORNERS = ("x1", "y1", "x2", "y2")
 
 
@@ -118,7 +119,7 @@ def _joints(
     def where_point(number: int) -> str:
         return where(int(owners[number]))
 
-    joints = _joint_ids(path, [_single(point.get("id")) for point in flat], where_point)
+    joints = _joint_ids(path, flat, where_point)
     known = np.flatnonzero(joints >= 0)[::-1]  # written backwards, the first wins
     xy = rows_of_numbers(path, "x, y", [[_single(p.get("x")), _single(p.get("y"))] for p in flat], 2, where_point)
     keypoints = np.zeros((len(points), _JOINTS, 2))
@@ -133,14 +134,18 @@ def _joints(
     return keypoints, visibility, present, scores
 
 
-def _joint_ids(path: Path, ids: list[Any], where: Where) -> IntArray:
-    """int64 [N], -1 for joints that PoseTrack does not know: the official evaluator passes them over."""
-    for number, joint in enumerate(ids):
-        if not isinstance(joint, int):
+def _joint_ids(path: Path, points: list[dict[str, Any]], where: Where) -> IntArray:
+    """int64 [N], -1 for joints that are null or unknown to PoseTrack: the official evaluator passes them over."""
+    joints = np.full(len(points), -1)
+    for number, point in enumerate(points):
+        joint = _single(point.get("id"))
+        if joint in _JOINT_IDS:  # 13.0 is 13
+            joints[number] = joint
+        elif not isinstance(joint, int | float) and point.get("id", "missing") is not None:
             raise DataFormatError(
                 f"{path}, {where(number)}: a joint has no number as its 'id'; give it one of 0 to {_JOINTS - 1}."
             )
-    return np.array([joint if 0 <= joint < _JOINTS else -1 for joint in ids], dtype=np.int64)
+    return joints
 
 
 def _scores(path: Path, flat: list[dict[str, Any]], where: Where) -> Doubles:
