@@ -46,13 +46,15 @@ def pose(
     annotations: Annotations,
     images: Images,
     weights: Weights = None,
-    flip_test: Annotated[bool, typer.Option(help="Average with the mirrored image.")] = False,
+    flip_test: Annotated[
+        bool | None, typer.Option(help="Average with the mirrored image; as the preset does by default.")
+    ] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """PCK@0.2 of a pose network, boxes given."""
     network, architecture = load_pose_network(weights or BUNDLED / _LITE.pose)
-    config = PoseConfig(flip_test=flip_test)
+    config = _LITE.pose_config if flip_test is None else PoseConfig(flip_test=flip_test)
     estimator = HeatmapPoseEstimator(network, architecture, config, torch.device(device))
     _print(measure_pck(estimator, read_people(annotations, images, estimator.skeleton)), as_json)
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from posetrack.errors import OutputError
 from posetrack.skeletons import POSETRACK
-from posetrack.stages import SourceInfo
 from posetrack.synthetic import GroundTruthWriter, Scene, render
 from posetrack.types import Poses
 from posetrack.video import Annotator, AnnotatorConfig, VideoSink
@@ -44,16 +42,7 @@ def write_clip(folder: Path, scene: Scene, observer: Callable[[int], None] | Non
         clip.truth.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"the folder {clip.truth} cannot be made: {error.strerror}.") from error
-    width, height = scene.size
-    info = SourceInfo(
-        name=scene.name,
-        width=width,
-        height=height,
-        fps=Fraction(scene.fps).limit_denominator(1001),
-        frame_count=scene.frame_count,
-        path=None,
-    )
-    film = VideoSink(clip.video, info, Annotator(AnnotatorConfig()))
+    film = VideoSink(clip.video, scene.source_info, Annotator(AnnotatorConfig()))
     try:
         with GroundTruthWriter(clip.truth / f"{scene.name}.json", scene) as truth_file:
             for frame, truth in render(scene):

@@ -64,6 +64,7 @@ PRESETS = {
             summary="bundled small networks: offline, fits a laptop without a GPU",
             detector="detector_lite.safetensors",
             pose="pose_lite.safetensors",
+            pose_config=PoseConfig(flip_test=True),
         ),
     )
 }

@@ -1,0 +1,54 @@
+"""The bundled pose network and the whole tracker, on real pictures."""
+
+from pathlib import Path
+
+import numpy as np
+
+from posetrack.models.pose import HeatmapPoseEstimator
+from posetrack.models.pose_weights import load_pose_network
+from posetrack.pose_tracker import BUNDLED, PoseTracker
+from posetrack.presets import PRESETS, get_preset
+from posetrack.training.pose import measure_pck
+from posetrack.training.pose_data import read_people
+from posetrack.types import FloatArray
+from posetrack.video import ReadOptions, open_source
+
+
+def test_the_bundled_networks_are_small_enough_to_ship() -> None:
+    names = {name for preset in PRESETS.values() for name in (preset.detector, preset.pose)}
+    assert sum((BUNDLED / name).stat().st_size for name in names) <= 15e6
+
+
+def test_the_pose_network_finds_three_limb_joints_in_five_on_photographs(shared: Path) -> None:
+    """PCK@0.2 of at least 0.60, boxes given; MoveNet Lightning has 0.592 on people of the same photographs."""
+    folder, preset = shared / "data" / "lspe", get_preset("lite")
+    network, architecture = load_pose_network(BUNDLED / preset.pose)
+    estimator = HeatmapPoseEstimator(network, architecture, preset.pose_config)
+    people = read_people(folder / "val.json", folder / "images", estimator.skeleton)
+    assert measure_pck(estimator, people)["PCK@0.2"] >= 0.60
+
+
+def heights(boxes: FloatArray) -> FloatArray:
+    return boxes[:, 3] - boxes[:, 1]
+
+
+def test_tall_people_in_a_street_keep_their_numbers(shared: Path) -> None:
+    """One second and a half of a moving camera: who is tall in the first frame is tracked in nearly all."""
+    clip = shared / "data" / "clips" / "paris_street.avi"
+    with open_source(clip, ReadOptions(max_frames=75, stride=2)) as source:
+        results = [poses for _, poses in PoseTracker().track(source)]
+    tall = results[4].track_ids[heights(results[4].boxes) > 200]
+    assert len(tall) >= 3
+    lives = [np.mean([track_id in poses.track_ids for poses in results[4:]]) for track_id in tall]
+    assert np.median(lives) >= 0.9
+
+
+def test_people_who_enter_one_by_one_are_counted_about_right(shared: Path) -> None:
+    """From above, in the first half minute: as many numbers as people, give or take a few."""
+    clip = shared / "data" / "clips" / "one_by_one.mp4"
+    with open_source(clip, ReadOptions(start_s=0, end_s=15)) as source:
+        results = [poses for _, poses in PoseTracker().track(source)]
+    most = max(len(poses) for poses in results)
+    numbers = {track_id for poses in results for track_id in poses.track_ids.tolist()}
+    assert most >= 1
+    assert len(numbers) <= most + 4
