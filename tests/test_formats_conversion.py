@@ -174,6 +174,13 @@ def test_coco_faces_and_further_columns_of_mot_text_are_lost(file_18: Path, tmp_
     ]
 
 
+def test_a_number_beyond_json_is_one_sentence(file_18: Path) -> None:
+    data = json.loads(file_18.read_text())
+    data["images"][0]["width"] = 10**400
+    with pytest.raises(DataFormatError, match="no place in JSON"):
+        losses_of(file_18, data, "posetrack18")
+
+
 def test_a_file_does_not_replace_itself(file_18: Path) -> None:
     with pytest.raises(ConfigError, match="another target"):
         convert_files(file_18, file_18, ConversionConfig(to="posetrack17"))

@@ -50,14 +50,18 @@ def evaluate_oks(ground_truth: str | PathLike[str], results: str | PathLike[str]
     skeleton = _skeleton(truth_path, truth)
     images = _image_ids(truth_path, truth["images"])
     joints = _joints(truth_path, "annotation", truth["annotations"], len(skeleton), images)
-    _joints(results_path, "result", people, len(skeleton), images)
+    found = _joints(results_path, "result", people, len(skeleton), images)
     _check_scores(results_path, people)
     data = {
         "images": [{"id": image_id} for image_id in images],
         "annotations": _complete(truth_path, truth["annotations"], joints),
         "categories": [{"id": _PERSON, "name": "person"}],
     }
-    return dict(zip(FIGURES, _measure(data, people, skeleton), strict=True))
+    candidates = [
+        {"image_id": p["image_id"], "category_id": _PERSON, "keypoints": xys.ravel().tolist(), "score": p["score"]}
+        for p, xys in zip(people, found, strict=True)
+    ]
+    return dict(zip(FIGURES, _measure(data, candidates, skeleton), strict=True))
 
 
 def _skeleton(path: Path, truth: Any) -> Skeleton:
@@ -117,7 +121,7 @@ def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list
             "id": number + 1,  # pycocotools takes 0 for nobody
             "image_id": person["image_id"],
             "category_id": _PERSON,
-            "keypoints": person["keypoints"],
+            "keypoints": joints[number].ravel().tolist(),
             "num_keypoints": int(there[number].sum()),
             "bbox": boxes[number].tolist(),
             "area": float(np.prod(boxes[number, 2:])) if np.isnan(areas[number]) else areas[number],
@@ -137,8 +141,7 @@ def _measure(truth: dict[str, Any], people: list[dict[str, Any]], skeleton: Skel
         index = COCO()
         index.dataset = truth
         index.createIndex()
-        fields = ("image_id", "keypoints", "score")
-        found = index.loadRes([{**{key: p[key] for key in fields}, "category_id": _PERSON} for p in people])
+        found = index.loadRes(people)
         evaluation = COCOeval(index, found, "keypoints")
         evaluation.params.kpt_oks_sigmas = skeleton.oks_sigmas.astype(np.float64)
         evaluation.evaluate()

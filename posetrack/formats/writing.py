@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, Annotations, Doubles
 from posetrack.formats.json_sinks import PERSON_CATEGORY
 from posetrack.formats.pending import PendingFile
@@ -30,7 +31,7 @@ def write_posetrack18(path: Path, videos: Sequence[Annotations]) -> None:
         "annotations": [person for video in videos for person in _people(video)],
         "categories": [PERSON_CATEGORY],
     }
-    _write(path, orjson.dumps(data))
+    _write_json(path, data)
 
 
 def write_posetrack17(path: Path, videos: Sequence[Annotations]) -> None:
@@ -39,7 +40,7 @@ def write_posetrack17(path: Path, videos: Sequence[Annotations]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    _write(path, orjson.dumps({"annolist": [frame for video in videos for frame in _annolist(video)]}))
+    _write_json(path, {"annolist": [frame for video in videos for frame in _annolist(video)]})
 
 
 def write_coco_results(path: Path, videos: Sequence[Annotations], skeleton: Skeleton) -> None:
@@ -50,7 +51,7 @@ def write_coco_results(path: Path, videos: Sequence[Annotations], skeleton: Skel
     Raises:
         OutputError: the file cannot be written.
     """
-    _write(path, orjson.dumps([person for video in videos for person in _results(video, skeleton)]))
+    _write_json(path, [person for video in videos for person in _results(video, skeleton)])
 
 
 def write_mot(path: Path, video: Annotations) -> None:
@@ -200,6 +201,16 @@ def _all_present(present: BoolArray, made_of: BoolArray) -> BoolArray:
 
 def _short(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _write_json(path: Path, data: Any) -> None:
+    try:
+        content = orjson.dumps(data)
+    except orjson.JSONEncodeError as error:
+        raise DataFormatError(
+            f"{path} cannot be written: a number of the source has no place in JSON ({error}); correct it."
+        ) from error
+    _write(path, content)
 
 
 def _write(path: Path, content: bytes) -> None:
