@@ -3,8 +3,8 @@
 The flow where a hidden person was is that of whoever stands in front: carried by it, the stored poses of
 somebody who passes behind a pillar stay at its edge, and behind another walker they go off with the walker.
 So each track has, besides its stored poses, a *body*: all joints seen of late, moved by the
-track's own mean velocity. That velocity is relative to the surroundings, whose motion (of the camera)
-is read from the flow around the body each frame; so shakes and pans do not enter it.
+track's own mean velocity. That velocity is relative to the background, so that shakes and pans of the camera
+do not enter it: the background's motion is the median of the flow around the people in sight.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Tracks:
     Attributes:
         bodies: Where the tracks' people are expected in the present frame: joints not seen
             lately move with those that are. ``track_ids`` are the ids.
-        velocities: float32 [T, 2], px per frame relative to the surroundings.
+        velocities: float32 [T, 2], px per frame relative to the background.
         sightings: int64 [T], frames in which the person was seen.
         gaps: int64 [T], frames since the person was last seen; 0 = in the frame linked last.
     """
@@ -66,9 +66,9 @@ class Tracks:
 
     def moved(self, displacement: FloatArray, valid: BoolArray) -> Tracks:
         """One frame later: ``displacement`` [T * 8, 2] and ``valid`` [T * 8] of the ``surroundings``."""
-        points = len(_AROUND)
-        camera = masked_median(displacement.reshape(-1, points, 2), valid.reshape(-1, points))
-        step = self.velocities + camera
+        in_sight = valid & np.repeat(self.gaps == 0, len(_AROUND))
+        background = in_sight if in_sight.any() else valid
+        step = self.velocities + masked_median(displacement[None], background[None])
         bodies = self.bodies.replace(
             keypoints=self.bodies.keypoints + step[:, None], boxes=self.bodies.boxes + np.tile(step, 2)
         )
