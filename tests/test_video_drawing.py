@@ -292,6 +292,17 @@ def test_head_turned_sideways_is_covered_whatever_the_box() -> None:
     assert radius >= 16
 
 
+def test_face_in_a_close_up_is_covered_after_the_shoulders() -> None:
+    """Of somebody as wide as the picture only eyes and shoulders are seen; the face is over a third as high."""
+    poses = standing([(10, 40, 210, 240)], COCO)
+    hidden = [joint for joint in COCO.joints if "eye" not in joint and "shoulder" not in joint]
+    keypoints = poses.keypoints.copy()
+    seen = [COCO.index(joint) for joint in ("left_eye", "right_eye", "left_shoulder", "right_shoulder")]
+    keypoints[0, seen] = (125, 90), (95, 90), (190, 170), (30, 170)
+    x, y, radius = heads(without(poses.replace(keypoints=keypoints), *hidden))[0]
+    assert (x, y) == (110, 90) and 60 <= radius <= 100
+
+
 def test_faces_at_the_border_are_covered() -> None:
     frame = textured()
     config = AnnotatorConfig(skeletons=False, labels=False, blur_faces=True)

@@ -18,12 +18,14 @@ from posetrack.skeletons import POSETRACK
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
 from posetrack.video import Annotator, EncodingConfig, ReadOptions, VideoSink, encoder, open_source
+from posetrack.video import sink as sink_module
 from posetrack.video.ffmpeg import ffmpeg_program
 from tests.video_clips import (
     FFMPEG,
     HEIGHT,
     WIDTH,
     chart,
+    cut_off,
     describe,
     ffmpeg,
     grey_clip,
@@ -258,6 +260,14 @@ def test_sound_is_as_long_as_the_frames(flashes: Path, tmp_path: Path) -> None:
     assert duration is not None and float(duration[1]) == pytest.approx(2.0, abs=0.03)
 
 
+def test_sound_of_a_cut_off_source_is_carried_over(flashes: Path, tmp_path: Path) -> None:
+    ffmpeg("-i", flashes, "-c", "copy", "-movflags", "+faststart", tmp_path / "a.mp4")
+    cut_off(tmp_path / "a.mp4", 0.6, tmp_path / "cut.mp4")
+    assert annotate(tmp_path / "cut.mp4", tmp_path / "out.mp4").warning is None
+    found = delays(tmp_path / "out.mp4")
+    assert len(found) > 4 and np.abs(found[:-1]).max() < 0.03  # the last tone may be cut off
+
+
 def test_sound_can_be_left_out(flashes: Path, tmp_path: Path) -> None:
     info = source_info(path=flashes)
     sink = VideoSink(tmp_path / "out.mp4", info, Annotator(), config=EncodingConfig(sound=False))
@@ -308,6 +318,21 @@ def test_discarded_video_leaves_nothing(tmp_path: Path) -> None:
     sink.discard()
     sink.discard()
     sink.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_video_whose_finishing_is_broken_off_leaves_nothing(
+    flashes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    target = VideoSink(tmp_path / "out.mp4", source_info(path=flashes), Annotator())
+    write_grey(target)
+    monkeypatch.setattr(sink_module, "cut_sound", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        target.close()
+    target.discard()
     assert os.listdir(tmp_path) == []
 
 
@@ -423,6 +448,15 @@ def test_frames_of_another_size_are_a_programming_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\(8, 8, 3\)"):
         sink.write(Frame(0, 0.0, np.zeros((8, 8, 3), np.uint8)), NOBODY)
     sink.discard()
+
+
+def test_frames_out_of_order_are_a_programming_error(tmp_path: Path) -> None:
+    target = VideoSink(tmp_path / "out.mp4", source_info(), Annotator())
+    for time_s in (0.0, 0.04):
+        target.write(Frame(0, time_s, grey_frames(1)[0]), NOBODY)
+    with pytest.raises(ValueError, match="after"):
+        target.write(Frame(2, 0.04, grey_frames(1)[0]), NOBODY)
+    target.discard()
 
 
 @pytest.mark.parametrize("settings", [{"crf": 52}, {"crf": -1}, {"preset": "placebo; rm"}])

@@ -275,6 +275,8 @@ def test_faults_are_one_clear_sentence(tmp_path: Path) -> None:
         tmp_path / "folder": "no images in the folder",
         tmp_path / "*.bmp": "Nothing matches",
         tmp_path / "song.*": "No images match",
+        tmp_path / ("x" * 300): "name too long",
+        tmp_path / "a.mp4" / "b.mp4": "cannot be opened",
     }
     for path, words in cases.items():
         with pytest.raises(VideoError, match=words) as caught:

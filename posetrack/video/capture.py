@@ -20,7 +20,7 @@ import numpy as np
 from posetrack.errors import VideoError
 from posetrack.types import Image
 from posetrack.video.probe import Media, frames_between, is_damaged
-from posetrack.video.quiet import quiet_opencv, silence_decoders
+from posetrack.video.quiet import silence_opencv
 
 _PERIOD_S = 1 / 25
 """From one frame to the next where neither time stamps nor a frame rate are told."""
@@ -107,11 +107,7 @@ class CaptureReader:
 
     def _retrieve(self) -> Image | None:
         done, image = self._capture.retrieve()
-        if not done:
-            return None
-        if image.ndim == 2:
-            return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8) if done else None
 
     @property
     def _period_s(self) -> float:
@@ -146,7 +142,6 @@ class FileReader(CaptureReader):
     def __init__(self, path: Path, media: Media) -> None:
         self._path = path
         self._media = media
-        silence_decoders()
         fault = (
             f"{path}: its video ({media.video_codec}) cannot be decoded; it is damaged, or of a kind that OpenCV "
             f"lacks: convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
@@ -196,7 +191,7 @@ class FileReader(CaptureReader):
         ends_s = [self._media.video_start_s + expected * self._period_s]
         if self._media.duration_s is not None:
             ends_s.append(self._media.duration_s)
-        if min(ends_s) - self._previous_s < 2.5 * self._period_s:
+        if min(ends_s) - self._previous_s < 1.5 * self._period_s:
             return False
         return self._media.counts_frames or is_damaged(self._path)
 
@@ -215,7 +210,6 @@ class StreamReader(CaptureReader):
     def __init__(self, url: str, label: str) -> None:
         self._label = label
         self._first_s: float | None = None
-        silence_decoders()
         fault = (
             f"{label} cannot be opened as a video stream: check the address, the network and the access rights."
         )
@@ -267,11 +261,11 @@ class CameraReader(CaptureReader):
 
 
 def _open(target: str | int, backend: int, fault: str, settings: list[int] | None = None) -> cv2.VideoCapture:
-    with quiet_opencv():
-        try:
-            capture = cv2.VideoCapture(target, backend, settings or [])
-        except (cv2.error, UnicodeError) as error:  # UnicodeError: a name that is no UTF-8
-            raise VideoError(fault) from error
+    silence_opencv()
+    try:
+        capture = cv2.VideoCapture(target, backend, settings or [])
+    except (cv2.error, UnicodeError) as error:  # UnicodeError: a name that is no UTF-8
+        raise VideoError(fault) from error
     if not capture.isOpened():
         raise VideoError(fault)
     return capture

@@ -39,7 +39,7 @@ class EncodingConfig:
     """
 
     crf: int = 20
-    preset: str = "veryfast"
+    preset: str = "superfast"
     sound: bool = True
 
     def __post_init__(self) -> None:
@@ -99,6 +99,7 @@ class Encoder:
         self._path = path
         self._shape = (picture.height, picture.width, 3)
         self._padding = (picture.height % 2, picture.width % 2)
+        self._last_s = -1.0
         self._complaints = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             _command(path, picture, config, faststart),
@@ -121,6 +122,9 @@ class Encoder:
         """
         if image.shape != self._shape:
             raise ValueError(f"image has shape {image.shape}, expected {self._shape}")
+        if time_s <= self._last_s:
+            raise ValueError(f"frame at {time_s} s comes after one at {self._last_s} s")
+        self._last_s = time_s
         if any(self._padding):
             below, right = self._padding
             image = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)

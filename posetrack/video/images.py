@@ -12,7 +12,7 @@ import numpy as np
 
 from posetrack.errors import VideoError
 from posetrack.types import Image
-from posetrack.video.quiet import quiet_opencv
+from posetrack.video.quiet import silence_opencv
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -131,11 +131,11 @@ def read_image(path: Path) -> Image | None:
         raise VideoError(f"{path} cannot be opened: {error.strerror}.") from error
     if not data or _is_cut_jpeg(data):
         return None
-    with quiet_opencv():
-        try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:  # damage that the decoder did not expect
-            return None
+    silence_opencv()
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # damage that the decoder did not expect
+        return None
     if image is None:
         return None
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

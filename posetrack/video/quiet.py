@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import cv2
 
 
-def silence_decoders() -> None:
-    """Tell the FFmpeg inside OpenCV to be quiet. Works until it is first used; a user's own setting is kept."""
+def silence_opencv() -> None:
+    """Keep OpenCV, and the FFmpeg inside it, from printing; levels that the user has set are kept.
+
+    FFmpeg's level counts from its first use in the process on.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-
-
-@contextmanager
-def quiet_opencv() -> Iterator[None]:
-    """OpenCV logs nothing inside."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -34,6 +34,9 @@ class VideoSink:
         config: How the video is encoded.
         start_s: Source time at which the file begins: where the sound is taken from.
 
+    Attributes:
+        warning: After ``close``: one sentence if the sound could not be carried over, else None.
+
     Raises:
         OutputError: from every method: no permission, no folder, disk full, no encoder, ffmpeg fails.
     """
@@ -67,7 +70,10 @@ class VideoSink:
             if self._path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "is a folder")
             self._frames_file.touch()
-        self._encoder = Encoder(self._frames_file, _picture(info, media), config, faststart=not self._sound)
+        try:
+            self._encoder = Encoder(self._frames_file, _picture(info, media), config, faststart=not self._sound)
+        except OutputError as error:
+            raise self._failed(error) from error
 
     def write(self, frame: Frame, poses: Poses) -> None:
         """Draw the people and append the frame. Frames come in the order of their times."""
@@ -84,18 +90,17 @@ class VideoSink:
 
     def close(self) -> None:
         """Finish the file. Without a single frame there is none. Does no harm twice."""
-        encoder, self._encoder = self._encoder, None
-        if encoder is None:
+        if self._encoder is None:
             return
         if self._first_s is None:
-            encoder.abort()
-            self._remove()
+            self.discard()
             return
         try:
-            encoder.finish()
+            self._encoder.finish()
             finished = self._add_sound() if self._sound else self._frames_file
         except OutputError as error:
             raise self._failed(error) from error
+        self._encoder = None
         try:
             with output_errors(self._path):
                 os.replace(finished, self._path)
@@ -103,16 +108,15 @@ class VideoSink:
             self._remove()
 
     def discard(self) -> None:
-        """Remove what was written; does no harm after ``close``."""
+        """Remove what was written, also if ``close`` was broken off; does no harm after it."""
         encoder, self._encoder = self._encoder, None
         if encoder is not None:
             encoder.abort()
-            self._remove()
+        self._remove()
 
     def _failed(self, error: OutputError) -> OutputError:
         self.discard()
-        self._remove()
-        return OutputError(f"Cannot write {self._path}: {error}.")
+        return OutputError(f"Cannot write {self._path}: {str(error).removesuffix('.')}.")
 
     def _remove(self) -> None:
         for file in (self._frames_file, self._sound_file, self._whole_file):

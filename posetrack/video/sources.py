@@ -32,31 +32,33 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
         VideoError: it is not there, cannot be decoded, or holds no video.
     """
     options = options or ReadOptions()
-    name = str(text)
     if isinstance(text, str) and re.fullmatch(r"\d{1,3}", text):
         return Source(CameraReader(int(text)), options, f"camera{int(text)}")
     if isinstance(text, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         return _stream(text, options)
     path = Path(text).expanduser()
+    try:
+        return _local(path, options)
+    except FileNotFoundError as error:
+        raise VideoError(f"There is no file {path}: check its name and folder.") from error
+    except OSError as error:
+        raise VideoError(f"{path} cannot be opened: {error.strerror}.") from error
+
+
+def _local(path: Path, options: ReadOptions) -> Source:
     if path.is_dir():
         return _folder(path, options)
-    if not path.exists() and has_magic(name):
+    if not path.exists() and has_magic(str(path)):
         return _glob(str(path), options)
-    if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
+    with path.open("rb") as file:
+        if not file.read(1):
+            raise VideoError(f"{path} is empty: copy or download it again.")
+    if path.suffix.casefold() in IMAGE_SUFFIXES:
         return Source(ImageReader([path], options.images_per_second), options, path.stem)
     return _video(path, options)
 
 
 def _video(path: Path, options: ReadOptions) -> Source:
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except FileNotFoundError as error:
-        raise VideoError(f"There is no file {path}: check its name and folder.") from error
-    except OSError as error:
-        raise VideoError(f"{path} cannot be opened: {error.strerror}.") from error
-    if empty:
-        raise VideoError(f"{path} is empty: copy or download it again.")
     media = probe(path)
     if media.video_codec is None:
         if media.audio_codecs:
