@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import posetrack
 from posetrack.cli.main import app
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.evaluation import evaluate_oks
+from posetrack.evaluation.report import joint_table, sequence_table
 from posetrack.skeletons import COCO
 from tests.evaluation_cases import random_sequence, write_case
 
@@ -39,6 +42,23 @@ def test_the_table_has_a_row_for_every_sequence_and_the_total_last(case: tuple[s
     result = posetrack.evaluate(*case)
     total = rows[-1]
     assert total[2:4] == [f"{result.mean_ap:.1f}", f"{result.mota:.1f}"]
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_no_figure_is_cut_off_in_a_narrow_terminal(case: tuple[str, str], width: int) -> None:
+    result = posetrack.evaluate(*case)
+    output = io.StringIO()
+    console = Console(file=output, width=width)
+    console.print(sequence_table(result))
+    console.print(joint_table(result.total))
+    lines = output.getvalue().splitlines()
+    assert "…" not in output.getvalue()
+    assert max(map(len, lines)) <= width
+    words = output.getvalue().split()
+    for heading in ("mAP", "Switches", "LocA"):
+        assert words.count(heading) >= 1
+    assert f"{result.total.mot.false_positives.sum():,}" in words
+    assert (words.count("Sequence") > 1) == (width < 100)
 
 
 def test_joints_are_shown_on_request(case: tuple[str, str]) -> None:

@@ -13,9 +13,8 @@ import typer
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from posetrack.benchmark import BenchmarkRow
+    from posetrack.evaluation.fitting_table import FittingTable
     from posetrack.pose_tracker import PoseTracker
     from posetrack.presets import Preset
 
@@ -103,31 +102,26 @@ def _switch(text: str) -> bool:
     return _PROPAGATIONS[text]
 
 
-def _table(rows: list[BenchmarkRow], title: str) -> Table:
+def _table(rows: list[BenchmarkRow], title: str) -> FittingTable:
     """Settings as rows, in the paper's columns and a few more."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+    from posetrack.evaluation.fitting_table import FittingTable
     from posetrack.evaluation.report import TOTAL_HEADINGS, figures_of, percent
 
     columns = ("AP", "MOTA", "MOTP", "MOTP_clean", "MOT_precision", "MOT_recall", "IDF1", "HOTA")
-    sequences = len(rows[0].result.sequences)
-    table = Table(title=f"{title}, {sequences} sequence{'s' * (sequences > 1)}", box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Propagation", "Similarity", "Matching"):
-        table.add_column(heading, no_wrap=True)
-    for name in columns:
-        table.add_column(TOTAL_HEADINGS.get(name, name), justify="right", no_wrap=True)
-    table.add_column("Switches", justify="right", no_wrap=True)
+    lines = []
     for row in rows:
-        figures = figures_of(row.result.total)
-        table.add_row(
-            "on" if row.setting.propagation else "off",
-            row.setting.similarity,
-            row.setting.matching,
-            *(percent(figures[name].total) for name in columns),
-            f"{row.result.total.mot.switches.sum():,}",
-        )
-    return table
+        setting, total = row.setting, row.result.total
+        figures = figures_of(total)
+        cells = [percent(figures[name].total) for name in columns]
+        switch = "on" if setting.propagation else "off"
+        lines.append([switch, setting.similarity, setting.matching, *cells, f"{total.mot.switches.sum():,}"])
+    sequences = len(rows[0].result.sequences)
+    return FittingTable(
+        title=f"{title}, {sequences} sequence{'s' * (sequences > 1)}",
+        labels=["Propagation", "Similarity", "Matching"],
+        headings=[*(TOTAL_HEADINGS.get(name, name) for name in columns), "Switches"],
+        rows=lines,
+    )
 
 
 def _print_json(rows: list[BenchmarkRow]) -> None:

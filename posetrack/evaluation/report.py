@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from posetrack.evaluation.fitting_table import FittingTable
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.results import EvaluationResult, JointFigures, Scores
 from posetrack.formats.pending import PendingFile
@@ -71,42 +72,37 @@ _SEQUENCE_FIGURES = ("AP", "MOTA", "MOTP", "MOT_precision", "MOT_recall", "IDF1"
 _SEQUENCE_COUNTS = ("misses", "false_positives", "switches")
 
 
-def sequence_table(result: EvaluationResult) -> Table:
+def sequence_table(result: EvaluationResult) -> FittingTable:
     """Sequences as rows, the total last. MOTP is the official evaluator's."""
-    figures = [name for name in _SEQUENCE_FIGURES if name in figures_of(result.total)]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("Sequence", no_wrap=True)
-    for name in ("Frames", *figures, *_SEQUENCE_COUNTS):
-        table.add_column(TOTAL_HEADINGS.get(name, name), justify="right", no_wrap=True)
+    names = [name for name in _SEQUENCE_FIGURES if name in figures_of(result.total)]
+    rows = []
     for scores in (*result.sequences.values(), result.total):
-        if scores is result.total:
-            table.add_section()
-        totals, counts = figures_of(scores), counts_of(scores)
-        table.add_row(
-            scores.name,
-            str(scores.frames),
-            *(percent(totals[name].total) for name in figures),
-            *(f"{counts[name].sum():,}" for name in _SEQUENCE_COUNTS),
-            style="bold" if scores is result.total else None,
+        figures, counts = figures_of(scores), counts_of(scores)
+        cells = [percent(figures[name].total) for name in names]
+        rows.append(
+            [scores.name, str(scores.frames), *cells, *(f"{counts[name].sum():,}" for name in _SEQUENCE_COUNTS)]
         )
-    return table
+    headings = [TOTAL_HEADINGS.get(name, name) for name in (*names, *_SEQUENCE_COUNTS)]
+    return FittingTable(labels=["Sequence"], headings=["Frames", *headings], rows=rows, total=True)
 
 
-def joint_table(scores: Scores) -> Table:
+def joint_table(scores: Scores) -> FittingTable:
     """Joints as rows, from head to foot, all of them last. MOTP* counts matches and switches only."""
-    table = Table(title=f"{scores.name}: by joint", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("Joint", no_wrap=True)
     figures, counts = figures_of(scores), counts_of(scores)
-    for name in (*figures, *counts):
-        table.add_column(_HEADINGS.get(name, name), justify="right", no_wrap=True)
+    rows = []
     for joint in (joint for _, joints in _GROUPS for joint in joints):
         number = JOINT_NAMES.index(joint)
         cells = [percent(figure.joints[number]) for figure in figures.values()]
-        table.add_row(joint, *cells, *(f"{count[number]:,}" for count in counts.values()))
-    table.add_section()
+        rows.append([joint, *cells, *(f"{count[number]:,}" for count in counts.values())])
     totals = [percent(figure.total) for figure in figures.values()]
-    table.add_row("total", *totals, *(f"{count.sum():,}" for count in counts.values()), style="bold")
-    return table
+    rows.append(["total", *totals, *(f"{count.sum():,}" for count in counts.values())])
+    return FittingTable(
+        title=f"{scores.name}: by joint",
+        labels=["Joint"],
+        headings=[_HEADINGS.get(name, name) for name in (*figures, *counts)],
+        rows=rows,
+        total=True,
+    )
 
 
 def group_table(scores: Scores) -> Table:

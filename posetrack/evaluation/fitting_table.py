@@ -1,0 +1,64 @@
+"""Tables of figures that stay readable in narrow terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions
+from rich.table import Table
+
+_UNBOUNDED = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittingTable:
+    """Text in rows and columns, for rich to print.
+
+    Where the terminal is too narrow the columns go on below, each part with the labels again.
+
+    Attributes:
+        title: Above it, if given.
+        labels: Headings of the first columns, which say what a row is.
+        headings: Of the figures, which are aligned to the right.
+        rows: Labels and figures.
+        total: The last row is a total: set off, and bold.
+    """
+
+    labels: Sequence[str]
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    total: bool = False
+    title: str | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        """As many parts as needed, each with as many columns as fit."""
+        unbounded = options.update(max_width=_UNBOUNDED)
+        first, end = 0, len(self.headings)
+        while first < end:
+            last = end
+            while last > first + 1 and self._width(console, unbounded, first, last) > options.max_width:
+                last -= 1
+            yield self._part(first, last)
+            first = last
+
+    def _width(self, console: Console, options: ConsoleOptions, first: int, last: int) -> int:
+        return console.measure(self._part(first, last), options=options).maximum
+
+    def _part(self, first: int, last: int) -> Table:
+        """The labels, and figures ``first`` to ``last`` (exclusive)."""
+        title = self.title if first == 0 else None
+        table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        for label in self.labels:
+            table.add_column(label, no_wrap=True)
+        for heading in self.headings[first:last]:
+            table.add_column(heading, justify="right", no_wrap=True)
+        start = len(self.labels)
+        for number, row in enumerate(self.rows):
+            is_total = self.total and number == len(self.rows) - 1
+            if is_total:
+                table.add_section()
+            cells = [*row[:start], *row[start + first : start + last]]
+            table.add_row(*cells, style="bold" if is_total else None)
+        return table
