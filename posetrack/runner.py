@@ -69,6 +69,7 @@ class RunSummary:
         files: What was written.
         interrupted: Stopped before the source's end by Ctrl-C or by closing the window.
         incomplete: What the source did not deliver, as a sentence; None if it was whole.
+        warning: What the video lacks (its sound), as a sentence; None if nothing.
     """
 
     frames: int = 0
@@ -80,6 +81,7 @@ class RunSummary:
     files: list[Path] = field(default_factory=list)
     interrupted: bool = False
     incomplete: str | None = None
+    warning: str | None = None
 
     @property
     def fps(self) -> float:
@@ -144,7 +146,7 @@ def run(
                     break
         summary.seconds = time.perf_counter() - start
         summary.stages_s = dict(made.stopwatch.wall_s)
-        summary.incomplete = opened.incomplete
+        summary.incomplete, summary.warning = opened.incomplete, writer.warning
     return summary
 
 
@@ -234,6 +236,11 @@ class ResultWriter:
     def stopped(self) -> bool:
         """The user has closed the window: no more frames are wanted."""
         return self._window is not None and self._window.closed
+
+    @property
+    def warning(self) -> str | None:
+        """What the finished video lacks, as a sentence."""
+        return next((sink.warning for _, sink in self._sinks if isinstance(sink, VideoSink)), None)
 
     def _discard(self) -> None:
         for _, sink in self._sinks:

@@ -130,6 +130,8 @@ def _finish(summary: RunSummary) -> None:
     from posetrack.cli.summary import print_summary
 
     print_summary(summary)
+    if summary.warning:
+        print(f"posetrack: {summary.warning}", file=sys.stderr)
     if summary.incomplete:
         print(f"posetrack: {summary.incomplete} The results hold {summary.frames} frames.", file=sys.stderr)
         raise typer.Exit(BROKEN_OFF)
