@@ -224,6 +224,17 @@ def test_weak_poses_continue_tracks_but_start_none() -> None:
     assert linker.link(weak, Still()).track_ids.tolist() == [0]
 
 
+def test_two_joints_that_fit_exactly_do_not_outbid_a_whole_body() -> None:
+    linker, poses = FlowLinker(CONFIG), walk((300, 500, 0.0)).truth(0)
+    linker.link(poses, Still())
+    noise = np.random.default_rng(0).normal(0, 4, (1, 17, 2))
+    body = poses.replace(keypoints=poses.keypoints + noise)
+    few = np.zeros((1, 17), np.bool_)
+    few[0, [5, 6]] = True
+    both = poses_of(np.concatenate([poses.keypoints, body.keypoints]), np.concatenate([few, poses.present]))
+    assert linker.link(both, Still()).track_ids.tolist() == [UNLINKED, 0]
+
+
 def test_two_joints_start_no_track() -> None:
     joints = walk((300, 500, 0.0)).joints(0)
     few = np.zeros((1, 17), np.bool_)
