@@ -126,8 +126,12 @@ def test_whoever_walks_hidden_behind_another_is_found_beside_them() -> None:
 
 def test_nobody_comes_out_of_hiding_as_an_arm() -> None:
     """Three joints in sight do not decide who it is: they wait, and do not start a track of their own."""
-    scene = Scene((Walker(straight(200, 600, 4.0), height=180),), (Pillar((400, 0, 500, 720)),), min_visible=3)
-    history = histories(scene, 100)[0]
+
+    def slower_while_hidden(frame: float) -> tuple[float, float]:
+        return 200 + 4.0 * frame - 2.0 * float(np.clip(frame - 55, 0, 15)), 600.0
+
+    scene = Scene((Walker(slower_while_hidden, height=180),), (Pillar((400, 0, 500, 720)),))
+    history = histories(scene, 110)[0]
     back = 1 + int(np.diff([frame for frame, _ in history]).argmax())
     frame, track = history[back]
     assert scene.truth(frame).present.sum() < CONFIG.min_recovery_joints
