@@ -5,7 +5,8 @@ A joint is absent if x, y and flag are all 0. The order of joints is taken from 
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import basename, dirname
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def video_of(file_name: str) -> str:
     >>> video_of("images/val/000342_mpii_test/000000.jpg"), video_of("street/000000.jpg")
     ('000342', 'street')
     """
-    folder = PurePosixPath(file_name).parent.name
+    folder = basename(dirname(file_name))
     number = folder.split("_")[0]
     return number if number.isdigit() else folder
 
@@ -95,10 +96,15 @@ def _image_ids(path: Path, images: list[Any]) -> dict[Any, int]:
 
 
 def _owners(path: Path, people: list[Any], image_of_id: dict[Any, int]) -> IntArray:
-    for number, person in enumerate(people):
+    try:
+        owners = np.array([image_of_id.get(person["image_id"], -1) for person in people], dtype=np.int64)
+    except (KeyError, TypeError):
+        owners = np.full(len(people), -1)  # to find out whose fault it is
+    for number in np.flatnonzero(owners < 0).tolist():
+        person = people[number]
         if not isinstance(person, dict) or not isinstance(person.get("image_id"), int | float | str):
             raise DataFormatError(f"{path}: annotation {number} has no 'image_id'; say which image it is of.")
-    return np.array([image_of_id.get(person["image_id"], -1) for person in people], dtype=np.int64)
+    return owners
 
 
 class _People:
