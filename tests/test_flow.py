@@ -115,6 +115,15 @@ def test_each_place_has_its_own_motion(name: str) -> None:
     assert np.abs(np.median(flow.at(below)[0], axis=0) - [5, 0]).max() < 0.1
 
 
+@pytest.mark.parametrize("name", SEEING)
+def test_soft_and_pale_pictures_have_the_same_motion(name: str) -> None:
+    pair = moved_pair(translation(4.0, -2.0))
+    pale = [(110 + 0.15 * cv2.GaussianBlur(frame, (0, 0), 3).astype(float)).astype(np.uint8) for frame in pair]
+    displacement, valid = FLOWS[name]().estimate(*pale).at(points(200))
+    assert valid.mean() > 0.7
+    assert np.abs(np.median(displacement[valid], axis=0) - [4.0, -2.0]).max() < 0.25
+
+
 @pytest.mark.parametrize("name", FLOWS)
 def test_points_outside_the_frame_are_not_valid(name: str) -> None:
     """Pitfall 9: half a pixel belongs to the picture, what lies further out does not; nor does no number."""

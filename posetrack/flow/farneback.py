@@ -12,6 +12,11 @@ from posetrack.flow.dense import DenseFlow, ReducedGrey
 from posetrack.types import Image
 
 
+# OpenCV adds a constant to the determinant of each window's equations, which go with the fourth power of the
+# contrast: in the soft pictures of compressed video it would draw all displacements to zero.
+_GAIN = np.float32(30)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FarnebackConfig:
     """Settings of ``FarnebackFlow``.
@@ -52,5 +57,6 @@ class FarnebackFlow:
         """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""
         first, second = self._grey.pair(previous, current)
         height, width = current.shape[:2]
-        field = self._expansion.calc(first, second, np.zeros((*first.shape, 2), np.float32))
+        gained = first * _GAIN, second * _GAIN
+        field = self._expansion.calc(*gained, np.zeros((*first.shape, 2), np.float32))
         return DenseFlow(np.asarray(field, np.float32), (width, height))
