@@ -11,7 +11,6 @@ from posetrack.errors import ConfigError
 from posetrack.flow.dense import DenseFlow, ReducedGrey
 from posetrack.types import Image
 
-
 # OpenCV adds a constant to the determinant of each window's equations, which go with the fourth power of the
 # contrast: in the soft pictures of compressed video it would draw all displacements to zero.
 _GAIN = np.float32(30)
