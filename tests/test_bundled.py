@@ -10,7 +10,6 @@ from posetrack.pose_tracker import BUNDLED, PoseTracker
 from posetrack.presets import PRESETS, get_preset
 from posetrack.training.pose import measure_pck
 from posetrack.training.pose_data import read_people
-from posetrack.types import FloatArray
 from posetrack.video import ReadOptions, open_source
 
 
@@ -28,19 +27,21 @@ def test_the_pose_network_finds_three_limb_joints_in_five_on_photographs(shared:
     assert measure_pck(estimator, people)["PCK@0.2"] >= 0.60
 
 
-def heights(boxes: FloatArray) -> FloatArray:
-    return boxes[:, 3] - boxes[:, 1]
-
-
 def test_tall_people_in_a_street_keep_their_numbers(shared: Path) -> None:
-    """One second and a half of a moving camera: who is tall in the first frame is tracked in nearly all."""
+    """Three seconds of a moving camera and of passers-by; two people who are never hidden, marked by eye.
+
+    (Two more embrace each other, and are one box at first; others are hidden now and then.)
+    """
     clip = shared / "data" / "clips" / "paris_street.avi"
     with open_source(clip, ReadOptions(max_frames=75, stride=2)) as source:
-        results = [poses for _, poses in PoseTracker().track(source)]
-    tall = results[4].track_ids[heights(results[4].boxes) > 200]
-    assert len(tall) >= 3
-    lives = [np.mean([track_id in poses.track_ids for poses in results[4:]]) for track_id in tall]
-    assert np.median(lives) >= 0.9
+        results = [poses for _, poses in PoseTracker().track(source)][4:]
+    for middle in (332, 464):
+        boxes = results[0].boxes
+        tall = np.flatnonzero(boxes[:, 3] - boxes[:, 1] > 200)
+        person = tall[np.abs((boxes[tall, 0] + boxes[tall, 2]) / 2 - middle).argmin()]
+        track_id = results[0].track_ids[person]
+        assert np.mean([track_id in poses.track_ids for poses in results]) >= 0.95
+    assert np.mean([(poses.boxes[:, 3] - poses.boxes[:, 1] > 200).sum() >= 3 for poses in results]) >= 0.95
 
 
 def test_people_who_enter_one_by_one_are_counted_about_right(shared: Path) -> None:

@@ -411,11 +411,12 @@ def test_ffmpeg_of_the_system_is_used_if_it_is_fit(tmp_path: Path, monkeypatch: 
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 import numpy as np
 from posetrack.skeletons import POSETRACK
 from posetrack.types import Frame, Poses
 from posetrack.video import Annotator, VideoSink, open_source
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts behind a &
 source = open_source(sys.argv[1])
 sink = VideoSink(sys.argv[2], source.info, Annotator())
 try:
