@@ -17,9 +17,10 @@ help:
 demo: $(VENV)/installed
 	$(BIN)/posetrack demo $(ARGS)
 
+run: export VIDEO := $(VIDEO)
 run: $(VENV)/installed
-	@test -n "$(VIDEO)" || { echo 'Say which video: make run VIDEO=my.mp4' >&2; exit 2; }
-	$(BIN)/posetrack run $(ARGS) -- "$(VIDEO)"
+	@test -n "$$VIDEO" || { echo 'Say which video: make run VIDEO=my.mp4' >&2; exit 2; }
+	$(BIN)/posetrack run $(ARGS) -- "$$VIDEO"
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check posetrack tests benchmarks
