@@ -8,11 +8,16 @@ from posetrack.stages import Flow
 from posetrack.types import BoolArray, FloatArray, Poses
 
 
-def confident_joints(poses: Poses, min_score: float) -> BoolArray:
-    """bool [N, K]: the joint is in use, its score is above 0 and not below ``min_score``, its place finite."""
+def used_joints(poses: Poses) -> BoolArray:
+    """bool [N, K]: the joint is there and in use."""
     in_use = np.zeros(len(poses.skeleton), np.bool_)
     in_use[poses.skeleton.in_use] = True
-    sure = poses.present & (poses.keypoint_scores >= min_score) & in_use
+    return poses.present & in_use
+
+
+def confident_joints(poses: Poses, min_score: float) -> BoolArray:
+    """bool [N, K]: the joint is in use, its score is above 0 and not below ``min_score``, its place finite."""
+    sure = used_joints(poses) & (poses.keypoint_scores >= min_score)
     return np.logical_and(sure, np.isfinite(poses.keypoints).all(axis=2))
 
 
@@ -27,8 +32,9 @@ def displacements(points: FloatArray, present: BoolArray, flow: Flow) -> tuple[F
     Returns:
         float32 [..., 2], pixels, 0 where it is not known; and bool [...], where it is known.
     """
-    asked = np.where(present[..., None], points, np.float32(-1e6))
-    displacement, valid = flow.at(asked.reshape(-1, 2))
+    asked = points.reshape(-1, 2).copy()
+    asked[~present.ravel()] = -1e6
+    displacement, valid = flow.at(asked)
     displacement = np.where(valid[:, None], displacement, np.float32(0))
     return displacement.reshape(points.shape), valid.reshape(present.shape)
 

@@ -78,9 +78,7 @@ class FlowLinker:
         self._next_id += int(born.sum())
         seen = seen.replace(track_ids=ids)
         self._tracks = tracks.updated(rows, seen[columns], seen[born], self._max_gap_frames)
-        kept = (queue.ages < self._queue_frames) | (queue.newest & self._coasting)
-        kept &= np.isin(queue.carried.track_ids, self._tracks.ids)
-        self._queue = queue.pushed(seen[ids != UNLINKED], kept)
+        self._queue = queue.pushed(seen[ids != UNLINKED], self._kept(queue, self._tracks))
         track_ids = np.empty_like(ids)
         track_ids[order] = ids
         return poses.replace(track_ids=track_ids)
@@ -111,14 +109,19 @@ class FlowLinker:
             self._tracks.moved(displacement[split:], valid[split:]),
         )
 
+    def _kept(self, queue: Queue, tracks: Tracks) -> BoolArray:
+        """bool [E]: stored poses that will be needed: of living tracks, recent or the last of a lost person."""
+        last = queue.newest & np.isin(queue.carried.track_ids, tracks.ids[tracks.gaps > 0])
+        recent = (queue.ages < self._queue_frames) & np.isin(queue.carried.track_ids, tracks.ids)
+        return recent | last if self._coasting else recent
+
     def _match(self, queue: Queue, tracks: Tracks, poses: Poses) -> tuple[IntArray, IntArray, BoolArray]:
         """Rows of tracks and of poses that belong together; and bool [N], poses of which nobody can say yet."""
         floor = self._config.min_similarity
-        similarity = self._similarity(queue, poses, tracks.ids, floor)
+        expected = queue.beside(tracks.bodies) if self._coasting else queue
+        rows, columns = self._matching(self._similarity(expected, poses, tracks.ids, floor), floor)
         if not self._coasting:
-            return *self._matching(similarity, floor), np.zeros(len(poses), np.bool_)
-        similarity = np.maximum(similarity, best_oks(tracks.bodies, poses, tracks.ids, floor))
-        rows, columns = self._matching(similarity, floor)
+            return rows, columns, np.zeros(len(poses), np.bool_)
         more_rows, more_columns, doubtful = self._recovered(queue, tracks, poses, rows, columns)
         return np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns]), doubtful
 

@@ -21,17 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.skeletons import Skeleton
-from posetrack.tracker.joints import extents
+from posetrack.tracker.joints import extents, used_joints
 from posetrack.types import BoolArray, Boxes, FloatArray, IntArray, Poses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlines:
-    """What OKS needs to know of N poses (J joints in use), worked out once for many comparisons.
+    """What OKS needs to know of N poses, worked out once for many comparisons.
 
     Attributes:
-        points: float32 [N, J, 2], source pixels, 0 where the joint is missing.
-        present: bool [N, J].
+        points: float32 [N, K, 2], source pixels, 0 where the joint is missing or not in use.
+        present: bool [N, K], the joint is there and in use.
         areas: float32 [N], px^2.
         low, high: float32 [N, 2], corners of the joints' extent; +inf and -inf where there is no joint.
         skeleton: The joints' skeleton.
@@ -47,13 +47,11 @@ class Outlines:
     @classmethod
     def of(cls, poses: Poses) -> Self:
         """The outlines of poses, in their order."""
-        slots = poses.skeleton.in_use
-        present = np.greater(poses.keypoint_scores[:, slots], 0)
-        joints, shown = poses.keypoints[:, slots], present[..., None]
-        low, high = extents(joints, present)
+        present = used_joints(poses)
+        low, high = extents(poses.keypoints, present)
         extent = _areas(np.concatenate([low, high], axis=1))
         areas = np.maximum(np.maximum(_areas(poses.boxes), extent), np.float32(1))
-        points = np.where(shown, joints, np.float32(0))
+        points = np.where(present[..., None], poses.keypoints, np.float32(0))
         return cls(points, present, areas, low, high, poses.skeleton)
 
     def __len__(self) -> int:
@@ -96,7 +94,7 @@ def oks_pairs(
     """
     if a.skeleton.joints != b.skeleton.joints:
         raise ValueError(f"OKS compares poses of one skeleton, not {a.skeleton.name} with {b.skeleton.name}")
-    k = 2 * a.skeleton.oks_sigmas[a.skeleton.in_use] if falloff is None else falloff[:, None]
+    k = 2 * a.skeleton.oks_sigmas if falloff is None else falloff[:, None]
     offsets = a.points.take(rows, axis=0) - b.points.take(columns, axis=0)
     squared = np.square(offsets[..., 0]) + np.square(offsets[..., 1])
     scale = (a.areas[rows] + b.areas[columns]) / 2

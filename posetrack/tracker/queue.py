@@ -50,6 +50,11 @@ class Queue:
         )
         return Queue(self.previous, carried, self.ages + 1)
 
+    def beside(self, others: Poses) -> Queue:
+        """With other poses that the tracks may have in the present frame, at age 0."""
+        ages = np.concatenate([self.ages, np.zeros(len(others), np.int64)])
+        return Queue(self.previous, concatenate([self.carried, others]), ages)
+
     def pushed(self, poses: Poses, kept: BoolArray) -> Queue:
         """The linked poses of the present frame, at age 0, before the stored ones that are kept."""
         ages = np.concatenate([np.zeros(len(poses), np.int64), self.ages[kept]])
