@@ -27,8 +27,8 @@ def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: t
     (0.8 ** 5 = 0.33), while now somebody detected at 0.5 lives through nine frames without the detector
     (0.37). Nor is it kept as it was, or the mean joint score put in its place: then a box on empty
     background, or on the wrong person, lives for ever and outranks the detector. With the default values
-    joints that the network hardly believes in end it after three frames, and the best-looking ghost after
-    35. When the detector sees the person again, ``merge`` passes the detector's score on, if higher.
+    joints that the network hardly believes in end it within four frames, and the best-looking ghost dies
+    after 46. When the detector sees the person again, ``merge`` passes the detector's score on, if higher.
 
     Args:
         poses: N people of the previous frame.
@@ -44,7 +44,7 @@ def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: t
     displacement, known = displacements(poses.keypoints, poses.present, flow)
     keypoints = poses.keypoints + displacement
     limit = np.array([width, height], np.float32) - np.float32(0.5)
-    known &= ((keypoints >= -0.5) & (keypoints <= limit)).all(axis=2)
+    known = known & ((keypoints >= -0.5) & (keypoints <= limit)).all(axis=2)
     keypoint_scores = np.where(known, poses.keypoint_scores, np.float32(0))
     confident = known & confident_joints(poses, config.min_joint_score)
     scores = _decayed(poses.scores, keypoint_scores, confident, config)
