@@ -19,10 +19,13 @@ from posetrack.errors import PoseTrackError
 BAD_INPUT = 2
 """Exit status where the user can cure it: one sentence on standard error, no traceback."""
 
+_USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
+"""What wrong arguments raise; of its family typer exports only this child."""
+
 app = typer.Typer(
     name="posetrack",
     help="Turns footage of several people into identified, tracked body poses.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -42,17 +45,24 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Turns footage of several people into identified, tracked body poses."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(BAD_INPUT)
 
 
 def main() -> None:
     """Entry point of the ``posetrack`` command."""
     try:
-        app()
+        raise SystemExit(app(standalone_mode=False))
+    except _USAGE_ERROR as error:
+        print(f"posetrack: {_usage_sentence(error)}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
     except PoseTrackError as error:
         print(f"posetrack: {error}", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
@@ -62,6 +72,13 @@ def main() -> None:
         remedy = "OpenCV's on Debian: apt-get install libgl1 libglib2.0-0"
         print(f"posetrack: a system library is missing ({error}); install it ({remedy}).", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("posetrack: interrupted.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
+
+
+def _usage_sentence(error: Exception) -> str:
+    """What was wrong with the arguments, and where the right ones are explained."""
+    message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
+    context = getattr(error, "ctx", None)
+    return f"{message}; see `{context.command_path if context else 'posetrack'} --help`."

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from posetrack.training.loop import Record, Schedule, Task
 
-train = typer.Typer(help="Train a network.", no_args_is_help=True)
+train = typer.Typer(help="Train a network.")
 
 ConfigArgument = Annotated[Path, typer.Argument(help="TOML file; configs/ has those of the bundled networks.")]
 OutputOption = Annotated[

@@ -1,0 +1,47 @@
+"""Wrong arguments on the command line: one sentence, exit status 2."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def posetrack(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "posetrack", *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run"], "source"),
+        (["run", "a.mp4", "b.mp4"], "b.mp4"),
+        (["run", "a.mp4", "--stride", "fast"], "--stride"),
+        (["run", "a.mp4", "--no-such-option"], "--no-such-option"),
+        (["walk", "a.mp4"], "walk"),
+        (["train"], "command"),
+        (["train", "pose"], "config"),
+        (["eval", "truth"], "predictions"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_sentence(arguments: list[str], named: str) -> None:
+    done = posetrack(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("posetrack: ")
+    assert named in done.stderr
+    assert "--help`" in done.stderr
+
+
+def test_no_arguments_show_the_help() -> None:
+    done = posetrack()
+    assert done.returncode == 2
+    assert "run" in done.stdout
+    assert "Track the people of a video" in done.stdout
+    assert done.stderr == ""
+
+
+def test_help_and_version_end_well() -> None:
+    assert posetrack("--help").returncode == 0
+    assert posetrack("run", "--help").returncode == 0
+    assert posetrack("--version").stdout.startswith("posetrack ")
