@@ -1,0 +1,110 @@
+"""How a network's publisher prepared images and targets: a network works only as it was trained.
+
+All of them look at an upright crop around a person's box, grown to the crop's aspect ratio and then by
+``PoseArchitecture.padding``, 1.25 everywhere: the official code's ``_xywh2cs`` (``scale * 1.25``), MMPose's
+``GetBBoxCenterScale(padding=1.25)``. They differ in the colours, in what lies outside of the frame, in how the
+image is sampled, and in half a pixel here and there:
+
+``own``
+    Networks trained here. Colours in [0, 1]; a further normalisation is the network's own business. Pixel and cell
+    centres lie at integers, crops are cut about their middle: a mirrored image gives exactly mirrored heatmaps.
+``official_simple_baseline``
+    github.com/microsoft/human-pose-estimation.pytorch, and the ResNets of the HRNet code (``COLOR_RGB: false`` in
+    experiments/*/resnet/*.yaml). ``JointsDataset`` reads images with ``cv2.imread``, which gives BGR, and never
+    turns them round; ``valid.py`` normalises with ImageNet's RGB constants all the same, so that blue meets the
+    mean of red. The published weights were trained that way.
+``official_hrnet``
+    github.com/leoxiaobin/deep-high-resolution-net.pytorch. ``JointsDataset`` converts to RGB where the
+    configuration says so, and experiments/*/hrnet/*.yaml say ``COLOR_RGB: true``. Otherwise as above.
+``mmpose``
+    github.com/open-mmlab/mmpose, configurations td-hm_*: ``PoseDataPreprocessor(bgr_to_rgb=True)`` with mean
+    (123.675, 116.28, 103.53) and standard deviation (58.395, 57.12, 57.375), ImageNet's times 255;
+    ``TopdownAffine`` without UDP; ``MSRAHeatmap``; ``shift_heatmap=True``.
+
+The three publishers share ``get_affine_transform`` / ``get_warp_matrix``: the box's centre goes to size / 2 of
+the input and of the heatmap alike (``transform_preds``), so heatmap cell h stands for input pixel h * stride. A
+flipped input is mirrored about (size - 1) / 2, so its heatmap, mirrored back, lies (stride - 1) / stride of a cell
+too far to the left: all three move it one cell to the right (``SHIFT_HEATMAP``). ``cv2.warpAffine`` samples
+bilinearly at any scale, and paints black where there is no image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from posetrack.errors import ConfigError
+
+ColourOrder = Literal["rgb", "bgr"]
+
+Grid = Literal["centres", "corners"]
+"""Where crops and heatmaps have their origin.
+
+``centres``: the box's centre is at (size - 1) / 2 of the crop, cell h is at input (h + 0.5) * stride - 0.5.
+``corners``: the box's centre is at size / 2 of the crop, cell h is at input h * stride.
+"""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InputConvention:
+    """How people are cut out and shown to a network, and where its heatmaps lie.
+
+    Attributes:
+        colour_order: Order of the network's three input channels.
+        mean: Subtracted from values in [0, 1], in the network's channel order.
+        std: Divided by after that, in the network's channel order.
+        border_rgb: Colour outside of the frame, 0 to 255, red first whatever ``colour_order`` is.
+        antialias: Whether large people are shrunk by area first, or sampled bilinearly at any scale.
+        grid: Origin of crops and heatmaps, see ``Grid``.
+        flip_shift_cells: Cells by which the mirrored image's heatmaps are moved to the right once mirrored back.
+    """
+
+    colour_order: ColourOrder = "rgb"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    border_rgb: tuple[int, int, int] = (124, 116, 104)
+    antialias: bool = True
+    grid: Grid = "centres"
+    flip_shift_cells: int = 0
+
+    def __post_init__(self) -> None:
+        if self.colour_order not in ("rgb", "bgr"):
+            raise ConfigError(f"colour_order is {self.colour_order!r}; choose rgb or bgr.")
+        if self.grid not in ("centres", "corners"):
+            raise ConfigError(f"grid is {self.grid!r}; choose centres or corners.")
+        if min(self.std) <= 0:
+            raise ConfigError(f"std is {self.std}; every channel's must be above 0.")
+        if not all(0 <= value <= 255 for value in self.border_rgb):
+            raise ConfigError(f"border_rgb is {self.border_rgb}; give values from 0 to 255.")
+        if self.flip_shift_cells < 0:
+            raise ConfigError(f"flip_shift_cells is {self.flip_shift_cells}; give at least 0.")
+
+
+_OFFICIAL_HRNET = InputConvention(
+    colour_order="rgb",
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
+    border_rgb=(0, 0, 0),
+    antialias=False,
+    grid="corners",
+    flip_shift_cells=1,
+)
+
+CONVENTIONS: dict[str, InputConvention] = {
+    "own": InputConvention(),
+    "official_simple_baseline": InputConvention(
+        colour_order="bgr",
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        border_rgb=(0, 0, 0),
+        antialias=False,
+        grid="corners",
+        flip_shift_cells=1,
+    ),
+    "official_hrnet": _OFFICIAL_HRNET,
+    "mmpose": _OFFICIAL_HRNET,
+}
+"""By name. MMPose's and the official HRNet's pipelines feed the same numbers."""
