@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
+from posetrack.models.hrnet import HRNET_CHANNELS, HRNet
+from posetrack.models.resnet import RESNET_CHANNELS, RESNETS, ResNet
 from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.models.tensor_file import read_tensors, save_tensors
 from posetrack.skeletons import SKELETONS, Skeleton
 
 _KIND = "pose"
+
+BACKBONES = ("shufflenet_v2_x1_0", *RESNETS, *HRNET_CHANNELS)
+"""Names of the backbones: a lite one, ResNets and HRNets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +27,15 @@ class PoseArchitecture:
     """What must be known to build a pose network and to feed it.
 
     Attributes:
-        skeleton: Name of the skeleton that the heatmaps belong to; one heatmap per joint in use, in order.
-        width, height: Input size in pixels.
+        skeleton: Name of the skeleton that the heatmaps belong to.
+        width, height: Input size in pixels, multiples of 32.
         padding: Factor by which a person's box grows before it is cut out.
-        deconv_channels: Channels of the three transposed convolutions.
+        deconv_channels: Channels of the transposed convolutions, each of which doubles the resolution: three to
+            come from stride 32 to 4. An HRNet has none, as its features are at stride 4 already.
+        backbone: One of ``BACKBONES``.
+        convention: How crops are cut out and fed and what the heatmaps mean: a key of ``posetrack.models
+            .conventions.CONVENTIONS``.
+        all_slots: One heatmap for every slot of the skeleton, in order, instead of one per joint in use.
     """
 
     skeleton: str = "posetrack"
@@ -30,6 +43,13 @@ class PoseArchitecture:
     height: int = 192
     padding: float = 1.25
     deconv_channels: tuple[int, ...] = (128, 96, 64)
+    backbone: str = "shufflenet_v2_x1_0"
+    convention: str = "own"
+    all_slots: bool = False
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -41,11 +61,20 @@ class PoseArchitecture:
         """The skeleton itself."""
         return SKELETONS[self.skeleton]
 
+    @property
+    def heatmap_slots(self) -> NDArray[np.int64]:
+        """[J] slot in the skeleton of each heatmap's joint."""
+        return np.arange(len(self.joints)) if self.all_slots else self.joints.in_use
+
     def build(self) -> SimpleBaseline:
         """The network, with fresh weights."""
-        return SimpleBaseline(
-            PersonShuffleNet(), STAGE_CHANNELS[-1], self.deconv_channels, len(self.joints.in_use)
-        )
+        heatmaps = len(self.heatmap_slots)
+        if self.backbone in HRNET_CHANNELS:
+            channels = HRNET_CHANNELS[self.backbone]
+            return SimpleBaseline(HRNet(channels), channels, (), heatmaps)
+        if self.backbone in RESNETS:
+            return SimpleBaseline(ResNet(self.backbone), RESNET_CHANNELS, self.deconv_channels, heatmaps)
+        return SimpleBaseline(PersonShuffleNet(), STAGE_CHANNELS[-1], self.deconv_channels, heatmaps)
 
 
 def save_pose_network(network: SimpleBaseline, architecture: PoseArchitecture, path: Path) -> None:

@@ -1,6 +1,7 @@
 """SimpleBaseline: a backbone, three transposed convolutions, a 1x1 convolution to heatmaps.
 
-Xiao, Wu, Wei: "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2.
+Xiao, Wu, Wei: "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2. HRNet's pose
+network is the same without the transposed convolutions, as its features are at stride 4 already.
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 HEATMAP_STRIDE = 4
-"""Input pixels per heatmap cell: stride 32 of the backbone, doubled three times."""
+"""Input pixels per heatmap cell: stride 32 of the backbone, doubled three times; or HRNet's own stride 4."""
 
 
 class SimpleBaseline(nn.Module):
     """Heatmaps of one person's joints.
 
     Args:
-        backbone: Takes float [B, 3, H, W]; returns feature levels, the last at stride 32.
+        backbone: Takes float [B, 3, H, W]; returns feature levels, the last at stride 32 (HRNet: 4).
         channels: Channels of that last level.
         deconv_channels: Channels of the three transposed convolutions (4x4, stride 2, batch norm, ReLU); the
-            paper has 256 in each.
+            paper has 256 in each. Empty for HRNet.
         heatmaps: Number of joints.
 
-    ``forward`` takes float [B, 3, H, W], RGB in [0, 1], and returns float [B, heatmaps, H/4, W/4].
+    ``forward`` takes float [B, 3, H, W], H and W multiples of 32, in the colours that the network was trained
+    with (the lite ones: RGB in [0, 1]), and returns float [B, heatmaps, H/4, W/4].
     """
 
     def __init__(self, backbone: nn.Module, channels: int, deconv_channels: Sequence[int], heatmaps: int) -> None:
