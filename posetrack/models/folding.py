@@ -3,30 +3,125 @@
 from __future__ import annotations
 
 import copy
+import inspect
+from collections import Counter
+from collections.abc import Iterator
 from typing import TypeVar
 
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+import torch
+from torch import Tensor, fx, nn
+from torchvision.ops import FrozenBatchNorm2d
 
 Network = TypeVar("Network", bound=nn.Module)
 
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+_NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
+
 
 def folded(network: Network) -> Network:
-    """A copy for evaluation: batch norms that follow a convolution in a ``Sequential`` are folded into it.
+    """A copy for evaluation: batch norms that follow a convolution are folded into it.
+
+    Which norm follows which convolution is read off the data flow (``torch.fx``), not off names or the order of
+    definition. Folded is a pair of which each is used once, the convolution's output by the norm alone; all else
+    stays. Parts of the network that cannot be traced are searched through for parts that can be.
 
     Outputs agree to rounding. The copy cannot be trained further, nor take the original's weights.
     """
+    # Tracing runs the network's own code with a stand-in for its input, which it may store: that copy is dropped.
+    pairs = list(_pairs(copy.deepcopy(network).eval()))
     network = copy.deepcopy(network).eval()
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            _fold(module)
+    modules = dict(network.named_modules(remove_duplicate=False))
+    seen = Counter(id(module) for module in modules.values())
+    for convolution, norm in pairs:
+        if seen[id(modules[convolution])] == seen[id(modules[norm])] == 1 and _foldable(
+            modules[convolution], modules[norm]
+        ):
+            _fold(modules[convolution], modules[norm])
+            _replace(network, norm, nn.Identity())
     return network
 
 
-def _fold(layers: nn.Sequential) -> None:
-    for index in range(len(layers) - 1):
-        layer, norm = layers[index], layers[index + 1]
-        if isinstance(norm, nn.BatchNorm2d) and isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            transposed = isinstance(layer, nn.ConvTranspose2d)
-            layers[index] = fuse_conv_bn_eval(layer, norm, transpose=transposed)
-            layers[index + 1] = nn.Identity()
+class _Tracer(fx.Tracer):
+    """Looks into everything but convolutions, norms and torch's own layers."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, (*_CONVOLUTIONS, *_NORMS)) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _pairs(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names of convolutions and of the norms that take their output, in all parts that can be traced."""
+    if not any(isinstance(part, _NORMS) for part in module.modules()):
+        return
+    graph = _graph(module)
+    if graph is not None:
+        yield from ((prefix + convolution, prefix + norm) for convolution, norm in _pairs_in(graph, module))
+        return
+    for name, child in module.named_children():
+        yield from _pairs(child, f"{prefix}{name}.")
+
+
+def _graph(module: nn.Module) -> fx.Graph | None:
+    """The data flow of a module; None where it cannot be known without an input."""
+    if isinstance(module, _NORMS) or not _takes_required_inputs_alone(module):
+        return None
+    try:
+        return _Tracer().trace(module)
+    except Exception:  # noqa: BLE001 (whatever a network's code does with a stand-in: its parts are looked at then)
+        return None
+
+
+def _takes_required_inputs_alone(module: nn.Module) -> bool:
+    """Optional inputs may change the data flow: what is traced would be one of several flows."""
+    inputs = inspect.signature(module.forward).parameters.values()
+    return all(each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD for each in inputs)
+
+
+def _pairs_in(graph: fx.Graph, module: nn.Module) -> Iterator[tuple[str, str]]:
+    calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
+    read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
+    for node in graph.nodes:
+        before = node.args[0] if node.op == "call_module" and node.args else None
+        if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) != 1:
+            continue
+        names = str(before.target), str(node.target)
+        once = all(calls[name] == 1 and name not in read for name in names)
+        if once and isinstance(module.get_submodule(names[1]), _NORMS):
+            yield names
+
+
+def _foldable(convolution: nn.Module, norm: nn.Module) -> bool:
+    """Plain layers that nothing is attached to: no hooks, no parametrised weights, statistics that are fixed."""
+    if type(convolution) not in _CONVOLUTIONS or type(norm) not in _NORMS:
+        return False
+    if isinstance(convolution, nn.ConvTranspose2d) and convolution.groups > 1:
+        return False
+    hooks = (module._forward_hooks or module._forward_pre_hooks for module in (convolution, norm))
+    return norm.running_mean is not None and not any(hooks)
+
+
+def _fold(convolution: nn.Module, norm: nn.Module) -> None:
+    """Make the convolution give what the norm would have made of its output. In double precision, then rounded."""
+    weight, bias = convolution.weight, convolution.bias
+    assert isinstance(weight, Tensor) and isinstance(norm, _NORMS)
+    scale = torch.rsqrt(_exact(norm.running_var) + norm.eps)
+    if norm.weight is not None:
+        scale = scale * _exact(norm.weight)
+    shift = -_exact(norm.running_mean) * scale
+    if norm.bias is not None:
+        shift = shift + _exact(norm.bias)
+    if bias is not None:
+        assert isinstance(bias, Tensor)
+        shift = shift + _exact(bias) * scale
+    by_output = scale.reshape((1, -1, 1, 1) if isinstance(convolution, nn.ConvTranspose2d) else (-1, 1, 1, 1))
+    convolution.weight = nn.Parameter((_exact(weight) * by_output).to(weight), requires_grad=False)
+    convolution.bias = nn.Parameter(shift.to(weight), requires_grad=False)
+
+
+def _exact(tensor: Tensor) -> Tensor:
+    """In double precision on the CPU: not every device has it."""
+    return tensor.detach().cpu().double()
+
+
+def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, module)
