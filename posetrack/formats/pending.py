@@ -33,6 +33,13 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"Cannot write {path}: {reason}.") from error
 
 
+def give_name(temporary: Path, path: Path) -> None:
+    """Rename a complete file, once the disk has it: after a power cut the name stands for all of it or for nothing."""
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
 class PendingFile:
     """A binary file written under a temporary name beside its own, which ``commit`` gives it.
 
@@ -59,7 +66,7 @@ class PendingFile:
         try:
             with output_errors(self.path):
                 self.stream.close()
-                os.replace(self._temporary, self.path)
+                give_name(self._temporary, self.path)
         except OutputError:
             self.discard()
             raise

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from posetrack.errors import OutputError
-from posetrack.formats.pending import output_errors
+from posetrack.formats.pending import give_name, output_errors
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
 from posetrack.video.colour import HD
@@ -103,7 +103,7 @@ class VideoSink:
         self._encoder = None
         try:
             with output_errors(self._path):
-                os.replace(finished, self._path)
+                give_name(finished, self._path)
         finally:
             self._remove()
 
