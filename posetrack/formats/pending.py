@@ -34,7 +34,7 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def give_name(temporary: Path, path: Path) -> None:
-    """Rename a complete file, once the disk has it: after a power cut the name stands for all of it or for nothing."""
+    """Rename a complete file once the disk has it: after a power cut the name stands for all of it or nothing."""
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
