@@ -19,6 +19,7 @@ LAYERS = [
     {"presets"},
     {"pose_tracker", "demo"},
     {"runner", "benchmark"},
+    {"batch"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,0 +1,1 @@
+"""Whole folders of footage: each clip once, whatever happens in between."""
