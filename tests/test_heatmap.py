@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posetrack.models.decoding import decode_quarter
 from posetrack.models.heatmap import (
-    decode_quarter,
     gaussian_targets,
     heatmap_to_input,
     input_to_heatmap,

@@ -1,7 +1,9 @@
 """Cutting people out of frames, and bringing their joints back to source pixels.
 
 A crop is described by the affine map from its pixels to source pixels, both with pixel centres at integer
-coordinates. Half-pixel offsets are part of the map, so crop and source agree to a fraction of a pixel.
+coordinates. Half-pixel offsets are part of the map, so crop and source agree to a fraction of a pixel. Where the
+person's box comes to lie in the crop, what lies outside of the frame, and how large people are shrunk, differ
+between the networks' publishers: ``posetrack.models.conventions``.
 """
 
 from __future__ import annotations
@@ -10,15 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.models.conventions import CONVENTIONS, Grid, InputConvention
 from posetrack.types import FloatArray, Image
 
 Transforms = NDArray[np.float64]
 
-BORDER_RGB = (124, 116, 104)
-"""Colour outside the frame: the mean colour of photographs (ImageNet's), which networks see as nothing."""
+_OWN = CONVENTIONS["own"]
 
 
-def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float) -> Transforms:
+def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float, grid: Grid = "centres") -> Transforms:
     """Maps from crop pixels to source pixels for upright crops around boxes.
 
     A box grows to the crop's aspect ratio about its centre, then by ``padding`` (1.25 in Xiao et al.'s code),
@@ -28,6 +30,7 @@ def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float) -> 
         boxes: float [N, 4], x1 y1 x2 y2, source pixels.
         size: Width and height of the crops.
         padding: Factor on both sides of the grown box.
+        grid: Whether the box's centre comes to (size - 1) / 2 of the crop, or to size / 2 (``corners``).
 
     Returns:
         float64 [N, 2, 3].
@@ -37,11 +40,15 @@ def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float) -> 
     centres = (corners[:, :2] + corners[:, 2:]) / 2
     sides = np.maximum(corners[:, 2:] - corners[:, :2], 1.0)
     pixels = padding * np.maximum(sides[:, 0] / width, sides[:, 1] / height)
-    return transforms_about(centres, pixels, np.zeros(len(pixels)), size)
+    return transforms_about(centres, pixels, np.zeros(len(pixels)), size, grid)
 
 
 def transforms_about(
-    centres: NDArray[np.float64], pixels: NDArray[np.float64], angles: NDArray[np.float64], size: tuple[int, int]
+    centres: NDArray[np.float64],
+    pixels: NDArray[np.float64],
+    angles: NDArray[np.float64],
+    size: tuple[int, int],
+    grid: Grid = "centres",
 ) -> Transforms:
     """Maps from crop to source pixels for turned crops.
 
@@ -50,11 +57,12 @@ def transforms_about(
         pixels: [N] source pixels per crop pixel.
         angles: [N] radians by which the crop is turned.
         size: Width and height of the crops.
+        grid: As for ``box_transforms``.
 
     Returns:
         float64 [N, 2, 3].
     """
-    middle = (np.array(size, dtype=np.float64) - 1) / 2
+    middle = np.array(size, dtype=np.float64) / 2 - (0.5 if grid == "centres" else 0.0)
     cosine, sine = pixels * np.cos(angles), pixels * np.sin(angles)
     linear = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)
     return np.concatenate([linear, (centres - linear @ middle)[..., None]], axis=-1)
@@ -79,16 +87,19 @@ def to_crop(points: NDArray[np.floating], transforms: Transforms) -> NDArray[np.
     return np.asarray((points - transforms[:, None, :, 2]) @ inverse)
 
 
-def extract_crops(image: Image, transforms: Transforms, size: tuple[int, int]) -> Image:
-    """Cut crops out of an image, without aliasing where they are smaller than their source.
+def extract_crops(
+    image: Image, transforms: Transforms, size: tuple[int, int], convention: InputConvention = _OWN
+) -> Image:
+    """Cut crops out of an image, by default without aliasing where they are smaller than their source.
 
     Args:
-        image: uint8 [H, W, 3].
+        image: uint8 [H, W, 3] RGB.
         transforms: [N, 2, 3] from crop to source pixels.
         size: Width and height of the crops.
+        convention: Colour outside of the frame, and whether large people are shrunk by area.
 
     Returns:
-        uint8 [N, height, width, 3].
+        uint8 [N, height, width, 3] RGB, whatever the network's order of colours is.
     """
     width, height = size
     crops = np.empty((len(transforms), height, width, 3), np.uint8)
@@ -96,7 +107,7 @@ def extract_crops(image: Image, transforms: Transforms, size: tuple[int, int]) -
     for crop, transform in zip(crops, transforms, strict=True):
         # Bilinear sampling reads four source pixels: finer sources are halved first, by area, until that suffices.
         shrink = 1
-        while np.hypot(transform[0, 0], transform[1, 0]) >= 2 * shrink:
+        while convention.antialias and np.hypot(transform[0, 0], transform[1, 0]) >= 2 * shrink:
             shrink *= 2
             if shrink not in pyramid:
                 pyramid[shrink] = _halved(pyramid[shrink // 2])
@@ -110,7 +121,7 @@ def extract_crops(image: Image, transforms: Transforms, size: tuple[int, int]) -
             dst=crop,
             flags=flags,
             borderMode=cv2.BORDER_CONSTANT,
-            borderValue=BORDER_RGB,
+            borderValue=convention.border_rgb,
         )
     return crops
 

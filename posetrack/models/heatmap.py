@@ -1,30 +1,35 @@
-"""The heatmap codec: joints to Gaussian targets, and heatmaps back to joints. Independent of any network.
+"""Heatmaps: Gaussian targets, and where their cells lie in the network's input. Independent of any network.
 
-A heatmap cell is ``stride`` input pixels wide; cell h covers input pixels from h * stride - 0.5 to
-(h + 1) * stride - 0.5, so its centre is input pixel (h + 0.5) * stride - 0.5. With this convention a mirrored
-image gives exactly mirrored heatmaps.
+A heatmap cell is ``stride`` input pixels wide. Where its centre lies was chosen by whoever trained the network
+(``posetrack.models.conventions.Grid``):
+
+``centres``
+    Ours. Cell h covers input pixels from h * stride - 0.5 to (h + 1) * stride - 0.5, so its centre is input pixel
+    (h + 0.5) * stride - 0.5. With this convention a mirrored image gives exactly mirrored heatmaps.
+``corners``
+    The official code's and MMPose's. Cell h is input pixel h * stride. Mirrored heatmaps are off by
+    (stride - 1) / stride of a cell, which the publishers make up for with a shift by one cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.models.conventions import Grid
 from posetrack.types import FloatArray
 
-Codec = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
-
-def input_to_heatmap(points: NDArray[np.floating], stride: float) -> NDArray[np.float64]:
+def input_to_heatmap(points: NDArray[np.floating], stride: float, grid: Grid = "centres") -> NDArray[np.float64]:
     """Network input pixels as heatmap cells (pixel centres in both)."""
-    return np.asarray((points + 0.5) / stride - 0.5, dtype=np.float64)
+    cells = points / stride if grid == "corners" else (points + 0.5) / stride - 0.5
+    return np.asarray(cells, dtype=np.float64)
 
 
-def heatmap_to_input(points: NDArray[np.floating], stride: float) -> NDArray[np.float64]:
+def heatmap_to_input(points: NDArray[np.floating], stride: float, grid: Grid = "centres") -> NDArray[np.float64]:
     """Heatmap cells as network input pixels: the inverse of ``input_to_heatmap``."""
-    return np.asarray((points + 0.5) * stride - 0.5, dtype=np.float64)
+    pixels = points * stride if grid == "corners" else (points + 0.5) * stride - 0.5
+    return np.asarray(pixels, dtype=np.float64)
 
 
 def gaussian_targets(points: NDArray[np.floating], size: tuple[int, int], sigma: float) -> FloatArray:
@@ -47,55 +52,19 @@ def gaussian_targets(points: NDArray[np.floating], size: tuple[int, int], sigma:
     return (y[..., :, None] * x[..., None, :]).astype(np.float32)
 
 
-def _peaks(heatmaps: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
-    """Column, row and value of the highest cell of each heatmap [N, K, h, w], each [N, K]."""
-    width = heatmaps.shape[-1]
-    flat = heatmaps.reshape(*heatmaps.shape[:2], width * heatmaps.shape[-2])
-    best = flat.argmax(axis=-1)
-    scores = np.take_along_axis(flat, best[..., None], axis=-1)[..., 0]
-    return best % width, best // width, scores
-
-
-def _around(heatmaps: FloatArray, x: NDArray[np.int64], y: NDArray[np.int64]) -> FloatArray:
-    """The 5x5 cells around a peak, [N, K, 5, 5]; cells outside repeat the border."""
-    height, width = heatmaps.shape[-2:]
-    offsets = np.arange(-2, 3)
-    rows = np.clip(y[..., None] + offsets, 0, height - 1)[..., :, None]
-    columns = np.clip(x[..., None] + offsets, 0, width - 1)[..., None, :]
-    people = np.arange(heatmaps.shape[0])[:, None, None, None]
-    joints = np.arange(heatmaps.shape[1])[None, :, None, None]
-    return np.asarray(heatmaps[people, joints, rows, columns])
-
-
-def decode_quarter(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The highest cell, moved a quarter of a cell towards its higher neighbour in x and in y.
-
-    Newell et al., ECCV 2016; used by Xiao et al. Peaks on the border are not moved.
-
-    Args:
-        heatmaps: float32 [N, K, h, w].
-
-    Returns:
-        float32 [N, K, 2] in cells; float32 [N, K] peak values, clipped to [0, 1].
-    """
-    x, y, scores = _peaks(heatmaps)
-    height, width = heatmaps.shape[-2:]
-    window = _around(heatmaps, x, y)
-    inside_x, inside_y = (x > 0) & (x < width - 1), (y > 0) & (y < height - 1)
-    shift_x = 0.25 * np.sign(window[..., 2, 3] - window[..., 2, 1]) * inside_x
-    shift_y = 0.25 * np.sign(window[..., 3, 2] - window[..., 1, 2]) * inside_y
-    points = np.stack([x + shift_x, y + shift_y], axis=-1).astype(np.float32)
-    return points, np.clip(scores, 0, 1).astype(np.float32)
-
-
-CODECS: dict[str, Codec] = {"quarter": decode_quarter}
-
-
-def mirrored_back(heatmaps: FloatArray, permutation: NDArray[np.int64]) -> FloatArray:
+def mirrored_back(heatmaps: FloatArray, permutation: NDArray[np.int64], shift_cells: int = 0) -> FloatArray:
     """Heatmaps of a mirrored image as those of the image itself.
+
+    Averaged with those of the image they make the flip test (Newell et al., ECCV 2016, section 4; Xiao et al.,
+    ECCV 2018, section 4.1).
 
     Args:
         heatmaps: [N, K, h, w] of the mirrored crops.
         permutation: [K] channel of each joint's left/right twin.
+        shift_cells: Cells by which they are then moved to the right, the first columns staying as they are: 1 for
+            networks on the ``corners`` grid (``SHIFT_HEATMAP`` of the official code), 0 for our own.
     """
-    return heatmaps[:, permutation, :, ::-1]
+    back = heatmaps[:, permutation, :, ::-1]
+    if shift_cells:
+        back = np.concatenate([back[..., :shift_cells], back[..., :-shift_cells]], axis=-1)
+    return back

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
+from posetrack.models.conventions import CONVENTIONS, InputConvention
 from posetrack.models.crop import box_transforms, extract_crops, to_source
+from posetrack.models.decoding import CODECS
 from posetrack.models.folding import folded
-from posetrack.models.heatmap import CODECS, heatmap_to_input, mirrored_back
+from posetrack.models.heatmap import heatmap_to_input, mirrored_back
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.skeletons import Skeleton
@@ -24,7 +26,7 @@ class PoseConfig:
 
     Attributes:
         flip_test: Average with the mirrored image's heatmaps (twice the work, a little more accurate).
-        codec: How heatmaps become joints (a key of ``posetrack.models.heatmap.CODECS``).
+        codec: How heatmaps become joints (a key of ``posetrack.models.decoding.CODECS``).
         max_batch: Most crops that go through the network at once.
     """
 
@@ -45,8 +47,9 @@ class HeatmapPoseEstimator:
     All people of a frame go through the network in one batch.
 
     Args:
-        network: Takes float [B, 3, height, width], RGB in [0, 1]; returns heatmaps at a quarter of the size.
-        architecture: Its input size, padding and skeleton.
+        network: Takes float [B, 3, height, width] as its convention has it, for our own RGB in [0, 1]; returns
+            heatmaps at a quarter of the size.
+        architecture: Its input size, padding, convention and skeleton.
         config: How it is used.
         device: Where it runs.
     """
@@ -62,8 +65,14 @@ class HeatmapPoseEstimator:
         self._architecture = architecture
         self._config = config or PoseConfig()
         self._device = torch.device(device)
-        twins = architecture.joints.flip_permutation[architecture.joints.in_use]
-        self._channel_twins = np.searchsorted(architecture.joints.in_use, twins)
+        self._convention = CONVENTIONS[architecture.convention]
+        self._normalisation = _Normalisation(self._convention, self._device)
+        slots = architecture.heatmap_slots
+        self._channels = np.flatnonzero(np.isin(slots, architecture.joints.in_use))
+        self._slots = slots[self._channels]
+        channel = {slot: index for index, slot in enumerate(self._slots.tolist())}
+        twins = architecture.joints.flip_permutation[self._slots]
+        self._channel_twins = np.array([channel[slot] for slot in twins.tolist()], np.int64)
 
     @property
     def skeleton(self) -> Skeleton:
@@ -82,15 +91,15 @@ class HeatmapPoseEstimator:
         """
         if not len(boxes):
             return Poses.empty(self.skeleton)
-        size = self._architecture.size
-        transforms = box_transforms(boxes.xyxy, size, self._architecture.padding)
-        heatmaps = self.heatmaps(extract_crops(image, transforms, size))
-        cells, scores = CODECS[self._config.codec](heatmaps)
-        points = to_source(heatmap_to_input(cells, HEATMAP_STRIDE), transforms)
-        count, joints, used = len(boxes), len(self.skeleton), self.skeleton.in_use
+        size, convention = self._architecture.size, self._convention
+        transforms = box_transforms(boxes.xyxy, size, self._architecture.padding, convention.grid)
+        heatmaps = self.heatmaps(extract_crops(image, transforms, size, convention))
+        cells, scores = CODECS[self._config.codec](heatmaps, self._architecture.sigma_cells)
+        points = to_source(heatmap_to_input(cells, HEATMAP_STRIDE, convention.grid), transforms)
+        count, joints = len(boxes), len(self.skeleton)
         keypoints = np.zeros((count, joints, 2), np.float32)
         keypoint_scores = np.zeros((count, joints), np.float32)
-        keypoints[:, used], keypoint_scores[:, used] = points, scores
+        keypoints[:, self._slots], keypoint_scores[:, self._slots] = points, scores
         return Poses(
             boxes=boxes.xyxy,
             scores=boxes.scores,
@@ -110,13 +119,34 @@ class HeatmapPoseEstimator:
         return np.concatenate(parts)
 
     def _forward(self, crops: Image) -> FloatArray:
-        images = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 255
+        images = self._normalisation(torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2))
         heatmaps = self._run(images)
         if self._config.flip_test:
-            mirrored = mirrored_back(self._run(images.flip(-1)), self._channel_twins)
+            shift = self._convention.flip_shift_cells
+            mirrored = mirrored_back(self._run(images.flip(-1)), self._channel_twins, shift)
             heatmaps = (heatmaps + mirrored) * np.float32(0.5)
         return heatmaps
 
     def _run(self, images: Tensor) -> FloatArray:
         output: Tensor = self._network(images)
+        if len(self._channels) < output.shape[1]:
+            output = output[:, self._channels]
         return output.float().cpu().numpy()
+
+
+class _Normalisation:
+    """uint8 [B, 3, height, width] RGB to the colours that a network expects, on its device."""
+
+    def __init__(self, convention: InputConvention, device: torch.device) -> None:
+        mean, std = torch.tensor(convention.mean), torch.tensor(convention.std)
+        self._bgr = convention.colour_order == "bgr"
+        self._plain = bool((mean == 0).all() and (std == 1).all())
+        self._offset = (-mean / std).view(1, 3, 1, 1).to(device)
+        self._divisor = (255 * std).view(1, 3, 1, 1).to(device)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self._bgr:
+            images = images.flip(1)
+        if self._plain:
+            return images.float() / 255
+        return torch.addcdiv(self._offset, images.float(), self._divisor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
+from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.hrnet import HRNET_CHANNELS, HRNet
 from posetrack.models.resnet import RESNET_CHANNELS, RESNETS, ResNet
 from posetrack.models.simple_baseline import SimpleBaseline
@@ -36,6 +38,7 @@ class PoseArchitecture:
         convention: How crops are cut out and fed and what the heatmaps mean: a key of ``posetrack.models
             .conventions.CONVENTIONS``.
         all_slots: One heatmap for every slot of the skeleton, in order, instead of one per joint in use.
+        sigma_cells: Standard deviation of the Gaussians that the heatmaps have learnt, for codecs that need it.
     """
 
     skeleton: str = "posetrack"
@@ -46,10 +49,15 @@ class PoseArchitecture:
     backbone: str = "shufflenet_v2_x1_0"
     convention: str = "own"
     all_slots: bool = False
+    sigma_cells: float = 2.0
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
+        if self.convention not in CONVENTIONS:
+            raise ConfigError(f"convention is {self.convention!r}; choose one of {', '.join(CONVENTIONS)}.")
+        if not 0 < self.sigma_cells < math.inf:
+            raise ConfigError(f"sigma_cells is {self.sigma_cells}; give a number above 0.")
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,0 +1,161 @@
+"""Heatmap codecs: from heatmaps to joints, to a fraction of a cell. Independent of any network.
+
+Every codec takes float32 [N, K, h, w] and returns float32 [N, K, 2], x and y in cells (centres at integers), and
+float32 [N, K], the value of the highest cell, clipped to [0, 1]. A heatmap whose highest cell is not a finite
+number has score 0, which is a missing joint. What the codecs are worth is measured in docs/codecs.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.types import BoolArray, FloatArray
+
+Decoded = tuple[FloatArray, FloatArray]
+
+Codec = Callable[[FloatArray, float], Decoded]
+"""Takes heatmaps and the standard deviation, in cells, of the Gaussians that the network has learnt."""
+
+_Cells = NDArray[np.int64]
+
+_SHARPNESS = 5.0
+"""Of the soft-argmax: what the highest cell is scaled to. Higher: fewer cells count, more noise."""
+
+
+def _peaks(heatmaps: FloatArray) -> tuple[_Cells, _Cells, FloatArray]:
+    """Column and row of the highest cell of each heatmap [N, K, h, w], and its score, each [N, K]."""
+    width = heatmaps.shape[-1]
+    flat = heatmaps.reshape(*heatmaps.shape[:2], width * heatmaps.shape[-2])
+    best = flat.argmax(axis=-1)
+    values = np.take_along_axis(flat, best[..., None], axis=-1)[..., 0]
+    scores = np.where(np.isfinite(values), np.clip(values, 0, 1), 0).astype(np.float32)
+    return best % width, best // width, scores
+
+
+def _window(heatmaps: FloatArray, x: _Cells, y: _Cells, radius: int) -> FloatArray:
+    """The cells up to ``radius`` away from each peak, [N, K, 2 radius + 1, 2 radius + 1]; 0 outside of the map."""
+    height, width = heatmaps.shape[-2:]
+    offsets = np.arange(-radius, radius + 1)
+    rows, columns = (y[..., None] + offsets)[..., :, None], (x[..., None] + offsets)[..., None, :]
+    people = np.arange(heatmaps.shape[0])[:, None, None, None]
+    joints = np.arange(heatmaps.shape[1])[None, :, None, None]
+    cells = heatmaps[people, joints, np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    return np.where(inside, cells, np.float32(0))
+
+
+def _moved(x: _Cells, y: _Cells, shift_x: NDArray[np.floating], shift_y: NDArray[np.floating]) -> FloatArray:
+    return np.stack([x + shift_x, y + shift_y], axis=-1).astype(np.float32)
+
+
+def decode_argmax(heatmaps: FloatArray) -> Decoded:
+    """The highest cell itself: what the others are measured against."""
+    x, y, scores = _peaks(heatmaps)
+    return np.stack([x, y], axis=-1).astype(np.float32), scores
+
+
+def decode_quarter(heatmaps: FloatArray) -> Decoded:
+    """The highest cell, moved a quarter of a cell towards its higher neighbour in x and in y.
+
+    Newell et al., ECCV 2016; used by Xiao et al. Peaks on the border are not moved across it.
+    """
+    x, y, scores = _peaks(heatmaps)
+    height, width = heatmaps.shape[-2:]
+    around = _window(heatmaps, x, y, radius=1)
+    shift_x = _quarter(around[..., 1, 0], around[..., 1, 2]) * ((x > 0) & (x < width - 1))
+    shift_y = _quarter(around[..., 0, 1], around[..., 2, 1]) * ((y > 0) & (y < height - 1))
+    return _moved(x, y, shift_x, shift_y), scores
+
+
+def _quarter(before: FloatArray, after: FloatArray) -> NDArray[np.float64]:
+    """A quarter towards the higher of two neighbours, 0 where they are alike or no numbers."""
+    return 0.25 * ((after > before).astype(np.float64) - (after < before))
+
+
+def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
+    """Distribution-aware: a Newton step on the logarithm of the smoothed heatmap.
+
+    Zhang, Zhu, Dai, Ye, Zhu: "Distribution-Aware Coordinate Representation for Human Pose Estimation" (DARK), CVPR
+    2020, section 3.1. The logarithm of a Gaussian is a parabola, so its second-order Taylor expansion about the
+    highest cell m gives the exact place of its maximum, mu = m - H^-1 g, with gradient g and Hessian H by central
+    differences. Networks' heatmaps are no clean Gaussians and are "modulated" first: smoothed with a Gaussian as
+    wide as the one learnt. The paper then scales the result to the old maximum, which adds a constant to the
+    logarithm and changes neither g nor H; so only the cells that the differences read are worked out here. As in
+    the published code, heatmaps are 0 outside of the map, and the kernel is 11 cells long for sigma 2 and 17 for
+    sigma 3, with the sigma that OpenCV gives a kernel of that length, 0.3 (length / 2 - 1.5) + 0.8.
+
+    A peak stays where it is when it is less than two cells from the border, as in the published code, and, unlike
+    there, when the logarithm has no maximum nearby: a cell at or below 0, no negative definite H, or a step out of
+    the cells that were looked at.
+
+    Args:
+        heatmaps: float32 [N, K, h, w].
+        sigma: Standard deviation of the learnt Gaussians in cells.
+    """
+    x, y, scores = _peaks(heatmaps)
+    height, width = heatmaps.shape[-2:]
+    kernel = _modulation(sigma)
+    rows = np.stack([np.pad(kernel, (k, 4 - k)) for k in range(5)])
+    cells = rows @ _window(heatmaps, x, y, radius=len(kernel) // 2 + 2) @ rows.T
+    usable = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (cells > 0).all(axis=(-2, -1))
+    step_x, step_y = _newton_step(np.log(np.where(usable[..., None, None], cells, 1.0)))
+    usable &= np.maximum(np.abs(step_x), np.abs(step_y)) <= 2
+    return _moved(x, y, np.where(usable, step_x, 0.0), np.where(usable, step_y, 0.0)), scores
+
+
+def _modulation(sigma: float) -> NDArray[np.float64]:
+    """The smoothing kernel for Gaussians of ``sigma`` cells, of odd length and sum 1."""
+    radius = max(1, round((sigma - 0.8) / 0.3 + 1))
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / (0.3 * (radius - 1) + 0.8)) ** 2)
+    return np.asarray(kernel / kernel.sum())
+
+
+def _newton_step(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """From the middle of [N, K, 5, 5] to the maximum in x and in y, [N, K] each; infinite where there is none."""
+    dx, dy = (logs[..., 2, 3] - logs[..., 2, 1]) / 2, (logs[..., 3, 2] - logs[..., 1, 2]) / 2
+    dxx = (logs[..., 2, 4] - 2 * logs[..., 2, 2] + logs[..., 2, 0]) / 4
+    dyy = (logs[..., 4, 2] - 2 * logs[..., 2, 2] + logs[..., 0, 2]) / 4
+    dxy = (logs[..., 3, 3] - logs[..., 1, 3] - logs[..., 3, 1] + logs[..., 1, 1]) / 4
+    determinant = dxx * dyy - dxy**2
+    peaked: BoolArray = (dxx < 0) & (determinant > 1e-12)
+    scale = np.where(peaked, determinant, 1.0)
+    step_x, step_y = (dxy * dy - dyy * dx) / scale, (dxy * dx - dxx * dy) / scale
+    return np.where(peaked, step_x, np.inf), np.where(peaked, step_y, np.inf)
+
+
+def decode_soft_argmax(heatmaps: FloatArray, sigma: float) -> Decoded:
+    """Soft-argmax, the integral of the place over the heatmap, in a window around the highest cell.
+
+    Sun, Xiao, Wei, Liang, Wei: "Integral Human Pose Regression", ECCV 2018, section 2: the expectation of the
+    place under softmax(heatmap), over the whole map, for networks that were trained through it. Heatmaps learnt
+    with a mean squared error lie between 0 and 1, where that softmax is all but flat, and its expectation all but
+    the middle of the map. For them three things are different here. Heatmaps are scaled to a peak of
+    ``_SHARPNESS``. A cell at 0 has no weight: exp(v) - 1, against the pull of the softmax's floor that Gu, Yang,
+    Mi, Yao describe ("Bias-Compensated Integral Regression for Human Pose Estimation", 2023). And only cells up to
+    3 sigma from the peak count, so that neither a second peak nor the noise of the background pulls.
+
+    Args:
+        heatmaps: float32 [N, K, h, w].
+        sigma: Standard deviation of the learnt Gaussians in cells.
+    """
+    x, y, scores = _peaks(heatmaps)
+    radius = math.ceil(3 * sigma)
+    cells = np.nan_to_num(_window(heatmaps, x, y, radius), nan=0, posinf=0, neginf=0)
+    peak = cells[..., radius, radius, None, None]
+    weights = np.expm1(_SHARPNESS * np.clip(cells / np.where(peak > 0, peak, 1), 0, 1))
+    total = weights.sum(axis=(-2, -1))
+    total[total <= 0] = 1
+    offsets = np.arange(-radius, radius + 1)
+    return _moved(x, y, weights.sum(axis=-2) @ offsets / total, weights.sum(axis=-1) @ offsets / total), scores
+
+
+CODECS: dict[str, Codec] = {
+    "argmax": lambda heatmaps, _: decode_argmax(heatmaps),
+    "quarter": lambda heatmaps, _: decode_quarter(heatmaps),
+    "dark": decode_dark,
+    "soft-argmax": decode_soft_argmax,
+}
