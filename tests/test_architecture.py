@@ -15,7 +15,7 @@ LAYERS = [
     {"background", "interruption", "stopwatch", "skeleton_conversion"},
     {"formats"},
     {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
-    {"pipeline", "training"},
+    {"pipeline", "training", "zoo"},
     {"presets"},
     {"pose_tracker", "demo"},
     {"runner", "benchmark"},

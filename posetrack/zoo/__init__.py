@@ -1,0 +1,19 @@
+"""Published weights: the table of them (``zoo.toml``), the folder where they lie, and how they come there.
+
+The table and the store::
+
+    entry = get_entry("hrnet_w32_coco_256x192")
+    path = ModelStore().require(entry, fetch=download)  # without fetch: only what is there already
+    network = load_checkpoint(path, entry.pose_architecture())
+"""
+
+from posetrack.zoo.download import download
+from posetrack.zoo.entries import Accuracy, Entry
+from posetrack.zoo.policy import DownloadObserver, DownloadPolicy
+from posetrack.zoo.store import ModelStore
+from posetrack.zoo.table import ENTRIES_FILE, get_entry, read_entries
+
+__all__ = [
+    "ENTRIES_FILE", "Accuracy", "DownloadObserver", "DownloadPolicy", "Entry", "ModelStore", "download",
+    "get_entry", "read_entries",
+]  # fmt: skip

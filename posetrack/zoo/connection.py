@@ -1,0 +1,275 @@
+"""One HTTP request for (the rest of) a file, distrustful of what answers.
+
+Proxies come from the environment (``https_proxy``, ``http_proxy``, ``no_proxy``), as urllib reads them. Redirects
+are followed here rather than by urllib, which reads a redirect's body to its end, however long that is.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import re
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from posetrack import __version__
+
+READ_BYTES = 1 << 16
+MOST_REDIRECTS = 10
+SLOWEST_BYTES_PER_S = 1000
+"""Slower than this over a whole time limit is as good as standing still."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PASSING = (408, 425, 429)
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+
+
+class TransferError(Exception):
+    """A try failed, and another may succeed.
+
+    Attributes:
+        retry_after_s: Seconds that the server asks to wait, if it does.
+        unreachable: The network itself is not there, which a few seconds hardly change.
+    """
+
+    def __init__(self, reason: str, *, retry_after_s: float | None = None, unreachable: bool = False) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+        self.unreachable = unreachable
+
+
+class RefusedError(Exception):
+    """A try failed, and so would every other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a server sends, and the stream of it.
+
+    Attributes:
+        start: Byte of the file at which it begins; None: the server does not have what was asked for.
+        total: Size of the whole file in bytes; None if the server does not say.
+        content_type: As the server calls it.
+        chunks: The bytes; raises ``TransferError`` when they stall or the connection breaks.
+    """
+
+    start: int | None
+    total: int | None
+    content_type: str
+    chunks: Iterator[bytes]
+
+
+@contextmanager
+def requested(url: str, offset: int, timeout_s: float) -> Iterator[Answer]:
+    """Ask for a file, from a byte on.
+
+    Args:
+        url: An http or https address.
+        offset: The first byte wanted. A server may send the file from its beginning all the same.
+        timeout_s: Seconds within which a connection must be there, the headers complete, and the next bytes here.
+
+    Raises:
+        TransferError: no connection, no answer in time, or a passing fault of the server.
+        RefusedError: the server does not have the file or will not give it, or redirects to where it must not.
+    """
+    headers = {"User-Agent": f"posetrack/{__version__}", "Accept-Encoding": "identity"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+    wire = _Wire()
+    opener = _opener(wire, timeout_s)
+    for _ in range(MOST_REDIRECTS + 1):
+        with _transfer_errors():
+            response = opener.open(urllib.request.Request(url, headers=headers), timeout=timeout_s)
+        with response:
+            if response.status not in _REDIRECTS:
+                yield _answer(response, offset, _chunks(response, wire, timeout_s))
+                return
+            url = _redirected(url, response.headers.get("Location"))
+    raise RefusedError(f"{MOST_REDIRECTS} redirects lead nowhere")
+
+
+def _redirected(url: str, location: str | None) -> str:
+    """The address that a redirect leads to, if it is safe to go there."""
+    try:
+        target = urljoin(url, location or "")
+        scheme = urlsplit(target).scheme
+    except ValueError as error:
+        raise RefusedError(f"the server redirects to an impossible address ({error})") from error
+    if not location or scheme not in ("http", "https"):
+        raise RefusedError(f"the server redirects to {location!r}, which is not followed")
+    if scheme == "http" and urlsplit(url).scheme == "https":
+        raise RefusedError(f"the server redirects from https to {location!r}, which is not followed")
+    return target
+
+
+def _answer(response: http.client.HTTPResponse, offset: int, chunks: Iterator[bytes]) -> Answer:
+    status, headers = response.status, response.headers
+    encoding = headers.get("Content-Encoding", "identity")
+    if status in (200, 206) and encoding.lower() != "identity":
+        raise RefusedError(f"the server sends the file encoded ({encoding}), which was not asked for")
+    content_type = headers.get("Content-Type", "")
+    if status == 200:
+        found = None if response.chunked else _LENGTH.fullmatch(headers.get("Content-Length", "").strip())
+        total = int(found[0]) if found else None
+        return Answer(start=0, total=total, content_type=content_type, chunks=chunks)
+    if status == 206 and offset:
+        found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+        start = int(found[1]) if found else None
+        total = int(found[2]) if found and found[2] != "*" else None
+        return Answer(start=start, total=total, content_type=content_type, chunks=chunks)
+    if status == 416 and offset:
+        return Answer(start=None, total=None, content_type=content_type, chunks=iter(()))
+    said = f"the server answers {status} {response.reason or ''}".strip()
+    if status in _PASSING or status >= 500:
+        raise TransferError(said, retry_after_s=_seconds(headers.get("Retry-After")))
+    raise RefusedError(said)
+
+
+def _chunks(response: http.client.HTTPResponse, wire: _Wire, timeout_s: float) -> Iterator[bytes]:
+    """The body as it comes; each window of ``timeout_s`` must bring something worth waiting for."""
+    window_start, window_bytes = time.monotonic(), 0
+    while True:
+        with _transfer_errors(), wire.limit(timeout_s) if response.chunked else nullcontext():
+            chunk = response.read1(READ_BYTES)
+        if not chunk:
+            return
+        window_bytes += len(chunk)
+        elapsed_s = time.monotonic() - window_start
+        yield chunk
+        if elapsed_s >= timeout_s:
+            if window_bytes < SLOWEST_BYTES_PER_S * elapsed_s:
+                raise TransferError(f"the connection stalls: {window_bytes} bytes in {elapsed_s:.1f} s")
+            window_start, window_bytes = time.monotonic(), 0
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds to wait: the header has them, or a date."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+@contextmanager
+def _transfer_errors() -> Iterator[None]:
+    """Sorts what urllib, http.client, ssl and sockets raise into what may pass and what will not."""
+    try:
+        yield
+    except urllib.error.URLError as error:
+        reason = error.reason
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            remedy = "SSL_CERT_FILE can name a file with your network's certificates"
+            raise RefusedError(
+                f"the server's certificate is not trusted ({reason.verify_message}; {remedy})"
+            ) from error
+        if isinstance(reason, socket.gaierror):
+            raise TransferError(f"no internet connection ({reason.strerror})", unreachable=True) from error
+        if isinstance(reason, TimeoutError):
+            raise TransferError("the connection timed out") from error
+        if isinstance(reason, OSError):
+            raise TransferError(reason.strerror or str(reason)) from error
+        raise RefusedError(str(reason)) from error
+    except http.client.InvalidURL as error:
+        raise RefusedError(f"impossible address: {error}") from error
+    except TimeoutError as error:
+        raise TransferError("the connection timed out") from error
+    except (http.client.HTTPException, OSError) as error:
+        raise TransferError(f"the connection broke off ({error or type(error).__name__})") from error
+    except ValueError as error:
+        raise RefusedError(f"impossible address: {error}") from error
+
+
+class _Wire:
+    """The socket of a connection, to hang up: a server can drip so that no single read ever times out."""
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+        self._hung_up = False
+
+    @contextmanager
+    def limit(self, seconds: float) -> Iterator[None]:
+        """Hangs up after that many seconds; what is going on then fails with ``TimeoutError``."""
+        timer = threading.Timer(seconds, self._hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException) as error:
+            if self._hung_up:
+                raise TimeoutError from error
+            raise
+        finally:
+            timer.cancel()
+
+    def _hang_up(self) -> None:
+        self._hung_up = True
+        if self.socket is not None:
+            with suppress(OSError):  # closed already
+                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+
+class _HTTPConnection(http.client.HTTPConnection):
+    """A connection whose headers must be complete in time."""
+
+    def __init__(self, *args: Any, wire: _Wire, seconds: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._wire = wire
+        self._seconds = seconds
+
+    def connect(self) -> None:
+        super().connect()
+        self._wire.socket = self.sock
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        with self._wire.limit(self._seconds):
+            return super().getresponse()
+
+
+class _HTTPSConnection(_HTTPConnection, http.client.HTTPSConnection):
+    """The same with TLS."""
+
+
+class _HTTPHandler(urllib.request.HTTPHandler):
+    def __init__(self, wire: _Wire, seconds: float) -> None:
+        super().__init__()
+        self._connection = partial(_HTTPConnection, wire=wire, seconds=seconds)
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, req)
+
+
+class _HTTPSHandler(urllib.request.HTTPSHandler):
+    def __init__(self, wire: _Wire, seconds: float) -> None:
+        super().__init__()
+        self._connection = partial(_HTTPSConnection, wire=wire, seconds=seconds)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, req, context=ssl.create_default_context())
+
+
+def _opener(wire: _Wire, timeout_s: float) -> urllib.request.OpenerDirector:
+    """Speaks HTTP and HTTPS, directly and by proxies, and nothing else: no files, no FTP, no data addresses."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.UnknownHandler(),
+        _HTTPHandler(wire, timeout_s),
+        _HTTPSHandler(wire, timeout_s),
+    ):
+        opener.add_handler(handler)
+    return opener

@@ -1,0 +1,262 @@
+"""Downloads weights into a store: resumed, checked, retried, and by one process at a time.
+
+A part file needs no note of which version of the file it belongs to: the whole is checked against its published
+hash before it gets its name, and what does not agree is fetched again from its beginning, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, urlsplit
+
+from posetrack.errors import ConfigError, WeightsError
+from posetrack.zoo.connection import Answer, RefusedError, TransferError, requested
+from posetrack.zoo.entries import Entry
+from posetrack.zoo.policy import DownloadObserver, DownloadPolicy, Unobserved
+from posetrack.zoo.store import ModelStore, write_errors
+
+MIRROR_VARIABLE = "POSETRACK_MIRROR"
+"""Environment variable: an address under which all files lie by their names, asked instead of the publishers."""
+
+_ROUNDED_MIB = 0.001
+_LARGEST_UNKNOWN_BYTES = 2 << 30
+_PROGRESS_WORTH_A_TRY = 0.01
+_CHUNK_BYTES = 1 << 20
+
+
+def download(
+    entry: Entry,
+    store: ModelStore,
+    *,
+    policy: DownloadPolicy | None = None,
+    observer: DownloadObserver | None = None,
+) -> Path:
+    """An entry's file, which is downloaded if it is not there.
+
+    It comes from the publisher, or from the address in ``POSETRACK_MIRROR`` (plus the file's name), to
+    ``FILE.part`` beside its place, which is resumed if it is there. If somebody else is downloading the same file,
+    this waits for them. Interrupted, it leaves the part for the next time.
+
+    Returns:
+        Where it lies, complete and with the published hash.
+
+    Raises:
+        WeightsError: it cannot be had; says why, where it comes from and where to put it.
+        ConfigError: ``POSETRACK_MIRROR`` is no http or https address.
+    """
+    policy, observer = policy or DownloadPolicy(), observer or Unobserved()
+    found = _found(entry, store, observer)
+    if found is not None:
+        return found
+    if entry.url is None:
+        raise store.missing(entry)
+    url = source_of(entry.url, entry.file)
+    with store.locked(entry, lambda: observer.noticed(entry, "somebody else is downloading it; waiting for them")):
+        found = _found(entry, store, observer)
+        if found is not None:
+            return found
+        target = store.path(entry)
+        part = target.with_name(f"{target.name}.part")
+        try:
+            with write_errors(part), open(part, "a+b", buffering=0) as file:
+                sha256 = _Download(entry, url, file, policy, observer).run()
+                os.fsync(file.fileno())
+            with write_errors(target):
+                os.replace(part, target)
+        except RefusedError as refused:
+            raise store.missing(entry, f"{refused}") from refused
+        store.remember(entry, sha256)
+        return target
+
+
+def source_of(url: str, file: str) -> str:
+    """The address to ask: the publisher's, or the mirror's."""
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    if not mirror:
+        return url
+    try:
+        parts = urlsplit(mirror)
+    except ValueError as error:
+        raise ConfigError(f"{MIRROR_VARIABLE} is {mirror!r}, which is no address: {error}.") from error
+    if parts.username or parts.password:
+        raise ConfigError(f"{MIRROR_VARIABLE} has a user name or password in it, which are not supported.")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(f"{MIRROR_VARIABLE} is {mirror!r}; give an address like https://host/folder.")
+    return f"{mirror.rstrip('/')}/{quote(file)}"
+
+
+def _found(entry: Entry, store: ModelStore, observer: DownloadObserver) -> Path | None:
+    try:
+        return store.find(entry)
+    except WeightsError as error:
+        if entry.url is None:
+            raise
+        observer.noticed(entry, f"{error} It is replaced.")
+        return None
+
+
+class _Download:
+    """One file on its way: what is there of it, its hash so far, and how often it failed."""
+
+    def __init__(
+        self, entry: Entry, url: str, file: BinaryIO, policy: DownloadPolicy, observer: DownloadObserver
+    ) -> None:
+        self._entry = entry
+        self._url = url
+        self._file = file
+        self._policy = policy
+        self._observer = observer
+        self._hash = hashlib.sha256()
+        self._done = 0
+        self._total: int | None = None
+        self._content_type = ""
+
+    def run(self) -> str:
+        """Fetch what is missing. Returns the SHA-256 of the whole, which agrees with what is published.
+
+        Raises:
+            RefusedError: it cannot be had.
+        """
+        self._read_part()
+        if self._done and self._agrees():
+            return self._hash.hexdigest()
+        self._fetch()
+        if not self._agrees():
+            self._observer.noticed(self._entry, f"{self._disagreement()}; fetching it again")
+            self._clear()
+            self._fetch()
+            if not self._agrees():
+                reason = self._disagreement()
+                self._clear()
+                raise RefusedError(f"{reason}, twice")
+        return self._hash.hexdigest()
+
+    def _agrees(self) -> bool:
+        return self._entry.agrees(self._hash.hexdigest())
+
+    def _disagreement(self) -> str:
+        page = ", a web page" if "html" in self._content_type.lower() else ""
+        digits = self._entry.expected_digits or ""
+        return (
+            f"what came from {self._url} ({self._done:,} bytes{page}) has a SHA-256 that begins with "
+            f"{self._hash.hexdigest()[: len(digits)]} instead of {digits}"
+        )
+
+    def _read_part(self) -> None:
+        """Take over what an earlier download left."""
+        self._file.seek(0)
+        while self._done <= self._most_bytes() and (chunk := self._file.read(_CHUNK_BYTES)):
+            self._hash.update(chunk)
+            self._done += len(chunk)
+        if self._done > self._most_bytes():
+            self._clear()
+
+    def _most_bytes(self) -> int:
+        """More than this is not the file that was published, whatever it is."""
+        if self._entry.size_bytes is not None:
+            return self._entry.size_bytes
+        published = self._entry.estimated_bytes
+        return _LARGEST_UNKNOWN_BYTES if self._entry.size_mib is None or published is None else 2 * published
+
+    def _least_bytes(self) -> int:
+        """Less than this is not all of it, where the server does not say how much that is."""
+        if self._entry.size_bytes is not None:
+            return self._entry.size_bytes
+        return 0 if self._entry.size_mib is None else int((self._entry.size_mib - _ROUNDED_MIB) * 2**20)
+
+    def _clear(self) -> None:
+        """Begin again."""
+        with self._disk():
+            self._file.truncate(0)
+        self._hash = hashlib.sha256()
+        self._done = 0
+        self._total = None
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        with write_errors(Path(self._file.name)):
+            yield
+
+    def _fetch(self) -> None:
+        """Try until all is there."""
+        failures, furthest = 0, self._done
+        while True:
+            try:
+                self._try()
+            except TransferError as error:
+                worth = _PROGRESS_WORTH_A_TRY * (self._total or self._most_bytes())
+                failures = 0 if self._done >= furthest + worth else failures + 1
+                furthest = max(furthest, self._done)
+                if failures >= (min(2, self._policy.tries) if error.unreachable else self._policy.tries):
+                    raise RefusedError(f"{self._url}: {error}") from error
+                self._wait(failures, error)
+            except RefusedError as error:
+                raise RefusedError(f"{self._url}: {error}") from error
+            else:
+                return
+
+    def _wait(self, failures: int, error: TransferError) -> None:
+        pause_s = self._policy.pause_s(failures, error.retry_after_s)
+        if error.retry_after_s is not None and error.retry_after_s > self._policy.longest_wait_s:
+            raise RefusedError(f"{self._url}: {error}, and asks to come back in {error.retry_after_s:.0f} s")
+        self._observer.noticed(self._entry, f"{error}; trying again in {pause_s:.1f} s")
+        time.sleep(pause_s)
+
+    def _try(self) -> None:
+        """One request for what is missing, from its answer to its end."""
+        with requested(self._url, self._done, self._policy.timeout_s) as answer:
+            self._content_type = answer.content_type
+            if answer.start != self._done or (self._total is not None and answer.total not in (None, self._total)):
+                fits = answer.start == 0
+                self._clear()
+                if not fits:
+                    raise TransferError("the server does not continue the file where it broke off")
+            self._total = answer.total if answer.total is not None else self._total
+            self._make_sure_of_room()
+            self._observer.progressed(self._entry, self._done, self._total)
+            self._receive(answer)
+        least = self._least_bytes() if self._total is None else self._total
+        if self._done < least:
+            raise TransferError(f"the connection broke off after {self._done:,} of {least:,} bytes")
+
+    def _receive(self, answer: Answer) -> None:
+        most = self._most_bytes() if self._total is None else self._total
+        for chunk in answer.chunks:
+            if self._done + len(chunk) > most:
+                self._clear()
+                raise RefusedError(f"the server sends more than the {most:,} bytes that the file can have")
+            with self._disk():
+                self._write(chunk)
+            self._observer.progressed(self._entry, self._done, self._total)
+
+    def _write(self, chunk: bytes) -> None:
+        """Append all of it; what was written of it is counted even if the rest does not fit."""
+        rest = memoryview(chunk)
+        while rest:
+            written = self._file.write(rest)
+            self._hash.update(rest[:written])
+            self._done += written
+            rest = rest[written:]
+
+    def _make_sure_of_room(self) -> None:
+        """Say at once that the disk is too small, rather than after a long download."""
+        if self._total is None:
+            return
+        if self._total > self._most_bytes():
+            raise RefusedError(f"the server's file has {self._total:,} bytes, which is too large to be it")
+        folder = Path(self._file.name).parent
+        with self._disk():
+            free = shutil.disk_usage(folder).free
+        missing = self._total - self._done
+        if missing > free:
+            raise WeightsError(
+                f"{self._entry.name} needs {missing:,} more bytes in {folder}, which has room for {free:,}; "
+                "make room, or choose another folder with --models-dir."
+            )

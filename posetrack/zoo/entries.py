@@ -1,0 +1,222 @@
+"""What is known of one set of published weights."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from posetrack.errors import ConfigError
+
+if TYPE_CHECKING:
+    from posetrack.models.pose_weights import PoseArchitecture
+
+Task = Literal["pose", "detector", "detector+pose", "flow"]
+TASKS: tuple[Task, ...] = ("detector", "pose", "detector+pose", "flow")
+
+SHORTEST_PREFIX = 8
+"""Publishers put at least so many hex digits of the SHA-256 into a file's name."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_HEX = re.compile(r"[0-9a-f]+")
+_SHA256_DIGITS = 64
+_BYTES_PER_PARAMETER = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """One published figure.
+
+    Attributes:
+        dataset: What it was measured on.
+        metric: What was measured.
+        value: The figure.
+        unit: ``percent``, ``fraction``, ``px`` or ``per image``.
+        conditions: Under which: whose boxes, flip test.
+        source: Where it is published: a page, or the name of torchvision's weight enum.
+    """
+
+    dataset: str
+    metric: str
+    value: float
+    unit: str
+    conditions: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("percent", "fraction", "px", "per image"):
+            raise ConfigError(f"the unit of {self.metric} is {self.unit!r}.")
+        if not 0 <= self.value < float("inf"):
+            raise ConfigError(f"{self.metric} is {self.value}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One set of published weights.
+
+    Attributes:
+        name: As on the command line.
+        task: What the network does.
+        purpose: The same in a few words.
+        publisher: Whose weights they are.
+        architecture: Name of the network; for pose networks that of the backbone.
+        licence: Licence of the weights, as published.
+        trained_on: Data sets that they learnt from, which may have terms of their own.
+        file: Name that the file has in a folder of weights: the publisher's.
+        page: Where the publisher tells about it.
+        colour_order: Order of the input's channels, ``rgb`` or ``bgr``.
+        mean: Subtracted from colours in [0, 1], in the network's channel order.
+        std: Divided by after that, in the network's channel order.
+        convention: How inputs are prepared and heatmaps meant: for pose networks a key of
+            ``posetrack.models.conventions.CONVENTIONS``; ``torchvision``: as its weight enums' transforms do.
+        accuracy: Published figures, the most telling first.
+        bundled: The file is part of this package.
+        url: Where the file is published; None: only by hand from ``page``.
+        sha256: The file's hash, 64 hex digits, where all of it is known.
+        sha256_prefix: Its first digits, where only these are published, in the file's name.
+        size_bytes: The file's exact size.
+        size_mib: Its published size in units of 2^20 bytes, rounded to 0.001.
+        parameters: Number of trainable parameters.
+        skeleton: Name of the skeleton of networks that find joints.
+        joints: Names of the joints in the order of the network's channels.
+        width, height: Input size in pixels of networks that look at crops.
+        short_side, long_side: Pixels to which detectors scale an image: the short side, unless the long one would
+            become longer than that.
+        multiple_of, shortest_side: What the sides of images must be multiples of, and have at least, in pixels.
+        padding: Factor by which a person's box grows before it is cut out.
+        codec: How heatmaps become joints, a key of ``posetrack.models.heatmap.CODECS``.
+        all_slots: There is a heatmap for every slot of the skeleton, even those never annotated.
+        deconv_channels: Channels of the pose network's transposed convolutions.
+        notes: What else must be known.
+    """
+
+    name: str
+    task: Task
+    purpose: str
+    publisher: str
+    architecture: str
+    licence: str
+    trained_on: str
+    file: str
+    page: str
+    colour_order: Literal["rgb", "bgr"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    convention: str
+    accuracy: tuple[Accuracy, ...]
+    bundled: bool = False
+    url: str | None = None
+    sha256: str | None = None
+    sha256_prefix: str | None = None
+    size_bytes: int | None = None
+    size_mib: float | None = None
+    parameters: int | None = None
+    skeleton: str | None = None
+    joints: tuple[str, ...] = ()
+    width: int | None = None
+    height: int | None = None
+    short_side: int | None = None
+    long_side: int | None = None
+    multiple_of: int | None = None
+    shortest_side: int | None = None
+    padding: float | None = None
+    codec: str | None = None
+    all_slots: bool = False
+    deconv_channels: tuple[int, ...] = ()
+    notes: str | None = None
+
+    def __post_init__(self) -> None:
+        for wrong, what in (
+            (not _NAME.fullmatch(self.name), "its name may have small letters, digits and _ only"),
+            (not _FILE.fullmatch(self.file), f"{self.file!r} is no file name"),
+            (self.task not in TASKS, f"task is {self.task!r}; choose one of {', '.join(TASKS)}"),
+            (self.colour_order not in ("rgb", "bgr"), f"colour_order is {self.colour_order!r}; choose rgb or bgr"),
+            (len(self.mean) != 3 or len(self.std) != 3, "mean and std have three values each"),
+            (min(self.std) <= 0, "every channel's std must be above 0"),
+            (any(size <= 0 for size in self._sizes()), "sizes must be above 0"),
+        ):
+            if wrong:
+                raise ConfigError(f"entry {self.name!r}: {what}.")
+        self._check_origin()
+        self._check_joints()
+
+    def _sizes(self) -> list[float]:
+        sizes = (
+            self.size_bytes, self.size_mib, self.parameters, self.width, self.height, self.short_side,
+            self.long_side, self.multiple_of, self.shortest_side, self.padding, *self.deconv_channels,
+        )  # fmt: skip
+        return [size for size in sizes if size is not None]
+
+    def _check_origin(self) -> None:
+        """What can be downloaded can be checked."""
+        for digits, least in ((self.sha256, _SHA256_DIGITS), (self.sha256_prefix, SHORTEST_PREFIX)):
+            if digits is not None and not (_HEX.fullmatch(digits) and least <= len(digits) <= _SHA256_DIGITS):
+                raise ConfigError(f"entry {self.name!r}: {digits!r} is no SHA-256 in small hex digits.")
+        if self.sha256 and not self.sha256.startswith(self.sha256_prefix or ""):
+            raise ConfigError(f"entry {self.name!r}: sha256 and sha256_prefix contradict each other.")
+        if self.url is not None:
+            if urlsplit(self.url).scheme not in ("http", "https"):
+                raise ConfigError(f"entry {self.name!r}: {self.url!r} is no http or https address.")
+            if self.expected_digits is None:
+                raise ConfigError(f"entry {self.name!r}: what is downloaded needs a hash to be checked against.")
+        if self.bundled and (self.url or not self.sha256):
+            raise ConfigError(f"entry {self.name!r}: what is bundled has a sha256 and no url.")
+
+    def _check_joints(self) -> None:
+        if (self.skeleton is None) != (not self.joints) or ("pose" in self.task) != bool(self.joints):
+            raise ConfigError(f"entry {self.name!r}: networks that find joints, and no others, name them.")
+        needed = (self.width, self.height, self.padding, self.codec)
+        if self.task == "pose" and None in needed:
+            raise ConfigError(f"entry {self.name!r}: a pose network has width, height, padding and codec.")
+
+    @property
+    def expected_digits(self) -> str | None:
+        """The SHA-256, or as many of its first hex digits as are published; None if nothing is."""
+        return self.sha256 or self.sha256_prefix
+
+    def agrees(self, sha256: str) -> bool:
+        """Whether a file of that hash is what was published; true where nothing is published."""
+        return sha256.startswith(self.expected_digits or "")
+
+    @property
+    def estimated_bytes(self) -> int | None:
+        """The file's size: exact, or published and rounded, or that of its parameters alone; None if unknown."""
+        if self.size_bytes is not None:
+            return self.size_bytes
+        if self.size_mib is not None:
+            return round(self.size_mib * 2**20)
+        return None if self.parameters is None else self.parameters * _BYTES_PER_PARAMETER
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether it must be fetched by hand from its publisher's page."""
+        return self.url is None and not self.bundled
+
+    def pose_architecture(self) -> PoseArchitecture:
+        """What ``posetrack.models.checkpoints.load_checkpoint`` needs to build the network.
+
+        Raises:
+            ConfigError: these are no weights of a pose network that looks at crops.
+        """
+        from posetrack.models.pose_weights import PoseArchitecture
+
+        if (
+            self.task != "pose"
+            or self.skeleton is None
+            or self.width is None
+            or self.height is None
+            or self.padding is None
+        ):
+            raise ConfigError(f"{self.name} is no pose network but a network for {self.task}.")
+        return PoseArchitecture(
+            backbone=self.architecture,
+            skeleton=self.skeleton,
+            width=self.width,
+            height=self.height,
+            padding=self.padding,
+            deconv_channels=self.deconv_channels,
+            convention=self.convention,
+            all_slots=self.all_slots,
+        )

@@ -1,0 +1,63 @@
+"""How patient a download is, and who is told how it goes on."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Protocol
+
+from posetrack.errors import ConfigError
+from posetrack.zoo.entries import Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadPolicy:
+    """How patient a download is.
+
+    Attributes:
+        tries: How often it is tried before it is given up. Tries that brought at least a hundredth of the file do
+            not count.
+        timeout_s: Seconds without an answer, or without a byte worth mentioning, that end a try.
+        backoff_s: Seconds between the first and the second try; doubled from try to try, and varied by half so
+            that many machines do not come back at once.
+        longest_wait_s: Longest pause. A server that asks for a longer one is not waited for.
+    """
+
+    tries: int = 5
+    timeout_s: float = 30.0
+    backoff_s: float = 1.0
+    longest_wait_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.tries < 1:
+            raise ConfigError(f"tries is {self.tries}; give at least 1.")
+        if not 0 < self.timeout_s < float("inf"):
+            raise ConfigError(f"timeout_s is {self.timeout_s}; give a number of seconds above 0.")
+        if not (0 <= self.backoff_s < float("inf") and 0 <= self.longest_wait_s < float("inf")):
+            raise ConfigError("backoff_s and longest_wait_s are numbers of seconds, at least 0.")
+
+    def pause_s(self, failures: int, retry_after_s: float | None) -> float:
+        """Seconds to wait after so many failures in a row, and after what the server asked for."""
+        doubled_s: float = self.backoff_s * 2.0 ** min(max(failures - 1, 0), 30)
+        backoff_s = min(doubled_s, self.longest_wait_s)
+        return max(random.uniform(0.5, 1.5) * backoff_s, retry_after_s or 0.0)
+
+
+class DownloadObserver(Protocol):
+    """Is told how a download goes on."""
+
+    def progressed(self, entry: Entry, done_bytes: int, total_bytes: int | None) -> None:
+        """So many bytes of the file are there, of so many if that is known."""
+
+    def noticed(self, entry: Entry, sentence: str) -> None:
+        """Something happened that somebody who watches wants to know."""
+
+
+class Unobserved:
+    """Nobody watches."""
+
+    def progressed(self, entry: Entry, done_bytes: int, total_bytes: int | None) -> None:
+        """Nobody is told."""
+
+    def noticed(self, entry: Entry, sentence: str) -> None:
+        """Nobody is told."""
