@@ -1,0 +1,187 @@
+"""Networks are fed and read as their publishers do: compared with a second writing of the publishers' code."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError
+from posetrack.models.conventions import CONVENTIONS, InputConvention
+from posetrack.models.crop import box_transforms, extract_crops
+from posetrack.models.heatmap import gaussian_targets, heatmap_to_input, input_to_heatmap, mirrored_back
+from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.pose_weights import PoseArchitecture
+from posetrack.skeletons import COCO, POSETRACK
+from posetrack.types import Boxes, Image
+from tests import publishers
+
+SIZE, CELLS = (192, 256), (48, 64)
+PUBLISHED = ("official_simple_baseline", "official_hrnet", "mmpose")
+BOXES = np.array(
+    [
+        (250.3, 90.7, 331.1, 297.9),  # inside
+        (-40.5, -12.25, 60, 200),  # out of the frame at the top left
+        (500, 210, 660.4, 380.6),  # out at the bottom right
+        (100, 100, 420, 130),  # wide
+        (300, 5, 310, 350),  # tall
+        (310.2, 170.1, 322.9, 191.8),  # small: the crop is larger than its source
+        (-300, -500, 900, 800),  # many source pixels per crop pixel
+    ],
+    np.float32,
+)
+
+
+def photograph() -> Image:
+    """Smooth colours, RGB, that differ between the channels."""
+    noise = np.random.default_rng(7).integers(0, 256, (24, 40, 3)).astype(np.uint8)
+    return np.asarray(cv2.resize(noise, (640, 360), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+class Recorder(nn.Module):
+    """Keeps its input and answers with prepared heatmaps, the next at every call."""
+
+    def __init__(self, *heatmaps: np.ndarray) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+        self._heatmaps = [torch.from_numpy(array) for array in heatmaps]
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(images.clone())
+        return self._heatmaps[len(self.seen) - 1]
+
+
+def estimator(
+    network: nn.Module, convention: str, skeleton: str = "coco", all_slots: bool = False, **options: object
+) -> HeatmapPoseEstimator:
+    architecture = PoseArchitecture(
+        skeleton=skeleton, width=SIZE[0], height=SIZE[1], convention=convention, all_slots=all_slots
+    )
+    made = HeatmapPoseEstimator(nn.Identity(), architecture, PoseConfig(**options))  # type: ignore[arg-type]
+    made._network = network  # a recorder cannot be copied for folding
+    return made
+
+
+def peaks(people: int, joints: int, seed: int) -> np.ndarray:
+    """Heatmaps as networks give them: Gaussians of different heights, at any place, and noise."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform((4, 4), (CELLS[0] - 5, CELLS[1] - 5), (people, joints, 2))
+    heights = rng.uniform(0.3, 1, (people, joints, 1, 1))
+    noise = rng.normal(0, 0.01, (people, joints, CELLS[1], CELLS[0]))
+    return (gaussian_targets(points, CELLS, 2.0) * heights + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_crops_are_those_of_the_publishers(name: str, box: np.ndarray) -> None:
+    image, convention = photograph(), CONVENTIONS[name]
+    transforms = box_transforms(box[None], SIZE, 1.25, convention.grid)
+    ours = extract_crops(image, transforms, SIZE, convention)[0]
+    theirs = publishers.crop(image[..., ::-1].copy(), box, SIZE)[..., ::-1]
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+def test_published_networks_see_the_numbers_that_they_were_trained_on() -> None:
+    image = photograph()
+    crop = publishers.crop(image[..., ::-1].copy(), BOXES[1], SIZE)
+    expected = {
+        "official_simple_baseline": publishers.official_input(crop, colour_rgb=False),
+        "official_hrnet": publishers.official_input(crop, colour_rgb=True),
+        "mmpose": publishers.mmpose_input(crop),
+    }
+    for name, theirs in expected.items():
+        network = Recorder(np.zeros((1, 17, CELLS[1], CELLS[0]), np.float32))
+        estimator(network, name).estimate(image, Boxes(BOXES[1:2], np.ones(1, np.float32)))
+        grey_level = 1 / 255 / 0.224
+        assert (network.seen[0][0] - theirs).abs().max() <= grey_level * 1.03, name
+        assert (network.seen[0][0] - theirs).abs().mean() <= 0.05 * grey_level, name
+
+
+def test_our_own_networks_see_rgb_from_0_to_1() -> None:
+    network = Recorder(np.zeros((1, 17, CELLS[1], CELLS[0]), np.float32))
+    image = np.full((300, 300, 3), (255, 51, 0), np.uint8)
+    estimator(network, "own").estimate(image, Boxes(np.array([[100, 100, 150, 180]], np.float32), np.ones(1)))
+    assert torch.equal(network.seen[0][0, :, 0, 0], torch.tensor([1.0, 0.2, 0.0]))
+
+
+@pytest.mark.parametrize("codec", ["quarter", "dark"])
+@pytest.mark.parametrize("flip_test", [False, True])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_joints_are_those_of_the_publishers(name: str, flip_test: bool, codec: str) -> None:
+    straight, flipped = peaks(len(BOXES), 17, seed=0), peaks(len(BOXES), 17, seed=1)
+    network = Recorder(straight, flipped)
+    poses = estimator(network, name, flip_test=flip_test, codec=codec).estimate(
+        photograph(), Boxes(BOXES, np.ones(len(BOXES), np.float32))
+    )
+    pairs = [(left, right) for left, right in enumerate(COCO.flip_permutation.tolist()) if left < right]
+    heatmaps = publishers.flip_averaged(straight, flipped, pairs) if flip_test else straight
+    cells = publishers.quarter_peaks(heatmaps) if codec == "quarter" else publishers.dark_peaks(heatmaps, 11)
+    for person, box in enumerate(BOXES):
+        official = publishers.official_to_source(cells[person], box, CELLS, SIZE[0] / SIZE[1])
+        mmpose = publishers.mmpose_to_source(cells[person], box.astype(np.float64), SIZE, 4)
+        theirs = mmpose if name == "mmpose" else official
+        np.testing.assert_allclose(poses.keypoints[person], theirs, atol=1e-3)
+    np.testing.assert_allclose(poses.keypoint_scores, heatmaps.max(axis=(2, 3)).clip(0, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_flip_test_sees_the_network_mirrored_input(name: str) -> None:
+    network = Recorder(*[np.zeros((1, 17, CELLS[1], CELLS[0]), np.float32)] * 2)
+    estimator(network, name, flip_test=True).estimate(photograph(), Boxes(BOXES[:1], np.ones(1, np.float32)))
+    assert torch.equal(network.seen[1], network.seen[0].flip(-1))
+
+
+def test_shifting_brings_mirrored_heatmaps_of_the_corners_grid_within_a_quarter_of_a_cell() -> None:
+    """Without the shift they are three quarters off: a network is trained on targets at x / 4."""
+    joints = np.random.default_rng(0).uniform(20, 150, (1, 17, 2))
+    mirrored = np.stack([159 - joints[..., 0], joints[..., 1]], -1)[:, COCO.flip_permutation]
+    flipped = gaussian_targets(input_to_heatmap(mirrored, 4, "corners"), (40, 40), 2.0)
+    cells = input_to_heatmap(joints, 4, "corners")
+    for shift, error in ((0, -0.75), (1, 0.25)):
+        back = mirrored_back(flipped, COCO.flip_permutation, shift)
+        expected = gaussian_targets(cells + (error, 0), (40, 40), 2.0)
+        np.testing.assert_allclose(back[..., shift:], expected[..., shift:], atol=1e-6)
+
+
+def test_both_grids_are_inverse_to_themselves() -> None:
+    points = np.array([[-0.5, 159.5], [3.2, 7.9]])
+    for grid in ("centres", "corners"):
+        np.testing.assert_allclose(heatmap_to_input(input_to_heatmap(points, 4, grid), 4, grid), points)
+    assert input_to_heatmap(np.array([8.0]), 4, "corners")[0] == 2
+
+
+def test_heatmaps_of_joints_that_are_never_annotated_are_left_out() -> None:
+    """MMPose's PoseTrack networks have a heatmap for every slot; nobody taught them those of the ears."""
+    straight, flipped = peaks(2, 17, seed=3), peaks(2, 17, seed=4)
+    used = POSETRACK.in_use
+    boxes = Boxes(BOXES[:2], np.ones(2, np.float32))
+    whole = estimator(Recorder(straight, flipped), "mmpose", "posetrack", all_slots=True, flip_test=True)
+    chosen = estimator(Recorder(straight[:, used], flipped[:, used]), "mmpose", "posetrack", flip_test=True)
+    a, b = whole.estimate(photograph(), boxes), chosen.estimate(photograph(), boxes)
+    np.testing.assert_array_equal(a.keypoints, b.keypoints)
+    np.testing.assert_array_equal(a.keypoint_scores, b.keypoint_scores)
+    ears = [POSETRACK.index("left_ear"), POSETRACK.index("right_ear")]
+    assert (a.keypoint_scores[:, ears] == 0).all() and (a.keypoint_scores[:, used] > 0).all()
+
+
+def test_outside_of_the_frame_published_networks_see_black() -> None:
+    image = np.full((100, 100, 3), 255, np.uint8)
+    for name in PUBLISHED:
+        transforms = box_transforms(np.array([[-40, 0, 40, 99]], np.float32), SIZE, 1.0, "corners")
+        crop = extract_crops(image, transforms, SIZE, CONVENTIONS[name])[0]
+        assert (crop[128, :60] == 0).all() and (crop[128, 120:] == 255).all()
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("colour_order", "gbr"), ("grid", "edges"), ("std", (0, 1, 1)), ("border_rgb", (0, 0, 256)),
+     ("flip_shift_cells", -1)],
+)  # fmt: skip
+def test_conventions_that_cannot_be_are_refused(field: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=field):
+        InputConvention(**{field: value})  # type: ignore[arg-type]
+
+
+def test_unknown_conventions_are_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="convention is 'detectron'; choose one of own"):
+        PoseArchitecture(convention="detectron")
