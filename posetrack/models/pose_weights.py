@@ -23,6 +23,9 @@ _KIND = "pose"
 BACKBONES = ("shufflenet_v2_x1_0", *RESNETS, *HRNET_CHANNELS)
 """Names of the backbones: a lite one, ResNets and HRNets."""
 
+_MULTIPLE = 32
+"""Sides of the input are multiples of the backbones' deepest stride, so that heatmaps have a quarter of them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoseArchitecture:
@@ -52,6 +55,15 @@ class PoseArchitecture:
     sigma_cells: float = 2.0
 
     def __post_init__(self) -> None:
+        if self.skeleton not in SKELETONS:
+            raise ConfigError(f"skeleton is {self.skeleton!r}; choose one of {', '.join(SKELETONS)}.")
+        for name, side in (("width", self.width), ("height", self.height)):
+            if side < _MULTIPLE or side % _MULTIPLE:
+                raise ConfigError(f"{name} is {side}; give a multiple of {_MULTIPLE}.")
+        if not 0 < self.padding < math.inf:
+            raise ConfigError(f"padding is {self.padding}; give a number above 0.")
+        if any(channels < 1 for channels in self.deconv_channels):
+            raise ConfigError(f"deconv_channels is {self.deconv_channels}; give numbers of at least 1.")
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
         if self.convention not in CONVENTIONS:

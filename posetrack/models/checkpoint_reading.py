@@ -1,0 +1,185 @@
+"""Tensors out of checkpoints that others wrote: PyTorch's files and safetensors, without running what they hold.
+
+A PyTorch file is a pickle, which could run any code. ``torch.load(weights_only=True)`` builds tensors and plain
+containers alone. Published checkpoints hold a few objects besides: numpy's numbers and arrays in their notes
+(``meta``), MMEngine's curves (``message_hub``). Their names are allowed, but each stands for an empty object that
+forgets what it is given: neither numpy's nor MMEngine's code is called, and whatever else a file asks for is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from posetrack.errors import WeightsError
+
+
+class _Forgotten:
+    """Stands for an object of no interest: takes anything, keeps nothing."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def __new__(cls, *_: Any) -> _Forgotten:
+        return super().__new__(cls)
+
+    def __setstate__(self, _: Any) -> None: ...
+
+
+def _forgotten(module: str, name: str) -> type[_Forgotten]:
+    """A class that a pickle finds under a name."""
+    return type(name, (_Forgotten,), {"__module__": module, "__qualname__": name})
+
+
+ALLOWED = (
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("mmengine.logging.history_buffer", "HistoryBuffer"),
+)
+"""Module and name of the objects that are read past, beside what ``weights_only`` itself builds."""
+
+_STAND_INS: list[Any] = [_forgotten(module, name) for module, name in ALLOWED]
+
+_DAMAGES = (
+    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, MemoryError, OSError,
+    RuntimeError, TypeError, ValueError, pickle.UnpicklingError, struct.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What reading a damaged pickle can raise: its instructions may apply any of the few builders to anything."""
+
+_KNOWN_BEGINNINGS = (
+    (b"<", "a web page or XML, not a checkpoint: the link led to a page about the file; download the file itself"),
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer, not the checkpoint: fetch the file itself with `git lfs pull`",
+    ),
+)
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint file under the names that it gives them, on the CPU, of the types that it has.
+
+    The file may be PyTorch's of any version (a state dict, or a dict that holds one under ``state_dict``) or
+    safetensors. Which it is is seen from its first bytes.
+
+    Raises:
+        WeightsError: the file is missing, damaged or no checkpoint, asks for code to be run, or holds something
+            other than tensors among its weights.
+    """
+    beginning = _beginning(path)
+    if beginning.startswith(b"PK\x03\x04"):
+        _check_archive(path)
+        content = _load_pickle(path)
+    elif beginning.startswith(b"\x80"):
+        content = _load_pickle(path)
+    elif beginning[8:9] == b"{":
+        content = _load_safetensors(path)
+    else:
+        raise WeightsError(_not_a_checkpoint(path, beginning))
+    return _tensors(content, path)
+
+
+def _beginning(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise WeightsError(f"{path} is not a file: give the checkpoint itself.")
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"cannot read the checkpoint {path}: {reason}.") from error
+
+
+def _not_a_checkpoint(path: Path, beginning: bytes) -> str:
+    if not beginning:
+        return f"{path} is empty: download the checkpoint again."
+    for start, meaning in _KNOWN_BEGINNINGS:
+        if beginning.lstrip().startswith(start):
+            return f"{path} is {meaning}."
+    return f"{path} is no checkpoint: give a PyTorch file (.pth, .pt) or safetensors."
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that is cut off or has changed, or that unpacks to more than itself, as PyTorch's never do.
+
+    PyTorch does not compare checksums when it reads.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(record.file_size for record in archive.infolist()) > path.stat().st_size:
+                raise WeightsError(
+                    f"{path} is compressed, as no checkpoint of PyTorch is: give the original file."
+                )
+            changed = archive.testzip()
+    except (*_DAMAGES, zlib.error) as error:
+        raise WeightsError(_damaged(path)) from error
+    if changed is not None:
+        raise WeightsError(_damaged(path))
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged or incomplete: download the checkpoint again."
+
+
+def _load_pickle(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_STAND_INS):
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(_refused(path, str(error))) from error
+    except _DAMAGES as error:
+        raise WeightsError(_damaged(path)) from error
+
+
+def _refused(path: Path, reason: str) -> str:
+    """What a pickle wanted, if it wanted something that is not allowed."""
+    for phrase in ("GLOBAL ", "unrecognized function "):
+        if phrase in reason:
+            wanted = reason.split(phrase, 1)[1].split(" was not an allowed")[0].split(" whose module")[0]
+            return (
+                f"{path} is refused: it holds more than weights and asks for `{wanted.splitlines()[0]}`, which could "
+                "run code; take a file from a publisher you trust, or ask them for the state_dict alone."
+            )
+    return _damaged(path)
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
+        raise WeightsError(_damaged(path)) from error
+
+
+def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict in a file's content, plain tensors only.
+
+    Containers and tensors of a hostile file can carry attributes that hide their methods: those of their classes
+    are called instead.
+    """
+    if isinstance(content, dict) and isinstance(dict.get(content, "state_dict"), dict):
+        content = dict.get(content, "state_dict")
+    if not isinstance(content, dict) or not dict.__len__(content):
+        raise WeightsError(f"{path} holds no weights: give a checkpoint with a state_dict.")
+    tensors = {}
+    for name, value in dict.items(content):
+        plain = type(value) in (Tensor, nn.Parameter) and value.layout == torch.strided and not value.is_quantized
+        if not isinstance(name, str) or not plain or value.device.type != "cpu":
+            raise WeightsError(
+                f"{path} holds no state_dict: {str(name)[:80]!r} is no plain tensor; give a checkpoint with the "
+                "weights under their layers' names."
+            )
+        tensors[name] = Tensor.detach(value)
+    return tensors

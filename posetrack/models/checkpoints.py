@@ -1,0 +1,194 @@
+"""Checkpoints of others: the official PyTorch code's and MMPose's weights in our pose networks.
+
+The layers of SimpleBaseline and HRNet have the same names everywhere; what differs is how networks are put together:
+
+| layout | backbone | head |
+|---|---|---|
+| official (Microsoft's SimpleBaseline and HRNet) | ``conv1`` ... | ``deconv_layers.`` ..., ``final_layer.`` ... |
+| MMPose 0.x | ``backbone.conv1`` ... | ``keypoint_head.deconv_layers.`` ..., ``keypoint_head.final_layer.`` ... |
+| MMPose 1.x | ``backbone.conv1`` ... | ``head.deconv_layers.`` ..., ``head.final_layer.`` ... |
+| ours | ``backbone.conv1`` ... | ``deconv_layers.`` ..., ``final_layer.`` ... |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from posetrack.errors import WeightsError
+from posetrack.models.checkpoint_reading import read_checkpoint
+from posetrack.models.hrnet import HRNET_CHANNELS
+from posetrack.models.pose_weights import PoseArchitecture
+from posetrack.models.simple_baseline import SimpleBaseline
+
+_PARALLEL = "module."
+"""What ``DataParallel`` puts before every name."""
+
+_COUNTER = ".num_batches_tracked"
+"""Batch norm's count of training batches, which the output does not depend on. PyTorch has it since 0.4.1."""
+
+_FINAL = "final_layer.weight"
+
+_LISTED = 10
+"""Names that an error lists of each kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a publisher's names become ours.
+
+    Attributes:
+        name: The publisher.
+        prefixes: Pairs of their prefix and ours; the first that a name begins with holds.
+    """
+
+    name: str
+    prefixes: tuple[tuple[str, str], ...]
+
+    def ours(self, name: str) -> str | None:
+        """Our name of their tensor; None of one that the layout has no place for."""
+        for theirs, ours in self.prefixes:
+            if name.startswith(theirs):
+                return ours + name.removeprefix(theirs)
+        return None
+
+    def theirs(self, name: str) -> str:
+        """Their name of our tensor."""
+        theirs, ours = next(pair for pair in self.prefixes if name.startswith(pair[1]))
+        return theirs + name.removeprefix(ours)
+
+
+def _mmpose(version: str, head: str) -> Layout:
+    return Layout(
+        name=f"MMPose {version}",
+        prefixes=(
+            ("backbone.", "backbone."),
+            (f"{head}.deconv_layers.", "deconv_layers."),
+            (f"{head}.final_layer.", "final_layer."),
+        ),
+    )
+
+
+_HEAD = (("deconv_layers.", "deconv_layers."), ("final_layer.", "final_layer."))
+
+OFFICIAL = Layout(name="official", prefixes=(*_HEAD, ("", "backbone.")))
+OWN = Layout(name="posetrack", prefixes=(("backbone.", "backbone."), *_HEAD))
+_BY_PREFIX = (
+    ("keypoint_head.", _mmpose("0.x", "keypoint_head")),
+    ("head.", _mmpose("1.x", "head")),
+    ("backbone.", OWN),
+)
+
+
+def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleBaseline:
+    """A pose network with the weights of a published checkpoint, in evaluation mode on the CPU.
+
+    The layout is recognised from the names. Every weight must be there, none may be left over, and all shapes must
+    fit; only batch norm's counters (``num_batches_tracked``) may be missing, as they are in files of older PyTorch.
+    Weights become float32. What the network wants to be fed with is the architecture's ``convention``.
+
+    Args:
+        path: A PyTorch file (.pth, .pt) or safetensors. No code in it is run: ``checkpoint_reading`` says how.
+        architecture: The network that the checkpoint is of.
+
+    Raises:
+        WeightsError: the file cannot be read, or is a checkpoint of another network: the names that are missing,
+            unexpected or of another shape are listed.
+    """
+    path = Path(path)
+    tensors = read_checkpoint(path)
+    if all(name.startswith(_PARALLEL) for name in tensors):
+        tensors = {name.removeprefix(_PARALLEL): value for name, value in tensors.items()}
+    layout = _recognised(tensors)
+    weights = {ours: value for name, value in tensors.items() if (ours := layout.ours(name)) is not None}
+    strangers = [name for name in tensors if layout.ours(name) is None]
+    network = architecture.build()
+    expected = network.state_dict()
+    absent = expected.keys() - weights.keys()
+    weights.update({name: expected[name] for name in absent if name.endswith(_COUNTER)})
+    differences = _differences(weights, expected, layout, strangers)
+    if differences:
+        remedy = _remedy(weights, expected, architecture)
+        raise WeightsError(f"{path} does not fit {architecture.backbone}: {differences}; {remedy}.")
+    for name, value in weights.items():
+        if not value.float().isfinite().all():
+            raise WeightsError(f"{path} is damaged: {layout.theirs(name)} holds values that are not finite.")
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def _recognised(tensors: Mapping[str, Tensor]) -> Layout:
+    for prefix, layout in _BY_PREFIX:
+        if any(name.startswith(prefix) for name in tensors):
+            return layout
+    return OFFICIAL
+
+
+def _differences(
+    weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], layout: Layout, strangers: list[str]
+) -> str:
+    """What is missing, unexpected or of another shape or type, under the publisher's names; empty if all fits."""
+    missing = [layout.theirs(name) for name in expected if name not in weights]
+    unexpected = [layout.theirs(name) for name in weights if name not in expected] + strangers
+    misshapen = [
+        f"{layout.theirs(name)} {_described(weights[name])} instead of {_described(value)}"
+        for name, value in expected.items()
+        if name in weights and _described(weights[name]) != _described(value)
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    return "; ".join(f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds.items() if names)
+
+
+def _described(value: Tensor) -> str:
+    """Shape, and whether it counts: a weight's precision does not matter."""
+    shape = "x".join(map(str, value.shape)) or "scalar"
+    return shape if value.is_floating_point() else f"{shape} of {str(value.dtype).removeprefix('torch.')}"
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: PoseArchitecture) -> str:
+    """What to set, as far as the weights tell what network they belong to."""
+    backbone = _backbone_of(weights)
+    if backbone is None:
+        return "it is no checkpoint of a pose network that is known here"
+    if backbone != architecture.backbone:
+        return f'its layers are those of {backbone}: set backbone = "{backbone}"'
+    if _FINAL not in weights:
+        return "it has no pose head: give the checkpoint of a whole pose network"
+    channels = [
+        value.shape[1]
+        for name, value in weights.items()
+        if name.startswith("deconv_layers.") and name.endswith(".weight") and value.ndim == 4
+    ]
+    if backbone not in HRNET_CHANNELS and channels != list(architecture.deconv_channels):
+        return f"its transposed convolutions have other channels: set deconv_channels = {channels}"
+    heatmaps = [_length(tensors[_FINAL]) for tensors in (weights, expected)]
+    if heatmaps[0] != heatmaps[1]:
+        return (
+            f"it has {heatmaps[0]} heatmaps and the architecture {heatmaps[1]}: choose the skeleton, and all_slots, "
+            "that it was trained for"
+        )
+    return "give a checkpoint of exactly this network"
+
+
+def _length(value: Tensor | None) -> int:
+    return value.shape[0] if value is not None and value.ndim else 0
+
+
+def _backbone_of(weights: Mapping[str, Tensor]) -> str | None:
+    """The backbone whose layers these are; None if there is no such."""
+    if any(".branches." in name for name in weights):
+        width = _length(weights.get("backbone.transition1.0.0.weight"))
+        return next((name for name, channels in HRNET_CHANNELS.items() if channels == width), None)
+    blocks = {name.split(".")[2] for name in weights if name.startswith("backbone.layer3.")}
+    if blocks and any(name.startswith("backbone.layer1.0.conv3.") for name in weights):
+        return {6: "resnet50", 23: "resnet101", 36: "resnet152"}.get(len(blocks))
+    shuffled = any(name.startswith("backbone.stage2.0.branch1.") for name in weights)
+    return "shufflenet_v2_x1_0" if shuffled else None
