@@ -1,0 +1,137 @@
+"""The flags that ``run`` and ``batch`` share: each is defined here, once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from posetrack.errors import ConfigError
+
+if TYPE_CHECKING:
+    from posetrack.presets import Preset
+    from posetrack.runner import Outputs
+    from posetrack.video import ReadOptions
+
+_reading = partial(typer.Option, rich_help_panel="What is read")
+_output = partial(typer.Option, rich_help_panel="What is written")
+_drawing = partial(typer.Option, rich_help_panel="What is drawn")
+_tracking = partial(typer.Option, rich_help_panel="How it is tracked")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackOptions:
+    """What is read, written and drawn, and how it is tracked. A field is a flag, as Typer takes it."""
+
+    formats: Annotated[
+        list[str] | None,
+        _output(
+            "--format",
+            "-f",
+            help="Also write csv, parquet, mot, coco or posetrack17 (may be given several times).",
+        ),
+    ] = None
+    video: Annotated[bool, _output("--video/--no-video", help="Write the annotated video.")] = True
+    start: Annotated[float | None, _reading(help="Begin at this time, in seconds.")] = None
+    end: Annotated[float | None, _reading(help="Stop before this time, in seconds.")] = None
+    stride: Annotated[int, _reading(help="Take every n-th frame.")] = 1
+    max_frames: Annotated[int | None, _reading(help="Take at most so many frames.")] = None
+    image_fps: Annotated[float, _reading(help="Frames per second of a folder or glob of images.")] = 25.0
+    boxes: Annotated[bool, _drawing("--boxes", help="Draw the boxes.")] = False
+    trails: Annotated[bool, _drawing("--trails", help="Draw where people have been.")] = False
+    blur_faces: Annotated[bool, _drawing("--blur-faces", help="Make faces unrecognisable.")] = False
+    preset: Annotated[str, _tracking(help="Networks and settings that go together.")] = "lite"
+    device: Annotated[str, _tracking(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    detect_every: Annotated[
+        str | None, _tracking(help="Look for people in every n-th frame, or auto (five times a second).")
+    ] = None
+    score_threshold: Annotated[float | None, _tracking(help="Detected boxes below it are dropped.")] = None
+    min_joint_score: Annotated[float | None, _tracking(help="Joints below it are missing in the output.")] = None
+    max_oks: Annotated[float | None, _tracking(help="Of two poses more alike than this, one is dropped.")] = None
+    flip_test: Annotated[
+        bool | None,
+        _tracking("--flip-test/--no-flip-test", help="Average with the mirrored image: slower, more accurate."),
+    ] = None
+    flow: Annotated[str | None, _tracking(help="dis, lk, farneback or none.")] = None
+    propagation: Annotated[
+        bool | None,
+        _tracking(
+            "--propagation/--no-propagation", help="Carry people into the next frame (or rely on the detector)."
+        ),
+    ] = None
+    similarity: Annotated[str | None, _tracking(help="bbox, pose, flow or multi-flow.")] = None
+    matching: Annotated[str | None, _tracking(help="greedy or hungarian.")] = None
+    queue_frames: Annotated[int | None, _tracking(help="Past frames that poses are compared with.")] = None
+    max_gap_frames: Annotated[int | None, _tracking(help="Frames after which somebody unseen is forgotten.")] = (
+        None
+    )
+    min_similarity: Annotated[float | None, _tracking(help="Poses less alike than this are not linked.")] = None
+    threads: Annotated[
+        int, _tracking(help="Processor threads of each network; 0 shares out what processors there are.")
+    ] = 0
+    seed: Annotated[int, _tracking(help="Of all random numbers.")] = 0
+
+    def customised_preset(self) -> Preset:
+        """The preset with what the flags change."""
+        from posetrack.presets import Changes, customised, get_preset
+
+        names = {field.name for field in fields(Changes)} & {field.name for field in fields(self)}
+        given = {name: getattr(self, name) for name in names - {"detect_every"}}
+        changes = Changes(detect_every=_interval(self.detect_every), **given)
+        return customised(get_preset(self.preset), changes)
+
+    def reading(self) -> ReadOptions:
+        """Which part of a source is read."""
+        from posetrack.video import ReadOptions
+
+        return ReadOptions(
+            start_s=self.start, end_s=self.end, stride=self.stride, max_frames=self.max_frames,
+            images_per_second=self.image_fps,
+        )  # fmt: skip
+
+    def outputs(self, *, overwrite: bool, show: bool = False) -> Outputs:
+        """What is written: PoseTrack18 always."""
+        from posetrack.runner import Outputs
+        from posetrack.video import AnnotatorConfig
+
+        return Outputs(
+            video=self.video,
+            formats=tuple(dict.fromkeys(["posetrack18", *(self.formats or [])])),
+            overwrite=overwrite,
+            show=show,
+            drawing=AnnotatorConfig(boxes=self.boxes, trails=self.trails, blur_faces=self.blur_faces),
+        )
+
+
+def takes_track_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the shared flags behind its own; it receives them as ``options``."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    hints = get_type_hints(TrackOptions, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(TrackOptions)
+    ]
+
+    @wraps(command)
+    def wrapper(**values: Any) -> None:
+        options = TrackOptions(**{parameter.name: values.pop(parameter.name) for parameter in shared})
+        command(**values, options=options)
+
+    parameters = [parameter for parameter in own if parameter.name != "options"] + shared
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper
+
+
+def _interval(text: str | None) -> int | Literal["auto"] | None:
+    if text is None or text == "auto":
+        return text  # type: ignore[return-value]
+    if not text.isdigit():
+        raise ConfigError(f"--detect-every is {text!r}; give a number of frames, or auto.")
+    return int(text)
