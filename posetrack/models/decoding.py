@@ -37,7 +37,10 @@ def _peaks(heatmaps: FloatArray) -> tuple[_Cells, _Cells, FloatArray]:
 
 
 def _window(heatmaps: FloatArray, x: _Cells, y: _Cells, radius: int) -> FloatArray:
-    """The cells up to ``radius`` away from each peak, [N, K, 2 radius + 1, 2 radius + 1]; 0 outside of the map."""
+    """The cells up to ``radius`` away from each peak, [N, K, 2 radius + 1, 2 radius + 1].
+
+    0 stands for cells outside of the map, and for those that are no finite numbers.
+    """
     height, width = heatmaps.shape[-2:]
     offsets = np.arange(-radius, radius + 1)
     rows, columns = (y[..., None] + offsets)[..., :, None], (x[..., None] + offsets)[..., None, :]
@@ -45,7 +48,7 @@ def _window(heatmaps: FloatArray, x: _Cells, y: _Cells, radius: int) -> FloatArr
     joints = np.arange(heatmaps.shape[1])[None, :, None, None]
     cells = heatmaps[people, joints, np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    return np.where(inside, cells, np.float32(0))
+    return np.where(inside & np.isfinite(cells), cells, np.float32(0))
 
 
 def _moved(x: _Cells, y: _Cells, shift_x: NDArray[np.floating], shift_y: NDArray[np.floating]) -> FloatArray:
@@ -72,7 +75,7 @@ def decode_quarter(heatmaps: FloatArray) -> Decoded:
 
 
 def _quarter(before: FloatArray, after: FloatArray) -> NDArray[np.float64]:
-    """A quarter towards the higher of two neighbours, 0 where they are alike or no numbers."""
+    """A quarter towards the higher of two neighbours, 0 where they are alike."""
     return 0.25 * ((after > before).astype(np.float64) - (after < before))
 
 
@@ -85,8 +88,9 @@ def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
     differences. Networks' heatmaps are no clean Gaussians and are "modulated" first: smoothed with a Gaussian as
     wide as the one learnt. The paper then scales the result to the old maximum, which adds a constant to the
     logarithm and changes neither g nor H; so only the cells that the differences read are worked out here. As in
-    the published code, heatmaps are 0 outside of the map, and the kernel is 11 cells long for sigma 2 and 17 for
-    sigma 3, with the sigma that OpenCV gives a kernel of that length, 0.3 (length / 2 - 1.5) + 0.8.
+    the published code, heatmaps are 0 outside of the map, which pulls joints inwards that are nearer to the border
+    than 2 sigma; and the kernel is 11 cells long for sigma 2 and 17 for sigma 3, with the sigma that OpenCV gives
+    a kernel of that length, 0.3 (length / 2 - 1.5) + 0.8.
 
     A peak stays where it is when it is less than two cells from the border, as in the published code, and, unlike
     there, when the logarithm has no maximum nearby: a cell at or below 0, no negative definite H, or a step out of
@@ -144,7 +148,7 @@ def decode_soft_argmax(heatmaps: FloatArray, sigma: float) -> Decoded:
     """
     x, y, scores = _peaks(heatmaps)
     radius = math.ceil(3 * sigma)
-    cells = np.nan_to_num(_window(heatmaps, x, y, radius), nan=0, posinf=0, neginf=0)
+    cells = _window(heatmaps, x, y, radius)
     peak = cells[..., radius, radius, None, None]
     weights = np.expm1(_SHARPNESS * np.clip(cells / np.where(peak > 0, peak, 1), 0, 1))
     total = weights.sum(axis=(-2, -1))

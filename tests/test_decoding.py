@@ -1,0 +1,180 @@
+"""Heatmap codecs on analytic Gaussians, whose true peaks are known to a fraction of a cell."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posetrack.models.decoding import CODECS, decode_argmax, decode_dark, decode_quarter, decode_soft_argmax
+from posetrack.models.heatmap import gaussian_targets
+from tests import publishers
+
+SIZE = (48, 64)
+SIGMA = 2.0
+
+
+def errors(codec: str, noise: float, sigma: float = SIGMA, margin: float = 7.0) -> np.ndarray:
+    """Distances in cells from 600 random peaks, on heatmaps with noise of that standard deviation."""
+    rng = np.random.default_rng(5)
+    truth = rng.uniform((margin, margin), (SIZE[0] - 1 - margin, SIZE[1] - 1 - margin), (40, 15, 2))
+    heatmaps = gaussian_targets(truth, SIZE, sigma)
+    heatmaps += rng.normal(0, noise, heatmaps.shape).astype(np.float32)
+    points, _ = CODECS[codec](heatmaps, sigma)
+    return np.asarray(np.linalg.norm(points - truth, axis=-1).ravel())
+
+
+def one(x: float, y: float, sigma: float = SIGMA) -> np.ndarray:
+    return gaussian_targets(np.array([[[x, y]]]), SIZE, sigma)
+
+
+@pytest.mark.parametrize("sigma", [1.5, 2.0, 3.0])
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.05, 0.1])
+def test_dark_is_at_least_twice_as_exact_as_the_quarter_offset(noise: float, sigma: float) -> None:
+    dark, quarter = (errors(codec, noise, sigma, margin=9) for codec in ("dark", "quarter"))
+    assert dark.mean() * 2 <= quarter.mean()
+    assert np.percentile(dark, 95) * 2 <= np.percentile(quarter, 95)
+
+
+@pytest.mark.parametrize("codec", ["dark", "soft-argmax"])
+def test_clean_gaussians_are_found_to_a_hundredth_of_a_cell(codec: str) -> None:
+    assert errors(codec, noise=0).max() < 0.01
+
+
+def test_each_codec_is_better_than_the_one_before() -> None:
+    means = [errors(codec, noise=0.02).mean() for codec in ("argmax", "quarter", "soft-argmax", "dark")]
+    assert means == sorted(means, reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(x=st.floats(2, 45), y=st.floats(2, 61))
+def test_the_quarter_offset_stays_within_a_quarter_of_a_cell_of_the_peak(x: float, y: float) -> None:
+    points, scores = decode_quarter(one(x, y))
+    assert np.abs(points[0, 0] - (x, y)).max() <= 0.2501 + 1e-3
+    assert 0.9 < scores[0, 0] <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(x=st.floats(5, 42), y=st.floats(5, 58))
+def test_dark_is_never_worse_than_the_highest_cell_inside_of_the_map(x: float, y: float) -> None:
+    points, _ = decode_dark(one(x, y), SIGMA)
+    highest, _ = decode_argmax(one(x, y))
+    assert np.linalg.norm(points[0, 0] - (x, y)) <= np.linalg.norm(highest[0, 0] - (x, y)) + 2e-3
+
+
+@settings(max_examples=60, deadline=None)
+@given(x=st.floats(2, 45), y=st.floats(2, 61))
+def test_darks_pull_at_the_border_stays_below_a_quarter_of_a_cell(x: float, y: float) -> None:
+    points, _ = decode_dark(one(x, y), SIGMA)
+    assert np.abs(points[0, 0] - (x, y)).max() < 0.25
+
+
+@pytest.mark.parametrize("sigma, kernel", [(2.0, 11), (3.0, 17)])
+def test_dark_is_the_published_code_on_noisy_peaks_of_any_height(sigma: float, kernel: int) -> None:
+    """The whole-map smoothing, scaling and Taylor step of DarkPose and MMPose, written a second time."""
+    rng = np.random.default_rng(1)
+    truth = rng.uniform((2, 2), (SIZE[0] - 3, SIZE[1] - 3), (8, 17, 2))
+    heatmaps = gaussian_targets(truth, SIZE, sigma) * rng.uniform(0.2, 1, (8, 17, 1, 1))
+    heatmaps = (heatmaps + rng.normal(0, 0.01, heatmaps.shape)).astype(np.float32)
+    points, _ = decode_dark(heatmaps, sigma)
+    np.testing.assert_allclose(points, publishers.dark_peaks(heatmaps, kernel), atol=1e-4)
+
+
+def test_the_quarter_offset_is_the_published_code() -> None:
+    rng = np.random.default_rng(2)
+    heatmaps = gaussian_targets(rng.uniform((2, 2), (SIZE[0] - 3, SIZE[1] - 3), (8, 17, 2)), SIZE, SIGMA)
+    points, _ = decode_quarter(heatmaps)
+    np.testing.assert_array_equal(points, publishers.quarter_peaks(heatmaps))
+
+
+def test_soft_argmax_is_the_expectation_over_the_window() -> None:
+    """The sum, cell by cell, of the place times exp(5 h / peak) - 1."""
+    heatmaps = one(20.3, 30.8) * np.float32(0.6)
+    total, place = 0.0, np.zeros(2)
+    for y in range(31 - 6, 31 + 7):
+        for x in range(20 - 6, 20 + 7):
+            weight = np.exp(5.0 * heatmaps[0, 0, y, x] / heatmaps.max()) - 1
+            total, place = total + weight, place + weight * np.array([x, y])
+    np.testing.assert_allclose(decode_soft_argmax(heatmaps, SIGMA)[0][0, 0], place / total, atol=1e-5)
+
+
+@pytest.mark.parametrize("codec", ["dark", "soft-argmax"])
+def test_a_second_person_in_the_crop_does_not_pull(codec: str) -> None:
+    heatmaps = np.maximum(one(12.3, 40.2), 0.8 * one(35.0, 41.0)).astype(np.float32)
+    points, _ = CODECS[codec](heatmaps, SIGMA)
+    np.testing.assert_allclose(points[0, 0], (12.3, 40.2), atol=0.02)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_joint_and_person_is_decoded_in_its_own_place(codec: str) -> None:
+    truth = np.random.default_rng(3).uniform(3, 40, (4, 15, 2))
+    points, _ = CODECS[codec](gaussian_targets(truth, SIZE, 1.5), 1.5)
+    assert np.abs(points - truth).max() < 0.51
+    alone = np.stack(
+        [[CODECS[codec](gaussian_targets(j[None, None], SIZE, 1.5), 1.5)[0][0, 0] for j in p] for p in truth]
+    )
+    np.testing.assert_allclose(points, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("x, y", [(0, 0), (47, 0), (0, 63), (47, 63), (0, 30), (23, 63), (1, 1), (46, 62)])
+def test_peaks_on_borders_stay_inside(codec: str, x: int, y: int) -> None:
+    points, scores = CODECS[codec](one(x, y), SIGMA)
+    assert (points >= 0).all() and (points <= (47, 63)).all()
+    assert np.abs(points[0, 0] - (x, y)).max() < 1.2
+    assert scores[0, 0] == 1
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_mirrored_heatmaps_give_mirrored_joints(codec: str) -> None:
+    heatmaps = gaussian_targets(np.random.default_rng(8).uniform(3, 40, (3, 5, 2)), SIZE, SIGMA)
+    points, _ = CODECS[codec](heatmaps, SIGMA)
+    mirrored, _ = CODECS[codec](np.ascontiguousarray(heatmaps[..., ::-1]), SIGMA)
+    np.testing.assert_allclose(mirrored[..., 0], 47 - points[..., 0], atol=1e-4)
+    np.testing.assert_allclose(mirrored[..., 1], points[..., 1], atol=1e-4)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("shape", [(0, 15, 48, 40), (3, 0, 48, 40), (0, 0, 1, 1)])
+def test_nobody_is_decoded_to_nobody(codec: str, shape: tuple[int, ...]) -> None:
+    points, scores = CODECS[codec](np.zeros(shape, np.float32), SIGMA)
+    assert points.shape == (*shape[:2], 2) and points.dtype == np.float32
+    assert scores.shape == shape[:2] and scores.dtype == np.float32
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 3), (4, 4), (5, 5), (64, 48)])
+@pytest.mark.parametrize(
+    "content", ["zeros", "negative", "flat", "noise", "huge", "nan", "inf", "-inf", "all nan"]
+)
+def test_no_heatmap_makes_a_joint_that_is_not_finite_or_far_outside(
+    codec: str, shape: tuple[int, int], content: str
+) -> None:
+    rng = np.random.default_rng(0)
+    heatmaps = rng.normal(0, 1, (2, 3, *shape)).astype(np.float32)
+    filled = {"zeros": 0.0, "negative": -3.0, "flat": 0.5, "all nan": np.nan}
+    if content in filled:
+        heatmaps[:] = filled[content]
+    elif content == "huge":
+        heatmaps *= np.float32(1e30)
+    elif content != "noise":
+        heatmaps[:, :, shape[0] // 2, shape[1] // 2] = float(content)
+    points, scores = CODECS[codec](heatmaps, SIGMA)
+    assert np.isfinite(points).all() and ((scores >= 0) & (scores <= 1)).all()
+    assert (points > -2.5).all() and (points < np.array(shape[::-1]) + 1.5).all()
+    if content in ("zeros", "negative", "nan", "inf", "all nan"):
+        assert (scores == 0).all()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_heatmaps_are_not_changed(codec: str) -> None:
+    heatmaps = np.random.default_rng(0).normal(0, 1, (2, 3, 20, 16)).astype(np.float32)
+    before = heatmaps.copy()
+    CODECS[codec](heatmaps, SIGMA)
+    np.testing.assert_array_equal(heatmaps, before)
+
+
+def test_scores_are_the_peaks_own_values() -> None:
+    heatmaps = np.concatenate([one(10.0, 12.0) * height for height in (0.3, 0.9, 1.7)]).astype(np.float32)
+    for codec in CODECS.values():
+        np.testing.assert_allclose(codec(heatmaps, SIGMA)[1][:, 0], (0.3, 0.9, 1.0), rtol=1e-6)
