@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from posetrack.errors import ConfigError
@@ -94,6 +95,11 @@ def get_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise ConfigError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
     return PRESETS[name]
+
+
+def weights_of(preset: Preset) -> tuple[str, ...]:
+    """Names of the weights that a preset needs, as ``posetrack models`` knows them."""
+    return Path(preset.detector).stem, Path(preset.pose).stem
 
 
 def customised(preset: Preset, changes: Changes) -> Preset:

@@ -12,6 +12,7 @@ from posetrack.cli.benchmark import benchmark
 from posetrack.cli.convert import convert
 from posetrack.cli.demo import demo
 from posetrack.cli.eval import evaluate
+from posetrack.cli.models import models
 from posetrack.cli.run import INTERRUPTED, run
 from posetrack.cli.train import train
 from posetrack.errors import PoseTrackError
@@ -35,6 +36,7 @@ app.command("eval")(evaluate)
 app.command("convert")(convert)
 app.command("benchmark")(benchmark)
 app.add_typer(train, name="train")
+app.add_typer(models, name="models")
 
 
 def _print_version(wanted: bool) -> None:

@@ -9,11 +9,12 @@ The table and the store::
 
 from posetrack.zoo.download import download
 from posetrack.zoo.entries import Accuracy, Entry
+from posetrack.zoo.imports import Imported, import_file
 from posetrack.zoo.policy import DownloadObserver, DownloadPolicy
 from posetrack.zoo.store import ModelStore
 from posetrack.zoo.table import ENTRIES_FILE, get_entry, read_entries
 
 __all__ = [
-    "ENTRIES_FILE", "Accuracy", "DownloadObserver", "DownloadPolicy", "Entry", "ModelStore", "download",
-    "get_entry", "read_entries",
+    "ENTRIES_FILE", "Accuracy", "DownloadObserver", "DownloadPolicy", "Entry", "Imported", "ModelStore",
+    "download", "get_entry", "import_file", "read_entries",
 ]  # fmt: skip

@@ -87,6 +87,7 @@ class Entry:
         multiple_of, shortest_side: What the sides of images must be multiples of, and have at least, in pixels.
         padding: Factor by which a person's box grows before it is cut out.
         codec: How heatmaps become joints, a key of ``posetrack.models.heatmap.CODECS``.
+        sigma_cells: Standard deviation in heatmap cells of the Gaussians that it learnt.
         all_slots: There is a heatmap for every slot of the skeleton, even those never annotated.
         deconv_channels: Channels of the pose network's transposed convolutions.
         notes: What else must be known.
@@ -123,6 +124,7 @@ class Entry:
     shortest_side: int | None = None
     padding: float | None = None
     codec: str | None = None
+    sigma_cells: float | None = None
     all_slots: bool = False
     deconv_channels: tuple[int, ...] = ()
     notes: str | None = None
@@ -145,7 +147,8 @@ class Entry:
     def _sizes(self) -> list[float]:
         sizes = (
             self.size_bytes, self.size_mib, self.parameters, self.width, self.height, self.short_side,
-            self.long_side, self.multiple_of, self.shortest_side, self.padding, *self.deconv_channels,
+            self.long_side, self.multiple_of, self.shortest_side, self.padding, self.sigma_cells,
+            *self.deconv_channels,
         )  # fmt: skip
         return [size for size in sizes if size is not None]
 
@@ -167,9 +170,11 @@ class Entry:
     def _check_joints(self) -> None:
         if (self.skeleton is None) != (not self.joints) or ("pose" in self.task) != bool(self.joints):
             raise ConfigError(f"entry {self.name!r}: networks that find joints, and no others, name them.")
-        needed = (self.width, self.height, self.padding, self.codec)
+        needed = (self.width, self.height, self.padding, self.codec, self.sigma_cells)
         if self.task == "pose" and None in needed:
-            raise ConfigError(f"entry {self.name!r}: a pose network has width, height, padding and codec.")
+            raise ConfigError(
+                f"entry {self.name!r}: a pose network has width, height, padding, codec, sigma_cells."
+            )
 
     @property
     def expected_digits(self) -> str | None:
@@ -208,6 +213,7 @@ class Entry:
             or self.width is None
             or self.height is None
             or self.padding is None
+            or self.sigma_cells is None
         ):
             raise ConfigError(f"{self.name} is no pose network but a network for {self.task}.")
         return PoseArchitecture(
@@ -219,4 +225,5 @@ class Entry:
             deconv_channels=self.deconv_channels,
             convention=self.convention,
             all_slots=self.all_slots,
+            sigma_cells=self.sigma_cells,
         )

@@ -1,0 +1,64 @@
+"""A progress bar over the bytes of a download."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from posetrack.zoo import Entry
+
+
+class DownloadProgress:
+    """Shows size, speed and time left on a terminal, and plain lines elsewhere. To standard error."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def progressed(self, entry: Entry, done_bytes: int, total_bytes: int | None) -> None:
+        """Another piece of a file is there."""
+        if entry.name not in self._tasks:
+            size = "" if total_bytes is None else f", {total_bytes / 1e6:.1f} MB"
+            resumed = f", {done_bytes / 1e6:.1f} MB of it are here already" if done_bytes else ""
+            if not self._console.is_terminal:
+                self._console.print(f"{entry.name}: downloading{size}{resumed}")
+            self._tasks[entry.name] = self._progress.add_task(entry.name, completed=done_bytes)
+            self._progress.start()
+        self._progress.update(self._tasks[entry.name], completed=done_bytes, total=total_bytes)
+
+    def noticed(self, entry: Entry, sentence: str) -> None:
+        """Something happened on the way."""
+        self._console.print(f"{entry.name}: {sentence}")
+
+    def ended(self, entry: Entry, sentence: str) -> None:
+        """A file is there, or will not be."""
+        self._console.print(f"{entry.name}: {sentence}")

@@ -1,0 +1,92 @@
+"""The table of ``posetrack models list``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from posetrack.errors import WeightsError
+from posetrack.zoo import Accuracy, Entry, ModelStore
+from posetrack.zoo.entries import TASKS
+
+_WIDTH_OF_FILES = 140
+_WIDTH_FOR_WHOLE_NAMES = 100
+_MOST_FIGURES = 2
+
+
+def as_json(entries: Iterable[Entry], store: ModelStore) -> str:
+    """All fields of the table, and of each file whether it is here, and where it is or would be."""
+    rows = []
+    for entry in entries:
+        state = state_of(entry, store)
+        here = {"present": state in ("bundled", "yes"), "state": state, "path": str(store.path(entry))}
+        rows.append(asdict(entry) | here)
+    return json.dumps(rows, indent=2)
+
+
+def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
+    """What each is for, how accurate, how large, and whether it is here; below it, what the figures mean."""
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("name", overflow="fold", no_wrap=console.width >= _WIDTH_FOR_WHOLE_NAMES)
+    table.add_column("for")
+    table.add_column("accuracy", no_wrap=True)
+    table.add_column("MB", justify="right", no_wrap=True)
+    table.add_column("here", no_wrap=True)
+    meanings: dict[str, str] = {}
+    task = None
+    for entry in sorted(entries, key=lambda entry: TASKS.index(entry.task)):
+        if entry.task != task:
+            table.add_section()
+            task = entry.task
+        figures = " / ".join(
+            f"{_value(figure)} [dim]{meanings.setdefault(_meaning(figure), _letter(len(meanings)))}[/dim]"
+            for figure in entry.accuracy[:_MOST_FIGURES]
+        )
+        table.add_row(entry.name, entry.purpose, figures, _size(entry, store), state_of(entry, store))
+    console.print(table)
+    for meaning, letter in meanings.items():
+        console.print(f"{letter}  {meaning}", markup=False, highlight=False)
+    console.print("~  4 bytes for each parameter, as the publisher gives no size", highlight=False)
+    console.print(f"Folder of the weights: {store.folder}", soft_wrap=True, markup=False, highlight=False)
+
+
+def state_of(entry: Entry, store: ModelStore) -> str:
+    """``bundled``, ``yes``, ``no``, ``by hand`` (no, and nothing can download it) or ``damaged``."""
+    try:
+        found = store.find(entry)
+    except WeightsError:
+        return "damaged"
+    if found is not None:
+        return "bundled" if entry.bundled else "yes"
+    return "by hand" if entry.by_hand else "no"
+
+
+def _letter(number: int) -> str:
+    return chr(ord("a") + number)
+
+
+def _value(figure: Accuracy) -> str:
+    return f"{figure.value:.1f}" if figure.unit == "percent" else f"{figure.value:g}"
+
+
+def _meaning(figure: Accuracy) -> str:
+    unit = "" if figure.unit in figure.metric else f", {figure.unit}"
+    return f"{figure.metric}{unit}: {figure.dataset}; {figure.conditions}"
+
+
+def _size(entry: Entry, store: ModelStore) -> str:
+    """Megabytes: of the file that is here, as published, or estimated."""
+    path = store.path(entry)
+    if path.is_file():
+        return f"{path.stat().st_size / 1e6:.1f}"
+    if entry.estimated_bytes is None:
+        return "?"
+    published = entry.size_bytes is not None or entry.size_mib is not None
+    return f"{'' if published else '~'}{entry.estimated_bytes / 1e6:.1f}"

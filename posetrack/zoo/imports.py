@@ -1,0 +1,77 @@
+"""Weights that somebody fetched by hand."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from posetrack.errors import WeightsError
+from posetrack.zoo.entries import Entry
+from posetrack.zoo.store import ModelStore, copy_and_hash, read_errors, write_errors
+
+_WEB_PAGE = (b"<!doctype html", b"<html")
+_BEGINNING_BYTES = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What came of an import.
+
+    Attributes:
+        path: Where the file lies now.
+        sha256: Its hash, all 64 hex digits.
+        checked_digits: How many of them were published and agree; 0: nothing is published.
+    """
+
+    path: Path
+    sha256: str
+    checked_digits: int
+
+
+def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
+    """Copy a file into the store under an entry's name, if it has the published hash.
+
+    It is not opened as weights. The copy gets its name when it is complete; a file that was there is replaced.
+
+    Raises:
+        WeightsError: the file cannot be read or is not what was published, or the store cannot be written.
+    """
+    if entry.bundled:
+        raise WeightsError(f"{entry.name} is part of posetrack already; there is nothing to import.")
+    if not source.is_file():
+        raise WeightsError(
+            f"{source} is {'no file' if source.exists() else 'not there'}; give the file to import."
+        )
+    with store.locked(entry):
+        target = store.path(entry)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.import")
+        try:
+            with read_errors(source), open(source, "rb") as original:
+                beginning = original.read(_BEGINNING_BYTES)
+                _refuse_rubbish(source, beginning)
+                original.seek(0)
+                with write_errors(temporary), open(temporary, "wb") as copy:
+                    sha256 = copy_and_hash(original, copy)
+                    copy.flush()
+                    os.fsync(copy.fileno())
+            if not entry.agrees(sha256):
+                published = f"{'is' if entry.sha256 else 'begins with'} {entry.expected_digits}"
+                raise WeightsError(
+                    f"{source} is not what {entry.publisher} published as {entry.name}: its SHA-256 is {sha256}, "
+                    f"the published one {published}; fetch it again from {entry.url or entry.page}."
+                )
+            with write_errors(target):
+                os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        store.remember(entry, sha256)
+    return Imported(path=target, sha256=sha256, checked_digits=len(entry.expected_digits or ""))
+
+
+def _refuse_rubbish(source: Path, beginning: bytes) -> None:
+    """What a file-sharing site gives instead of the file, where no hash would tell."""
+    if not beginning:
+        raise WeightsError(f"{source} is empty; fetch it again.")
+    if beginning.lstrip().lower().startswith(_WEB_PAGE):
+        raise WeightsError(f"{source} is a web page, not weights; fetch the file that the page offers.")
