@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
+import copy
+import math
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-from urllib.error import URLError
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torchvision.models import detection
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.image_list import ImageList
 
-from posetrack.errors import ConfigError, WeightsError
+from posetrack.errors import ConfigError
 from posetrack.models.detector_weights import read_detector
+from posetrack.models.engine import prepared
 from posetrack.models.faster_rcnn import PERSON
-from posetrack.models.folding import folded
 from posetrack.types import Boxes, Image
 
-_OFFICIAL: dict[str, tuple[Callable[..., FasterRCNN], Any]] = {
-    "fasterrcnn_resnet50_fpn_v2": (
-        detection.fasterrcnn_resnet50_fpn_v2,
-        detection.FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1,
-    ),
-    "fasterrcnn_resnet50_fpn": (
-        detection.fasterrcnn_resnet50_fpn,
-        detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1,
-    ),
-    "fasterrcnn_mobilenet_v3_large_fpn": (
-        detection.fasterrcnn_mobilenet_v3_large_fpn,
-        detection.FasterRCNN_MobileNet_V3_Large_FPN_Weights.COCO_V1,
-    ),
-}
-OFFICIAL_DETECTORS = tuple(_OFFICIAL)
-"""torchvision's own detectors, trained on COCO."""
+SCALINGS = ("area", "bilinear")
+"""How images come to a network's size: as those that the bundled networks learnt from; as torchvision does it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +60,129 @@ class DetectorConfig:
                 raise ConfigError(f"{name} is {value}; give at least 1.")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureMaps:
+    """What a backbone sees in B images of one size.
+
+    Attributes:
+        levels: float32 [B, C, h, w] each, under the names that the network gives them.
+        size: Height and width of the images as the network gets them.
+        to_source: float32 [4], source pixels per pixel of those images: x, y, x, y.
+    """
+
+    levels: dict[str, Tensor]
+    size: tuple[int, int]
+    to_source: NDArray[np.float32]
+
+    def of(self, index: int) -> FeatureMaps:
+        """Those of one image, as a batch of one."""
+        one = {name: level[index : index + 1] for name, level in self.levels.items()}
+        return FeatureMaps(one, self.size, self.to_source)
+
+
+class RegionNetwork:
+    """A Faster R-CNN in two steps: images to feature maps, feature maps to people.
+
+    Convolutions run in the wanted precision; anchors, proposals and boxes are always calculated in fp32, as half
+    precision cannot tell neighbouring pixels of a large image apart. See ``PersonDetector`` for the arguments.
+    """
+
+    def __init__(
+        self,
+        network: FasterRCNN,
+        config: DetectorConfig,
+        device: str | torch.device,
+        precision: str,
+        compile: bool,
+        scaling: str,
+    ) -> None:
+        if scaling not in SCALINGS:
+            raise ValueError(f"scaling is {scaling!r}, expected one of {SCALINGS}")
+        self.config = config
+        self.device = torch.device(device)
+        self._scaling = scaling
+        network = copy.deepcopy(network).eval()
+        # Compiled is what most time goes to, and what always gets inputs of the same shape: the backbone.
+        network.backbone = prepared(network.backbone, device, precision, compile)
+        network.rpn.head = prepared(network.rpn.head, device, precision)
+        network.roi_heads.box_head = prepared(network.roi_heads.box_head, device, precision)
+        network.roi_heads.score_thresh = config.score_threshold
+        network.roi_heads.nms_thresh = config.nms_iou
+        network.roi_heads.detections_per_img = sys.maxsize  # of all classes: people are counted further down
+        self._network = network.to(self.device)
+        self._short_side = config.short_side or network.transform.min_size[-1]
+        self._long_side = config.long_side or network.transform.max_size
+
+    def batches(self, images: Sequence[Image]) -> Iterator[list[int]]:
+        """Indices of images of one size, at most ``max_batch`` at once.
+
+        Raises:
+            ValueError: an image is not uint8 [H, W, 3], or without pixels.
+        """
+        by_size: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        for index, image in enumerate(images):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+                raise ValueError(f"image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
+            by_size[image.shape].append(index)
+        for indices in by_size.values():
+            for start in range(0, len(indices), self.config.max_batch):
+                yield indices[start : start + self.config.max_batch]
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[Image]) -> FeatureMaps:
+        """Feature maps of at least one image (uint8 [H, W, 3] RGB), all of one size."""
+        height, width = images[0].shape[:2]
+        batch = self._by_area(images) if self._scaling == "area" else self._bilinear(images)
+        size = (batch.shape[2], batch.shape[3])
+        divisor = self._network.transform.size_divisible
+        padded = functional.pad(batch, (0, -size[1] % divisor, 0, -size[0] % divisor))
+        to_source = np.tile(np.array([width / size[1], height / size[0]], np.float32), 2)
+        return FeatureMaps(self._network.backbone(padded), size, to_source)
+
+    @torch.inference_mode()
+    def people(self, maps: FeatureMaps) -> list[Boxes]:
+        """Boxes of the people in each image, in source pixels within it, best score first."""
+        network, finest = self._network, next(iter(maps.levels.values()))
+        sizes = [maps.size] * len(finest)
+        divisor = network.transform.size_divisible
+        padded = [side + -side % divisor for side in maps.size]
+        # Of the images themselves only the padded size is looked at, to which the anchors' strides are relative.
+        images = ImageList(finest.new_empty(()).expand(len(finest), 3, *padded), sizes)
+        proposals, _ = network.rpn(images, maps.levels)
+        results, _ = network.roi_heads(maps.levels, proposals, sizes)
+        found = []
+        for result in results:
+            chosen = torch.nonzero(result["labels"] == PERSON)[: self.config.max_people, 0]
+            boxes, scores = result["boxes"][chosen].cpu().numpy(), result["scores"][chosen].cpu().numpy()
+            # The network's corner of an image is (0, 0), ours is (-0.5, -0.5).
+            found.append(Boxes(boxes * maps.to_source - 0.5, scores))
+        return found
+
+    def _by_area(self, images: Sequence[Image]) -> Tensor:
+        """Float [B, 3, h, w] of the network's size, each pixel the mean of those that it stands for."""
+        height, width = images[0].shape[:2]
+        scale = self._scale(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        return self._normalised(np.stack([cv2.resize(image, size, interpolation=method) for image in images]))
+
+    def _bilinear(self, images: Sequence[Image]) -> Tensor:
+        """Float [B, 3, h, w] of the network's size, as torchvision's own detectors scale."""
+        height, width = images[0].shape[:2]
+        scale = self._scale(height, width)
+        size = (max(1, math.floor(height * scale)), max(1, math.floor(width * scale)))
+        batch = self._normalised(np.stack(images))
+        return functional.interpolate(batch, size, mode="bilinear", align_corners=False)
+
+    def _normalised(self, images: Image) -> Tensor:
+        batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
+        normalised: Tensor = self._network.transform.normalize(batch)
+        return normalised
+
+    def _scale(self, height: int, width: int) -> float:
+        return min(self._short_side / min(height, width), self._long_side / max(height, width))
+
+
 class PersonDetector:
     """People by any of torchvision's Faster R-CNNs: a ``Detector``.
 
@@ -80,19 +190,24 @@ class PersonDetector:
         network: Trained to give people the label ``PERSON``. It is copied: what is done to it later has no effect.
         config: How it is used.
         device: Where it runs.
+        precision: A name of ``posetrack.models.devices.PRECISIONS``.
+        compile: Have ``torch.compile`` make the backbone faster.
+        scaling: One of ``SCALINGS``: that of the images that the network has learnt from.
+
+    Raises:
+        ConfigError: the device does not have the precision.
     """
 
     def __init__(
-        self, network: FasterRCNN, config: DetectorConfig | None = None, device: str | torch.device = "cpu"
+        self,
+        network: FasterRCNN,
+        config: DetectorConfig | None = None,
+        device: str | torch.device = "cpu",
+        precision: str = "auto",
+        compile: bool = False,
+        scaling: str = "area",
     ) -> None:
-        self._config = config or DetectorConfig()
-        self._device = torch.device(device)
-        self._network = folded(network).to(self._device).to(memory_format=torch.channels_last)
-        self._network.roi_heads.score_thresh = self._config.score_threshold
-        self._network.roi_heads.nms_thresh = self._config.nms_iou
-        self._network.roi_heads.detections_per_img = self._config.max_people
-        self._short_side = self._config.short_side or network.transform.min_size[-1]
-        self._long_side = self._config.long_side or network.transform.max_size
+        self._network = RegionNetwork(network, config or DetectorConfig(), device, precision, compile, scaling)
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """People in each image (uint8 [H, W, 3] RGB): boxes in source pixels within the image, best score first.
@@ -101,81 +216,27 @@ class PersonDetector:
 
         Raises:
             ValueError: an image of another form, or without pixels.
+            ConfigError: the network cannot be compiled, or says something else once it is.
         """
-        by_size: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-        for index, image in enumerate(images):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-                raise ValueError(f"image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
-            by_size[image.shape].append(index)
         found: dict[int, Boxes] = {}
-        for indices in by_size.values():
-            for start in range(0, len(indices), self._config.max_batch):
-                chosen = indices[start : start + self._config.max_batch]
-                found |= zip(chosen, self._detect([images[index] for index in chosen]), strict=True)
+        for indices in self._network.batches(images):
+            maps = self._network.features([images[index] for index in indices])
+            found |= zip(indices, self._network.people(maps), strict=True)
         return [found[index] for index in range(len(images))]
-
-    @torch.inference_mode()
-    def _detect(self, images: Sequence[Image]) -> list[Boxes]:
-        """The same for at least one image, all of one size."""
-        height, width = images[0].shape[:2]
-        scaled = np.stack([self._scaled(image) for image in images])
-        batch = torch.from_numpy(scaled).to(self._device).permute(0, 3, 1, 2).float() / 255
-        size = (scaled.shape[1], scaled.shape[2])
-        results = self._run(batch, size)
-        # The network's corner of an image is (0, 0), ours is (-0.5, -0.5).
-        to_source = np.tile(np.array([width / size[1], height / size[0]], np.float32), 2)
-        return [Boxes(xyxy * to_source - 0.5, scores) for xyxy, scores in results]
-
-    def _scaled(self, image: Image) -> Image:
-        """The image at the network's size, aspect kept."""
-        height, width = image.shape[:2]
-        scale = min(self._short_side / min(height, width), self._long_side / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(image, size, interpolation=method))
-
-    def _run(self, batch: Tensor, size: tuple[int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes [N, 4] and scores [N] in each image of float [B, 3, *size], in the batch's pixels."""
-        network = self._network
-        divisor = network.transform.size_divisible
-        padded = functional.pad(network.transform.normalize(batch), (0, -size[1] % divisor, 0, -size[0] % divisor))
-        sizes = [size] * len(batch)
-        features = network.backbone(padded)
-        proposals, _ = network.rpn(ImageList(padded, sizes), features)
-        results, _ = network.roi_heads(features, proposals, sizes)
-        people = [result["labels"] == PERSON for result in results]
-        return [
-            (result["boxes"][chosen].cpu().numpy(), result["scores"][chosen].cpu().numpy())
-            for result, chosen in zip(results, people, strict=True)
-        ]
 
 
 def load_detector(
-    path: str | Path, config: DetectorConfig | None = None, device: str | torch.device = "cpu"
+    path: str | Path,
+    config: DetectorConfig | None = None,
+    device: str | torch.device = "cpu",
+    precision: str = "auto",
+    compile: bool = False,
 ) -> PersonDetector:
     """The detector that ``posetrack train detector`` wrote.
 
     Raises:
+        ConfigError: the device does not have the precision.
         WeightsError: the file is missing, damaged, or not a detector's.
     """
     network, _ = read_detector(Path(path))
-    return PersonDetector(network, config, device)
-
-
-def load_official_detector(
-    name: str, config: DetectorConfig | None = None, device: str | torch.device = "cpu"
-) -> PersonDetector:
-    """One of ``OFFICIAL_DETECTORS``, downloaded by torchvision on first use.
-
-    Raises:
-        ConfigError: there is no detector of that name.
-        WeightsError: the weights cannot be downloaded.
-    """
-    if name not in _OFFICIAL:
-        raise ConfigError(f"the detector {name!r} is unknown; choose one of {', '.join(OFFICIAL_DETECTORS)}.")
-    build, weights = _OFFICIAL[name]
-    try:
-        network = cast(FasterRCNN, build(weights=weights))
-    except (URLError, RuntimeError) as error:
-        raise WeightsError(f"cannot download the weights of {name} from {weights.url}: {error}") from error
-    return PersonDetector(network, config, device)
+    return PersonDetector(network, config, device, precision, compile)

@@ -1,4 +1,4 @@
-"""Where networks run."""
+"""Where networks run, and with how many digits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ import os
 import torch
 
 from posetrack.errors import ConfigError
+
+DEVICES = ("cpu", "cuda", "mps")
+"""Types of devices that networks run on."""
+
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+"""How exactly networks calculate; the first leaves it to ``resolve_precision``."""
+
+_TENSOR_CORES = (7, 0)
+"""CUDA compute capability from which half precision is faster than single (Volta and later)."""
 
 
 def resolve_device(text: str) -> torch.device:
@@ -19,15 +28,46 @@ def resolve_device(text: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    unknown = f"there is no device {text!r}; choose auto, cpu, cuda, cuda:1 or mps."
     try:
         device = torch.device(text)
     except RuntimeError as error:
-        raise ConfigError(f"there is no device {text!r}; choose auto, cpu, cuda, cuda:1 or mps.") from error
+        raise ConfigError(unknown) from error
+    if device.type not in DEVICES or (device.type != "cuda" and device.index):
+        raise ConfigError(unknown)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {text!r} is not on this computer; --device auto takes what there is.")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError(f"device {text!r} is not on this computer; --device auto takes what there is.")
     return device
+
+
+def resolve_precision(text: str, device: torch.device) -> torch.dtype:
+    """What a network calculates in on a device, by the name of a precision.
+
+    ``auto`` is fp16 on CUDA with tensor cores and fp32 elsewhere. fp16 and not bf16, because it has 11 significant
+    bits to bf16's 8, which peaks of heatmaps and box offsets need, every GPU with tensor cores has it, and what
+    bf16 has more of, range, inference with batch norm does not need. Processors calculate in fp32 unless bf16 is
+    asked for; Apple's GPUs too, until somebody has measured them.
+
+    Raises:
+        ConfigError: there is no such precision, or the device does not have it.
+    """
+    if text not in PRECISIONS:
+        raise ConfigError(f"there is no precision {text!r}; choose one of {', '.join(PRECISIONS)}.")
+    if text == "auto":
+        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TENSOR_CORES
+        return torch.float16 if fast else torch.float32
+    if text == "fp16" and device.type == "cpu":
+        raise ConfigError(
+            "precision fp16 is for GPUs; on the CPU choose fp32, or bf16 if it has instructions for it."
+        )
+    if text == "bf16" and device.type == "cuda":
+        with torch.cuda.device(device):
+            supported = torch.cuda.is_bf16_supported(including_emulation=False)
+        if not supported:
+            raise ConfigError(f"the GPU {str(device)!r} has no bf16; choose fp16 or fp32.")
+    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[text]
 
 
 def available_processors() -> int:

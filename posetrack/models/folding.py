@@ -103,10 +103,12 @@ def _fold(convolution: nn.Module, norm: nn.Module) -> None:
     """Make the convolution give what the norm would have made of its output. In double precision, then rounded."""
     weight, bias = convolution.weight, convolution.bias
     assert isinstance(weight, Tensor) and isinstance(norm, _NORMS)
-    scale = torch.rsqrt(_exact(norm.running_var) + norm.eps)
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None
+    scale = torch.rsqrt(_exact(variance) + norm.eps)
     if norm.weight is not None:
         scale = scale * _exact(norm.weight)
-    shift = -_exact(norm.running_mean) * scale
+    shift = -_exact(mean) * scale
     if norm.bias is not None:
         shift = shift + _exact(norm.bias)
     if bias is not None:

@@ -1,0 +1,146 @@
+"""A trained network made ready to run: batch norms folded, on its device, in its precision, perhaps compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError
+from posetrack.models.devices import resolve_precision
+from posetrack.models.folding import folded
+
+_TOLERANCES = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+"""How much of an output's largest value a compiled network may differ from the plain one by: rounding."""
+
+
+def prepared(
+    network: nn.Module,
+    device: str | torch.device = "cpu",
+    precision: str = "auto",
+    compile: bool = False,
+    *,
+    channels_last: bool = True,
+) -> Prepared:
+    """A copy of a network for inference.
+
+    Args:
+        network: Takes and gives tensors, or lists, tuples and dictionaries of tensors.
+        device: Where it runs.
+        precision: A name of ``PRECISIONS``; anything but fp32 is autocast, its outputs are float32 all the same.
+        compile: Have ``torch.compile`` make it faster, which takes a minute at the beginning.
+        channels_last: Lay out maps with their channels innermost, as convolutions like them.
+
+    Raises:
+        ConfigError: the precision is unknown, or the device does not have it.
+    """
+    place = torch.device(device)
+    dtype = resolve_precision(precision, place)
+    ready = folded(network).requires_grad_(False).to(place)
+    if channels_last:
+        ready = ready.to(memory_format=torch.channels_last)
+    return Prepared(ready, place.type, dtype, compiled=compile)
+
+
+class Prepared(nn.Module):
+    """What ``prepared`` makes: called like the network, in inference mode; outputs are float32.
+
+    A compiled network's output is compared with that of the network itself for each shape of inputs when it first
+    comes, and is used only if they agree: compilers have been seen to change what a network says.
+
+    Raises (when called):
+        ConfigError: the network cannot be compiled here, or says something else once it is.
+    """
+
+    def __init__(self, network: nn.Module, device_type: str, dtype: torch.dtype, *, compiled: bool) -> None:
+        super().__init__()
+        self.network = network
+        self._device_type = device_type
+        self._dtype = dtype
+        self._compiled = _compiled(network) if compiled else None
+        self._compared: set[tuple[tuple[int, ...], ...]] = set()
+
+    @torch.inference_mode()
+    def forward(self, *inputs: Any) -> Any:
+        reduced = self._dtype != torch.float32
+        with torch.autocast(self._device_type, self._dtype if reduced else None, enabled=reduced):
+            output = self._output(inputs)
+        return _single(output) if reduced else output
+
+    def _output(self, inputs: tuple[Any, ...]) -> Any:
+        if self._compiled is None:
+            return self.network(*inputs)
+        shapes = tuple(tuple(tensor.shape) for tensor in _tensors(inputs))
+        if shapes in self._compared:
+            return self._compiled(*inputs)
+        output = self._first_compiled(inputs)
+        difference = _difference(self.network(*inputs), output)
+        if not difference <= _TOLERANCES[self._dtype]:
+            raise ConfigError(
+                "the compiled network's output is not that of the network: it differs by "
+                f"{100 * difference:.2g} % of the largest value; run without --compile."
+            )
+        self._compared.add(shapes)
+        return output
+
+    def _first_compiled(self, inputs: tuple[Any, ...]) -> Any:
+        from torch._dynamo.exc import TorchDynamoException
+
+        assert self._compiled is not None
+        try:
+            return self._compiled(*inputs)
+        except TorchDynamoException as error:
+            raise ConfigError(_cannot_compile(error)) from error
+
+
+def _compiled(network: nn.Module) -> Any:
+    try:
+        return torch.compile(network.forward, dynamic=True)
+    except RuntimeError as error:
+        raise ConfigError(_cannot_compile(error)) from error
+
+
+def _cannot_compile(error: Exception) -> str:
+    reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+    return (
+        f"this network cannot be compiled here ({reason}): run without --compile, or install what is missing "
+        "(a C++ compiler for the CPU, Triton for a GPU)."
+    )
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """All tensors in lists, tuples and dictionaries, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(tuple(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)
+
+
+def _single(value: Any) -> Any:
+    """The same with all floating-point tensors as float32."""
+    if isinstance(value, Tensor):
+        return value.float() if value.is_floating_point() else value
+    if isinstance(value, dict):
+        return type(value)((name, _single(part)) for name, part in value.items())
+    if isinstance(value, list | tuple):
+        parts = [_single(part) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    return value
+
+
+def _difference(expected: Any, found: Any) -> float:
+    """Largest difference between two outputs, tensor by tensor, over the largest value; infinite with NaN."""
+    pairs = list(zip(_tensors(expected), _tensors(found), strict=True))
+    if any(one.shape != other.shape for one, other in pairs):
+        return float("inf")
+    differences = [
+        float((one.float() - other.float()).abs().max() / one.float().abs().max().clamp(min=1e-12))
+        for one, other in pairs
+        if one.numel()
+    ]
+    return max((float("inf") if each != each else each for each in differences), default=0.0)

@@ -1,0 +1,129 @@
+"""torchvision's own detectors, trained on COCO: their weights in a local file, nothing is downloaded here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.models import detection
+from torchvision.models.detection import FasterRCNN, KeypointRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
+from torchvision.ops import FrozenBatchNorm2d
+
+from posetrack.errors import ConfigError, WeightsError
+from posetrack.models.checkpoint_reading import read_checkpoint
+from posetrack.models.detector import DetectorConfig, PersonDetector
+
+_COCO_CLASSES = 91
+_COCO_JOINTS = 17
+
+# As torchvision builds them for its COCO_V1 weights: norms are frozen, and ResNet-50's were trained without an
+# epsilon (``overwrite_eps`` there). The builders themselves make other norms when they are given no weights.
+_FROZEN_RESNET = partial(
+    resnet_fpn_backbone, backbone_name="resnet50", weights=None, norm_layer=partial(FrozenBatchNorm2d, eps=0.0)
+)
+
+
+def _resnet50() -> FasterRCNN:
+    return FasterRCNN(_FROZEN_RESNET(), _COCO_CLASSES)
+
+
+def _resnet50_v2() -> FasterRCNN:
+    return detection.fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=_COCO_CLASSES)
+
+
+def _mobilenet(**settings: float) -> FasterRCNN:
+    backbone = mobilenet_backbone(
+        backbone_name="mobilenet_v3_large", weights=None, fpn=True, norm_layer=FrozenBatchNorm2d
+    )
+    anchors = AnchorGenerator(((32, 64, 128, 256, 512),) * 3, ((0.5, 1.0, 2.0),) * 3)
+    return FasterRCNN(backbone, _COCO_CLASSES, rpn_anchor_generator=anchors, rpn_score_thresh=0.05, **settings)
+
+
+def _mobilenet_320() -> FasterRCNN:
+    return _mobilenet(min_size=320, max_size=640, rpn_pre_nms_top_n_test=150, rpn_post_nms_top_n_test=150)
+
+
+def _keypoint_resnet50() -> KeypointRCNN:
+    return KeypointRCNN(_FROZEN_RESNET(), num_classes=2, num_keypoints=_COCO_JOINTS)
+
+
+_FASTER_RCNNS: dict[str, Callable[[], FasterRCNN]] = {
+    "fasterrcnn_resnet50_fpn_v2": _resnet50_v2,
+    "fasterrcnn_resnet50_fpn": _resnet50,
+    "fasterrcnn_mobilenet_v3_large_fpn": _mobilenet,
+    "fasterrcnn_mobilenet_v3_large_320_fpn": _mobilenet_320,
+}
+_KEYPOINT_RCNNS: dict[str, Callable[[], FasterRCNN]] = {"keypointrcnn_resnet50_fpn": _keypoint_resnet50}
+
+TORCHVISION_DETECTORS = tuple(_FASTER_RCNNS)
+"""Detectors of people (and 79 other kinds of things), under torchvision's names."""
+
+KEYPOINT_RCNNS = tuple(_KEYPOINT_RCNNS)
+"""Detectors of people that bring their poses: ``posetrack.models.keypoint_rcnn``."""
+
+
+def read_torchvision_network(name: str, path: Path) -> FasterRCNN:
+    """A network of torchvision with the weights of a file, in evaluation mode on the CPU.
+
+    Args:
+        name: One of ``TORCHVISION_DETECTORS`` or ``KEYPOINT_RCNNS``.
+        path: torchvision's weights (COCO_V1) for it, as published (.pth) or as safetensors; no code in it is run.
+
+    Raises:
+        ConfigError: there is no network of that name.
+        WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
+    """
+    builders = _FASTER_RCNNS | _KEYPOINT_RCNNS
+    if name not in builders:
+        raise ConfigError(f"torchvision has no detector {name!r}; choose one of {', '.join(builders)}.")
+    network = builders[name]()
+    load_exactly(network, path, name)
+    return network.eval()
+
+
+def load_exactly(network: nn.Module, path: Path, name: str) -> None:
+    """Give a network the weights of a file: all that it has, and no others.
+
+    Raises:
+        WeightsError: the file cannot be read, or its weights are not those of the network called ``name``.
+    """
+    weights = read_checkpoint(path)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} does not hold the weights of {name}: {_first_difference(error)}.") from error
+
+
+def _first_difference(error: RuntimeError) -> str:
+    lines = [line.strip().rstrip(". ") for line in str(error).splitlines()]
+    return (lines[1] if len(lines) > 1 else lines[0])[:200]
+
+
+def load_torchvision_detector(
+    name: str,
+    path: str | Path,
+    config: DetectorConfig | None = None,
+    device: str | torch.device = "cpu",
+    precision: str = "auto",
+    compile: bool = False,
+) -> PersonDetector:
+    """One of ``TORCHVISION_DETECTORS``; it finds the boxes of people that it finds in torchvision.
+
+    Args:
+        name: torchvision's name for it.
+        path: torchvision's weights for it.
+        config, device, precision, compile: See ``PersonDetector``.
+
+    Raises:
+        ConfigError: there is no detector of that name, or the device does not have the precision.
+        WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
+    """
+    if name not in TORCHVISION_DETECTORS:
+        raise ConfigError(f"the detector {name!r} is unknown; choose one of {', '.join(TORCHVISION_DETECTORS)}.")
+    network = read_torchvision_network(name, Path(path))
+    return PersonDetector(network, config, device, precision, compile, scaling="bilinear")

@@ -1,0 +1,89 @@
+"""torchvision's detectors with random weights: as torchvision itself builds them, and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum, get_model
+from torchvision.models.detection import FasterRCNN
+from torchvision.ops import FrozenBatchNorm2d
+
+from posetrack.types import Image
+
+
+def photograph(height: int, width: int, seed: int = 0) -> Image:
+    """A smooth random picture: interpolation does little to it."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+@contextmanager
+def published(weights: dict[str, Tensor]) -> Iterator[None]:
+    """Within, torchvision believes that these are the weights that it has published."""
+    original = WeightsEnum.get_state_dict
+    WeightsEnum.get_state_dict = lambda self, *_, **__: weights
+    try:
+        yield
+    finally:
+        WeightsEnum.get_state_dict = original
+
+
+def random_weights(name: str) -> dict[str, Tensor]:
+    """Weights of one of torchvision's detectors that sees people, with norms whose epsilon matters."""
+    torch.manual_seed(1)
+    builder: Any = get_model
+    network = builder(name, weights=None, weights_backbone=None)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | FrozenBatchNorm2d):
+            with torch.no_grad():
+                module.running_mean.normal_(0, 0.05)
+                module.running_var.uniform_(0.5, 1.5)
+                module.running_var[::4] = 1e-4
+                module.weight[::4] *= 1e-2
+                module.bias.normal_(0, 0.05)
+    _spread(network.eval())
+    weights: dict[str, Tensor] = network.state_dict()
+    return weights
+
+
+@torch.no_grad()
+def _spread(network: FasterRCNN) -> None:
+    """Logits and offsets of some size, so that boxes differ and rounding keeps their order; many people."""
+    network.transform.min_size, network.transform.max_size = (48,), 80
+    seen: list[Tensor] = []
+    predictor = network.roi_heads.box_predictor
+    hook = predictor.register_forward_pre_hook(lambda _, given: seen.append(given[0].flatten(1)))
+    network([as_input(photograph(60, 80, 9))])
+    hook.remove()
+    for layer in (predictor.cls_score, predictor.bbox_pred):
+        layer.weight /= (seen[0] @ layer.weight.T).std(dim=0, keepdim=True).T + 1e-6
+        layer.bias.copy_(-(seen[0] @ layer.weight.T).mean(dim=0))
+    predictor.cls_score.bias[1] += 4.5
+
+
+def official(name: str, weights: dict[str, Tensor], *, short_side: int, long_side: int) -> FasterRCNN:
+    """torchvision's network as it comes with its published weights, which are taken to be those given."""
+    with published(weights):
+        builder: Any = get_model
+        network: FasterRCNN = builder(name, weights="COCO_V1").eval()
+    network.transform.min_size, network.transform.max_size = (short_side,), long_side
+    return network
+
+
+def as_file(weights: dict[str, Tensor], folder: Path) -> Path:
+    """torchvision's kind of file; frozen norms have no counters."""
+    path = folder / "weights.pth"
+    torch.save(weights, path)
+    return path
+
+
+def as_input(image: Image) -> Tensor:
+    """An image as torchvision's detectors take it."""
+    return torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255
