@@ -5,16 +5,19 @@ from posetrack.tracker.linker import FlowLinker
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.merge import merge
 from posetrack.tracker.oks import iou_matrix, nms, oks_matrix, oks_nms
+from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
 from posetrack.tracker.propagation import propagate
-from posetrack.tracker.selection import SelectionConfig, select_joints, select_people
+from posetrack.tracker.selection import POSE_NMS, SelectionConfig, select_joints, select_people
 from posetrack.tracker.similarity import SIMILARITIES
 
 __all__ = [
     "MATCHINGS",
+    "POSE_NMS",
     "SIMILARITIES",
     "FlowLinker",
     "LinkerConfig",
     "MergeConfig",
+    "ParametricConfig",
     "PropagationConfig",
     "SelectionConfig",
     "iou_matrix",
@@ -22,6 +25,7 @@ __all__ = [
     "nms",
     "oks_matrix",
     "oks_nms",
+    "parametric_nms",
     "propagate",
     "select_joints",
     "select_people",

@@ -163,7 +163,7 @@ def nms(boxes: Boxes, max_iou: float) -> IntArray:
     Returns:
         int64 [kept] indices into ``boxes``, best score first (the earlier box first among equals).
     """
-    return _suppress(boxes.scores, iou_matrix(boxes.xyxy, boxes.xyxy) > max_iou)
+    return suppress(boxes.scores, iou_matrix(boxes.xyxy, boxes.xyxy) > max_iou)
 
 
 def oks_nms(poses: Poses, max_oks: float) -> IntArray:
@@ -186,11 +186,11 @@ def oks_nms(poses: Poses, max_oks: float) -> IntArray:
     same = np.zeros((len(poses), len(poses)), np.bool_)
     values, _ = oks_pairs(outlines, outlines, rows, columns)
     same[rows, columns] = values > max_oks
-    return _suppress(quality, same)
+    return suppress(quality, same)
 
 
-def _suppress(quality: FloatArray, same: NDArray[np.bool_]) -> IntArray:
-    """Indices that no better kept one equals, best first; ``same`` is bool [N, N]."""
+def suppress(quality: FloatArray, same: NDArray[np.bool_]) -> IntArray:
+    """Indices that no better kept one equals, best first; ``same`` is bool [N, N], rows the better ones."""
     kept: list[int] = []
     alive = np.ones(len(quality), np.bool_)
     for index in np.argsort(-quality, kind="stable"):

@@ -1,14 +1,19 @@
-"""Which of the estimated poses are people of their own, and which of their joints can be believed."""
+"""Which of the estimated poses are people of their own, and what is reported of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from posetrack.errors import ConfigError
+from posetrack.tracker.joints import used_joints
 from posetrack.tracker.oks import oks_nms
-from posetrack.types import Poses
+from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
+from posetrack.types import FloatArray, IntArray, Poses
+
+POSE_NMS = ("oks", "parametric")
+"""Rules by which two poses are found to be of the same person."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,18 +21,29 @@ class SelectionConfig:
     """Which poses and joints are kept.
 
     Attributes:
+        nms: ``oks`` (see ``oks.oks_nms``) or ``parametric``, AlphaPose's (see ``pose_nms``).
         max_oks: Of two poses more alike than this, only the better one is kept (OKS-NMS).
+        min_nms_joint_score: Joints below it are not compared by OKS-NMS.
+        parametric: The parameters of AlphaPose's suppression.
         min_pose_score: Poses whose joints' mean score is below it are no people.
         min_joint_score: Joints below it are missing in the output (the paper has 0.4 for its networks); the
             tracker itself goes on using them.
+        rescore: Report box score x mean score of the joints that are not missing as a person's score, as the
+            paper's code does for COCO's AP (``IN_VIS_THRE``). The tracker itself goes on using box scores.
     """
 
+    nms: str = "oks"
     max_oks: float = 0.7
+    min_nms_joint_score: float = 0.0
+    parametric: ParametricConfig = field(default_factory=ParametricConfig)
     min_pose_score: float = 0.15
     min_joint_score: float = 0.2
+    rescore: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("max_oks", "min_pose_score", "min_joint_score"):
+        if self.nms not in POSE_NMS:
+            raise ConfigError(f"nms is {self.nms!r}; choose one of {', '.join(POSE_NMS)}.")
+        for name in ("max_oks", "min_nms_joint_score", "min_pose_score", "min_joint_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
 
@@ -36,10 +52,38 @@ def select_people(poses: Poses, config: SelectionConfig) -> Poses:
     """The poses that are people of their own, in their order."""
     used = poses.skeleton.in_use
     kept = poses[poses.keypoint_scores[:, used].mean(axis=1) >= config.min_pose_score]
-    return kept[np.sort(oks_nms(kept, config.max_oks))]
+    return kept[np.sort(_distinct(kept, config))]
+
+
+def _distinct(poses: Poses, config: SelectionConfig) -> IntArray:
+    if config.nms == "parametric":
+        return parametric_nms(poses, config.parametric)
+    return oks_nms(_with_joints(poses, config.min_nms_joint_score), config.max_oks)
 
 
 def select_joints(poses: Poses, config: SelectionConfig) -> Poses:
-    """The same people; joints that cannot be believed are missing."""
-    believed = poses.keypoint_scores >= config.min_joint_score
+    """The same people as they are reported: joints that cannot be believed are missing, scores perhaps new.
+
+    Rescoring comes last, since all that goes before compares a person's score with the detector's: carried boxes
+    inherit it, frame after frame, and would fade away by the mean joint score each time.
+    """
+    reported = _with_joints(poses, config.min_joint_score)
+    if not config.rescore:
+        return reported
+    return reported.replace(scores=rescored(reported))
+
+
+def rescored(poses: Poses) -> FloatArray:
+    """Box score x mean score of the joints that are there: float32 [N] in [0, 1], 0 where there is none.
+
+    Xiao, Wu, Wei, ECCV 2018: lib/dataset/coco.py of their code, ``rescoring``.
+    """
+    there = used_joints(poses)
+    total = np.where(there, poses.keypoint_scores, 0).sum(axis=1)
+    return np.asarray(poses.scores * total / np.maximum(there.sum(axis=1), 1), np.float32)
+
+
+def _with_joints(poses: Poses, min_score: float) -> Poses:
+    """The same poses, joints below a score missing."""
+    believed = poses.keypoint_scores >= min_score
     return poses.replace(keypoint_scores=np.where(believed, poses.keypoint_scores, 0))

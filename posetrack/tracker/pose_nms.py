@@ -1,0 +1,111 @@
+"""Parametric pose NMS: redundant poses told by a distance with weights of its own (AlphaPose).
+
+Fang, Xie, Tai, Lu: "RMPE: Regional Multi-Person Pose Estimation", ICCV 2017, section 3.2. The most confident pose
+is the reference, the poses that are redundant to it are dropped, and so on with those that are left. Redundancy of
+a pose j to the reference i, with joints k, their scores c and the reference's box B_i:
+
+    K_Sim = sum_n tanh(c_i^n / sigma_1) tanh(c_j^n / sigma_1)   where k_j^n lies in a box about k_i^n, each side of
+                                                                which is a tenth of that of B_i, else 0
+    H_Sim = sum_n exp(-|k_i^n - k_j^n|^2 / sigma_2)
+    d     = K_Sim + lambda H_Sim
+
+The paper calls d a distance and drops poses with d <= eta; but it grows with likeness, and AlphaPose's code drops
+those with d > eta, as is done here. The paper leaves the parameters to the data: the values are those of
+AlphaPose's published code (alphapose/utils/pPose_nms.py: delta1, delta2, mu, gamma, alpha, matchThreds), made for
+COCO's 17 joints. That code has a second rule, taken over here: enough joints no farther apart than a tenth of the
+box's longer side, nor than 7 pixels, are redundancy as well. Where it departs from its paper we keep to the paper:
+it leaves out the square in H_Sim, counts joints in K_Sim that are within one pixel of one another, and merges what
+it drops into the reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.errors import ConfigError
+from posetrack.tracker.joints import used_joints
+from posetrack.tracker.oks import suppress
+from posetrack.types import BoolArray, FloatArray, IntArray, Poses
+
+_FITTED_JOINTS = 17
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParametricConfig:
+    """The parameters of the pose distance. Sums over joints are compared as if there were 17 of them.
+
+    Attributes:
+        score_scale: sigma_1; joint scores well above it count in full.
+        distance_scale_px2: sigma_2, square source pixels.
+        spatial_weight: lambda, of H_Sim against K_Sim.
+        min_similarity: eta; poses more alike than this are the same person's.
+        box_share: Side of the box about a joint, as a share of that of the pose's box.
+        min_matches: As many joints close to one another make two poses the same person's.
+        max_match_px: Joints farther apart than this are not close, however large the box is.
+    """
+
+    score_scale: float = 1.0
+    distance_scale_px2: float = 2.65
+    spatial_weight: float = 1.7
+    min_similarity: float = 22.48
+    box_share: float = 0.1
+    min_matches: int = 5
+    max_match_px: float = 7.0
+
+    def __post_init__(self) -> None:
+        for name in ("score_scale", "distance_scale_px2", "box_share", "min_matches", "max_match_px"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
+        for name in ("spatial_weight", "min_similarity"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must be 0 or more, not {getattr(self, name)}")
+
+
+def parametric_similarity(poses: Poses, config: ParametricConfig) -> FloatArray:
+    """d of every pose, as the reference, with every pose.
+
+    Returns:
+        float32 [N, N], the reference first; joints that either pose misses add nothing.
+    """
+    offsets, both = _offsets(poses)
+    half = config.box_share / 2 * (poses.boxes[:, 2:] - poses.boxes[:, :2])
+    inside = both & (np.abs(offsets) <= half[:, None, None]).all(axis=-1)
+    certainty = np.tanh(poses.keypoint_scores / config.score_scale)
+    matched = (inside * (certainty[:, None] * certainty[None])).sum(axis=-1)
+    squared = np.square(offsets).sum(axis=-1)
+    spatial = np.where(both, np.exp(-squared / config.distance_scale_px2), 0).sum(axis=-1)
+    return np.asarray((matched + config.spatial_weight * spatial) * _scale(poses), np.float32)
+
+
+def close_joints(poses: Poses, config: ParametricConfig) -> FloatArray:
+    """float32 [N, N]: joints that lie close to the same joint of the reference (rows), as if of 17."""
+    offsets, both = _offsets(poses)
+    sides = (poses.boxes[:, 2:] - poses.boxes[:, :2]).max(axis=1)
+    reach = np.minimum(config.box_share * sides, config.max_match_px)
+    close = both & (np.square(offsets).sum(axis=-1) <= np.square(reach)[:, None, None])
+    return np.asarray(close.sum(axis=-1) * _scale(poses), np.float32)
+
+
+def parametric_nms(poses: Poses, config: ParametricConfig) -> IntArray:
+    """Greedy suppression of redundant poses; the reference is the pose with the highest mean joint score.
+
+    Returns:
+        int64 [kept] indices into ``poses``, best first (the earlier pose first among equals).
+    """
+    confidence = poses.keypoint_scores[:, poses.skeleton.in_use].mean(axis=1)
+    redundant = parametric_similarity(poses, config) > config.min_similarity
+    redundant |= close_joints(poses, config) >= config.min_matches - 1e-4
+    return suppress(confidence, redundant)
+
+
+def _offsets(poses: Poses) -> tuple[FloatArray, BoolArray]:
+    """float32 [N, N, K, 2] from each joint of the reference; bool [N, N, K], both poses have it."""
+    present = used_joints(poses)
+    points = np.where(present[..., None], poses.keypoints, np.float32(0))
+    return points[None] - points[:, None], present[:, None] & present[None]
+
+
+def _scale(poses: Poses) -> float:
+    return _FITTED_JOINTS / len(poses.skeleton.in_use)

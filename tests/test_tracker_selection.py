@@ -1,0 +1,161 @@
+"""Which poses are people of their own, and what is reported of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posetrack.errors import ConfigError
+from posetrack.skeletons import COCO, POSETRACK, Skeleton
+from posetrack.tracker import ParametricConfig, SelectionConfig, parametric_nms, select_joints, select_people
+from posetrack.tracker.pose_nms import close_joints, parametric_similarity
+from posetrack.types import UNLINKED, Poses
+
+CONFIG = ParametricConfig()
+
+
+def people(
+    rng: np.random.Generator, count: int, skeleton: Skeleton = COCO, spread: float = 4.0, height: float = 200.0
+) -> Poses:
+    """Estimates of a few people, some of them several times, with joints missing here and there."""
+    bodies = rng.uniform((0, 0), (0.4 * height, height), (3, len(skeleton), 2)) + rng.uniform(0, 400, (3, 1, 2))
+    keypoints = bodies[rng.integers(0, 3, count)] + rng.normal(0, spread, (count, len(skeleton), 2))
+    scores = rng.uniform(0.1, 1, (count, len(skeleton))) * (rng.random((count, len(skeleton))) > 0.1)
+    boxes = np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1)
+    return Poses(boxes, rng.random(count), keypoints, scores, np.full(count, UNLINKED), skeleton)
+
+
+def distance_by_hand(poses: Poses, i: int, j: int) -> tuple[float, float]:
+    """RMPE's K_Sim + lambda H_Sim and the number of close joints, joint by joint, i the reference."""
+    x1, y1, x2, y2 = poses.boxes[i].tolist()
+    k_sim, h_sim, close = 0.0, 0.0, 0
+    for joint in poses.skeleton.in_use.tolist():
+        c_i, c_j = float(poses.keypoint_scores[i, joint]), float(poses.keypoint_scores[j, joint])
+        if c_i == 0 or c_j == 0:
+            continue
+        dx, dy = (poses.keypoints[j, joint] - poses.keypoints[i, joint]).tolist()
+        if abs(dx) <= (x2 - x1) / 20 and abs(dy) <= (y2 - y1) / 20:
+            k_sim += math.tanh(c_i / 1.0) * math.tanh(c_j / 1.0)
+        h_sim += math.exp(-(dx * dx + dy * dy) / 2.65)
+        close += math.hypot(dx, dy) <= min(0.1 * max(x2 - x1, y2 - y1), 7)
+    scale = 17 / len(poses.skeleton.in_use)
+    return (k_sim + 1.7 * h_sim) * scale, close * scale
+
+
+@pytest.mark.parametrize("skeleton", [COCO, POSETRACK])
+@pytest.mark.parametrize("spread", [0.5, 4.0])
+def test_pose_distances_are_those_of_the_paper(skeleton: Skeleton, spread: float) -> None:
+    poses = people(np.random.default_rng(1), 9, skeleton, spread)
+    similarity, close = parametric_similarity(poses, CONFIG), close_joints(poses, CONFIG)
+    for i in range(9):
+        for j in range(9):
+            by_hand = distance_by_hand(poses, i, j)
+            assert (similarity[i, j], close[i, j]) == pytest.approx(by_hand, rel=1e-4, abs=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(0, 14), spread=st.sampled_from([0.3, 2.0, 6.0, 12.0]))
+def test_suppression_is_the_papers_loop(seed: int, count: int, spread: float) -> None:
+    """The most confident pose is the reference, redundant ones go, and again with those left."""
+    poses = people(np.random.default_rng(seed), count, COCO, spread)
+    left, kept = list(range(count)), []
+    while left:
+        reference = max(left, key=lambda index: float(poses.keypoint_scores[index].mean()))
+        kept.append(reference)
+        distances = {j: distance_by_hand(poses, reference, j) for j in left}
+        left = [j for j in left if j != reference and distances[j][0] <= 22.48 and distances[j][1] < 5]
+    assert parametric_nms(poses, CONFIG).tolist() == kept
+
+
+@pytest.mark.parametrize("nms", ["oks", "parametric"])
+def test_a_person_estimated_twice_is_one_and_neighbours_are_two(nms: str) -> None:
+    rng = np.random.default_rng(0)
+    one = people(rng, 1, POSETRACK)
+    scores = np.full((3, 17), 0.9, np.float32) * np.array([[0.9], [1.0], [0.8]], np.float32)
+    moved = np.array([[2.0, 1.0], [0.0, 0.0], [150.0, 10.0]], np.float32)
+    poses = Poses(
+        one.boxes + np.tile(moved, 2), np.ones(3), one.keypoints + moved[:, None], scores,
+        np.full(3, UNLINKED), POSETRACK,
+    )  # fmt: skip
+    kept = select_people(poses, SelectionConfig(nms=nms))
+    np.testing.assert_array_equal(kept.boxes, poses.boxes[1:])
+
+
+@pytest.mark.parametrize("nms", ["oks", "parametric"])
+def test_nobody_and_people_without_joints_are_no_trouble(nms: str) -> None:
+    config = SelectionConfig(nms=nms, min_pose_score=0)
+    assert len(select_people(Poses.empty(COCO), config)) == 0
+    blank = Poses(
+        np.zeros((2, 4)), np.ones(2), np.zeros((2, 17, 2)), np.zeros((2, 17)), np.full(2, UNLINKED), COCO
+    )
+    assert len(select_people(blank, config)) == 2
+    assert select_joints(blank, SelectionConfig(rescore=True)).scores.tolist() == [0, 0]
+
+
+def test_the_better_pose_stays_whatever_the_order() -> None:
+    poses = people(np.random.default_rng(4), 12, COCO, 0.5)
+    for nms in ("oks", "parametric"):
+        config = SelectionConfig(nms=nms)
+        kept = select_people(poses, config)
+        order = np.random.default_rng(1).permutation(12)
+        assert sorted(select_people(poses[order], config).scores.tolist()) == sorted(kept.scores.tolist())
+
+
+def test_faint_joints_can_be_left_out_of_the_comparison() -> None:
+    """A hidden person's faint joints lie on whoever stands in front; those that are seen lie elsewhere."""
+    front = people(np.random.default_rng(3), 1, COCO, 0.0)
+    keypoints = np.repeat(front.keypoints, 2, axis=0).copy()
+    keypoints[1, 11:] += (60, 5)
+    scores = np.full((2, 17), 0.9, np.float32)
+    scores[1, :11], scores[1, 11:] = 0.19, 0.6
+    poses = Poses(np.repeat(front.boxes, 2, axis=0), np.ones(2), keypoints, scores, np.full(2, UNLINKED), COCO)
+    assert len(select_people(poses, SelectionConfig(max_oks=0.6))) == 1
+    assert len(select_people(poses, SelectionConfig(max_oks=0.6, min_nms_joint_score=0.2))) == 2
+
+
+def test_rescoring_is_box_score_times_the_mean_of_the_joints_that_are_seen() -> None:
+    scores = np.zeros((2, 17), np.float32)
+    scores[0, :4] = 0.9, 0.5, 0.1, 0.4
+    scores[1, :3] = 0.19, 0.1, 0.15
+    poses = Poses(
+        np.array([[0, 0, 9, 9], [50, 0, 59, 9]]),
+        [0.8, 0.9],
+        np.zeros((2, 17, 2)) + [[[0, 0]], [[50, 0]]],
+        scores,
+        np.full(2, UNLINKED),
+        COCO,
+    )
+    reported = select_joints(poses, SelectionConfig(rescore=True))
+    np.testing.assert_allclose(reported.scores, [0.8 * (0.9 + 0.5 + 0.4) / 3, 0], rtol=1e-6)
+    assert (reported.keypoint_scores > 0).sum(axis=1).tolist() == [3, 0]
+    np.testing.assert_array_equal(select_joints(poses, SelectionConfig()).scores, poses.scores)
+    tracked = select_people(poses, SelectionConfig(rescore=True, min_pose_score=0))
+    np.testing.assert_array_equal(tracked.scores, poses.scores)
+
+
+def test_ears_count_neither_in_rescoring_nor_in_the_pose_distance() -> None:
+    scores = np.full((1, 17), 0.5, np.float32)
+    scores[0, [POSETRACK.index("left_ear"), POSETRACK.index("right_ear")]] = 1
+    poses = Poses(np.array([[0, 0, 9, 9]]), [1.0], np.zeros((1, 17, 2)), scores, [UNLINKED], POSETRACK)
+    assert select_joints(poses, SelectionConfig(rescore=True)).scores[0] == pytest.approx(0.5)
+    assert close_joints(poses, CONFIG)[0, 0] == pytest.approx(17)
+
+
+@pytest.mark.parametrize(
+    "name, value", [("score_scale", 0), ("distance_scale_px2", -1.0), ("box_share", float("nan")),
+                    ("min_matches", 0), ("max_match_px", 0.0), ("spatial_weight", -0.1), ("min_similarity", -1)]
+)  # fmt: skip
+def test_parameters_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        ParametricConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_unknown_rules_are_refused() -> None:
+    with pytest.raises(ConfigError, match="nms is 'soft'; choose one of oks, parametric"):
+        SelectionConfig(nms="soft")
+    with pytest.raises(ConfigError, match="min_nms_joint_score must lie between 0 and 1"):
+        SelectionConfig(min_nms_joint_score=1.5)
