@@ -1,8 +1,9 @@
 """SimpleBaseline and HRNet a second time, straight from the papers' tables, with plain functions on plain tensors.
 
-Sources: He et al., CVPR 2016, table 1 and figure 5 (ResNets); Xiao et al., ECCV 2018, section 2 (deconvolution head);
-Sun et al., CVPR 2019, section 3 and figure 1 (HRNet: stem of two 3x3 convolutions with stride 2, a first stage of four
-bottlenecks, then stages with 1, 4 and 3 exchange blocks of four residual units a branch; widths C, 2C, 4C, 8C).
+Sources: He et al., CVPR 2016, table 1 and figure 5 (ResNets); Xiao et al., ECCV 2018, section 2 (transposed
+convolutions and final layer); Sun et al., CVPR 2019, section 3 and figure 1 (HRNet: a stem of two 3x3
+convolutions with stride 2, a first stage of four bottlenecks, then stages with 1, 4 and 3 exchange blocks of four
+residual units a branch; widths C, 2C, 4C, 8C). A ResNet halves the resolution in its 3x3 convolutions.
 
 A ``Tape`` draws each layer's weights when it is first reached, with batch-norm statistics near those of the
 activations, as training leaves them; it collects them under the official code's names and counts multiply-adds.
@@ -30,11 +31,15 @@ _DEVIATION = 0.25
 
 
 class Tape:
-    """Layers by name: the weights drawn so far (official layout), and the multiply-adds spent."""
+    """Layers by name: the weights drawn so far (official layout), and the multiply-adds spent.
+
+    ``output_multiply_adds`` counts as the official code does: a layer's weights times the cells of its output.
+    """
 
     def __init__(self, seed: int) -> None:
         self.weights: dict[str, Tensor] = {}
         self.multiply_adds = 0
+        self.output_multiply_adds = 0
         self._random = torch.Generator().manual_seed(seed)
 
     def draw(self, name: str, *shape: int, scale: float = 1.0, offset: float = 0.0) -> Tensor:
@@ -46,14 +51,19 @@ class Tape:
         inputs = x.shape[1]
         weight = self.draw(f"{name}.weight", outputs, inputs, size, size, scale=(2 / (inputs * size**2)) ** 0.5)
         y = F.conv2d(x, weight, stride=stride, padding=(size - 1) // 2)
-        self.multiply_adds += weight.numel() * y.shape[2] * y.shape[3]
+        self._spend(weight, y, y)
         return y
 
     def deconv(self, x: Tensor, name: str, outputs: int) -> Tensor:
         inputs = x.shape[1]
         weight = self.draw(f"{name}.weight", inputs, outputs, 4, 4, scale=(2 / (inputs * 4)) ** 0.5)
-        self.multiply_adds += weight.numel() * x.shape[2] * x.shape[3]
-        return F.conv_transpose2d(x, weight, stride=2, padding=1)
+        y = F.conv_transpose2d(x, weight, stride=2, padding=1)
+        self._spend(weight, x, y)
+        return y
+
+    def _spend(self, weight: Tensor, met: Tensor, output: Tensor) -> None:
+        self.multiply_adds += weight.numel() * met.shape[2] * met.shape[3]
+        self.output_multiply_adds += weight.numel() * output.shape[2] * output.shape[3]
 
     def norm(self, x: Tensor, name: str, gain: float = 1.0) -> Tensor:
         if f"{name}.weight" not in self.weights:
@@ -88,7 +98,7 @@ class Tape:
         """1x1 convolution with bias."""
         scale = _DEVIATION / (x.shape[1] * float(x.square().mean())) ** 0.5
         weight = self.draw("final_layer.weight", heatmaps, x.shape[1], 1, 1, scale=scale)
-        self.multiply_adds += weight.numel() * x.shape[2] * x.shape[3]
+        self._spend(weight, x, x)
         return F.conv2d(x, weight, self.draw("final_layer.bias", heatmaps, scale=0.1 * _DEVIATION))
 
 
@@ -149,9 +159,11 @@ def _exchange(tape: Tape, levels: list[Tensor], name: str, outputs: int) -> list
     return fused
 
 
-def reference(name: str, images: Tensor, heatmaps: int = 17, seed: int = 0) -> tuple[Tape, Tensor]:
+def reference(
+    name: str, images: Tensor, heatmaps: int = 17, seed: int = 0, tape: Tape | None = None
+) -> tuple[Tape, Tensor]:
     """A tape with a network's weights, and the network's heatmaps of the images."""
-    tape = Tape(seed)
+    tape = tape or Tape(seed)
     with torch.inference_mode():
         if name in RESNET_BLOCKS:
             return tape, simple_baseline(tape, images, RESNET_BLOCKS[name], heatmaps)

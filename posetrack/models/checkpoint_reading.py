@@ -3,7 +3,7 @@
 A PyTorch file is a pickle, which could run any code. ``torch.load(weights_only=True)`` builds tensors and plain
 containers alone. Published checkpoints hold a few objects besides: numpy's numbers and arrays in their notes
 (``meta``), MMEngine's curves (``message_hub``). Their names are allowed, but each stands for an empty object that
-forgets what it is given: neither numpy's nor MMEngine's code is called, and whatever else a file asks for is refused.
+forgets what it is given: no code of numpy or MMEngine is called. Whatever else a file asks for is refused.
 """
 
 from __future__ import annotations
@@ -59,11 +59,8 @@ _DAMAGES = (
 """What reading a damaged pickle can raise: its instructions may apply any of the few builders to anything."""
 
 _KNOWN_BEGINNINGS = (
-    (b"<", "a web page or XML, not a checkpoint: the link led to a page about the file; download the file itself"),
-    (
-        b"version https://git-lfs",
-        "a Git LFS pointer, not the checkpoint: fetch the file itself with `git lfs pull`",
-    ),
+    (b"<", "a web page, not a checkpoint: the link led to a page about the file; download the file itself"),
+    (b"version https://git-lfs", "a Git LFS pointer, not a checkpoint: fetch the file itself with `git lfs pull`"),
 )
 
 
@@ -91,9 +88,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def _beginning(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        raise WeightsError(f"{path} is not a file: give the checkpoint itself.")
     try:
+        if path.exists() and not path.is_file():
+            raise WeightsError(f"{path} is not a file: give the checkpoint itself.")
         with path.open("rb") as file:
             return file.read(64)
     except (OSError, ValueError) as error:
@@ -111,21 +108,24 @@ def _not_a_checkpoint(path: Path, beginning: bytes) -> str:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse an archive that is cut off or has changed, or that unpacks to more than itself, as PyTorch's never do.
+    """Refuse an archive that is cut off or changed (PyTorch compares no checksums), or that would unpack to more.
 
-    PyTorch does not compare checksums when it reads.
+    PyTorch never compresses, so a compressed archive is at best packed anew, at worst made to fill the memory.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(record.file_size for record in archive.infolist()) > path.stat().st_size:
-                raise WeightsError(
-                    f"{path} is compressed, as no checkpoint of PyTorch is: give the original file."
-                )
+                raise WeightsError(f"{path} is compressed, as PyTorch's files never are: give the original file.")
+            names = {name.rpartition("/")[2] for name in archive.namelist()}
             changed = archive.testzip()
     except (*_DAMAGES, zlib.error) as error:
         raise WeightsError(_damaged(path)) from error
     if changed is not None:
         raise WeightsError(_damaged(path))
+    if "constants.pkl" in names:
+        raise WeightsError(f"{path} is a TorchScript program: give the checkpoint with the weights alone.")
+    if "data.pkl" not in names:
+        raise WeightsError(f"{path} is an archive but no checkpoint: unpack it, and give the checkpoint in it.")
 
 
 def _damaged(path: Path) -> str:
@@ -147,12 +147,19 @@ def _refused(path: Path, reason: str) -> str:
     """What a pickle wanted, if it wanted something that is not allowed."""
     for phrase in ("GLOBAL ", "unrecognized function "):
         if phrase in reason:
-            wanted = reason.split(phrase, 1)[1].split(" was not an allowed")[0].split(" whose module")[0]
+            wanted = reason.split(phrase, 1)[1].split("\n")[0].split(" was not an")[0].split(" whose module")[0]
             return (
-                f"{path} is refused: it holds more than weights and asks for `{wanted.splitlines()[0]}`, which could "
-                "run code; take a file from a publisher you trust, or ask them for the state_dict alone."
+                f"{path} is refused: it asks for `{printable(wanted)}`, which weights do not need and "
+                "which could run code; take a file from a publisher you trust that holds the state_dict alone."
             )
+    if "Unsupported operand" in reason:
+        return f"{path} is a pickle, but not as PyTorch saves weights: save the state_dict with `torch.save`."
     return _damaged(path)
+
+
+def printable(name: str) -> str:
+    """A name out of a file that nobody vouches for: without control characters, cut to 100 characters."""
+    return name[:100].encode("unicode_escape").decode()
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -177,9 +184,10 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
     for name, value in dict.items(content):
         plain = type(value) in (Tensor, nn.Parameter) and value.layout == torch.strided and not value.is_quantized
         if not isinstance(name, str) or not plain or value.device.type != "cpu":
+            what = printable(name) if isinstance(name, str) else f"an entry named by a {type(name).__name__}"
             raise WeightsError(
-                f"{path} holds no state_dict: {str(name)[:80]!r} is no plain tensor; give a checkpoint with the "
-                "weights under their layers' names."
+                f"{path} holds no state_dict: {what} is no plain tensor; give a checkpoint with the weights under "
+                "their layers' names."
             )
         tensors[name] = Tensor.detach(value)
     return tensors

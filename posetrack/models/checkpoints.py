@@ -1,6 +1,6 @@
 """Checkpoints of others: the official PyTorch code's and MMPose's weights in our pose networks.
 
-The layers of SimpleBaseline and HRNet have the same names everywhere; what differs is how networks are put together:
+The layers of SimpleBaseline and HRNet have the same names everywhere; the networks are put together differently:
 
 | layout | backbone | head |
 |---|---|---|
@@ -19,7 +19,7 @@ from pathlib import Path
 from torch import Tensor
 
 from posetrack.errors import WeightsError
-from posetrack.models.checkpoint_reading import read_checkpoint
+from posetrack.models.checkpoint_reading import printable, read_checkpoint
 from posetrack.models.hrnet import HRNET_CHANNELS
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import SimpleBaseline
@@ -87,8 +87,8 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleB
     """A pose network with the weights of a published checkpoint, in evaluation mode on the CPU.
 
     The layout is recognised from the names. Every weight must be there, none may be left over, and all shapes must
-    fit; only batch norm's counters (``num_batches_tracked``) may be missing, as they are in files of older PyTorch.
-    Weights become float32. What the network wants to be fed with is the architecture's ``convention``.
+    fit; only batch norm's counters (``num_batches_tracked``) may be missing, as in files of older PyTorch. Weights
+    become float32. What the network wants to be fed with is the architecture's ``convention``.
 
     Args:
         path: A PyTorch file (.pth, .pt) or safetensors. No code in it is run: ``checkpoint_reading`` says how.
@@ -115,7 +115,9 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleB
         raise WeightsError(f"{path} does not fit {architecture.backbone}: {differences}; {remedy}.")
     for name, value in weights.items():
         if not value.float().isfinite().all():
-            raise WeightsError(f"{path} is damaged: {layout.theirs(name)} holds values that are not finite.")
+            raise WeightsError(
+                f"{path} is damaged: {printable(layout.theirs(name))} holds values that are not finite."
+            )
     network.load_state_dict(weights)
     return network.eval()
 
@@ -150,7 +152,7 @@ def _described(value: Tensor) -> str:
 
 def _some(names: list[str]) -> str:
     rest = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(map(printable, names[:_LISTED])) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: PoseArchitecture) -> str:
@@ -172,7 +174,7 @@ def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], archi
     heatmaps = [_length(tensors[_FINAL]) for tensors in (weights, expected)]
     if heatmaps[0] != heatmaps[1]:
         return (
-            f"it has {heatmaps[0]} heatmaps and the architecture {heatmaps[1]}: choose the skeleton, and all_slots, "
+            f"it has {heatmaps[0]} heatmaps and the architecture {heatmaps[1]}: choose the skeleton and all_slots "
             "that it was trained for"
         )
     return "give a checkpoint of exactly this network"

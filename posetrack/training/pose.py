@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from posetrack.errors import DataFormatError
-from posetrack.models.backbone import load_person_backbone
+from posetrack.errors import ConfigError, DataFormatError
+from posetrack.models.backbone import PersonShuffleNet, load_person_backbone
 from posetrack.models.pose import HeatmapPoseEstimator
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
 from posetrack.models.simple_baseline import SimpleBaseline
@@ -48,9 +48,9 @@ class PoseTraining:
     Attributes:
         train: Data to learn from.
         validation: Data to validate on: people with given boxes.
-        backbone: Weights of the person-pretrained backbone; None starts from ``initial`` or from nothing.
+        backbone: Weights of the person-pretrained lite backbone; None starts from ``initial`` or from nothing.
         initial: A pose network to go on from.
-        architecture: The network.
+        architecture: The network, of any backbone. Its convention is ``own``: crops are RGB in [0, 1].
         augmentation: How crops are varied.
         batch_size: Crops per step.
         sigma: Of the Gaussian targets in heatmap cells.
@@ -72,6 +72,12 @@ class PoseTraining:
     min_joints: int = 4
     workers: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.architecture.convention != "own":
+            raise ConfigError(
+                f"architecture.convention is {self.architecture.convention!r}; training knows 'own'."
+            )
 
 
 def joints_mse_loss(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -108,8 +114,17 @@ class PoseTask:
     def _initial_network(self) -> SimpleBaseline:
         network = self._config.architecture.build()
         if self._config.initial is not None:
-            network.load_state_dict(load_pose_network(self._config.initial)[0].state_dict())
+            initial, path = load_pose_network(self._config.initial)[0], self._config.initial
+            try:
+                network.load_state_dict(initial.state_dict())
+            except RuntimeError as error:
+                raise ConfigError(f"{path} is a network of another architecture than the one to train.") from error
         elif self._config.backbone is not None:
+            if not isinstance(network.backbone, PersonShuffleNet):
+                name = self._config.architecture.backbone
+                raise ConfigError(
+                    f"backbone weights are of shufflenet_v2_x1_0, not of {name}: leave `backbone` out."
+                )
             network.backbone = load_person_backbone(self._config.backbone)
         return network.to(memory_format=torch.channels_last)
 

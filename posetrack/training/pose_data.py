@@ -173,7 +173,7 @@ class PoseDataset(Dataset[Sample]):
             joints = np.stack([width - 1 - joints[:, 0], joints[:, 1]], axis=-1)[skeleton.flip_permutation]
             weights = weights[skeleton.flip_permutation]
         crop = _varied(np.ascontiguousarray(crop), self._augmentation, rng)
-        used = skeleton.in_use
+        used = self._architecture.heatmap_slots
         cells = input_to_heatmap(joints[used], HEATMAP_STRIDE)
         grid = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
         inside = ((cells > -0.5) & (cells < np.array(grid) - 0.5)).all(axis=-1)
