@@ -203,7 +203,10 @@ class _Wire:
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
-        """Hangs up after that many seconds; what is going on then fails with ``TimeoutError``."""
+        """Hangs up after that many seconds; what is going on then fails with ``TimeoutError``.
+
+        Even if it seems to end well: http.client takes an end amid the headers for the end of the headers.
+        """
         timer = threading.Timer(seconds, self._hang_up)
         timer.daemon = True
         timer.start()
@@ -215,6 +218,8 @@ class _Wire:
             raise
         finally:
             timer.cancel()
+        if self._hung_up:
+            raise TimeoutError
 
     def _hang_up(self) -> None:
         self._hung_up = True

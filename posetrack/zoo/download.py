@@ -71,6 +71,8 @@ def download(
             with write_errors(target):
                 os.replace(part, target)
         except RefusedError as refused:
+            if part.stat().st_size == 0:
+                part.unlink()
             raise store.missing(entry, f"{refused}") from refused
         store.remember(entry, sha256)
         return target
@@ -166,10 +168,13 @@ class _Download:
         return _LARGEST_UNKNOWN_BYTES if self._entry.size_mib is None or published is None else 2 * published
 
     def _least_bytes(self) -> int:
-        """Less than this is not all of it, where the server does not say how much that is."""
+        """Less than this is not all of it, where the server does not say how much that is.
+
+        An answer that breaks off amid its headers looks like an empty one of unknown length.
+        """
         if self._entry.size_bytes is not None:
             return self._entry.size_bytes
-        return 0 if self._entry.size_mib is None else int((self._entry.size_mib - _ROUNDED_MIB) * 2**20)
+        return 1 if self._entry.size_mib is None else int((self._entry.size_mib - _ROUNDED_MIB) * 2**20)
 
     def _clear(self) -> None:
         """Begin again."""
@@ -224,7 +229,8 @@ class _Download:
             self._receive(answer)
         least = self._least_bytes() if self._total is None else self._total
         if self._done < least:
-            raise TransferError(f"the connection broke off after {self._done:,} of {least:,} bytes")
+            of_all = "" if self._total is None else f" of {self._total:,}"
+            raise TransferError(f"the connection broke off after {self._done:,}{of_all} bytes")
 
     def _receive(self, answer: Answer) -> None:
         most = self._most_bytes() if self._total is None else self._total
