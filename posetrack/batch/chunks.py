@@ -59,14 +59,14 @@ class Chunk:
         reading: Which part of the clip to read.
         first: Index of its first frame.
         frames: How many frames it has.
-        shared: How many of them, its first, the chunk before has too.
+        own_from: Index from which on the chunk before has them no more; its own first for the first chunk.
     """
 
     number: int
     reading: ReadOptions
     first: int
     frames: int
-    shared: int
+    own_from: int
 
 
 def plan(path: Path, reading: ReadOptions, config: ChunkConfig) -> list[Chunk]:
@@ -150,18 +150,16 @@ def _seams(
 
     A frame belongs to two chunks at most, and something is left behind the last seam.
     """
-    if len(wanted) == 0:
+    key_frames = np.flatnonzero(keys)
+    if len(wanted) == 0 or len(key_frames) == 0:
         return []
     start_s, length_s = times_s[wanted[0]], times_s[wanted[-1]] - times_s[wanted[0]]
     count = round(length_s / config.chunk_s)
-    key_frames = np.flatnonzero(keys)
     seams: list[tuple[int, int]] = []
     for number in range(1, count):
         target_s = start_s + number * length_s / count
-        before = np.searchsorted(times_s[key_frames], target_s, side="right")
-        if before == 0:
-            continue
-        place = int(np.searchsorted(wanted, key_frames[before - 1]))
+        nearest = key_frames[np.abs(times_s[key_frames] - target_s).argmin()]
+        place = int(np.searchsorted(wanted, nearest))
         place = -(-place // config.detect_every) * config.detect_every
         if place >= len(wanted) or place <= (seams[-1][1] if seams else 0):
             continue
@@ -186,10 +184,9 @@ def _chunks(
             end_s=reading.end_s if last else _just_before(times_s, wanted[end]),
             max_frames=reading.max_frames and end - start,
         )
-        shared = seams[number - 1][1] - start if number else 0
-        chunks.append(
-            Chunk(number=number, reading=part, first=int(wanted[start]), frames=end - start, shared=shared)
-        )
+        own = seams[number - 1][1] if number else start
+        first, own_from = int(wanted[start]), int(wanted[own])
+        chunks.append(Chunk(number=number, reading=part, first=first, frames=end - start, own_from=own_from))
     return chunks
 
 

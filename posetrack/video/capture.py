@@ -158,11 +158,15 @@ class FileReader(CaptureReader):
         for margin_s in _JUMP_MARGINS_S:
             aim_s = time_s - margin_s
             if aim_s > 0 and self._seek(aim_s) and first_s < self._told_time() <= time_s:
-                self.index = frames_between(self._path, first_s, self._told_time()) - 1
+                self.index = self._frames_before(first_s, self._told_time()) - 1
                 return
         self.close()  # where seeking leads astray it does not lead back either: begin anew, and go by reading
         self._capture = self._open()
         self._waiting = self._grab()
+
+    def _frames_before(self, first_s: float, time_s: float) -> int:
+        """Number of frames from the first one, at ``first_s``, to the one at ``time_s``, which does not count."""
+        return frames_between(self._path, first_s, time_s)
 
     def _seek(self, time_s: float) -> bool:
         """Whether a frame is waiting at about that time."""

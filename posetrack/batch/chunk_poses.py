@@ -1,0 +1,125 @@
+"""What a chunk's tracking gives: the poses of its frames, kept in a file until the clip is put together."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.errors import DataFormatError
+from posetrack.formats.pending import PendingFile, output_errors
+from posetrack.skeletons import SKELETONS, Skeleton
+from posetrack.types import Frame, IntArray, Poses
+
+_ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChunkPoses:
+    """F frames of a clip and their people, M in all.
+
+    Attributes:
+        indices: int64 [F], ascending.
+        times_s: float64 [F].
+        starts: int64 [F + 1]: the people of frame f are ``starts[f]`` to ``starts[f + 1]``.
+        people: Of all frames, in order; ids are the chunk's own.
+    """
+
+    indices: IntArray
+    times_s: NDArray[np.float64]
+    starts: IntArray
+    people: Poses
+
+    @classmethod
+    def collect(cls, results: Iterable[tuple[Frame, Poses]], skeleton: Skeleton) -> ChunkPoses:
+        """Of everything that a tracker gives."""
+        indices: list[int] = []
+        times_s: list[float] = []
+        poses = [Poses.empty(skeleton)]
+        for frame, people in results:
+            indices.append(frame.index)
+            times_s.append(frame.time_s)
+            poses.append(people)
+        columns = {name: np.concatenate([getattr(part, name) for part in poses]) for name in _ARRAYS}
+        starts = np.cumsum([len(part) for part in poses], dtype=np.int64)
+        return cls(
+            np.array(indices, np.int64), np.array(times_s, np.float64), starts, Poses(**columns, skeleton=skeleton)
+        )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def poses(self, place: int) -> Poses:
+        """The people of the frame at that place, 0 to F - 1."""
+        return self.people[slice(int(self.starts[place]), int(self.starts[place + 1]))]
+
+    def part(self, places: slice) -> ChunkPoses:
+        """Some frames in a row."""
+        first, behind, _ = places.indices(len(self))
+        behind = max(first, behind)
+        starts = self.starts[first : behind + 1]
+        people = self.people[slice(int(starts[0]), int(starts[-1]))]
+        return ChunkPoses(self.indices[first:behind], self.times_s[first:behind], starts - starts[0], people)
+
+    def __iter__(self) -> Iterator[tuple[int, float, Poses]]:
+        """Index, time and people of each frame."""
+        for place, (index, time_s) in enumerate(zip(self.indices.tolist(), self.times_s.tolist(), strict=True)):
+            yield index, time_s, self.poses(place)
+
+    def save(self, path: Path) -> None:
+        """Write a file (NumPy's npz), complete or not at all.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        columns: dict[str, Any] = {name: getattr(self.people, name) for name in _ARRAYS}
+        with output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        file = PendingFile(path)
+        try:
+            with output_errors(path):
+                np.savez(
+                    file.stream, indices=self.indices, times_s=self.times_s, starts=self.starts,
+                    skeleton=np.array(self.people.skeleton.name), **columns,
+                )  # fmt: skip
+            file.commit()
+        except BaseException:
+            file.discard()
+            raise
+
+    @classmethod
+    def load(cls, path: Path) -> ChunkPoses:
+        """Read a file again.
+
+        Raises:
+            DataFormatError: it is not there, damaged, or another kind of file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                people = Poses(
+                    **{name: arrays[name] for name in _ARRAYS}, skeleton=SKELETONS[str(arrays["skeleton"])]
+                )
+                found = cls(arrays["indices"], arrays["times_s"], arrays["starts"], people)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataFormatError(f"{path} holds no poses of a chunk ({error}): remove it.") from error
+        counts = (len(found.indices), len(found.starts) - 1, len(found.times_s))
+        if len(set(counts)) != 1 or found.starts[-1] != len(people):
+            raise DataFormatError(f"{path} holds no poses of a chunk (its lists do not agree): remove it.")
+        return found
+
+
+def is_saved(path: Path) -> bool:
+    """Whether an earlier run has left the chunk's poses there, whole."""
+    if not os.path.exists(path):
+        return False
+    try:
+        ChunkPoses.load(path)
+    except DataFormatError:
+        return False
+    return True

@@ -1,0 +1,89 @@
+"""Every frame of a video file and where decoding may begin, listed without decoding anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.types import BoolArray
+from posetrack.video.ffmpeg import ffmpeg_program, file_url
+
+_LIST = ["-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-f", "framecrc", "-"]
+"""As in ``probe``: asking for sound as well makes FFmpeg count time from the file's start in every format."""
+
+_PACKET = re.compile(r"0, *(-?\d+), *(-?\d+|NOPTS),.*?(?:, F=0x([0-9A-Fa-f]+))?(?:, S=.*)?$")
+"""``stream, dts, pts, duration, size, checksum``, and the flags where they are not those of a plain key frame."""
+
+_KEY, _CORRUPT, _DISCARD = 1, 2, 4
+_NO_TIME = -(2**63)
+_HALF_TICK_S = 5e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameList:
+    """The F frames of a video in the order in which they are shown.
+
+    Attributes:
+        times_s: float64 [F], presentation times in seconds from the file's start, ascending.
+        keys: bool [F]: decoding may begin with the frame.
+        faultless: FFmpeg has found nothing wrong with the container.
+    """
+
+    times_s: NDArray[np.float64]
+    keys: BoolArray
+    faultless: bool
+
+
+def list_frames(path: str | Path) -> FrameList:
+    """Read a video's list of packets: the whole file is read, at the speed of the disk, and nothing decoded.
+
+    Times are those that ``open_source`` gives the frames, as far as the container tells them. A file that FFmpeg
+    cannot read has no frames, and is not faultless.
+    """
+    command = [ffmpeg_program(), "-nostdin", "-v", "error", "-i", file_url(path), *_LIST]
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints,
+            encoding="utf-8", errors="replace", start_new_session=True,
+        )  # fmt: skip
+        with process:
+            assert process.stdout is not None
+            try:
+                tick_s, decoded, shown, flags = _packets(process.stdout)
+            except BaseException:
+                process.kill()
+                raise
+        faultless = (
+            process.returncode == 0 and os.fstat(complaints.fileno()).st_size == 0 and not (flags & _CORRUPT).any()
+        )
+    unknown = shown == _NO_TIME
+    if unknown.any():  # as in AVI and MPEG: times are even, and shown is what was decoded after a delay
+        shown = decoded + (0 if unknown[0] else shown[0] - decoded[0])
+    times_s = shown * tick_s
+    wanted = (times_s > -_HALF_TICK_S) & (flags & _DISCARD == 0)
+    order = np.argsort(times_s[wanted], kind="stable")
+    return FrameList(times_s[wanted][order], (flags & _KEY > 0)[wanted][order], bool(faultless))
+
+
+def _packets(lines: Iterable[str]) -> tuple[float, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Seconds in a tick; decoding times, presentation times (ticks) and flags of the video's packets."""
+    tick_s = 0.0
+    decoded, shown, flags = array("q"), array("q"), array("q")
+    for line in lines:
+        if line.startswith("#tb 0: "):
+            numerator, denominator = line.removeprefix("#tb 0: ").split("/")
+            tick_s = int(numerator) / int(denominator)
+        elif packet := _PACKET.match(line):
+            decoded.append(int(packet[1]))
+            shown.append(_NO_TIME if packet[2] == "NOPTS" else int(packet[2]))
+            flags.append(_KEY if packet[3] is None else int(packet[3], 16))
+    return tick_s, *(np.array(column, np.int64) for column in (decoded, shown, flags))  # type: ignore[return-value]

@@ -1,0 +1,77 @@
+"""Rendered clips whose frames bear their number, and perfect networks that read it: they work on any frame, in any
+process, and know the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from posetrack.pose_tracker import PoseTracker
+from posetrack.presets import Preset
+from posetrack.skeletons import POSETRACK
+from posetrack.synthetic import SCENES, Truth, render, trace
+from posetrack.types import UNLINKED, Boxes, Image, Poses
+from tests.video_clips import write_clip
+
+SIZE = (320, 180)
+SEED = 4
+BITS = 8
+BLOCK = 8
+
+
+def numbered(image: Image, index: int) -> Image:
+    """The picture with its number in black and white blocks along the lower edge."""
+    bits = np.array([index >> bit & 1 for bit in range(BITS)], np.uint8) * 255
+    marked = image.copy()
+    marked[-BLOCK:, : BITS * BLOCK] = np.repeat(bits, BLOCK)[None, :, None]
+    return marked
+
+
+def number_of(image: Image) -> int:
+    middle = image[-BLOCK // 2, BLOCK // 2 : BITS * BLOCK : BLOCK].mean(axis=1) > 127
+    return int((middle * 2 ** np.arange(BITS)).sum())
+
+
+def numbered_clip(folder: Path, name: str, *options: str) -> Path:
+    """A scene as a video with a key frame every 12 frames, unless the options say otherwise."""
+    frames = np.stack([numbered(frame.image, frame.index) for frame, _ in render(SCENES[name](SEED, SIZE))])
+    return write_clip(folder / f"{name}.mp4", frames, *(options or ("-g", "12")))
+
+
+@lru_cache(maxsize=2)
+def truths(name: str) -> list[Truth]:
+    return list(trace(SCENES[name](SEED, SIZE)))
+
+
+@dataclass(frozen=True)
+class PerfectNetworks:
+    """Detector and pose network for one scene."""
+
+    name: str
+    skeleton = POSETRACK
+
+    def _truth(self, image: Image) -> Poses:
+        return truths(self.name)[number_of(image)].poses
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        return [Boxes(truth.boxes, truth.scores) for truth in map(self._truth, images)]
+
+    def estimate(self, image: Image, boxes: Boxes) -> Poses:
+        """The joints of the person whose box is nearest."""
+        truth = self._truth(image)
+        if not len(boxes) or not len(truth):
+            return Poses.empty(POSETRACK)
+        person = np.abs(boxes.xyxy[:, None] - truth.boxes[None]).sum(axis=2).argmin(axis=1)
+        return Poses(
+            boxes.xyxy, boxes.scores, truth.keypoints[person], 0.9 * truth.keypoint_scores[person],
+            np.full(len(boxes), UNLINKED), POSETRACK,
+        )  # fmt: skip
+
+
+def perfect_tracker(name: str, preset: Preset | str = "lite") -> PoseTracker:
+    networks = PerfectNetworks(name)
+    return PoseTracker(preset, detector=networks, pose=networks, threads=1)
