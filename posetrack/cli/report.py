@@ -1,0 +1,17 @@
+"""``posetrack report``: the page over the results of a batch, written anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    output: Annotated[Path, typer.Argument(help="Output folder of `posetrack batch`.")],
+) -> None:
+    """Write index.html over the results of a batch: all clips, to be searched and sorted in a browser."""
+    from posetrack.batch.report import write_batch_report
+
+    print(f"Report: {write_batch_report(output)}")
