@@ -25,10 +25,11 @@ from posetrack.errors import PoseTrackError
 from posetrack.models.detector import DetectorConfig, load_detector
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import load_pose_network
-from posetrack.pose_tracker import BUNDLED
+from posetrack.networks import weight_files
 from posetrack.presets import get_preset
 from posetrack.training.pose import measure_pck
 from posetrack.training.pose_data import read_people
+from posetrack.zoo import ModelStore
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -39,6 +40,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Device = Annotated[str, typer.Option(help="Where the network runs.")]
 
 _LITE = get_preset("lite")
+_FILES = weight_files(_LITE, ModelStore())
 
 
 @app.command("pose")
@@ -53,7 +55,7 @@ def pose(
     as_json: AsJson = False,
 ) -> None:
     """PCK@0.2 of a pose network, boxes given."""
-    network, architecture = load_pose_network(weights or BUNDLED / _LITE.pose)
+    network, architecture = load_pose_network(weights or _FILES[_LITE.pose])
     config = _LITE.pose_config if flip_test is None else PoseConfig(flip_test=flip_test)
     estimator = HeatmapPoseEstimator(network, architecture, config, torch.device(device))
     _print(measure_pck(estimator, read_people(annotations, images, estimator.skeleton)), as_json)
@@ -70,7 +72,7 @@ def detector(
 ) -> None:
     """Recall of people and false boxes per image of a detector."""
     config = _LITE.detector_config if threshold is None else DetectorConfig(score_threshold=threshold)
-    measured = load_detector(weights or BUNDLED / _LITE.detector, config, device)
+    measured = load_detector(weights or _FILES[_LITE.detector], config, device)
     _print(measure_detector(annotations, images, measured), as_json)
 
 

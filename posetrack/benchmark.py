@@ -25,12 +25,14 @@ from posetrack.formats.pending import PendingFile, output_errors
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
+from posetrack.networks import weight_files
 from posetrack.presets import PRESETS, Changes, Preset, customised
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.similarity import SIMILARITIES
 from posetrack.video import ReadOptions
 from posetrack.video.images import ImageReader
 from posetrack.video.readers import Source
+from posetrack.zoo import ModelStore
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
@@ -95,6 +97,7 @@ class BenchmarkConfig:
         output: Folder of the predictions, by split and setting.
         overwrite: Track again what is there already.
         preset: Networks and settings that all rows have in common.
+        models_dir: Folder of downloaded weights; None: the user's.
     """
 
     layout: str = "posetrack18"
@@ -104,6 +107,7 @@ class BenchmarkConfig:
     output: Path = Path("benchmark")
     overwrite: bool = False
     preset: Preset = field(default_factory=lambda: PRESETS["lite"])
+    models_dir: Path | None = None
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -259,15 +263,13 @@ def _described(image: dict[str, Any]) -> dict[str, Any]:
 
 def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Preset) -> Path:
     """The folder of a setting's predictions, named after all they depend on, which a file beside it tells."""
-    from posetrack.pose_tracker import BUNDLED
-
-    networks = {name: BUNDLED / name for name in (preset.detector, preset.pose)}
+    networks = weight_files(preset, ModelStore(config.models_dir))
     made_with = orjson.dumps(
         {
             "version": __version__,
             "root": str(root.resolve()),
             "preset": preset,
-            "networks": {n: sha256(p.read_bytes()).hexdigest() for n, p in networks.items() if p.is_file()},
+            "networks": {name: sha256(path.read_bytes()).hexdigest() for name, path in networks.items()},
         },
         option=orjson.OPT_INDENT_2,
     )

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
 import torch
 
 from posetrack.errors import ConfigError
-from posetrack.flow import FLOWS
-from posetrack.models.detector import load_detector
 from posetrack.models.devices import available_processors, resolve_device
-from posetrack.models.pose import HeatmapPoseEstimator
-from posetrack.models.pose_weights import load_pose_network
+from posetrack.networks import Networks, Runtime
 from posetrack.pipeline import Pipeline
 from posetrack.presets import Preset, get_preset
 from posetrack.stages import Detector, FlowEstimator, FrameSource, PoseEstimator
@@ -24,9 +20,7 @@ from posetrack.stopwatch import Stopwatch
 from posetrack.tracker import FlowLinker
 from posetrack.types import Frame, Image, Poses
 from posetrack.video import open_source
-
-BUNDLED = Path(str(files("posetrack.models") / "bundled"))
-"""Folder of the networks that the package brings."""
+from posetrack.zoo import ModelStore
 
 
 class PoseTracker:
@@ -35,6 +29,9 @@ class PoseTracker:
     Args:
         preset: Name of a preset, or a preset of one's own (see ``posetrack.presets``).
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        precision: ``auto`` (reduced on GPUs only), ``fp32``, ``fp16`` or ``bf16``.
+        compile: Have ``torch.compile`` make the networks faster, which takes a minute at the beginning.
+        models_dir: Folder of downloaded weights; None: ``POSETRACK_HOME``, or one in the user's data folder.
         detector: Instead of the preset's: anything with ``Detector.detect``.
         pose: Instead of the preset's: anything with ``PoseEstimator.estimate`` and ``skeleton``.
         flow: Instead of the preset's: anything with ``FlowEstimator.estimate``.
@@ -45,7 +42,7 @@ class PoseTracker:
 
     Raises:
         ConfigError: unknown preset, device or setting.
-        WeightsError: a network's file is missing or damaged.
+        WeightsError: a network's file is missing and cannot be downloaded, or is damaged.
     """
 
     def __init__(  # noqa: PLR0913 (the three stages that one may bring, where and how they run)
@@ -53,6 +50,9 @@ class PoseTracker:
         preset: str | Preset = "lite",
         *,
         device: str = "auto",
+        precision: str = "auto",
+        compile: bool = False,
+        models_dir: str | Path | None = None,
         detector: Detector | None = None,
         pose: PoseEstimator | None = None,
         flow: FlowEstimator | None = None,
@@ -67,17 +67,11 @@ class PoseTracker:
         cv2.setRNGSeed(seed)
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
         self.stopwatch = stopwatch or Stopwatch()
-        resolved = resolve_device(device)
-        self._detector = detector or self._load_detector(resolved)
-        self._pose = pose or self._load_pose(resolved)
-        self._flow = flow or _flow(self.preset.flow)
-
-    def _load_detector(self, device: torch.device) -> Detector:
-        return load_detector(BUNDLED / self.preset.detector, self.preset.detector_config, device)
-
-    def _load_pose(self, device: torch.device) -> PoseEstimator:
-        network, architecture = load_pose_network(BUNDLED / self.preset.pose)
-        return HeatmapPoseEstimator(network, architecture, self.preset.pose_config, device)
+        runtime = Runtime(device=resolve_device(device), precision=precision, compile=compile)
+        networks = Networks(self.preset, runtime, ModelStore(None if models_dir is None else Path(models_dir)))
+        self._detector = detector or networks.detector
+        self._pose = pose or networks.pose
+        self._flow = flow or networks.flow
 
     def pipeline(self, fps: Fraction | None = None) -> Pipeline:
         """A new pipeline over the same networks, for one video of that many frames a second."""
@@ -123,9 +117,3 @@ def own_frames(images: Iterable[Image], fps: float = 25.0) -> Iterator[Frame]:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8":
             raise ValueError(f"image {index} is {image.dtype} {image.shape}; give uint8 [H, W, 3] RGB")
         yield Frame(index, index / fps, image)
-
-
-def _flow(name: str) -> FlowEstimator:
-    if name not in FLOWS:
-        raise ConfigError(f"there is no flow {name!r}; choose one of {', '.join(FLOWS)}.")
-    return FLOWS[name]()

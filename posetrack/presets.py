@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal, TypeVar
 
 from posetrack.errors import ConfigError
+from posetrack.flow import FLOWS
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
 from posetrack.tracker import LinkerConfig, SelectionConfig
+from posetrack.zoo import get_entry
 
 Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
+
+WEIGHTS_SUFFIX = ".safetensors"
+"""Ending of the files that ``posetrack train`` writes."""
 
 AUTO_DETECTIONS_PER_S = 5
 """``detect_every = auto`` looks for people this often in a second of footage."""
@@ -29,9 +33,10 @@ class Preset:
     Attributes:
         name: As on the command line.
         summary: What it is good for, in a line.
-        detector: File of the bundled person detector.
-        pose: File of the bundled pose network.
-        flow: Flow estimator, a key of ``posetrack.flow.FLOWS``.
+        detector: Weights of the person detector: a name in the table of weights (``posetrack models list``), or
+            a file that ``posetrack train detector`` wrote.
+        pose: Weights of the pose network, likewise; the detector's own where that brings poses.
+        flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
         detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second.
         pipeline: How the stages are put together (``detect_every`` above overrides its field).
         detector_config: How the detector is used.
@@ -63,8 +68,23 @@ PRESETS = {
         Preset(
             name="lite",
             summary="bundled small networks: offline, fits a laptop without a GPU",
-            detector="detector_lite.safetensors",
-            pose="pose_lite.safetensors",
+            detector="detector_lite",
+            pose="pose_lite",
+            pose_config=PoseConfig(flip_test=True),
+        ),
+        Preset(
+            name="accurate",
+            summary="the best published networks trained on COCO: for a GPU; 0.4 GB to download",
+            detector="fasterrcnn_resnet50_fpn_v2",
+            pose="hrnet_w48_dark_coco_384x288",
+            pose_config=PoseConfig(flip_test=True, codec="dark"),
+        ),
+        Preset(
+            name="posetrack",
+            summary="a pose network trained on PoseTrack18, for its benchmark: for a GPU; 0.4 GB to download",
+            detector="fasterrcnn_resnet50_fpn_v2",
+            pose="hrnet_w48_posetrack18_384x288",
+            pipeline=PipelineConfig(selection=SelectionConfig(min_joint_score=0.4)),
             pose_config=PoseConfig(flip_test=True),
         ),
     )
@@ -73,8 +93,13 @@ PRESETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """Single fields of a preset, for the command line; None leaves the preset's own value."""
+    """Single fields of a preset, for the command line; None leaves the preset's own value.
 
+    With another pose network comes the codec that it was published with, unless one is given.
+    """
+
+    detector: str | None = None
+    pose: str | None = None
     flow: str | None = None
     detect_every: int | Literal["auto"] | None = None
     propagation: bool | None = None
@@ -85,7 +110,9 @@ class Changes:
     min_similarity: float | None = None
     score_threshold: float | None = None
     min_joint_score: float | None = None
+    nms: str | None = None
     max_oks: float | None = None
+    rescore: bool | None = None
     flip_test: bool | None = None
     codec: str | None = None
 
@@ -98,8 +125,14 @@ def get_preset(name: str) -> Preset:
 
 
 def weights_of(preset: Preset) -> tuple[str, ...]:
-    """Names of the weights that a preset needs, as ``posetrack models`` knows them."""
-    return Path(preset.detector).stem, Path(preset.pose).stem
+    """Names of the weights that a preset needs, as ``posetrack models`` knows them; files are not among them."""
+    names = dict.fromkeys((preset.detector, preset.pose, preset.flow))
+    return tuple(name for name in names if not is_file(name) and name not in FLOWS)
+
+
+def is_file(weights: str) -> bool:
+    """Whether a preset's weights are a file, rather than a name in the table of weights."""
+    return weights.endswith(WEIGHTS_SUFFIX)
 
 
 def customised(preset: Preset, changes: Changes) -> Preset:
@@ -109,13 +142,17 @@ def customised(preset: Preset, changes: Changes) -> Preset:
         ConfigError: a value is out of its range.
     """
     pipeline = preset.pipeline
+    if changes.pose is not None and changes.codec is None:
+        changes = replace(changes, codec=_published_codec(changes.pose))
     return replace(
         preset,
+        detector=changes.detector or preset.detector,
+        pose=changes.pose or preset.pose,
         flow=changes.flow or preset.flow,
         detect_every=preset.detect_every if changes.detect_every is None else changes.detect_every,
         pipeline=replace(
             pipeline,
-            selection=_changed(pipeline.selection, changes, "min_joint_score", "max_oks"),
+            selection=_changed(pipeline.selection, changes, "nms", "min_joint_score", "max_oks", "rescore"),
             propagation=None if changes.propagation is False else pipeline.propagation,
         ),
         detector_config=_changed(preset.detector_config, changes, "score_threshold"),
@@ -124,6 +161,12 @@ def customised(preset: Preset, changes: Changes) -> Preset:
             preset.linker, changes, "similarity", "matching", "queue_frames", "max_gap_frames", "min_similarity"
         ),
     )
+
+
+def _published_codec(pose: str) -> str:
+    """The codec that belongs to a pose network's weights."""
+    published = None if is_file(pose) else get_entry(pose).codec
+    return published or PoseConfig().codec
 
 
 def _changed(config: Config, changes: Changes, *names: str) -> Config:

@@ -38,12 +38,16 @@ def benchmark(
     similarity: Annotated[list[str] | None, _rows(help="bbox, pose, flow or multi-flow (default).")] = None,
     matching: Annotated[list[str] | None, _rows(help="greedy (default) or hungarian.")] = None,
     all_rows: Annotated[bool, _rows("--all", help="All combinations: sixteen rows.")] = False,
-    preset: Annotated[str, typer.Option(help="Networks and settings that go together.")] = "lite",
+    preset: Annotated[str, typer.Option(help="Networks and settings: lite, accurate or posetrack.")] = "lite",
+    detector: Annotated[str | None, typer.Option(help="Another detector (see `posetrack run`).")] = None,
+    pose: Annotated[str | None, typer.Option(help="Another pose network (see `posetrack run`).")] = None,
     score_threshold: Annotated[float | None, typer.Option(help="Detected boxes below it are dropped.")] = None,
     min_joint_score: Annotated[
         float | None, typer.Option(help="Joints below it are missing in the predictions.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
+    models_dir: Annotated[Path | None, typer.Option(help="Folder of downloaded weights.")] = None,
     threads: Annotated[int, typer.Option(help="Processor threads of each network; 0: half of them.")] = 0,
 ) -> None:
     """Track a PoseTrack tree's images with each setting, evaluate, and print the paper's table.
@@ -64,16 +68,18 @@ def benchmark(
     settings = [
         Setting(propagation=on, similarity=alike, matching=matched) for on, alike, matched in dict.fromkeys(rows)
     ]
-    changes = Changes(score_threshold=score_threshold, min_joint_score=min_joint_score)
+    changes = Changes(
+        detector=detector, pose=pose, score_threshold=score_threshold, min_joint_score=min_joint_score
+    )
     config = BenchmarkConfig(
         layout=layout, split=split, sequences=tuple(sequences or ()), limit=limit, output=output,
-        overwrite=overwrite, preset=customised(get_preset(preset), changes),
+        overwrite=overwrite, preset=customised(get_preset(preset), changes), models_dir=models_dir,
     )  # fmt: skip
 
     def tracker(chosen: Preset) -> PoseTracker:
         from posetrack.pose_tracker import PoseTracker
 
-        return PoseTracker(chosen, device=device, threads=threads)
+        return PoseTracker(chosen, device=device, precision=precision, models_dir=models_dir, threads=threads)
 
     from rich.console import Console
     from rich.progress import Progress

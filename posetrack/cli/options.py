@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial, wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
@@ -21,6 +22,7 @@ _reading = partial(typer.Option, rich_help_panel="What is read")
 _output = partial(typer.Option, rich_help_panel="What is written")
 _drawing = partial(typer.Option, rich_help_panel="What is drawn")
 _tracking = partial(typer.Option, rich_help_panel="How it is tracked")
+_computing = partial(typer.Option, rich_help_panel="How it is computed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +46,37 @@ class TrackOptions:
     boxes: Annotated[bool, _drawing("--boxes", help="Draw the boxes.")] = False
     trails: Annotated[bool, _drawing("--trails", help="Draw where people have been.")] = False
     blur_faces: Annotated[bool, _drawing("--blur-faces", help="Make faces unrecognisable.")] = False
-    preset: Annotated[str, _tracking(help="Networks and settings that go together.")] = "lite"
-    device: Annotated[str, _tracking(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    preset: Annotated[
+        str, _tracking(help="Networks and settings that go together: lite, accurate or posetrack.")
+    ] = "lite"
+    detector: Annotated[
+        str | None,
+        _tracking(help="Another detector: a name that `posetrack models list` shows, or a file that you trained."),
+    ] = None
+    pose: Annotated[str | None, _tracking(help="Another pose network, likewise.")] = None
     detect_every: Annotated[
         str | None, _tracking(help="Look for people in every n-th frame, or auto (five times a second).")
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Detected boxes below it are dropped.")] = None
     min_joint_score: Annotated[float | None, _tracking(help="Joints below it are missing in the output.")] = None
+    nms: Annotated[
+        str | None, _tracking(help="How one person's second pose is found: oks, or AlphaPose's parametric.")
+    ] = None
     max_oks: Annotated[float | None, _tracking(help="Of two poses more alike than this, one is dropped.")] = None
     flip_test: Annotated[
         bool | None,
         _tracking("--flip-test/--no-flip-test", help="Average with the mirrored image: slower, more accurate."),
     ] = None
-    flow: Annotated[str | None, _tracking(help="dis, lk, farneback or none.")] = None
+    codec: Annotated[
+        str | None, _tracking(help="How heatmaps become joints: argmax, quarter, dark or soft-argmax.")
+    ] = None
+    rescore: Annotated[
+        bool | None,
+        _tracking("--rescore/--no-rescore", help="Report box score x mean joint score, rather than the box's."),
+    ] = None
+    flow: Annotated[
+        str | None, _tracking(help="dis, lk, farneback or none; or a network: raft_small, raft_large.")
+    ] = None
     propagation: Annotated[
         bool | None,
         _tracking(
@@ -70,10 +90,20 @@ class TrackOptions:
         None
     )
     min_similarity: Annotated[float | None, _tracking(help="Poses less alike than this are not linked.")] = None
+    device: Annotated[str, _computing(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    precision: Annotated[
+        str, _computing(help="fp32, fp16 or bf16; auto is fp32 on processors, and less on GPUs.")
+    ] = "auto"
+    compile: Annotated[
+        bool, _computing("--compile", help="Have torch.compile make the networks faster, after a minute's work.")
+    ] = False
+    models_dir: Annotated[
+        Path | None, _computing(help="Folder of downloaded weights; by default $POSETRACK_HOME/models.")
+    ] = None
     threads: Annotated[
-        int, _tracking(help="Processor threads of each network; 0 shares out what processors there are.")
+        int, _computing(help="Processor threads of each network; 0 shares out what processors there are.")
     ] = 0
-    seed: Annotated[int, _tracking(help="Of all random numbers.")] = 0
+    seed: Annotated[int, _computing(help="Of all random numbers.")] = 0
 
     def customised_preset(self) -> Preset:
         """The preset with what the flags change."""
@@ -83,6 +113,19 @@ class TrackOptions:
         given = {name: getattr(self, name) for name in names - {"detect_every"}}
         changes = Changes(detect_every=_interval(self.detect_every), **given)
         return customised(get_preset(self.preset), changes)
+
+    def fetch_weights(self, preset: Preset) -> None:
+        """Download what the preset needs and is not here yet, with a progress bar."""
+        from posetrack.cli.download_progress import DownloadProgress
+        from posetrack.presets import weights_of
+        from posetrack.zoo import ModelStore, download, get_entry
+
+        store = ModelStore(self.models_dir)
+        missing = [entry for entry in map(get_entry, weights_of(preset)) if store.find(entry) is None]
+        if missing:
+            with DownloadProgress() as progress:
+                for entry in missing:
+                    progress.ended(entry, str(download(entry, store, observer=progress)))
 
     def reading(self) -> ReadOptions:
         """Which part of a source is read."""

@@ -44,7 +44,11 @@ def run(
     def tracker() -> PoseTracker:
         from posetrack.pose_tracker import PoseTracker
 
-        return PoseTracker(preset, device=options.device, threads=options.threads, seed=options.seed)
+        options.fetch_weights(preset)
+        return PoseTracker(
+            preset, device=options.device, precision=options.precision, compile=options.compile,
+            models_dir=options.models_dir, threads=options.threads, seed=options.seed,
+        )  # fmt: skip
 
     outputs, reading = options.outputs(overwrite=overwrite, show=show), options.reading()
     with FrameProgress() as progress:

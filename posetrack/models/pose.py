@@ -12,7 +12,7 @@ from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS, InputConvention
 from posetrack.models.crop import box_transforms, extract_crops, to_source
 from posetrack.models.decoding import CODECS
-from posetrack.models.folding import folded
+from posetrack.models.engine import prepared
 from posetrack.models.heatmap import heatmap_to_input, mirrored_back
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
@@ -52,6 +52,11 @@ class HeatmapPoseEstimator:
         architecture: Its input size, padding, convention and skeleton.
         config: How it is used.
         device: Where it runs.
+        precision: A name of ``posetrack.models.devices.PRECISIONS``.
+        compile: Have ``torch.compile`` make it faster.
+
+    Raises:
+        ConfigError: the device does not have the precision.
     """
 
     def __init__(
@@ -60,8 +65,10 @@ class HeatmapPoseEstimator:
         architecture: PoseArchitecture,
         config: PoseConfig | None = None,
         device: str | torch.device = "cpu",
+        precision: str = "auto",
+        compile: bool = False,
     ) -> None:
-        self._network = folded(network).to(device).to(memory_format=torch.channels_last)
+        self._network = prepared(network, device, precision, compile)
         self._architecture = architecture
         self._config = config or PoseConfig()
         self._device = torch.device(device)
@@ -131,7 +138,7 @@ class HeatmapPoseEstimator:
         output: Tensor = self._network(images)
         if len(self._channels) < output.shape[1]:
             output = output[:, self._channels]
-        return output.float().cpu().numpy()
+        return output.cpu().numpy()
 
 
 class _Normalisation:

@@ -1,0 +1,135 @@
+"""The networks of a preset, from files that the package brings, the user has, or their publishers have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from posetrack.errors import ConfigError
+from posetrack.flow import FLOWS
+from posetrack.models.checkpoints import load_checkpoint
+from posetrack.models.detector import load_detector
+from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
+from posetrack.models.pose import HeatmapPoseEstimator
+from posetrack.models.pose_weights import load_pose_network
+from posetrack.models.torchvision_detectors import load_torchvision_detector
+from posetrack.presets import Preset, is_file, weights_of
+from posetrack.stages import Detector, FlowEstimator, PoseEstimator
+from posetrack.zoo import Entry, ModelStore, download, get_entry, read_entries
+
+Fetch = Callable[[Entry, ModelStore], Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Where and how networks run.
+
+    Attributes:
+        device: Of all networks.
+        precision: A name of ``posetrack.models.devices.PRECISIONS``.
+        compile: Have ``torch.compile`` make detector and pose network faster.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = "auto"
+    compile: bool = False
+
+
+def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = download) -> dict[str, Path]:
+    """The files of a preset's networks, under their names; what is not there is fetched.
+
+    Raises:
+        ConfigError: there are no weights of a name.
+        WeightsError: a file is neither there nor can be fetched.
+    """
+    own = {weights: Path(weights) for weights in (preset.detector, preset.pose) if is_file(weights)}
+    return own | {name: store.require(get_entry(name), fetch) for name in weights_of(preset)}
+
+
+class Networks:
+    """Loads the networks of a preset, each once and only if it is asked for.
+
+    Args:
+        preset: Which networks, and how they are used.
+        runtime: Where they run.
+        store: Where their weights lie; what is not there is downloaded.
+
+    Raises (by the properties):
+        ConfigError: there are no weights of that name, or they are for something else.
+        WeightsError: the weights are neither there nor can be downloaded, are damaged, or of another network.
+    """
+
+    def __init__(self, preset: Preset, runtime: Runtime, store: ModelStore) -> None:
+        self._preset = preset
+        self._runtime = runtime
+        self._store = store
+        self._keypoint_rcnns: dict[str, KeypointRCNN] = {}
+
+    @cached_property
+    def detector(self) -> Detector:
+        """Finds people."""
+        name, config, runtime = self._preset.detector, self._preset.detector_config, self._runtime
+        if is_file(name):
+            return load_detector(name, config, runtime.device, runtime.precision, runtime.compile)
+        entry = self._entry(name, "detector", "detector+pose")
+        if entry.task == "detector+pose":
+            return self._keypoint_rcnn(entry)
+        path = self._file(entry)
+        if entry.bundled:
+            return load_detector(path, config, runtime.device, runtime.precision, runtime.compile)
+        return load_torchvision_detector(
+            entry.architecture, path, config, runtime.device, runtime.precision, runtime.compile
+        )
+
+    @cached_property
+    def pose(self) -> PoseEstimator:
+        """Finds their joints. One network that does both is loaded once."""
+        name, runtime = self._preset.pose, self._runtime
+        if is_file(name):
+            network, architecture = load_pose_network(Path(name))
+        else:
+            entry = self._entry(name, "pose", "detector+pose")
+            if entry.task == "detector+pose":
+                return self._keypoint_rcnn(entry)
+            path = self._file(entry)
+            architecture = entry.pose_architecture()
+            network = load_pose_network(path)[0] if entry.bundled else load_checkpoint(path, architecture)
+        return HeatmapPoseEstimator(
+            network, architecture, self._preset.pose_config, runtime.device, runtime.precision, runtime.compile
+        )
+
+    @cached_property
+    def flow(self) -> FlowEstimator:
+        """Tells the motion between frames."""
+        name = self._preset.flow
+        if name in FLOWS:
+            return FLOWS[name]()
+        entry = read_entries().get(name)
+        if entry is None or entry.task != "flow":
+            networks = [entry.name for entry in read_entries().values() if entry.task == "flow"]
+            raise ConfigError(f"there is no flow {name!r}; choose one of {', '.join([*FLOWS, *networks])}.")
+        from posetrack.flow.raft import RaftFlow
+
+        return RaftFlow(entry.architecture, self._file(entry), self._runtime.device)
+
+    def _keypoint_rcnn(self, entry: Entry) -> KeypointRCNN:
+        """Detector and pose network in one."""
+        if entry.name not in self._keypoint_rcnns:
+            runtime, config = self._runtime, self._preset.detector_config
+            self._keypoint_rcnns[entry.name] = load_keypoint_rcnn(
+                entry.architecture, self._file(entry), config, runtime.device, runtime.precision, runtime.compile
+            )
+        return self._keypoint_rcnns[entry.name]
+
+    def _file(self, entry: Entry) -> Path:
+        return self._store.require(entry, download)
+
+    def _entry(self, name: str, *tasks: str) -> Entry:
+        entry = get_entry(name)
+        if entry.task not in tasks:
+            raise ConfigError(f"the weights {name} are for {entry.task}, not for {tasks[0]}.")
+        return entry

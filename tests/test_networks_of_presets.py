@@ -1,0 +1,146 @@
+"""From names to networks: what a preset names is loaded, from where it lies, and nothing else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from posetrack.errors import ConfigError, WeightsError
+from posetrack.models.pose_weights import PoseArchitecture, save_pose_network
+from posetrack.networks import Networks, Runtime, weight_files
+from posetrack.pose_tracker import PoseTracker
+from posetrack.presets import PRESETS, Changes, customised, get_preset, weights_of
+from posetrack.skeletons import COCO, POSETRACK
+from posetrack.stages import PoseEstimator
+from posetrack.types import Boxes
+from posetrack.zoo import ModelStore, get_entry
+
+from .stubs import StubDetector
+
+LITE = get_preset("lite")
+BY_HAND = "official_resnet50_coco_256x192"
+IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+BOXES = Boxes(np.array([[30, 10, 90, 110]], np.float32), np.ones(1, np.float32))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ResNet-50 pose network in the official code's layout, with random weights."""
+    torch.manual_seed(0)
+    network = get_entry(BY_HAND).pose_architecture().build()
+    tensors = {name.removeprefix("backbone."): value for name, value in network.state_dict().items()}
+    path = tmp_path_factory.mktemp("by_hand") / "pose_resnet_50.pth.tar"
+    torch.save(tensors, path)
+    return path
+
+
+def posetrack(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "posetrack", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_every_preset_names_weights_that_fit_their_place(preset) -> None:
+    entries = {name: get_entry(name) for name in weights_of(preset)}
+    assert entries[preset.detector].task in ("detector", "detector+pose")
+    assert entries[preset.pose].task in ("pose", "detector+pose")
+    assert preset.pose_config.codec == entries[preset.pose].codec
+
+
+def test_lite_needs_nothing_but_the_package(tmp_path: Path) -> None:
+    files = weight_files(LITE, ModelStore(tmp_path / "empty"), fetch=None)
+    assert all(path.is_file() for path in files.values())
+    assert not (tmp_path / "empty").exists()
+
+
+def test_what_is_missing_is_named_with_its_remedies(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="fasterrcnn_resnet50_fpn_v2.*https://.*--preset lite"):
+        weight_files(get_preset("accurate"), ModelStore(tmp_path), fetch=None)
+
+
+def test_an_imported_network_of_others_estimates_poses(checkpoint: Path, tmp_path: Path) -> None:
+    assert posetrack("models", "import", BY_HAND, checkpoint, "--models-dir", tmp_path).returncode == 0
+    preset = customised(LITE, Changes(pose=BY_HAND))
+    pose = Networks(preset, Runtime(), ModelStore(tmp_path)).pose
+    assert pose.skeleton is COCO
+    poses = pose.estimate(IMAGE, BOXES)
+    assert poses.keypoints.shape == (1, 17, 2)
+    assert np.isfinite(poses.keypoints).all()
+
+
+def test_it_runs_on_the_command_line_with_its_own_skeleton(checkpoint: Path, tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    import cv2
+
+    for index in range(2):
+        cv2.imwrite(str(frames / f"{index}.png"), IMAGE)
+    options = ["--pose", BY_HAND, "--models-dir", tmp_path / "models", "--no-video", "-o", tmp_path]
+    missing = posetrack("run", frames, *options)
+    assert missing.returncode == 2
+    assert len(missing.stderr.splitlines()) == 1
+    assert "models import" in missing.stderr
+    posetrack("models", "import", BY_HAND, checkpoint, "--models-dir", tmp_path / "models")
+    done = posetrack("run", frames, *options)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "frames.json").is_file()
+
+
+def test_a_network_that_one_has_trained_is_used_by_its_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    architecture = PoseArchitecture(width=64, height=96)
+    save_pose_network(architecture.build(), architecture, tmp_path / "mine.safetensors")
+    preset = customised(LITE, Changes(pose=str(tmp_path / "mine.safetensors")))
+    assert weights_of(preset) == ("detector_lite",)
+    tracker = PoseTracker(preset, detector=StubDetector())
+    poses = [poses for _, poses in tracker.track([IMAGE] * 2)]
+    assert all(one.skeleton is POSETRACK for one in poses)
+    assert set(weight_files(preset, ModelStore(tmp_path))) == {str(tmp_path / "mine.safetensors"), "detector_lite"}
+
+
+def test_another_pose_network_brings_the_codec_it_was_published_with() -> None:
+    assert customised(LITE, Changes(pose="hrnet_w32_dark_coco_256x192")).pose_config.codec == "dark"
+    assert (
+        customised(LITE, Changes(pose="hrnet_w32_dark_coco_256x192", codec="argmax")).pose_config.codec == "argmax"
+    )
+    assert (
+        customised(get_preset("accurate"), Changes(pose="hrnet_w32_coco_256x192")).pose_config.codec == "quarter"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (Changes(detector="pose_lite"), "pose_lite are for pose, not for detector"),
+        (Changes(pose="raft_small"), "raft_small are for flow, not for pose"),
+        (Changes(detector="detector_light"), "did you mean detector_lite"),
+        (Changes(flow="optical"), "there is no flow 'optical'; choose one of dis, lk"),
+        (Changes(flow="pose_lite"), "there is no flow 'pose_lite'"),
+    ],
+)
+def test_weights_for_something_else_are_refused(changes: Changes, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        PoseTracker(customised(LITE, changes))
+
+
+def test_only_what_is_not_brought_is_loaded(tmp_path: Path) -> None:
+    """One's own stages take the place of weights that are not here."""
+
+    class Pose:
+        skeleton = POSETRACK
+        estimate = None
+
+    pose: PoseEstimator = Pose()  # type: ignore[assignment]
+    PoseTracker(get_preset("accurate"), detector=StubDetector(), pose=pose, models_dir=tmp_path)
+
+
+def test_reduced_precision_is_asked_for_or_not_used() -> None:
+    scores = {
+        precision: Networks(LITE, Runtime(precision=precision), ModelStore()).pose.estimate(IMAGE, BOXES)
+        for precision in ("fp32", "auto", "bf16")
+    }
+    np.testing.assert_array_equal(scores["auto"].keypoint_scores, scores["fp32"].keypoint_scores)
+    assert not np.array_equal(scores["bf16"].keypoint_scores, scores["fp32"].keypoint_scores)
