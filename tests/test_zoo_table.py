@@ -1,0 +1,295 @@
+"""The table of published weights against its sources: torchvision's enums, MMPose's tables, the bundled files."""
+
+import hashlib
+import importlib
+import re
+from dataclasses import fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import torch
+
+from posetrack.errors import ConfigError
+from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.decoding import CODECS
+from posetrack.models.detector_weights import read_detector
+from posetrack.models.pose_weights import load_pose_network
+from posetrack.presets import get_preset, weights_of
+from posetrack.skeletons import SKELETONS
+from posetrack.zoo import ENTRIES_FILE, Entry, ModelStore, get_entry, read_entries
+
+ENTRIES = list(read_entries().values())
+POSE = [entry for entry in ENTRIES if entry.task == "pose"]
+TORCHVISION = [entry for entry in ENTRIES if entry.publisher == "torchvision"]
+MMPOSE = [entry for entry in ENTRIES if entry.publisher == "MMPose"]
+METRICS = {
+    "box AP": "box_map", "keypoint AP": "kp_map", "end-point error": "epe",
+    "end-point error per image": "per_image_epe", "outliers (Fl-all)": "fl_all",
+}  # fmt: skip
+
+BOXES = ("ground-truth", "boxes of MMDetection's", "boxes of a detector with person AP 56.4")
+
+
+def named(entries: list[Entry]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("entry", entries, ids=lambda entry: entry.name)
+
+
+def test_all_the_promised_weights_are_there():
+    tasks = [entry.task for entry in ENTRIES]
+    assert {task: tasks.count(task) for task in tasks} == {
+        "detector": 5,
+        "pose": 32,
+        "detector+pose": 2,
+        "flow": 2,
+    }
+    names = set(read_entries())
+    for backbone in ("simple_baseline_resnet50", "simple_baseline_resnet101", "simple_baseline_resnet152",
+                     "hrnet_w32", "hrnet_w48"):  # fmt: skip
+        for size in ("256x192", "384x288"):
+            assert {f"{backbone}_coco_{size}", f"{backbone}_dark_coco_{size}"} <= names
+    posetrack = {name for name in names if "posetrack18" in name}
+    assert posetrack == {
+        "simple_baseline_resnet50_posetrack18_256x192", "hrnet_w32_posetrack18_256x192",
+        "hrnet_w32_posetrack18_384x288", "hrnet_w48_posetrack18_256x192", "hrnet_w48_posetrack18_384x288",
+    }  # fmt: skip
+
+
+@named(ENTRIES)
+def test_every_entry_tells_all_that_is_asked_of_it(entry):
+    assert entry.accuracy and entry.licence and entry.trained_on and entry.page
+    assert all(figure.source and figure.conditions for figure in entry.accuracy)
+    assert (entry.width and entry.height) or (entry.short_side and entry.long_side) or entry.multiple_of
+    assert entry.bundled + entry.by_hand + (entry.url is not None) == 1
+    assert entry.by_hand == (entry.publisher == "Microsoft")
+    assert entry.by_hand == (entry.expected_digits is None)
+
+
+@named([entry for entry in ENTRIES if entry.url])
+def test_the_prefix_is_the_one_in_the_name_of_the_publishers_file(entry):
+    file = urlsplit(entry.url).path.rsplit("/", 1)[1]
+    assert entry.file == file
+    assert re.search(rf"-{entry.sha256_prefix}(_20\d{{6}})?\.pth$", file)
+    assert urlsplit(entry.url).scheme == "https"
+
+
+@named(TORCHVISION)
+def test_torchvisions_entries_are_what_its_enums_say(entry):
+    module, enum, member = entry.accuracy[0].source.rsplit(".", 2)
+    weights = getattr(importlib.import_module(module), enum)[member]
+    assert entry.url == weights.url
+    assert entry.parameters == weights.meta["num_params"]
+    assert entry.size_mib == weights.meta["_file_size"]
+    published = {
+        (dataset.replace("-", " ", 1) if dataset.startswith("COCO") else dataset, metric): value
+        for dataset, figures in weights.meta["_metrics"].items()
+        for metric, value in figures.items()
+    }
+    assert {(figure.dataset, METRICS[figure.metric]): figure.value for figure in entry.accuracy} == published
+    assert list(entry.joints) == weights.meta.get("keypoint_names", [])
+    if entry.task == "flow":
+        image = torch.rand(3, 8, 8)
+        ours = (image - torch.tensor(entry.mean)[:, None, None]) / torch.tensor(entry.std)[:, None, None]
+        assert torch.allclose(weights.transforms()(image, image)[0], ours)
+        assert entry.shortest_side == weights.meta["min_size"][0]
+
+
+@named([entry for entry in TORCHVISION if entry.task != "flow"])
+def test_torchvisions_detectors_prepare_images_as_the_table_says(entry):
+    build = getattr(importlib.import_module("torchvision.models.detection"), entry.architecture)
+    with torch.device("meta"):
+        transform = build(weights=None, weights_backbone=None).transform
+    assert (transform.min_size[-1], transform.max_size) == (entry.short_side, entry.long_side)
+    assert (tuple(transform.image_mean), tuple(transform.image_std)) == (entry.mean, entry.std)
+
+
+def test_mmposes_entries_are_the_rows_of_its_tables(shared):
+    rows = []
+    for line in (shared / "zoo.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and cells[-1].startswith("https://"):
+            rows.append(cells)
+    assert len(rows) == 30
+    expected = set()
+    for data, network, size, accuracy, condition, config, url in rows:
+        if "coco-aic" in config or (network, size) == ("pose_resnet_101", "384x288"):
+            continue
+        percent = float(accuracy) * (1 if data == "posetrack18" else 100)
+        boxes = BOXES[2 if data == "coco" else int("MMDetection" in condition)]
+        expected.add((data, network.replace("_", ""), size, round(percent, 1), boxes, url))
+    found = set()
+    for entry in MMPOSE:
+        data = "posetrack18" if entry.skeleton == "posetrack" else "coco"
+        network = f"pose{entry.architecture}{'dark' * (entry.codec == 'dark')}".replace("_", "")
+        for figure in entry.accuracy:
+            boxes = next(start for start in BOXES if figure.conditions.startswith(start))
+            found.add((data, network, f"{entry.height}x{entry.width}", figure.value, boxes, entry.url))
+    extra = {row for row in found if "res101_coco_384x288-8c71bdc9" in row[-1]}
+    assert len(extra) == 1
+    assert found - extra == expected
+
+
+def test_no_256x192_file_is_offered_as_384x288():
+    entry = get_entry("simple_baseline_resnet101_coco_384x288")
+    assert "256x192" not in entry.url and "065d3625" not in entry.url
+    assert "links the 256x192 file" in entry.notes
+    for other in MMPOSE:
+        assert f"{other.height}x{other.width}" in other.url
+
+
+@named(POSE)
+def test_pose_networks_can_be_built_and_have_that_many_parameters(entry):
+    architecture = entry.pose_architecture()
+    with torch.device("meta"):
+        network = architecture.build()
+    assert sum(tensor.numel() for tensor in network.parameters()) == entry.parameters
+    assert [architecture.joints.joints[slot] for slot in architecture.heatmap_slots] == list(entry.joints)
+    assert entry.codec in CODECS
+
+
+@named(POSE)
+def test_colours_are_those_of_the_convention(entry):
+    convention = CONVENTIONS[entry.convention]
+    assert (entry.colour_order, entry.mean, entry.std) == (
+        convention.colour_order, convention.mean, convention.std,
+    )  # fmt: skip
+
+
+@named([entry for entry in ENTRIES if entry.joints])
+def test_joint_orders_are_the_skeletons(entry):
+    skeleton = SKELETONS[entry.skeleton]
+    slots = range(len(skeleton)) if entry.all_slots else skeleton.in_use
+    assert entry.joints == tuple(skeleton.joints[slot] for slot in slots)
+
+
+@named([entry for entry in ENTRIES if entry.bundled])
+def test_bundled_files_are_as_the_table_says(entry):
+    path = ModelStore().require(entry)
+    content = path.read_bytes()
+    now = (hashlib.sha256(content).hexdigest(), len(content))
+    assert (entry.sha256, entry.size_bytes) == now, f"{path.name} is another: put {now} into {ENTRIES_FILE}"
+    card = (Path(__file__).parents[1] / entry.page).read_text()
+    for figure in entry.accuracy:
+        assert f"{figure.value:g}" in card
+
+
+def test_bundled_networks_are_what_their_files_say():
+    _, architecture = load_pose_network(ModelStore().require(get_entry("pose_lite")))
+    assert architecture == get_entry("pose_lite").pose_architecture()
+    _, detector = read_detector(ModelStore().require(get_entry("detector_lite")))
+    entry = get_entry("detector_lite")
+    assert (detector.short_side, detector.long_side) == (entry.short_side, entry.long_side)
+
+
+def test_the_lite_preset_needs_the_bundled_networks():
+    names = weights_of(get_preset("lite"))
+    assert names == ("detector_lite", "pose_lite")
+    assert all(get_entry(name).bundled for name in names)
+
+
+def test_detectors_are_no_pose_architectures():
+    with pytest.raises(ConfigError, match="no pose network"):
+        get_entry("fasterrcnn_resnet50_fpn").pose_architecture()
+
+
+def test_a_misspelt_name_gets_those_alike():
+    with pytest.raises(ConfigError, match="did you mean .*hrnet_w32_coco_256x192"):
+        get_entry("hrnet_w32_coco_256x129")
+    with pytest.raises(ConfigError, match="`posetrack models list`"):
+        get_entry("???")
+
+
+GOOD = """
+[joint_orders]
+two = ["nose", "head_top"]
+[[weights]]
+name = "a"
+task = "pose"
+purpose = "p"
+publisher = "p"
+architecture = "resnet50"
+skeleton = "coco"
+joint_order = "two"
+width = 192
+height = 256
+padding = 1.25
+codec = "dark"
+sigma_cells = 2
+convention = "mmpose"
+colour_order = "rgb"
+mean = [0, 0.5, 0.5]
+std = [1, 1, 1]
+url = "https://host/a-01234567.pth"
+page = "https://host/"
+file = "a-01234567.pth"
+sha256_prefix = "01234567"
+licence = "l"
+trained_on = "t"
+[[weights.accuracy]]
+dataset = "d"
+metric = "m"
+value = 1
+unit = "percent"
+conditions = "c"
+source = "s"
+"""
+
+
+def read(tmp_path: Path, text: str) -> Entry:
+    path = tmp_path / "table.toml"
+    path.write_text(text)
+    read_entries.cache_clear()
+    return read_entries(path)["a"]
+
+
+def test_a_small_table_is_read(tmp_path):
+    entry = read(tmp_path, GOOD)
+    assert entry.joints == ("nose", "head_top") and entry.accuracy[0].value == 1
+    assert not entry.bundled and entry.agrees("01234567" + "0" * 56) and not entry.agrees("1" * 64)
+
+
+@pytest.mark.parametrize(
+    "right, wrong, reason",
+    [
+        ('purpose = "p"\n', "", "purpose is missing"),
+        ('purpose = "p"', 'porpoise = "p"\npurpose = "p"', "there is no field porpoise"),
+        ("width = 192", 'width = "192"', "width cannot be '192'"),
+        ("width = 192", "width = 192.5", "width cannot be"),
+        ("width = 192", "width = true", "width cannot be"),
+        ("width = 192", "width = 0", "above 0"),
+        ("width = 192\n", "", "width, height"),
+        ("mean = [0, 0.5, 0.5]", "mean = [0, 0.5]", "mean cannot be"),
+        ("std = [1, 1, 1]", "std = [1, 0, 1]", "std must be above 0"),
+        ('task = "pose"', 'task = "dance"', "task cannot be"),
+        ('task = "pose"', 'task = "flow"', "name them"),
+        ('colour_order = "rgb"', 'colour_order = "grb"', "colour_order cannot be"),
+        ('joint_order = "two"', 'joint_order = "three"', "no joint_order 'three'"),
+        ('joint_order = "two"\n', "", "name them"),
+        ("01234567\"\nlicence", "0123456\"\nlicence", "no SHA-256"),
+        ("01234567\"\nlicence", "0123456G\"\nlicence", "no SHA-256"),
+        ('sha256_prefix = "01234567"\n', "", "needs a hash"),
+        ('sha256_prefix = "01234567"', f'sha256_prefix = "01234567"\nsha256 = "{"f" * 64}"', "contradict"),
+        ("url = \"https:", "url = \"file:", "no http or https address"),
+        ('file = "a-01234567.pth"', 'file = "../../a.pth"', "no file name"),
+        ('file = "a-01234567.pth"', 'file = ".a"', "no file name"),
+        ('name = "a"', 'name = "A b"', "small letters"),
+        ('licence = "l"', 'licence = "l"\nbundled = true', "bundled has a sha256 and no url"),
+        ('unit = "percent"', 'unit = "furlongs"', "unit of m"),
+        ("value = 1", "value = nan", "m is nan"),
+        ("[joint_orders]", "[other]\nx = 1\n[joint_orders]", "there is no other"),
+        ("[joint_orders]", "[joint_orders", "cannot read"),
+        ("[[weights]]", GOOD.split("[[weights]]")[1].join(["[[weights]]"] * 2), "twice"),
+    ],
+)  # fmt: skip
+def test_a_wrong_table_is_refused_with_the_reason(tmp_path, right, wrong, reason):
+    assert right in GOOD
+    with pytest.raises(ConfigError, match=reason):
+        read(tmp_path, GOOD.replace(right, wrong, 1))
+
+
+def test_the_json_has_every_field_of_the_table():
+    written = set(re.findall(r"^(\w+) =", ENTRIES_FILE.read_text(), flags=re.MULTILINE))
+    known = {field.name for field in fields(Entry)}
+    figures = {"dataset", "metric", "value", "unit", "conditions", "source"}
+    orders = {"coco_17", "posetrack_17", "posetrack_15", "joint_order"}
+    assert written <= known | figures | orders
