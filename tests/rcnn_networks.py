@@ -35,7 +35,7 @@ def published(weights: dict[str, Tensor]) -> Iterator[None]:
         WeightsEnum.get_state_dict = original
 
 
-def random_weights(name: str) -> dict[str, Tensor]:
+def random_weights(name: str, smallest_variance: float = 1e-4) -> dict[str, Tensor]:
     """Weights of one of torchvision's detectors that sees people, with norms whose epsilon matters."""
     torch.manual_seed(1)
     builder: Any = get_model
@@ -45,8 +45,8 @@ def random_weights(name: str) -> dict[str, Tensor]:
             with torch.no_grad():
                 module.running_mean.normal_(0, 0.05)
                 module.running_var.uniform_(0.5, 1.5)
-                module.running_var[::4] = 1e-4
-                module.weight[::4] *= 1e-2
+                module.running_var[::4] = smallest_variance
+                module.weight[::4] *= smallest_variance**0.5
                 module.bias.normal_(0, 0.05)
     _spread(network.eval())
     weights: dict[str, Tensor] = network.state_dict()
@@ -57,13 +57,14 @@ def random_weights(name: str) -> dict[str, Tensor]:
 def _spread(network: FasterRCNN) -> None:
     """Logits and offsets of some size, so that boxes differ and rounding keeps their order; many people."""
     network.transform.min_size, network.transform.max_size = (48,), 80
+    network.rpn.head.bbox_pred.weight *= 0.1
     seen: list[Tensor] = []
     predictor = network.roi_heads.box_predictor
     hook = predictor.register_forward_pre_hook(lambda _, given: seen.append(given[0].flatten(1)))
     network([as_input(photograph(60, 80, 9))])
     hook.remove()
-    for layer in (predictor.cls_score, predictor.bbox_pred):
-        layer.weight /= (seen[0] @ layer.weight.T).std(dim=0, keepdim=True).T + 1e-6
+    for layer, spread in ((predictor.cls_score, 1.0), (predictor.bbox_pred, 0.1)):
+        layer.weight *= spread / ((seen[0] @ layer.weight.T).std(dim=0, keepdim=True).T + 1e-6)
         layer.bias.copy_(-(seen[0] @ layer.weight.T).mean(dim=0))
     predictor.cls_score.bias[1] += 4.5
 

@@ -28,6 +28,10 @@ from posetrack.types import Boxes, Image
 SCALINGS = ("area", "bilinear")
 """How images come to a network's size: as those that the bundled networks learnt from; as torchvision does it."""
 
+_HEADS_BESIDE_BOXES = (
+    "mask_roi_pool", "mask_head", "mask_predictor", "keypoint_roi_pool", "keypoint_head", "keypoint_predictor",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorConfig:
@@ -102,6 +106,8 @@ class RegionNetwork:
         self.device = torch.device(device)
         self._scaling = scaling
         network = copy.deepcopy(network).eval()
+        for part in _HEADS_BESIDE_BOXES:
+            setattr(network.roi_heads, part, None)
         # Compiled is what most time goes to, and what always gets inputs of the same shape: the backbone.
         network.backbone = prepared(network.backbone, device, precision, compile)
         network.rpn.head = prepared(network.rpn.head, device, precision)
