@@ -119,6 +119,16 @@ def test_files_come_in_every_form_that_http_has(serve, store, manner):
     fetched(serve(manner), store)
 
 
+def test_a_server_that_promises_too_much_has_sent_all_the_same(serve, store):
+    server = serve(hs.promising("96001"))
+    fetched(server, store)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_promises_too_little_is_found_out(serve, store):
+    assert "has a SHA-256 that begins with" in refused(serve(hs.promising("95999")), store)
+
+
 def test_a_truncated_file_is_continued_where_it_broke_off(serve, store):
     server = serve(hs.truncated(10_000), hs.truncated(20_000), hs.good)
     listener = fetched(server, store)
@@ -295,7 +305,7 @@ def test_redirects_are_followed_and_keep_the_place(serve, store, line):
 
 
 def test_redirects_may_be_relative_and_have_endless_bodies(serve, store):
-    fetched(serve(hs.redirecting("tested.pth?token=1"), hs.good), store)
+    fetched(serve(hs.redirecting("tested.pth?token=1 \xfc"), hs.good), store)
     store.path(make_entry(None)).unlink()
     fetched(serve(hs.redirecting_with_endless_body("/tested.pth"), hs.good), store)
 

@@ -7,7 +7,7 @@ The table and the store::
     network = load_checkpoint(path, entry.pose_architecture())
 """
 
-from posetrack.zoo.download import download
+from posetrack.zoo.downloads import download
 from posetrack.zoo.entries import Accuracy, Entry
 from posetrack.zoo.imports import Imported, import_file
 from posetrack.zoo.policy import DownloadObserver, DownloadPolicy

@@ -11,6 +11,7 @@ import http.client
 import re
 import socket
 import ssl
+import string
 import threading
 import time
 import urllib.error
@@ -20,7 +21,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from posetrack import __version__
 
@@ -102,7 +103,7 @@ def requested(url: str, offset: int, timeout_s: float) -> Iterator[Answer]:
 def _redirected(url: str, location: str | None) -> str:
     """The address that a redirect leads to, if it is safe to go there."""
     try:
-        target = urljoin(url, location or "")
+        target = urljoin(url, quote(location or "", encoding="latin-1", safe=string.punctuation))
         scheme = urlsplit(target).scheme
     except ValueError as error:
         raise RefusedError(f"the server redirects to an impossible address ({error})") from error

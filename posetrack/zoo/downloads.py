@@ -196,6 +196,8 @@ class _Download:
             try:
                 self._try()
             except TransferError as error:
+                if self._done and self._agrees():
+                    return  # all of it, whatever the server had promised
                 worth = _PROGRESS_WORTH_A_TRY * (self._total or self._most_bytes())
                 failures = 0 if self._done >= furthest + worth else failures + 1
                 furthest = max(furthest, self._done)
