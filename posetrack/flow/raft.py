@@ -1,0 +1,108 @@
+"""Flow by a RAFT (Teed, Deng: "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020).
+
+The network is given: ``posetrack.models.raft`` reads torchvision's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from posetrack.errors import ConfigError
+from posetrack.flow.dense import DenseFlow
+from posetrack.types import Image
+
+RAFTS = ("raft_small", "raft_large")
+"""torchvision's networks, by name."""
+
+RaftNetwork = Callable[[Tensor, Tensor, int], Tensor]
+"""Takes two images float [1, 3, h, w], RGB in [-1, 1], sides multiples of 8 from 128 on, and the number of
+iterations; gives the displacement (x, y) in pixels of each of the first image's pixels, float [1, 2, h, w]."""
+
+_STRIDE_PX = 8
+_MIN_SIDE_PX = 128
+"""Below it the coarsest correlations have no cells left."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RaftConfig:
+    """Settings of ``RaftFlow``.
+
+    Attributes:
+        max_side_px: Frames with a longer side are reduced to it. Time goes with the square, memory with the fourth
+            power: all pairs of cells are correlated (at 1280 x 720, 1.1 GB).
+        iterations: Refinements of the flow; torchvision's figures are of 12 to 32.
+    """
+
+    max_side_px: int = 640
+    iterations: int = 12
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_side_px", 32), ("iterations", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be {least} or more, not {getattr(self, name)}")
+
+
+class RaftFlow:
+    """Flow by a RAFT network on reduced frames. Not for two threads at once.
+
+    As with the other dense estimators every displacement inside the frame is valid: a check by the flow back would
+    cost another pass of the network.
+
+    Args:
+        network: What calculates the flow, on ``device``.
+        config: Size and iterations.
+        device: Where the network runs.
+    """
+
+    def __init__(
+        self, network: RaftNetwork, config: RaftConfig | None = None, device: str | torch.device = "cpu"
+    ) -> None:
+        self._network = network
+        self._config = config or RaftConfig()
+        self._device = torch.device(device)
+        self._frame: Image | None = None
+        self._reduced: Tensor | None = None
+
+    @torch.inference_mode()
+    def estimate(self, previous: Image, current: Image) -> DenseFlow:
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size.
+
+        Raises:
+            ValueError: the frames differ in size.
+        """
+        if previous.shape != current.shape:
+            raise ValueError(f"frames of one size are needed, not {previous.shape} and {current.shape}")
+        # A frame is recognised by being the same array, which must not have been written to in between.
+        kept = self._reduced if previous is self._frame else None
+        first = self._input(previous) if kept is None else kept
+        second = self._input(current)
+        self._frame, self._reduced = current, second
+        rows, columns = second.shape[2:]
+        field = self._network(_padded(first), _padded(second), self._config.iterations)
+        height, width = current.shape[:2]
+        xy = field[0, :, :rows, :columns].permute(1, 2, 0).float().cpu().numpy()
+        return DenseFlow(xy, (width, height))
+
+    def _input(self, frame: Image) -> Tensor:
+        """Float [1, 3, h, w] in [-1, 1], not longer than ``max_side_px``."""
+        height, width = frame.shape[:2]
+        scale = self._config.max_side_px / max(height, width)
+        if scale < 1:
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+        pixels = torch.from_numpy(np.array(frame)).to(self._device)
+        return pixels.permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def _padded(image: Tensor) -> Tensor:
+    """The image, its last row and column continued to sides that the network can take."""
+    rows, columns = image.shape[2:]
+    missing = [max(side + -side % _STRIDE_PX, _MIN_SIDE_PX) - side for side in (columns, rows)]
+    return functional.pad(image, (0, missing[0], 0, missing[1]), mode="replicate")

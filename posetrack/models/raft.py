@@ -1,0 +1,83 @@
+"""torchvision's RAFT networks, their weights in a local file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.models.optical_flow import RAFT, raft_large, raft_small
+
+from posetrack.errors import ConfigError
+from posetrack.models.engine import prepared
+from posetrack.models.torchvision_detectors import load_exactly
+
+_BUILDERS: dict[str, Callable[..., RAFT]] = {"raft_small": raft_small, "raft_large": raft_large}
+
+
+class Raft:
+    """A RAFT at work: two images to the flow between them.
+
+    Encoders and updates run in the wanted precision; correlations, coordinates and flow are always calculated in
+    fp32: sums over products of features leave fp16's range.
+
+    Args:
+        network: torchvision's. It is copied.
+        device: Where it runs.
+        precision: A name of ``posetrack.models.devices.PRECISIONS``.
+        compile: Have ``torch.compile`` make encoders and updates faster.
+
+    Raises:
+        ConfigError: the device does not have the precision.
+    """
+
+    def __init__(
+        self,
+        network: RAFT,
+        device: str | torch.device = "cpu",
+        precision: str = "auto",
+        compile: bool = False,
+    ) -> None:
+        network = copy.deepcopy(network).eval()
+        for part in ("feature_encoder", "context_encoder", "update_block", "mask_predictor"):
+            module = getattr(network, part)
+            if module is not None:
+                # torchvision's correlation wants features channel by channel.
+                ready = prepared(module, device, precision, compile, channels_last=False)
+                setattr(network, part, ready)
+        network.update_block.hidden_state_size = network.update_block.network.hidden_state_size
+        self._network = network.to(device)
+
+    @torch.inference_mode()
+    def __call__(self, previous: Tensor, current: Tensor, iterations: int) -> Tensor:
+        """Displacement of each pixel of ``previous``, float32 [B, 2, h, w] (x, y) in pixels.
+
+        Args:
+            previous, current: float32 [B, 3, h, w], RGB in [-1, 1], sides multiples of 8 from 128 on.
+            iterations: Refinements.
+        """
+        pair = previous.contiguous(), current.contiguous()
+        flows: list[Tensor] = self._network(*pair, num_flow_updates=iterations)
+        return flows[-1]
+
+
+def load_raft(
+    name: str,
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    precision: str = "auto",
+    compile: bool = False,
+) -> Raft:
+    """``raft_small`` or ``raft_large`` with torchvision's weights for it; for ``posetrack.flow.raft.RaftFlow``.
+
+    Raises:
+        ConfigError: there is no network of that name, or the device does not have the precision.
+        WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
+    """
+    if name not in _BUILDERS:
+        raise ConfigError(f"the network {name!r} is unknown; choose one of {', '.join(_BUILDERS)}.")
+    network = _BUILDERS[name](weights=None)
+    load_exactly(network, Path(path), name)
+    return Raft(network, device, precision, compile)
