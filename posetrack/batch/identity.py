@@ -36,7 +36,12 @@ class Identity:
         try:
             return _of_images(path) if kind == "images" else _of_file(path)
         except OSError:
-            return cls(0, 0, "")
+            return cls.unknown()
+
+    @classmethod
+    def unknown(cls) -> Identity:
+        """Of what cannot be read."""
+        return cls(0, 0, "")
 
     def is_that_of(self, record: ClipRecord) -> bool:
         """Whether a clip is unchanged since it was recorded.

@@ -1,0 +1,257 @@
+"""``run_batch``: the one process that knows what is to be done, gives it to workers, and keeps the manifest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from posetrack.batch.config import BatchConfig, BatchObserver, BatchSummary
+from posetrack.batch.discovery import find_clips
+from posetrack.batch.lock import FolderLock
+from posetrack.batch.manifest import MANIFEST, ClipRecord, Manifest
+from posetrack.batch.names import LOCK, SUMMARY, UNFINISHED, folder_of
+from posetrack.batch.plan import Plan, Planner, check_footage
+from posetrack.batch.scaling import share_out
+from posetrack.batch.settings import settings_hash
+from posetrack.batch.summary import write_summary
+from posetrack.batch.tasks import ClipResult, ClipTask
+from posetrack.batch.workers import Finished, LocalWorkers, Progress, Workers
+from posetrack.errors import ConfigError, OutputError
+from posetrack.interruption import Interruption, interruptible
+
+_ROUNDS_OF_CLEANING = 20
+_BETWEEN_ROUNDS_S = 0.05
+
+
+def plan_batch(footage: str | Path, output: str | Path, config: BatchConfig) -> Plan:
+    """What ``run_batch`` would do. Writes nothing.
+
+    Raises:
+        PoseTrackError: as ``run_batch``.
+    """
+    footage, output = Path(footage).resolve(), Path(output).resolve()
+    discovery = find_clips(footage, config.choice, output=output)
+    known, recorded = [], None
+    if (output / MANIFEST).exists():
+        with Manifest.open(output / MANIFEST) as manifest:
+            known, recorded = manifest.clips(), manifest.footage
+    plan = _planner(output, config).plan(discovery, known)
+    check_footage(recorded, footage, plan, config.outputs.overwrite)
+    return plan
+
+
+def run_batch(
+    footage: str | Path,
+    output: str | Path,
+    config: BatchConfig,
+    *,
+    observer: BatchObserver | None = None,
+    workers: Workers | None = None,
+) -> BatchSummary:
+    """Track every clip in a folder that is not yet done with these settings.
+
+    What is done is recorded in ``output/manifest`` before anything else happens: whatever ends the program, the
+    next run goes on from there, and its files are those of a run that nothing has ended. One clip's failure
+    stops nothing; a full disk stops everything. Ctrl-C ends the run; what is not complete waits for the next.
+
+    Args:
+        footage: The folder.
+        output: Folder of the results, which mirrors it; made if it is not there.
+        config: What is tracked, and how.
+        observer: Is told how it goes on.
+        workers: Who tracks; None: processes of this computer.
+
+    Raises:
+        VideoError: the footage is no folder, or cannot be listed.
+        OutputError: the output folder cannot be written, or another batch is writing there.
+        ConfigError: a setting is unusable; the output folder holds results of other footage.
+        WeightsError: a network's file is missing.
+        DataFormatError: the manifest is damaged, or of a later version.
+    """
+    footage, output = Path(footage).resolve(), Path(output).resolve()
+    discovery = find_clips(footage, config.choice, output=output)
+    planner, computes = _planner(output, config), share_out(config.compute, config.workers)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {output} cannot be made: {error.strerror}.") from error
+    with FolderLock(output / LOCK), Manifest.create(output / MANIFEST) as manifest:
+        _clean(output)
+        plan = planner.plan(discovery, manifest.clips())
+        check_footage(manifest.footage, footage, plan, config.outputs.overwrite)
+        manifest.footage = str(footage)
+        orphans = [replace(record, status="pending") for record in plan.absent if record.status == "running"]
+        manifest.put([*orphans, *(clip.record for clip in plan.clips)])
+        run = _Run(output, config, manifest, plan, observer or _Nobody())
+        with workers or LocalWorkers(computes, config.timeout_s) as pool:
+            summary = run.go(pool)
+        _clean(output)
+        try:
+            write_summary(manifest.clips(), summary.table)
+        except OutputError as error:
+            summary.stopped = summary.stopped or str(error)
+    return summary
+
+
+def _planner(output: Path, config: BatchConfig) -> Planner:
+    settings = settings_hash(config.tracker, config.reading, config.outputs, config.compute.seed)
+    return Planner(output=output, outputs=config.outputs, settings=settings, retries=config.retries)
+
+
+class _Run:
+    """One run over a plan."""
+
+    def __init__(
+        self, output: Path, config: BatchConfig, manifest: Manifest, plan: Plan, observer: BatchObserver
+    ) -> None:
+        self._output = output
+        self._config = config
+        self._manifest = manifest
+        self._observer = observer
+        self._plan = plan
+        self._found = {clip.record.clip: clip.found for clip in plan.clips}
+        self._tries = {clip.record.clip: clip.tries for clip in plan.clips}
+        self._waiting = deque(clip.record for clip in plan.to_track)
+        self._running: dict[str, ClipRecord] = {}
+        self._serial = 0
+        self._summary = BatchSummary(
+            skipped=plan.counts["done"],
+            failed=[clip.record for clip in plan.clips if clip.record.status == "failed"],
+            table=output / SUMMARY,
+        )
+
+    def go(self, pool: Workers) -> BatchSummary:
+        """Until everything is done, or something ends it."""
+        summary, start = self._summary, time.perf_counter()
+        self._observer.planned(self._plan)
+        with interruptible() as interruption:
+            try:
+                while (self._waiting or self._running) and summary.stopped is None:
+                    self._step(pool, interruption)
+            except KeyboardInterrupt:
+                summary.interrupted = True
+            except OutputError as error:  # from the manifest: no more can be recorded
+                summary.stopped = str(error)
+            finally:
+                pool.stop()
+        with suppress(OutputError):  # what is left as running counts as pending the next time
+            self._manifest.put([replace(record, status="pending") for record in self._running.values()])
+        summary.pending = len(self._waiting) + len(self._running)
+        summary.seconds = time.perf_counter() - start
+        return summary
+
+    def _step(self, pool: Workers, interruption: Interruption) -> None:
+        while self._waiting and pool.free and not interruption.requested:
+            self._start(self._waiting.popleft(), pool)
+        if interruption.requested:
+            raise KeyboardInterrupt
+        with interruption.waiting():
+            events = pool.events()
+        for event in events:
+            if isinstance(event, Finished):
+                self._finish(event)
+            else:
+                self._observer.progressed(event)
+
+    def _start(self, record: ClipRecord, pool: Workers) -> None:
+        record = replace(
+            record, status="running", owned=True, attempts=record.attempts + 1, error=None, started_at=_now()
+        )
+        self._running[record.clip] = record
+        self._manifest.put([record])
+        self._tries[record.clip] -= 1
+        self._serial += 1
+        task = ClipTask(
+            clip=record.clip,
+            source=self._found[record.clip].path,
+            folder=self._output / folder_of(record.clip),
+            name=record.name,
+            unfinished=self._output / UNFINISHED / f"{os.getpid()}-{self._serial}",
+            reading=self._config.reading,
+            outputs=self._config.outputs,
+            tracker=self._config.tracker,
+            compute=self._config.compute,
+        )
+        self._observer.started(record)
+        pool.start(task)
+
+    def _finish(self, event: Finished) -> None:
+        record, result = self._running[event.clip], event.result
+        if result.cause == "setup":
+            raise ConfigError(result.error or "")
+        if result.status == "interrupted":
+            result = ClipResult.failed(f"Somebody ended the process that tracked {event.clip}.", "chance")
+        again = result.cause == "chance" and self._tries[event.clip] > 0
+        record = _recorded(record, result, self._output, again)
+        if result.outputs:
+            self._remove_stale(self._running[event.clip], record)
+        self._manifest.put([record])
+        del self._running[event.clip]
+        if again:
+            self._waiting.append(record)
+        elif result.status == "done":
+            self._summary.done += 1
+        else:
+            self._summary.failed.append(record)
+        self._summary.frames += result.frames
+        if result.cause == "disk":
+            self._summary.stopped = f"{result.error} Nothing more is tracked; then run it again."
+        self._observer.finished(record)
+
+    def _remove_stale(self, before: ClipRecord, after: ClipRecord) -> None:
+        """Remove files of the clip's earlier settings that are not written any more."""
+        for path in set(before.outputs.values()) - set(after.outputs.values()):
+            with suppress(OSError):
+                (self._output / path).unlink()
+
+
+def _recorded(record: ClipRecord, result: ClipResult, output: Path, again: bool) -> ClipRecord:
+    if result.outputs:
+        files = {kind: path.relative_to(output).as_posix() for kind, path in result.outputs.items()}
+        record = replace(record, outputs=files, output_bytes=dict(result.output_bytes))
+    return replace(
+        record,
+        status="pending" if again else "done" if result.status == "done" else "failed",
+        error=result.error,
+        warning=result.warning,
+        trace=result.trace,
+        partial=result.partial,
+        frames=result.frames,
+        people=result.people,
+        tracks=result.tracks,
+        seconds=result.seconds,
+        source_fps=result.source_fps,
+        finished_at=_now(),
+    )
+
+
+def _clean(output: Path) -> None:
+    """Remove what was never completed. An encoder whose worker was killed may write for a moment longer."""
+    folder = output / UNFINISHED
+    for _ in range(_ROUNDS_OF_CLEANING):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_BETWEEN_ROUNDS_S)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class _Nobody:
+    """An observer that does not care."""
+
+    def planned(self, plan: Plan) -> None: ...
+
+    def started(self, record: ClipRecord) -> None: ...
+
+    def progressed(self, progress: Progress) -> None: ...
+
+    def finished(self, record: ClipRecord) -> None: ...

@@ -1,0 +1,86 @@
+"""What the files of each clip are called: as ``posetrack run`` calls them, unless two clips would share a name."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from pathlib import Path, PurePosixPath
+
+from posetrack.batch.discovery import FoundClip
+from posetrack.batch.manifest import MANIFEST
+from posetrack.formats import FORMATS
+from posetrack.runner import Outputs
+
+SUMMARY = "summary.csv"
+LOCK = f"{MANIFEST}.lock"
+UNFINISHED = ".posetrack-unfinished"
+"""Folder in the output folder for files that are not complete."""
+
+_OURS = (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm", LOCK, SUMMARY, "index.html")
+_ALL_OUTPUTS = Outputs(formats=tuple(FORMATS))
+
+
+def folder_of(clip: str) -> PurePosixPath:
+    """Folder of a clip's results, relative to the output folder.
+
+    >>> folder_of("day 1/a.mp4"), folder_of("a.mp4"), folder_of(".")
+    (PurePosixPath('day 1'), PurePosixPath('.'), PurePosixPath('.'))
+    """
+    return PurePosixPath(clip).parent
+
+
+def assign_names(clips: Iterable[FoundClip], known: Mapping[str, str]) -> dict[str, str]:
+    """The name of each clip's files.
+
+    A video's is its file's without the ending, a folder's the folder's, as with ``posetrack run``. Where files of
+    two clips would have one name, whatever formats are written, both clips keep their ending: ``a.mp4`` and
+    ``a.avi`` give ``a.mp4.json`` and ``a.avi.json``. Once given, a name stays: clips that are added later do not
+    rename the results of those that are known.
+
+    Args:
+        clips: All that have been found.
+        known: Names given in earlier runs, by clip; also of clips that have not been found now.
+
+    Returns:
+        Clip -> name.
+    """
+    taken = {_folded(PurePosixPath(name)) for name in _OURS}
+    for earlier, name in known.items():
+        taken |= _files(earlier, name)
+    new = [clip for clip in clips if clip.clip not in known]
+    plain = {clip.clip: _files(clip.clip, next(_candidates(clip))) for clip in new}
+    wanted = Counter(file for files in plain.values() for file in files)
+    names = dict(known)
+    for clip in new:
+        shared = any(wanted[file] > 1 for file in plain[clip.clip])
+        for number, name in enumerate(_candidates(clip)):
+            files = _files(clip.clip, name)
+            if not files & taken and not (shared and number == 0):
+                break
+        names[clip.clip] = name
+        taken |= files
+    return names
+
+
+def _candidates(clip: FoundClip) -> Iterator[str]:
+    """Names in the order in which they are tried."""
+    file = clip.path.resolve().name if clip.clip == "." else PurePosixPath(clip.clip).name
+    if clip.kind == "video":
+        yield PurePosixPath(file).stem
+        whole = file
+    else:
+        yield file
+        whole = f"{file}_images"
+    yield whole
+    yield from (f"{whole}~{number}" for number in count(2))
+
+
+def _files(clip: str, name: str) -> set[str]:
+    """All that a clip could write, in a form that is equal where a file system might take two names for one."""
+    return {_folded(folder_of(clip) / path.name) for path in _ALL_OUTPUTS.paths(Path(), name).values()}
+
+
+def _folded(path: PurePosixPath) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()

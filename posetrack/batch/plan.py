@@ -1,0 +1,176 @@
+"""What is to be done with each clip, seen from what is recorded of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from posetrack.batch.discovery import Discovery, FoundClip, LeftOut
+from posetrack.batch.identity import Identity
+from posetrack.batch.manifest import ClipRecord
+from posetrack.batch.names import assign_names, folder_of
+from posetrack.errors import ConfigError
+from posetrack.runner import Outputs
+
+Action = Literal[
+    "new", "continued", "changed", "resettled", "missing", "again", "retried", "done", "broken", "failed"
+]
+
+ACTIONS: dict[Action, str] = {
+    "new": "new",
+    "continued": "begun or planned earlier, and not finished",
+    "changed": "changed since it was tracked",
+    "resettled": "done before with other settings",
+    "missing": "done before, but results are missing or altered",
+    "again": "to be replaced (--overwrite)",
+    "retried": "failed before",
+    "done": "done with these settings",
+    "broken": "broken off, all that can be read is tracked",
+    "failed": "failed",
+}
+"""What each action means, for people."""
+
+TRACKED: frozenset[Action] = frozenset({"new", "continued", "changed", "resettled", "missing", "again", "retried"})
+"""The actions in which a clip is tracked; in the others it is left as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedClip:
+    """One clip and what is to be done with it.
+
+    Attributes:
+        found: The clip.
+        record: Of the clip, as it is to be before anything is done.
+        action: A key of ``ACTIONS``.
+        tries: How often it may be tried in this run.
+    """
+
+    found: FoundClip
+    record: ClipRecord
+    action: Action
+    tries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All clips of a run.
+
+    Attributes:
+        clips: In the order of their paths.
+        left_out: What is not taken for footage and might be missed.
+        absent: Recorded clips that have not been found now, or are not wanted.
+    """
+
+    clips: tuple[PlannedClip, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    absent: tuple[ClipRecord, ...] = ()
+
+    @property
+    def to_track(self) -> list[PlannedClip]:
+        """The largest first, so that no worker is left alone with a long one; what has failed before, last."""
+        wanted = [clip for clip in self.clips if clip.action in TRACKED]
+        return sorted(wanted, key=lambda clip: (clip.action == "retried", -clip.record.size))
+
+    @property
+    def counts(self) -> Counter[Action]:
+        """Clips of each action."""
+        return Counter(clip.action for clip in self.clips)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planner:
+    """Decides.
+
+    Attributes:
+        output: Folder of the results.
+        outputs: What is written; with ``overwrite``, also what is done is done again, and files are replaced that
+            are not ours.
+        settings: Hash of the settings.
+        retries: How often a clip that has failed is tried again in one run.
+    """
+
+    output: Path
+    outputs: Outputs
+    settings: str
+    retries: int = 1
+
+    def plan(self, discovery: Discovery, known: Sequence[ClipRecord]) -> Plan:
+        """Decide about all clips."""
+        records = {record.clip: record for record in known}
+        names = assign_names(discovery.clips, {record.clip: record.name for record in known})
+        clips = tuple(self._decide(found, records.get(found.clip), names[found.clip]) for found in discovery.clips)
+        present = {found.clip for found in discovery.clips}
+        absent = tuple(record for record in known if record.clip not in present)
+        return Plan(clips=clips, left_out=tuple(discovery.left_out), absent=absent)
+
+    def _decide(self, found: FoundClip, record: ClipRecord | None, name: str) -> PlannedClip:
+        now = Identity.of(found.path, found.kind) if found.fault is None else Identity.unknown()
+        action = self._action(now, record)
+        fresh = action in ("new", "changed", "resettled", "missing", "again")
+        record = record or ClipRecord(clip=found.clip, kind=found.kind, name=name)
+        if action in TRACKED:
+            record = replace(
+                record, status="pending", error=None, warning=None, trace=None, partial=False,
+                frames=0, people=0, tracks=0, seconds=0.0, started_at=None, finished_at=None,
+            )  # fmt: skip
+        record = replace(record, kind=found.kind, size=now.size, mtime_ns=now.mtime_ns, digest=now.digest)
+        record = replace(record, settings=self.settings, attempts=0 if fresh else record.attempts)
+        fault = found.fault or (self._in_the_way(record) if action in TRACKED else None)
+        if fault is not None:
+            return PlannedClip(found=found, record=replace(record, status="failed", error=fault), action="failed")
+        tries = self.retries if action == "retried" else 1 + self.retries
+        return PlannedClip(found=found, record=record, action=action, tries=tries)
+
+    def _action(self, now: Identity, record: ClipRecord | None) -> Action:
+        if record is None:
+            return "new"
+        if self.outputs.overwrite:
+            return "again"
+        unfinished = record.status in ("pending", "running")
+        if not now.is_that_of(record):
+            return "continued" if unfinished else "changed"
+        if record.settings != self.settings:
+            return "continued" if unfinished else "resettled"
+        if unfinished:
+            return "continued"
+        if record.status == "failed" and not record.partial:
+            return "retried" if self.retries else "failed"
+        if not results_are_whole(record, self.output):
+            return "missing"
+        return "broken" if record.partial else "done"
+
+    def _in_the_way(self, record: ClipRecord) -> str | None:
+        """The first file that would be replaced and is not ours."""
+        if record.owned or self.outputs.overwrite:
+            return None
+        for path in self.outputs.paths(self.output / folder_of(record.clip), record.name).values():
+            if path.exists():
+                return f"{path} exists already: give --overwrite to replace it, or another output folder."
+        return None
+
+
+def results_are_whole(record: ClipRecord, output: Path) -> bool:
+    """Whether the files of a clip are there, in the sizes that they had."""
+    try:
+        sizes = {kind: (output / path).stat().st_size for kind, path in record.outputs.items()}
+    except OSError:
+        return False
+    return sizes == record.output_bytes
+
+
+def check_footage(recorded: str | None, footage: Path, plan: Plan, overwrite: bool) -> None:
+    """Whether the results in a folder are of this footage, which may have moved.
+
+    Raises:
+        ConfigError: they are of another folder's, whose clips differ.
+    """
+    if recorded is None or Path(recorded) == footage or overwrite:
+        return
+    if any(clip.action == "changed" and clip.record.outputs for clip in plan.clips):
+        raise ConfigError(
+            f"The output folder holds results of other footage ({recorded}): choose another output folder, or "
+            "give --overwrite to replace them."
+        )

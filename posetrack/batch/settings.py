@@ -1,0 +1,71 @@
+"""One short text for everything that decides over results, apart from the clip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from posetrack import __version__
+from posetrack.batch.tasks import PresetTracker, TrackerFactory
+from posetrack.errors import WeightsError
+from posetrack.runner import Outputs
+from posetrack.video import ReadOptions
+
+
+def settings_hash(tracker: TrackerFactory, reading: ReadOptions, outputs: Outputs, seed: int) -> str:
+    """SHA-256 over the package's version, the preset and its networks' files, what is read, written and drawn.
+
+    Not over where and how fast it runs: the device, threads and workers may change between runs.
+
+    Raises:
+        WeightsError: a network's file cannot be read.
+    """
+    formats = tuple(sorted(set(outputs.formats)))
+    everything = {
+        "version": __version__,
+        "tracker": _tracker(tracker),
+        "reading": plain(reading),
+        "outputs": plain(replace(outputs, formats=formats, overwrite=False, show=False)),
+        "seed": seed,
+    }
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def _tracker(factory: TrackerFactory) -> Any:
+    if isinstance(factory, PresetTracker):
+        from posetrack.networks import weight_files
+        from posetrack.zoo import ModelStore
+
+        files = weight_files(factory.preset, ModelStore(None))
+        return {"preset": plain(factory.preset), "weights": {name: _sha256(path) for name, path in files.items()}}
+    if is_dataclass(factory):
+        return plain(factory)
+    return f"{factory.__module__}.{factory.__qualname__}"
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error
+
+
+def plain(value: Any) -> Any:
+    """A value of configuration as JSON has it: the same for equal values, in every process.
+
+    >>> plain(frozenset({"b", "a"})), plain((1, None))
+    (['a', 'b'], [1, None])
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"": type(value).__name__} | {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(plain, value))
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)

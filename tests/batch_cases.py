@@ -1,0 +1,141 @@
+"""Footage for the tests of ``posetrack batch``, and a tracker without networks that can be told to misbehave."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+
+from posetrack.batch.config import BatchConfig
+from posetrack.batch.tasks import Compute, TrackerFactory
+from posetrack.errors import OutputError, WeightsError
+from posetrack.runner import Outputs
+from posetrack.stages import FrameSource
+from posetrack.stopwatch import Stopwatch
+from posetrack.types import Boxes, Frame, Poses
+from tests.stubs import PERSON, StubPose
+from tests.video_clips import cut_off, ffmpeg, grey_clip
+
+if TYPE_CHECKING:
+    from posetrack.pose_tracker import PoseTracker
+
+
+class StubTracker:
+    """One person in every frame, who walks to the right. A clip's name may say what goes wrong with it."""
+
+    def __init__(self) -> None:
+        self.stopwatch = Stopwatch()
+
+    def track(self, source: FrameSource) -> Iterator[tuple[Frame, Poses]]:
+        name = source.info.name
+        for number, frame in enumerate(source):
+            if number == 2:
+                misbehave(name)
+            boxes = Boxes(PERSON + np.float32(number), np.array([0.9]))
+            poses = StubPose().estimate(frame.image, boxes)
+            yield (
+                frame,
+                Poses(
+                    poses.boxes,
+                    poses.scores,
+                    poses.keypoints,
+                    poses.keypoint_scores,
+                    np.zeros(1, int),
+                    poses.skeleton,
+                ),
+            )
+            if "slow" in name:
+                time.sleep(0.2)
+
+
+def misbehave(name: str) -> None:
+    if "killed" in name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "hangs" in name:
+        time.sleep(3600)
+    if "memory" in name:
+        raise MemoryError
+    if "bug" in name:
+        raise ZeroDivisionError("division by zero")
+    if "full" in name:
+        raise OutputError("Cannot write x: the disk is full; make room.") from OSError(
+            errno.ENOSPC, "No space left"
+        )
+
+
+def stub_tracker(compute: Compute) -> PoseTracker:
+    """A ``TrackerFactory``."""
+    return cast("PoseTracker", StubTracker())
+
+
+def no_weights(compute: Compute) -> PoseTracker:
+    """A ``TrackerFactory`` whose networks are missing."""
+    raise WeightsError("the weights nowhere.safetensors cannot be read: download them.")
+
+
+def config(tracker: TrackerFactory = stub_tracker, workers: int = 1, **changes: object) -> BatchConfig:
+    """Without annotated videos, unless the changes say otherwise: they take most of the time."""
+    settings = {"outputs": Outputs(video=False), "compute": Compute(device="cpu", threads=1)} | changes
+    return BatchConfig(tracker=tracker, workers=workers, **settings)  # type: ignore[arg-type]
+
+
+def good_clip(path: Path, frames: int = 6) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return grey_clip(path, frames)
+
+
+def image_folder(folder: Path, count: int = 5, size: tuple[int, int] = (64, 48)) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        cv2.imwrite(str(folder / f"frame{number}.png"), np.full((size[1], size[0], 3), 10 * number, np.uint8))
+    return folder
+
+
+def broken_clips(folder: Path) -> dict[str, str]:
+    """A file of every broken kind; name -> what its error must say."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("This is no video.\n" * 100)
+    (folder / "noise.mov").write_bytes(np.random.default_rng(0).bytes(20_000))
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=1", folder / "sound.mp4")
+    whole = grey_clip(folder / "whole.mp4", 6)
+    cut_off(whole, 0.5, folder / "headless.mp4")  # its index lies behind the frames
+    whole.unlink()
+    (folder / "gone.avi").symlink_to(folder / "nowhere.avi")
+    os.mkfifo(folder / "pipe.mkv")
+    locked = bytearray(np.random.default_rng(1).bytes(4096))
+    locked[:4] = b"PK\x03\x04"  # an archive with a password
+    (folder / "locked.mp4").write_bytes(locked)
+    (folder / "folder.mp4").mkdir()
+    return {
+        "empty.mp4": "is empty",
+        "text.mp4": "is not a video",
+        "noise.mov": "is not a video",
+        "sound.mp4": "holds sound but no video",
+        "headless.mp4": "is not a video that can be read, or its header is lost",
+        "gone.avi": "There is no file",
+        "pipe.mkv": "is no file but a pipe",
+        "locked.mp4": "is not a video",
+    }
+
+
+def truncated_clip(path: Path) -> Path:
+    """Complete in its index, cut short in its frames."""
+    whole = grey_clip(path.with_name("whole.mp4"), 60, "-movflags", "+faststart", "-g", "6")
+    cut_off(whole, 0.6, path)
+    whole.unlink()
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Of the results in an output folder; without the manifest and the summary, which tell times."""
+    ours = {"manifest", "manifest.lock", "manifest-wal", "manifest-shm", "summary.csv"}
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in sorted(files.items()) if name not in ours}
