@@ -67,11 +67,20 @@ def test_the_list_says_what_for_how_good_how_large_and_whether_here(command, hom
     store.path(get_entry("raft_small")).write_bytes(b"not that")
     done = command("list")
     assert done.status == 0 and done.err == ""
-    rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
+    rows, headings, heading = {}, {}, ""
+    for line in done.out.splitlines():
+        if re.match(r" \w[\w ]+: ", line):
+            heading = line.strip()
+        elif line.strip():
+            rows[line.split()[0]], headings[line.split()[0]] = line, heading
     assert set(read_entries()) <= set(rows)
-    assert re.search(r"COCO joints +74\.9 \w +~114\.1 +no", rows["hrnet_w32_coco_256x192"])
-    assert re.search(r"PoseTrack joints +83\.4 \w / 76\.9 \w +~114\.1 +no", rows["hrnet_w32_posetrack18_256x192"])
-    assert re.search(r"boxes of people +46\.7 \w +175\.2 +no", rows["fasterrcnn_resnet50_fpn_v2"])
+    assert re.search(r"74\.9 \w +~114\.1 +no", rows["hrnet_w32_coco_256x192"])
+    assert re.search(r"83\.4 \w / 76\.9 \w +~114\.1 +no", rows["hrnet_w32_posetrack18_256x192"])
+    assert re.search(r"46\.7 \w +175\.2 +no", rows["fasterrcnn_resnet50_fpn_v2"])
+    assert headings["hrnet_w32_coco_256x192"] == "Pose networks: COCO joints"
+    assert headings["hrnet_w32_posetrack18_256x192"] == "Pose networks: PoseTrack joints"
+    assert headings["fasterrcnn_resnet50_fpn_v2"] == "Detectors: boxes of people"
+    assert headings["keypointrcnn_resnet50_fpn"] == "Both in one: boxes and COCO joints"
     assert rows["pose_lite"].rstrip().endswith("bundled")
     assert rows["official_resnet50_coco_256x192"].rstrip().endswith("by hand")
     assert rows["raft_small"].rstrip().endswith("damaged")

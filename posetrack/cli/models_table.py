@@ -16,8 +16,8 @@ from posetrack.zoo import Accuracy, Entry, ModelStore
 from posetrack.zoo.entries import TASKS
 
 _WIDTH_OF_FILES = 140
-_WIDTH_FOR_WHOLE_NAMES = 100
 _MOST_FIGURES = 2
+_TITLES = {"detector": "Detectors", "pose": "Pose networks", "detector+pose": "Both in one", "flow": "Flow"}
 
 
 def as_json(entries: Iterable[Entry], store: ModelStore) -> str:
@@ -31,25 +31,27 @@ def as_json(entries: Iterable[Entry], store: ModelStore) -> str:
 
 
 def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
-    """What each is for, how accurate, how large, and whether it is here; below it, what the figures mean."""
+    """What each is for, how accurate, how large, and whether it is here; below it, what the figures mean.
+
+    Fits 80 columns with whole names, which is why they stand under what they are for instead of beside it.
+    """
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("name", overflow="fold", no_wrap=console.width >= _WIDTH_FOR_WHOLE_NAMES)
-    table.add_column("for")
+    table.add_column("name", overflow="fold")
     table.add_column("accuracy", no_wrap=True)
     table.add_column("MB", justify="right", no_wrap=True)
     table.add_column("here", no_wrap=True)
     meanings: dict[str, str] = {}
-    task = None
+    heading = None
     for entry in sorted(entries, key=lambda entry: TASKS.index(entry.task)):
-        if entry.task != task:
+        if heading != (heading := f"{_TITLES[entry.task]}: {entry.purpose}"):
             table.add_section()
-            task = entry.task
+            table.add_row(f"[bold]{heading}[/bold]")
         figures = " / ".join(
             f"{_value(figure)} [dim]{meanings.setdefault(_meaning(figure), _letter(len(meanings)))}[/dim]"
             for figure in entry.accuracy[:_MOST_FIGURES]
         )
-        table.add_row(entry.name, entry.purpose, figures, _size(entry, store), state_of(entry, store))
+        table.add_row(entry.name, figures, _size(entry, store), state_of(entry, store))
     console.print(table)
     for meaning, letter in meanings.items():
         console.print(f"{letter}  {meaning}", markup=False, highlight=False)
@@ -73,7 +75,7 @@ def _letter(number: int) -> str:
 
 
 def _value(figure: Accuracy) -> str:
-    return f"{figure.value:.1f}" if figure.unit == "percent" else f"{figure.value:g}"
+    return f"{figure.value:.1f}" if figure.unit == "percent" else f"{figure.value:.4g}"
 
 
 def _meaning(figure: Accuracy) -> str:
