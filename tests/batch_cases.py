@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -40,17 +41,7 @@ class StubTracker:
                 misbehave(name)
             boxes = Boxes(PERSON + np.float32(number), np.array([0.9]))
             poses = StubPose().estimate(frame.image, boxes)
-            yield (
-                frame,
-                Poses(
-                    poses.boxes,
-                    poses.scores,
-                    poses.keypoints,
-                    poses.keypoint_scores,
-                    np.zeros(1, int),
-                    poses.skeleton,
-                ),
-            )
+            yield frame, replace(poses, track_ids=np.zeros(1, int))
             if "slow" in name:
                 time.sleep(0.2)
 

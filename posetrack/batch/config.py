@@ -25,7 +25,7 @@ class BatchConfig:
         tracker: Makes the tracker, in each worker once.
         choice: Which clips are wanted.
         reading: Which part of each clip is read.
-        outputs: What is written of each; ``overwrite``: all is done again, and files that are not ours are replaced.
+        outputs: What is written of each; ``overwrite``: all is done again, and files not ours are replaced.
         compute: Where networks run.
         workers: Processes; 0: what fits the computer.
         retries: How often a clip that has failed is tried again in one run: at once where the reason may pass (a

@@ -41,7 +41,7 @@ def plan_batch(footage: str | Path, output: str | Path, config: BatchConfig) -> 
     if (output / MANIFEST).exists():
         with Manifest.open(output / MANIFEST) as manifest:
             known, recorded = manifest.clips(), manifest.footage
-    plan = _planner(output, config).plan(discovery, known)
+    plan = _planner(output, config, fetch=False).plan(discovery, known)
     check_footage(recorded, footage, plan, config.outputs.overwrite)
     return plan
 
@@ -99,8 +99,8 @@ def run_batch(
     return summary
 
 
-def _planner(output: Path, config: BatchConfig) -> Planner:
-    settings = settings_hash(config.tracker, config.reading, config.outputs, config.compute.seed)
+def _planner(output: Path, config: BatchConfig, *, fetch: bool = True) -> Planner:
+    settings = settings_hash(config.tracker, config.reading, config.outputs, config.compute.seed, fetch=fetch)
     return Planner(output=output, outputs=config.outputs, settings=settings, retries=config.retries)
 
 

@@ -15,18 +15,24 @@ from posetrack.runner import Outputs
 from posetrack.video import ReadOptions
 
 
-def settings_hash(tracker: TrackerFactory, reading: ReadOptions, outputs: Outputs, seed: int) -> str:
+def settings_hash(
+    tracker: TrackerFactory, reading: ReadOptions, outputs: Outputs, seed: int, *, fetch: bool = True
+) -> str:
     """SHA-256 over the package's version, the preset and its networks' files, what is read, written and drawn.
 
     Not over where and how fast it runs: the device, threads and workers may change between runs.
 
+    Args:
+        tracker, reading, outputs, seed: As a task has them.
+        fetch: Download weights that are not there.
+
     Raises:
-        WeightsError: a network's file cannot be read.
+        WeightsError: a network's file cannot be read or downloaded.
     """
     formats = tuple(sorted(set(outputs.formats)))
     everything = {
         "version": __version__,
-        "tracker": _tracker(tracker),
+        "tracker": _tracker(tracker, fetch),
         "reading": plain(reading),
         "outputs": plain(replace(outputs, formats=formats, overwrite=False, show=False)),
         "seed": seed,
@@ -34,16 +40,15 @@ def settings_hash(tracker: TrackerFactory, reading: ReadOptions, outputs: Output
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-def _tracker(factory: TrackerFactory) -> Any:
+def _tracker(factory: TrackerFactory, fetch: bool) -> Any:
     if isinstance(factory, PresetTracker):
         from posetrack.networks import weight_files
-        from posetrack.zoo import ModelStore
+        from posetrack.zoo import ModelStore, download
 
-        files = weight_files(factory.preset, ModelStore(None))
-        return {"preset": plain(factory.preset), "weights": {name: _sha256(path) for name, path in files.items()}}
-    if is_dataclass(factory):
-        return plain(factory)
-    return f"{factory.__module__}.{factory.__qualname__}"
+        files = weight_files(factory.preset, ModelStore(factory.models_dir), download if fetch else None)
+        weights = {name: _sha256(path) for name, path in files.items()}
+        return {"preset": plain(factory.preset), "precision": factory.precision, "weights": weights}
+    return plain(factory) if is_dataclass(factory) else f"{factory.__module__}.{factory.__qualname__}"
 
 
 def _sha256(path: Path) -> str:

@@ -55,15 +55,28 @@ TrackerFactory = Callable[[Compute], "PoseTracker"]
 
 @dataclass(frozen=True)
 class PresetTracker:
-    """Makes trackers of a preset."""
+    """Makes trackers of a preset.
+
+    Attributes:
+        preset: Which networks, and how they are used.
+        precision: Of the networks: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
+        compile: Have ``torch.compile`` make them faster.
+        models_dir: Folder of downloaded weights; None: the usual one.
+    """
 
     preset: Preset
+    precision: str = "auto"
+    compile: bool = False
+    models_dir: Path | None = None
 
     def __call__(self, compute: Compute) -> PoseTracker:
         """The tracker, its networks loaded."""
         from posetrack.pose_tracker import PoseTracker
 
-        return PoseTracker(self.preset, device=compute.device, threads=compute.threads, seed=compute.seed)
+        return PoseTracker(
+            self.preset, device=compute.device, precision=self.precision, compile=self.compile,
+            models_dir=self.models_dir, threads=compute.threads, seed=compute.seed,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

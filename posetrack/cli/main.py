@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from posetrack import __version__
+from posetrack.cli.batch import batch
 from posetrack.cli.benchmark import benchmark
 from posetrack.cli.convert import convert
 from posetrack.cli.demo import demo
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run)
+app.command("batch")(batch)
 app.command("demo")(demo)
 app.command("eval")(evaluate)
 app.command("convert")(convert)

@@ -1,0 +1,89 @@
+"""``posetrack batch``: track whole folders of footage."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posetrack.cli.options import TrackOptions, takes_track_options
+from posetrack.cli.run import INTERRUPTED
+
+if TYPE_CHECKING:
+    from posetrack.batch.config import BatchSummary
+
+SOME_FAILED = 1
+"""Exit status if a clip has failed, or the batch was stopped before its end."""
+
+_work = partial(typer.Option, rich_help_panel="How the work is done")
+
+
+@takes_track_options
+def batch(
+    footage: Annotated[Path, typer.Argument(help="Folder with videos and folders of images, at any depth.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results, which mirrors it.")],
+    glob: Annotated[
+        list[str] | None,
+        typer.Option(help="Only clips that match: '*.mp4', 'day1/**' (may be given several times)."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="No clips or folders that match (may be given several times).")
+    ] = None,
+    dry_run: Annotated[bool, _work("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    workers: Annotated[int, _work(help="Processes that track side by side; 0 takes what fits the computer.")] = 0,
+    retries: Annotated[int, _work(help="How often a failed clip is tried again.")] = 1,
+    timeout: Annotated[
+        float | None, _work(help="Give a clip up that has no new frame for so many seconds; by default never.")
+    ] = None,
+    overwrite: Annotated[
+        bool, _work("--overwrite", help="Track everything again, also replacing files of other origin.")
+    ] = False,
+    *,
+    options: TrackOptions,
+) -> None:
+    """Track every clip in a folder once. Run it again after an interruption: it goes on where it was.
+
+    Writes for each clip what `run` writes, OUTPUT/summary.csv, and OUTPUT/manifest, which knows what is done.
+    Exit status: 0 all done, 1 some clips failed, 2 unusable arguments, 130 interrupted.
+    """
+    from posetrack.batch.config import BatchConfig
+    from posetrack.batch.coordinator import plan_batch, run_batch
+    from posetrack.batch.patterns import Choice
+    from posetrack.batch.tasks import Compute, PresetTracker
+    from posetrack.cli.batch_progress import batch_progress, print_plan
+
+    preset = options.customised_preset()
+    config = BatchConfig(
+        tracker=PresetTracker(preset, options.precision, options.compile, options.models_dir),
+        choice=Choice(globs=tuple(glob or ()), excludes=tuple(exclude or ())),
+        reading=options.reading(),
+        outputs=options.outputs(overwrite=overwrite),
+        compute=Compute(device=options.device, threads=options.threads, seed=options.seed),
+        workers=workers,
+        retries=retries,
+        timeout_s=timeout,
+    )
+    if dry_run:
+        print_plan(plan_batch(footage, output, config))
+        return
+    options.fetch_weights(preset)
+    with batch_progress() as progress:
+        summary = run_batch(footage, output, config, observer=progress)
+    _finish(summary)
+
+
+def _finish(summary: BatchSummary) -> None:
+    """Say what has been done, and end with the status that tells how it went."""
+    from posetrack.cli.batch_progress import print_batch_summary
+
+    print_batch_summary(summary)
+    if summary.stopped:
+        print(f"posetrack: {summary.stopped}", file=sys.stderr)
+    if summary.interrupted:
+        print("posetrack: interrupted; run it again to go on.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+    if summary.stopped or summary.failed:
+        raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,254 @@
+"""What ``posetrack batch`` shows: bars where somebody watches, lines where the output goes to a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from posetrack.batch.plan import ACTIONS, TRACKED, Plan
+
+if TYPE_CHECKING:
+    from posetrack.batch.config import BatchObserver, BatchSummary
+    from posetrack.batch.manifest import ClipRecord
+    from posetrack.batch.workers import Progress as ClipProgress
+
+_LISTED = 10
+"""Failed clips that the closing summary lists; the others are in ``summary.csv``."""
+
+_SPEED_WINDOW_S = 60.0
+_LINE_EVERY_S = 60.0
+
+
+def readable(clip: str) -> str:
+    """A path on one line: line breaks and other control characters are shown as escapes.
+
+    >>> readable("a\\nb ü.mp4")
+    'a\\\\nb ü.mp4'
+    """
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in clip)
+
+
+def print_plan(plan: Plan) -> None:
+    """What would be done with each clip, what is left out, and how many there are of each."""
+    for clip in plan.clips:
+        verb = "track" if clip.action in TRACKED else "fail" if clip.record.status == "failed" else "skip"
+        reason = clip.record.error if clip.action == "failed" else ACTIONS[clip.action]
+        print(f"{verb}  {readable(clip.record.clip)}  ({readable(reason or '')})")
+    for left in plan.left_out:
+        print(f"leave {readable(left.path)}  ({readable(left.reason)})")
+    print(plan_line(plan))
+
+
+def plan_line(plan: Plan) -> str:
+    """Numbers of clips, on one line."""
+    counts = plan.counts
+    parts = [f"{counts[action]} {meaning}" for action, meaning in ACTIONS.items() if counts[action]]
+    known = f"; {len(plan.absent)} of earlier runs are not among them" if plan.absent else ""
+    left = f"; {len(plan.left_out)} left out (--dry-run says why)" if plan.left_out else ""
+    total = f"{len(plan.clips)} clip{'s' * (len(plan.clips) != 1)}, {len(plan.to_track)} to track"
+    return f"{total}{': ' if parts else ''}{', '.join(parts)}{known}{left}"
+
+
+def print_batch_summary(summary: BatchSummary) -> None:
+    """The closing table, and the first failures."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("done", f"{summary.done}, and {summary.skipped} before")
+    table.add_row("failed", str(len(summary.failed)))
+    if summary.pending:
+        table.add_row("not yet done", str(summary.pending))
+    table.add_row("frames", f"{summary.frames}, {summary.fps:.1f} a second")
+    table.add_row("time", duration(summary.seconds))
+    table.add_row("summary", escape(str(summary.table)))
+    Console(soft_wrap=True).print(table)
+    for record in summary.failed[:_LISTED]:
+        print(f"failed: {readable(record.clip)}: {readable(record.error or '')}", file=sys.stderr)
+    if len(summary.failed) > _LISTED:
+        print(f"failed: {len(summary.failed) - _LISTED} more, see {summary.table}", file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> duration(59.6), duration(3725)
+    ('1:00', '1:02:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@dataclass
+class Pace:
+    """How far a batch has come, and when it will be there.
+
+    Frames of clips that have not been opened are unknown; their bytes are not, so that bytes tell the share.
+    """
+
+    total_bytes: int = 0
+    done_bytes: int = 0
+    frames: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    running: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    start_s: float = field(default_factory=time.monotonic)
+    _history: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def plan(self, plan: Plan) -> None:
+        """Begin."""
+        self.sizes = {clip.record.clip: max(1, clip.record.size) for clip in plan.to_track}
+        self.total_bytes = sum(self.sizes.values())
+        self.start_s = time.monotonic()
+
+    def finish(self, record: ClipRecord) -> None:
+        """A clip is not tracked any more."""
+        self.running.pop(record.clip, None)
+        self.frames += record.frames
+        if record.status != "pending":
+            self.done_bytes += self.sizes.get(record.clip, 0)
+
+    @property
+    def all_frames(self) -> int:
+        """Frames tracked so far, those of running clips included."""
+        return self.frames + sum(frames for frames, _ in self.running.values())
+
+    @property
+    def share(self) -> float:
+        """Of the footage, 0 to 1."""
+        begun = sum(
+            self.sizes.get(clip, 0) * min(1.0, frames / total)
+            for clip, (frames, total) in self.running.items()
+            if total
+        )
+        return (self.done_bytes + begun) / self.total_bytes if self.total_bytes else 1.0
+
+    def fps(self) -> float:
+        """Frames per second, all workers together, over the last minute."""
+        now = time.monotonic()
+        self._history.append((now, self.all_frames))
+        while now - self._history[0][0] > _SPEED_WINDOW_S:
+            self._history.popleft()
+        since, frames = self._history[0] if len(self._history) > 1 else (self.start_s, 0)
+        return max(0.0, (self.all_frames - frames) / (now - since)) if now > since else 0.0
+
+    def left(self) -> str:
+        """Time until the end; a question mark as long as nothing is known."""
+        share, elapsed = self.share, time.monotonic() - self.start_s
+        return duration(elapsed * (1 - share) / share) if share > 0 else "?"
+
+
+class _Lines:
+    """For files and pipes: one line for each clip, and one a minute for the whole."""
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+        self._results: Counter[str] = Counter()
+        self._total = 0
+        self._next_s = 0.0
+
+    def planned(self, plan: Plan) -> None:
+        self._pace.plan(plan)
+        self._total = len(plan.to_track)
+        self._next_s = time.monotonic() + _LINE_EVERY_S
+        _log(plan_line(plan))
+
+    def started(self, record: ClipRecord) -> None:
+        self._pace.running[record.clip] = 0, None
+
+    def progressed(self, progress: ClipProgress) -> None:
+        self._pace.running[progress.clip] = progress.frames, progress.total
+        if time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + _LINE_EVERY_S
+            pace = self._pace
+            _log(f"{pace.all_frames} frames, {pace.fps():.1f} a second, about {pace.left()} left")
+
+    def finished(self, record: ClipRecord) -> None:
+        self._pace.finish(record)
+        self._results[record.status] += record.status != "pending"
+        number = self._results.total()
+        _log(f"[{number}/{self._total}] {outcome(record)}")
+
+
+class _Bars:
+    """For people: the whole, and each clip that is being tracked."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._pace = Pace()
+        self._results: Counter[str] = Counter()
+        self._whole: TaskID | None = None
+        self._clips: dict[str, TaskID] = {}
+
+    def planned(self, plan: Plan) -> None:
+        self._pace.plan(plan)
+        self._progress.console.print(escape(plan_line(plan)))
+        self._number = len(plan.to_track)
+        self._whole = self._progress.add_task("all clips", total=1.0, text="")
+        self._show()
+
+    def started(self, record: ClipRecord) -> None:
+        self._pace.running[record.clip] = 0, None
+        name = escape(readable(record.clip))
+        self._clips[record.clip] = self._progress.add_task(name, total=None, text="opening")
+
+    def progressed(self, progress: ClipProgress) -> None:
+        self._pace.running[progress.clip] = progress.frames, progress.total
+        total = progress.total if (progress.total or 0) >= progress.frames else None
+        text = f"{progress.frames}{f'/{total}' if total else ''} frames"
+        if progress.clip in self._clips:
+            self._progress.update(self._clips[progress.clip], completed=progress.frames, total=total, text=text)
+        self._show()
+
+    def finished(self, record: ClipRecord) -> None:
+        self._pace.finish(record)
+        self._results[record.status] += 1
+        if record.clip in self._clips:
+            self._progress.remove_task(self._clips.pop(record.clip))
+        if record.status != "done":
+            self._progress.console.print(escape(outcome(record)), soft_wrap=True)
+        self._show()
+
+    def _show(self) -> None:
+        assert self._whole is not None
+        done, failed = self._results["done"], self._results["failed"]
+        text = (
+            f"{done + failed}/{self._number} clips, {failed} failed, {self._pace.fps():.1f} frames/s, "
+            f"{self._pace.left()} left"
+        )
+        self._progress.update(self._whole, completed=self._pace.share, text=text)
+
+
+def outcome(record: ClipRecord) -> str:
+    """What has become of a clip, on one line."""
+    clip, error = readable(record.clip), readable(record.error or "")
+    if record.status == "pending":
+        return f"again later: {clip}: {error}"
+    if record.status == "failed":
+        return f"failed: {clip}: {error}"
+    people = f"{record.people} people at most, {record.tracks} tracks, {record.fps:.1f} frames/s"
+    warning = f" ({readable(record.warning)})" if record.warning else ""
+    return f"done: {clip}: {record.frames} frames, {people}{warning}"
+
+
+@contextmanager
+def batch_progress() -> Iterator[BatchObserver]:
+    """Bars on a terminal, log lines elsewhere; to standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bars(progress)
+
+
+def _log(line: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", file=sys.stderr, flush=True)
