@@ -61,26 +61,21 @@ def multiply_adds_as_published(network: nn.Module, image: Tensor) -> int:
     return total
 
 
-def row(backbone: str, width: int, height: int) -> str:
-    """A network's line of the table."""
-    architecture = PoseArchitecture(
-        backbone=backbone, skeleton="coco", width=width, height=height, deconv_channels=(256, 256, 256)
-    )
+def rows(backbone: str) -> list[str]:
+    """A network's lines of the table."""
+    architecture = PoseArchitecture(backbone=backbone, skeleton="coco", deconv_channels=(256, 256, 256))
     with torch.device("meta"):
         network = architecture.build().eval()
-        image = torch.empty(1, 3, height, width)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    published = PUBLISHED[backbone]
-    cells = (
-        NAMES[backbone],
-        f"{height}×{width}",
-        f"{parameters:,}",
-        f"{published[0]} M",
-        f"{multiply_adds(network, image) / 1e9:.2f}",
-        f"{multiply_adds_as_published(network, image) / 2**30:.2f}",
-        published[1 + SIZES.index((width, height))],
-    )
-    return f"| {' | '.join(cells)} |"
+    millions, *published = PUBLISHED[backbone]
+    lines = []
+    for (width, height), figure in zip(SIZES, published, strict=True):
+        image = torch.empty(1, 3, height, width, device="meta")
+        needed = f"{multiply_adds(network, image) / 1e9:.2f}"
+        counted = f"{multiply_adds_as_published(network, image) / 2**30:.2f}"
+        cells = (NAMES[backbone], f"{height}×{width}", f"{parameters:,}", f"{millions} M", needed, counted, figure)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def main() -> None:
@@ -89,8 +84,7 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|")
     for backbone in NAMES:
-        for width, height in SIZES:
-            print(row(backbone, width, height))
+        print(*rows(backbone), sep="\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ activations, as training leaves them; it collects them under the official code's
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -168,6 +169,17 @@ def reference(
         if name in RESNET_BLOCKS:
             return tape, simple_baseline(tape, images, RESNET_BLOCKS[name], heatmaps)
         return tape, hrnet(tape, images, HRNET_WIDTHS[name], heatmaps)
+
+
+def images(height: int, width: int, count: int = 2) -> Tensor:
+    """The same random images each time."""
+    return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(height))
+
+
+@cache
+def small_reference(name: str) -> tuple[Tape, Tensor]:
+    """A network's weights, drawn once, and its heatmaps of two images of 64x64."""
+    return reference(name, images(64, 64))
 
 
 def _as_mmpose(head: str) -> Callable[[str], str]:

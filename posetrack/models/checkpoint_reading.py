@@ -3,7 +3,8 @@
 A PyTorch file is a pickle, which could run any code. ``torch.load(weights_only=True)`` builds tensors and plain
 containers alone. Published checkpoints hold a few objects besides: numpy's numbers and arrays in their notes
 (``meta``), MMEngine's curves (``message_hub``). Their names are allowed, but each stands for an empty object that
-forgets what it is given: no code of numpy or MMEngine is called. Whatever else a file asks for is refused.
+forgets what it is given: no code of numpy or MMEngine is called. Whatever else a file asks for is refused, unless
+the program itself has allowed it to ``torch.load``.
 """
 
 from __future__ import annotations

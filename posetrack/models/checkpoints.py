@@ -8,6 +8,8 @@ The layers of SimpleBaseline and HRNet have the same names everywhere; the netwo
 | MMPose 0.x | ``backbone.conv1`` ... | ``keypoint_head.deconv_layers.`` ..., ``keypoint_head.final_layer.`` ... |
 | MMPose 1.x | ``backbone.conv1`` ... | ``head.deconv_layers.`` ..., ``head.final_layer.`` ... |
 | ours | ``backbone.conv1`` ... | ``deconv_layers.`` ..., ``final_layer.`` ... |
+
+All names may begin with ``module.`` besides.
 """
 
 from __future__ import annotations
@@ -23,9 +25,6 @@ from posetrack.models.checkpoint_reading import printable, read_checkpoint
 from posetrack.models.hrnet import HRNET_CHANNELS
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import SimpleBaseline
-
-_PARALLEL = "module."
-"""What ``DataParallel`` puts before every name."""
 
 _COUNTER = ".num_batches_tracked"
 """Batch norm's count of training batches, which the output does not depend on. PyTorch has it since 0.4.1."""
@@ -72,15 +71,22 @@ def _mmpose(version: str, head: str) -> Layout:
     )
 
 
-_HEAD = (("deconv_layers.", "deconv_layers."), ("final_layer.", "final_layer."))
+def _parallel(layout: Layout) -> Layout:
+    """The same, saved from within ``DataParallel``, which puts a word before every name."""
+    prefixes = tuple((f"module.{theirs}", ours) for theirs, ours in layout.prefixes)
+    return Layout(name=f"{layout.name}, parallel", prefixes=prefixes)
 
-OFFICIAL = Layout(name="official", prefixes=(*_HEAD, ("", "backbone.")))
-OWN = Layout(name="posetrack", prefixes=(("backbone.", "backbone."), *_HEAD))
-_BY_PREFIX = (
-    ("keypoint_head.", _mmpose("0.x", "keypoint_head")),
-    ("head.", _mmpose("1.x", "head")),
-    ("backbone.", OWN),
+
+_HEAD = (("deconv_layers.", "deconv_layers."), ("final_layer.", "final_layer."))
+_SINGLE = (
+    Layout(name="official", prefixes=(*_HEAD, ("", "backbone."))),
+    _mmpose("0.x", "keypoint_head"),
+    _mmpose("1.x", "head"),
+    Layout(name="posetrack", prefixes=(("backbone.", "backbone."), *_HEAD)),
 )
+
+LAYOUTS = (*_SINGLE, *map(_parallel, _SINGLE))
+"""The layouts that are known."""
 
 
 def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleBaseline:
@@ -100,15 +106,11 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleB
     """
     path = Path(path)
     tensors = read_checkpoint(path)
-    if all(name.startswith(_PARALLEL) for name in tensors):
-        tensors = {name.removeprefix(_PARALLEL): value for name, value in tensors.items()}
-    layout = _recognised(tensors)
-    weights = {ours: value for name, value in tensors.items() if (ours := layout.ours(name)) is not None}
-    strangers = [name for name in tensors if layout.ours(name) is None]
     network = architecture.build()
     expected = network.state_dict()
-    absent = expected.keys() - weights.keys()
-    weights.update({name: expected[name] for name in absent if name.endswith(_COUNTER)})
+    layout = _recognised(tensors, expected)
+    weights = {ours: value for name, value in tensors.items() if (ours := layout.ours(name)) is not None}
+    strangers = [name for name in tensors if layout.ours(name) is None]
     differences = _differences(weights, expected, layout, strangers)
     if differences:
         remedy = _remedy(weights, expected, architecture)
@@ -118,29 +120,27 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleB
             raise WeightsError(
                 f"{path} is damaged: {printable(layout.theirs(name))} holds values that are not finite."
             )
-    network.load_state_dict(weights)
+    network.load_state_dict({**expected, **weights})
     return network.eval()
 
 
-def _recognised(tensors: Mapping[str, Tensor]) -> Layout:
-    for prefix, layout in _BY_PREFIX:
-        if any(name.startswith(prefix) for name in tensors):
-            return layout
-    return OFFICIAL
+def _recognised(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Layout:
+    """The layout under which most names are those of the network: a stray name or two change nothing."""
+    return max(LAYOUTS, key=lambda layout: sum(layout.ours(name) in expected for name in tensors))
 
 
 def _differences(
     weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], layout: Layout, strangers: list[str]
 ) -> str:
     """What is missing, unexpected or of another shape or type, under the publisher's names; empty if all fits."""
-    missing = [layout.theirs(name) for name in expected if name not in weights]
+    absent = [name for name in expected if name not in weights and not name.endswith(_COUNTER)]
     unexpected = [layout.theirs(name) for name in weights if name not in expected] + strangers
     misshapen = [
         f"{layout.theirs(name)} {_described(weights[name])} instead of {_described(value)}"
         for name, value in expected.items()
         if name in weights and _described(weights[name]) != _described(value)
     ]
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    kinds = {"missing": list(map(layout.theirs, absent)), "unexpected": unexpected, "of another shape": misshapen}
     return "; ".join(f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds.items() if names)
 
 
