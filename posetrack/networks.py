@@ -11,11 +11,13 @@ import torch
 
 from posetrack.errors import ConfigError
 from posetrack.flow import FLOWS
+from posetrack.flow.raft import RaftFlow
 from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
 from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
 from posetrack.models.pose import HeatmapPoseEstimator
 from posetrack.models.pose_weights import load_pose_network
+from posetrack.models.raft import load_raft
 from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.presets import Preset, is_file, weights_of
 from posetrack.stages import Detector, FlowEstimator, PoseEstimator
@@ -31,7 +33,7 @@ class Runtime:
     Attributes:
         device: Of all networks.
         precision: A name of ``posetrack.models.devices.PRECISIONS``.
-        compile: Have ``torch.compile`` make detector and pose network faster.
+        compile: Have ``torch.compile`` make them faster.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -112,9 +114,9 @@ class Networks:
         if entry is None or entry.task != "flow":
             networks = [entry.name for entry in read_entries().values() if entry.task == "flow"]
             raise ConfigError(f"there is no flow {name!r}; choose one of {', '.join([*FLOWS, *networks])}.")
-        from posetrack.flow.raft import RaftFlow
-
-        return RaftFlow(entry.architecture, self._file(entry), self._runtime.device)
+        runtime = self._runtime
+        raft = load_raft(entry.architecture, self._file(entry), runtime.device, runtime.precision, runtime.compile)
+        return RaftFlow(raft, device=runtime.device)
 
     def _keypoint_rcnn(self, entry: Entry) -> KeypointRCNN:
         """Detector and pose network in one."""
