@@ -17,6 +17,9 @@ PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 _TENSOR_CORES = (7, 0)
 """CUDA compute capability from which half precision is faster than single (Volta and later)."""
 
+_BF16 = (8, 0)
+"""The same from which it has bf16 (Ampere and later)."""
+
 
 def resolve_device(text: str) -> torch.device:
     """The device of a name; ``auto`` takes the first of CUDA, MPS (Apple) and the CPU that is there.
@@ -62,11 +65,8 @@ def resolve_precision(text: str, device: torch.device) -> torch.dtype:
         raise ConfigError(
             "precision fp16 is for GPUs; on the CPU choose fp32, or bf16 if it has instructions for it."
         )
-    if text == "bf16" and device.type == "cuda":
-        with torch.cuda.device(device):
-            supported = torch.cuda.is_bf16_supported(including_emulation=False)
-        if not supported:
-            raise ConfigError(f"the GPU {str(device)!r} has no bf16; choose fp16 or fp32.")
+    if text == "bf16" and device.type == "cuda" and torch.cuda.get_device_capability(device) < _BF16:
+        raise ConfigError(f"the GPU {str(device)!r} has no bf16; choose fp16 or fp32.")
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[text]
 
 
