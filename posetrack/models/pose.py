@@ -73,7 +73,7 @@ class HeatmapPoseEstimator:
         self._config = config or PoseConfig()
         self._device = torch.device(device)
         self._convention = CONVENTIONS[architecture.convention]
-        self._normalisation = _Normalisation(self._convention, self._device)
+        self._normalisation = Normalisation(self._convention, self._device)
         slots = architecture.heatmap_slots
         self._channels = np.flatnonzero(np.isin(slots, architecture.joints.in_use))
         self._slots = slots[self._channels]
@@ -141,8 +141,13 @@ class HeatmapPoseEstimator:
         return output.cpu().numpy()
 
 
-class _Normalisation:
-    """uint8 [B, 3, height, width] RGB to the colours that a network expects, on its device."""
+class Normalisation:
+    """Crops in the colours that a network expects: uint8 [B, 3, height, width] RGB to float, on the same device.
+
+    Args:
+        convention: Of the network's publisher.
+        device: Where the crops will be.
+    """
 
     def __init__(self, convention: InputConvention, device: torch.device) -> None:
         mean, std = torch.tensor(convention.mean), torch.tensor(convention.std)

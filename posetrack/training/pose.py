@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.models.backbone import PersonShuffleNet, load_person_backbone
-from posetrack.models.pose import HeatmapPoseEstimator
+from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.pose import HeatmapPoseEstimator, Normalisation
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
 from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.training.loop import Batches
@@ -72,12 +73,6 @@ class PoseTraining:
     min_joints: int = 4
     workers: int = 0
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.architecture.convention != "own":
-            raise ConfigError(
-                f"architecture.convention is {self.architecture.convention!r}; training knows 'own'."
-            )
 
 
 def joints_mse_loss(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -154,7 +149,8 @@ class PoseTask:
     def losses(self, batch: PoseBatch) -> dict[str, Tensor]:
         """The joints' MSE loss."""
         device = next(self.network.parameters()).device
-        images = batch.images.to(device).float().div(255).contiguous(memory_format=torch.channels_last)
+        normalise = Normalisation(CONVENTIONS[self._config.architecture.convention], device)
+        images = normalise(batch.images.to(device)).contiguous(memory_format=torch.channels_last)
         heatmaps = self.network(images)
         return {"heatmap": joints_mse_loss(heatmaps, batch.targets.to(device), batch.weights.to(device))}
 
@@ -167,7 +163,8 @@ class PoseTask:
 
     def save(self, network: nn.Module, path: Path) -> None:
         """Write the network as the pipeline loads it."""
-        save_pose_network(cast(SimpleBaseline, network), self._config.architecture, path)
+        architecture = replace(self._config.architecture, sigma_cells=self._config.sigma)
+        save_pose_network(cast(SimpleBaseline, network), architecture, path)
 
 
 def measure_pck(estimator: HeatmapPoseEstimator, people: list[LabelledPerson]) -> dict[str, float]:

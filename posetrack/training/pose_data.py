@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from posetrack.errors import ConfigError, DataFormatError
+from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.crop import box_transforms, extract_crops, to_crop, transforms_about
 from posetrack.models.heatmap import gaussian_targets, input_to_heatmap
 from posetrack.models.pose_weights import PoseArchitecture
@@ -135,7 +136,7 @@ class PoseDataset(Dataset[Sample]):
 
     Args:
         people: What to learn from.
-        architecture: Input size and skeleton.
+        architecture: Input size, skeleton and convention.
         augmentation: How crops are varied.
         sigma: Of the Gaussian targets, in heatmap cells.
         seed: Of the augmentation.
@@ -151,6 +152,7 @@ class PoseDataset(Dataset[Sample]):
     ) -> None:
         self._people = people
         self._architecture = architecture
+        self._convention = CONVENTIONS[architecture.convention]
         self._augmentation = augmentation
         self._sigma = sigma
         self._seed = seed
@@ -165,7 +167,7 @@ class PoseDataset(Dataset[Sample]):
         person, skeleton = self._people[index], self._architecture.joints
         width, height = self._architecture.size
         transform = self._transform(person, rng)
-        crop = extract_crops(self._image(person.image), transform, (width, height))[0]
+        crop = extract_crops(self._image(person.image), transform, (width, height), self._convention)[0]
         joints = to_crop(person.keypoints[None], transform)[0]
         weights = person.weights
         if rng.random() < self._augmentation.flip:
@@ -174,7 +176,7 @@ class PoseDataset(Dataset[Sample]):
             weights = weights[skeleton.flip_permutation]
         crop = _varied(np.ascontiguousarray(crop), self._augmentation, rng)
         used = self._architecture.heatmap_slots
-        cells = input_to_heatmap(joints[used], HEATMAP_STRIDE)
+        cells = input_to_heatmap(joints[used], HEATMAP_STRIDE, self._convention.grid)
         grid = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
         inside = ((cells > -0.5) & (cells < np.array(grid) - 0.5)).all(axis=-1)
         targets = gaussian_targets(cells, grid, self._sigma)
@@ -192,13 +194,13 @@ class PoseDataset(Dataset[Sample]):
 
     def _transform(self, person: LabelledPerson, rng: np.random.Generator) -> NDArray[np.float64]:
         """Crop to source map of a randomly scaled, turned and shifted crop [1, 2, 3]."""
-        size, variation = self._architecture.size, self._augmentation
-        upright = box_transforms(person.box[None], size, self._architecture.padding)
+        size, variation, grid = self._architecture.size, self._augmentation, self._convention.grid
+        upright = box_transforms(person.box[None], size, self._architecture.padding, grid)
         pixels = upright[:, 0, 0] * (1 + rng.uniform(-variation.scale, variation.scale))
         angle = np.deg2rad(rng.uniform(-variation.rotation_deg, variation.rotation_deg))
         shift = rng.uniform(-variation.shift, variation.shift, 2) * np.array(size) * pixels
         centre = (person.box[:2] + person.box[2:]) / 2.0 + shift
-        return transforms_about(centre[None].astype(np.float64), pixels, np.array([angle]), size)
+        return transforms_about(centre[None].astype(np.float64), pixels, np.array([angle]), size, grid)
 
 
 def _varied(crop: Image, variation: Augmentation, rng: np.random.Generator) -> Image:
