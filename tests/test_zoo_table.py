@@ -3,7 +3,8 @@
 import hashlib
 import importlib
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.decoding import CODECS
 from posetrack.models.detector_weights import read_detector
-from posetrack.models.pose_weights import load_pose_network
+from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.presets import get_preset, weights_of
 from posetrack.skeletons import SKELETONS
 from posetrack.zoo import ENTRIES_FILE, Entry, ModelStore, get_entry, read_entries
@@ -124,8 +125,9 @@ def test_mmposes_entries_are_the_rows_of_its_tables(shared):
         for figure in entry.accuracy:
             boxes = next(start for start in BOXES if figure.conditions.startswith(start))
             found.add((data, network, f"{entry.height}x{entry.width}", figure.value, boxes, entry.url))
-    extra = {row for row in found if "res101_coco_384x288-8c71bdc9" in row[-1]}
-    assert len(extra) == 1
+    # from earlier tables, where the current ones are wrong
+    extra = {row for row in found if "res101_coco_384x288-8c71bdc9" in row[-1] or row[3] == 75.2}
+    assert len(extra) == 2
     assert found - extra == expected
 
 
@@ -137,12 +139,16 @@ def test_no_256x192_file_is_offered_as_384x288():
         assert f"{other.height}x{other.width}" in other.url
 
 
+@cache
+def parameters_of(architecture: PoseArchitecture) -> int:
+    with torch.device("meta"):
+        return sum(tensor.numel() for tensor in architecture.build().parameters())
+
+
 @named(POSE)
 def test_pose_networks_can_be_built_and_have_that_many_parameters(entry):
     architecture = entry.pose_architecture()
-    with torch.device("meta"):
-        network = architecture.build()
-    assert sum(tensor.numel() for tensor in network.parameters()) == entry.parameters
+    assert parameters_of(replace(architecture, width=64, height=64, sigma_cells=1.0)) == entry.parameters
     assert [architecture.joints.joints[slot] for slot in architecture.heatmap_slots] == list(entry.joints)
     assert entry.codec in CODECS
 

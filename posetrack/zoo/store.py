@@ -187,6 +187,9 @@ class ModelStore:
             except Timeout:
                 waiting()
                 lock.acquire()
+            except NotImplementedError as error:
+                remedy = "choose another folder with --models-dir"
+                raise WeightsError(f"the file system of {folder} knows no locks; {remedy}.") from error
         try:
             yield
         finally:
