@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -81,7 +82,7 @@ def _text(text: str) -> str:
 
 def _url(path: Path) -> str:
     """Relative URL of a file: every byte that could mean something else is escaped."""
-    return quote(path.as_posix(), safe="/", errors="surrogateescape")
+    return quote(os.fsencode(path.as_posix()), safe="/")
 
 
 def _totals(rows: Sequence[ReportRow]) -> str:

@@ -12,7 +12,7 @@ from posetrack.errors import VideoError
 from posetrack.types import Frame, Image
 from posetrack.video import ReadOptions, open_source
 
-LARGEST_SIZE = (128, 72)
+LARGEST_SIZE = (160, 90)
 """Width and height in pixels that a picture has at most: thousands of them go into one page."""
 
 _QUALITY = 60
