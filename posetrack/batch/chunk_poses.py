@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.pending import PendingFile, output_errors
-from posetrack.skeletons import SKELETONS, Skeleton
+from posetrack.skeletons import POSETRACK, SKELETONS
 from posetrack.types import Frame, IntArray, Poses
 
 _ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids")
@@ -37,20 +37,21 @@ class ChunkPoses:
     people: Poses
 
     @classmethod
-    def collect(cls, results: Iterable[tuple[Frame, Poses]], skeleton: Skeleton) -> ChunkPoses:
+    def collect(cls, results: Iterable[tuple[Frame, Poses]]) -> ChunkPoses:
         """Of everything that a tracker gives."""
         indices: list[int] = []
         times_s: list[float] = []
-        poses = [Poses.empty(skeleton)]
+        poses: list[Poses] = []
         for frame, people in results:
             indices.append(frame.index)
             times_s.append(frame.time_s)
             poses.append(people)
-        columns = {name: np.concatenate([getattr(part, name) for part in poses]) for name in _ARRAYS}
-        starts = np.cumsum([len(part) for part in poses], dtype=np.int64)
-        return cls(
-            np.array(indices, np.int64), np.array(times_s, np.float64), starts, Poses(**columns, skeleton=skeleton)
-        )
+        skeleton = poses[0].skeleton if poses else POSETRACK
+        parts = [Poses.empty(skeleton), *poses]
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+        starts = np.cumsum([len(part) for part in parts], dtype=np.int64)
+        people = Poses(**columns, skeleton=skeleton)
+        return cls(np.array(indices, np.int64), np.array(times_s, np.float64), starts, people)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,12 @@ from posetrack.video import ReadOptions, Source, open_source
 from posetrack.video.capture import FileReader
 from posetrack.video.packets import list_frames
 from posetrack.video.probe import Media, probe
+
+if TYPE_CHECKING:
+    from posetrack.presets import Preset
+
+_TO_FIND_ITS_WAY_FRAMES = 30
+"""Until a tracker that begins in the middle of a clip sees what one sees that has begun earlier."""
 
 _SAME_TIME_S = 1e-4
 """As for ``Source``: a frame this much before a wanted time is wanted."""
@@ -31,14 +39,13 @@ class ChunkConfig:
     Attributes:
         chunk_s: About so many seconds make a chunk; clips shorter than one and a half are not cut. 0: none is.
         overlap_s: At least so many seconds at a seam are tracked by both neighbours.
-        overlap_frames: And at least so many frames. No identity is lost at a seam that a whole run would keep, if
-            that is as long as the tracker remembers somebody unseen, and a little longer.
+        overlap_frames: And at least so many frames.
         detect_every: Chunks begin at frames where a whole run without shot cuts would look for people.
     """
 
     chunk_s: float = 300.0
     overlap_s: float = 4.0
-    overlap_frames: int = 90
+    overlap_frames: int = 30
     detect_every: int = 1
 
     def __post_init__(self) -> None:
@@ -48,6 +55,18 @@ class ChunkConfig:
         for name in ("overlap_frames", "detect_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+
+    def fitted(self, preset: Preset, fps: Fraction | None) -> ChunkConfig:
+        """For a tracker's settings and a clip of that many frames a second.
+
+        The overlap is longer than the tracker remembers anybody unseen: whoever comes out of hiding behind a seam
+        and is known again in a whole run has been seen in the overlap, and is known again in chunks.
+        """
+        return replace(
+            self,
+            overlap_frames=max(self.overlap_frames, preset.linker.max_gap_frames + _TO_FIND_ITS_WAY_FRAMES),
+            detect_every=preset.detection_interval(fps),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +86,11 @@ class Chunk:
     first: int
     frames: int
     own_from: int
+
+    @property
+    def own_frames(self) -> int:
+        """How many of its frames the chunk before does not have."""
+        return self.frames - (self.own_from - self.first) // self.reading.stride
 
 
 def plan(path: Path, reading: ReadOptions, config: ChunkConfig) -> list[Chunk]:
@@ -146,7 +170,7 @@ def _wanted(times_s: NDArray[np.float64], reading: ReadOptions) -> IntArray:
 def _seams(
     times_s: NDArray[np.float64], keys: BoolArray, wanted: IntArray, config: ChunkConfig
 ) -> list[tuple[int, int]]:
-    """For each chunk but the first its first frame, and the one behind the last that it shares: places in ``wanted``.
+    """For each chunk but the first: its first frame, and the one behind its last shared one (places in ``wanted``).
 
     A frame belongs to two chunks at most, and something is left behind the last seam.
     """

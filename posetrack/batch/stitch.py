@@ -14,7 +14,8 @@ from posetrack.tracker.matching import hungarian
 from posetrack.tracker.oks import Outlines, oks_pairs
 from posetrack.types import IntArray, Poses
 
-_SAME_TIME_S = 1e-3
+SAME_TIME_S = 1e-3
+"""A frame is the same if it is seen at the same time: containers round to milliseconds at worst."""
 
 
 class SeamError(VideoError):
@@ -68,7 +69,7 @@ def matched_tracks(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) ->
     np.add.at(gain, (row_tracks, column_tracks), comparable * oks)
     np.add.at(weight, (row_tracks, column_tracks), comparable)
     alike = gain >= config.min_oks * weight
-    matched = hungarian(np.where(alike, gain, 0).astype(np.float64), 0.0)  # type: ignore[arg-type]
+    matched = hungarian(np.where(alike, gain, 0).astype(np.float64), 0.0)
     return {int(right_ids[column]): int(left_ids[row]) for row, column in zip(*matched, strict=True)}
 
 
@@ -88,8 +89,8 @@ def stitched(
 ) -> Iterator[tuple[int, float, Poses]]:
     """The frames of the whole clip, each once: index, time, and people under ids that go on over the seams.
 
-    Shared frames are those of the left chunk, which knows the past; the right one takes over behind the overlap, in
-    which it has found its way. A track of it that continues none of the left chunk's gets the next free id,
+    Shared frames are the left chunk's, which knows the past; the right one takes over behind the overlap, in which
+    it has found its way. A track of it that continues none of the left chunk's gets the next free id,
     the one born first the lowest: ids stay compact, and the first chunk's are those of a whole run.
 
     Args:
@@ -127,5 +128,5 @@ def stitched(
 
 def _require_same_frames(left: ChunkPoses, right: ChunkPoses) -> None:
     same = np.array_equal(left.indices, right.indices)
-    if not same or (np.abs(left.times_s - right.times_s) > _SAME_TIME_S).any():
+    if not same or (np.abs(left.times_s - right.times_s) > SAME_TIME_S).any():
         raise SeamError("Its frames are not found again by seeking: the file is damaged, or lacks time stamps.")
