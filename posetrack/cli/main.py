@@ -14,6 +14,7 @@ from posetrack.cli.convert import convert
 from posetrack.cli.demo import demo
 from posetrack.cli.eval import evaluate
 from posetrack.cli.models import models
+from posetrack.cli.report import report
 from posetrack.cli.run import INTERRUPTED, run
 from posetrack.cli.train import train
 from posetrack.errors import PoseTrackError
@@ -36,6 +37,7 @@ app.command("batch")(batch)
 app.command("demo")(demo)
 app.command("eval")(evaluate)
 app.command("convert")(convert)
+app.command("report")(report)
 app.command("benchmark")(benchmark)
 app.add_typer(train, name="train")
 app.add_typer(models, name="models")
