@@ -186,7 +186,7 @@ def run_benchmark(
             if target.exists() and not config.overwrite:
                 progress.advance(sum(len(video.images) for video in parts))
                 continue
-            made = made or (tracker or _default_tracker)(preset)
+            made = made or (_default_tracker(preset, config) if tracker is None else tracker(preset))
             tracked = [_tracked(made, root, video, progress) for video in parts]
             LAYOUTS[config.layout][1](target, tracked)
         result = evaluate(_annotations(root, config), folder, sequences=[path.stem for path in paths])
@@ -194,10 +194,10 @@ def run_benchmark(
     return rows
 
 
-def _default_tracker(preset: Preset) -> PoseTracker:
+def _default_tracker(preset: Preset, config: BenchmarkConfig) -> PoseTracker:
     from posetrack.pose_tracker import PoseTracker
 
-    return PoseTracker(preset)
+    return PoseTracker(preset, models_dir=config.models_dir)
 
 
 def _annotations(root: Path, config: BenchmarkConfig) -> Path:
@@ -253,12 +253,11 @@ def _tracked(tracker: PoseTracker, root: Path, video: Annotations, progress: _Pr
             progress.advance(1)
         if source.incomplete:
             raise VideoError(f"{video.path.stem}: {source.incomplete}")
-    return annotations_of(video.path, video.video, [_described(image) for image in video.images], poses)
-
-
-def _described(image: dict[str, Any]) -> dict[str, Any]:
-    """What predictions say of an image: all but what was drawn on it by hand."""
-    return {key: value for key, value in image.items() if not key.startswith("ignore_regions")}
+    # Predictions say of an image all but what was drawn on it by hand.
+    described = [
+        {key: image[key] for key in image if not key.startswith("ignore_regions")} for image in video.images
+    ]
+    return annotations_of(video.path, video.video, described, poses)
 
 
 def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Preset) -> Path:
