@@ -127,6 +127,6 @@ def truncated_clip(path: Path) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Of the results in an output folder; without the manifest and the summary, which tell times."""
-    ours = {"manifest", "manifest.lock", "manifest-wal", "manifest-shm", "summary.csv"}
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in sorted(files.items()) if name not in ours}
+    results = {name: path for name, path in files.items() if not name.startswith(("manifest", "summary.csv"))}
+    return {name: path.read_bytes() for name, path in sorted(results.items())}

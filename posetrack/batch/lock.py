@@ -23,6 +23,7 @@ class FolderLock:
     def __init__(self, path: Path) -> None:
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+            self._connection.execute("PRAGMA journal_mode = OFF")  # nothing is ever written: no file for that
             self._connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -117,7 +117,7 @@ class Manifest:
 
     @classmethod
     def open(cls, path: str | Path) -> Manifest:
-        """Open an existing manifest to read it.
+        """Open an existing manifest to read it. What a batch writes that begins later may not be seen.
 
         Args:
             path: The file, or the output folder that it lies in.
@@ -131,13 +131,9 @@ class Manifest:
         if not path.is_file():
             raise OutputError(f"There is no manifest {path}: give the output folder of `posetrack batch`.")
         with _errors(path):
-            try:
-                return cls._checked(_connect(path, "mode=ro"), path)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in _NOT_CREATABLE:
-                    raise
-                # a read-only disk, where readers cannot take note of each other
+            if not path.with_name(f"{path.name}-wal").exists():  # nobody is writing: reading leaves no trace
                 return cls._checked(_connect(path, "mode=ro&immutable=1"), path)
+            return cls._checked(_connect(path, "mode=ro"), path)
 
     @classmethod
     def create(cls, path: str | Path) -> Manifest:

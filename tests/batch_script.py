@@ -1,0 +1,10 @@
+"""Tracks a folder of footage in two processes, without networks: to be killed by ``test_batch_kills``."""
+
+import sys
+
+from posetrack.batch.coordinator import run_batch
+from posetrack.runner import Outputs
+from tests.batch_cases import config
+
+if __name__ == "__main__":
+    run_batch(sys.argv[1], sys.argv[2], config(workers=2, outputs=Outputs(formats=("posetrack18", "csv"))))
