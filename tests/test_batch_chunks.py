@@ -71,7 +71,8 @@ def clip_task(source: Path, out: Path, tracker: TrackerFactory = pacing_tracker,
     settings: dict[str, object] = {"outputs": Outputs(video=False, formats=formats), "reading": ALL} | changes
     return ClipTask(
         clip=source.name, source=source, folder=out, name=source.stem,
-        unfinished=out / ".unfinished" / source.stem, tracker=tracker, compute=Compute(device="cpu", threads=1), **settings,
+        unfinished=out / ".unfinished" / source.stem, tracker=tracker,
+        compute=Compute(device="cpu", threads=1), **settings,
     )  # type: ignore[arg-type]  # fmt: skip
 
 

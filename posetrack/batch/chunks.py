@@ -170,7 +170,7 @@ def _wanted(times_s: NDArray[np.float64], reading: ReadOptions) -> IntArray:
 def _seams(
     times_s: NDArray[np.float64], keys: BoolArray, wanted: IntArray, config: ChunkConfig
 ) -> list[tuple[int, int]]:
-    """For each chunk but the first: its first frame, and the one behind its last shared one (places in ``wanted``).
+    """For each chunk but the first: its first frame, and the one behind its last shared (places in ``wanted``).
 
     A frame belongs to two chunks at most, and something is left behind the last seam.
     """

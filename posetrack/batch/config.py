@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from posetrack.batch.chunks import ChunkConfig
 from posetrack.batch.manifest import ClipRecord
 from posetrack.batch.names import SUMMARY
 from posetrack.batch.patterns import Choice
@@ -27,6 +28,7 @@ class BatchConfig:
         reading: Which part of each clip is read.
         outputs: What is written of each; ``overwrite``: all is done again, and files not ours are replaced.
         compute: Where networks run.
+        chunks: How long clips are cut, to be tracked by several workers.
         workers: Processes; 0: what fits the computer.
         retries: How often a clip that has failed is tried again in one run: at once where the reason may pass (a
             process that died), else when the batch is run again.
@@ -41,6 +43,7 @@ class BatchConfig:
     reading: ReadOptions = field(default_factory=ReadOptions)
     outputs: Outputs = field(default_factory=Outputs)
     compute: Compute = field(default_factory=Compute)
+    chunks: ChunkConfig = field(default_factory=ChunkConfig)
     workers: int = 0
     retries: int = 1
     timeout_s: float | None = None

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from posetrack.batch.chunk_workers import CHUNKS, ChunkingWorkers
 from posetrack.batch.config import BatchConfig, BatchObserver, BatchSummary
 from posetrack.batch.discovery import find_clips
 from posetrack.batch.lock import FolderLock
@@ -89,7 +90,8 @@ def run_batch(
         orphans = [replace(record, status="pending") for record in plan.absent if record.status == "running"]
         manifest.put([*orphans, *(clip.record for clip in plan.clips)])
         run = _Run(output, config, manifest, plan, observer or _Nobody())
-        with workers or LocalWorkers(computes, config.timeout_s) as pool:
+        workers = workers or LocalWorkers(computes, config.timeout_s)
+        with ChunkingWorkers(workers, config.chunks, output / CHUNKS) as pool:
             summary = run.go(pool)
         _clean(output)
         try:
