@@ -86,7 +86,7 @@ class Entry:
             become longer than that.
         multiple_of, shortest_side: What the sides of images must be multiples of, and have at least, in pixels.
         padding: Factor by which a person's box grows before it is cut out.
-        codec: How heatmaps become joints, a key of ``posetrack.models.heatmap.CODECS``.
+        codec: How heatmaps become joints, a key of ``posetrack.models.decoding.CODECS``.
         sigma_cells: Standard deviation in heatmap cells of the Gaussians that it learnt.
         all_slots: There is a heatmap for every slot of the skeleton, even those never annotated.
         deconv_channels: Channels of the pose network's transposed convolutions.
