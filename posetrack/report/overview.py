@@ -35,11 +35,15 @@ class TrackTimeline:
 
     Attributes:
         track_id: The person.
-        stretches: First and last frame of each, counted from 0 in the tracked frames, ascending.
+        stretches: First and last frame of each, counted from 0 in the tracked frames, ascending; at least one.
     """
 
     track_id: int
     stretches: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        if not self.stretches:
+            raise ValueError(f"track {self.track_id} was never there")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,10 @@ class ClipOverview:
     most_people: tuple[int, ...]
     timelines: tuple[TrackTimeline, ...]
     thumbnail: bytes | None
+
+    def __post_init__(self) -> None:
+        if self.thumbnail is not None and not (self.thumbnail[:4] == b"RIFF" and self.thumbnail[8:12] == b"WEBP"):
+            raise ValueError("the thumbnail is no WebP file")
 
     def save(self, path: Path) -> None:
         """Write a JSON file, which has its name only when it is complete.

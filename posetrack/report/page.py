@@ -21,9 +21,6 @@ from posetrack.report.rows import STATUSES, ReportRow
 _VISIBLE_CONTROLS = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
 """Control characters of a name -> the characters that picture them."""
 
-_IMAGE_KINDS = {b"RIFF": "image/webp", b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
-"""How a file begins -> what it is."""
-
 
 def write_report(rows: Sequence[ReportRow], path: Path, title: str) -> None:
     """Write the page. A file of that name is replaced once the new one is complete.
@@ -160,10 +157,7 @@ def _picture(row: ReportRow) -> str:
     thumbnail = row.overview.thumbnail if row.overview is not None else None
     if thumbnail is None:
         return ""
-    kind = next((kind for start, kind in _IMAGE_KINDS.items() if thumbnail.startswith(start)), None)
-    if kind is None:
-        raise ValueError(f"the thumbnail of {row.clip} is no WebP, JPEG or PNG file")
-    picture = f'<img alt="" decoding="async" src="data:{kind};base64,{base64.b64encode(thumbnail).decode()}">'
+    picture = f'<img alt="" decoding="async" src="data:image/webp;base64,{base64.b64encode(thumbnail).decode()}">'
     if "video" not in row.links:
         return _later(picture)
     return f'<a href="{_url(row.links["video"])}" tabindex="-1" aria-hidden="true">{_later(picture)}</a>'

@@ -26,7 +26,7 @@ class ReportRow:
         tracks: Different people.
         seconds: Time that the work took.
         fps: Frames tracked per second of work.
-        links: What a link is called -> the file, relative to the page (or absolute). The file called
+        links: What a link is called -> the file, relative to the page's folder. The file called
             ``video`` is also behind the picture.
         overview: Picture and charts.
 
