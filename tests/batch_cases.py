@@ -9,13 +9,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import cv2
 import numpy as np
 
-from posetrack.batch.config import BatchConfig
-from posetrack.batch.tasks import Compute, TrackerFactory
+from posetrack.batch.config import BatchConfig, BatchSummary
+from posetrack.batch.coordinator import run_batch
+from posetrack.batch.manifest import ClipRecord, Manifest
+from posetrack.batch.tasks import ClipTask, Compute, TrackerFactory
+from posetrack.batch.workers import Finished, Progress
 from posetrack.errors import OutputError, WeightsError
 from posetrack.runner import Outputs
 from posetrack.stages import FrameSource
@@ -33,6 +36,11 @@ class StubTracker:
 
     def __init__(self) -> None:
         self.stopwatch = Stopwatch()
+
+    @staticmethod
+    def build(compute: Compute) -> PoseTracker:
+        """Another ``TrackerFactory``."""
+        return stub_tracker(compute)
 
     def track(self, source: FrameSource) -> Iterator[tuple[Frame, Poses]]:
         name = source.info.name
@@ -119,8 +127,9 @@ def broken_clips(folder: Path) -> dict[str, str]:
 
 def truncated_clip(path: Path) -> Path:
     """Complete in its index, cut short in its frames."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     whole = grey_clip(path.with_name("whole.mp4"), 60, "-movflags", "+faststart", "-g", "6")
-    cut_off(whole, 0.6, path)
+    cut_off(whole, 0.8, path)
     whole.unlink()
     return path
 
@@ -130,3 +139,43 @@ def contents(folder: Path) -> dict[str, bytes]:
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     results = {name: path for name, path in files.items() if not name.startswith(("manifest", "summary.csv"))}
     return {name: path.read_bytes() for name, path in sorted(results.items())}
+
+
+class InlineWorkers:
+    """``Workers`` in this process, one clip at a time."""
+
+    def __init__(self) -> None:
+        self._results: list[Progress | Finished] = []
+        self.started: list[str] = []
+
+    @property
+    def free(self) -> int:
+        return 0 if self._results else 1
+
+    def start(self, task: ClipTask) -> None:
+        self.started.append(task.clip)
+        self._results.append(Finished(task.clip, task.perform()))
+
+    def events(self) -> list[Progress | Finished]:
+        results, self._results = self._results, []
+        return results
+
+    def stop(self) -> None:
+        self._results.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def track(footage: Path, output: Path, **changes: object) -> tuple[BatchSummary, list[str]]:
+    """Run a batch in this process: its summary, and which clips were tracked, in order."""
+    workers = InlineWorkers()
+    return run_batch(footage, output, config(**changes), workers=workers), workers.started  # type: ignore[arg-type]
+
+
+def records(output: Path) -> dict[str, ClipRecord]:
+    with Manifest.open(output) as manifest:
+        return {record.clip: record for record in manifest.clips()}

@@ -77,7 +77,8 @@ def run_batch(
     """
     footage, output = Path(footage).resolve(), Path(output).resolve()
     discovery = find_clips(footage, config.choice, output=output)
-    planner, computes = _planner(output, config), share_out(config.compute, config.workers)
+    planner = _planner(output, config)
+    workers = workers or LocalWorkers(share_out(config.compute, config.workers), config.timeout_s)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -90,7 +91,6 @@ def run_batch(
         orphans = [replace(record, status="pending") for record in plan.absent if record.status == "running"]
         manifest.put([*orphans, *(clip.record for clip in plan.clips)])
         run = _Run(output, config, manifest, plan, observer or _Nobody())
-        workers = workers or LocalWorkers(computes, config.timeout_s)
         with ChunkingWorkers(workers, config.chunks, output / CHUNKS) as pool:
             summary = run.go(pool)
         _clean(output)
@@ -142,8 +142,8 @@ class _Run:
                 summary.stopped = str(error)
             finally:
                 pool.stop()
-        with suppress(OutputError):  # what is left as running counts as pending the next time
-            self._manifest.put([replace(record, status="pending") for record in self._running.values()])
+                with suppress(OutputError):  # what is left as running counts as pending the next time
+                    self._manifest.put([replace(record, status="pending") for record in self._running.values()])
         summary.pending = len(self._waiting) + len(self._running)
         summary.seconds = time.perf_counter() - start
         return summary

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
 from posetrack.batch.plan import ACTIONS, TRACKED, Plan
 
@@ -61,15 +60,17 @@ def plan_line(plan: Plan) -> str:
 
 def print_batch_summary(summary: BatchSummary) -> None:
     """The closing table, and the first failures."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("done", f"{summary.done}, and {summary.skipped} before")
-    table.add_row("failed", str(len(summary.failed)))
-    if summary.pending:
-        table.add_row("not yet done", str(summary.pending))
-    table.add_row("frames", f"{summary.frames}, {summary.fps:.1f} a second")
-    table.add_row("time", duration(summary.seconds))
-    table.add_row("summary", escape(str(summary.table)))
-    Console(soft_wrap=True).print(table)
+    lines = {
+        "done": f"{summary.done}, and {summary.skipped} before",
+        "failed": len(summary.failed),
+        "not yet done": summary.pending,
+        "frames": f"{summary.frames}, {summary.fps:.1f} a second",
+        "time": duration(summary.seconds),
+        "summary": summary.table,
+    }
+    for name, value in lines.items():
+        if value:
+            print(f"{name:<14}{value}")
     for record in summary.failed[:_LISTED]:
         print(f"failed: {readable(record.clip)}: {readable(record.error or '')}", file=sys.stderr)
     if len(summary.failed) > _LISTED:
