@@ -262,19 +262,12 @@ def test_an_overview_is_kept_and_read_again(tmp_path: Path) -> None:
     full = (tmp_path / "kept.json").read_text()
     wrong = [
         full.replace('"thumbnail":"UklG', '"thumbnail":"QUFB'),
+        full.replace('"version":1', '"version":2'),
         re.sub(r"\[0,\[\[\d+,\d+\]\]\]", "[0,[]]", full),
+        full[:-9],
     ]
     assert full not in wrong
-    for damaged in (
-        *wrong,
-        "",
-        "{}",
-        "[]",
-        content[:-9],
-        content.replace('"version":1', '"version":2'),
-        "null",
-        '"text"',
-    ):
+    for damaged in (*wrong, "", "{}", "[]", "null", '"text"'):
         (tmp_path / "kept.json").write_text(damaged)
         with pytest.raises(DataFormatError, match=r"kept\.json"):
             ClipOverview.load(tmp_path / "kept.json")
