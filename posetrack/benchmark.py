@@ -3,8 +3,7 @@
     ROOT/annotations/SPLIT/NAME.json     ground truth, PoseTrack18 or PoseTrack17 (annolist)
     ROOT/images/...                      where the ground truth says that its images are
 
-Predictions bear the ground truth's file names and list its images in its order, so that ``posetrack.evaluate``
-and the official evaluator read them.
+Predictions bear the ground truth's file names and list its images in its order, as the evaluators read them.
 """
 
 from __future__ import annotations
@@ -167,8 +166,7 @@ def run_benchmark(
     Raises:
         DataFormatError: folders, annotations or images are missing, or an annotation file breaks a rule.
         ConfigError: a setting that the preset does not allow.
-        VideoError: an image cannot be read.
-        OutputError: predictions cannot be written.
+        VideoError, OutputError: an image cannot be read, or predictions written.
     """
     config, root = config or BenchmarkConfig(), Path(root)
     presets = [setting.of(config.preset) for setting in settings]
@@ -253,11 +251,12 @@ def _tracked(tracker: PoseTracker, root: Path, video: Annotations, progress: _Pr
             progress.advance(1)
         if source.incomplete:
             raise VideoError(f"{video.path.stem}: {source.incomplete}")
-    # Predictions say of an image all but what was drawn on it by hand.
-    described = [
-        {key: image[key] for key in image if not key.startswith("ignore_regions")} for image in video.images
-    ]
-    return annotations_of(video.path, video.video, described, poses)
+    return annotations_of(video.path, video.video, list(map(_undrawn, video.images)), poses)
+
+
+def _undrawn(image: dict[str, Any]) -> dict[str, Any]:
+    """What predictions say of an image: all but what was drawn on it by hand."""
+    return {key: value for key, value in image.items() if not key.startswith("ignore_regions")}
 
 
 def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Preset) -> Path:
