@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posetrack.cli.export import export_model
 from posetrack.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
     from posetrack.zoo import Entry, ModelStore
 
 models = typer.Typer(help="List, download and import published weights.", no_args_is_help=True)
+models.command("export")(export_model)
 
 FolderOption = Annotated[
     Path | None,
