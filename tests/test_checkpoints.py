@@ -63,6 +63,18 @@ def refusal(path: Path, architecture: PoseArchitecture = RESNET) -> str:
     return sentence
 
 
+class HistoryBuffer:
+    """In the place of MMEngine's class, whose instances refer to its methods."""
+
+    _log_history: np.ndarray
+    _statistics_methods: dict[str, Callable[..., object]]
+
+    def mean(self) -> float:
+        return float(self._log_history.mean())
+
+
+HistoryBuffer.__module__ = HistoryBuffer.mean.__module__ = "mmengine.logging.history_buffer"
+
 # What loads
 
 
@@ -104,18 +116,18 @@ def test_notes_that_published_files_hold_are_read_past(
         "dataset_meta": {"sigmas": np.full(17, 0.05), "names": np.array(["nose"]), "links": [(0, 1)]},
         "hook_msgs": {"best_score": np.float64(0.76)}, "config": "model = dict()", "flags": {1, 2}, "raw": b"\xff",
     }  # fmt: skip
+    losses = HistoryBuffer()
+    losses._log_history, losses._statistics_methods = np.arange(5.0), {"mean": HistoryBuffer.mean}
+    content = {
+        "meta": meta, "state_dict": resnet("MMPose 1.x"), "message_hub": {"log_scalars": {"loss": losses}},
+        "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{"lr": 1e-3}]},
+    }  # fmt: skip
     with monkeypatch.context() as mmengine:
-        for name in ("mmengine", "mmengine.logging", "mmengine.logging.history_buffer"):
+        for name in ("mmengine", "mmengine.logging", HistoryBuffer.__module__):
             mmengine.setitem(sys.modules, name, types.ModuleType(name))
-        curve = type("HistoryBuffer", (), {"__module__": "mmengine.logging.history_buffer"})
-        mmengine.setattr(sys.modules["mmengine.logging.history_buffer"], "HistoryBuffer", curve, raising=False)
-        losses = curve()
-        losses._log_history = np.arange(5.0)
-        content = {
-            "meta": meta, "state_dict": resnet("MMPose 1.x"), "message_hub": {"log_scalars": {"loss": losses}},
-            "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{"lr": 1e-3}]},
-        }  # fmt: skip
+        mmengine.setattr(sys.modules[HistoryBuffer.__module__], "HistoryBuffer", HistoryBuffer, raising=False)
         path = saved(content, tmp_path / "mmpose.pth", _use_new_zipfile_serialization=new)
+    assert b"getattr" in path.read_bytes() and "mmengine" not in sys.modules
     assert same(load_checkpoint(path, RESNET))
 
 
@@ -260,32 +272,53 @@ class Shadowing:
 
 def wishes(folder: Path) -> dict[str, Asking]:
     """What a hostile checkpoint could ask for; each would leave the file ``ran``, or lead to what could."""
-    command = f"touch {folder / 'ran'}"
     return {
-        "system": Asking(os.system, command),
+        "system": Asking(os.system, f"touch {folder / 'ran'}"),
         "eval": Asking(eval, f"open({str(folder / 'ran')!r}, 'w')"),
-        "getattr": Asking(getattr, {}, "clear"),
         "__import__": Asking(__import__, "subprocess"),
+        "setattr": Asking(setattr, Asking, "x", 1),
         "torch.serialization.load": Asking(torch.load, str(folder / "other.pth")),
         "fromfile": Asking(np.fromfile, str(folder / "secret")),
     }
 
 
+WISHES = ("system", "eval", "__import__", "setattr", "torch.serialization.load", "fromfile")
+
+
 @pytest.mark.parametrize("new", [True, False])
-@pytest.mark.parametrize(
-    "wish", ["system", "eval", "getattr", "__import__", "torch.serialization.load", "fromfile"]
-)
+@pytest.mark.parametrize("wish", WISHES)
 def test_a_checkpoint_that_asks_for_code_is_refused_and_nothing_runs(wish: str, new: bool, tmp_path: Path) -> None:
-    for place in ("state_dict", "meta", "weight"):
-        asking = wishes(tmp_path)[wish]
-        content = {"state_dict": dict(SMALL), "meta": {}}
-        content[place] = asking
-        if place == "weight":
-            content = {"state_dict": {"a": asking}}
+    asking = wishes(tmp_path)[wish]
+    for content in (
+        asking,
+        {"state_dict": asking},
+        {"state_dict": SMALL, "meta": {"note": [asking]}},
+        {"state_dict": {**SMALL, "c": asking}},
+    ):
         path = saved(content, tmp_path / "bad.pth", _use_new_zipfile_serialization=new)
         sentence = refusal(path)
         assert re.search(f"is refused: it asks for `.*{re.escape(wish)}.*`, which weights do not need", sentence)
         assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        b"cbuiltins\ngetattr\n(}X\x05\0\0\0cleartR)R",  # getattr({}, "clear")()
+        b"cnumpy._core.multiarray\nscalar\n)R)R",  # scalar()()
+        b"cnumpy\nndarray\n)\x81)R",  # ndarray.__new__(ndarray)()
+        b"cbuiltins\ngetattr\n(cnumpy\nndarray\nX\x06\0\0\0tofiletR(X\x03\0\0\0rantR",  # ndarray.tofile("ran")
+        b"cnumpy\ndtype.__setattr__\n)R",
+    ],
+)
+def test_what_allowed_names_give_cannot_be_called(
+    wanted: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "chain.pth"
+    path.write_bytes(b"\x80\x02" + wanted + b".")
+    assert "is refused: it asks for" in refusal(path)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
