@@ -21,11 +21,13 @@ class FolderLock:
     """
 
     def __init__(self, path: Path) -> None:
+        self._connection: sqlite3.Connection | None = None
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0)
             self._connection.execute("PRAGMA journal_mode = OFF")  # nothing is ever written: no file for that
             self._connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
+            self.release()
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code == sqlite3.SQLITE_BUSY:
                 raise OutputError(
@@ -37,7 +39,8 @@ class FolderLock:
 
     def release(self) -> None:
         """Let others in."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self

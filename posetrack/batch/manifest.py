@@ -146,16 +146,17 @@ class Manifest:
         path = Path(path)
         with _errors(path):
             connection = _connect(path, "mode=rwc")
-            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
-                connection.executescript(f"BEGIN EXCLUSIVE;{_TABLES}COMMIT;")
-            manifest = cls._checked(connection, path)
-            connection.execute("PRAGMA journal_mode = WAL")  # stays a rollback journal where the disk knows no WAL
-            connection.execute("PRAGMA synchronous = FULL")
+            with _closed_if_refused(connection):
+                if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+                    connection.executescript(f"BEGIN EXCLUSIVE;{_TABLES}COMMIT;")
+                manifest = cls._checked(connection, path)
+                connection.execute("PRAGMA journal_mode = WAL")  # remains what it was where the disk knows no WAL
+                connection.execute("PRAGMA synchronous = FULL")
             return manifest
 
     @classmethod
     def _checked(cls, connection: sqlite3.Connection, path: Path) -> Manifest:
-        try:
+        with _closed_if_refused(connection):
             application, version = (
                 connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
             )
@@ -170,9 +171,6 @@ class Manifest:
                 )
             if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("malformed")
-        except BaseException:
-            connection.close()
-            raise
         return cls(connection, path)
 
     def clips(self) -> list[ClipRecord]:
@@ -230,6 +228,15 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 @contextmanager
+def _closed_if_refused(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
 def _errors(path: Path) -> Iterator[None]:
     """SQLite's errors as sentences with a remedy."""
     try:
@@ -242,6 +249,8 @@ def _errors(path: Path) -> Iterator[None]:
             ) from error
         if code == sqlite3.SQLITE_FULL:
             raise OutputError(f"Cannot write {path}: the disk is full; make room, then run it again.") from error
+        if code == sqlite3.SQLITE_IOERR:
+            raise OutputError(f"Cannot use {path} ({error}): see whether the disk is full or failing.") from error
         if code in _NOT_CREATABLE:
             raise OutputError(f"Cannot write {path}: no permission, or a read-only disk.") from error
         raise OutputError(f"Cannot use {path}: {error}.") from error
