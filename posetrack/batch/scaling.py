@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from posetrack.batch.tasks import Compute
 from posetrack.errors import ConfigError
@@ -28,16 +29,18 @@ def share_out(compute: Compute, workers: int = 0) -> list[Compute]:
     """
     if workers < 0:
         raise ConfigError(f"workers is {workers}; give a number of processes, or 0 for what fits the computer.")
-    devices = _devices(compute.device)
-    if workers == 0 or compute.threads == 0:
-        from posetrack.models.devices import available_processors
-
-        processors = available_processors()
-        workers = workers or _default_workers(processors, devices)
-        threads = compute.threads or max(1, processors // workers // 2)
-    else:
-        threads = compute.threads
-    return [replace(compute, device=devices[number % len(devices)], threads=threads) for number in range(workers)]
+    devices, processors = _devices(compute.device), available_processors()
+    workers = workers or _default_workers(processors, devices)
+    share = max(1, processors // workers)
+    return [
+        replace(
+            compute,
+            device=devices[number % len(devices)],
+            threads=compute.threads or max(1, share // 2),
+            processors=share,
+        )
+        for number in range(workers)
+    ]
 
 
 def _default_workers(processors: int, devices: list[str]) -> int:
@@ -59,12 +62,25 @@ def _devices(text: str) -> list[str]:
     return [str(device)]
 
 
+def available_processors() -> int:
+    """Processors that this process may use, of the computer or of what a container may have of it."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = _limit("cpu.max").split()
+    if len(told) == 2 and all(word.isdigit() for word in told):
+        here = min(here, max(1, round(int(told[0]) / int(told[1]))))
+    return here
+
+
 def _memory_bytes() -> int:
-    """Of the computer, or what the container may have of it."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    """Of the computer, or of what a container may have of it."""
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    told = _limit("memory.max").strip()
+    return min(here, int(told)) if told.isdigit() else here
+
+
+def _limit(name: str) -> str:
+    """What the container is allowed, as Linux tells it in control group version 2; empty if nothing is told."""
     try:
-        with open("/sys/fs/cgroup/memory.max") as file:
-            limits.append(int(file.read()))
-    except (OSError, ValueError):  # no such limit
-        pass
-    return min(limits)
+        return Path("/sys/fs/cgroup", name).read_text()
+    except OSError:
+        return ""

@@ -36,11 +36,13 @@ class Compute:
     Attributes:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         threads: Processor threads of each network; 0: half of the processors.
+        processors: How many processors all else may keep busy; 0: all of them.
         seed: Of torch's and OpenCV's random numbers.
     """
 
     device: str = "auto"
     threads: int = 0
+    processors: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -176,13 +178,13 @@ def attempted(task: ClipTask, work: Callable[[], ClipResult]) -> ClipResult:
             f"There is not enough memory for {task.source}: give fewer --workers.", "chance"
         )
     except Exception as error:  # noqa: BLE001 (one clip stops nothing: the sentence and the trace are recorded)
-        told = "".join(traceback.format_exception(error))
+        trace = "".join(traceback.format_exception(error))
         sentence = f"Tracking {task.source} failed unexpectedly: {type(error).__name__}: {error}"
-        result = ClipResult.failed(sentence, _cause(error), told)
+        result = ClipResult.failed(sentence, _cause(error), trace)
     finally:
         shutil.rmtree(task.unfinished, ignore_errors=True)
-    error = result.error and result.error.replace(str(task.unfinished), str(task.folder))
-    return replace(result, error=error, seconds=time.perf_counter() - started)
+    told = result.error and result.error.replace(str(task.unfinished), str(task.folder))
+    return replace(result, error=told, seconds=time.perf_counter() - started)
 
 
 def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
@@ -222,6 +224,10 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
 
 @lru_cache(maxsize=1)
 def _loaded(factory: TrackerFactory, compute: Compute) -> PoseTracker:
+    import cv2  # here, because the first import of OpenCV is that of posetrack.video, which explains its faults
+
+    if compute.processors:
+        cv2.setNumThreads(compute.processors)
     return factory(compute)
 
 

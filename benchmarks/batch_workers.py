@@ -1,0 +1,107 @@
+"""Throughput of ``posetrack batch`` by workers: ``batch_workers.py FOOTAGE [--workers 1 --workers 2 --rounds 2]``.
+
+Each round tracks the whole folder with each number of workers, one after the other, into folders that are thrown
+away: their ratio holds on a noisy machine. Processors are shared out as ``posetrack batch`` does by default.
+``frames/s`` counts from the first frame of all to the last file, ``with start`` from the beginning, when
+processes are started and networks loaded.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posetrack import __version__
+from posetrack.batch.config import BatchConfig
+from posetrack.batch.coordinator import run_batch
+from posetrack.batch.manifest import ClipRecord
+from posetrack.batch.plan import Plan
+from posetrack.batch.scaling import available_processors
+from posetrack.batch.tasks import Compute, PresetTracker
+from posetrack.batch.workers import Progress
+from posetrack.presets import get_preset
+from posetrack.video import ReadOptions
+
+
+class FirstFrame:
+    """Notes when the first frame of a batch is done."""
+
+    def __init__(self) -> None:
+        self.at_s: float | None = None
+
+    def planned(self, plan: Plan) -> None:
+        """Of no interest."""
+
+    def started(self, record: ClipRecord) -> None:
+        """Of no interest."""
+
+    def finished(self, record: ClipRecord) -> None:
+        """Of no interest."""
+
+    def progressed(self, progress: Progress) -> None:
+        """A frame is done."""
+        if self.at_s is None:
+            self.at_s = time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Frames per second, all workers together, without and with the start of the processes."""
+
+    fps: float
+    fps_with_start: float
+
+
+def measure(footage: Path, config: BatchConfig) -> Measurement:
+    """Track the folder once."""
+    first = FirstFrame()
+    with tempfile.TemporaryDirectory() as output:
+        start = time.perf_counter()
+        summary = run_batch(footage, output, config, observer=first)
+        end = time.perf_counter()
+    if summary.failed or first.at_s is None:
+        raise SystemExit(f"{len(summary.failed)} clips failed: measure with sound ones.")
+    return Measurement(summary.frames / (end - first.at_s), summary.frames / (end - start))
+
+
+def main(
+    footage: Annotated[Path, typer.Argument(help="A folder with some clips.")],
+    workers: Annotated[list[int] | None, typer.Option(help="Numbers of processes to compare.")] = None,
+    rounds: Annotated[int, typer.Option(help="Interleaved repetitions; medians are printed.")] = 2,
+    frames: Annotated[int | None, typer.Option(help="Of each clip, at most.")] = None,
+    preset: Annotated[str, typer.Option(help="What to measure.")] = "lite",
+    device: Annotated[str, typer.Option(help="Where the networks run.")] = "cpu",
+) -> None:
+    """Measure and print one table."""
+    configs = {
+        number: BatchConfig(
+            tracker=PresetTracker(get_preset(preset)),
+            reading=ReadOptions(max_frames=frames),
+            compute=Compute(device=device),
+            workers=number,
+        )
+        for number in workers or [1, 2]
+    }
+    results: dict[int, list[Measurement]] = {number: [] for number in configs}
+    for _ in range(rounds):
+        for number, config in configs.items():
+            results[number].append(measure(footage, config))
+    system = f"{platform.machine()}, {available_processors()} processors"
+    print(f"posetrack {__version__}, preset {preset}, {device}, {system}, {rounds} rounds, median")
+    print(f"{'workers':>7} {'frames/s':>9} {'with start':>10}   each round")
+    for number, measured in results.items():
+        fps = statistics.median(one.fps for one in measured)
+        with_start = statistics.median(one.fps_with_start for one in measured)
+        each = "  ".join(f"{one.fps:.2f}" for one in measured)
+        print(f"{number:>7} {fps:>9.2f} {with_start:>10.2f}   {each}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
