@@ -12,7 +12,14 @@ import pytest
 import posetrack
 from posetrack.batch import report as batch_report
 from posetrack.batch.manifest import MANIFEST, ClipRecord, Manifest
-from posetrack.batch.report import LiveReport, overview_path, save_overview, write_batch_report
+from posetrack.batch.report import (
+    OVERVIEWS,
+    LiveReport,
+    overview_path,
+    save_overview,
+    unpublished_overview,
+    write_batch_report,
+)
 from posetrack.errors import DataFormatError, OutputError
 from posetrack.pose_tracker import PoseTracker
 from posetrack.report import ClipOverview
@@ -114,6 +121,34 @@ def test_a_worker_can_make_the_overview_beforehand(footage: Path, out: Path) -> 
     keep(out, footage, record)
     assert has_charts(write_batch_report(out, complete=False)) == [True]
     assert save_overview({"csv": out / "a.csv"}, None, overview_path(out, "c")) is None
+
+
+def test_an_overview_gets_its_name_together_with_the_clips_files(footage: Path, out: Path) -> None:
+    record = tracked(footage, out, "a.mp4")
+    outputs = {kind: out / path for kind, path in record.outputs.items()}
+    kept, unfinished = overview_path(out, "a.mp4"), out / "unfinished"
+    unfinished.mkdir()
+    published = unpublished_overview(outputs, footage / "a.mp4", unfinished, kept)
+    assert list(published.values()) == [kept] and not kept.exists()
+    for made, path in published.items():
+        assert made.parent == unfinished
+        made.replace(path)
+    assert list(unfinished.iterdir()) == [] and ClipOverview.load(kept).frames == FRAMES
+    assert unpublished_overview({"csv": out / "a.csv"}, footage / "a.mp4", unfinished, kept) == {}
+    outputs["posetrack18"].write_text("damaged")
+    assert unpublished_overview(outputs, footage / "a.mp4", unfinished, kept) == {}
+
+
+def test_nothing_is_left_behind_beside_the_page(footage: Path, out: Path) -> None:
+    keep(out, footage, tracked(footage, out, "a.mp4"))
+    write_batch_report(out)
+    files = {path.relative_to(out).parts[0] for path in out.rglob("*")}
+    assert files == {"a.json", "a_tracked.mp4", "index.html", MANIFEST, OVERVIEWS}
+    (out / "index.html").unlink()
+    (out / "index.html").mkdir()
+    with pytest.raises(OutputError, match=r"index\.html"):
+        write_batch_report(out)
+    assert {path.relative_to(out).parts[0] for path in out.rglob("*")} == files
 
 
 def test_without_an_annotated_video_the_picture_is_of_the_footage(footage: Path, out: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from posetrack.batch.manifest import ClipRecord, Manifest
+from posetrack.batch.names import UNFINISHED
 from posetrack.errors import DataFormatError, PoseTrackError
 from posetrack.formats.pending import output_errors
 from posetrack.report import ClipOverview, ReportRow, clip_overview, write_report
@@ -38,6 +41,30 @@ _SHARE_OF_TIME = 0.02
 def overview_path(out: Path, clip: str) -> Path:
     """Where the overview of a clip is kept: named by a hash, into which a name of any length and letters fits."""
     return out / OVERVIEWS / f"{hashlib.sha256(clip.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+
+
+def unpublished_overview(
+    outputs: Mapping[str, Path], source: Path, unfinished: Path, path: Path
+) -> dict[Path, Path]:
+    """Make the overview of a clip whose files are complete but do not have their names yet.
+
+    Args:
+        outputs: ``video`` or a format's name -> its file.
+        source: The clip itself.
+        unfinished: The folder of files without their names.
+        path: Where the overview is to be kept, from ``overview_path``; its folder is made.
+
+    Returns:
+        The overview's file -> ``path``, to be given its name with the others; empty if there is none: the page
+        does without, or makes it up.
+    """
+    made = unfinished / ".overview"  # without an ending, which all outputs have
+    try:
+        with output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return {made: path} if save_overview(outputs, source, made) is not None else {}
+    except PoseTrackError:
+        return {}
 
 
 def save_overview(outputs: Mapping[str, Path], source: Path | None, path: Path) -> ClipOverview | None:
@@ -84,7 +111,21 @@ def write_batch_report(out: Path, *, complete: bool = True) -> Path:
         records, told = manifest.clips(), manifest.footage
     footage = None if told is None else Path(told)
     rows = [_row(out, record, footage, complete) for record in records]
-    write_report(rows, out / REPORT, footage.name if footage is not None and footage.name else "Clips")
+    title = footage.name if footage is not None and footage.name else "Clips"
+    unfinished = (
+        out / UNFINISHED / f"report-{os.getpid()}"
+    )  # what is cut off there is cleaned up by the next batch
+    try:
+        with output_errors(out / REPORT):
+            unfinished.mkdir(parents=True, exist_ok=True)
+        write_report(rows, unfinished / REPORT, title)
+        with output_errors(out / REPORT):
+            os.replace(unfinished / REPORT, out / REPORT)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if complete:  # else a batch is running, which needs the folder
+            with suppress(OSError):
+                unfinished.parent.rmdir()
     return out / REPORT
 
 
