@@ -36,7 +36,7 @@ def plan_batch(footage: str | Path, output: str | Path, config: BatchConfig) -> 
     Raises:
         PoseTrackError: as ``run_batch``.
     """
-    footage, output = Path(footage).resolve(), Path(output).resolve()
+    footage, output = Path(os.path.realpath(footage)), Path(os.path.realpath(output))
     discovery = find_clips(footage, config.choice, output=output)
     known, recorded = [], None
     if (output / MANIFEST).exists():
@@ -75,7 +75,7 @@ def run_batch(
         WeightsError: a network's file is missing.
         DataFormatError: the manifest is damaged, or of a later version.
     """
-    footage, output = Path(footage).resolve(), Path(output).resolve()
+    footage, output = Path(os.path.realpath(footage)), Path(os.path.realpath(output))
     discovery = find_clips(footage, config.choice, output=output)
     planner = _planner(output, config)
     workers = workers or LocalWorkers(share_out(config.compute, config.workers), config.timeout_s)
