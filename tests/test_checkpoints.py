@@ -92,6 +92,14 @@ def test_files_of_old_pytorch_load_and_need_no_batch_counters(tmp_path: Path) ->
     assert same(load_checkpoint(path, RESNET))
 
 
+def test_weights_saved_on_a_gpu_of_another_machine_load_on_the_cpu(tmp_path: Path) -> None:
+    path = saved(SMALL, tmp_path / "gpu.pth", _use_new_zipfile_serialization=False)
+    content = path.read_bytes().replace(b"ctorch\nFloatStorage", b"ctorch.cuda\nFloatStorage")
+    path.write_bytes(content.replace(b"X\x03\0\0\0cpu", b"X\x06\0\0\0cuda:7"))
+    for name, value in read_checkpoint(path).items():
+        assert torch.equal(value, SMALL[name])
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_safetensors_load_in_every_layout(layout: str, tmp_path: Path) -> None:
     path = tmp_path / "weights.bin"

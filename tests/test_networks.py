@@ -160,7 +160,8 @@ def test_a_heatmap_for_every_joint_in_use_or_for_every_slot() -> None:
         ({"height": 0}, "height is 0; give a multiple of 32"),
         ({"skeleton": "centaur"}, "skeleton is 'centaur'; choose one of"),
         ({"padding": float("nan")}, "padding is nan"),
-        ({"deconv_channels": (256, 0, 256)}, "deconv_channels is"),
+        ({"deconv_channels": (256, 0, 256)}, "deconv_channels is [256, 0, 256]; give three numbers"),
+        ({"deconv_channels": (256, 256)}, "deconv_channels is [256, 256]; give three numbers"),
     ],
 )
 def test_impossible_architectures_are_named(fields: dict[str, object], message: str) -> None:

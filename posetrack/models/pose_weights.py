@@ -62,10 +62,13 @@ class PoseArchitecture:
                 raise ConfigError(f"{name} is {side}; give a multiple of {_MULTIPLE}.")
         if not 0 < self.padding < math.inf:
             raise ConfigError(f"padding is {self.padding}; give a number above 0.")
-        if any(channels < 1 for channels in self.deconv_channels):
-            raise ConfigError(f"deconv_channels is {self.deconv_channels}; give numbers of at least 1.")
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
+        wrong = len(self.deconv_channels) != 3 or min(self.deconv_channels) < 1
+        if self.backbone not in HRNET_CHANNELS and wrong:
+            raise ConfigError(
+                f"deconv_channels is {list(self.deconv_channels)}; give three numbers of at least 1."
+            )
         if self.convention not in CONVENTIONS:
             raise ConfigError(f"convention is {self.convention!r}; choose one of {', '.join(CONVENTIONS)}.")
         if not 0 < self.sigma_cells < math.inf:
