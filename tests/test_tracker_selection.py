@@ -113,7 +113,7 @@ def test_faint_joints_can_be_left_out_of_the_comparison() -> None:
     scores = np.full((2, 17), 0.9, np.float32)
     scores[1, :11], scores[1, 11:] = 0.19, 0.6
     poses = Poses(np.repeat(front.boxes, 2, axis=0), np.ones(2), keypoints, scores, np.full(2, UNLINKED), COCO)
-    assert len(select_people(poses, SelectionConfig(max_oks=0.6))) == 1
+    assert len(select_people(poses, SelectionConfig(max_oks=0.6, min_nms_joint_score=0))) == 1
     assert len(select_people(poses, SelectionConfig(max_oks=0.6, min_nms_joint_score=0.2))) == 2
 
 

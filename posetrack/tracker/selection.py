@@ -34,7 +34,7 @@ class SelectionConfig:
 
     nms: str = "oks"
     max_oks: float = 0.7
-    min_nms_joint_score: float = 0.0
+    min_nms_joint_score: float = 0.3
     parametric: ParametricConfig = field(default_factory=ParametricConfig)
     min_pose_score: float = 0.15
     min_joint_score: float = 0.2
