@@ -3,12 +3,14 @@
 Each round tracks the whole folder with each number of workers, one after the other, into folders that are thrown
 away: their ratio holds on a noisy machine. Processors are shared out as ``posetrack batch`` does by default.
 ``frames/s`` counts from the first frame of all to the last file, ``with start`` from the beginning, when
-processes are started and networks loaded.
+processes are started and networks loaded. ``ms/frame`` is processor time of all processes, start included: on a
+computer that has other work to do, it says more than the clock, of which more processes get a greater share.
 """
 
 from __future__ import annotations
 
 import platform
+import resource
 import statistics
 import tempfile
 import time
@@ -53,22 +55,30 @@ class FirstFrame:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Frames per second, all workers together, without and with the start of the processes."""
+    """Frames per second, all workers together, without and with the start of the processes; processor time."""
 
     fps: float
     fps_with_start: float
+    cpu_ms: float
 
 
 def measure(footage: Path, config: BatchConfig) -> Measurement:
     """Track the folder once."""
     first = FirstFrame()
     with tempfile.TemporaryDirectory() as output:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), _children_s()
         summary = run_batch(footage, output, config, observer=first)
         end = time.perf_counter()
     if summary.failed or first.at_s is None:
         raise SystemExit(f"{len(summary.failed)} clips failed: measure with sound ones.")
-    return Measurement(summary.frames / (end - first.at_s), summary.frames / (end - start))
+    cpu_ms = 1000 * (_children_s() - cpu) / summary.frames
+    return Measurement(summary.frames / (end - first.at_s), summary.frames / (end - start), cpu_ms)
+
+
+def _children_s() -> float:
+    """Processor time of the processes that have been waited for, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main(
@@ -95,12 +105,13 @@ def main(
             results[number].append(measure(footage, config))
     system = f"{platform.machine()}, {available_processors()} processors"
     print(f"posetrack {__version__}, preset {preset}, {device}, {system}, {rounds} rounds, median")
-    print(f"{'workers':>7} {'frames/s':>9} {'with start':>10}   each round")
+    print(f"{'workers':>7} {'frames/s':>9} {'with start':>10} {'ms/frame':>8}   frames/s of each round")
     for number, measured in results.items():
         fps = statistics.median(one.fps for one in measured)
         with_start = statistics.median(one.fps_with_start for one in measured)
+        cpu_ms = statistics.median(one.cpu_ms for one in measured)
         each = "  ".join(f"{one.fps:.2f}" for one in measured)
-        print(f"{number:>7} {fps:>9.2f} {with_start:>10.2f}   {each}")
+        print(f"{number:>7} {fps:>9.2f} {with_start:>10.2f} {cpu_ms:>8.0f}   {each}")
 
 
 if __name__ == "__main__":

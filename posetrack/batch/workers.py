@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,8 @@ from posetrack.batch.tasks import ClipResult, ClipTask, Compute
 
 _REPORT_EVERY_S = 0.25
 _LOOK_EVERY_S = 0.5
+_DEATH_S = 10.0
+"""A killed process may hang in the system for longer (a network disk that is gone): it is not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class _Worker:
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
         self._process: SpawnProcess | None = None
-        self._last_sign_s = 0.0
+        self._last_sign_s = math.inf
         self.connection: Connection | None = None
         self.task: ClipTask | None = None
 
@@ -148,7 +151,7 @@ class _Worker:
             self._spawn()
             self.connection.send(task)
         self.task = task
-        self._last_sign_s = time.monotonic()
+        self._last_sign_s = math.inf  # until the process, which may have to be started, has taken the task
 
     def _spawn(self) -> None:
         self.kill()
@@ -193,7 +196,7 @@ class _Worker:
         if status == -signal.SIGKILL:
             why = "killed, as systems do when memory runs out: give fewer --workers"
         elif status < 0:
-            why = f"ended by {signal.Signals(-status).name}: a decoder or a network has crashed"
+            why = f"ended by signal {-status} ({signal.strsignal(-status)}): a decoder or a network has crashed"
         else:
             why = f"ended with status {status}"
         return ClipResult.failed(f"The process that tracked {self.task.source} was {why}.", "chance")
@@ -201,7 +204,7 @@ class _Worker:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.join()
+            self._process.join(_DEATH_S)
             self._process = None
         if self.connection is not None:
             self.connection.close()
@@ -238,6 +241,7 @@ def _track_all(connection: Connection) -> None:
     try:
         while True:
             task: ClipTask = connection.recv()
+            connection.send(Progress(task.clip, 0, None))
             connection.send(task.perform(_Reporter(connection, task.clip)))
     except (EOFError, OSError):  # the parent has ended
         os._exit(1)
