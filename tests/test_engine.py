@@ -182,6 +182,20 @@ def test_each_shape_is_compared_once_before_its_output_is_used(monkeypatch: pyte
         ready(torch.rand(2, 3, 9, 12))
 
 
+@pytest.mark.parametrize(
+    ("change", "believed"), [(0.001, True), (0.05, False), (0.27, False), (float("nan"), False)]
+)
+def test_reduced_precision_is_no_excuse(monkeypatch: pytest.MonkeyPatch, change: float, believed: bool) -> None:
+    monkeypatch.setattr(torch, "compile", Compiler(change))
+    ready = prepared(network(), "cpu", "bf16", compile=True)
+    images = torch.rand(2, 3, 9, 11)
+    if believed:
+        torch.testing.assert_close(ready(images), prepared(network(), "cpu")(images), atol=0.02, rtol=0.02)
+    else:
+        with pytest.raises(ConfigError, match="run without --compile"):
+            ready(images)
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_a_compiled_network_agrees_with_the_plain_one() -> None:
     plain, compiled = prepared(network(), "cpu"), prepared(network(), "cpu", compile=True)
