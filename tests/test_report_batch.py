@@ -151,6 +151,18 @@ def test_nothing_is_left_behind_beside_the_page(footage: Path, out: Path) -> Non
     assert {path.relative_to(out).parts[0] for path in out.rglob("*")} == files
 
 
+def test_a_kept_overview_serves_where_the_results_are_not_at_hand_but_only_for_the_same_frames(
+    footage: Path, out: Path
+) -> None:
+    record = tracked(footage, out, "a.mp4")
+    keep(out, footage, record)
+    write_batch_report(out)
+    (out / "a.json").unlink()
+    assert has_charts(write_batch_report(out, complete=False)) == [True]
+    keep(out, footage, replace(record, frames=FRAMES + 1))
+    assert has_charts(write_batch_report(out)) == [False]
+
+
 def test_without_an_annotated_video_the_picture_is_of_the_footage(footage: Path, out: Path) -> None:
     record = tracked(footage, out, "a.mp4", Outputs(video=False, overwrite=True))
     keep(out, footage, record)

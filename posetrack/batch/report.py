@@ -181,9 +181,11 @@ def _overview(out: Path, record: ClipRecord, footage: Path | None, complete: boo
     poses = _poses(outputs)
     if poses is None:
         return None
-    if _is_newer(path, poses):
-        with suppress(DataFormatError):  # damaged: as good as none
-            return ClipOverview.load(path)
+    if not _is_older(path, poses):
+        with suppress(DataFormatError):  # missing or damaged
+            kept = ClipOverview.load(path)
+            if kept.frames == record.frames:
+                return kept
     if not complete:
         return None
     with suppress(PoseTrackError):  # a row without charts is better than no page
@@ -195,9 +197,9 @@ def _poses(outputs: Mapping[str, Path]) -> Path | None:
     return next((outputs[kind] for kind in _POSES if kind in outputs), None)
 
 
-def _is_newer(path: Path, other: Path) -> bool:
-    """Whether both are there, and the first is not older."""
+def _is_older(path: Path, other: Path) -> bool:
+    """Whether both are there, and the first is older. (Results may have been moved elsewhere.)"""
     try:
-        return path.stat().st_mtime_ns >= other.stat().st_mtime_ns
+        return path.stat().st_mtime_ns < other.stat().st_mtime_ns
     except OSError:
         return False
