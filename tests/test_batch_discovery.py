@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from posetrack.batch.discovery import Discovery, FoundClip, find_clips
 from posetrack.batch.manifest import Manifest
-from posetrack.batch.names import assign_names
+from posetrack.batch.names import assign_names, folder_of
 from posetrack.batch.patterns import Choice, Pattern
 from posetrack.errors import VideoError
 
@@ -177,6 +177,13 @@ def test_clips_that_would_share_a_file_keep_their_ending() -> None:
     assert names == {"a.mp4": "a.mp4", "a.avi": "a.avi", "A.mov": "A.mov", "b/a.mp4": "a.mp4", "b/a": "a_images"}
     names = assign_names(found("x.mp4", "x_coco.mp4", "summary.mp4"), {})
     assert names == {"x.mp4": "x.mp4", "x_coco.mp4": "x_coco.mp4", "summary.mp4": "summary.mp4"}
+
+
+def test_folders_that_are_called_as_our_own_files_do_not_meet_them() -> None:
+    clips_there = found("manifest/a.mp4", "manifest~/a.mp4", "Summary.csv/b.mp4", "deep/manifest/c.mp4")
+    names = assign_names(clips_there, {})
+    files = [str(folder_of(clip.clip) / names[clip.clip]) for clip in clips_there]
+    assert files == ["manifest~/a.mp4", "manifest~/a.mp4~2", "Summary.csv~/b", "deep/manifest/c"]
 
 
 def test_a_name_once_given_stays_when_clips_are_added() -> None:

@@ -23,12 +23,17 @@ _ALL_OUTPUTS = Outputs(formats=tuple(FORMATS))
 
 
 def folder_of(clip: str) -> PurePosixPath:
-    """Folder of a clip's results, relative to the output folder.
+    """Folder of a clip's results, relative to the output folder: the clip's, unless a file of ours is called so.
 
     >>> folder_of("day 1/a.mp4"), folder_of("a.mp4"), folder_of(".")
     (PurePosixPath('day 1'), PurePosixPath('.'), PurePosixPath('.'))
+    >>> folder_of("manifest/day 1/a.mp4")
+    PurePosixPath('manifest~/day 1')
     """
-    return PurePosixPath(clip).parent
+    folder = PurePosixPath(clip).parent
+    if folder.parts and _folded(PurePosixPath(folder.parts[0])) in _OURS:
+        return PurePosixPath(f"{folder.parts[0]}~", *folder.parts[1:])
+    return folder
 
 
 def assign_names(clips: Iterable[FoundClip], known: Mapping[str, str]) -> dict[str, str]:
