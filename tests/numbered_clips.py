@@ -3,11 +3,10 @@ process, and know the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -15,11 +14,8 @@ from posetrack.batch.tasks import Compute
 from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import get_preset
 from posetrack.skeletons import POSETRACK
-from posetrack.stages import FrameSource
-from posetrack.stopwatch import Stopwatch
 from posetrack.synthetic import SCENES, Truth, render, trace
-from posetrack.types import UNLINKED, Boxes, Frame, Image, Poses
-from tests.stubs import StubPose
+from posetrack.types import UNLINKED, Boxes, Image, Poses
 from tests.video_clips import write_clip
 
 SIZE = (240, 136)
@@ -88,21 +84,3 @@ class PerfectTracker:
         networks = PerfectNetworks(self.name)
         preset = replace(get_preset("lite"), detect_every=self.detect_every)
         return PoseTracker(preset, device="cpu", detector=networks, pose=networks, threads=1)
-
-
-class PacingTracker:
-    """One person, who is where the frame's number says: no network, and no past."""
-
-    def __init__(self) -> None:
-        self.stopwatch = Stopwatch()
-
-    def track(self, source: FrameSource) -> Iterator[tuple[Frame, Poses]]:
-        for frame in source:
-            box = np.array([[40.0, 20.0, 80.0, 100.0]], np.float32) + np.float32(frame.index % 100)
-            poses = StubPose().estimate(frame.image, Boxes(box, np.array([0.9])))
-            yield frame, poses.replace(track_ids=np.zeros(1, np.int64))
-
-
-def pacing_tracker(compute: Compute) -> PoseTracker:
-    """A ``TrackerFactory``."""
-    return cast("PoseTracker", PacingTracker())

@@ -21,12 +21,14 @@ from posetrack.runner import Outputs
 from posetrack.types import Frame
 from posetrack.video import ReadOptions, open_source
 from tests.batch_cases import image_folder
-from tests.numbered_clips import PerfectTracker, numbered_clip, pacing_tracker
+from tests.numbered_clips import PerfectTracker, numbered_clip
+from tests.pacing import PacingTracker
 from tests.video_clips import ffmpeg, grey_clip
 from tests.walkers import poses_of
 
 TINY = ChunkConfig(chunk_s=2, overlap_s=0.4, overlap_frames=40)
 ALL = ReadOptions()
+PACING = PacingTracker()
 
 
 class HandWorkers:
@@ -66,7 +68,7 @@ class HandWorkers:
     def __exit__(self, *_: object) -> None: ...
 
 
-def clip_task(source: Path, out: Path, tracker: TrackerFactory = pacing_tracker, **changes: object) -> ClipTask:
+def clip_task(source: Path, out: Path, tracker: TrackerFactory = PACING, **changes: object) -> ClipTask:
     formats = ("posetrack18", "posetrack17", "csv", "mot", "coco")
     settings: dict[str, object] = {"outputs": Outputs(video=False, formats=formats), "reading": ALL} | changes
     return ClipTask(

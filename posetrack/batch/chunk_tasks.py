@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from posetrack.batch.identity import Identity
 from posetrack.batch.settings import plain, settings_hash
 from posetrack.batch.stitch import SAME_TIME_S, SeamError, StitchConfig, stitched
 from posetrack.batch.tasks import ClipResult, ClipTask, FrameObserver, PresetTracker, attempted, tracked
-from posetrack.errors import DataFormatError, VideoError
+from posetrack.errors import DataFormatError, OutputError, VideoError
 from posetrack.runner import Outputs
 from posetrack.stages import FrameSource
 from posetrack.stopwatch import Stopwatch
@@ -103,9 +105,14 @@ class ChunkTask(ClipTask):
         return attempted(self, partial(self._tracked, observer))
 
     def _tracked(self, observer: FrameObserver | None) -> ClipResult:
-        if not is_saved(self.file):
-            poses = ChunkPoses.collect(self._readable(observer))
-            poses.save(self.file)
+        with tempfile.TemporaryDirectory(prefix="posetrack-") as folder:
+            file = self.file if self.remote is None else Path(folder) / "poses.npz"
+            if self.remote is not None:
+                self.remote.download(self.file, file)
+            if not is_saved(file):
+                ChunkPoses.collect(self._readable(observer)).save(file)
+                if self.remote is not None:
+                    self.remote.upload({file: self.file})
         return ClipResult(status="done", frames=self.chunk.frames)
 
     def _readable(self, observer: FrameObserver | None) -> Iterator[tuple[Frame, Poses]]:
@@ -140,13 +147,24 @@ class StitchTask(ClipTask):
         """Do it."""
         result = attempted(self, partial(self._stitched_or_tracked, observer))
         if result.status == "done" or result.partial:
-            shutil.rmtree(self.files[0].parent, ignore_errors=True)
+            if self.remote is not None:
+                with suppress(OutputError):
+                    self.remote.remove(self.files[0].parent)
+            else:
+                shutil.rmtree(self.files[0].parent, ignore_errors=True)
         return result
 
     def load(self) -> PoseTracker:
         """What knows the poses already."""
-        parts = map(ChunkPoses.load, self.files)
+        parts = map(self._loaded, self.files)
         return cast("PoseTracker", _KnownPoses(stitched(parts, self.chunks, self.config)))
+
+    def _loaded(self, file: Path) -> ChunkPoses:
+        if self.remote is None:
+            return ChunkPoses.load(file)
+        with tempfile.TemporaryDirectory(prefix="posetrack-") as folder:
+            self.remote.download(file, Path(folder) / file.name)
+            return ChunkPoses.load(Path(folder) / file.name)
 
     def _stitched_or_tracked(self, observer: FrameObserver | None) -> ClipResult:
         try:

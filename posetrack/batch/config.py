@@ -29,6 +29,8 @@ class BatchConfig:
         outputs: What is written of each; ``overwrite``: all is done again, and files not ours are replaced.
         compute: Where networks run.
         chunks: How long clips are cut, to be tracked by several workers.
+        remote_url: Where results go, as fsspec takes it (``s3://bucket/folder``), while the output folder holds
+            the manifest alone; None: into the output folder.
         workers: Processes; 0: what fits the computer.
         retries: How often a clip that has failed is tried again in one run: at once where the reason may pass (a
             process that died), else when the batch is run again.
@@ -44,6 +46,7 @@ class BatchConfig:
     outputs: Outputs = field(default_factory=Outputs)
     compute: Compute = field(default_factory=Compute)
     chunks: ChunkConfig = field(default_factory=ChunkConfig)
+    remote_url: str | None = None
     workers: int = 0
     retries: int = 1
     timeout_s: float | None = None

@@ -18,6 +18,7 @@ from posetrack.batch.lock import FolderLock
 from posetrack.batch.manifest import MANIFEST, ClipRecord, Manifest
 from posetrack.batch.names import LOCK, SUMMARY, UNFINISHED, folder_of
 from posetrack.batch.plan import Plan, Planner, check_footage
+from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.scaling import share_out
 from posetrack.batch.settings import settings_hash
 from posetrack.batch.summary import write_summary
@@ -83,6 +84,9 @@ def run_batch(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"the folder {output} cannot be made: {error.strerror}.") from error
+    remote = _remote(output, config)
+    if remote is not None and not (output / MANIFEST).exists():
+        remote.download(output / MANIFEST, output / MANIFEST)
     with FolderLock(output / LOCK), Manifest.create(output / MANIFEST) as manifest:
         _clean(output)
         plan = planner.plan(discovery, manifest.clips())
@@ -98,12 +102,21 @@ def run_batch(
             write_summary(manifest.clips(), summary.table)
         except OutputError as error:
             summary.stopped = summary.stopped or str(error)
+    if remote is not None:
+        remote.upload({path: path for path in (output / MANIFEST, output / SUMMARY) if path.exists()})
     return summary
 
 
 def _planner(output: Path, config: BatchConfig, *, fetch: bool = True) -> Planner:
     settings = settings_hash(config.tracker, config.reading, config.outputs, config.compute.seed, fetch=fetch)
-    return Planner(output=output, outputs=config.outputs, settings=settings, retries=config.retries)
+    remote = _remote(output, config)
+    return Planner(
+        output=output, outputs=config.outputs, settings=settings, retries=config.retries, remote=remote
+    )
+
+
+def _remote(output: Path, config: BatchConfig) -> RemoteFolder | None:
+    return None if config.remote_url is None else RemoteFolder(config.remote_url, output)
 
 
 class _Run:
@@ -114,6 +127,7 @@ class _Run:
     ) -> None:
         self._output = output
         self._config = config
+        self._remote = _remote(output, config)
         self._manifest = manifest
         self._observer = observer
         self._plan = plan
@@ -179,6 +193,7 @@ class _Run:
             outputs=self._config.outputs,
             tracker=self._config.tracker,
             compute=self._config.compute,
+            remote=self._remote,
         )
         self._observer.started(record)
         pool.start(task)
@@ -209,8 +224,11 @@ class _Run:
     def _remove_stale(self, before: ClipRecord, after: ClipRecord) -> None:
         """Remove files of the clip's earlier settings that are not written any more."""
         for path in set(before.outputs.values()) - set(after.outputs.values()):
-            with suppress(OSError):
-                (self._output / path).unlink()
+            with suppress(OSError, OutputError):
+                if self._remote is None:
+                    (self._output / path).unlink()
+                else:
+                    self._remote.remove(self._output / path)
 
 
 def _recorded(record: ClipRecord, result: ClipResult, output: Path, again: bool) -> ClipRecord:

@@ -12,6 +12,7 @@ from posetrack.batch.discovery import Discovery, FoundClip, LeftOut
 from posetrack.batch.identity import Identity
 from posetrack.batch.manifest import ClipRecord
 from posetrack.batch.names import assign_names, folder_of
+from posetrack.batch.remote import RemoteFolder
 from posetrack.errors import ConfigError
 from posetrack.runner import Outputs
 
@@ -90,12 +91,14 @@ class Planner:
             are not ours.
         settings: Hash of the settings.
         retries: How often a clip that has failed is tried again in one run.
+        remote: Where the results are, if not in ``output``, which stands for it.
     """
 
     output: Path
     outputs: Outputs
     settings: str
     retries: int = 1
+    remote: RemoteFolder | None = None
 
     def plan(self, discovery: Discovery, known: Sequence[ClipRecord]) -> Plan:
         """Decide about all clips."""
@@ -138,7 +141,7 @@ class Planner:
             return "continued"
         if record.status == "failed" and not record.partial:
             return "retried" if self.retries else "failed"
-        if not results_are_whole(record, self.output):
+        if not results_are_whole(record, self.output, self.remote):
             return "missing"
         return "broken" if record.partial else "done"
 
@@ -147,13 +150,15 @@ class Planner:
         if record.owned or self.outputs.overwrite:
             return None
         for path in self.outputs.paths(self.output / folder_of(record.clip), record.name).values():
-            if path.exists():
+            if path.exists() if self.remote is None else self.remote.size(path) is not None:
                 return f"{path} exists already: give --overwrite to replace it, or another output folder."
         return None
 
 
-def results_are_whole(record: ClipRecord, output: Path) -> bool:
+def results_are_whole(record: ClipRecord, output: Path, remote: RemoteFolder | None = None) -> bool:
     """Whether the files of a clip are there, in the sizes that they had."""
+    if remote is not None:
+        return {kind: remote.size(output / path) for kind, path in record.outputs.items()} == record.output_bytes
     try:
         sizes = {kind: (output / path).stat().st_size for kind, path in record.outputs.items()}
     except OSError:

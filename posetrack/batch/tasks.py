@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from posetrack.batch.remote import RemoteFolder
 from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError
 from posetrack.formats.pending import output_errors
 from posetrack.runner import Outputs, RunSummary, run
@@ -96,6 +97,7 @@ class ClipTask:
         outputs: What is written; files that are there are replaced.
         tracker: Makes the tracker.
         compute: Where it runs.
+        remote: Where the results go instead of ``folder``, which stands for it.
     """
 
     clip: str
@@ -107,6 +109,7 @@ class ClipTask:
     outputs: Outputs
     tracker: TrackerFactory
     compute: Compute
+    remote: RemoteFolder | None = None
 
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
         """Do it."""
@@ -204,7 +207,12 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
     if summary.interrupted:
         return ClipResult(status="interrupted")
     files = outputs.paths(task.folder, task.name)
-    _publish(dict(zip(summary.files, files.values(), strict=True)), task.folder)
+    sizes = dict(zip(files, [path.stat().st_size for path in summary.files], strict=True))
+    complete = dict(zip(summary.files, files.values(), strict=True))
+    if task.remote is None:
+        _publish(complete, task.folder)
+    else:
+        task.remote.upload(complete)
     fps = seen[0].fps if seen else None
     result = ClipResult(
         status="done",
@@ -214,7 +222,7 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
         tracks=summary.tracks,
         source_fps=float(fps) if fps else None,
         outputs=files,
-        output_bytes={kind: path.stat().st_size for kind, path in files.items()},
+        output_bytes=sizes,
     )
     if summary.incomplete is None:
         return result
