@@ -373,3 +373,15 @@ def test_unusable_numbers_are_refused() -> None:
             config(**changes)
     with pytest.raises(ConfigError):
         Compute(threads=-1)
+
+
+def test_the_number_of_workers_changes_no_byte(footage: Path, tmp_path: Path) -> None:
+    for number in range(8):
+        good_clip(footage / f"more {number % 3}" / f"{number}.mp4", 3 + number)
+    broken_clips(footage / "broken")
+    summaries = {
+        workers: run_batch(footage, tmp_path / f"out{workers}", config(workers=workers, outputs=Outputs()))
+        for workers in (1, 3)
+    }
+    assert {(summary.done, len(summary.failed)) for summary in summaries.values()} == {(11, 8)}
+    assert contents(tmp_path / "out1") == contents(tmp_path / "out3")
