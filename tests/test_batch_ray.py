@@ -161,9 +161,10 @@ def test_what_a_cluster_cannot_do_is_told(cluster: Any, compute: Compute, addres
     assert not ray.is_initialized()
 
 
-def test_a_cluster_that_is_not_there_is_told_in_one_sentence() -> None:
-    with pytest.raises(ConfigError, match="no Ray cluster at 127.0.0.1:9"):
-        RayWorkers(COMPUTE, RayConfig(address="127.0.0.1:9"))
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "nowhere", "127.0.0.1:none"])
+def test_a_cluster_that_is_not_there_is_told_in_one_sentence(address: str) -> None:
+    with pytest.raises(ConfigError, match=f"no Ray cluster at {address} .*--ray auto"):
+        RayWorkers(COMPUTE, RayConfig(address=address))
 
 
 def test_a_computer_that_does_not_see_the_footage_says_so(tmp_path: Path) -> None:

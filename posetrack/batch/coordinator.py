@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections import deque
 from contextlib import suppress
@@ -40,9 +41,14 @@ def plan_batch(footage: str | Path, output: str | Path, config: BatchConfig) -> 
     footage, output = Path(os.path.realpath(footage)), Path(os.path.realpath(output))
     discovery = find_clips(footage, config.choice, output=output)
     known, recorded = [], None
-    if (output / MANIFEST).exists():
-        with Manifest.open(output / MANIFEST) as manifest:
-            known, recorded = manifest.clips(), manifest.footage
+    with tempfile.TemporaryDirectory(prefix="posetrack-") as folder:
+        path, remote = output / MANIFEST, _remote(output, config)
+        if remote is not None and not path.exists():
+            path = Path(folder) / MANIFEST
+            remote.download(output / MANIFEST, path)
+        if path.exists():
+            with Manifest.open(path) as manifest:
+                known, recorded = manifest.clips(), manifest.footage
     plan = _planner(output, config, fetch=False).plan(discovery, known)
     check_footage(recorded, footage, plan, config.outputs.overwrite)
     return plan

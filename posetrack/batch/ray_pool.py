@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from posetrack import __version__
 from posetrack.batch.tasks import ClipResult, ClipTask, Compute
@@ -26,6 +27,7 @@ from posetrack.errors import ConfigError
 _REPORT_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.5
 _COUNT_AGAIN_S = 10.0
+_KNOCK_S = 10.0
 
 _WAITING_PER_PLACE = 2
 """Tasks handed to Ray for each that can run: none waits for the next, and growing clusters see what is wanted."""
@@ -209,16 +211,26 @@ def _join(ray: Any, address: str) -> None:
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
+        if address != "auto":
+            _knock(address)
         ray.init(
             address=None if address == "auto" else address, include_dashboard=False,
             configure_logging=True, logging_level=logging.ERROR, log_to_driver=False,
         )  # fmt: skip
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
         remedy = "start one with `ray start --head`, or give --ray auto"
         raise ConfigError(f"There is no Ray cluster at {address} ({first}): {remedy}.") from error
     # Ray prints pages of its own log when a computer is lost, and has no public switch for that
     ray._private.worker._worker_logs_enabled = False
+
+
+def _knock(address: str) -> None:
+    """Ray itself waits for minutes for a cluster that is not there."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.hostname is None or parts.port is None:
+        raise ValueError("an address is HOST:PORT, as `ray start --head` tells it")
+    socket.create_connection((parts.hostname, parts.port), timeout=_KNOCK_S).close()
 
 
 def _on_cluster(compute: Compute, gpus: float) -> Compute:

@@ -6,12 +6,16 @@ What a worker has completed goes from its own disk to the place, and not into th
 
 from __future__ import annotations
 
+import hashlib
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import platformdirs
 
 from posetrack.errors import ConfigError, OutputError
 
@@ -26,6 +30,16 @@ def is_url(text: str) -> bool:
     (True, False, False)
     """
     return "://" in text
+
+
+def state_folder(url: str) -> Path:
+    """Where the manifest of a batch with results elsewhere is kept on this computer.
+
+    In ``batches`` in the folder that ``POSETRACK_HOME`` names, else in the user's data folder of this system.
+    """
+    home = os.environ.get("POSETRACK_HOME") or platformdirs.user_data_dir("posetrack", appauthor=False)
+    name = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:32]
+    return Path(home).expanduser() / "batches" / name
 
 
 @dataclass(frozen=True)

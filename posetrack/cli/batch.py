@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,14 @@ _work = partial(typer.Option, rich_help_panel="How the work is done")
 @takes_track_options
 def batch(
     footage: Annotated[Path, typer.Argument(help="Folder with videos and folders of images, at any depth.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results, which mirrors it.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of the results, which mirrors it; or a URL for fsspec (s3://bucket/results).",
+        ),
+    ],
     glob: Annotated[
         list[str] | None,
         typer.Option(help="Only clips that match: '*.mp4', 'day1/**' (may be given several times)."),
@@ -38,6 +46,13 @@ def batch(
     timeout: Annotated[
         float | None, _work(help="Give a clip up that has no new frame for so many seconds; by default never.")
     ] = None,
+    chunk_seconds: Annotated[
+        float, _work(help="Long clips are tracked in chunks of about so many seconds, side by side; 0: never.")
+    ] = 300.0,
+    ray: Annotated[
+        str | None,
+        _work(help="Track on a Ray cluster: its address, or auto (the running one, else this computer alone)."),
+    ] = None,
     overwrite: Annotated[
         bool, _work("--overwrite", help="Track everything again, also replacing files of other origin.")
     ] = False,
@@ -49,9 +64,12 @@ def batch(
     Writes for each clip what `run` writes, OUTPUT/summary.csv, and OUTPUT/manifest, which knows what is done.
     Exit status: 0 all done, 1 some clips failed, 2 unusable arguments, 130 interrupted.
     """
+    from posetrack.batch.chunks import ChunkConfig
     from posetrack.batch.config import BatchConfig
     from posetrack.batch.coordinator import plan_batch, run_batch
     from posetrack.batch.patterns import Choice
+    from posetrack.batch.ray_pool import RayConfig, RayWorkers
+    from posetrack.batch.remote import is_url, state_folder
     from posetrack.batch.tasks import Compute, PresetTracker
     from posetrack.cli.batch_progress import batch_progress, print_plan
 
@@ -65,13 +83,17 @@ def batch(
         workers=workers,
         retries=retries,
         timeout_s=timeout,
+        chunks=ChunkConfig(chunk_s=chunk_seconds),
+        remote_url=output if is_url(output) else None,
     )
+    folder = state_folder(output) if is_url(output) else Path(output)
     if dry_run:
-        print_plan(plan_batch(footage, output, config))
+        print_plan(plan_batch(footage, folder, config))
         return
     options.fetch_weights(preset)
-    with batch_progress() as progress:
-        summary = run_batch(footage, output, config, observer=progress)
+    cluster = None if ray is None else RayWorkers(config.compute, RayConfig(address=ray, timeout_s=timeout))
+    with cluster or nullcontext(), batch_progress() as progress:
+        summary = run_batch(footage, folder, config, observer=progress, workers=cluster)
     _finish(summary)
 
 
