@@ -242,7 +242,8 @@ def _on_cluster(compute: Compute, gpus: float) -> Compute:
         raise ConfigError("there is no GPU in the Ray cluster; give --device cpu, or add a computer with one.")
     if device == "auto":
         device = "cuda" if gpus else "cpu"
-    return replace(compute, device=device, threads=max(1, compute.threads))
+    threads = max(1, compute.threads)
+    return replace(compute, device=device, threads=threads, processors=threads)
 
 
 class _Board:
