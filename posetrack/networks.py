@@ -16,8 +16,9 @@ from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
 from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
 from posetrack.models.pose import HeatmapPoseEstimator
-from posetrack.models.pose_weights import load_pose_network
+from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.models.raft import load_raft
+from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.presets import Preset, is_file, weights_of
 from posetrack.stages import Detector, FlowEstimator, PoseEstimator
@@ -52,6 +53,32 @@ def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = downlo
     return own | {name: store.require(get_entry(name), fetch) for name in weights_of(preset)}
 
 
+def read_pose_network(
+    weights: str, store: ModelStore, fetch: Fetch | None = download
+) -> tuple[SimpleBaseline, PoseArchitecture]:
+    """A heatmap network and what must be known to feed it, in evaluation mode on the CPU.
+
+    Args:
+        weights: A name in the table of weights, or a file that ``posetrack train pose`` wrote.
+        store: Where weights lie.
+        fetch: Brings weights that are not there; None: they must be there.
+
+    Raises:
+        ConfigError: there are no weights of that name, or they are for something else.
+        WeightsError: the weights are not there, cannot be fetched, are damaged, or of another network.
+    """
+    if is_file(weights):
+        return load_pose_network(Path(weights))
+    entry = get_entry(weights)
+    if entry.task != "pose":
+        raise ConfigError(f"the weights {weights} are for {entry.task}, not for a pose network that sees crops.")
+    path = store.require(entry, fetch)
+    if entry.bundled:
+        return load_pose_network(path)
+    architecture = entry.pose_architecture()
+    return load_checkpoint(path, architecture), architecture
+
+
 class Networks:
     """Loads the networks of a preset, each once and only if it is asked for.
 
@@ -77,7 +104,9 @@ class Networks:
         name, config, runtime = self._preset.detector, self._preset.detector_config, self._runtime
         if is_file(name):
             return load_detector(name, config, runtime.device, runtime.precision, runtime.compile)
-        entry = self._entry(name, "detector", "detector+pose")
+        entry = get_entry(name)
+        if entry.task not in ("detector", "detector+pose"):
+            raise ConfigError(f"the weights {name} are for {entry.task}, not for a detector.")
         if entry.task == "detector+pose":
             return self._keypoint_rcnn(entry)
         path = self._file(entry)
@@ -91,15 +120,9 @@ class Networks:
     def pose(self) -> PoseEstimator:
         """Finds their joints. One network that does both is loaded once."""
         name, runtime = self._preset.pose, self._runtime
-        if is_file(name):
-            network, architecture = load_pose_network(Path(name))
-        else:
-            entry = self._entry(name, "pose", "detector+pose")
-            if entry.task == "detector+pose":
-                return self._keypoint_rcnn(entry)
-            path = self._file(entry)
-            architecture = entry.pose_architecture()
-            network = load_pose_network(path)[0] if entry.bundled else load_checkpoint(path, architecture)
+        if not is_file(name) and get_entry(name).task == "detector+pose":
+            return self._keypoint_rcnn(get_entry(name))
+        network, architecture = read_pose_network(name, self._store)
         return HeatmapPoseEstimator(
             network, architecture, self._preset.pose_config, runtime.device, runtime.precision, runtime.compile
         )
@@ -129,9 +152,3 @@ class Networks:
 
     def _file(self, entry: Entry) -> Path:
         return self._store.require(entry, download)
-
-    def _entry(self, name: str, *tasks: str) -> Entry:
-        entry = get_entry(name)
-        if entry.task not in tasks:
-            raise ConfigError(f"the weights {name} are for {entry.task}, not for {tasks[0]}.")
-        return entry

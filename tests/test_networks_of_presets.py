@@ -114,8 +114,8 @@ def test_another_pose_network_brings_the_codec_it_was_published_with() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (Changes(detector="pose_lite"), "pose_lite are for pose, not for detector"),
-        (Changes(pose="raft_small"), "raft_small are for flow, not for pose"),
+        (Changes(detector="pose_lite"), "pose_lite are for pose, not for a detector"),
+        (Changes(pose="raft_small"), "raft_small are for flow, not for a pose network"),
         (Changes(detector="detector_light"), "did you mean detector_lite"),
         (Changes(flow="optical"), "there is no flow 'optical'; choose one of dis, lk"),
         (Changes(flow="pose_lite"), "there is no flow 'pose_lite'"),

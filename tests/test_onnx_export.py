@@ -139,7 +139,7 @@ def test_a_network_from_training_is_exported_by_its_file(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["detector_lite"], "detector_lite is a network for detector; pose networks"),
+        (["detector_lite"], "detector_lite are for detector, not for a pose network"),
         (["pose_lite", "--format", "tflite"], "there is no format 'tflite'; choose onnx."),
         (["nobody"], "nobody"),
         (["missing.safetensors"], "missing.safetensors"),

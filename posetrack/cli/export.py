@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from posetrack.errors import ConfigError
-
-if TYPE_CHECKING:
-    from posetrack.models.pose_weights import PoseArchitecture
-    from posetrack.models.simple_baseline import SimpleBaseline
-    from posetrack.zoo import ModelStore
 
 FORMATS = ("onnx",)
 
@@ -38,30 +33,11 @@ def export_model(
     if file_format not in FORMATS:
         raise ConfigError(f"there is no format {file_format!r}; choose {', '.join(FORMATS)}.")
     from posetrack.models.onnx_export import export_onnx
+    from posetrack.networks import read_pose_network
     from posetrack.zoo import ModelStore
 
-    network, architecture = _pose_network(name, ModelStore(models_dir))
+    network, architecture = read_pose_network(name, ModelStore(models_dir), fetch=None)
     target = output or Path(Path(name).stem + ".onnx")
     exported = export_onnx(network, architecture, target, overwrite=overwrite)
     batches = ", ".join(map(str, exported.batches))
     print(f"{exported.path}: ONNX Runtime agrees to {exported.difference:.1e} (batches of {batches})")
-
-
-def _pose_network(name: str, store: ModelStore) -> tuple[SimpleBaseline, PoseArchitecture]:
-    from posetrack.models.checkpoints import load_checkpoint
-    from posetrack.models.pose_weights import load_pose_network
-    from posetrack.presets import is_file
-    from posetrack.zoo import get_entry
-
-    if is_file(name):
-        return load_pose_network(Path(name))
-    entry = get_entry(name)
-    if entry.task != "pose":
-        raise ConfigError(
-            f"{name} is a network for {entry.task}; pose networks that look at crops can be exported."
-        )
-    path = store.require(entry)
-    if entry.bundled:
-        return load_pose_network(path)
-    architecture = entry.pose_architecture()
-    return load_checkpoint(path, architecture), architecture
