@@ -131,7 +131,7 @@ class Manifest:
         if not path.is_file():
             raise OutputError(f"There is no manifest {path}: give the output folder of `posetrack batch`.")
         with _errors(path):
-            if not path.with_name(f"{path.name}-wal").exists():  # nobody is writing: reading leaves no trace
+            if _is_at_rest(path):  # reading leaves no trace
                 return cls._checked(_connect(path, "mode=ro&immutable=1"), path)
             return cls._checked(_connect(path, "mode=ro"), path)
 
@@ -225,6 +225,16 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=_PATIENCE_S
     )
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether it has a write-ahead log, and nobody is writing."""
+    try:
+        with path.open("rb") as file:
+            logs_ahead = file.read(19)[18:] == b"\x02"  # "file format write version" in SQLite's header
+    except OSError:
+        return False
+    return logs_ahead and not path.with_name(f"{path.name}-wal").exists()
 
 
 @contextmanager
