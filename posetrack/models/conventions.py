@@ -30,7 +30,7 @@ bilinearly at any scale, and paints black where there is no image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from posetrack.errors import ConfigError
@@ -95,15 +95,7 @@ _OFFICIAL_HRNET = InputConvention(
 
 CONVENTIONS: dict[str, InputConvention] = {
     "own": InputConvention(),
-    "official_simple_baseline": InputConvention(
-        colour_order="bgr",
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        border_rgb=(0, 0, 0),
-        antialias=False,
-        grid="corners",
-        flip_shift_cells=1,
-    ),
+    "official_simple_baseline": replace(_OFFICIAL_HRNET, colour_order="bgr"),
     "official_hrnet": _OFFICIAL_HRNET,
     "mmpose": _OFFICIAL_HRNET,
 }
