@@ -137,7 +137,8 @@ def truncated_clip(path: Path) -> Path:
 def contents(folder: Path) -> dict[str, bytes]:
     """Of the results in an output folder; without the manifest and the summary, which tell times."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    results = {name: path for name, path in files.items() if not name.startswith(("manifest", "summary.csv"))}
+    others = ("manifest", "summary.csv", "index.html", ".posetrack-overviews")
+    results = {name: path for name, path in files.items() if not name.startswith(others)}
     return {name: path.read_bytes() for name, path in sorted(results.items())}
 
 

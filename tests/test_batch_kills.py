@@ -91,7 +91,8 @@ def test_ctrl_c_leaves_unfinished_clips_for_the_next_run(tmp_path: Path) -> None
     good_clip(tmp_path / "in" / "slow.mp4", 200)
     good_clip(tmp_path / "in" / "quick.mp4", 300)
     running = begin(tmp_path / "in", tmp_path / "out")
-    while not (tmp_path / "out" / "quick.json").exists():
+    done = ("quick.mp4", "done")
+    while not (tmp_path / "out" / "quick.json").exists() or done not in statuses(tmp_path / "out"):
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does
     assert running.wait(30) == 0

@@ -20,6 +20,7 @@ from posetrack.batch.manifest import MANIFEST, ClipRecord, Manifest
 from posetrack.batch.names import LOCK, SUMMARY, UNFINISHED, folder_of
 from posetrack.batch.plan import Plan, Planner, check_footage
 from posetrack.batch.remote import RemoteFolder
+from posetrack.batch.report import REPORT, LiveReport, overview_path, write_batch_report
 from posetrack.batch.scaling import share_out
 from posetrack.batch.settings import settings_hash
 from posetrack.batch.summary import write_summary
@@ -106,19 +107,19 @@ def run_batch(
         _clean(output)
         try:
             write_summary(manifest.clips(), summary.table)
+            write_batch_report(output)
         except OutputError as error:
             summary.stopped = summary.stopped or str(error)
     if remote is not None:
-        remote.upload({path: path for path in (output / MANIFEST, output / SUMMARY) if path.exists()})
+        made = [output / name for name in (MANIFEST, SUMMARY, REPORT)]
+        remote.upload({path: path for path in made if path.exists()})
     return summary
 
 
 def _planner(output: Path, config: BatchConfig, *, fetch: bool = True) -> Planner:
     settings = settings_hash(config.tracker, config.reading, config.outputs, config.compute.seed, fetch=fetch)
     remote = _remote(output, config)
-    return Planner(
-        output=output, outputs=config.outputs, settings=settings, retries=config.retries, remote=remote
-    )
+    return Planner(output=output, outputs=config.outputs, settings=settings, retries=config.retries, remote=remote)
 
 
 def _remote(output: Path, config: BatchConfig) -> RemoteFolder | None:
@@ -142,6 +143,7 @@ class _Run:
         self._waiting = deque(clip.record for clip in plan.to_track)
         self._running: dict[str, ClipRecord] = {}
         self._serial = 0
+        self._report = LiveReport(output)
         self._summary = BatchSummary(
             skipped=plan.counts["done"],
             failed=[clip.record for clip in plan.clips if clip.record.status == "failed"],
@@ -175,6 +177,7 @@ class _Run:
             raise KeyboardInterrupt
         with interruption.waiting():
             events = pool.events()
+        self._report.refresh()
         for event in events:
             if isinstance(event, Finished):
                 self._finish(event)
@@ -199,6 +202,7 @@ class _Run:
             outputs=self._config.outputs,
             tracker=self._config.tracker,
             compute=self._config.compute,
+            overview=overview_path(self._output, record.clip),
             remote=self._remote,
         )
         self._observer.started(record)

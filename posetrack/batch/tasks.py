@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from posetrack.batch.remote import RemoteFolder
+from posetrack.batch.report import unpublished_overview
 from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError
 from posetrack.formats.pending import output_errors
 from posetrack.runner import Outputs, RunSummary, run
@@ -97,6 +98,7 @@ class ClipTask:
         outputs: What is written; files that are there are replaced.
         tracker: Makes the tracker.
         compute: Where it runs.
+        overview: Where what the page shows of the clip is kept; None: nowhere.
         remote: Where the results go instead of ``folder``, which stands for it.
     """
 
@@ -109,6 +111,7 @@ class ClipTask:
     outputs: Outputs
     tracker: TrackerFactory
     compute: Compute
+    overview: Path | None = None
     remote: RemoteFolder | None = None
 
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
@@ -207,6 +210,10 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
     if summary.interrupted:
         return ClipResult(status="interrupted")
     files = outputs.paths(task.folder, task.name)
+    if task.overview is not None:
+        written = dict(zip(files, summary.files, strict=True))
+        made = unpublished_overview(written, task.source, task.unfinished, task.overview)
+        _publish(made, task.overview.parent)
     sizes = dict(zip(files, [path.stat().st_size for path in summary.files], strict=True))
     complete = dict(zip(summary.files, files.values(), strict=True))
     if task.remote is None:
