@@ -11,14 +11,17 @@ import pytest
 
 ray: Any = pytest.importorskip("ray", reason='Ray is not installed: pip install "posetrack[ray]"')
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_worker_niceness"] = "0"  # else its processes starve beside whatever else this computer does
 
 from ray.cluster_utils import Cluster  # noqa: E402 (Ray may be missing)
 
 from posetrack import __version__  # noqa: E402
+from posetrack.batch.chunk_workers import CHUNKS  # noqa: E402
 from posetrack.batch.chunks import ChunkConfig  # noqa: E402
 from posetrack.batch.config import BatchConfig  # noqa: E402
 from posetrack.batch.coordinator import run_batch  # noqa: E402
 from posetrack.batch.manifest import ClipRecord, Manifest  # noqa: E402
+from posetrack.batch.names import UNFINISHED  # noqa: E402
 from posetrack.batch.plan import Plan  # noqa: E402
 from posetrack.batch.ray_pool import RayConfig, RayWorkers, _perform  # noqa: E402
 from posetrack.batch.tasks import ClipTask, Compute  # noqa: E402
@@ -32,7 +35,7 @@ from tests.video_clips import grey_clip  # noqa: E402
 
 STORE_BYTES = 80 * 2**20
 COMPUTE = Compute(device="cpu", threads=1)
-CHUNKS = ChunkConfig(chunk_s=2, overlap_s=0.4, overlap_frames=10)
+CUTS = ChunkConfig(chunk_s=2, overlap_s=0.4, overlap_frames=10)
 FORMATS = ("posetrack18", "csv")
 
 
@@ -68,7 +71,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(**changes: Any) -> BatchConfig:
     settings = {
         "tracker": PacingTracker(), "outputs": Outputs(video=False, formats=FORMATS), "compute": COMPUTE,
-        "chunks": CHUNKS, "workers": 1,
+        "chunks": CUTS, "workers": 1,
     }  # fmt: skip
     return BatchConfig(**(settings | changes))
 
@@ -145,7 +148,7 @@ def test_a_lost_node_costs_nothing(cluster: Any, tmp_path: Path) -> None:
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
     with Manifest.open(tmp_path / "there") as manifest:
         assert {(record.status, record.attempts) for record in manifest.clips()} == {("done", 1)}
-    assert not [path for path in (tmp_path / "there").rglob(".*")]
+    assert not (tmp_path / "there" / UNFINISHED).exists() and not (tmp_path / "there" / CHUNKS).exists()
 
 
 @pytest.mark.parametrize(

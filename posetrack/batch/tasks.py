@@ -210,7 +210,7 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
     if summary.interrupted:
         return ClipResult(status="interrupted")
     files = outputs.paths(task.folder, task.name)
-    if task.overview is not None:
+    if task.overview is not None and task.remote is None:
         written = dict(zip(files, summary.files, strict=True))
         made = unpublished_overview(written, task.source, task.unfinished, task.overview)
         _publish(made, task.overview.parent)
