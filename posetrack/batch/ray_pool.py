@@ -17,17 +17,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from posetrack import __version__
+from posetrack.batch.ray_cluster import import_ray, join, on_cluster
 from posetrack.batch.tasks import ClipResult, ClipTask, Compute
 from posetrack.batch.workers import Finished, Progress
-from posetrack.errors import ConfigError
 
 _REPORT_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.5
 _COUNT_AGAIN_S = 10.0
-_KNOCK_S = 10.0
 
 _WAITING_PER_PLACE = 2
 """Tasks handed to Ray for each that can run: none waits for the next, and growing clusters see what is wanted."""
@@ -73,13 +71,13 @@ class RayWorkers:
     """
 
     def __init__(self, compute: Compute, config: RayConfig) -> None:
-        self._ray = _ray()
+        self._ray = import_ray()
         self._config = config
         self._joined = not self._ray.is_initialized()
         if self._joined:
-            _join(self._ray, config.address)
+            join(self._ray, config.address)
         try:
-            self._compute = _on_cluster(compute, self._ray.cluster_resources().get("GPU", 0.0))
+            self._compute = on_cluster(compute, self._ray.cluster_resources().get("GPU", 0.0))
             self._needs = {"CPU": float(self._compute.threads)}
             if self._compute.device == "cuda":
                 self._needs["GPU"] = _GPU_SHARE
@@ -193,57 +191,6 @@ class RayWorkers:
         if self._joined and self._ray.is_initialized():
             self._ray.shutdown()
         self._joined = False
-
-
-def _ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise ConfigError('Ray is not installed; install it with: pip install "posetrack[ray]"') from error
-    return ray
-
-
-def _join(ray: Any, address: str) -> None:
-    """Join a cluster, or make one, and keep its messages off the terminal."""
-    import logging
-
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        if address != "auto":
-            _knock(address)
-        ray.init(
-            address=None if address == "auto" else address, include_dashboard=False,
-            configure_logging=True, logging_level=logging.ERROR, log_to_driver=False,
-        )  # fmt: skip
-    except (OSError, RuntimeError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0].rstrip(".")
-        remedy = "start one with `ray start --head`, or give --ray auto"
-        raise ConfigError(f"There is no Ray cluster at {address} ({first}): {remedy}.") from error
-    # Ray prints pages of its own log when a computer is lost, and has no public switch for that
-    ray._private.worker._worker_logs_enabled = False
-
-
-def _knock(address: str) -> None:
-    """Ray itself waits for minutes for a cluster that is not there."""
-    parts = urlsplit(address if "://" in address else f"//{address}")
-    if parts.hostname is None or parts.port is None:
-        raise ValueError("an address is HOST:PORT, as `ray start --head` tells it")
-    socket.create_connection((parts.hostname, parts.port), timeout=_KNOCK_S).close()
-
-
-def _on_cluster(compute: Compute, gpus: float) -> Compute:
-    """Where networks run, as seen by a task of the cluster."""
-    device = compute.device
-    if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"the device is {device!r}; with --ray give auto, cpu or cuda: Ray chooses which GPU.")
-    if device == "cuda" and not gpus:
-        raise ConfigError("there is no GPU in the Ray cluster; give --device cpu, or add a computer with one.")
-    if device == "auto":
-        device = "cuda" if gpus else "cpu"
-    threads = max(1, compute.threads)
-    return replace(compute, device=device, threads=threads, processors=threads)
 
 
 class _Board:

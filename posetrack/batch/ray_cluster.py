@@ -1,0 +1,69 @@
+"""Joining a Ray cluster, and what is asked of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from posetrack.batch.tasks import Compute
+from posetrack.errors import ConfigError
+
+_KNOCK_S = 10.0
+
+
+def import_ray() -> Any:
+    """The library.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError('Ray is not installed; install it with: pip install "posetrack[ray]"') from error
+    return ray
+
+
+def join(ray: Any, address: str) -> None:
+    """Join a cluster, or make one, and keep its messages off the terminal."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        if address != "auto":
+            _knock(address)
+        ray.init(
+            address=None if address == "auto" else address, include_dashboard=False,
+            configure_logging=True, logging_level=logging.ERROR, log_to_driver=False,
+        )  # fmt: skip
+    except (OSError, RuntimeError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0].rstrip(".")
+        remedy = "start one with `ray start --head`, or give --ray auto"
+        raise ConfigError(f"There is no Ray cluster at {address} ({first}): {remedy}.") from error
+    # Ray prints pages of its own log when a computer is lost, and has no public switch for that
+    ray._private.worker._worker_logs_enabled = False
+
+
+def _knock(address: str) -> None:
+    """Ray itself waits for minutes for a cluster that is not there."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.hostname is None or parts.port is None:
+        raise ValueError("an address is HOST:PORT, as `ray start --head` tells it")
+    socket.create_connection((parts.hostname, parts.port), timeout=_KNOCK_S).close()
+
+
+def on_cluster(compute: Compute, gpus: float) -> Compute:
+    """Where networks run, as seen by a task of the cluster."""
+    device = compute.device
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"the device is {device!r}; with --ray give auto, cpu or cuda: Ray chooses which GPU.")
+    if device == "cuda" and not gpus:
+        raise ConfigError("there is no GPU in the Ray cluster; give --device cpu, or add a computer with one.")
+    if device == "auto":
+        device = "cuda" if gpus else "cpu"
+    threads = max(1, compute.threads)
+    return replace(compute, device=device, threads=threads, processors=threads)
