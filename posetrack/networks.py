@@ -22,7 +22,7 @@ from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.presets import Preset, is_file, weights_of
 from posetrack.stages import Detector, FlowEstimator, PoseEstimator
-from posetrack.zoo import Entry, ModelStore, download, get_entry, read_entries
+from posetrack.zoo import Entry, ModelStore, download, get_entry
 
 Fetch = Callable[[Entry, ModelStore], Path]
 
@@ -133,10 +133,7 @@ class Networks:
         name = self._preset.flow
         if name in FLOWS:
             return FLOWS[name]()
-        entry = read_entries().get(name)
-        if entry is None or entry.task != "flow":
-            networks = [entry.name for entry in read_entries().values() if entry.task == "flow"]
-            raise ConfigError(f"there is no flow {name!r}; choose one of {', '.join([*FLOWS, *networks])}.")
+        entry = get_entry(name)
         runtime = self._runtime
         raft = load_raft(entry.architecture, self._file(entry), runtime.device, runtime.precision, runtime.compile)
         return RaftFlow(raft, device=runtime.device)

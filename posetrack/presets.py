@@ -15,7 +15,7 @@ from posetrack.models.detector import DetectorConfig
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
 from posetrack.tracker import LinkerConfig, SelectionConfig
-from posetrack.zoo import get_entry
+from posetrack.zoo import get_entry, read_entries
 
 Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
 
@@ -42,6 +42,9 @@ class Preset:
         detector_config: How the detector is used.
         pose_config: How the pose network is used.
         linker: How identities are linked.
+
+    Raises:
+        ConfigError: there is no such flow.
     """
 
     name: str
@@ -54,6 +57,11 @@ class Preset:
     detector_config: DetectorConfig = field(default_factory=DetectorConfig)
     pose_config: PoseConfig = field(default_factory=PoseConfig)
     linker: LinkerConfig = field(default_factory=LinkerConfig)
+
+    def __post_init__(self) -> None:
+        networks = [entry.name for entry in read_entries().values() if entry.task == "flow"]
+        if self.flow not in (*FLOWS, *networks):
+            raise ConfigError(f"there is no flow {self.flow!r}; choose one of {', '.join([*FLOWS, *networks])}.")
 
     def detection_interval(self, fps: Fraction | None) -> int:
         """Frames from one detection to the next, for a source of that many frames a second."""
@@ -70,7 +78,7 @@ PRESETS = {
             summary="bundled small networks: offline, fits a laptop without a GPU",
             detector="detector_lite",
             pose="pose_lite",
-            pose_config=PoseConfig(flip_test=True),
+            pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
         Preset(
             name="accurate",

@@ -23,12 +23,12 @@ def test_the_bundled_networks_are_small_enough_to_ship() -> None:
 
 
 def test_the_pose_network_finds_three_limb_joints_in_five_on_photographs(shared: Path) -> None:
-    """PCK@0.2 of at least 0.60, boxes given; MoveNet Lightning has 0.592 on people of the same photographs."""
+    """PCK@0.2 of at least 0.63, boxes given; MoveNet Lightning has 0.592 on people of the same photographs."""
     folder = shared / "data" / "lspe"
     network, architecture = load_pose_network(FILES[LITE.pose])
     estimator = HeatmapPoseEstimator(network, architecture, LITE.pose_config)
     people = read_people(folder / "val.json", folder / "images", estimator.skeleton)
-    assert measure_pck(estimator, people)["PCK@0.2"] >= 0.60
+    assert measure_pck(estimator, people)["PCK@0.2"] >= 0.63
 
 
 def test_tall_people_in_a_street_keep_their_numbers(shared: Path) -> None:

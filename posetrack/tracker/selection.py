@@ -33,7 +33,7 @@ class SelectionConfig:
     """
 
     nms: str = "oks"
-    max_oks: float = 0.7
+    max_oks: float = 0.5
     min_nms_joint_score: float = 0.3
     parametric: ParametricConfig = field(default_factory=ParametricConfig)
     min_pose_score: float = 0.15
