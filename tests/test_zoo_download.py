@@ -418,7 +418,9 @@ def test_processes_that_want_the_same_file_fetch_it_once(serve, store):
 def _script(url: str, folder: Path, before: str = "") -> list[str]:
     """A program that downloads as the tests here do."""
     code = f"""
+        import signal
         import sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts behind a &
         sys.path.insert(0, {str(Path(__file__).parents[1])!r})
         {before}
         from pathlib import Path
