@@ -8,7 +8,7 @@ from typing import Protocol
 
 from posetrack.batch.chunks import ChunkConfig
 from posetrack.batch.manifest import ClipRecord
-from posetrack.batch.names import SUMMARY
+from posetrack.batch.names import PAGE, SUMMARY
 from posetrack.batch.patterns import Choice
 from posetrack.batch.plan import Plan
 from posetrack.batch.tasks import Compute, TrackerFactory
@@ -94,6 +94,7 @@ class BatchSummary:
         interrupted: By Ctrl-C.
         stopped: Why it ended before its end (a full disk), a sentence.
         table: ``summary.csv``.
+        page: ``index.html``, over all clips.
     """
 
     done: int = 0
@@ -105,6 +106,7 @@ class BatchSummary:
     interrupted: bool = False
     stopped: str | None = None
     table: Path = Path(SUMMARY)
+    page: Path = Path(PAGE)
 
     @property
     def fps(self) -> float:

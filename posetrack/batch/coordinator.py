@@ -17,10 +17,10 @@ from posetrack.batch.config import BatchConfig, BatchObserver, BatchSummary
 from posetrack.batch.discovery import find_clips
 from posetrack.batch.lock import FolderLock
 from posetrack.batch.manifest import MANIFEST, ClipRecord, Manifest
-from posetrack.batch.names import LOCK, SUMMARY, UNFINISHED, folder_of
+from posetrack.batch.names import LOCK, PAGE, SUMMARY, UNFINISHED, folder_of
 from posetrack.batch.plan import Plan, Planner, check_footage
 from posetrack.batch.remote import RemoteFolder
-from posetrack.batch.report import REPORT, LiveReport, overview_path, write_batch_report
+from posetrack.batch.report import LiveReport, overview_path, write_batch_report
 from posetrack.batch.scaling import share_out
 from posetrack.batch.settings import settings_hash
 from posetrack.batch.summary import write_summary
@@ -111,7 +111,7 @@ def run_batch(
         except OutputError as error:
             summary.stopped = summary.stopped or str(error)
     if remote is not None:
-        made = [output / name for name in (MANIFEST, SUMMARY, REPORT)]
+        made = [output / name for name in (MANIFEST, SUMMARY, PAGE)]
         remote.upload({path: path for path in made if path.exists()})
     return summary
 
@@ -148,6 +148,7 @@ class _Run:
             skipped=plan.counts["done"],
             failed=[clip.record for clip in plan.clips if clip.record.status == "failed"],
             table=output / SUMMARY,
+            page=output / PAGE,
         )
 
     def go(self, pool: Workers) -> BatchSummary:

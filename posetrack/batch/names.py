@@ -14,11 +14,12 @@ from posetrack.formats import FORMATS
 from posetrack.runner import Outputs
 
 SUMMARY = "summary.csv"
+PAGE = "index.html"
 LOCK = f"{MANIFEST}.lock"
 UNFINISHED = ".posetrack-unfinished"
 """Folder in the output folder for files that are not complete."""
 
-_OURS = (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm", LOCK, SUMMARY, "index.html")
+_OURS = (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm", LOCK, SUMMARY, PAGE)
 _ALL_OUTPUTS = Outputs(formats=tuple(FORMATS))
 
 

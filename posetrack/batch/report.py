@@ -11,13 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from posetrack.batch.manifest import ClipRecord, Manifest
-from posetrack.batch.names import UNFINISHED
+from posetrack.batch.names import PAGE, UNFINISHED
 from posetrack.errors import DataFormatError, PoseTrackError
 from posetrack.formats.pending import output_errors
 from posetrack.report import ClipOverview, ReportRow, clip_overview, write_report
-
-REPORT = "index.html"
-"""Name of the page in the output folder."""
 
 OVERVIEWS = ".posetrack-overviews"
 """Folder in the output folder for what the page shows of each clip."""
@@ -116,17 +113,17 @@ def write_batch_report(out: Path, *, complete: bool = True) -> Path:
         out / UNFINISHED / f"report-{os.getpid()}"
     )  # what is cut off there is cleaned up by the next batch
     try:
-        with output_errors(out / REPORT):
+        with output_errors(out / PAGE):
             unfinished.mkdir(parents=True, exist_ok=True)
-        write_report(rows, unfinished / REPORT, title)
-        with output_errors(out / REPORT):
-            os.replace(unfinished / REPORT, out / REPORT)
+        write_report(rows, unfinished / PAGE, title)
+        with output_errors(out / PAGE):
+            os.replace(unfinished / PAGE, out / PAGE)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
         if complete:  # else a batch is running, which needs the folder
             with suppress(OSError):
                 unfinished.parent.rmdir()
-    return out / REPORT
+    return out / PAGE
 
 
 class LiveReport:

@@ -67,6 +67,7 @@ def print_batch_summary(summary: BatchSummary) -> None:
         "frames": f"{summary.frames}, {summary.fps:.1f} a second",
         "time": duration(summary.seconds),
         "summary": summary.table,
+        "in a browser": summary.page,
     }
     for name, value in lines.items():
         if value:
