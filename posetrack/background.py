@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 
@@ -23,14 +23,25 @@ class _End:
 def ahead(items: Iterable[Item], capacity: int) -> Generator[Item]:
     """The same items in the same order, made up to ``capacity`` ahead in a thread of their own.
 
-    An error of the iteration is raised where its item would have come. Closing the generator (also by an
-    error or Ctrl-C in the consumer) ends the thread before it returns, and closes ``items`` if it is a generator.
+    The thread runs when this returns. An error of the iteration is raised where its item would have come. Closing
+    the generator (also by an error or Ctrl-C in the consumer) ends the thread before it returns, and closes
+    ``items`` if it is a generator.
     """
+    # Not with the first item: Ctrl-C while that is awaited must find a thread that closing knows of. One that
+    # is left over aborts the program when it ends, inside the networks' libraries.
+    generator = _items(items, capacity)
+    next(generator)
+    return cast(Generator[Item], generator)
+
+
+def _items(items: Iterable[Item], capacity: int) -> Generator[Item | None]:
+    """None once the thread runs, and then the items."""
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=capacity)
     unwanted = threading.Event()
     thread = threading.Thread(target=_produce, args=(items, ready, unwanted), daemon=True)
     thread.start()
     try:
+        yield None
         while not isinstance(item := ready.get(), _End):
             yield item
         if item.error is not None:

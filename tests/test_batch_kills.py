@@ -76,8 +76,8 @@ def test_workers_end_with_their_parent(footage: Path, tmp_path: Path) -> None:
     running = begin(tmp_path / "in", tmp_path / "out")
     while not list((tmp_path / "out").glob(f"{UNFINISHED}/*/*")):
         time.sleep(0.05)
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(running.pid)], capture_output=True, text=True)
-    workers = [int(word) for word in children.stdout.split()]
+    lists = Path(f"/proc/{running.pid}/task").glob("*/children")
+    workers = [int(word) for path in lists for word in path.read_text().split()]
     assert workers
     running.kill()  # the parent alone
     running.wait()
