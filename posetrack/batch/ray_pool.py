@@ -21,7 +21,7 @@ from typing import Any
 from posetrack import __version__
 from posetrack.batch.ray_cluster import import_ray, join, on_cluster
 from posetrack.batch.tasks import ClipResult, ClipTask, Compute
-from posetrack.batch.workers import Finished, Progress
+from posetrack.batch.workers import Finished, Progress, Reporter
 
 _REPORT_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.5
@@ -231,7 +231,7 @@ def _perform(task: ClipTask, board: Any, version: str) -> ClipResult | str:
     own = f"{host}-{os.getpid()}"
     folder = task.unfinished / own if task.remote is None else Path(tempfile.mkdtemp(prefix="posetrack-"))
     task = replace(task, unfinished=folder)
-    reporter = _Reporter(board, task.clip)
+    reporter = Reporter(board.report.remote, task.clip, _REPORT_EVERY_S)
     reporter(0, None)
     return _in_a_thread(lambda: task.perform(reporter))
 
@@ -243,18 +243,3 @@ def _in_a_thread(work: Callable[[], ClipResult]) -> ClipResult:
     thread.start()
     thread.join()
     return results[0]
-
-
-class _Reporter:
-    """Tells the board of frames, about once a second."""
-
-    def __init__(self, board: Any, clip: str) -> None:
-        self._board = board
-        self._clip = clip
-        self._next_s = 0.0
-
-    def __call__(self, frames: int, total: int | None) -> None:
-        now = time.monotonic()
-        if now >= self._next_s:
-            self._next_s = now + _REPORT_EVERY_S
-            self._board.report.remote(Progress(self._clip, frames, total))

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -242,7 +242,7 @@ def _track_all(connection: Connection) -> None:
         while True:
             task: ClipTask = connection.recv()
             connection.send(Progress(task.clip, 0, None))
-            connection.send(task.perform(_Reporter(connection, task.clip)))
+            connection.send(task.perform(Reporter(connection.send, task.clip, _REPORT_EVERY_S)))
     except (EOFError, OSError):  # the parent has ended
         os._exit(1)
     except BaseException:  # noqa: BLE001 (the thread is the process: it ends with it, and the parent tells)
@@ -250,16 +250,23 @@ def _track_all(connection: Connection) -> None:
         os._exit(1)
 
 
-class _Reporter:
-    """Tells the parent of frames, a few times a second."""
+class Reporter:
+    """A ``FrameObserver`` that passes frames on, the first at once and then every so often.
 
-    def __init__(self, connection: Connection, clip: str) -> None:
-        self._connection = connection
+    Args:
+        send: Takes what is told.
+        clip: What is told of.
+        every_s: Seconds from one message to the next.
+    """
+
+    def __init__(self, send: Callable[[Progress], object], clip: str, every_s: float) -> None:
+        self._send = send
         self._clip = clip
+        self._every_s = every_s
         self._next_s = 0.0
 
     def __call__(self, frames: int, total: int | None) -> None:
         now = time.monotonic()
         if now >= self._next_s:
-            self._next_s = now + _REPORT_EVERY_S
-            self._connection.send(Progress(self._clip, frames, total))
+            self._next_s = now + self._every_s
+            self._send(Progress(self._clip, frames, total))
