@@ -1,7 +1,10 @@
 """The way of the data: the only file that knows all stages.
 
-    frames ─► observe: shot cut, flow, detector          needs no tracking state: runs ahead, in threads
+    frames ─► observe: shot cut, flow, detector               needs no tracking state: runs ahead, in threads
            ─► follow:  propagate, merge, pose, select, link   one frame after the other
+
+What is found in the detector's boxes needs no tracking state either: on GPUs it is worth estimating the poses of
+several frames in one batch, ahead, although some of those boxes will lose to carried ones.
 
 Xiao, Wu, Wei: "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, algorithm 1.
 """
@@ -12,21 +15,33 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from posetrack.background import ahead
 from posetrack.errors import ConfigError
 from posetrack.flow import ShotDetector, ZeroFlow
-from posetrack.stages import Detector, Flow, FlowEstimator, Linker, PoseEstimator
+from posetrack.stages import (
+    BatchPoseEstimator,
+    DetectionSchedule,
+    Detector,
+    Flow,
+    FlowEstimator,
+    Linker,
+    PoseEstimator,
+)
 from posetrack.stopwatch import Stopwatch
 from posetrack.tracker import (
     MergeConfig,
     PropagationConfig,
+    Refresh,
+    RefreshConfig,
     SelectionConfig,
-    merge,
+    people_among,
     propagate,
     select_joints,
-    select_people,
+    survivors,
 )
-from posetrack.types import UNLINKED, Boxes, Frame, Poses
+from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, IntArray, Poses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +51,10 @@ class PipelineConfig:
     Attributes:
         detect_every: Frames from one detection to the next; in between people live from carried boxes alone.
         detect_batch: Frames whose people are looked for in one batch (worth it on GPUs).
+        pose_batch: Frames in which the poses of detected people are estimated in one batch, ahead of tracking
+            (worth it on GPUs); 1: each frame's poses in its turn, those alone that are needed.
         propagation: How poses are carried to the next frame; None: boxes come from the detector alone.
+        refresh: For whom the carried joints will do.
         merge: How detected and carried boxes become one set.
         selection: Which poses and joints are kept.
         frames_ahead: Frames that each part may be ahead of the next one.
@@ -44,19 +62,32 @@ class PipelineConfig:
 
     detect_every: int = 1
     detect_batch: int = 1
+    pose_batch: int = 1
     propagation: PropagationConfig | None = PropagationConfig()
+    refresh: RefreshConfig = RefreshConfig()
     merge: MergeConfig = MergeConfig()
     selection: SelectionConfig = SelectionConfig()
     frames_ahead: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("detect_every", "detect_batch", "frames_ahead"):
+        for name in ("detect_every", "detect_batch", "pose_batch", "frames_ahead"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
         if self.detect_every > 1 and self.propagation is None:
             raise ConfigError(
                 "detect_every above 1 needs propagation: between detections people live from carried boxes."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class EveryNth:
+    """The ``DetectionSchedule`` of a fixed interval, in frames."""
+
+    interval: int
+
+    def due(self, frame: Frame, since: int) -> bool:
+        """Whether the interval is over."""
+        return since >= self.interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +101,8 @@ class Observation:
     """From the frame before; no motion at a cut."""
     detected: Boxes | None = None
     """People found; None where the detector was not due."""
+    posed: Poses | None = None
+    """Their poses, if those were estimated ahead."""
 
 
 class Pipeline:
@@ -78,10 +111,11 @@ class Pipeline:
     Args:
         detector, flow, pose, linker: The stages.
         config: How they are put together.
+        schedule: When people are looked for; None: as ``config.detect_every`` has it.
         stopwatch: Where the time of each stage is added up.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the stages, and how they go together)
         self,
         *,
         detector: Detector,
@@ -89,6 +123,7 @@ class Pipeline:
         pose: PoseEstimator,
         linker: Linker,
         config: PipelineConfig | None = None,
+        schedule: DetectionSchedule | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self._detector = detector
@@ -96,8 +131,10 @@ class Pipeline:
         self._pose = pose
         self._linker = linker
         self._config = config or PipelineConfig()
+        self._schedule = schedule or EveryNth(self._config.detect_every)
         self._time = stopwatch or Stopwatch()
         self._no_flow = ZeroFlow()
+        self._refresh = Refresh(self._config.refresh)
         self._previous = Poses.empty(pose.skeleton)
 
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
@@ -108,14 +145,24 @@ class Pipeline:
         lead = self._config.frames_ahead
         decoded = ahead(self._timed(frames), lead)
         moved = ahead(self._with_flow(decoded), lead)
-        with closing(ahead(self._with_detections(moved), lead)) as observations:
+        observed = ahead(self._with_detections(moved), lead)
+        if self._poses_ahead:
+            observed = ahead(self._with_poses(observed), lead)
+        with closing(observed) as observations:
             for observation in observations:
                 yield observation.frame, self._follow(observation)
 
     def run_sequentially(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
-        """The same without threads: one stage after the other for each frame."""
-        for observation in self._with_detections(self._with_flow(self._timed(frames))):
+        """The same without threads: one stage after the other."""
+        observations = self._with_detections(self._with_flow(self._timed(frames)))
+        if self._poses_ahead:
+            observations = self._with_poses(observations)
+        for observation in observations:
             yield observation.frame, self._follow(observation)
+
+    @property
+    def _poses_ahead(self) -> bool:
+        return self._config.pose_batch > 1 and isinstance(self._pose, BatchPoseEstimator)
 
     def _timed(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         iterator = iter(frames)
@@ -138,14 +185,15 @@ class Pipeline:
             previous = frame
 
     def _with_detections(self, observations: Iterable[Observation]) -> Iterator[Observation]:
-        """Detections where they are due: at a shot's first frame and every ``detect_every`` frames from there."""
+        """Detections where they are due: at a shot's first frame and as the schedule has it from there."""
         waiting: list[Observation] = []
         due: list[int] = []
         since = 0
         for observation in observations:
             since = 0 if observation.cut else since + 1
-            if since % self._config.detect_every == 0:
+            if observation.cut or self._schedule.due(observation.frame, since):
                 due.append(len(waiting))
+                since = 0
             waiting.append(observation)
             if len(due) in (0, self._config.detect_batch):
                 yield from self._detect(waiting, due)
@@ -160,25 +208,72 @@ class Pipeline:
         detected = dict(zip(due, found, strict=True))
         return [replace(observation, detected=detected.get(i)) for i, observation in enumerate(observations)]
 
+    def _with_poses(self, observations: Iterable[Observation]) -> Iterator[Observation]:
+        """Poses of the detected people, of ``pose_batch`` frames with detections at once."""
+        waiting: list[Observation] = []
+        for observation in observations:
+            waiting.append(observation)
+            if sum(each.detected is not None for each in waiting) in (0, self._config.pose_batch):
+                yield from self._pose_ahead(waiting)
+                waiting = []
+        yield from self._pose_ahead(waiting)
+
+    def _pose_ahead(self, observations: list[Observation]) -> list[Observation]:
+        assert isinstance(self._pose, BatchPoseEstimator)
+        detected = {i: each.detected for i, each in enumerate(observations) if each.detected is not None}
+        with self._time("pose"):
+            images = [observations[i].frame.image for i in detected]
+            posed = dict(zip(detected, self._pose.estimate_batch(images, list(detected.values())), strict=True))
+        return [replace(observation, posed=posed.get(i)) for i, observation in enumerate(observations)]
+
     def _follow(self, observation: Observation) -> Poses:
         """One frame of the paper's algorithm 1, from boxes to identities."""
-        config, image = self._config, observation.frame.image
+        config = self._config
         if observation.cut:
             self._linker.reset()
+            self._refresh.reset()
             self._previous = Poses.empty(self._pose.skeleton)
         with self._time("propagate"):
-            boxes = merge(observation.detected or Boxes.empty(), self._carried(observation), config.merge)
-        with self._time("pose"):
-            poses = self._pose.estimate(image, boxes)
+            carried = self._carried(observation)
+            carried_boxes = Boxes(carried.boxes, carried.scores)
+            rows = survivors(observation.detected or Boxes.empty(), carried_boxes, config.merge)
+        poses, estimated = self._posed(observation, carried, rows)
         with self._time("link"):
-            poses = self._linker.link(select_people(poses, config.selection), observation.flow)
+            people = people_among(poses, config.selection)
+            poses = self._linker.link(poses[people], observation.flow)
+            self._refresh.update(poses, estimated[people])
         self._previous = poses
         # Whoever is too uncertain to start a track is followed, but not reported.
         return select_joints(poses[poses.track_ids != UNLINKED], config.selection)
 
-    def _carried(self, observation: Observation) -> Boxes:
+    def _carried(self, observation: Observation) -> Poses:
         if self._config.propagation is None:
-            return Boxes.empty()
+            return self._previous[:0]
         height, width = observation.frame.image.shape[:2]
-        carried = propagate(self._previous, observation.flow, self._config.propagation, (width, height))
-        return Boxes(carried.boxes, carried.scores)
+        return propagate(self._previous, observation.flow, self._config.propagation, (width, height))
+
+    def _posed(self, observation: Observation, carried: Poses, rows: IntArray) -> tuple[Poses, BoolArray]:
+        """Poses in the boxes that survived merging.
+
+        Args:
+            observation: Of the frame.
+            carried: People of the frame before.
+            rows: Rows of the detected boxes followed by the carried ones.
+
+        Returns:
+            A pose for each row, in order; and bool [N]: it was estimated in this frame, not carried to it.
+        """
+        detected = observation.detected or Boxes.empty()
+        with self._time("pose"):
+            is_carried = rows >= len(detected)
+            reused = is_carried.copy()
+            reused[is_carried] = ~self._refresh.due(carried[rows[is_carried] - len(detected)])
+            known = ~is_carried & (observation.posed is not None)
+            boxes = Boxes.concatenate([detected, Boxes(carried.boxes, carried.scores)])
+            asked = ~(reused | known)
+            parts = [self._pose.estimate(observation.frame.image, boxes[rows[asked]])]
+            parts.append(carried[rows[reused] - len(detected)])
+            if observation.posed is not None:
+                parts.append(observation.posed[rows[known]])
+            places = np.concatenate([np.flatnonzero(each) for each in (asked, reused, known)])
+            return Poses.concatenate(parts)[np.argsort(places)], ~reused

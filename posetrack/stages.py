@@ -75,6 +75,14 @@ class Flow(Protocol):
         ...
 
 
+class DetectionSchedule(Protocol):
+    """Says in which frames people are looked for."""
+
+    def due(self, frame: Frame, since: int) -> bool:
+        """Whether this frame is one; the last was ``since`` >= 1 frames ago. Shots begin with one anyway."""
+        ...
+
+
 class FlowEstimator(Protocol):
     """Estimates motion between consecutive frames."""
 
@@ -91,6 +99,15 @@ class PoseEstimator(Protocol):
 
     def estimate(self, image: Image, boxes: Boxes) -> Poses:
         """One pose for every box, in the boxes' order, joints in source pixels, not linked."""
+        ...
+
+
+@runtime_checkable
+class BatchPoseEstimator(PoseEstimator, Protocol):
+    """A ``PoseEstimator`` to which several frames at once are less work than one after the other."""
+
+    def estimate_batch(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
+        """What ``estimate`` gives for each image and its boxes."""
         ...
 
 

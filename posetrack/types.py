@@ -139,6 +139,18 @@ class Poses:
             skeleton=skeleton,
         )
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Poses]) -> Poses:
+        """The people of all parts (at least one), in order; the skeleton is the first one's."""
+        return cls(
+            boxes=np.concatenate([part.boxes for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
+            keypoints=np.concatenate([part.keypoints for part in parts]),
+            keypoint_scores=np.concatenate([part.keypoint_scores for part in parts]),
+            track_ids=np.concatenate([part.track_ids for part in parts]),
+            skeleton=parts[0].skeleton,
+        )
+
     @property
     def present(self) -> BoolArray:
         """bool [N, K]: the joint is there."""

@@ -1,13 +1,20 @@
 """From boxes and poses to people with identities: propagation, merging, duplicates, linking."""
 
-from posetrack.tracker.config import LinkerConfig, MergeConfig, PropagationConfig
+from posetrack.tracker.config import LinkerConfig, MergeConfig, PropagationConfig, RefreshConfig
 from posetrack.tracker.linker import FlowLinker
 from posetrack.tracker.matching import MATCHINGS
-from posetrack.tracker.merge import merge
+from posetrack.tracker.merge import merge, survivors
 from posetrack.tracker.oks import iou_matrix, nms, oks_matrix, oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
 from posetrack.tracker.propagation import propagate
-from posetrack.tracker.selection import POSE_NMS, SelectionConfig, select_joints, select_people
+from posetrack.tracker.refresh import Refresh
+from posetrack.tracker.selection import (
+    POSE_NMS,
+    SelectionConfig,
+    people_among,
+    select_joints,
+    select_people,
+)
 from posetrack.tracker.similarity import SIMILARITIES
 
 __all__ = [
@@ -19,6 +26,8 @@ __all__ = [
     "MergeConfig",
     "ParametricConfig",
     "PropagationConfig",
+    "Refresh",
+    "RefreshConfig",
     "SelectionConfig",
     "iou_matrix",
     "merge",
@@ -26,7 +35,9 @@ __all__ = [
     "oks_matrix",
     "oks_nms",
     "parametric_nms",
+    "people_among",
     "propagate",
     "select_joints",
     "select_people",
+    "survivors",
 ]

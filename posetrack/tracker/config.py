@@ -82,6 +82,28 @@ class MergeConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RefreshConfig:
+    """Whose joints are looked for anew (see ``refresh``).
+
+    Attributes:
+        every: Frames from one estimate of a carried person's joints to the next; in between the flow carries
+            them. 1 looks for everybody in every frame, as the paper does.
+        max_motion: Whose joints moved against the body by more than this, over the body's size, since the last
+            estimate is looked for anew all the same.
+        min_joint_score: Joints below it do not count for that.
+    """
+
+    every: int = 1
+    max_motion: float = 0.1
+    min_joint_score: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require_at_least(1, every=self.every)
+        _require_at_least(0, max_motion=self.max_motion)
+        _require_fraction(min_joint_score=self.min_joint_score)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LinkerConfig:
     """How poses get their track ids (see ``linker.FlowLinker``).
 

@@ -20,7 +20,7 @@ import numpy as np
 from posetrack.tracker.config import MergeConfig
 from posetrack.tracker.matching import greedy
 from posetrack.tracker.oks import iou_matrix, nms
-from posetrack.types import Boxes
+from posetrack.types import Boxes, IntArray
 
 
 def merge(detected: Boxes, carried: Boxes, config: MergeConfig) -> Boxes:
@@ -34,11 +34,16 @@ def merge(detected: Boxes, carried: Boxes, config: MergeConfig) -> Boxes:
     Returns:
         Boxes of either origin, each unchanged with its own score.
     """
+    return Boxes.concatenate([detected, carried])[survivors(detected, carried, config)]
+
+
+def survivors(detected: Boxes, carried: Boxes, config: MergeConfig) -> IntArray:
+    """Which boxes ``merge`` returns: rows of the detected boxes followed by the carried ones."""
     rows, columns = greedy(iou_matrix(detected.xyxy, carried.xyxy), config.min_iou)
     detection_wins = detected.scores[rows] >= carried.scores[columns]
-    detected_survive = np.ones(len(detected), np.bool_)
-    detected_survive[rows[~detection_wins]] = False
-    carried_survive = np.ones(len(carried), np.bool_)
-    carried_survive[columns[detection_wins]] = False
-    boxes = Boxes.concatenate([detected[detected_survive], carried[carried_survive]])
-    return boxes[nms(boxes, config.duplicate_iou)]
+    surviving = np.ones(len(detected) + len(carried), np.bool_)
+    surviving[rows[~detection_wins]] = False
+    surviving[len(detected) + columns[detection_wins]] = False
+    candidates = np.flatnonzero(surviving)
+    boxes = Boxes.concatenate([detected, carried])[candidates]
+    return np.asarray(candidates[nms(boxes, config.duplicate_iou)], np.int64)

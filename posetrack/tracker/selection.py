@@ -50,9 +50,14 @@ class SelectionConfig:
 
 def select_people(poses: Poses, config: SelectionConfig) -> Poses:
     """The poses that are people of their own, in their order."""
+    return poses[people_among(poses, config)]
+
+
+def people_among(poses: Poses, config: SelectionConfig) -> IntArray:
+    """Which poses ``select_people`` returns: rows, ascending."""
     used = poses.skeleton.in_use
-    kept = poses[poses.keypoint_scores[:, used].mean(axis=1) >= config.min_pose_score]
-    return kept[np.sort(_distinct(kept, config))]
+    seen = np.flatnonzero(poses.keypoint_scores[:, used].mean(axis=1) >= config.min_pose_score)
+    return np.asarray(seen[np.sort(_distinct(poses[seen], config))], np.int64)
 
 
 def _distinct(poses: Poses, config: SelectionConfig) -> IntArray:

@@ -1,0 +1,91 @@
+"""Whose joints are looked for in a frame, and for whom those of the frame before, carried on, will do.
+
+Between two frames of a video most people hardly change their posture, and the flow tells where each joint went.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posetrack.tracker.config import RefreshConfig
+from posetrack.tracker.joints import confident_joints, extents, masked_median
+from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
+
+
+class Refresh:
+    """Remembers of every track when its joints were last estimated, and how they lay; one instance for one video.
+
+    Args:
+        config: Settings.
+    """
+
+    def __init__(self, config: RefreshConfig) -> None:
+        self._config = config
+        self._estimated: Poses | None = None
+        self._ages = np.zeros(0, np.int64)
+
+    def reset(self) -> None:
+        """Forget the past (a shot cut)."""
+        self._estimated = None
+
+    def due(self, carried: Poses) -> BoolArray:
+        """bool [N]: the joints of a carried person must be looked for.
+
+        Those of people without a track, whose last estimate was ``every`` frames ago, who have lost confident
+        joints since, or whose limbs have moved by more than ``max_motion``.
+        """
+        if self._estimated is None or self._config.every == 1:
+            return np.ones(len(carried), np.bool_)
+        rows, known = _rows_of(carried.track_ids, self._estimated.track_ids)
+        due = ~known
+        due[known] = self._ages[rows[known]] + 1 >= self._config.every
+        waiting = np.flatnonzero(~due)
+        then, now = self._estimated[rows[waiting]], carried[waiting]
+        sure = confident_joints(then, self._config.min_joint_score)
+        lost = (sure & ~now.present).any(axis=1)
+        due[waiting] = lost | (posture_change(then.keypoints, now.keypoints, sure) > self._config.max_motion)
+        return due
+
+    def update(self, poses: Poses, estimated: BoolArray) -> None:
+        """Take note of a frame's linked poses, and of which of them have new joints (bool [N])."""
+        linked = poses.track_ids != UNLINKED
+        poses, estimated = poses[linked], estimated[linked]
+        ages = np.zeros(len(poses), np.int64)
+        if self._estimated is not None and not estimated.all():
+            rows, known = _rows_of(poses.track_ids, self._estimated.track_ids)
+            kept = known & ~estimated
+            ages[kept] = self._ages[rows[kept]] + 1
+            keypoints, scores = poses.keypoints.copy(), poses.keypoint_scores.copy()
+            keypoints[kept] = self._estimated.keypoints[rows[kept]]
+            scores[kept] = self._estimated.keypoint_scores[rows[kept]]
+            poses = poses.replace(keypoints=keypoints, keypoint_scores=scores)
+        self._estimated, self._ages = poses, ages
+
+
+def posture_change(before: FloatArray, after: FloatArray, joints: BoolArray) -> FloatArray:
+    """How far the joints moved against the body, at most, over the body's size.
+
+    The body's own motion (and the camera's) is the median of its joints'. Its size is the longer side of the
+    joints' extent.
+
+    Args:
+        before, after: float32 [N, K, 2], source pixels.
+        joints: bool [N, K], which of them count.
+
+    Returns:
+        float32 [N]; 0 where no joint counts.
+    """
+    motion = after - before
+    against_body = np.linalg.norm(motion - masked_median(motion, joints)[:, None], axis=2)
+    low, high = extents(before, joints)
+    size = np.maximum((high - low).max(axis=1, initial=1), 1)
+    return np.asarray(np.where(joints, against_body, 0).max(axis=1, initial=0) / size, np.float32)
+
+
+def _rows_of(ids: IntArray, known_ids: IntArray) -> tuple[IntArray, BoolArray]:
+    """Where each id stands among ``known_ids`` (distinct), and whether it does."""
+    order = np.argsort(known_ids)
+    places = np.minimum(np.searchsorted(known_ids, ids, sorter=order), max(len(known_ids) - 1, 0))
+    rows = order[places] if len(known_ids) else np.zeros(len(ids), np.int64)
+    found = known_ids[rows] == ids if len(known_ids) else np.zeros(len(ids), np.bool_)
+    return rows, found & (ids != UNLINKED)
