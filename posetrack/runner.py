@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from posetrack.background import ahead
 from posetrack.errors import ConfigError, OutputError
 from posetrack.formats import FORMATS
+from posetrack.formats.pending import output_errors
 from posetrack.interruption import interruptible
 from posetrack.stages import Sink, SourceInfo
 from posetrack.stopwatch import Stopwatch
@@ -163,7 +164,9 @@ def _prepare(folder: Path, paths: dict[str, Path], overwrite: bool) -> None:
     except OSError as error:
         raise OutputError(f"the folder {folder} cannot be made: {error.strerror}.") from error
     for path in paths.values():
-        if path.exists() and not overwrite:
+        with output_errors(path):
+            exists = path.exists()
+        if exists and not overwrite:
             raise OutputError(f"{path} exists already: give --overwrite to replace it, or another --output.")
 
 

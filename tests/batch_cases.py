@@ -121,7 +121,7 @@ def broken_clips(folder: Path) -> dict[str, str]:
         "headless.mp4": "is not a video that can be read, or its header is lost",
         "gone.avi": "There is no file",
         "pipe.mkv": "is no file but a pipe",
-        "locked.mp4": "is not a video",
+        "locked.mp4": "is an archive: unpack it, with its password",
     }
 
 

@@ -175,6 +175,18 @@ def test_every_broken_clip_is_told_of_and_the_others_go_on(footage: Path, tmp_pa
     assert summary.done == 3 and len(contents(tmp_path / "out")) == 3
 
 
+def test_names_may_be_as_long_as_their_results_names_can_be(tmp_path: Path) -> None:
+    fitting = ["a" * 243, "é" * 121, "日" * 81]  # and _tracked.mp4: 255 bytes
+    for name in [*fitting, "c" * 244, "d" * 251]:
+        good_clip(tmp_path / "in" / f"{name}.mp4", 3)
+    summary, _ = track(tmp_path / "in", tmp_path / "out", outputs=Outputs())
+    assert {path.stem for path in (tmp_path / "out").glob("*.json")} == set(fitting)
+    assert [record.clip[0] for record in summary.failed] == ["c", "d"]
+    assert all("rename it" in str(record.error) for record in summary.failed)
+    with pytest.raises(OutputError, match="rename the source"):
+        run(tmp_path / "in" / f"{'d' * 251}.mp4", tmp_path / "one", tracker=lambda: stub_tracker(Compute()))
+
+
 def test_a_clip_that_breaks_off_keeps_its_results_fails_and_is_not_tried_again(tmp_path: Path) -> None:
     clip = truncated_clip(tmp_path / "in" / "cut.mp4")
     summary, _ = track(clip.parent, tmp_path / "out")

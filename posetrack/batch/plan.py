@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from posetrack.batch.manifest import ClipRecord
 from posetrack.batch.names import assign_names, folder_of
 from posetrack.batch.remote import RemoteFolder
 from posetrack.errors import ConfigError
+from posetrack.formats.pending import LONGEST_NAME_BYTES
 from posetrack.runner import Outputs
 
 Action = Literal[
@@ -121,7 +123,7 @@ class Planner:
             )  # fmt: skip
         record = replace(record, kind=found.kind, size=now.size, mtime_ns=now.mtime_ns, digest=now.digest)
         record = replace(record, settings=self.settings, attempts=0 if fresh else record.attempts)
-        fault = found.fault or (self._in_the_way(record) if action in TRACKED else None)
+        fault = found.fault or (self._unwritable(record) if action in TRACKED else None)
         if fault is not None:
             return PlannedClip(found=found, record=replace(record, status="failed", error=fault), action="failed")
         tries = self.retries if action == "retried" else 1 + self.retries
@@ -145,14 +147,24 @@ class Planner:
             return "missing"
         return "broken" if record.partial else "done"
 
-    def _in_the_way(self, record: ClipRecord) -> str | None:
-        """The first file that would be replaced and is not ours."""
-        if record.owned or self.outputs.overwrite:
-            return None
+    def _unwritable(self, record: ClipRecord) -> str | None:
+        """Why the clip's files cannot be written: their names, or the first one in the way that is not ours."""
+        ours = record.owned or self.outputs.overwrite
         for path in self.outputs.paths(self.output / folder_of(record.clip), record.name).values():
-            if path.exists() if self.remote is None else self.remote.size(path) is not None:
-                return f"{path} exists already: give --overwrite to replace it, or another output folder."
+            if len(os.fsencode(path.name)) > LONGEST_NAME_BYTES:
+                return (
+                    f"{record.clip} has too long a name: its results' would be longer than the "
+                    f"{LONGEST_NAME_BYTES} bytes that disks take; rename it."
+                )
+            try:
+                if not ours and self._exists(path):
+                    return f"{path} exists already: give --overwrite to replace it, or another output folder."
+            except OSError as error:
+                return f"{path} cannot be looked for: {error.strerror}."
         return None
+
+    def _exists(self, path: Path) -> bool:
+        return path.exists() if self.remote is None else self.remote.size(path) is not None
 
 
 def results_are_whole(record: ClipRecord, output: Path, remote: RemoteFolder | None = None) -> bool:

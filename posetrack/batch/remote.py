@@ -69,13 +69,13 @@ class RemoteFolder:
             protocols = {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
             for file, path in files.items():
                 target = f"{root}/{self._name(path)}"
-                folder, _, name = target.rpartition("/")
+                folder = target.rpartition("/")[0]
                 with suppress(FileExistsError):
                     system.makedirs(folder, exist_ok=True)
                 if protocols & _APPEAR_WHOLE:
                     system.put_file(str(file), target)
                     continue
-                part = f"{folder}/.{name}.{uuid.uuid4().hex}.part"
+                part = f"{folder}/.{uuid.uuid4().hex}.part"
                 try:
                     system.put_file(str(file), part)
                     system.mv(part, target)

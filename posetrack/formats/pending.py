@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,11 @@ _REMEDIES = {
     errno.ENOTDIR: "its parent is not a folder; choose another path",
     errno.EEXIST: "a file of that name is in the way; choose another name",
     errno.EISDIR: "it is a folder; choose another name",
+    errno.ENAMETOOLONG: "the name is too long for the disk; rename the source, or choose a shorter path",
 }
+
+LONGEST_NAME_BYTES = 255
+"""Of a file's name, without its folder, on all disks in use."""
 
 
 @contextmanager
@@ -40,6 +45,18 @@ def give_name(temporary: Path, path: Path) -> None:
     os.replace(temporary, path)
 
 
+def temporary_beside(path: Path, ending: str = "part") -> Path:
+    """A name for a file of this process until it is complete: hidden, beside ``path``.
+
+    It tells the file's own name, or a hash of that where the whole would become too long for a disk.
+    """
+    rest = f".{os.getpid()}.{ending}"
+    name = f".{path.name}{rest}"
+    if len(os.fsencode(name)) > LONGEST_NAME_BYTES:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}{rest}"
+    return path.with_name(name)
+
+
 class PendingFile:
     """A binary file written under a temporary name beside its own, which ``commit`` gives it.
 
@@ -52,7 +69,7 @@ class PendingFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._temporary = temporary_beside(path)
         with output_errors(path):
             self.stream = open(self._temporary, "wb")
 

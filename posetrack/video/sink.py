@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 
 from posetrack.errors import OutputError
-from posetrack.formats.pending import give_name, output_errors
+from posetrack.formats.pending import give_name, output_errors, temporary_beside
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
 from posetrack.video.colour import HD
@@ -61,10 +60,9 @@ class VideoSink:
         self._last_s = 0.0
         media = probe(info.path) if info.path is not None else None
         self._sound = media.audio_codecs if media is not None and config.sound else ()
-        stem = f".{self._path.name[:100]}.{os.getpid()}"
-        self._frames_file = self._path.with_name(f"{stem}.frames.part")
-        self._sound_file = self._path.with_name(f"{stem}.sound.part")
-        self._whole_file = self._path.with_name(f"{stem}.part")
+        self._frames_file = temporary_beside(self._path, "frames.part")
+        self._sound_file = temporary_beside(self._path, "sound.part")
+        self._whole_file = temporary_beside(self._path)
         self._encoder: Encoder | None = None
         with output_errors(self._path):
             if self._path.is_dir():

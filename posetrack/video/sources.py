@@ -14,6 +14,9 @@ from posetrack.video.options import ReadOptions
 from posetrack.video.probe import probe
 from posetrack.video.readers import Source
 
+_ARCHIVES = (b"PK\x03\x04", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
+"""How ZIP, RAR and 7z files begin."""
+
 
 def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
     """Open a source of frames. What opens has been seen to deliver a frame.
@@ -51,8 +54,11 @@ def _local(path: Path, options: ReadOptions) -> Source:
     if not path.exists() and has_magic(str(path)):
         return _glob(str(path), options)
     with path.open("rb") as file:
-        if not file.read(1):
-            raise VideoError(f"{path} is empty: copy or download it again.")
+        beginning = file.read(8)
+    if not beginning:
+        raise VideoError(f"{path} is empty: copy or download it again.")
+    if beginning.startswith(_ARCHIVES):
+        raise VideoError(f"{path} is an archive: unpack it, with its password if it is locked by one.")
     if path.suffix.casefold() in IMAGE_SUFFIXES:
         return Source(ImageReader([path], options.images_per_second), options, path.stem)
     return _video(path, options)
