@@ -25,6 +25,7 @@ from posetrack.errors import PoseTrackError
 from posetrack.models.detector import DetectorConfig, load_detector
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import load_pose_network
+from posetrack.models.runtime import Runtime
 from posetrack.networks import weight_files
 from posetrack.presets import get_preset
 from posetrack.training.pose import measure_pck
@@ -57,7 +58,7 @@ def pose(
     """PCK@0.2 of a pose network, boxes given."""
     network, architecture = load_pose_network(weights or _FILES[_LITE.pose])
     config = _LITE.pose_config if flip_test is None else PoseConfig(flip_test=flip_test)
-    estimator = HeatmapPoseEstimator(network, architecture, config, torch.device(device))
+    estimator = HeatmapPoseEstimator(network, architecture, config, Runtime(device=torch.device(device)))
     _print(measure_pck(estimator, read_people(annotations, images, estimator.skeleton)), as_json)
 
 
@@ -72,7 +73,7 @@ def detector(
 ) -> None:
     """Recall of people and false boxes per image of a detector."""
     config = _LITE.detector_config if threshold is None else DetectorConfig(score_threshold=threshold)
-    measured = load_detector(weights or _FILES[_LITE.detector], config, device)
+    measured = load_detector(weights or _FILES[_LITE.detector], config, Runtime(device=torch.device(device)))
     _print(measure_detector(annotations, images, measured), as_json)
 
 

@@ -25,9 +25,9 @@ from posetrack.batch.config import BatchConfig
 from posetrack.batch.coordinator import run_batch
 from posetrack.batch.manifest import ClipRecord
 from posetrack.batch.plan import Plan
-from posetrack.batch.scaling import available_processors
 from posetrack.batch.tasks import Compute, PresetTracker
 from posetrack.batch.workers import Progress
+from posetrack.models.processors import available_processors
 from posetrack.presets import get_preset
 from posetrack.video import ReadOptions
 

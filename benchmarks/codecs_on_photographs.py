@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +24,7 @@ from posetrack.models.decoding import CODECS
 from posetrack.models.heatmap import heatmap_to_input
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
+from posetrack.models.runtime import Runtime
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.training.photographs import read_image
 from posetrack.training.pose import measure_pck
@@ -45,7 +47,8 @@ def main(
     network, architecture = load_pose_network(weights)
     figures: dict[str, dict[str, float]] = {}
     for codec in CODECS:
-        estimator = HeatmapPoseEstimator(network, architecture, PoseConfig(flip_test=True, codec=codec), device)
+        config = PoseConfig(flip_test=True, codec=codec)
+        estimator = HeatmapPoseEstimator(network, architecture, config, Runtime(device=torch.device(device)))
         people = read_people(annotations, images, estimator.skeleton)
         figures[codec] = measure_pck(estimator, people)
     for codec, cells in jitter(estimator, architecture, people[::_STEP][:_PEOPLE]).items():

@@ -37,6 +37,7 @@ from posetrack.flow import FLOWS
 from posetrack.models.devices import PRECISIONS, resolve_device, resolve_precision
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture
+from posetrack.models.runtime import Runtime
 from posetrack.pipeline import Pipeline
 from posetrack.pose_tracker import own_frames
 from posetrack.presets import Preset, get_preset
@@ -125,8 +126,9 @@ def ways_of(plan: Plan, compiled: bool) -> list[Way]:
     for precision in plan.precisions:
         for batch in plan.batches:
             config = PoseConfig(flip_test=True, codec=plan.preset.pose_config.codec, max_batch=batch)
+            runtime = Runtime(device=plan.device, precision=precision, compile=compiled)
             before = allocated(plan.device)
-            stage = HeatmapPoseEstimator(network, plan.architecture, config, plan.device, precision, compiled)
+            stage = HeatmapPoseEstimator(network, plan.architecture, config, runtime)
             ways.append(Way("ours", precision, batch, stage, allocated(plan.device) - before, []))
     return ways
 

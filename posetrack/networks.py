@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-
-import torch
 
 from posetrack.errors import ConfigError
 from posetrack.flow import FLOWS
@@ -18,6 +15,7 @@ from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
 from posetrack.models.pose import HeatmapPoseEstimator
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.models.raft import load_raft
+from posetrack.models.runtime import Runtime
 from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.presets import Preset, is_file, weights_of
@@ -25,21 +23,6 @@ from posetrack.stages import Detector, FlowEstimator, PoseEstimator
 from posetrack.zoo import Entry, ModelStore, download, get_entry
 
 Fetch = Callable[[Entry, ModelStore], Path]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
-    """Where and how networks run.
-
-    Attributes:
-        device: Of all networks.
-        precision: A name of ``posetrack.models.devices.PRECISIONS``.
-        compile: Have ``torch.compile`` make them faster.
-    """
-
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    precision: str = "auto"
-    compile: bool = False
 
 
 def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = download) -> dict[str, Path]:
@@ -103,7 +86,7 @@ class Networks:
         """Finds people."""
         name, config, runtime = self._preset.detector, self._preset.detector_config, self._runtime
         if is_file(name):
-            return load_detector(name, config, runtime.device, runtime.precision, runtime.compile)
+            return load_detector(name, config, runtime)
         entry = get_entry(name)
         if entry.task not in ("detector", "detector+pose"):
             raise ConfigError(f"the weights {name} are for {entry.task}, not for a detector.")
@@ -111,10 +94,8 @@ class Networks:
             return self._keypoint_rcnn(entry)
         path = self._file(entry)
         if entry.bundled:
-            return load_detector(path, config, runtime.device, runtime.precision, runtime.compile)
-        return load_torchvision_detector(
-            entry.architecture, path, config, runtime.device, runtime.precision, runtime.compile
-        )
+            return load_detector(path, config, runtime)
+        return load_torchvision_detector(entry.architecture, path, config, runtime)
 
     @cached_property
     def pose(self) -> PoseEstimator:
@@ -123,9 +104,7 @@ class Networks:
         if not is_file(name) and get_entry(name).task == "detector+pose":
             return self._keypoint_rcnn(get_entry(name))
         network, architecture = read_pose_network(name, self._store)
-        return HeatmapPoseEstimator(
-            network, architecture, self._preset.pose_config, runtime.device, runtime.precision, runtime.compile
-        )
+        return HeatmapPoseEstimator(network, architecture, self._preset.pose_config, runtime)
 
     @cached_property
     def flow(self) -> FlowEstimator:
@@ -135,7 +114,7 @@ class Networks:
             return FLOWS[name]()
         entry = get_entry(name)
         runtime = self._runtime
-        raft = load_raft(entry.architecture, self._file(entry), runtime.device, runtime.precision, runtime.compile)
+        raft = load_raft(entry.architecture, self._file(entry), runtime)
         return RaftFlow(raft, device=runtime.device)
 
     def _keypoint_rcnn(self, entry: Entry) -> KeypointRCNN:
@@ -143,7 +122,7 @@ class Networks:
         if entry.name not in self._keypoint_rcnns:
             runtime, config = self._runtime, self._preset.detector_config
             self._keypoint_rcnns[entry.name] = load_keypoint_rcnn(
-                entry.architecture, self._file(entry), config, runtime.device, runtime.precision, runtime.compile
+                entry.architecture, self._file(entry), config, runtime
             )
         return self._keypoint_rcnns[entry.name]
 

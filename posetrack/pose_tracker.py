@@ -11,8 +11,10 @@ import cv2
 import torch
 
 from posetrack.errors import ConfigError
-from posetrack.models.devices import available_processors, resolve_device
-from posetrack.networks import Networks, Runtime
+from posetrack.models.devices import resolve_device
+from posetrack.models.processors import available_processors
+from posetrack.models.runtime import Runtime
+from posetrack.networks import Networks
 from posetrack.pipeline import Pipeline
 from posetrack.presets import Preset, get_preset
 from posetrack.stages import Detector, FlowEstimator, FrameSource, PoseEstimator

@@ -15,6 +15,7 @@ from posetrack.errors import ConfigError
 from posetrack.models import devices
 from posetrack.models.devices import PRECISIONS, resolve_device, resolve_precision
 from posetrack.models.engine import prepared
+from posetrack.models.runtime import Runtime
 
 CPU = torch.device("cpu")
 
@@ -41,7 +42,7 @@ def test_a_prepared_network_gives_what_the_network_gives() -> None:
     original, images = network(), torch.rand(2, 3, 9, 11)
     with torch.no_grad():
         expected = original(images)
-    ready = prepared(original, "cpu")
+    ready = prepared(original)
     found = ready(images)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
     assert not found.requires_grad and found.dtype == torch.float32
@@ -49,20 +50,22 @@ def test_a_prepared_network_gives_what_the_network_gives() -> None:
     assert not any(isinstance(module, nn.BatchNorm2d) for module in ready.modules())
     convolution = next(module for module in ready.modules() if isinstance(module, nn.Conv2d))
     assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
-    plain = prepared(original, "cpu", channels_last=False)
+    plain = prepared(original, channels_last=False)
     torch.testing.assert_close(plain(images), expected, atol=1e-6, rtol=1e-5)
 
 
 def test_the_processor_calculates_in_fp32_unless_bf16_is_asked_for() -> None:
     images = torch.rand(2, 3, 9, 11)
-    exact, auto, half = (prepared(network(), "cpu", precision)(images) for precision in ("fp32", "auto", "bf16"))
+    exact, auto, half = (
+        prepared(network(), Runtime(precision=precision))(images) for precision in ("fp32", "auto", "bf16")
+    )
     assert torch.equal(exact, auto)
     assert half.dtype == torch.float32 and not torch.equal(exact, half)
     torch.testing.assert_close(half, exact, atol=0.02, rtol=0.02)
 
 
 def test_outputs_in_containers_are_float32_and_the_rest_is_left_alone() -> None:
-    output = prepared(Pair(), "cpu", "bf16")([torch.rand(1, 3, 4, 4), torch.rand(1, 3, 2, 2)])
+    output = prepared(Pair(), Runtime(precision="bf16"))([torch.rand(1, 3, 4, 4), torch.rand(1, 3, 2, 2)])
     assert (
         isinstance(output, OrderedDict) and isinstance(output["maps"], list) and isinstance(output["both"], tuple)
     )
@@ -73,9 +76,9 @@ def test_outputs_in_containers_are_float32_and_the_rest_is_left_alone() -> None:
 
 def test_unknown_and_impossible_precisions_are_told() -> None:
     with pytest.raises(ConfigError, match=r"no precision 'half'; choose one of auto, fp32, fp16, bf16"):
-        prepared(network(), "cpu", "half")
+        prepared(network(), Runtime(precision="half"))
     with pytest.raises(ConfigError, match="fp16 is for GPUs"):
-        prepared(network(), "cpu", "fp16")
+        prepared(network(), Runtime(precision="fp16"))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_a_compiler_that_changes_the_output_is_not_believed(
     monkeypatch: pytest.MonkeyPatch, change: float
 ) -> None:
     monkeypatch.setattr(torch, "compile", Compiler(change))
-    ready = prepared(network(), "cpu", compile=True)
+    ready = prepared(network(), Runtime(compile=True))
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"differs by .* % of the largest value; run without --compile"):
             ready(torch.rand(2, 3, 9, 11))
@@ -171,7 +174,7 @@ def test_a_compiler_that_changes_the_output_is_not_believed(
 def test_each_shape_is_compared_once_before_its_output_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     compiler = Compiler(1e-5)
     monkeypatch.setattr(torch, "compile", compiler)
-    ready = prepared(network(), "cpu", compile=True)
+    ready = prepared(network(), Runtime(compile=True))
     plain = counted(ready.network)
     for batch in (2, 2, 5, 2, 5, 1):
         ready(torch.rand(batch, 3, 9, 11))
@@ -187,10 +190,10 @@ def test_each_shape_is_compared_once_before_its_output_is_used(monkeypatch: pyte
 )
 def test_reduced_precision_is_no_excuse(monkeypatch: pytest.MonkeyPatch, change: float, believed: bool) -> None:
     monkeypatch.setattr(torch, "compile", Compiler(change))
-    ready = prepared(network(), "cpu", "bf16", compile=True)
+    ready = prepared(network(), Runtime(precision="bf16", compile=True))
     images = torch.rand(2, 3, 9, 11)
     if believed:
-        torch.testing.assert_close(ready(images), prepared(network(), "cpu")(images), atol=0.02, rtol=0.02)
+        torch.testing.assert_close(ready(images), prepared(network())(images), atol=0.02, rtol=0.02)
     else:
         with pytest.raises(ConfigError, match="run without --compile"):
             ready(images)
@@ -198,7 +201,7 @@ def test_reduced_precision_is_no_excuse(monkeypatch: pytest.MonkeyPatch, change:
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_a_compiled_network_agrees_with_the_plain_one() -> None:
-    plain, compiled = prepared(network(), "cpu"), prepared(network(), "cpu", compile=True)
+    plain, compiled = prepared(network()), prepared(network(), Runtime(compile=True))
     for batch in (2, 5):
         images = torch.rand(batch, 3, 9, 11)
         torch.testing.assert_close(compiled(images), plain(images), atol=1e-5, rtol=1e-4)
@@ -213,4 +216,4 @@ def test_without_a_compiler_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(
             ConfigError, match=r"^this network cannot be compiled here \(.*\): run without --compile"
         ):
-            prepared(layers, "cpu", compile=True)(torch.rand(3, 3, 8, 8))
+            prepared(layers, Runtime(compile=True))(torch.rand(3, 3, 8, 8))

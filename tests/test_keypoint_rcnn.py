@@ -21,6 +21,7 @@ from posetrack.errors import ConfigError, WeightsError
 from posetrack.flow import ZeroFlow
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
+from posetrack.models.runtime import Runtime
 from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.pose_tracker import own_frames
 from posetrack.skeletons import COCO
@@ -221,7 +222,7 @@ def test_images_of_another_form_are_programming_errors(counted: tuple[KeypointRC
 def test_reduced_precision_moves_joints_by_cells_not_by_boxes(small_network: Network) -> None:
     image = photograph(120, 160)
     exact = KeypointRCNN(small_network, SMALL).estimate(image, somewhere())
-    rough = KeypointRCNN(small_network, SMALL, precision="bf16").estimate(image, somewhere())
+    rough = KeypointRCNN(small_network, SMALL, Runtime(precision="bf16")).estimate(image, somewhere())
     np.testing.assert_allclose(rough.keypoint_scores, exact.keypoint_scores, atol=0.05)
     assert not np.array_equal(rough.keypoint_scores, exact.keypoint_scores)
 

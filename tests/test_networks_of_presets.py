@@ -10,7 +10,8 @@ import torch
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.pose_weights import PoseArchitecture, save_pose_network
-from posetrack.networks import Networks, Runtime, weight_files
+from posetrack.models.runtime import Runtime
+from posetrack.networks import Networks, weight_files
 from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import PRESETS, Changes, customised, get_preset, weights_of
 from posetrack.skeletons import COCO, POSETRACK

@@ -21,6 +21,7 @@ from torchvision.transforms._presets import OpticalFlow
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.flow.raft import RAFTS, RaftConfig, RaftFlow
 from posetrack.models.raft import Raft, load_raft
+from posetrack.models.runtime import Runtime
 from posetrack.types import FloatArray, Image
 from tests.rcnn_networks import photograph
 
@@ -105,6 +106,18 @@ def test_a_sequence_gives_the_flow_of_each_pair_though_frames_are_remembered() -
         flow.estimate(frames[0], frames[0][:64])
 
 
+@pytest.mark.parametrize("name", RAFTS)
+def test_pairs_in_one_batch_have_the_flow_that_each_has_alone(name: str) -> None:
+    network = Raft(random_raft(name))
+    frames = [photograph(136, 128, seed) for seed in range(4)]
+    pairs = list(zip(frames, frames[1:], strict=False))
+    together = RaftFlow(network, QUICK).estimate_batch(pairs)
+    points = centres(136, 128)
+    for pair, flow in zip(pairs, together, strict=True):
+        assert_flow(flow.at(points)[0], RaftFlow(network, QUICK).estimate(*pair).at(points)[0])
+    assert RaftFlow(network, QUICK).estimate_batch([]) == []
+
+
 def test_points_outside_the_frame_have_no_flow() -> None:
     flow = RaftFlow(Raft(random_raft("raft_small")), QUICK).estimate(photograph(128, 136), photograph(128, 136, 1))
     displacement, valid = flow.at(np.array([[-3, 5], [5, 200], [np.nan, 3], [-0.5, 127.5]], np.float32))
@@ -115,7 +128,7 @@ def test_points_outside_the_frame_have_no_flow() -> None:
 def test_reduced_precision_changes_the_flow_by_rounding() -> None:
     network = random_raft("raft_large")
     pair = photograph(128, 136, 1), photograph(128, 136, 2)
-    rough = RaftFlow(Raft(network, precision="bf16"), QUICK).estimate(*pair).at(centres(128, 136))[0]
+    rough = RaftFlow(Raft(network, Runtime(precision="bf16")), QUICK).estimate(*pair).at(centres(128, 136))[0]
     expected = reference(network, *pair).reshape(-1, 2)
     assert 0 < np.abs(rough - expected).max() < 0.2 * np.abs(expected).max()
 

@@ -13,6 +13,7 @@ from torchvision.models.detection import FasterRCNN
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.detector import DetectorConfig, PersonDetector
 from posetrack.models.faster_rcnn import DetectorArchitecture, build_detector
+from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import (
     TORCHVISION_DETECTORS,
     load_torchvision_detector,
@@ -97,7 +98,7 @@ def test_precision_changes_boxes_by_rounding_alone() -> None:
     config = DetectorConfig(score_threshold=0.0, max_people=1000, nms_iou=1.0)
     image = photograph(192, 320)
     exact = PersonDetector(network, config).detect([image])[0]
-    rough = PersonDetector(network, config, precision="bf16").detect([image])[0]
+    rough = PersonDetector(network, config, Runtime(precision="bf16")).detect([image])[0]
     assert rough.xyxy.dtype == np.float32 and len(rough) > 0
     assert not np.array_equal(exact.xyxy, rough.xyxy), "fp32 unless something else is asked for"
     apart = np.abs(exact.xyxy[:, None] - rough.xyxy[None, :20]).max(axis=-1).min(axis=0)
@@ -107,4 +108,4 @@ def test_precision_changes_boxes_by_rounding_alone() -> None:
 def test_fp16_on_the_processor_is_refused() -> None:
     network = build_detector(DetectorArchitecture(short_side=96, long_side=160))
     with pytest.raises(ConfigError, match="fp16 is for GPUs"):
-        PersonDetector(network, precision="fp16")
+        PersonDetector(network, runtime=Runtime(precision="fp16"))

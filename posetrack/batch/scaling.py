@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 from posetrack.batch.tasks import Compute
 from posetrack.errors import ConfigError
+from posetrack.models.processors import available_memory_bytes, available_processors
 
 _BYTES_PER_WORKER = 2 * 1024**3
 """Of memory, for one worker: networks, frames in flight and the encoder."""
@@ -45,7 +44,7 @@ def share_out(compute: Compute, workers: int = 0) -> list[Compute]:
 
 def _default_workers(processors: int, devices: list[str]) -> int:
     most = processors if devices == ["cpu"] else min(processors, 2 * len(devices))
-    return max(1, min(most, _memory_bytes() // _BYTES_PER_WORKER))
+    return max(1, min(most, available_memory_bytes() // _BYTES_PER_WORKER))
 
 
 def _devices(text: str) -> list[str]:
@@ -60,27 +59,3 @@ def _devices(text: str) -> list[str]:
     if device.type == "cuda" and device.index is None:
         return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     return [str(device)]
-
-
-def available_processors() -> int:
-    """Processors that this process may use, of the computer or of what a container may have of it."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    told = _limit("cpu.max").split()
-    if len(told) == 2 and all(word.isdigit() for word in told):
-        here = min(here, max(1, round(int(told[0]) / int(told[1]))))
-    return here
-
-
-def _memory_bytes() -> int:
-    """Of the computer, or of what a container may have of it."""
-    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    told = _limit("memory.max").strip()
-    return min(here, int(told)) if told.isdigit() else here
-
-
-def _limit(name: str) -> str:
-    """What the container is allowed, as Linux tells it in control group version 2; empty if nothing is told."""
-    try:
-        return Path("/sys/fs/cgroup", name).read_text()
-    except OSError:
-        return ""

@@ -6,8 +6,8 @@ import copy
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -23,6 +23,7 @@ from posetrack.errors import ConfigError
 from posetrack.models.detector_weights import read_detector
 from posetrack.models.engine import prepared
 from posetrack.models.faster_rcnn import PERSON
+from posetrack.models.runtime import CPU, Runtime
 from posetrack.types import Boxes, Image
 
 SCALINGS = ("area", "bilinear")
@@ -95,23 +96,22 @@ class RegionNetwork:
         self,
         network: FasterRCNN,
         config: DetectorConfig,
-        device: str | torch.device,
-        precision: str,
-        compile: bool,
+        runtime: Runtime,
         scaling: str,
     ) -> None:
         if scaling not in SCALINGS:
             raise ValueError(f"scaling is {scaling!r}, expected one of {SCALINGS}")
-        self.config = config
-        self.device = torch.device(device)
+        self._config = config
+        self.device = runtime.device
         self._scaling = scaling
         network = copy.deepcopy(network).eval()
         for part in _HEADS_BESIDE_BOXES:
             setattr(network.roi_heads, part, None)
+        heads = replace(runtime, compile=False)
         # Compiled is what most time goes to, and what always gets inputs of the same shape: the backbone.
-        network.backbone = prepared(network.backbone, device, precision, compile)
-        network.rpn.head = prepared(network.rpn.head, device, precision)
-        network.roi_heads.box_head = prepared(network.roi_heads.box_head, device, precision)
+        network.backbone = prepared(network.backbone, runtime)
+        network.rpn.head = prepared(network.rpn.head, heads)
+        network.roi_heads.box_head = prepared(network.roi_heads.box_head, heads)
         network.roi_heads.score_thresh = config.score_threshold
         network.roi_heads.nms_thresh = config.nms_iou
         network.roi_heads.detections_per_img = sys.maxsize  # of all classes: people are counted further down
@@ -119,24 +119,47 @@ class RegionNetwork:
         self._short_side = config.short_side or network.transform.min_size[-1]
         self._long_side = config.long_side or network.transform.max_size
 
-    def batches(self, images: Sequence[Image]) -> Iterator[list[int]]:
-        """Indices of images of one size, at most ``max_batch`` at once.
+    def detect(
+        self, images: Sequence[Image], keep: Callable[[Image, FeatureMaps], None] | None = None
+    ) -> list[Boxes]:
+        """People in each image (uint8 [H, W, 3] RGB): boxes in source pixels within the image, best score first.
+
+        Args:
+            images: Those of one size share a batch of at most ``max_batch``.
+            keep: Is given each image and what the backbone sees in it.
 
         Raises:
-            ValueError: an image is not uint8 [H, W, 3], or without pixels.
+            ValueError: an image of another form, or without pixels.
+            ConfigError: the network cannot be compiled, or says something else once it is.
         """
+        found: dict[int, Boxes] = {}
+        for indices in self._batches(images):
+            maps = self.features([images[index] for index in indices])
+            found |= zip(indices, self._people(maps), strict=True)
+            if keep is not None:
+                for place, index in enumerate(indices):
+                    keep(images[index], maps.of(place))
+        return [found[index] for index in range(len(images))]
+
+    def _batches(self, images: Sequence[Image]) -> Iterator[list[int]]:
+        """Indices of images of one size, at most ``max_batch`` at once."""
         by_size: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, image in enumerate(images):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-                raise ValueError(f"image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
+            _check(image)
             by_size[image.shape].append(index)
         for indices in by_size.values():
-            for start in range(0, len(indices), self.config.max_batch):
-                yield indices[start : start + self.config.max_batch]
+            for start in range(0, len(indices), self._config.max_batch):
+                yield indices[start : start + self._config.max_batch]
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image]) -> FeatureMaps:
-        """Feature maps of at least one image (uint8 [H, W, 3] RGB), all of one size."""
+        """Feature maps of at least one image (uint8 [H, W, 3] RGB), all of one size.
+
+        Raises:
+            ValueError: an image of another form, or without pixels.
+        """
+        for image in images:
+            _check(image)
         height, width = images[0].shape[:2]
         batch = self._by_area(images) if self._scaling == "area" else self._bilinear(images)
         size = (batch.shape[2], batch.shape[3])
@@ -146,7 +169,7 @@ class RegionNetwork:
         return FeatureMaps(self._network.backbone(padded), size, to_source)
 
     @torch.inference_mode()
-    def people(self, maps: FeatureMaps) -> list[Boxes]:
+    def _people(self, maps: FeatureMaps) -> list[Boxes]:
         """Boxes of the people in each image, in source pixels within it, best score first."""
         network, finest = self._network, next(iter(maps.levels.values()))
         sizes = [maps.size] * len(finest)
@@ -158,7 +181,7 @@ class RegionNetwork:
         results, _ = network.roi_heads(maps.levels, proposals, sizes)
         found = []
         for result in results:
-            chosen = torch.nonzero(result["labels"] == PERSON)[: self.config.max_people, 0]
+            chosen = torch.nonzero(result["labels"] == PERSON)[: self._config.max_people, 0]
             boxes, scores = result["boxes"][chosen].cpu().numpy(), result["scores"][chosen].cpu().numpy()
             # The network's corner of an image is (0, 0), ours is (-0.5, -0.5).
             found.append(Boxes(boxes * maps.to_source - 0.5, scores))
@@ -189,15 +212,18 @@ class RegionNetwork:
         return min(self._short_side / min(height, width), self._long_side / max(height, width))
 
 
+def _check(image: Image) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
+
+
 class PersonDetector:
     """People by any of torchvision's Faster R-CNNs: a ``Detector``.
 
     Args:
         network: Trained to give people the label ``PERSON``. It is copied: what is done to it later has no effect.
         config: How it is used.
-        device: Where it runs.
-        precision: A name of ``posetrack.models.devices.PRECISIONS``.
-        compile: Have ``torch.compile`` make the backbone faster.
+        runtime: Where and how it runs. Compiled is the backbone alone.
         scaling: One of ``SCALINGS``: that of the images that the network has learnt from.
 
     Raises:
@@ -208,12 +234,10 @@ class PersonDetector:
         self,
         network: FasterRCNN,
         config: DetectorConfig | None = None,
-        device: str | torch.device = "cpu",
-        precision: str = "auto",
-        compile: bool = False,
+        runtime: Runtime = CPU,
         scaling: str = "area",
     ) -> None:
-        self._network = RegionNetwork(network, config or DetectorConfig(), device, precision, compile, scaling)
+        self._network = RegionNetwork(network, config or DetectorConfig(), runtime, scaling)
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """People in each image (uint8 [H, W, 3] RGB): boxes in source pixels within the image, best score first.
@@ -224,19 +248,13 @@ class PersonDetector:
             ValueError: an image of another form, or without pixels.
             ConfigError: the network cannot be compiled, or says something else once it is.
         """
-        found: dict[int, Boxes] = {}
-        for indices in self._network.batches(images):
-            maps = self._network.features([images[index] for index in indices])
-            found |= zip(indices, self._network.people(maps), strict=True)
-        return [found[index] for index in range(len(images))]
+        return self._network.detect(images)
 
 
 def load_detector(
     path: str | Path,
     config: DetectorConfig | None = None,
-    device: str | torch.device = "cpu",
-    precision: str = "auto",
-    compile: bool = False,
+    runtime: Runtime = CPU,
 ) -> PersonDetector:
     """The detector that ``posetrack train detector`` wrote.
 
@@ -245,4 +263,4 @@ def load_detector(
         WeightsError: the file is missing, damaged, or not a detector's.
     """
     network, _ = read_detector(Path(path))
-    return PersonDetector(network, config, device, precision, compile)
+    return PersonDetector(network, config, runtime)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from posetrack.errors import ConfigError
@@ -68,10 +66,3 @@ def resolve_precision(text: str, device: torch.device) -> torch.dtype:
     if text == "bf16" and device.type == "cuda" and torch.cuda.get_device_capability(device) < _BF16:
         raise ConfigError(f"the GPU {str(device)!r} has no bf16; choose fp16 or fp32.")
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[text]
-
-
-def available_processors() -> int:
-    """Processors that this process may use (containers and clusters give it fewer than there are)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

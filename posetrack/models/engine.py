@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from posetrack.errors import ConfigError
 from posetrack.models.devices import resolve_precision
 from posetrack.models.folding import folded
+from posetrack.models.runtime import CPU, Runtime
 
 _ROUNDING = 1e-3
 """How much of an output's largest value a compiled network may be off in fp32."""
@@ -19,32 +20,22 @@ _MOST = 0.2
 """The same in any precision."""
 
 
-def prepared(
-    network: nn.Module,
-    device: str | torch.device = "cpu",
-    precision: str = "auto",
-    compile: bool = False,
-    *,
-    channels_last: bool = True,
-) -> Prepared:
+def prepared(network: nn.Module, runtime: Runtime = CPU, *, channels_last: bool = True) -> Prepared:
     """A copy of a network for inference.
 
     Args:
         network: Takes and gives tensors, or lists, tuples and dictionaries of tensors.
-        device: Where it runs.
-        precision: A name of ``PRECISIONS``; anything but fp32 is autocast, its outputs are float32 all the same.
-        compile: Have ``torch.compile`` make it faster, which takes a minute at the beginning.
+        runtime: Where and how it runs.
         channels_last: Lay out maps with their channels innermost, as convolutions like them.
 
     Raises:
         ConfigError: the precision is unknown, or the device does not have it.
     """
-    place = torch.device(device)
-    dtype = resolve_precision(precision, place)
-    ready = folded(network).requires_grad_(False).to(place)
+    dtype = resolve_precision(runtime.precision, runtime.device)
+    ready = folded(network).requires_grad_(False).to(runtime.device)
     if channels_last:
         ready = ready.to(memory_format=torch.channels_last)
-    return Prepared(ready, place.type, dtype, compiled=compile)
+    return Prepared(ready, runtime.device.type, dtype, compiled=runtime.compile)
 
 
 class Prepared(nn.Module):

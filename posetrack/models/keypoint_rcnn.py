@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 from posetrack.errors import ConfigError
 from posetrack.models.detector import DetectorConfig, FeatureMaps, RegionNetwork
 from posetrack.models.engine import prepared
+from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.torchvision_detectors import KEYPOINT_RCNNS, read_torchvision_network
 from posetrack.skeletons import COCO, Skeleton
 from posetrack.types import UNLINKED, BoolArray, Boxes, FloatArray, Image, Poses
@@ -43,9 +45,7 @@ class KeypointRCNN:
     Args:
         network: torchvision's, for people and COCO's 17 joints. It is copied.
         config: How people are detected.
-        device: Where it runs.
-        precision: A name of ``posetrack.models.devices.PRECISIONS``.
-        compile: Have ``torch.compile`` make the backbone faster.
+        runtime: Where and how it runs. Compiled is the backbone alone.
         kept_images: Most images whose feature maps are kept (about 90 MB each at the usual 800 x 1333 pixels).
 
     Raises:
@@ -56,9 +56,7 @@ class KeypointRCNN:
         self,
         network: Network,
         config: DetectorConfig | None = None,
-        device: str | torch.device = "cpu",
-        precision: str = "auto",
-        compile: bool = False,
+        runtime: Runtime = CPU,
         kept_images: int = 8,
     ) -> None:
         if kept_images < 0:
@@ -66,8 +64,8 @@ class KeypointRCNN:
         heads = network.roi_heads
         self._pool = copy.deepcopy(heads.keypoint_roi_pool)
         joints = nn.Sequential(heads.keypoint_head, heads.keypoint_predictor)
-        self._joints = prepared(joints, device, precision)
-        self._network = RegionNetwork(network, config or DetectorConfig(), device, precision, compile, "bilinear")
+        self._joints = prepared(joints, replace(runtime, compile=False))
+        self._network = RegionNetwork(network, config or DetectorConfig(), runtime, "bilinear")
         self._kept = _KeptFeatures(kept_images)
 
     @property
@@ -82,13 +80,7 @@ class KeypointRCNN:
             ValueError: an image of another form, or without pixels.
             ConfigError: the network cannot be compiled, or says something else once it is.
         """
-        found: dict[int, Boxes] = {}
-        for indices in self._network.batches(images):
-            maps = self._network.features([images[index] for index in indices])
-            found |= zip(indices, self._network.people(maps), strict=True)
-            for place, index in enumerate(indices):
-                self._kept.add(images[index], maps.of(place))
-        return [found[index] for index in range(len(images))]
+        return self._network.detect(images, self._kept.add)
 
     def estimate(self, image: Image, boxes: Boxes) -> Poses:
         """The joints of the person in each box.
@@ -108,7 +100,6 @@ class KeypointRCNN:
         keypoints = np.zeros((count, joints, 2), np.float32)
         scores = np.zeros((count, joints), np.float32)
         if count:
-            list(self._network.batches([image]))  # checks the image
             maps = self._kept.get(image)
             if maps is None:
                 maps = self._network.features([image])
@@ -180,9 +171,7 @@ def load_keypoint_rcnn(
     name: str,
     path: str | Path,
     config: DetectorConfig | None = None,
-    device: str | torch.device = "cpu",
-    precision: str = "auto",
-    compile: bool = False,
+    runtime: Runtime = CPU,
 ) -> KeypointRCNN:
     """One of ``KEYPOINT_RCNNS`` with torchvision's weights for it in a local file.
 
@@ -192,4 +181,4 @@ def load_keypoint_rcnn(
     """
     if name not in KEYPOINT_RCNNS:
         raise ConfigError(f"the network {name!r} is unknown; choose one of {', '.join(KEYPOINT_RCNNS)}.")
-    return KeypointRCNN(read_torchvision_network(name, Path(path)), config, device, precision, compile)
+    return KeypointRCNN(read_torchvision_network(name, Path(path)), config, runtime)

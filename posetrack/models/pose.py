@@ -15,6 +15,7 @@ from posetrack.models.decoding import CODECS
 from posetrack.models.engine import prepared
 from posetrack.models.heatmap import heatmap_to_input, mirrored_back
 from posetrack.models.pose_weights import PoseArchitecture
+from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.skeletons import Skeleton
 from posetrack.types import UNLINKED, Boxes, FloatArray, Image, Poses
@@ -51,9 +52,7 @@ class HeatmapPoseEstimator:
             heatmaps at a quarter of the size.
         architecture: Its input size, padding, convention and skeleton.
         config: How it is used.
-        device: Where it runs.
-        precision: A name of ``posetrack.models.devices.PRECISIONS``.
-        compile: Have ``torch.compile`` make it faster.
+        runtime: Where and how it runs.
 
     Raises:
         ConfigError: the device does not have the precision.
@@ -64,14 +63,12 @@ class HeatmapPoseEstimator:
         network: nn.Module,
         architecture: PoseArchitecture,
         config: PoseConfig | None = None,
-        device: str | torch.device = "cpu",
-        precision: str = "auto",
-        compile: bool = False,
+        runtime: Runtime = CPU,
     ) -> None:
-        self._network = prepared(network, device, precision, compile)
+        self._network = prepared(network, runtime)
         self._architecture = architecture
         self._config = config or PoseConfig()
-        self._device = torch.device(device)
+        self._device = runtime.device
         self._convention = CONVENTIONS[architecture.convention]
         self._normalisation = Normalisation(self._convention, self._device)
         slots = architecture.heatmap_slots

@@ -12,6 +12,7 @@ from torchvision.models.optical_flow import RAFT, raft_large, raft_small
 
 from posetrack.errors import ConfigError
 from posetrack.models.engine import prepared
+from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.torchvision_detectors import load_exactly
 
 _BUILDERS: dict[str, Callable[..., RAFT]] = {"raft_small": raft_small, "raft_large": raft_large}
@@ -25,9 +26,7 @@ class Raft:
 
     Args:
         network: torchvision's. It is copied.
-        device: Where it runs.
-        precision: A name of ``posetrack.models.devices.PRECISIONS``.
-        compile: Have ``torch.compile`` make encoders and updates faster.
+        runtime: Where and how it runs. Compiled are encoders and updates.
 
     Raises:
         ConfigError: the device does not have the precision.
@@ -36,19 +35,17 @@ class Raft:
     def __init__(
         self,
         network: RAFT,
-        device: str | torch.device = "cpu",
-        precision: str = "auto",
-        compile: bool = False,
+        runtime: Runtime = CPU,
     ) -> None:
         network = copy.deepcopy(network).eval()
         for part in ("feature_encoder", "context_encoder", "update_block", "mask_predictor"):
             module = getattr(network, part)
             if module is not None:
                 # torchvision's correlation wants features channel by channel.
-                ready = prepared(module, device, precision, compile, channels_last=False)
+                ready = prepared(module, runtime, channels_last=False)
                 setattr(network, part, ready)
         network.update_block.hidden_state_size = network.update_block.network.hidden_state_size
-        self._network = network.to(device)
+        self._network = network.to(runtime.device)
 
     @torch.inference_mode()
     def __call__(self, previous: Tensor, current: Tensor, iterations: int) -> Tensor:
@@ -66,9 +63,7 @@ class Raft:
 def load_raft(
     name: str,
     path: str | Path,
-    device: str | torch.device = "cpu",
-    precision: str = "auto",
-    compile: bool = False,
+    runtime: Runtime = CPU,
 ) -> Raft:
     """``raft_small`` or ``raft_large`` with torchvision's weights for it; for ``posetrack.flow.raft.RaftFlow``.
 
@@ -80,4 +75,4 @@ def load_raft(
         raise ConfigError(f"the network {name!r} is unknown; choose one of {', '.join(_BUILDERS)}.")
     network = _BUILDERS[name](weights=None)
     load_exactly(network, Path(path), name)
-    return Raft(network, device, precision, compile)
+    return Raft(network, runtime)

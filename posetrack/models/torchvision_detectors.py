@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import nn
 from torchvision.models import detection
 from torchvision.models.detection import FasterRCNN, KeypointRCNN
@@ -17,6 +16,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.detector import DetectorConfig, PersonDetector
+from posetrack.models.runtime import CPU, Runtime
 
 _COCO_CLASSES = 91
 _COCO_JOINTS = 17
@@ -108,16 +108,14 @@ def load_torchvision_detector(
     name: str,
     path: str | Path,
     config: DetectorConfig | None = None,
-    device: str | torch.device = "cpu",
-    precision: str = "auto",
-    compile: bool = False,
+    runtime: Runtime = CPU,
 ) -> PersonDetector:
     """One of ``TORCHVISION_DETECTORS``; it finds the boxes of people that it finds in torchvision.
 
     Args:
         name: torchvision's name for it.
         path: torchvision's weights for it.
-        config, device, precision, compile: See ``PersonDetector``.
+        config, runtime: See ``PersonDetector``.
 
     Raises:
         ConfigError: there is no detector of that name, or the device does not have the precision.
@@ -126,4 +124,4 @@ def load_torchvision_detector(
     if name not in TORCHVISION_DETECTORS:
         raise ConfigError(f"the detector {name!r} is unknown; choose one of {', '.join(TORCHVISION_DETECTORS)}.")
     network = read_torchvision_network(name, Path(path))
-    return PersonDetector(network, config, device, precision, compile, scaling="bilinear")
+    return PersonDetector(network, config, runtime, scaling="bilinear")

@@ -15,6 +15,7 @@ from posetrack.models.backbone import PersonShuffleNet, load_person_backbone
 from posetrack.models.detector import DetectorConfig, PersonDetector
 from posetrack.models.detector_weights import read_detector, save_detector
 from posetrack.models.faster_rcnn import DetectorArchitecture, build_detector
+from posetrack.models.runtime import Runtime
 from posetrack.training.detection_accuracy import accuracy, find
 from posetrack.training.detector_data import SceneBatch, SceneBatches, SceneConfig
 from posetrack.training.detector_losses import DetectorLosses
@@ -131,7 +132,7 @@ class DetectorTask:
         """Recall and false boxes at the configuration's score threshold."""
         config = DetectorConfig(score_threshold=self._config.score_threshold)
         device = next(network.parameters()).device
-        detector = PersonDetector(cast(FasterRCNN, network), config, device)
+        detector = PersonDetector(cast(FasterRCNN, network), config, Runtime(device=device))
         return accuracy(find(detector, self._validation))
 
     def save(self, network: nn.Module, path: Path) -> None:

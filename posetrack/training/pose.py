@@ -17,6 +17,7 @@ from posetrack.models.backbone import PersonShuffleNet, load_person_backbone
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.pose import HeatmapPoseEstimator, Normalisation
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
+from posetrack.models.runtime import Runtime
 from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.training.loop import Batches
 from posetrack.training.pck import pck
@@ -158,7 +159,8 @@ class PoseTask:
         """PCK@0.2 on the validation people, boxes given."""
         device = next(network.parameters()).device
         return measure_pck(
-            HeatmapPoseEstimator(network, self._config.architecture, device=device), self._validation
+            HeatmapPoseEstimator(network, self._config.architecture, runtime=Runtime(device=device)),
+            self._validation,
         )
 
     def save(self, network: nn.Module, path: Path) -> None:

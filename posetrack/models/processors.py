@@ -1,0 +1,30 @@
+"""What of the computer this process may use: containers and clusters give it less than there is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def available_processors() -> int:
+    """Processors that this process may use, of the computer or of what a container may have of it."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = _limit("cpu.max").split()
+    if len(told) == 2 and all(word.isdigit() for word in told):
+        here = min(here, max(1, round(int(told[0]) / int(told[1]))))
+    return here
+
+
+def available_memory_bytes() -> int:
+    """Memory of the computer, or what a container may have of it."""
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    told = _limit("memory.max").strip()
+    return min(here, int(told)) if told.isdigit() else here
+
+
+def _limit(name: str) -> str:
+    """What the container is allowed, as Linux tells it in control group version 2; empty if nothing is told."""
+    try:
+        return Path("/sys/fs/cgroup", name).read_text()
+    except OSError:
+        return ""
