@@ -91,6 +91,15 @@ class FlowEstimator(Protocol):
         ...
 
 
+@runtime_checkable
+class BatchFlowEstimator(FlowEstimator, Protocol):
+    """A ``FlowEstimator`` to which several pairs of frames at once are less work than one after the other."""
+
+    def estimate_batch(self, pairs: Sequence[tuple[Image, Image]]) -> Sequence[Flow]:
+        """What ``estimate`` gives for each pair of a previous and a current frame, all of one size."""
+        ...
+
+
 class PoseEstimator(Protocol):
     """Finds the joints of the people in given boxes."""
 

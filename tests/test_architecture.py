@@ -15,6 +15,8 @@ LAYERS = [
     {"background", "interruption", "stopwatch", "skeleton_conversion"},
     {"formats"},
     {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
+    {"pipeline_config"},
+    {"observation"},
     {"pipeline", "training", "zoo"},
     {"presets"},
     {"networks"},

@@ -9,8 +9,9 @@ import pytest
 from posetrack.errors import ConfigError
 from posetrack.flow import ZeroFlow
 from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.stages import Flow
 from posetrack.tracker import FlowLinker, LinkerConfig, PropagationConfig
-from posetrack.types import Boxes, Frame, Image
+from posetrack.types import Boxes, Frame, Image, Poses
 from tests.stubs import StubDetector, StubPose
 
 
@@ -93,6 +94,51 @@ def test_no_frames_and_nobody_are_ordinary() -> None:
     assert list(pipeline(StubDetector()).run([])) == []
     nobody = StubDetector(xyxy=np.zeros((0, 4), np.float32))
     assert [len(poses) for _, poses in pipeline(nobody).run(frames(3))] == [0, 0, 0]
+
+
+@dataclass
+class BatchPose(StubPose):
+    """Notes how many images came at once."""
+
+    batches: list[int] = field(default_factory=list)
+
+    def estimate_batch(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
+        self.batches.append(len(images))
+        return [self.estimate(image, each) for image, each in zip(images, boxes, strict=True)]
+
+
+@dataclass
+class BatchFlow(ZeroFlow):
+    """Notes the pairs of frames, by their first pixels, that came at once."""
+
+    batches: list[list[tuple[int, int]]] = field(default_factory=list)
+
+    def estimate_batch(self, pairs: Sequence[tuple[Image, Image]]) -> list[Flow]:
+        self.batches.append([(int(first[0, 0, 0]), int(second[0, 0, 0])) for first, second in pairs])
+        return [self.estimate(*pair) for pair in pairs]
+
+
+@pytest.mark.parametrize("detect_every", [1, 3])
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_batches_over_frames_give_the_results_of_single_frames(batch: int, detect_every: int) -> None:
+    def results(pose: StubPose, flow: ZeroFlow, sizes: int, sequential: bool) -> list[Poses]:
+        config = PipelineConfig(detect_every=detect_every, detect_batch=sizes, flow_batch=sizes, pose_batch=sizes)
+        detector, linker = WatchedDetector(unseen=frozenset({6})), FlowLinker(LinkerConfig())
+        made = Pipeline(detector=detector, flow=flow, pose=pose, linker=linker, config=config)
+        return [poses for _, poses in (made.run_sequentially if sequential else made.run)(frames(17, cut_at=8))]
+
+    pose, flow = BatchPose(), BatchFlow()
+    found = results(pose, flow, batch, sequential=False)
+    assert max(pose.batches, default=1) == batch
+    assert all(len(each) <= batch for each in flow.batches)
+    if batch > 1:
+        known = {pair for each in flow.batches for pair in each}
+        assert (7, 8) not in known, "there is no flow over a cut"
+        assert known <= {(i, i + 1) for i in range(16)}
+    for expected in (results(StubPose(), ZeroFlow(), 1, True), results(BatchPose(), BatchFlow(), batch, True)):
+        for one, other in zip(expected, found, strict=True):
+            for name in ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids"):
+                np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 def test_an_error_in_a_stage_reaches_the_caller() -> None:

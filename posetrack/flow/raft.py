@@ -5,7 +5,7 @@ The network is given: ``posetrack.models.raft`` reads torchvision's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -22,8 +22,8 @@ RAFTS = ("raft_small", "raft_large")
 """torchvision's networks, by name."""
 
 RaftNetwork = Callable[[Tensor, Tensor, int], Tensor]
-"""Takes two images float [1, 3, h, w], RGB in [-1, 1], sides multiples of 8 from 128 on, and the number of
-iterations; gives the displacement (x, y) in pixels of each of the first image's pixels, float [1, 2, h, w]."""
+"""Takes two batches of images float [B, 3, h, w], RGB in [-1, 1], sides multiples of 8 from 128 on, and the number
+of iterations; gives the displacement (x, y) in pixels of each of the first images' pixels, float [B, 2, h, w]."""
 
 _STRIDE_PX = 8
 _MIN_SIDE_PX = 128
@@ -70,27 +70,43 @@ class RaftFlow:
         self._frame: Image | None = None
         self._reduced: Tensor | None = None
 
-    @torch.inference_mode()
     def estimate(self, previous: Image, current: Image) -> DenseFlow:
         """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size.
 
         Raises:
             ValueError: the frames differ in size.
         """
-        if previous.shape != current.shape:
-            raise ValueError(f"frames of one size are needed, not {previous.shape} and {current.shape}")
-        # A frame is recognised by being the same array, which must not have been written to in between.
-        kept = self._reduced if previous is self._frame else None
-        first = self._input(previous) if kept is None else kept
-        second = self._input(current)
-        self._frame, self._reduced = current, second
+        return self.estimate_batch([(previous, current)])[0]
+
+    @torch.inference_mode()
+    def estimate_batch(self, pairs: Sequence[tuple[Image, Image]]) -> list[DenseFlow]:
+        """Flow from the first to the second frame of each pair, all of one size, in one batch.
+
+        Raises:
+            ValueError: the frames differ in size.
+        """
+        if not pairs:
+            return []
+        shape = pairs[0][0].shape
+        for previous, current in pairs:
+            for frame in (previous, current):
+                if frame.shape != shape:
+                    raise ValueError(f"frames of one size are needed, not {shape} and {frame.shape}")
+        inputs = [(self._input(previous), self._input(current)) for previous, current in pairs]
+        first, second = (torch.cat(images) for images in zip(*inputs, strict=True))
         rows, columns = second.shape[2:]
-        field = self._network(_padded(first), _padded(second), self._config.iterations)
-        height, width = current.shape[:2]
-        xy = field[0, :, :rows, :columns].permute(1, 2, 0).float().cpu().numpy()
-        return DenseFlow(xy, (width, height))
+        fields = self._network(_padded(first), _padded(second), self._config.iterations)
+        xy = fields[:, :, :rows, :columns].permute(0, 2, 3, 1).float().cpu().numpy()
+        return [DenseFlow(field, (shape[1], shape[0])) for field in xy]
 
     def _input(self, frame: Image) -> Tensor:
+        """Float [1, 3, h, w] in [-1, 1], not longer than ``max_side_px``. The last frame is remembered."""
+        # A frame is recognised by being the same array, which must not have been written to in between.
+        if frame is not self._frame or self._reduced is None:
+            self._frame, self._reduced = frame, self._reduce(frame)
+        return self._reduced
+
+    def _reduce(self, frame: Image) -> Tensor:
         """Float [1, 3, h, w] in [-1, 1], not longer than ``max_side_px``."""
         height, width = frame.shape[:2]
         scale = self._config.max_side_px / max(height, width)

@@ -1,0 +1,45 @@
+"""How the stages are put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posetrack.errors import ConfigError
+from posetrack.tracker import MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineConfig:
+    """How the stages are put together.
+
+    Attributes:
+        detect_every: Frames from one detection to the next; in between people live from carried boxes alone.
+        detect_batch: Frames whose people are looked for in one batch (worth it on GPUs).
+        flow_batch: Frames whose motion is estimated in one batch (worth it on GPUs, with flow networks).
+        pose_batch: Frames in which the poses of detected people are estimated in one batch, ahead of tracking
+            (worth it on GPUs); 1: each frame's poses in its turn, those alone that are needed.
+        propagation: How poses are carried to the next frame; None: boxes come from the detector alone.
+        refresh: For whom the carried joints will do.
+        merge: How detected and carried boxes become one set.
+        selection: Which poses and joints are kept.
+        frames_ahead: Frames that each part may be ahead of the next one.
+    """
+
+    detect_every: int = 1
+    detect_batch: int = 1
+    flow_batch: int = 1
+    pose_batch: int = 1
+    propagation: PropagationConfig | None = PropagationConfig()
+    refresh: RefreshConfig = RefreshConfig()
+    merge: MergeConfig = MergeConfig()
+    selection: SelectionConfig = SelectionConfig()
+    frames_ahead: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("detect_every", "detect_batch", "flow_batch", "pose_batch", "frames_ahead"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+        if self.detect_every > 1 and self.propagation is None:
+            raise ConfigError(
+                "detect_every above 1 needs propagation: between detections people live from carried boxes."
+            )
