@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from posetrack.cli.main import main
 
 
 def posetrack(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,3 +48,19 @@ def test_help_and_version_end_well() -> None:
     assert posetrack("--help").returncode == 0
     assert posetrack("run", "--help").returncode == 0
     assert posetrack("--version").stdout.startswith("posetrack ")
+
+
+def test_ctrl_c_before_a_command_has_begun_its_work_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("posetrack.runner.run", interrupted)
+    monkeypatch.setattr("posetrack.zoo.ModelStore", interrupted)
+    for line in (["run", "clip.mp4"], ["models", "list"]):
+        monkeypatch.setattr(sys, "argv", ["posetrack", *line])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 130
+        assert capsys.readouterr().err.strip() == "posetrack: interrupted."

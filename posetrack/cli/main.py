@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from posetrack import __version__
 from posetrack.cli.batch import batch
@@ -25,8 +26,21 @@ BAD_INPUT = 2
 _USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
 """What wrong arguments raise; of its family typer exports only this child."""
 
+
+class _Commands(TyperGroup):
+    """Says that a command was interrupted; typer ends without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("posetrack: interrupted.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+
 app = typer.Typer(
     name="posetrack",
+    cls=_Commands,
     help="Turns footage of several people into identified, tracked body poses.",
     invoke_without_command=True,
     add_completion=False,
@@ -78,7 +92,7 @@ def main() -> None:
         remedy = "OpenCV's on Debian: apt-get install libgl1 libglib2.0-0"
         print(f"posetrack: a system library is missing ({error}); install it ({remedy}).", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort):  # before there was a command
         print("posetrack: interrupted.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
 
