@@ -95,7 +95,7 @@ class Pipeline:
         return propagate(self._previous, observation.flow, self._config.propagation, (width, height))
 
     def _posed(self, observation: Observation, carried: Poses, rows: IntArray) -> tuple[Poses, BoolArray]:
-        """Poses in the boxes that survived merging.
+        """Poses in the boxes that survived merging. Where people were looked for, everybody's are estimated.
 
         Args:
             observation: Of the frame.
@@ -108,8 +108,8 @@ class Pipeline:
         detected = observation.detected or Boxes.empty()
         with self._time("pose"):
             is_carried = rows >= len(detected)
-            reused = is_carried.copy()
-            reused[is_carried] = ~self._refresh.due(carried[rows[is_carried] - len(detected)])
+            reused = is_carried & (observation.detected is None)
+            reused[reused] = ~self._refresh.due(carried[rows[reused] - len(detected)])
             known = ~is_carried & (observation.posed is not None)
             boxes = Boxes.concatenate([detected, Boxes(carried.boxes, carried.scores)])
             asked = ~(reused | known)

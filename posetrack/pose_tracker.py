@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -77,13 +76,12 @@ class PoseTracker:
 
     def pipeline(self, fps: Fraction | None = None) -> Pipeline:
         """A new pipeline over the same networks, for one video of that many frames a second."""
-        config = replace(self.preset.pipeline, detect_every=self.preset.detection_interval(fps))
         return Pipeline(
             detector=self._detector,
             flow=self._flow,
             pose=self._pose,
             linker=FlowLinker(self.preset.linker),
-            config=config,
+            config=self.preset.pipeline_config(fps),
             stopwatch=self.stopwatch,
         )
 

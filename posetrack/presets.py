@@ -25,6 +25,11 @@ WEIGHTS_SUFFIX = ".safetensors"
 AUTO_DETECTIONS_PER_S = 5
 """``detect_every = auto`` looks for people this often in a second of footage."""
 
+AUTO_POSES_PER_S = 12.5
+"""``pose_every = auto`` estimates a carried person's joints this often in a second of footage."""
+
+Interval = int | Literal["auto"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
@@ -38,7 +43,9 @@ class Preset:
         pose: Weights of the pose network, likewise; the detector's own where that brings poses.
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
         detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second.
-        pipeline: How the stages are put together (``detect_every`` above overrides its field).
+        pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot; in
+            between the flow carries them. ``auto`` estimates them 12.5 times a second.
+        pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields).
         detector_config: How the detector is used.
         pose_config: How the pose network is used.
         linker: How identities are linked.
@@ -52,7 +59,8 @@ class Preset:
     detector: str
     pose: str
     flow: str = "dis"
-    detect_every: int | Literal["auto"] = 1
+    detect_every: Interval = 1
+    pose_every: Interval = 1
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     detector_config: DetectorConfig = field(default_factory=DetectorConfig)
     pose_config: PoseConfig = field(default_factory=PoseConfig)
@@ -64,10 +72,21 @@ class Preset:
             raise ConfigError(f"there is no flow {self.flow!r}; choose one of {', '.join([*FLOWS, *networks])}.")
 
     def detection_interval(self, fps: Fraction | None) -> int:
-        """Frames from one detection to the next, for a source of that many frames a second."""
-        if self.detect_every == "auto":
-            return max(1, round((fps or Fraction(25)) / AUTO_DETECTIONS_PER_S))
-        return self.detect_every
+        """Frames from one detection to the next, for a source of that many frames a second (None: 25)."""
+        return _interval(self.detect_every, AUTO_DETECTIONS_PER_S, fps)
+
+    def pose_interval(self, fps: Fraction | None) -> int:
+        """The same for the joints of a carried person."""
+        return _interval(self.pose_every, AUTO_POSES_PER_S, fps)
+
+    def pipeline_config(self, fps: Fraction | None) -> PipelineConfig:
+        """How the stages are put together for a source of that many frames a second."""
+        refresh = replace(self.pipeline.refresh, every=self.pose_interval(fps))
+        return replace(self.pipeline, detect_every=self.detection_interval(fps), refresh=refresh)
+
+
+def _interval(setting: Interval, times_per_s: float, fps: Fraction | None) -> int:
+    return max(1, round(float(fps or 25) / times_per_s)) if setting == "auto" else setting
 
 
 PRESETS = {
@@ -78,6 +97,8 @@ PRESETS = {
             summary="bundled small networks: offline, fits a laptop without a GPU",
             detector="detector_lite",
             pose="pose_lite",
+            detect_every="auto",
+            pose_every="auto",
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
         Preset(
@@ -103,13 +124,15 @@ PRESETS = {
 class Changes:
     """Single fields of a preset, for the command line; None leaves the preset's own value.
 
-    With another pose network comes the codec that it was published with, unless one is given.
+    With another pose network comes the codec that it was published with, unless one is given. Without propagation
+    people are looked for in every frame, unless an interval is given.
     """
 
     detector: str | None = None
     pose: str | None = None
     flow: str | None = None
-    detect_every: int | Literal["auto"] | None = None
+    detect_every: Interval | None = None
+    pose_every: Interval | None = None
     propagation: bool | None = None
     similarity: str | None = None
     matching: str | None = None
@@ -152,12 +175,15 @@ def customised(preset: Preset, changes: Changes) -> Preset:
     pipeline = preset.pipeline
     if changes.pose is not None and changes.codec is None:
         changes = replace(changes, codec=_published_codec(changes.pose))
+    if changes.propagation is False and changes.detect_every is None:
+        changes = replace(changes, detect_every=1)
     return replace(
         preset,
         detector=changes.detector or preset.detector,
         pose=changes.pose or preset.pose,
         flow=changes.flow or preset.flow,
         detect_every=preset.detect_every if changes.detect_every is None else changes.detect_every,
+        pose_every=preset.pose_every if changes.pose_every is None else changes.pose_every,
         pipeline=replace(
             pipeline,
             selection=_changed(pipeline.selection, changes, "nms", "min_joint_score", "max_oks", "rescore"),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +146,20 @@ def test_reduced_precision_is_asked_for_or_not_used() -> None:
     }
     np.testing.assert_array_equal(scores["auto"].keypoint_scores, scores["fp32"].keypoint_scores)
     assert not np.array_equal(scores["bf16"].keypoint_scores, scores["fp32"].keypoint_scores)
+
+
+def test_lite_looks_for_people_and_joints_so_often_in_a_second() -> None:
+    lite = get_preset("lite")
+    for fps, detect_every, pose_every in ((10, 2, 1), (25, 5, 2), (50, 10, 4), (None, 5, 2)):
+        config = lite.pipeline_config(None if fps is None else Fraction(fps))
+        assert (config.detect_every, config.refresh.every) == (detect_every, pose_every)
+    config = customised(lite, Changes(detect_every=3, pose_every=1)).pipeline_config(Fraction(50))
+    assert (config.detect_every, config.refresh.every) == (3, 1)
+    assert get_preset("accurate").pipeline_config(Fraction(50)).refresh.every == 1
+
+
+def test_without_propagation_people_are_looked_for_in_every_frame() -> None:
+    config = customised(get_preset("lite"), Changes(propagation=False)).pipeline_config(Fraction(25))
+    assert config.propagation is None and config.detect_every == 1
+    with pytest.raises(ConfigError, match="needs propagation"):
+        customised(get_preset("lite"), Changes(propagation=False, detect_every=3)).pipeline_config(Fraction(25))

@@ -66,6 +66,20 @@ def test_batches_do_not_change_the_poses() -> None:
     np.testing.assert_allclose(whole, parts, atol=1e-5)
 
 
+def test_people_of_several_images_in_one_batch_have_the_poses_that_each_image_gives_alone() -> None:
+    rng, estimator = np.random.default_rng(0), random_estimator(flip_test=True, codec="dark")
+    images = [rng.integers(0, 256, (90, 120, 3), np.uint8) for _ in range(4)]
+    corners = [rng.uniform(0, 60, (count, 2)) for count in (3, 0, 9, 1)]
+    boxes = [Boxes(np.concatenate([xy, xy + 40], axis=1), np.ones(len(xy))) for xy in corners]
+    for image, each, poses in zip(images, boxes, estimator.estimate_batch(images, boxes), strict=True):
+        alone = estimator.estimate(image, each)
+        assert len(poses) == len(each)
+        np.testing.assert_array_equal(poses.boxes, alone.boxes)
+        np.testing.assert_allclose(poses.keypoints, alone.keypoints, atol=1e-2)
+        np.testing.assert_allclose(poses.keypoint_scores, alone.keypoint_scores, atol=1e-5)
+    assert estimator.estimate_batch([], []) == []
+
+
 def test_flip_test_sees_a_mirrored_person_as_mirrored() -> None:
     """Averaging with the mirrored image makes the estimate exactly symmetric, left and right exchanged."""
     estimator = random_estimator(flip_test=True)

@@ -57,6 +57,10 @@ class TrackOptions:
     detect_every: Annotated[
         str | None, _tracking(help="Look for people in every n-th frame, or auto (five times a second).")
     ] = None
+    pose_every: Annotated[
+        str | None,
+        _tracking(help="Estimate carried people's joints every n-th frame, or auto (12.5 a second)."),
+    ] = None
     score_threshold: Annotated[float | None, _tracking(help="Detected boxes below it are dropped.")] = None
     min_joint_score: Annotated[float | None, _tracking(help="Joints below it are missing in the output.")] = None
     nms: Annotated[
@@ -110,8 +114,12 @@ class TrackOptions:
         from posetrack.presets import Changes, customised, get_preset
 
         names = {field.name for field in fields(Changes)} & {field.name for field in fields(self)}
-        given = {name: getattr(self, name) for name in names - {"detect_every"}}
-        changes = Changes(detect_every=_interval(self.detect_every), **given)
+        given = {name: getattr(self, name) for name in names - {"detect_every", "pose_every"}}
+        changes = Changes(
+            detect_every=_interval("--detect-every", self.detect_every),
+            pose_every=_interval("--pose-every", self.pose_every),
+            **given,
+        )
         return customised(get_preset(self.preset), changes)
 
     def fetch_weights(self, preset: Preset) -> None:
@@ -172,9 +180,9 @@ def takes_track_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def _interval(text: str | None) -> int | Literal["auto"] | None:
+def _interval(flag: str, text: str | None) -> int | Literal["auto"] | None:
     if text is None or text == "auto":
         return text  # type: ignore[return-value]
     if not text.isdigit():
-        raise ConfigError(f"--detect-every is {text!r}; give a number of frames, or auto.")
+        raise ConfigError(f"{flag} is {text!r}; give a number of frames, or auto.")
     return int(text)

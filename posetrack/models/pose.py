@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS, InputConvention
-from posetrack.models.crop import box_transforms, extract_crops, to_source
+from posetrack.models.crop import Transforms, box_transforms, extract_crops, to_source
 from posetrack.models.decoding import CODECS
 from posetrack.models.engine import prepared
 from posetrack.models.heatmap import heatmap_to_input, mirrored_back
@@ -20,6 +21,10 @@ from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.skeletons import Skeleton
 from posetrack.types import UNLINKED, Boxes, FloatArray, Image, Poses
 
+_CPU_BATCH = 8
+"""Most crops that go through a network at once on a CPU: more of them leave its caches, and from some number on
+oneDNN takes other kernels, so that a crop's heatmaps would depend on how many people there are."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoseConfig:
@@ -28,7 +33,7 @@ class PoseConfig:
     Attributes:
         flip_test: Average with the mirrored image's heatmaps (twice the work, a little more accurate).
         codec: How heatmaps become joints (a key of ``posetrack.models.decoding.CODECS``).
-        max_batch: Most crops that go through the network at once.
+        max_batch: Most crops that go through the network at once (on a CPU never more than 8).
     """
 
     flip_test: bool = False
@@ -68,6 +73,8 @@ class HeatmapPoseEstimator:
         self._network = prepared(network, runtime)
         self._architecture = architecture
         self._config = config or PoseConfig()
+        on_cpu = runtime.device.type == "cpu"
+        self._max_batch = min(self._config.max_batch, _CPU_BATCH) if on_cpu else self._config.max_batch
         self._device = runtime.device
         self._convention = CONVENTIONS[architecture.convention]
         self._normalisation = Normalisation(self._convention, self._device)
@@ -93,32 +100,40 @@ class HeatmapPoseEstimator:
         Returns:
             N poses in the boxes' order; joints that the skeleton does not use are missing (score 0).
         """
-        if not len(boxes):
-            return Poses.empty(self.skeleton)
-        size, convention = self._architecture.size, self._convention
-        transforms = box_transforms(boxes.xyxy, size, self._architecture.padding, convention.grid)
-        heatmaps = self.heatmaps(extract_crops(image, transforms, size, convention))
-        cells, scores = CODECS[self._config.codec](heatmaps, self._architecture.sigma_cells)
-        points = to_source(heatmap_to_input(cells, HEATMAP_STRIDE, convention.grid), transforms)
-        count, joints = len(boxes), len(self.skeleton)
-        keypoints = np.zeros((count, joints, 2), np.float32)
-        keypoint_scores = np.zeros((count, joints), np.float32)
-        keypoints[:, self._slots], keypoint_scores[:, self._slots] = points, scores
-        return Poses(
-            boxes=boxes.xyxy,
-            scores=boxes.scores,
-            keypoints=keypoints,
-            keypoint_scores=keypoint_scores,
-            track_ids=np.full(count, UNLINKED),
-            skeleton=self.skeleton,
-        )
+        return self.estimate_batch([image], [boxes])[0]
+
+    def estimate_batch(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
+        """The same for several images, the people of all of them in common batches."""
+        if not images:
+            return []
+        size, convention, padding = self._architecture.size, self._convention, self._architecture.padding
+        transforms = [box_transforms(each.xyxy, size, padding, convention.grid) for each in boxes]
+        crops = [
+            extract_crops(image, each, size, convention) for image, each in zip(images, transforms, strict=True)
+        ]
+        keypoints, scores = self._joints(np.concatenate(crops), np.concatenate(transforms))
+        ends = np.cumsum([len(each) for each in boxes])[:-1]
+        return [
+            Poses(each.xyxy, each.scores, xy, score, np.full(len(each), UNLINKED), self.skeleton)
+            for each, xy, score in zip(boxes, np.split(keypoints, ends), np.split(scores, ends), strict=True)
+        ]
+
+    def _joints(self, crops: Image, transforms: Transforms) -> tuple[FloatArray, FloatArray]:
+        """Joints float32 [N, K, 2] in source pixels and their scores [N, K], of crops cut by these transforms."""
+        keypoints = np.zeros((len(crops), len(self.skeleton), 2), np.float32)
+        scores = np.zeros((len(crops), len(self.skeleton)), np.float32)
+        if len(crops):
+            cells, found = CODECS[self._config.codec](self.heatmaps(crops), self._architecture.sigma_cells)
+            points = to_source(heatmap_to_input(cells, HEATMAP_STRIDE, self._convention.grid), transforms)
+            keypoints[:, self._slots], scores[:, self._slots] = points, found
+        return keypoints, scores
 
     @torch.inference_mode()
     def heatmaps(self, crops: Image) -> FloatArray:
         """Heatmaps float32 [N, joints in use, height/4, width/4] of crops uint8 [N, height, width, 3] RGB."""
         parts = [
-            self._forward(crops[start : start + self._config.max_batch])
-            for start in range(0, len(crops), self._config.max_batch)
+            self._forward(crops[start : start + self._max_batch])
+            for start in range(0, len(crops), self._max_batch)
         ]
         return np.concatenate(parts)
 
