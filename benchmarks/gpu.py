@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 import torch
 import typer
-from official_loop import OfficialLoop
+from plain_loop import PlainPose
 from rich.console import Console
 from rich.table import Table
 
@@ -121,7 +121,8 @@ def ways_of(plan: Plan, compiled: bool) -> list[Way]:
     with torch.no_grad():
         network.final_layer.weight *= 1000  # heatmaps with peaks that rounding does not move
     before = allocated(plan.device)
-    official = OfficialLoop(network, plan.architecture, plan.preset.pose_config.codec, plan.device)
+    config = PoseConfig(flip_test=True, codec=plan.preset.pose_config.codec)
+    official = PlainPose(network, plan.architecture, config, plan.device, one_by_one=True)
     ways = [Way("official", "fp32", 1, official, allocated(plan.device) - before, [])]
     for precision in plan.precisions:
         for batch in plan.batches:

@@ -1,95 +1,123 @@
-"""Speed of a preset on a video: ``speed.py VIDEO [--preset lite] [--frames 200] [--rounds 3] [--json]``.
+"""Speed on a video, or on rendered people: ``speed.py [VIDEO] [--people 5] [--preset lite] [--json]``.
 
-Everything counts, from decoding to the annotated video and the JSON file. Each round runs the pipeline and then
-the plain sequential loop over the same networks, so that their ratio holds on a noisy machine. The stage table is
-of the pipeline's rounds: stages overlap, and their times contain waiting for a processor.
+Everything counts, from decoding to the annotated video and the JSON file; processor time is that of all threads
+and of the encoder's process. Each round runs every engine's pipeline and then the plain sequential loop: the same
+networks in eager torch on all processors, without threads beside it, the detector and everybody's joints in every
+frame. They take turns, so that their ratios hold on a noisy machine. Stages overlap, and their times contain
+waiting for a processor. "At 75 GFLOP/s" is the processor time multiplied by the speed of a matrix product, on one
+thread in the same run, over 75: what a processor of that speed would need.
 """
 
 from __future__ import annotations
 
 import json
 import platform
+import resource
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import typer
+from plain_loop import plain_tracker
 from rich.console import Console
 from rich.table import Table
 
 from posetrack import __version__
 from posetrack.background import ahead
+from posetrack.demo import write_clip
 from posetrack.pose_tracker import PoseTracker
-from posetrack.presets import get_preset
+from posetrack.presets import Interval, Preset, get_preset
 from posetrack.runner import Outputs, ResultWriter
 from posetrack.stopwatch import Stopwatch
+from posetrack.synthetic import promenade
 from posetrack.video import ReadOptions, open_source
 
+REFERENCE_GFLOPS = 75.0
+SIZE = (1280, 720)
+PLAIN = "plain loop"
+MATRIX_SIDE = 1024
 
-@dataclass
-class Measurement:
-    """One pass over the video: frames, seconds by the clock, and of processor time (all threads, no encoder)."""
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the video: frames, people on average, seconds by the clock and of processor time."""
 
     frames: int
+    people: float
     wall_s: float
     cpu_s: float
 
 
-def measure(tracker: PoseTracker, video: Path, frames: int, *, sequential: bool) -> Measurement:
-    """Decode, track, draw, encode."""
-    reading, outputs, count = ReadOptions(max_frames=frames), Outputs(), 0
-    with tempfile.TemporaryDirectory() as folder, open_source(video, reading) as source:
-        pipeline = tracker.pipeline(source.info.fps)
-        results = pipeline.run_sequentially(source) if sequential else ahead(pipeline.run(source), 4)
-        wall, cpu = time.perf_counter(), time.process_time()
-        paths = outputs.paths(Path(folder), source.info.name)
-        with ResultWriter(paths, source.info, outputs, reading, tracker.stopwatch) as writer:
-            for frame, poses in results:
-                writer.write(frame, poses)
-                count += 1
-        return Measurement(count, time.perf_counter() - wall, time.process_time() - cpu)
+@dataclass
+class Way:
+    """One way to track the video, and its passes."""
+
+    name: str
+    tracker: PoseTracker
+    threads: int
+    stopwatch: Stopwatch
+    passes: list[Pass] = field(default_factory=list)
+
+    def run(self, video: Path, frames: int) -> Pass:
+        """Decode, track, draw, encode."""
+        torch.set_num_threads(self.threads)
+        reading, outputs, count, people = ReadOptions(max_frames=frames), Outputs(), 0, 0
+        with tempfile.TemporaryDirectory() as folder, open_source(video, reading) as source:
+            pipeline = self.tracker.pipeline(source.info.fps)
+            plain = self.name == PLAIN
+            results = pipeline.run_sequentially(source) if plain else ahead(pipeline.run(source), 4)
+            wall, cpu = time.perf_counter(), processor_s()
+            paths = outputs.paths(Path(folder), source.info.name)
+            with ResultWriter(paths, source.info, outputs, reading, self.stopwatch) as writer:
+                for frame, poses in results:
+                    writer.write(frame, poses)
+                    count, people = count + 1, people + len(poses)
+            return Pass(count, people / count, time.perf_counter() - wall, processor_s() - cpu)
+
+    def figures(self, plain: Way, gflops: float) -> dict[str, Any]:
+        """Medians over the passes."""
+        pairs = zip(self.passes, plain.passes, strict=True)
+        cpu_ms = median(1000 * one.cpu_s / one.frames for one in self.passes)
+        return {
+            "fps": median(one.frames / one.wall_s for one in self.passes),
+            "ratio_to_sequential": median(slow.wall_s / fast.wall_s for fast, slow in pairs),
+            "cpu_ms_per_frame": cpu_ms,
+            "cpu_ms_per_frame_at_75_gflops": cpu_ms * gflops / REFERENCE_GFLOPS,
+            "people_per_frame": self.passes[0].people,
+            "stages": stage_figures(self.stopwatch),
+        }
 
 
-def main(  # noqa: PLR0913 (a command line)
-    video: Annotated[Path, typer.Argument(help="A video file.")],
-    preset: Annotated[str, typer.Option(help="What to measure.")] = "lite",
-    device: Annotated[str, typer.Option(help="Where the networks run.")] = "cpu",
-    detect_every: Annotated[int, typer.Option(help="Frames from one detection to the next.")] = 1,
-    frames: Annotated[int, typer.Option(help="Frames per round.")] = 200,
-    rounds: Annotated[int, typer.Option(help="Rounds; one more goes first and does not count.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Measure, and print one table."""
-    stopwatch = Stopwatch(keep_samples=True)
-    chosen = replace(get_preset(preset), detect_every=detect_every)
-    tracker = PoseTracker(chosen, device=device, stopwatch=stopwatch)
-    plain = PoseTracker(chosen, device=device)
-    measure(tracker, video, min(frames, 20), sequential=False)
-    stopwatch.clear()
-    overlapped, sequential = [], []
-    for _ in range(rounds):
-        overlapped.append(measure(tracker, video, frames, sequential=False))
-        sequential.append(measure(plain, video, frames, sequential=True))
-    pairs = zip(overlapped, sequential, strict=True)
-    figures = {
-        "fps": float(np.median([one.frames / one.wall_s for one in overlapped])),
-        "ratio_to_sequential": float(np.median([slow.wall_s / fast.wall_s for fast, slow in pairs])),
-        "cpu_ms_per_frame": float(np.median([1000 * one.cpu_s / one.frames for one in overlapped])),
-        "frames": overlapped[0].frames,
-        "stages": stage_figures(stopwatch),
-    }
-    if as_json:
-        print(json.dumps(figures))
-    else:
-        show(figures, f"{video.name}, preset {preset}, {describe_machine(device)}")
+def processor_s() -> float:
+    """Processor time of this process and of those it has waited for (the encoder)."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def matrix_gflops() -> float:
+    """10^9 floating-point operations per second of processor time in a matrix product, on one thread: the best."""
+    torch.set_num_threads(1)
+    a, b = torch.rand(2, MATRIX_SIDE, MATRIX_SIDE)
+    best = np.inf
+    for _ in range(20):
+        start = time.thread_time()
+        torch.mm(a, b)
+        best = min(best, time.thread_time() - start)
+    return 2 * MATRIX_SIDE**3 / best / 1e9
+
+
+def median(values: Any) -> float:
+    """Of an iterable of numbers."""
+    return float(np.median(list(values)))
 
 
 def stage_figures(stopwatch: Stopwatch) -> dict[str, dict[str, float]]:
-    """Median and 95th percentile in ms, and the share of all stages' time."""
+    """Median and 95th percentile in ms of one call, and the share of all stages' time."""
     total = sum(stopwatch.wall_s.values())
     return {
         name: {
@@ -101,23 +129,97 @@ def stage_figures(stopwatch: Stopwatch) -> dict[str, dict[str, float]]:
     }
 
 
+def ways_of(preset: Preset, engines: list[str], device: str) -> list[Way]:
+    """Each engine's pipeline, and the plain loop as the last."""
+    everything, ways = torch.get_num_threads(), []
+    for engine in engines:
+        stopwatch = Stopwatch(keep_samples=True)
+        tracker = PoseTracker(preset, device=device, engine=engine, stopwatch=stopwatch)  # type: ignore[arg-type]
+        ways.append(Way(engine, tracker, torch.get_num_threads(), stopwatch))
+    stopwatch = Stopwatch(keep_samples=True)
+    ways.append(Way(PLAIN, plain_tracker(preset, stopwatch), everything, stopwatch))
+    return ways
+
+
+def interval(text: str) -> Interval:
+    """Of the command line: a number of frames, or auto."""
+    return "auto" if text == "auto" else int(text)
+
+
+def main(  # noqa: PLR0913 (a command line)
+    video: Annotated[Path | None, typer.Argument(help="A video file; by default people are rendered.")] = None,
+    people: Annotated[int, typer.Option(help="Rendered people, at 1280x720.")] = 5,
+    preset: Annotated[str, typer.Option(help="What to measure.")] = "lite",
+    engine: Annotated[
+        list[str] | None, typer.Option(help="torch, onnxruntime; by default all that are installed.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where the networks run, but for the plain loop's.")] = "cpu",
+    detect_every: Annotated[str | None, typer.Option(help="As of `posetrack run`.")] = None,
+    pose_every: Annotated[str | None, typer.Option(help="As of `posetrack run`.")] = None,
+    frames: Annotated[int, typer.Option(help="Frames per round.")] = 200,
+    rounds: Annotated[int, typer.Option(help="Rounds; a short one goes first and does not count.")] = 3,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, the first engine's figures first.")
+    ] = False,
+) -> None:
+    """Measure, and print one table."""
+    chosen = get_preset(preset)
+    if detect_every is not None:
+        chosen = replace(chosen, detect_every=interval(detect_every))
+    if pose_every is not None:
+        chosen = replace(chosen, pose_every=interval(pose_every))
+    engines = engine or ["torch", *(["onnxruntime"] if find_spec("onnxruntime") else [])]
+    ways = ways_of(chosen, engines, device)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = video or write_clip(Path(folder), promenade(people, size=SIZE, seconds=frames / 25)).video
+        for way in ways:
+            way.run(clip, min(frames, 10))
+            way.stopwatch.clear()
+        speeds = []
+        for _ in range(rounds):
+            for way in ways:
+                speeds.append(matrix_gflops())
+                way.passes.append(way.run(clip, frames))
+        gflops = median(speeds)
+        figures = {way.name: way.figures(ways[-1], gflops) for way in ways}
+        what = f"{clip.name}, {ways[0].passes[0].frames} frames, preset {preset}, {describe_machine(device)}"
+    if as_json:
+        print(json.dumps({**figures[engines[0]], "what": what, "matrix_gflops": gflops, "ways": figures}))
+    else:
+        show(figures, f"{what}; matrix product {gflops:.0f} GFLOP/s")
+
+
 def describe_machine(device: str) -> str:
     """What the figures were measured with."""
-    threads = torch.get_num_threads()
-    return f"{device}, {platform.machine()}, {threads} threads, torch {torch.__version__}, posetrack {__version__}"
+    return f"{device}, {platform.machine()}, torch {torch.__version__}, posetrack {__version__}"
 
 
-def show(figures: dict[str, object], title: str) -> None:
-    """One table: a row per stage, then the whole."""
-    table = Table("stage", "median ms", "p95 ms", "share", title=title)
-    stages = figures["stages"]
-    assert isinstance(stages, dict)
-    for name, row in stages.items():
-        table.add_row(name, f"{row['median_ms']:.2f}", f"{row['p95_ms']:.2f}", f"{100 * row['share']:.0f} %")
+def show(figures: dict[str, dict[str, Any]], title: str) -> None:
+    """One table: a row per stage, then the whole; a group of columns per way."""
+    table = Table(title=title)
+    table.add_column("")
+    for name in figures:
+        for column in (f"{name}: median ms", "p95 ms", "share"):
+            table.add_column(column, justify="right")
+    for stage in dict.fromkeys(stage for each in figures.values() for stage in each["stages"]):
+        cells: list[str] = []
+        for each in figures.values():
+            row = each["stages"].get(stage)
+            cells += (
+                [f"{row['median_ms']:.1f}", f"{row['p95_ms']:.1f}", f"{100 * row['share']:.0f} %"]
+                if row
+                else [""] * 3
+            )
+        table.add_row(stage, *cells)
     table.add_section()
-    table.add_row("all", "", "", f"{figures['fps']:.1f} fps")
-    table.add_row("processor, per frame", f"{figures['cpu_ms_per_frame']:.0f}", "", "")
-    table.add_row("times the sequential loop's speed", f"{figures['ratio_to_sequential']:.2f}", "", "")
+    for label, key in {
+        "frames per second": "fps",
+        "processor ms a frame": "cpu_ms_per_frame",
+        "the same at 75 GFLOP/s": "cpu_ms_per_frame_at_75_gflops",
+        "times the plain loop's speed": "ratio_to_sequential",
+        "people in a frame": "people_per_frame",
+    }.items():
+        table.add_row(label, *(cell for each in figures.values() for cell in (f"{each[key]:.2f}", "", "")))
     Console().print(table)
 
 

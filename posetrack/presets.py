@@ -25,7 +25,7 @@ WEIGHTS_SUFFIX = ".safetensors"
 AUTO_DETECTIONS_PER_S = 5
 """``detect_every = auto`` looks for people this often in a second of footage."""
 
-AUTO_POSES_PER_S = 12.5
+AUTO_POSES_PER_S = 10
 """``pose_every = auto`` estimates a carried person's joints this often in a second of footage."""
 
 Interval = int | Literal["auto"]
@@ -44,7 +44,7 @@ class Preset:
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
         detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second.
         pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot; in
-            between the flow carries them. ``auto`` estimates them 12.5 times a second.
+            between the flow carries them. ``auto`` estimates them ten times a second.
         pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields).
         detector_config: How the detector is used.
         pose_config: How the pose network is used.
@@ -89,6 +89,9 @@ def _interval(setting: Interval, times_per_s: float, fps: Fraction | None) -> in
     return max(1, round(float(fps or 25) / times_per_s)) if setting == "auto" else setting
 
 
+_ON_GPUS = PipelineConfig(detect_batch=4, flow_batch=4, pose_batch=4)
+"""A GPU is busy only with several frames at once."""
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -106,6 +109,7 @@ PRESETS = {
             summary="the best published networks trained on COCO: for a GPU; 0.4 GB to download",
             detector="fasterrcnn_resnet50_fpn_v2",
             pose="hrnet_w48_dark_coco_384x288",
+            pipeline=_ON_GPUS,
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
         Preset(
@@ -113,7 +117,7 @@ PRESETS = {
             summary="a pose network trained on PoseTrack18, for its benchmark: for a GPU; 0.4 GB to download",
             detector="fasterrcnn_resnet50_fpn_v2",
             pose="hrnet_w48_posetrack18_384x288",
-            pipeline=PipelineConfig(selection=SelectionConfig(min_joint_score=0.4)),
+            pipeline=replace(_ON_GPUS, selection=SelectionConfig(min_joint_score=0.4)),
             pose_config=PoseConfig(flip_test=True),
         ),
     )

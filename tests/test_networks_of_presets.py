@@ -150,7 +150,7 @@ def test_reduced_precision_is_asked_for_or_not_used() -> None:
 
 def test_lite_looks_for_people_and_joints_so_often_in_a_second() -> None:
     lite = get_preset("lite")
-    for fps, detect_every, pose_every in ((10, 2, 1), (25, 5, 2), (50, 10, 4), (None, 5, 2)):
+    for fps, detect_every, pose_every in ((10, 2, 1), (25, 5, 2), (50, 10, 5), (None, 5, 2)):
         config = lite.pipeline_config(None if fps is None else Fraction(fps))
         assert (config.detect_every, config.refresh.every) == (detect_every, pose_every)
     config = customised(lite, Changes(detect_every=3, pose_every=1)).pipeline_config(Fraction(50))

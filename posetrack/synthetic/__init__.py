@@ -21,6 +21,7 @@ from posetrack.synthetic.scenes import (
     demo,
     leaving,
     occlusion,
+    promenade,
     re_entering,
 )
 from posetrack.synthetic.training_set import write_training_set
@@ -46,6 +47,7 @@ __all__ = [
     "displacements",
     "leaving",
     "occlusion",
+    "promenade",
     "random_outfit",
     "re_entering",
     "render",

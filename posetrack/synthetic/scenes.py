@@ -113,6 +113,19 @@ def demo(seed: int = 0, size: Size = _SIZE) -> Scene:
     return _scene("demo", seed, (shot,))
 
 
+def promenade(people: int, seed: int = 0, size: Size = _SIZE, seconds: float = 10.0) -> Scene:
+    """Any number of people stroll to and fro beside each other, near and far by turns; nobody leaves."""
+    paths: list[Path] = []
+    for k in range(people):
+        depth = (5.8, 8.2, 7.0, 9.4)[k % 4]
+        middle = 0.84 * depth * ((k + 0.5) / people - 0.5)
+        stroll = 0.6 if k % 2 else -0.6
+        times = np.arange(k % 3, seconds + 3.0, 3.0)
+        paths.append(tuple((float(t), middle + stroll * (-1) ** i, depth) for i, t in enumerate(times)))
+    shot = _shot(seed, size, "street", _walkers(seed, paths), seconds=seconds)
+    return _scene(f"promenade_{people}", seed, (shot,))
+
+
 SCENES: dict[str, Callable[[int, Size], Scene]] = {
     "crossing": crossing,
     "occlusion": occlusion,
