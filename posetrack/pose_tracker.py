@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 
 from posetrack.errors import ConfigError
 from posetrack.models.devices import resolve_device
+from posetrack.models.engines import Engine, device_for
 from posetrack.models.processors import available_processors
 from posetrack.models.runtime import Runtime
 from posetrack.networks import Networks
 from posetrack.pipeline import Pipeline
 from posetrack.presets import Preset, get_preset
-from posetrack.stages import Detector, FlowEstimator, FrameSource, PoseEstimator
+from posetrack.realtime import RealtimeReport, follow_live, one_by_one
+from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, FrameSource, PoseEstimator
 from posetrack.stopwatch import Stopwatch
 from posetrack.tracker import FlowLinker
-from posetrack.types import Frame, Image, Poses
-from posetrack.video import open_source
+from posetrack.types import Boxes, Frame, Image, Poses
+from posetrack.video import Source, open_source
+from posetrack.video.live import stamped
 from posetrack.zoo import ModelStore
 
 
@@ -32,6 +37,8 @@ class PoseTracker:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         precision: ``auto`` (reduced on GPUs only), ``fp32``, ``fp16`` or ``bf16``.
         compile: Have ``torch.compile`` make the networks faster, which takes a minute at the beginning.
+        engine: What the networks run in: ``torch``, or ``onnxruntime`` on the processor, in fp32; with that,
+            device ``auto`` is the processor.
         models_dir: Folder of downloaded weights; None: ``POSETRACK_HOME``, or one in the user's data folder.
         detector: Instead of the preset's: anything with ``Detector.detect``.
         pose: Instead of the preset's: anything with ``PoseEstimator.estimate`` and ``skeleton``.
@@ -53,6 +60,7 @@ class PoseTracker:
         device: str = "auto",
         precision: str = "auto",
         compile: bool = False,
+        engine: Engine = "torch",
         models_dir: str | Path | None = None,
         detector: Detector | None = None,
         pose: PoseEstimator | None = None,
@@ -68,43 +76,81 @@ class PoseTracker:
         cv2.setRNGSeed(seed)
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
         self.stopwatch = stopwatch or Stopwatch()
-        runtime = Runtime(device=resolve_device(device), precision=precision, compile=compile)
+        place = resolve_device(device_for(engine, device))
+        runtime = Runtime(device=place, precision=precision, compile=compile, engine=engine)
         networks = Networks(self.preset, runtime, ModelStore(None if models_dir is None else Path(models_dir)))
+        self._flow = flow or networks.flow
         self._detector = detector or networks.detector
         self._pose = pose or networks.pose
-        self._flow = flow or networks.flow
 
-    def pipeline(self, fps: Fraction | None = None) -> Pipeline:
-        """A new pipeline over the same networks, for one video of that many frames a second."""
+    def pipeline(self, fps: Fraction | None = None, schedule: DetectionSchedule | None = None) -> Pipeline:
+        """A new pipeline over the same networks, for one video of that many frames a second.
+
+        A schedule replaces the preset's detection interval; frames then go through one by one, none far ahead.
+
+        Raises:
+            ConfigError: a schedule, but no propagation between detections.
+        """
+        config = self.preset.pipeline_config(fps)
         return Pipeline(
             detector=self._detector,
             flow=self._flow,
             pose=self._pose,
             linker=FlowLinker(self.preset.linker),
-            config=self.preset.pipeline_config(fps),
+            config=config if schedule is None else one_by_one(config),
+            schedule=schedule,
             stopwatch=self.stopwatch,
         )
 
-    def track(self, source: str | Path | FrameSource | Iterable[Image]) -> Iterator[tuple[Frame, Poses]]:
+    def track(
+        self, source: str | Path | FrameSource | Iterable[Image], *, realtime: RealtimeReport | bool = False
+    ) -> Iterator[tuple[Frame, Poses]]:
         """Track the people of one video, in constant memory.
 
         Args:
             source: A video file, a folder or glob of images, a camera index, a stream's URL; a source from
                 ``posetrack.video.open_source``; or one's own images, uint8 [H, W, 3] RGB, taken as 25 a second.
+            realtime: Keep up with the source, which is taken as live: a file's frames come at their times, one's
+                own images when they do (which is their time then). People are looked for as often as there is time
+                for; if that does not suffice frames are dropped. A report is filled in as it goes. The results
+                depend on how fast the computer is; each network is called once more, to warm up.
 
         Yields:
             Each frame and its people, in order; ``track_ids`` are theirs throughout.
 
         Raises:
             VideoError: the source cannot be opened or read.
+            ConfigError: ``realtime`` with a preset without propagation.
         """
         if isinstance(source, str | Path):
             with open_source(source) as opened:
-                yield from self.pipeline(opened.info.fps).run(opened)
+                yield from self.track(opened, realtime=realtime)
+        elif realtime is not False:
+            yield from self._track_live(source, RealtimeReport() if realtime is True else realtime)
         elif isinstance(source, FrameSource):
             yield from self.pipeline(source.info.fps).run(source)
         else:
             yield from self.pipeline().run(own_frames(source))
+
+    def _track_live(
+        self, source: FrameSource | Iterable[Image], report: RealtimeReport
+    ) -> Iterator[tuple[Frame, Poses]]:
+        frames: Iterable[Frame]
+        if isinstance(source, FrameSource):
+            frames, fps = source, source.info.fps
+            paced = not (isinstance(source, Source) and source.live)
+        else:
+            frames, fps, paced = stamped(own_frames(source)), None, False
+        return follow_live(frames, partial(self.pipeline, fps), paced=paced, warm_up=self._warm_up, report=report)
+
+    def _warm_up(self, image: Image) -> None:
+        """Call each network once."""
+        height, width = image.shape[:2]
+        self._flow.estimate(image, image)
+        self._detector.detect([image])
+        self._pose.estimate(
+            image, Boxes(np.array([[0, 0, width - 1, height - 1]], np.float32), np.ones(1, np.float32))
+        )
 
 
 def own_frames(images: Iterable[Image], fps: float = 25.0) -> Iterator[Frame]:

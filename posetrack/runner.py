@@ -15,16 +15,20 @@ from posetrack.errors import ConfigError, OutputError
 from posetrack.formats import FORMATS
 from posetrack.formats.pending import output_errors
 from posetrack.interruption import interruptible
+from posetrack.realtime import RealtimeReport
 from posetrack.stages import Sink, SourceInfo
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Frame, Poses
-from posetrack.video import Annotator, AnnotatorConfig, LiveWindow, ReadOptions, VideoSink, open_source
+from posetrack.video import Annotator, AnnotatorConfig, LiveWindow, ReadOptions, Source, VideoSink, open_source
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
 
 _RESULTS_AHEAD = 4
-"""Frames that the tracker may be ahead of drawing and encoding."""
+"""Frames that the tracker may be ahead of drawing and encoding; of a live source one at most."""
+
+_WAITING = "waiting for frames"
+"""What a live source's decoding is, as the tracker sees it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,7 @@ class RunSummary:
         interrupted: Stopped before the source's end by Ctrl-C or by closing the window.
         incomplete: What the source did not deliver, as a sentence; None if it was whole.
         warning: What the video lacks (its sound), as a sentence; None if nothing.
+        realtime: What it took to keep up with a live source; None if all frames were waited for.
     """
 
     frames: int = 0
@@ -83,6 +88,12 @@ class RunSummary:
     interrupted: bool = False
     incomplete: str | None = None
     warning: str | None = None
+    realtime: RealtimeReport | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Frames of a live source for which there was no time."""
+        return self.realtime.dropped if self.realtime is not None else 0
 
     @property
     def fps(self) -> float:
@@ -103,13 +114,14 @@ class Observer(Protocol):
     def __call__(self, info: SourceInfo, summary: RunSummary) -> None: ...
 
 
-def run(
+def run(  # noqa: PLR0913 (what the command line offers)
     source: str | Path,
     output: str | Path = ".",
     *,
     tracker: Callable[[], PoseTracker] | None = None,
     outputs: Outputs | None = None,
     reading: ReadOptions | None = None,
+    realtime: bool = False,
     observer: Observer | None = None,
 ) -> RunSummary:
     """Track one source and write the results.
@@ -123,6 +135,8 @@ def run(
         tracker: Makes the tracker, once source and outputs have been checked; None: the preset ``lite``.
         outputs: What is written.
         reading: Which part of the source is read.
+        realtime: Keep up with the source, as ``PoseTracker.track`` does; the files hold the frames for which there
+            was time.
         observer: Is called after each frame.
 
     Raises:
@@ -134,10 +148,10 @@ def run(
         paths = outputs.paths(folder, opened.info.name)
         _prepare(folder, paths, outputs.overwrite)
         made = tracker() if tracker is not None else _default_tracker()
-        summary = RunSummary(files=list(paths.values()))
+        summary = RunSummary(files=list(paths.values()), realtime=RealtimeReport() if realtime else None)
         start = time.perf_counter()
         with ResultWriter(paths, opened.info, outputs, reading, made.stopwatch) as writer:
-            for frame, poses in _until_interrupted(made.track(opened), summary):
+            for frame, poses in _until_interrupted(_results(made, opened, summary), summary):
                 writer.write(frame, poses)
                 summary.count(poses)
                 if observer is not None:
@@ -147,8 +161,16 @@ def run(
                     break
         summary.seconds = time.perf_counter() - start
         summary.stages_s = dict(made.stopwatch.wall_s)
+        if realtime:
+            summary.stages_s[_WAITING] = summary.stages_s.pop("decode", 0.0)
         summary.incomplete, summary.warning = opened.incomplete, writer.warning
     return summary
+
+
+def _results(tracker: PoseTracker, source: Source, summary: RunSummary) -> Iterator[tuple[Frame, Poses]]:
+    if summary.realtime is None:
+        return tracker.track(source)
+    return tracker.track(source, realtime=summary.realtime)
 
 
 def _default_tracker() -> PoseTracker:
@@ -174,7 +196,8 @@ def _until_interrupted(
     results: Iterator[tuple[Frame, Poses]], summary: RunSummary
 ) -> Iterator[tuple[Frame, Poses]]:
     """The results, made ahead in a thread, until their end or until the user wants no more."""
-    with interruptible() as interruption, closing(ahead(results, _RESULTS_AHEAD)) as coming:
+    lead = _RESULTS_AHEAD if summary.realtime is None else 1
+    with interruptible() as interruption, closing(ahead(results, lead)) as coming:
         while not interruption.requested:
             try:
                 with interruption.waiting():

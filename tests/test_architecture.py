@@ -18,7 +18,7 @@ LAYERS = [
     {"pipeline_config"},
     {"observation"},
     {"pipeline", "training", "zoo"},
-    {"presets"},
+    {"presets", "realtime"},
     {"networks"},
     {"pose_tracker", "demo"},
     {"runner", "benchmark", "report"},

@@ -45,15 +45,16 @@ class FrameProgress:
 
     def __call__(self, info: SourceInfo, summary: RunSummary) -> None:
         """Another frame is done. An estimated number of frames that turns out too small is forgotten."""
-        total = info.frame_count if (info.frame_count or 0) >= summary.frames else None
+        passed = summary.frames + summary.dropped
+        total = info.frame_count if (info.frame_count or 0) >= passed else None
         elapsed = self._progress.tasks[self._task].elapsed
         self._progress.start()
         self._progress.update(
             self._task,
             description=info.name,
             total=total,
-            completed=summary.frames,
-            frames=summary.frames if total is None else f"{summary.frames}/{total}",
+            completed=passed,
+            frames=passed if total is None else f"{passed}/{total}",
             fps=summary.frames / elapsed if elapsed else 0.0,
             people=summary.tracks,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posetrack.cli.options import TrackOptions, takes_track_options
+from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
@@ -22,6 +23,7 @@ BROKEN_OFF = 2
 """Exit status if the source broke off before its end; the files hold what could be read."""
 
 _output = partial(typer.Option, rich_help_panel="What is written")
+_tracking = partial(typer.Option, rich_help_panel="How it is tracked")
 
 
 @takes_track_options
@@ -32,6 +34,15 @@ def run(
     output: Annotated[Path, _output("--output", "-o", help="Folder of the results.")] = Path(),
     show: Annotated[bool, _output("--show", help="Show the annotated frames in a window; q closes it.")] = False,
     overwrite: Annotated[bool, _output("--overwrite", help="Replace results of earlier runs.")] = False,
+    realtime: Annotated[
+        bool,
+        _tracking(
+            "--realtime",
+            help="Keep up with a live source (a file is taken as one): look for people as often as there is time "
+            "for, drop frames only if that does not suffice, and say so. Goes with every preset. What comes out "
+            "depends on how fast the computer is; without it, the same input gives the same output.",
+        ),
+    ] = False,
     *,
     options: TrackOptions,
 ) -> None:
@@ -39,7 +50,9 @@ def run(
     from posetrack.cli.progress import FrameProgress
     from posetrack.runner import run as run_source
 
-    preset = options.customised_preset()
+    preset, engine = options.customised_preset(), options.check_engine()
+    if realtime:
+        _check_realtime(options)
 
     def tracker() -> PoseTracker:
         from posetrack.pose_tracker import PoseTracker
@@ -47,13 +60,23 @@ def run(
         options.fetch_weights(preset)
         return PoseTracker(
             preset, device=options.device, precision=options.precision, compile=options.compile,
-            models_dir=options.models_dir, threads=options.threads, seed=options.seed,
+            models_dir=options.models_dir, threads=options.threads, seed=options.seed, engine=engine,
         )  # fmt: skip
 
     outputs, reading = options.outputs(overwrite=overwrite, show=show), options.reading()
     with FrameProgress() as progress:
-        summary = run_source(source, output, tracker=tracker, outputs=outputs, reading=reading, observer=progress)
+        summary = run_source(
+            source, output, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime, observer=progress
+        )
     _finish(summary)
+
+
+def _check_realtime(options: TrackOptions) -> None:
+    """Whether the other flags leave it something to choose."""
+    if options.detect_every is not None:
+        raise ConfigError("--realtime chooses the detection interval itself: leave out --detect-every.")
+    if options.propagation is False:
+        raise ConfigError("--realtime carries people between detections: leave out --no-propagation.")
 
 
 def _finish(summary: RunSummary) -> None:

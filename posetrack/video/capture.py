@@ -13,6 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -39,6 +40,9 @@ _JUMP_MARGINS_S = (2.0, 10.0, 60.0)
 _TIMEOUT_MS = 15_000
 """For a stream to open, and for its next frame to come."""
 
+_IN_PIECES = (".m3u8", ".mpd")
+"""Playlists: their streams come in pieces of some seconds, each as fast as it is asked for."""
+
 
 class CaptureReader:
     """A reader over an OpenCV capture. The first frame is decoded at once: what opens can be read.
@@ -50,6 +54,9 @@ class CaptureReader:
 
     attempts = 1
     """Grabs in a row that may fail before the end is reached."""
+
+    live = False
+    """Frames come in their own time, whether asked for or not."""
 
     def __init__(self, opened: cv2.VideoCapture, fault: str) -> None:
         self._capture = opened
@@ -219,6 +226,8 @@ class StreamReader(CaptureReader):
         )
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS]
         super().__init__(_open(url, cv2.CAP_FFMPEG, fault, timeouts), fault)
+        in_pieces = urlsplit(url).path.endswith(_IN_PIECES)
+        self.live = self.frame_count is None and not in_pieces
 
     def _told_time(self) -> float:
         told = super()._told_time()
@@ -253,6 +262,7 @@ class CameraReader(CaptureReader):
         )
         super().__init__(_open(number, cv2.CAP_ANY, fault), fault)
         self.frame_count = None
+        self.live = True
 
     def _told_time(self) -> float:
         now = self._clock()

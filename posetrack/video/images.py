@@ -50,6 +50,8 @@ class ImageReader:
     fps: Fraction | None = None
     """Images do not say."""
 
+    live = False
+
     def __init__(self, paths: Sequence[Path], images_per_second: float) -> None:
         self._paths = paths
         self._period_s = 1 / images_per_second

@@ -44,6 +44,11 @@ class Reader(Protocol):
         """One sentence about what could not be read; None if all could so far."""
         ...
 
+    @property
+    def live(self) -> bool:
+        """Frames come in their own time, whether asked for or not (a camera)."""
+        ...
+
     def advance(self) -> float | None:
         """Go to the next frame; its presentation time in seconds, or None behind the last."""
         ...
@@ -96,6 +101,11 @@ class Source:
     def incomplete(self) -> str | None:
         """One sentence about what the source could not deliver, complete once the iteration has ended."""
         return self._reader.incomplete
+
+    @property
+    def live(self) -> bool:
+        """Frames come in their own time, whether asked for or not (a camera), or else as fast as one asks."""
+        return self._reader.live
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames.

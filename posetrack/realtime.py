@@ -1,0 +1,205 @@
+"""Keeping up with live sources: people are looked for as often as there is time for, and what was dropped is said.
+
+While people are looked for, frames wait, and are worked off afterwards. People are looked for again after as
+many frames as it took until none was late any more, in the slowest of the last few cases: so the interval grows
+at once, and shrinks only after several quicker cases. It is bounded; if that does not suffice, frames are dropped
+(``posetrack.video.live``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import cast
+
+from posetrack.errors import ConfigError
+from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.stages import DetectionSchedule
+from posetrack.types import Frame, Image, Poses
+from posetrack.video.live import Clock, LiveFrames, Standing
+
+Results = Generator[tuple[Frame, Poses]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveConfig:
+    """When people are looked for.
+
+    Attributes:
+        longest_frames: They are looked for again after so many frames at the latest,
+        longest_s: and after so many seconds of footage.
+        late_frames: A frame is late if so many more have come since it did,
+        late_s: but not before so many seconds.
+        cases: Detections whose slowest tells the interval.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    longest_frames: int = 15
+    longest_s: float = 1.0
+    late_frames: float = 2.0
+    late_s: float = 0.05
+    cases: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("longest_frames", "cases"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+        for name in ("longest_s", "late_frames", "late_s"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give more than 0.")
+
+
+@dataclass
+class RealtimeReport:
+    """What it took to keep up.
+
+    Attributes:
+        processed: Frames whose people were told.
+        dropped: Frames that came and for which there was no time.
+        shortest_interval, longest_interval: Frames (processed ones) from one detection to the next; 0 if there
+            was only one. Detections at shot cuts do not count.
+        lag_s: Seconds from a frame's coming until its people were told, added up over the frames.
+        longest_lag_s: Of a single frame.
+    """
+
+    processed: int = 0
+    dropped: int = 0
+    shortest_interval: int = 0
+    longest_interval: int = 0
+    lag_s: float = 0.0
+    longest_lag_s: float = 0.0
+    _intervals: int = 0
+    _frames_between: int = 0
+
+    @property
+    def mean_interval(self) -> float:
+        """Frames from one detection to the next on average; 0 if there was only one."""
+        return self._frames_between / self._intervals if self._intervals else 0.0
+
+    @property
+    def mean_lag_s(self) -> float:
+        """Seconds from a frame's coming until its people were told, on average."""
+        return self.lag_s / self.processed if self.processed else 0.0
+
+    def looked(self, interval: int) -> None:
+        """People were looked for, so many frames after the last time."""
+        self.shortest_interval = min(self.shortest_interval or interval, interval)
+        self.longest_interval = max(self.longest_interval, interval)
+        self._intervals += 1
+        self._frames_between += interval
+
+    def told(self, lag_s: float, dropped: int) -> None:
+        """The people of a frame are told; so many frames were dropped up to now."""
+        self.processed += 1
+        self.dropped = dropped
+        self.lag_s += lag_s
+        self.longest_lag_s = max(self.longest_lag_s, lag_s)
+
+
+class AdaptiveSchedule:
+    """A ``DetectionSchedule`` that looks for people as often as there is time for.
+
+    Args:
+        standing: Tells how processing stands, seen from a frame.
+        report: Is told of the intervals.
+        config: Settings.
+    """
+
+    def __init__(
+        self,
+        standing: Callable[[Frame], Standing],
+        report: RealtimeReport | None = None,
+        config: AdaptiveConfig | None = None,
+    ) -> None:
+        self._standing = standing
+        self._report = report or RealtimeReport()
+        self._config = config or AdaptiveConfig()
+        self._needed: deque[int] = deque([1], maxlen=self._config.cases)
+        self._last_late = 0
+        self._looked_s = 0.0
+        self._before_s: float | None = None
+
+    @property
+    def interval(self) -> int:
+        """Frames from one detection to the next, as things stand."""
+        return max(self._needed)
+
+    def due(self, frame: Frame, since: int) -> bool:
+        """Whether no frame is late any more and the interval is over; or it is the longest."""
+        if since == 1:
+            self._last_late = 0
+            self._looked_s = frame.time_s if self._before_s is None else self._before_s
+        self._before_s = frame.time_s
+        if self._is_late(frame):
+            self._last_late = since
+        config = self._config
+        longest = since >= config.longest_frames or frame.time_s - self._looked_s >= config.longest_s
+        if not longest and (self._last_late == since or since < self.interval):
+            return False
+        self._needed.append(min(self._last_late + 1, config.longest_frames))
+        self._report.looked(since)
+        return True
+
+    def _is_late(self, frame: Frame) -> bool:
+        standing = self._standing(frame)
+        allowed_s = max(self._config.late_frames * standing.period_s, self._config.late_s)
+        return standing.behind or standing.age_s > allowed_s
+
+
+def one_by_one(config: PipelineConfig) -> PipelineConfig:
+    """The same with frames that go through one by one, none far ahead, and people looked for as a schedule has it.
+
+    Raises:
+        ConfigError: there is no propagation.
+    """
+    if config.propagation is None:
+        raise ConfigError("real time needs propagation: between detections people live from carried boxes.")
+    return replace(config, detect_every=1, detect_batch=1, flow_batch=1, pose_batch=1, frames_ahead=1)
+
+
+def follow_live(
+    frames: Iterable[Frame],
+    pipeline: Callable[[DetectionSchedule], Pipeline],
+    *,
+    paced: bool,
+    warm_up: Callable[[Image], None],
+    report: RealtimeReport,
+    clock: Clock | None = None,
+) -> Iterator[tuple[Frame, Poses]]:
+    """Tracked poses of the frames for which there is time, in order.
+
+    Args:
+        frames: Of the source.
+        pipeline: Makes the pipeline of a schedule; it must take frames one by one, and give one for each.
+        paced: The source is a file, to be taken as if it came live: each frame at its own time.
+        warm_up: Is called with the first frame's picture before time counts: networks are slow at first.
+        report: Is kept up to date.
+        clock: Tells the time.
+
+    Raises:
+        Whatever the source raises, behind the frames that came before.
+    """
+    iterator = iter(frames)
+    first = next(iterator, None)
+    if first is None:
+        return
+    warm_up(first.image)
+    live = LiveFrames(_rejoined(first, iterator), paced=paced, clock=clock)
+    results = cast(Results, pipeline(AdaptiveSchedule(live.standing, report)).run(live))
+    try:
+        with closing(results), live:  # in the end the live frames first: who waits for one would wait for ever
+            for frame, poses in results:
+                report.told(live.standing(frame).age_s, live.dropped)
+                yield frame, poses
+                live.done(frame)
+    finally:
+        report.dropped = live.dropped
+
+
+def _rejoined(first: Frame, others: Iterator[Frame]) -> Iterator[Frame]:
+    yield first
+    yield from others
