@@ -202,11 +202,18 @@ def test_expected_number_of_frames_is_the_number_chosen(
     [
         {"start_s": -1.0}, {"start_s": float("nan")}, {"start_s": 5.0, "end_s": 5.0}, {"end_s": 0.0},
         {"stride": 0}, {"max_frames": 0}, {"images_per_second": 0.0},
+        {"images_per_second": 1e-300}, {"images_per_second": 1e9}, {"images_per_second": float("nan")},
     ],
 )  # fmt: skip
 def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(options)).removesuffix("_s")[:3]):
         ReadOptions(**options)
+
+
+def test_an_end_beyond_all_numbers_means_all_frames() -> None:
+    assert ReadOptions(end_s=float("inf")).count(100, 25.0) == 100
+    assert ReadOptions(end_s=1e308).count(100, 1000.0) == 100
+    assert ReadOptions(start_s=1e308).count(100, 1000.0) == 0
 
 
 def test_a_part_without_frames_is_an_error(tmp_path: Path) -> None:

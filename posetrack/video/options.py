@@ -17,7 +17,8 @@ class ReadOptions:
         end_s: Frames at this presentation time and later are left out; None: none are.
         stride: Of the frames that remain, the first of every so many is delivered.
         max_frames: At most so many frames are delivered; None: all.
-        images_per_second: The rate at which images of a folder follow each other: they carry no times.
+        images_per_second: The rate at which images of a folder follow each other (they carry no times), from
+            one in 1000 s to 1000.
 
     Raises:
         ConfigError: an option is out of range.
@@ -39,8 +40,8 @@ class ReadOptions:
             raise ConfigError(f"stride is {self.stride}; give at least 1 (every frame).")
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"max_frames is {self.max_frames}; give at least 1, or leave it out for all frames.")
-        if not 0 < self.images_per_second < math.inf:
-            raise ConfigError(f"images_per_second is {self.images_per_second}; give more than 0.")
+        if not 0.001 <= self.images_per_second <= 1000:
+            raise ConfigError(f"images_per_second is {self.images_per_second}; give a number from 0.001 to 1000.")
 
     def count(self, total: int | None, fps: float | None) -> int | None:
         """Frames that will be delivered of ``total``; None if neither number nor limit is known.
@@ -49,8 +50,8 @@ class ReadOptions:
         25
         """
         if total is not None and fps:
-            first = math.ceil((self.start_s or 0.0) * fps)
-            last = total if self.end_s is None else min(total, math.ceil(self.end_s * fps))
+            first = math.ceil(min(total, (self.start_s or 0.0) * fps))
+            last = total if self.end_s is None else math.ceil(min(total, self.end_s * fps))
             total = max(0, last - first)
         if total is None:
             return self.max_frames
