@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.presets import Preset, is_file, weights_of
 from posetrack.stages import Detector, FlowEstimator, PoseEstimator
 from posetrack.zoo import Entry, ModelStore, download, get_entry
+
+EXPORTS = "exported"
+"""Folder for networks exported for ONNX Runtime, in that of the weights."""
 
 Fetch = Callable[[Entry, ModelStore], Path]
 
@@ -68,7 +72,8 @@ class Networks:
     Args:
         preset: Which networks, and how they are used.
         runtime: Where they run.
-        store: Where their weights lie; what is not there is downloaded.
+        store: Where their weights lie; what is not there is downloaded. Networks exported for ONNX Runtime lie in
+            its folder ``exported``, unless the runtime says where.
 
     Raises (by the properties):
         ConfigError: there are no weights of that name, or they are for something else.
@@ -77,7 +82,7 @@ class Networks:
 
     def __init__(self, preset: Preset, runtime: Runtime, store: ModelStore) -> None:
         self._preset = preset
-        self._runtime = runtime
+        self._runtime = replace(runtime, exports=runtime.exports or store.folder / EXPORTS)
         self._store = store
         self._keypoint_rcnns: dict[str, KeypointRCNN] = {}
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.models import shufflenet_v2_x1_0
 from torchvision.models.detection import FasterRCNN
+from torchvision.ops import MultiScaleRoIAlign
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.backbone import PersonShuffleNet, load_person_backbone
@@ -48,6 +49,7 @@ class FullFrame(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.box_head = nn.Identity()
+        self.box_roi_pool = MultiScaleRoIAlign(["0"], 7, 2)
 
     def forward(self, features: object, proposals: object, sizes: list[tuple[int, int]]) -> object:
         return [

@@ -144,8 +144,8 @@ class Compiler:
     def __init__(self, change: float) -> None:
         self.change, self.calls = change, 0
 
-    def __call__(self, function: Any, dynamic: bool) -> Any:
-        assert dynamic
+    def __call__(self, function: Any, dynamic: bool, options: dict[str, bool]) -> Any:
+        assert dynamic and options == {"freezing": False}
 
         def compiled(*inputs: Any) -> Any:
             self.calls += 1

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from posetrack.cli.main import main
 from posetrack.errors import ConfigError, OutputError
-from posetrack.models import onnx_export
+from posetrack.models import onnx_file
 from posetrack.models.onnx_export import export_onnx
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
 from posetrack.types import FloatArray
@@ -62,7 +62,7 @@ def test_one_file_gives_the_networks_heatmaps_for_any_number_of_people(
     exporter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if exporter == "older":  # what torch before 2.9 does
-        monkeypatch.setattr(onnx_export, "_NEW_EXPORTER", (99, 0))
+        monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))
     network, path = small_network(), tmp_path / "pose.onnx"
     exported = export_onnx(network, SMALL, path)
     assert [file.name for file in tmp_path.iterdir()] == ["pose.onnx"], "one file, nothing beside it"
@@ -86,7 +86,7 @@ def test_one_file_gives_the_networks_heatmaps_for_any_number_of_people(
 def test_published_kinds_of_networks_can_be_exported(
     architecture: PoseArchitecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_export, "_NEW_EXPORTER", (99, 0))  # the quicker one
+    monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))  # the quicker one
     network = random_network(architecture)
     export_onnx(network, architecture, tmp_path / "pose.onnx")
     images = np.random.default_rng(0).random((3, 3, 64, 64), np.float32)
@@ -127,7 +127,7 @@ def test_a_network_from_training_is_exported_by_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(onnx_export, "_NEW_EXPORTER", (99, 0))
+    monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))
     save_pose_network(small_network(), SMALL, tmp_path / "best.safetensors")
     monkeypatch.setattr("sys.argv", ["posetrack", "models", "export", "best.safetensors"])
     with pytest.raises(SystemExit) as end:
@@ -181,16 +181,16 @@ class Shifty(nn.Module):
 def test_a_file_that_says_something_else_never_gets_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_export, "_NEW_EXPORTER", (99, 0))
+    monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))
     path = tmp_path / "pose.onnx"
     path.write_bytes(b"mine")
-    with pytest.raises(ConfigError, match="ONNX Runtime's heatmaps differ from the network's by .*nothing was"):
+    with pytest.raises(ConfigError, match="output for input .* differs from the pose network's by .* not used"):
         export_onnx(Shifty(), SMALL, path, overwrite=True)
     assert path.read_bytes() == b"mine" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_an_existing_file_is_replaced_only_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_export, "_NEW_EXPORTER", (99, 0))
+    monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))
     path = tmp_path / "pose.onnx"
     path.write_bytes(b"mine")
     with pytest.raises(OutputError, match="exists already"):
@@ -200,6 +200,6 @@ def test_an_existing_file_is_replaced_only_on_request(tmp_path: Path, monkeypatc
 
 
 def test_without_the_packages_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_export, "find_spec", lambda name: None if name == "onnxruntime" else object())
+    monkeypatch.setattr(onnx_file, "find_spec", lambda name: None if name == "onnxruntime" else object())
     with pytest.raises(ConfigError, match=r"exporting needs onnxruntime: pip install 'posetrack\[onnx\]'"):
         export_onnx(small_network(), SMALL, tmp_path / "pose.onnx")

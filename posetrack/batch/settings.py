@@ -18,7 +18,10 @@ from posetrack.video import ReadOptions
 def settings_hash(
     tracker: TrackerFactory, reading: ReadOptions, outputs: Outputs, seed: int, *, fetch: bool = True
 ) -> str:
-    """SHA-256 over the package's version, the preset and its networks' files, what is read, written and drawn.
+    """SHA-256 over everything that decides over results.
+
+    Of the package's version, the preset and its networks' files, their precision and engine, what is read, written
+    and drawn.
 
     Not over where and how fast it runs: the device, threads and workers may change between runs.
 
@@ -47,7 +50,8 @@ def _tracker(factory: TrackerFactory, fetch: bool) -> Any:
 
         files = weight_files(factory.preset, ModelStore(factory.models_dir), download if fetch else None)
         weights = {name: _sha256(path) for name, path in files.items()}
-        return {"preset": plain(factory.preset), "precision": factory.precision, "weights": weights}
+        calculation = {"precision": factory.precision, "engine": factory.engine}
+        return {"preset": plain(factory.preset), "weights": weights} | calculation
     return plain(factory) if is_dataclass(factory) else f"{factory.__module__}.{factory.__qualname__}"
 
 

@@ -18,6 +18,7 @@ from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.report import unpublished_overview
 from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError
 from posetrack.formats.pending import output_errors
+from posetrack.models.engines import Engine
 from posetrack.runner import Outputs, RunSummary, run
 from posetrack.stages import SourceInfo
 from posetrack.video import ReadOptions
@@ -66,12 +67,14 @@ class PresetTracker:
         precision: Of the networks: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         compile: Have ``torch.compile`` make them faster.
         models_dir: Folder of downloaded weights; None: the usual one.
+        engine: What they run in: ``torch`` or ``onnxruntime``.
     """
 
     preset: Preset
     precision: str = "auto"
     compile: bool = False
     models_dir: Path | None = None
+    engine: Engine = "torch"
 
     def __call__(self, compute: Compute) -> PoseTracker:
         """The tracker, its networks loaded."""
@@ -79,7 +82,7 @@ class PresetTracker:
 
         return PoseTracker(
             self.preset, device=compute.device, precision=self.precision, compile=self.compile,
-            models_dir=self.models_dir, threads=compute.threads, seed=compute.seed,
+            models_dir=self.models_dir, threads=compute.threads, seed=compute.seed, engine=self.engine,
         )  # fmt: skip
 
 

@@ -72,14 +72,15 @@ def batch(
     from posetrack.batch.remote import is_url, state_folder
     from posetrack.batch.tasks import Compute, PresetTracker
     from posetrack.cli.batch_progress import batch_progress, print_plan
+    from posetrack.models.engines import device_for
 
-    preset = options.customised_preset()
+    preset, engine = options.customised_preset(), options.check_engine()
     config = BatchConfig(
-        tracker=PresetTracker(preset, options.precision, options.compile, options.models_dir),
+        tracker=PresetTracker(preset, options.precision, options.compile, options.models_dir, engine),
         choice=Choice(globs=tuple(glob or ()), excludes=tuple(exclude or ())),
         reading=options.reading(),
         outputs=options.outputs(overwrite=overwrite),
-        compute=Compute(device=options.device, threads=options.threads, seed=options.seed),
+        compute=Compute(device=device_for(engine, options.device), threads=options.threads, seed=options.seed),
         workers=workers,
         retries=retries,
         timeout_s=timeout,

@@ -14,6 +14,7 @@ import typer
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
+    from posetrack.models.engines import Engine
     from posetrack.presets import Preset
     from posetrack.runner import Outputs
     from posetrack.video import ReadOptions
@@ -59,7 +60,7 @@ class TrackOptions:
     ] = None
     pose_every: Annotated[
         str | None,
-        _tracking(help="Estimate carried people's joints every n-th frame, or auto (12.5 a second)."),
+        _tracking(help="Estimate carried people's joints every n-th frame, or auto (ten a second)."),
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Detected boxes below it are dropped.")] = None
     min_joint_score: Annotated[float | None, _tracking(help="Joints below it are missing in the output.")] = None
@@ -101,6 +102,9 @@ class TrackOptions:
     compile: Annotated[
         bool, _computing("--compile", help="Have torch.compile make the networks faster, after a minute's work.")
     ] = False
+    engine: Annotated[str, _computing(help="What networks run in: torch, or onnxruntime (processors only).")] = (
+        "torch"
+    )
     models_dir: Annotated[
         Path | None, _computing(help="Folder of downloaded weights; by default $POSETRACK_HOME/models.")
     ] = None
@@ -121,6 +125,12 @@ class TrackOptions:
             **given,
         )
         return customised(get_preset(self.preset), changes)
+
+    def check_engine(self) -> Engine:
+        """The engine; refused before anything is fetched or loaded if other settings do not go with it."""
+        from posetrack.models.engines import check_engine
+
+        return check_engine(self.engine, self.device, self.precision, self.compile)
 
     def fetch_weights(self, preset: Preset) -> None:
         """Download what the preset needs and is not here yet, with a progress bar."""

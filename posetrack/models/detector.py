@@ -14,15 +14,17 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.image_list import ImageList
+from torchvision.ops import MultiScaleRoIAlign
 
 from posetrack.errors import ConfigError
 from posetrack.models.detector_weights import read_detector
 from posetrack.models.engine import prepared
 from posetrack.models.faster_rcnn import PERSON
+from posetrack.models.onnx_file import Interface
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.types import Boxes, Image
 
@@ -107,17 +109,25 @@ class RegionNetwork:
         network = copy.deepcopy(network).eval()
         for part in _HEADS_BESIDE_BOXES:
             setattr(network.roi_heads, part, None)
-        heads = replace(runtime, compile=False)
-        # Compiled is what most time goes to, and what always gets inputs of the same shape: the backbone.
-        network.backbone = prepared(network.backbone, runtime)
-        network.rpn.head = prepared(network.rpn.head, heads)
-        network.roi_heads.box_head = prepared(network.roi_heads.box_head, heads)
+        self._prepare(network, runtime)
         network.roi_heads.score_thresh = config.score_threshold
         network.roi_heads.nms_thresh = config.nms_iou
         network.roi_heads.detections_per_img = sys.maxsize  # of all classes: people are counted further down
         self._network = network.to(self.device)
         self._short_side = config.short_side or network.transform.min_size[-1]
         self._long_side = config.long_side or network.transform.max_size
+
+    @staticmethod
+    def _prepare(network: FasterRCNN, runtime: Runtime) -> None:
+        """Make its convolutions ready to run, in their places."""
+        seen = Interface(name="backbone", channels=3, multiple=network.transform.size_divisible)
+        level = Interface(name="proposals", channels=network.backbone.out_channels)
+        pooled = pooled_interface("boxes", network.backbone.out_channels, network.roi_heads.box_roi_pool)
+        # Compiled is what most time goes to, and what always gets inputs of the same shape: the backbone.
+        heads = replace(runtime, compile=False)
+        network.backbone = prepared(network.backbone, runtime, seen)
+        network.rpn.head = _EachLevel(prepared(_OneLevel(network.rpn.head), heads, level))
+        network.roi_heads.box_head = prepared(network.roi_heads.box_head, heads, pooled)
 
     def detect(
         self, images: Sequence[Image], keep: Callable[[Image, FeatureMaps], None] | None = None
@@ -210,6 +220,36 @@ class RegionNetwork:
 
     def _scale(self, height: int, width: int) -> float:
         return min(self._short_side / min(height, width), self._long_side / max(height, width))
+
+
+class _OneLevel(nn.Module):
+    """A region proposal network's head for one level of the feature pyramid."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        scores, boxes = self.head([level])
+        return scores[0], boxes[0]
+
+
+class _EachLevel(nn.Module):
+    """The same for all levels, one after the other."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        found = [self.head(level) for level in levels]
+        return [scores for scores, _ in found], [boxes for _, boxes in found]
+
+
+def pooled_interface(name: str, channels: int, pool: MultiScaleRoIAlign) -> Interface:
+    """Of a head that sees what was pooled of each region."""
+    height, width = pool.output_size
+    return Interface(name=name, channels=channels, size=(height, width), input="regions")
 
 
 def _check(image: Image) -> None:

@@ -17,7 +17,7 @@ from torchvision.models.detection import KeypointRCNN as Network
 from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
 from posetrack.errors import ConfigError
-from posetrack.models.detector import DetectorConfig, FeatureMaps, RegionNetwork
+from posetrack.models.detector import DetectorConfig, FeatureMaps, RegionNetwork, pooled_interface
 from posetrack.models.engine import prepared
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.torchvision_detectors import KEYPOINT_RCNNS, read_torchvision_network
@@ -64,7 +64,8 @@ class KeypointRCNN:
         heads = network.roi_heads
         self._pool = copy.deepcopy(heads.keypoint_roi_pool)
         joints = nn.Sequential(heads.keypoint_head, heads.keypoint_predictor)
-        self._joints = prepared(joints, replace(runtime, compile=False))
+        pooled = pooled_interface("joints", network.backbone.out_channels, heads.keypoint_roi_pool)
+        self._joints = prepared(joints, replace(runtime, compile=False), pooled)
         self._network = RegionNetwork(network, config or DetectorConfig(), runtime, "bilinear")
         self._kept = _KeptFeatures(kept_images)
 

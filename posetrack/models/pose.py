@@ -15,6 +15,7 @@ from posetrack.models.crop import Transforms, box_transforms, extract_crops, to_
 from posetrack.models.decoding import CODECS
 from posetrack.models.engine import prepared
 from posetrack.models.heatmap import heatmap_to_input, mirrored_back
+from posetrack.models.onnx_export import pose_interface
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
@@ -70,7 +71,7 @@ class HeatmapPoseEstimator:
         config: PoseConfig | None = None,
         runtime: Runtime = CPU,
     ) -> None:
-        self._network = prepared(network, runtime)
+        self._network = prepared(network, runtime, pose_interface(architecture))
         self._architecture = architecture
         self._config = config or PoseConfig()
         on_cpu = runtime.device.type == "cpu"

@@ -29,7 +29,7 @@ class Raft:
         runtime: Where and how it runs. Compiled are encoders and updates.
 
     Raises:
-        ConfigError: the device does not have the precision.
+        ConfigError: the device does not have the precision, or the engine is not torch.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class Raft:
         network: RAFT,
         runtime: Runtime = CPU,
     ) -> None:
+        if runtime.engine != "torch":
+            raise ConfigError("RAFT runs in torch alone: choose engine torch, or a flow like dis.")
         network = copy.deepcopy(network).eval()
         for part in ("feature_encoder", "context_encoder", "update_block", "mask_predictor"):
             module = getattr(network, part)

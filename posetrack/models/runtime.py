@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
+
+from posetrack.models.engines import Engine, check_engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +19,22 @@ class Runtime:
         precision: A name of ``posetrack.models.devices.PRECISIONS``; anything but fp32 is autocast, outputs are
             float32 all the same.
         compile: Have ``torch.compile`` make them faster, which takes a minute at the beginning.
+        engine: What they run in: torch, or ONNX Runtime (on the processor, in fp32).
+        exports: Folder of the networks that have been exported for ONNX Runtime; None: they are exported anew,
+            for this process alone.
+
+    Raises:
+        ConfigError: there is no such engine, it is not installed, or the other settings do not go with it.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "auto"
     compile: bool = False
+    engine: Engine = "torch"
+    exports: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_engine(self.engine, str(self.device), self.precision, self.compile)
 
 
 CPU = Runtime()

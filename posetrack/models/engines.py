@@ -1,0 +1,50 @@
+"""What networks run in, and what goes with it. Loads none of them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal, get_args
+
+from posetrack.errors import ConfigError
+
+Engine = Literal["torch", "onnxruntime"]
+"""torch, everywhere; ONNX Runtime, in fp32 on the processor."""
+
+ENGINES: tuple[str, ...] = get_args(Engine)
+"""Their names."""
+
+
+def device_for(engine: str, device: str) -> str:
+    """The device by its name: with ``onnxruntime``, ``auto`` is the processor, whatever else there is.
+
+    >>> device_for("onnxruntime", "auto"), device_for("torch", "auto"), device_for("onnxruntime", "cuda")
+    ('cpu', 'auto', 'cuda')
+    """
+    return "cpu" if engine == "onnxruntime" and device == "auto" else device
+
+
+def check_engine(engine: str, device: str, precision: str, compile: bool) -> Engine:
+    """The engine of a name; refuses what it does not do, before anything is loaded.
+
+    Args:
+        engine: A name of ``ENGINES``.
+        device: Where networks run; ``auto`` goes with every engine (``device_for``).
+        precision: A name of ``posetrack.models.devices.PRECISIONS``.
+        compile: Whether ``torch.compile`` is wanted.
+
+    Raises:
+        ConfigError: there is no such engine, it is not installed, or the other settings do not go with it.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"there is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
+    if engine == "torch":
+        return "torch"
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"engine onnxruntime runs on the processor, not on {device}: choose engine torch.")
+    if precision not in ("auto", "fp32"):
+        raise ConfigError(f"engine onnxruntime calculates in fp32, not in {precision}: choose engine torch.")
+    if compile:
+        raise ConfigError("torch.compile is for engine torch; leave --compile out with engine onnxruntime.")
+    if find_spec("onnxruntime") is None:
+        raise ConfigError("engine onnxruntime is not installed: pip install 'posetrack[onnx]'.")
+    return "onnxruntime"

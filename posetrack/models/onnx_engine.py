@@ -1,0 +1,151 @@
+"""Networks in ONNX Runtime: exported once, kept in a folder, compared with torch before every use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from filelock import FileLock
+from torch import Tensor, nn
+
+from posetrack import __version__
+from posetrack.errors import ConfigError, OutputError
+from posetrack.formats.pending import give_name, output_errors
+from posetrack.models.onnx_file import OPSET, Interface, Session, compare, require_packages, write_onnx
+from posetrack.models.outputs import with_tensors
+
+_DIGITS = 32
+"""Hex digits of each hash in a file's name."""
+
+
+class OnnxNetwork(nn.Module):
+    """A network in ONNX Runtime, on the processor in fp32: called like the network itself.
+
+    It takes float32 [B, channels, height, width] on the CPU, B = 0 too. As many threads work on it as torch has
+    when this is made. A batch is worked on in the order and way that it has alone: other calls at the same time
+    change nothing.
+
+    Args:
+        network: On the CPU, in evaluation mode.
+        interface: What it takes.
+        folder: Of exported networks; made if it is not there; None: exported for this process alone.
+
+    Raises:
+        ConfigError: packages are missing, or ONNX Runtime's output is not the network's.
+        OutputError: the folder cannot be written to.
+    """
+
+    def __init__(self, network: nn.Module, interface: Interface, folder: Path | None) -> None:
+        super().__init__()
+        with torch.inference_mode():
+            output = network(next(interface.examples()))
+        self._form = with_tensors(output, lambda tensor: tensor.new_empty(0))
+        if folder is None:
+            with tempfile.TemporaryDirectory(prefix="posetrack-") as made:
+                self._session = session_of(network, interface, Path(made))
+        else:
+            self._session = session_of(network, interface, folder)
+
+    def forward(self, images: Tensor) -> Any:
+        outputs = iter(self._session(images))
+        return with_tensors(self._form, lambda _: next(outputs))
+
+
+def session_of(network: nn.Module, interface: Interface, folder: Path) -> Session:
+    """The network in ONNX Runtime, from the folder if it is there.
+
+    The file is called ``NAME-KEY-CONTENT.onnx``: a hash of everything that goes into the export, and one of the
+    file itself. So a file that was damaged, or is another network's, is found out before it is read; what is
+    found is compared with the network all the same. What does not pass is exported anew. Processes that need the
+    same file at once wait for the first.
+
+    Raises:
+        ConfigError: packages are missing, or ONNX Runtime's output is not the network's.
+        OutputError: the folder cannot be written to.
+    """
+    stem = f"{interface.name}-{_key(network, interface)}"
+    session = _kept(network, interface, folder, stem)
+    if session is None:
+        with _locked(folder, stem):
+            session = _kept(network, interface, folder, stem) or _exported(network, interface, folder, stem)
+    return session
+
+
+def _key(network: nn.Module, interface: Interface) -> str:
+    """SHA-256 of everything that an export depends on."""
+    versions = [__version__, torch.__version__, torchvision.__version__, OPSET]
+    digest = hashlib.sha256(json.dumps([versions, asdict(interface), str(network)]).encode())
+    for name, tensor in chain(network.named_parameters(), network.named_buffers()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def _kept(network: nn.Module, interface: Interface, folder: Path, stem: str) -> Session | None:
+    """The network from the folder; None if it is not there, or not as it was written."""
+    for path in sorted(folder.glob(f"{stem}-*.onnx")):
+        with suppress(OSError, ConfigError):
+            content = path.read_bytes()
+            if path.name == _name(stem, content):
+                session = _session(content)
+                compare(network, session, interface)
+                return session
+    return None
+
+
+def _exported(network: nn.Module, interface: Interface, folder: Path, stem: str) -> Session:
+    """The network, exported anew; whatever else has its name goes."""
+    require_packages()
+    with output_errors(folder):
+        for left in folder.glob(f".{stem}-*"):  # by a process that was ended: nobody else writes now
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=folder) as made:
+            draft = Path(made) / "network.onnx"
+            write_onnx(network, interface, draft)
+            content = draft.read_bytes()
+            session = _session(content)
+            compare(network, session, interface)
+            for wrong in folder.glob(f"{stem}-*.onnx"):
+                wrong.unlink()
+            give_name(draft, folder / _name(stem, content))
+    return session
+
+
+def _name(stem: str, content: bytes) -> str:
+    return f"{stem}-{hashlib.sha256(content).hexdigest()[:_DIGITS]}.onnx"
+
+
+def _session(content: bytes) -> Session:
+    try:
+        return Session(content, torch.get_num_threads())
+    except Exception as error:
+        raise ConfigError(f"ONNX Runtime cannot load an exported network: {error}") from error
+
+
+@contextmanager
+def _locked(folder: Path, stem: str) -> Iterator[None]:
+    """While it lasts, no other process or thread exports this network. Makes the folder."""
+    locks = folder / ".locks"
+    with output_errors(folder):
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / f"{stem}.lock")
+        try:
+            lock.acquire()
+        except NotImplementedError as error:
+            raise OutputError(
+                f"The file system of {folder} knows no locks: choose another folder with --models-dir."
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,174 @@
+"""Networks as ONNX: written by torch, run by ONNX Runtime, and compared with each other."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError
+from posetrack.models.outputs import largest_difference, tensors_in
+
+OPSET = 18
+"""ONNX's operators of this version, which ONNX Runtime knows since 1.14 (2023)."""
+
+TOLERANCE = 1e-4
+"""How far ONNX Runtime's output may be from the network's, over the largest value."""
+
+BATCHES = (1, 3)
+"""Sizes of batches that are compared."""
+
+_SIDES = ((2, 3), (1, 1), (12, 22))
+"""Heights and widths that are compared where any will do, in multiples of ``Interface.multiple``."""
+
+_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+_NEW_EXPORTER = (2, 9)
+"""torch from which its exporter by ``torch.export`` is the usual one. Before, the older one is more reliable: the
+new one of torch 2.6 does not go with today's onnxscript."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """What a network takes and gives: float32 [B, channels, height, width] to one or more tensors.
+
+    Attributes:
+        name: Of the network, for files and sentences.
+        channels: Of the input.
+        size: Height and width; None: any.
+        multiple: Of which any height and width is a multiple.
+        input, output: What they are called in the file; several outputs are numbered.
+    """
+
+    name: str
+    channels: int
+    size: tuple[int, int] | None = None
+    multiple: int = 1
+    input: str = "images"
+    output: str = "output"
+
+    def examples(self) -> Iterator[Tensor]:
+        """Inputs to compare outputs with, always the same."""
+        generator = torch.Generator().manual_seed(1)
+        any_sizes = [(rows * self.multiple, columns * self.multiple) for rows, columns in _SIDES]
+        sizes = [self.size] if self.size else any_sizes
+        for size in sizes:
+            # Large ones one at a time: this is done at every start.
+            for batch in BATCHES if size is sizes[0] else (1,):
+                yield torch.rand(batch, self.channels, *size, generator=generator)
+
+
+class Session:
+    """An ONNX network at work on the processor. Any number of threads may call it at once.
+
+    Idle threads sleep (they do not spin), as other stages of a pipeline need the processors.
+
+    Args:
+        content: Of the file. Files beside it are not read.
+        threads: How many work on one operator.
+    """
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # whatever is wrong is raised, too
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The network's outputs, float32, for one input."""
+        found = self._session.run(None, {self._input: images.contiguous().numpy()})
+        return tuple(torch.from_numpy(output) for output in found)
+
+
+def require_packages() -> None:
+    """Raises ``ConfigError`` if something is missing that exporting needs."""
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"exporting needs {', '.join(missing)}: pip install 'posetrack[onnx]'.")
+
+
+def write_onnx(network: nn.Module, interface: Interface, path: Path) -> None:
+    """A network on the CPU, in evaluation mode, as torch exports it.
+
+    What exporters say on the way concerns their developers.
+    """
+    example = next(interface.examples()).repeat(2, 1, 1, 1)
+    flat = _Flat(network).eval()
+    with torch.inference_mode():
+        count = len(flat(example))
+    outputs = [interface.output] if count == 1 else [f"{interface.output}_{number}" for number in range(count)]
+    names: dict[str, Any] = {"input_names": [interface.input], "output_names": outputs, "opset_version": OPSET}
+    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if version >= _NEW_EXPORTER:
+            shapes: Any = (_dimensions(interface),)
+            torch.onnx.export(
+                flat, (example,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False,
+                **names,
+            )  # fmt: skip
+        else:
+            free = {0: "batch"} if interface.size else {0: "batch", 2: "height", 3: "width"}
+            axes = {name: free for name in (interface.input, *outputs)}
+            torch.onnx.export(flat, (example,), path, dynamo=False, dynamic_axes=axes, **names)
+
+
+def _dimensions(interface: Interface) -> dict[int, Any]:
+    """Which dimensions of the input are free, as ``torch.export`` is told."""
+    batch = {0: torch.export.Dim("batch")}
+    if interface.size:
+        return batch
+    height, width = (interface.multiple * torch.export.Dim(name) for name in ("rows", "columns"))
+    return batch | {2: height, 3: width}
+
+
+class _Flat(nn.Module):
+    """Gives the tensors alone, without what they are in."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tensors_in(self.network(images)))
+
+
+@torch.inference_mode()
+def compare(network: nn.Module, session: Session, interface: Interface) -> float:
+    """Largest difference of ONNX Runtime's outputs from the network's, over the largest value.
+
+    Raises:
+        ConfigError: it is larger than ``TOLERANCE``, or ONNX Runtime cannot run the network.
+    """
+    largest = 0.0
+    for images in interface.examples():
+        expected = list(tensors_in(network(images)))
+        try:
+            found = session(images)
+        except Exception as error:
+            raise ConfigError(
+                f"ONNX Runtime cannot run the exported {interface.name} network: {_first_line(error)}."
+            ) from error
+        difference = largest_difference(expected, found)
+        if not difference <= TOLERANCE:
+            raise ConfigError(
+                f"ONNX Runtime's output for input {list(images.shape)} differs from the "
+                f"{interface.name} network's by {difference:.2g} of the largest value, and {TOLERANCE:.0e} "
+                "is allowed: it is not used."
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
