@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from detection_interval import track_and_evaluate
+from intervals import track_and_evaluate
 from rich.console import Console
 from rich.table import Table
 
@@ -44,7 +44,7 @@ def main(
             for index, (rule, selection) in enumerate(RULES.items()):
                 pipeline = replace(base.pipeline, selection=selection)
                 tracker = PoseTracker(replace(base, pipeline=pipeline))
-                result, _ = track_and_evaluate(tracker, clips, Path(folder) / str(index))
+                result = track_and_evaluate(tracker, clips, Path(folder) / str(index)).result
                 switches = int(result.total.mot.switches.sum())
                 table.add_row(rule, f"{result.mean_ap:.2f}", f"{result.mota:.2f}", str(switches))
         Console().print(table)
