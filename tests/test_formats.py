@@ -6,6 +6,8 @@ import csv
 import json
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,6 +200,34 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, name:
         for index, shift in enumerate(shifts):
             sink.write(Frame(index, 0.0, PICTURE), crowd.replace(keypoints=crowd.keypoints + shift))
     sink.discard()
+    assert not list(tmp_path.iterdir())
+
+
+_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from posetrack.formats import FORMATS
+from posetrack.skeletons import POSETRACK
+from posetrack.stages import SourceInfo
+from posetrack.types import Frame, Poses
+
+suffix, sink_class = FORMATS[sys.argv[1]]
+source = SourceInfo(name="street", width=8, height=8, fps=None, frame_count=None, path=None)
+sink = sink_class(Path(sys.argv[2]) / f"street{suffix}", source)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+sink.write(Frame(0, 0.0, np.zeros((8, 8, 3), np.uint8)), Poses.empty(POSETRACK))
+sink.discard()
+"""
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_a_full_disk_holds_back_is_thrown_away_without_complaint(tmp_path: Path, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, name, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
     assert not list(tmp_path.iterdir())
 
 

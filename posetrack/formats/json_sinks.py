@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,8 @@ class PoseTrack18Sink(_JsonSink):
 
     def discard(self) -> None:
         """Remove what was written."""
-        self._indices.close()
+        with suppress(OSError):  # what cannot be flushed to a full disk is being thrown away
+            self._indices.close()
         super().discard()
 
 
