@@ -38,12 +38,17 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Take over Ctrl-C (SIGINT) and SIGTERM; in threads other than the main one there is nothing to take over."""
+    """Take over Ctrl-C (SIGINT), SIGTERM and, unless it is ignored (nohup), the terminal's end (SIGHUP).
+
+    In threads other than the main one there is nothing to take over.
+    """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        previous[signal.SIGHUP] = signal.getsignal(signal.SIGHUP)
     try:
         for number in previous:
             signal.signal(number, interruption._handle)

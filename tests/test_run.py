@@ -93,10 +93,13 @@ def test_a_failure_in_the_middle_leaves_nothing_behind(clip: Path, tmp_path: Pat
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_ctrl_c_finishes_the_files_with_the_frames_so_far(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_finishes_the_files_with_the_frames_so_far(
+    clip: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     def press(info: SourceInfo, summary: RunSummary) -> None:
         if summary.frames == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, observer=press)
     assert summary.interrupted and summary.frames == 4
