@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 
 from posetrack.cli.main import main
 from posetrack.zoo import ModelStore, get_entry, read_entries
@@ -198,13 +199,31 @@ def test_an_import_is_checked_against_the_published_hash(command, server, tmp_pa
 
 
 def test_an_import_that_cannot_be_checked_says_so(command, tmp_path):
+    name = "official_resnet50_coco_256x192"
     file = tmp_path / "pose_resnet_50_256x192.pth.tar"
-    file.write_bytes(CONTENT)
-    done = command("import", "official_resnet50_coco_256x192", file)
-    assert done.status == 0 and SHA256 in done.out and "could not be checked" in done.out
+    network = get_entry(name).pose_architecture().build()
+    theirs = {key.removeprefix("backbone."): value for key, value in network.state_dict().items()}
+    torch.save(theirs, file)
+    done = command("import", name, file)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert done.status == 0 and sha256 in done.out and "could not be checked" in done.out
     rows = {row["name"]: row for row in json.loads(command("list", "--json").out)}
-    assert rows["official_resnet50_coco_256x192"]["present"] is True
-    assert Path(rows["official_resnet50_coco_256x192"]["path"]).read_bytes() == CONTENT
+    assert rows[name]["present"] is True
+    assert Path(rows[name]["path"]).read_bytes() == file.read_bytes()
+
+
+def test_an_import_without_a_published_hash_must_fit_its_network(command, tmp_path, home):
+    file = tmp_path / "brought.pth"
+    for content, words in (
+        ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, "does not fit resnet50"),
+        ({"state_dict": torch.nn.Linear(2, 2)}, "is refused"),
+    ):
+        torch.save(content, file)
+        done = command("import", "official_resnet50_coco_256x192", file)
+        assert done.status == 2 and f"{file} {words}" in done.err
+    file.write_text("no weights at all")
+    assert f"{file} is no checkpoint" in command("import", "official_resnet50_coco_256x192", file).err
+    assert not list((home / "models").glob("*pose_resnet*"))
 
 
 def _in_a_terminal(code: str, environment: dict[str, str]) -> str:

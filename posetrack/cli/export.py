@@ -28,7 +28,7 @@ def export_model(
 ) -> None:
     """Write a pose network as ONNX, for any number of people at once, and compare it in ONNX Runtime.
 
-    Needs the packages of the extra: pip install 'posetrack[onnx]'.
+    Needs the packages of the extra `onnx`.
     """
     if file_format not in FORMATS:
         raise ConfigError(f"there is no format {file_format!r}; choose {', '.join(FORMATS)}.")

@@ -92,7 +92,7 @@ def import_model(
     file: Annotated[Path, typer.Argument(help="The file, fetched by hand. It is copied.")],
     models_dir: FolderOption = None,
 ) -> None:
-    """Take over a file that was fetched by hand, once it has the published hash."""
+    """Take over a file fetched by hand, if it has the published hash or, where there is none, fits its network."""
     from posetrack.zoo import ModelStore, get_entry, import_file
 
     store, entry = ModelStore(models_dir), get_entry(name)

@@ -32,7 +32,9 @@ class Imported:
 def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
     """Copy a file into the store under an entry's name, if it has the published hash.
 
-    It is not opened as weights. The copy gets its name when it is complete; a file that was there is replaced.
+    Weights of pose networks whose hash is not published must fit their network instead: they are loaded, without
+    running what they hold. Others are not opened as weights. The copy gets its name when it is complete; a file
+    that was there is replaced.
 
     Raises:
         WeightsError: the file cannot be read or is not what was published, or the store cannot be written.
@@ -61,12 +63,23 @@ def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
                     f"{source} is not what {entry.publisher} published as {entry.name}: its SHA-256 is {sha256}, "
                     f"the published one {published}; fetch it again from {entry.url or entry.page}."
                 )
+            if entry.expected_digits is None and entry.task == "pose":
+                _see_that_it_fits(entry, temporary, source)
             with write_errors(target):
                 os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
         store.remember(entry, sha256)
     return Imported(path=target, sha256=sha256, checked_digits=len(entry.expected_digits or ""))
+
+
+def _see_that_it_fits(entry: Entry, copy: Path, source: Path) -> None:
+    from posetrack.models.checkpoints import load_checkpoint
+
+    try:
+        load_checkpoint(copy, entry.pose_architecture())
+    except WeightsError as error:
+        raise WeightsError(str(error).replace(str(copy), str(source))) from error
 
 
 def _refuse_rubbish(source: Path, beginning: bytes) -> None:
