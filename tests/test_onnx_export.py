@@ -61,8 +61,8 @@ def torch_output(network: nn.Module, images: FloatArray) -> FloatArray:
 def test_one_file_gives_the_networks_heatmaps_for_any_number_of_people(
     exporter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if exporter == "older":  # what torch before 2.9 does
-        monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))
+    if exporter == "new":  # what torch without the older one does
+        monkeypatch.setattr(onnx_file, "_has_older_exporter", lambda: False)
     network, path = small_network(), tmp_path / "pose.onnx"
     exported = export_onnx(network, SMALL, path)
     assert [file.name for file in tmp_path.iterdir()] == ["pose.onnx"], "one file, nothing beside it"
@@ -83,10 +83,7 @@ def test_one_file_gives_the_networks_heatmaps_for_any_number_of_people(
     ],
     ids=["resnet", "hrnet"],
 )
-def test_published_kinds_of_networks_can_be_exported(
-    architecture: PoseArchitecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))  # the quicker one
+def test_published_kinds_of_networks_can_be_exported(architecture: PoseArchitecture, tmp_path: Path) -> None:
     network = random_network(architecture)
     export_onnx(network, architecture, tmp_path / "pose.onnx")
     images = np.random.default_rng(0).random((3, 3, 64, 64), np.float32)
@@ -127,7 +124,6 @@ def test_a_network_from_training_is_exported_by_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))
     save_pose_network(small_network(), SMALL, tmp_path / "best.safetensors")
     monkeypatch.setattr("sys.argv", ["posetrack", "models", "export", "best.safetensors"])
     with pytest.raises(SystemExit) as end:
@@ -179,9 +175,8 @@ class Shifty(nn.Module):
 
 
 def test_a_file_that_says_something_else_never_gets_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))
     path = tmp_path / "pose.onnx"
     path.write_bytes(b"mine")
     with pytest.raises(ConfigError, match="output for input .* differs from the pose network's by .* not used"):
@@ -189,8 +184,7 @@ def test_a_file_that_says_something_else_never_gets_its_name(
     assert path.read_bytes() == b"mine" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_an_existing_file_is_replaced_only_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_file, "_NEW_EXPORTER", (99, 0))
+def test_an_existing_file_is_replaced_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "pose.onnx"
     path.write_bytes(b"mine")
     with pytest.raises(OutputError, match="exists already"):
