@@ -38,6 +38,7 @@ class LiveConfig:
         calm_frames: Frames in a row behind which none had to be dropped, after which frames may wait again.
         in_flight: Frames in processing at once: enough for each part to have one, and few, because they will be
             finished however old they have become.
+        in_flight_behind: The same while frames are dropped: more of them would only wait for one another.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -46,11 +47,12 @@ class LiveConfig:
     patience_s: float = 0.5
     calm_frames: int = 12
     in_flight: int = 4
+    in_flight_behind: int = 2
 
     def __post_init__(self) -> None:
         if not 0 <= self.patience_s < float("inf"):
             raise ConfigError(f"patience_s is {self.patience_s}; give seconds from 0 on.")
-        for name in ("calm_frames", "in_flight"):
+        for name in ("calm_frames", "in_flight", "in_flight_behind"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
 
@@ -222,10 +224,14 @@ class LiveFrames:
             age_s = self._clock.now_s() - self._in_flight[frame]
             return Standing(age_s, self._backlog.period_s, self._backlog.behind)
 
+    @property
+    def _most_in_flight(self) -> int:
+        return self._config.in_flight_behind if self._backlog.behind else self._config.in_flight
+
     def _next(self) -> Frame | None:
         with self._changed:
             while not self._closed:
-                if len(self._in_flight) < self._config.in_flight:
+                if len(self._in_flight) < self._most_in_flight:
                     arrival = self._backlog.take(self._clock.now_s())
                     if arrival is not None:
                         self._in_flight[arrival.frame] = arrival.at_s
