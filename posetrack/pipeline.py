@@ -53,6 +53,7 @@ class Pipeline:
         )
         self._refresh = Refresh(self._config.refresh)
         self._previous = Poses.empty(pose.skeleton)
+        self._frames_unjudged = 0
 
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
         """Tracked poses of every frame, in order; decoding, flow and detection run ahead in threads.
@@ -75,6 +76,7 @@ class Pipeline:
             self._linker.reset()
             self._refresh.reset()
             self._previous = Poses.empty(self._pose.skeleton)
+            self._frames_unjudged = 0
         with self._time("propagate"):
             carried = self._carried(observation)
             carried_boxes = Boxes(carried.boxes, carried.scores)
@@ -92,7 +94,10 @@ class Pipeline:
         if self._config.propagation is None:
             return self._previous[:0]
         height, width = observation.frame.image.shape[:2]
-        return propagate(self._previous, observation.flow, self._config.propagation, (width, height))
+        self._frames_unjudged += 1
+        judged = 0 if observation.detected is None else self._frames_unjudged
+        self._frames_unjudged -= judged
+        return propagate(self._previous, observation.flow, self._config.propagation, (width, height), judged)
 
     def _posed(self, observation: Observation, carried: Poses, rows: IntArray) -> tuple[Poses, BoolArray]:
         """Poses in the boxes that survived merging. Where people were looked for, everybody's are estimated.

@@ -44,7 +44,8 @@ class Preset:
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
         detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second.
         pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot; in
-            between the flow carries them. ``auto`` estimates them ten times a second.
+            between the flow carries them. Where people are looked for, everybody's are estimated. ``auto``
+            estimates them ten times a second.
         pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields).
         detector_config: How the detector is used.
         pose_config: How the pose network is used.
@@ -100,7 +101,6 @@ PRESETS = {
             summary="bundled small networks: offline, fits a laptop without a GPU",
             detector="detector_lite",
             pose="pose_lite",
-            detect_every="auto",
             pose_every="auto",
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),

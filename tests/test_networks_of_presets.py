@@ -148,13 +148,14 @@ def test_reduced_precision_is_asked_for_or_not_used() -> None:
     assert not np.array_equal(scores["bf16"].keypoint_scores, scores["fp32"].keypoint_scores)
 
 
-def test_lite_looks_for_people_and_joints_so_often_in_a_second() -> None:
-    lite = get_preset("lite")
+def test_auto_looks_for_people_and_joints_so_often_in_a_second() -> None:
+    lite = customised(get_preset("lite"), Changes(detect_every="auto"))
     for fps, detect_every, pose_every in ((10, 2, 1), (25, 5, 2), (50, 10, 5), (None, 5, 2)):
         config = lite.pipeline_config(None if fps is None else Fraction(fps))
         assert (config.detect_every, config.refresh.every) == (detect_every, pose_every)
     config = customised(lite, Changes(detect_every=3, pose_every=1)).pipeline_config(Fraction(50))
     assert (config.detect_every, config.refresh.every) == (3, 1)
+    assert get_preset("lite").pipeline_config(Fraction(50)).detect_every == 1
     assert get_preset("accurate").pipeline_config(Fraction(50)).refresh.every == 1
 
 

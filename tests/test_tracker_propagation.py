@@ -113,6 +113,16 @@ def test_joints_on_a_line_make_a_box_that_can_be_cropped() -> None:
     assert (x2 - x1, y2 - y1) == pytest.approx((1.0, 345.0), abs=1e-3)
 
 
+def test_scores_decay_by_the_frames_that_the_detector_judges_and_not_where_it_does_not_look() -> None:
+    seen = person((100, 50, 200, 350))
+    assert propagate(seen, Uniform(), CONFIG, SIZE, 0).scores.tolist() == seen.scores.tolist()
+    step_by_step = seen
+    for _ in range(5):
+        step_by_step = propagate(step_by_step, Uniform(), CONFIG, SIZE)
+    at_once = propagate(seen, Uniform(), CONFIG, SIZE, 5)
+    np.testing.assert_allclose(at_once.scores, step_by_step.scores, rtol=1e-5)
+
+
 def test_nobody_is_carried_from_an_empty_frame() -> None:
     assert len(propagate(Poses.empty(POSETRACK), Uniform(), CONFIG, SIZE)) == 0
 

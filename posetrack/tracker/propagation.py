@@ -10,7 +10,9 @@ from posetrack.tracker.joints import confident_joints, displacements, extents
 from posetrack.types import BoolArray, FloatArray, Poses
 
 
-def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: tuple[int, int]) -> Poses:
+def propagate(
+    poses: Poses, flow: Flow, config: PropagationConfig, frame_size: tuple[int, int], frames_judged: int = 1
+) -> Poses:
     """The people of the previous frame where the flow takes them, those who are worth looking for.
 
     The box goes around the confident joints that the flow followed and that are still in the frame, is made
@@ -20,8 +22,11 @@ def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: t
     the score of the previous frame's box and halves every h frames; 1 / h lies between the two half-lives
     of the configuration as the mean score c of the confident joints lies between its bounds:
 
-        score = previous score x 2 ** (-1 / h),   1 / h = w / h_seen + (1 - w) / h_unseen,
+        score = previous score x 2 ** (-n / h),   1 / h = w / h_seen + (1 - w) / h_unseen,
         w = (c - c_unseen) / (c_seen - c_unseen), kept in [0, 1]
+
+    Where the detector looks in every frame, n = 1. Where it does not look, it cannot have missed anybody:
+    n = 0, and in the frame where it looks again n is the number of frames that it is to judge.
 
     It is not multiplied by c itself: a person seen well, at c = 0.8, would be lost after a few frames
     (0.8 ** 5 = 0.33), while now somebody detected at 0.5 lives through nine frames without the detector
@@ -35,6 +40,7 @@ def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: t
         flow: Flow from that frame to the next.
         config: Thresholds.
         frame_size: Width and height of the frame in pixels.
+        frames_judged: n above, frames since the detector looked last; 0 where it does not look.
 
     Returns:
         At most N people in the same order, track ids kept: box and joints in the next frame, the
@@ -47,7 +53,7 @@ def propagate(poses: Poses, flow: Flow, config: PropagationConfig, frame_size: t
     known = known & ((keypoints >= -0.5) & (keypoints <= limit)).all(axis=2)
     keypoint_scores = np.where(known, poses.keypoint_scores, np.float32(0))
     confident = known & confident_joints(poses, config.min_joint_score)
-    scores = _decayed(poses.scores, keypoint_scores, confident, config)
+    scores = poses.scores * np.exp2(-frames_judged * _decay_rate(keypoint_scores, confident, config))
     alive = (confident.sum(axis=1) >= config.min_joints) & (scores >= config.min_score)
     boxes = boxes_around(keypoints[alive], confident[alive], config.expansion, frame_size)
     return Poses(
@@ -76,14 +82,12 @@ def boxes_around(
     return np.asarray(np.clip(boxes, np.float32(-0.5), limits), np.float32)
 
 
-def _decayed(
-    scores: FloatArray, keypoint_scores: FloatArray, confident: BoolArray, config: PropagationConfig
-) -> FloatArray:
-    """float32 [N] scores one frame later, without support by the detector."""
+def _decay_rate(keypoint_scores: FloatArray, confident: BoolArray, config: PropagationConfig) -> FloatArray:
+    """float32 [N], 1 / h of each person's score."""
     total = np.where(confident, keypoint_scores, 0).sum(axis=1)
     mean = total / np.maximum(confident.sum(axis=1), 1)
     seen = np.clip(
         (mean - config.unseen_joint_score) / (config.seen_joint_score - config.unseen_joint_score), 0, 1
     )
     rate = seen / config.seen_half_life_frames + (1 - seen) / config.unseen_half_life_frames
-    return np.asarray(scores * np.exp2(-rate), np.float32)
+    return np.asarray(rate, np.float32)
