@@ -220,7 +220,7 @@ def show(figures: dict[str, dict[str, Any]], title: str) -> None:
         "people in a frame": "people_per_frame",
     }.items():
         table.add_row(label, *(cell for each in figures.values() for cell in (f"{each[key]:.2f}", "", "")))
-    Console().print(table)
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":
