@@ -207,6 +207,24 @@ def test_a_compiled_network_agrees_with_the_plain_one() -> None:
         torch.testing.assert_close(compiled(images), plain(images), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_weights_are_never_frozen_even_if_the_environment_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen transposed convolutions were seen to give something else."""
+    from torch._inductor import config, freezing
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("frozen")
+
+    monkeypatch.setattr(freezing, "freeze", refuse)
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.ConvTranspose2d(6, 4, 4, 2, 1)).eval()
+    images = torch.rand(3, 3, 9, 7)
+    torch._dynamo.reset()
+    with config.patch(freezing=True, force_disable_caches=True):
+        found = prepared(layers, Runtime(compile=True))(images)
+    torch.testing.assert_close(found, prepared(layers)(images), atol=1e-5, rtol=1e-4)
+
+
 def test_without_a_compiler_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from torch._inductor import config
 

@@ -14,17 +14,17 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.image_list import ImageList
-from torchvision.ops import MultiScaleRoIAlign
 
 from posetrack.errors import ConfigError
 from posetrack.models.detector_weights import read_detector
 from posetrack.models.engine import prepared
 from posetrack.models.faster_rcnn import PERSON
 from posetrack.models.onnx_file import Interface
+from posetrack.models.region_heads import EachLevel, OneLevel, pooled_interface
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.types import Boxes, Image
 
@@ -126,7 +126,7 @@ class RegionNetwork:
         # Compiled is what most time goes to, and what always gets inputs of the same shape: the backbone.
         heads = replace(runtime, compile=False)
         network.backbone = prepared(network.backbone, runtime, seen)
-        network.rpn.head = _EachLevel(prepared(_OneLevel(network.rpn.head), heads, level))
+        network.rpn.head = EachLevel(prepared(OneLevel(network.rpn.head), heads, level))
         network.roi_heads.box_head = prepared(network.roi_heads.box_head, heads, pooled)
 
     def detect(
@@ -220,36 +220,6 @@ class RegionNetwork:
 
     def _scale(self, height: int, width: int) -> float:
         return min(self._short_side / min(height, width), self._long_side / max(height, width))
-
-
-class _OneLevel(nn.Module):
-    """A region proposal network's head for one level of the feature pyramid."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, level: Tensor) -> tuple[Tensor, Tensor]:
-        scores, boxes = self.head([level])
-        return scores[0], boxes[0]
-
-
-class _EachLevel(nn.Module):
-    """The same for all levels, one after the other."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        found = [self.head(level) for level in levels]
-        return [scores for scores, _ in found], [boxes for _, boxes in found]
-
-
-def pooled_interface(name: str, channels: int, pool: MultiScaleRoIAlign) -> Interface:
-    """Of a head that sees what was pooled of each region."""
-    height, width = pool.output_size
-    return Interface(name=name, channels=channels, size=(height, width), input="regions")
 
 
 def _check(image: Image) -> None:

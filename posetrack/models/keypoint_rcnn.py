@@ -17,8 +17,9 @@ from torchvision.models.detection import KeypointRCNN as Network
 from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
 from posetrack.errors import ConfigError
-from posetrack.models.detector import DetectorConfig, FeatureMaps, RegionNetwork, pooled_interface
+from posetrack.models.detector import DetectorConfig, FeatureMaps, RegionNetwork
 from posetrack.models.engine import prepared
+from posetrack.models.region_heads import pooled_interface
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.torchvision_detectors import KEYPOINT_RCNNS, read_torchvision_network
 from posetrack.skeletons import COCO, Skeleton
