@@ -295,6 +295,21 @@ def test_a_file_that_is_no_annotation_file_is_named(tmp_path: Path) -> None:
         read_photographs(tmp_path / "list.json", tmp_path)
 
 
+def test_boxes_that_are_not_finite_are_named(data: DataSource, tmp_path: Path) -> None:
+    content = json.loads(data.annotations.read_text())
+    content["annotations"][0]["bbox"] = [float("nan")] * 4
+    (tmp_path / "odd.json").write_text(json.dumps(content))
+    with pytest.raises(DataFormatError, match=r"odd\.json .* not finite"):
+        read_photographs(tmp_path / "odd.json", data.images)
+
+
+def test_validation_data_without_images_are_named_before_the_training(data: DataSource, tmp_path: Path) -> None:
+    content = json.loads(data.annotations.read_text()) | {"images": [], "annotations": []}
+    (tmp_path / "empty.json").write_text(json.dumps(content))
+    with pytest.raises(DataFormatError, match=r"empty\.json has no images to validate on"):
+        DetectorTask(configuration(data, validation=replace(data, annotations=tmp_path / "empty.json")))
+
+
 def test_a_missing_image_is_named(photographs: list[Photograph], tmp_path: Path) -> None:
     (tmp_path / "1.png").unlink()
 

@@ -13,12 +13,13 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.decoding import decode_dark
 from posetrack.models.heatmap import heatmap_to_input
+from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.skeletons import POSETRACK
 from posetrack.training.config import read_config
 from posetrack.training.loop import Record, Schedule, train
 from posetrack.training.pck import pck, torso_lengths
-from posetrack.training.pose import DataSource, PoseTask, PoseTraining, joints_mse_loss
+from posetrack.training.pose import DataSource, PoseTask, PoseTraining, joints_mse_loss, measure_pck
 from posetrack.training.pose_data import Augmentation, PoseDataset, read_people
 
 SMALL = PoseArchitecture(width=64, height=64, deconv_channels=(16, 16, 16))
@@ -162,6 +163,45 @@ def test_a_file_that_is_not_coco_keypoints_is_named(tmp_path: Path) -> None:
         read_people(path, tmp_path, POSETRACK)
 
 
+def spoilt(dots: DataSource, name: str, **changes: object) -> DataSource:
+    """The same data with some fields of every annotation changed; none of them with ``people=0``."""
+    content = json.loads(dots.annotations.read_text())
+    people = content["annotations"] if changes.pop("people", 1) else []
+    content["annotations"] = [{**person, **changes} for person in people]
+    (dots.images / name).write_text(json.dumps(content))
+    return replace(dots, annotations=dots.images / name)
+
+
+@pytest.mark.parametrize("field", ["bbox", "keypoints"])
+def test_numbers_that_are_not_finite_are_named(dots: DataSource, field: str) -> None:
+    values = [float("nan")] * (4 if field == "bbox" else 51)
+    data = spoilt(dots, "odd.json", **{field: values})
+    with pytest.raises(DataFormatError, match=r"odd\.json .* not finite"):
+        read_people(data.annotations, data.images, POSETRACK)
+
+
+def test_validation_data_without_people_are_named_before_the_training(dots: DataSource) -> None:
+    with pytest.raises(DataFormatError, match=r"empty\.json has nobody with joints to validate on"):
+        PoseTask(replace(training(dots), validation=spoilt(dots, "empty.json", people=0)))
+
+
+def test_a_training_that_diverges_stops_and_keeps_its_checkpoint(dots: DataSource, tmp_path: Path) -> None:
+    def run(epochs: int, rate: float) -> None:
+        schedule = Schedule(epochs=epochs, learning_rate=rate, warmup_iterations=0)
+        train(PoseTask(training(dots)), schedule, tmp_path / "run", Silent())
+
+    run(1, 1e-4)
+    kept = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    with pytest.raises(ConfigError, match=r"diverged in epoch \d .*learning_rate below 1e\+30"):
+        run(9, 1e30)
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == kept
+
+
+def test_without_people_no_accuracy_is_measured() -> None:
+    estimator = HeatmapPoseEstimator(SMALL.build(), SMALL, PoseConfig())
+    assert np.isnan(measure_pck(estimator, [])["PCK@0.2"])
+
+
 def test_pck_counts_limb_joints_within_a_fifth_of_the_torso() -> None:
     """Torso 100 px: errors of 19 px are found, of 21 px not; of twelve joints one is unlabelled."""
     truth = np.zeros((1, 17, 2), np.float32)
@@ -198,6 +238,11 @@ def test_nobody_to_count_gives_nan() -> None:
         ("[pose]\n", r"pose\.train is missing"),
         ("[schedule]\nepochs = 'three'\n", r"schedule\.epochs is 'three'; give a value of type int"),
         ("[schedule]\nepochs = 0\n", r"schedule\.epochs is 0"),
+        ("[schedule]\nepochs = 1\nlearning_rate = nan\n", r"schedule\.learning_rate is nan"),
+        ("[schedule]\nepochs = 1\ngradient_norm = 0\n", r"schedule\.gradient_norm is 0"),
+        ("[schedule]\nepochs = 1\nweight_decay = -1\n", r"schedule\.weight_decay is -1"),
+        ("[schedule]\nepochs = 1\nvalidate_every_epochs = 0\n", r"schedule\.validate_every_epochs is 0"),
+        ("[schedule]\nepochs = 1\nthreads = -1\n", r"schedule\.threads is -1"),
         ("[wrong]\n", r"unknown table \[wrong\]"),
         ("[schedule\n", "is not a TOML file"),
     ],

@@ -81,6 +81,8 @@ class DetectorTask:
         if not self._photographs:
             raise DataFormatError(f"{config.train[0].annotations} has no images to learn from.")
         self._validation = read_photographs(config.validation.annotations, config.validation.images)
+        if not self._validation:
+            raise DataFormatError(f"{config.validation.annotations} has no images to validate on.")
         self._network = self._initial_network()
         for part in config.frozen:
             self._body.get_submodule(part).requires_grad_(False)

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from posetrack.errors import ConfigError, WeightsError
 
 Batch = TypeVar("Batch")
-BatchIn = TypeVar("BatchIn", contravariant=True)
 BatchOut = TypeVar("BatchOut", covariant=True)
 Record = dict[str, float]
 
@@ -101,10 +100,14 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ConfigError(f"schedule.epochs is {self.epochs}; give at least 1.")
-        if self.learning_rate <= 0:
-            raise ConfigError(f"schedule.learning_rate is {self.learning_rate}; give a positive number.")
+        for name, least in {"epochs": 1, "validate_every_epochs": 1, "warmup_iterations": 0, "threads": 0}.items():
+            if getattr(self, name) < least:
+                raise ConfigError(f"schedule.{name} is {getattr(self, name)}; give at least {least}.")
+        for name in ("learning_rate", "gradient_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"schedule.{name} is {getattr(self, name)}; give a positive number.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ConfigError(f"schedule.weight_decay is {self.weight_decay}; give 0 or more.")
         if self.decay not in ("steps", "cosine"):
             raise ConfigError(f"schedule.decay is {self.decay!r}; choose 'steps' or 'cosine'.")
         if self.precision not in ("fp32", "bf16"):
@@ -216,6 +219,7 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
 
     Raises:
         WeightsError: the checkpoint belongs to another network.
+        ConfigError: the loss has left all bounds; the checkpoint is that of the epoch before.
     """
     if schedule.threads:
         torch.set_num_threads(schedule.threads)
@@ -271,6 +275,11 @@ def _train_epoch(run: _Run[Batch], observer: Observer) -> Record:
         with _autocast(schedule):
             losses = task.losses(batch)
         total = torch.stack(list(losses.values())).sum()
+        if not math.isfinite(total.item()):
+            raise ConfigError(
+                f"the training has diverged in epoch {run.epoch + 1} (loss {total.item()}): "
+                f"give a schedule.learning_rate below {schedule.learning_rate:g}."
+            )
         run.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
         nn.utils.clip_grad_norm_(task.network.parameters(), schedule.gradient_norm)

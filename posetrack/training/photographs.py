@@ -68,6 +68,8 @@ def read_photographs(annotations: Path, images: Path) -> list[Photograph]:
 
 def _photograph(path: Path, size: tuple[int, int], annotations: Sequence[dict[str, Any]]) -> Photograph:
     boxes = np.array([annotation["bbox"] for annotation in annotations], np.float32).reshape(-1, 4)
+    if not np.isfinite(boxes).all():
+        raise ValueError("a box of which a number is not finite")
     boxes[:, 2:] += boxes[:, :2]
     ignored = np.array([annotation.get("iscrowd", 0) for annotation in annotations], np.bool_)
     pseudo = np.array([annotation.get("pseudo", False) for annotation in annotations], np.bool_)
@@ -88,7 +90,7 @@ def read_image(path: Path, mode: int = cv2.IMREAD_COLOR) -> Image:
     Raises:
         DataFormatError: the file is missing or no image.
     """
-    image = cv2.imread(str(path), mode)
+    image = cv2.imread(str(path), mode) if path.is_file() else None  # OpenCV would complain on the terminal
     if image is None:
         raise DataFormatError(f"cannot read the image {path}, which the annotations name.")
     return np.ascontiguousarray(image[..., ::-1], np.uint8)

@@ -104,6 +104,8 @@ class PoseTask:
         if not people:
             raise DataFormatError(f"{config.train[0].annotations} has nobody with joints to learn from.")
         self._validation = read_people(config.validation.annotations, config.validation.images, skeleton)
+        if not self._validation:
+            raise DataFormatError(f"{config.validation.annotations} has nobody with joints to validate on.")
         self._dataset = PoseDataset(people, config.architecture, config.augmentation, config.sigma, config.seed)
         self.network: nn.Module = self._initial_network()
 
@@ -170,14 +172,19 @@ class PoseTask:
 
 
 def measure_pck(estimator: HeatmapPoseEstimator, people: list[LabelledPerson]) -> dict[str, float]:
-    """PCK@0.2 of an estimator on labelled people, boxes given; joints that a network labelled do not count."""
+    """PCK@0.2 of an estimator on labelled people, boxes given; joints that a network labelled do not count.
+
+    NaN if there is nobody to count.
+    """
     by_image: defaultdict[Path, list[int]] = defaultdict(list)
     for index, person in enumerate(people):
         by_image[person.image].append(index)
-    truth = np.stack([person.keypoints for person in people])
+    slots = len(estimator.skeleton)
+    truth = np.array([person.keypoints for person in people], np.float32).reshape(-1, slots, 2)
+    human = np.array([person.human for person in people], np.bool_).reshape(-1, slots)
     predicted = np.zeros_like(truth)
     for path, indices in by_image.items():
         image = read_image(path)
         boxes = Boxes(np.stack([people[i].box for i in indices]), np.ones(len(indices), np.float32))
         predicted[indices] = estimator.estimate(image, boxes).keypoints
-    return pck(predicted, truth, np.stack([person.human for person in people]), estimator.skeleton)
+    return pck(predicted, truth, human, estimator.skeleton)

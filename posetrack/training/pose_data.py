@@ -80,6 +80,8 @@ def _person(
     human = (weights > 0) & np.array([joint not in pseudo for joint in skeleton.joints])
     x, y, width, height = annotation["bbox"]
     box = np.array([x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5], np.float32)
+    if not (np.isfinite(box).all() and np.isfinite(keypoints).all()):
+        raise ValueError("a box or joint of which a number is not finite")
     return LabelledPerson(image, box, keypoints, weights, human)
 
 
