@@ -28,6 +28,10 @@ from posetrack.video import Source, open_source
 from posetrack.video.live import stamped
 from posetrack.zoo import ModelStore
 
+_MOST_THREADS = 1024
+_LARGEST_SEED = 2**31 - 1
+"""OpenCV's is an int."""
+
 
 class PoseTracker:
     """Finds and follows people. The networks are loaded once; every ``track`` numbers its people from 0.
@@ -69,8 +73,12 @@ class PoseTracker:
         seed: int = 0,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        if threads < 0:
-            raise ConfigError(f"threads is {threads}; give a number of threads, or 0 for half of the processors.")
+        if not 0 <= threads <= _MOST_THREADS:
+            raise ConfigError(
+                f"threads is {threads}; give 1 to {_MOST_THREADS} threads, or 0 for half of the processors."
+            )
+        if not 0 <= seed <= _LARGEST_SEED:
+            raise ConfigError(f"seed is {seed}; give a number from 0 to {_LARGEST_SEED}.")
         torch.set_num_threads(threads or max(1, available_processors() // 2))
         torch.manual_seed(seed)
         cv2.setRNGSeed(seed)

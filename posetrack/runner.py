@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -269,8 +269,9 @@ class ResultWriter:
         return next((sink.warning for _, sink in self._sinks if isinstance(sink, VideoSink)), None)
 
     def _discard(self) -> None:
-        for _, sink in self._sinks:
-            sink.discard()
+        with ExitStack() as all_of_them:  # also those behind one that fails
+            for _, sink in self._sinks:
+                all_of_them.callback(sink.discard)
 
     def __enter__(self) -> Self:
         return self

@@ -191,7 +191,7 @@ class _Worker:
         assert self._process is not None and self.task is not None
         self._process.join()
         status = self._process.exitcode or 0
-        if status == -signal.SIGTERM:
+        if status in (-signal.SIGTERM, -signal.SIGHUP):
             return ClipResult(status="interrupted")
         if status == -signal.SIGKILL:
             why = "killed, as systems do when memory runs out: give fewer --workers"

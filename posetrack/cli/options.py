@@ -193,6 +193,6 @@ def takes_track_options(command: Callable[..., None]) -> Callable[..., None]:
 def _interval(flag: str, text: str | None) -> int | Literal["auto"] | None:
     if text is None or text == "auto":
         return text  # type: ignore[return-value]
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise ConfigError(f"{flag} is {text!r}; give a number of frames, or auto.")
     return int(text)

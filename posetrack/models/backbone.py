@@ -13,10 +13,7 @@ from torchvision.models import shufflenet_v2_x1_0
 from posetrack.errors import WeightsError
 
 STAGE_CHANNELS = (116, 232, 464)
-"""Channels of the three feature levels."""
-
-STAGE_STRIDES = (8, 16, 32)
-"""Pixels of the input per cell of the three feature levels."""
+"""Channels of the three feature levels, at strides 8, 16 and 32."""
 
 _MEAN_BGR = (103.53, 116.28, 123.675)
 _SCALE_BGR = (0.017429, 0.017507, 0.017125)
