@@ -8,9 +8,7 @@ one batch, ahead, although some of those boxes will lose to carried ones.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from posetrack.background import ahead
 from posetrack.flow import ShotDetector, ZeroFlow
@@ -26,8 +24,6 @@ from posetrack.stages import (
 )
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Boxes, Frame, Image, Poses
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,17 +74,11 @@ class Observer:
         self._no_flow = ZeroFlow()
 
     def ahead(self, frames: Iterable[Frame]) -> Generator[Observation]:
-        """Observations made ahead in threads, one for each part; all have ended when this has."""
-        with ExitStack() as parts:
-
-            def threaded(items: Iterator[Item]) -> Iterator[Item]:
-                made = ahead(items, self._config.frames_ahead)
-                parts.callback(made.close)  # the last part first: then nobody waits for the one before
-                return made
-
-            moved = threaded(self._with_flow(threaded(self._decoded(frames))))
-            detected = threaded(self._with_detections(moved))
-            yield from detected if self._pose is None else threaded(self._with_poses(detected, self._pose))
+        """Observations made ahead in threads, one for each part."""
+        lead = self._config.frames_ahead
+        moved = ahead(self._with_flow(ahead(self._decoded(frames), lead)), lead)
+        detected = ahead(self._with_detections(moved), lead)
+        return detected if self._pose is None else ahead(self._with_poses(detected, self._pose), lead)
 
     def sequentially(self, frames: Iterable[Frame]) -> Iterator[Observation]:
         """The same observations, each made when it is asked for."""
