@@ -92,7 +92,7 @@ def test_run_and_batch_have_the_same_flags(command: Command) -> None:
         line = [sys.executable, "-m", "posetrack", name, "--help"]
         told = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
         flags[name] = set(re.findall(r"--[a-z-]+", told.stdout))
-    assert flags["run"] - flags["batch"] == {"--show"}
+    assert flags["run"] - flags["batch"] == {"--show", "--realtime"}
     own = {"--glob", "--exclude", "--dry-run", "--workers", "--retries", "--timeout"}
     assert own <= flags["batch"] - flags["run"]
 
