@@ -237,6 +237,53 @@ def test_cut_off_file_gives_what_it_has_and_says_how_much(tmp_path: Path, name: 
     assert [frame.index for frame in frames] == list(range(len(frames)))
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.gif", ["-c:v", "gif", "-pix_fmt", "rgb8"]),
+        ("a.ts", []),
+        ("a.m2ts", ["-c:v", "mpeg2video", "-mpegts_m2ts_mode", "1"]),
+    ],
+)
+@pytest.mark.parametrize("lost", [1, 3, 1000, 5001])
+def test_cut_off_file_that_tells_no_number_of_frames_is_found_out(
+    tmp_path: Path, name: str, options: list[str], lost: int
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 60, (30, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    whole = write_clip(tmp_path / name, grey_frames(30) // 2 + noise, *options, "-g", "10")
+    part = tmp_path / f"part_{name}"
+    part.write_bytes(whole.read_bytes()[: -lost - 1])
+    for path in (whole, part):
+        with open_source(path) as source:
+            frames = len(list(source))
+        if path == whole:
+            assert source.incomplete is None
+        else:
+            assert source.incomplete == (
+                f"{part} is cut short: {frames} frames could be decoded, the last perhaps in part."
+            )
+    with open_source(part, ReadOptions(max_frames=2)) as source:
+        assert len(list(source)) == 2 and source.incomplete is None
+
+
+def test_unusual_ends_of_whole_files_are_not_called_cut(tmp_path: Path) -> None:
+    gif = grey_clip(tmp_path / "a.gif", 5, "-c:v", "gif", "-pix_fmt", "rgb8").read_bytes()
+    stream = grey_clip(tmp_path / "a.ts", 50).read_bytes()
+    endings = {
+        "no_trailer.gif": gif[:-1],
+        "comment_behind.gif": gif + b"made by a program",
+        "zeros_behind.gif": gif + bytes(1000),
+        "begins_within_a_packet.ts": stream[100:],
+        "zeros_behind.ts": stream + bytes(1000),
+        "from_another_channel_first.ts": bytes(77) + stream,
+    }
+    for name, data in endings.items():
+        (tmp_path / name).write_bytes(data)
+        with open_source(tmp_path / name) as source:
+            assert list(source)
+            assert source.incomplete is None, name
+
+
 def test_reading_goes_on_behind_a_damaged_part(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (80, HEIGHT, WIDTH, 3), dtype=np.uint8)
     path = write_clip(tmp_path / "a.mp4", noise, "-movflags", "+faststart", "-g", "10")

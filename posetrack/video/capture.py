@@ -20,6 +20,7 @@ import numpy as np
 
 from posetrack.errors import VideoError
 from posetrack.types import Image
+from posetrack.video.endings import is_cut_off
 from posetrack.video.probe import Media, frames_between, is_damaged
 from posetrack.video.quiet import silence_opencv
 
@@ -189,7 +190,9 @@ class FileReader(CaptureReader):
     def _at_end(self) -> str | None:
         expected, decoded = self.frame_count, self.index + 1
         if expected is None or decoded >= expected or not (self._gaps or self._ends_early(expected)):
-            return None
+            if not is_cut_off(self._path, self._media.container):
+                return None
+            return f"{self._path} is cut short: {decoded} frames could be decoded, the last perhaps in part."
         number = f"{expected}" if self._media.counts_frames else f"about {expected}"
         return f"{self._path} is damaged or cut short: {decoded} of {number} frames could be decoded."
 

@@ -35,6 +35,8 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
         VideoError: it is not there, cannot be decoded, or holds no video.
     """
     options = options or ReadOptions()
+    if isinstance(text, str) and not text.strip():
+        raise VideoError("The source is empty: give a video file, a folder of images, a camera's number or a URL.")
     if isinstance(text, str) and re.fullmatch(r"\d{1,3}", text):
         return Source(CameraReader(int(text)), options, f"camera{int(text)}")
     if isinstance(text, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
