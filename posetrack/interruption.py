@@ -12,13 +12,19 @@ from types import FrameType
 class Interruption:
     """Whether the user wants the work to end.
 
-    Ctrl-C while the program waits for the next frame ends the wait at once (``KeyboardInterrupt``); at any
-    other time it is noted, so that a frame is never half written. A second Ctrl-C is never held back.
+    Ctrl-C while the program waits for the next frame ends the wait at once (``KeyboardInterrupt``); at any other
+    time it is noted, however often it comes, so that no frame is half written and every file is closed. A third
+    Ctrl-C ends any wait, also that for a thread to end which may be stuck.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self._times = 0
         self._waiting = False
+
+    @property
+    def requested(self) -> bool:
+        """The user wants the work to end."""
+        return self._times > 0
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -30,9 +36,9 @@ class Interruption:
             self._waiting = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        again = self.requested
-        self.requested = True
-        if self._waiting or again:
+        self._times += 1
+        if self._waiting and self._times != 2:  # the second is impatience: the first has ended the wait
+            self._waiting = self._times == 1
             raise KeyboardInterrupt
 
 

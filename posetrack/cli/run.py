@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -90,5 +92,6 @@ def _finish(summary: RunSummary) -> None:
         print(f"posetrack: {summary.incomplete} The results hold {summary.frames} frames.", file=sys.stderr)
         raise typer.Exit(BROKEN_OFF)
     if summary.interrupted:
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # more of them say nothing new
         print(f"posetrack: interrupted; the results hold {summary.frames} frames.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
