@@ -20,7 +20,7 @@ from posetrack import __version__
 from posetrack.errors import ConfigError, DataFormatError, VideoError
 from posetrack.evaluation import EvaluationResult, evaluate
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.pending import PendingFile, output_errors
+from posetrack.formats.pending import PendingFile, output_folder
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
@@ -176,17 +176,21 @@ def run_benchmark(
     progress = _Progress(frames * len(presets), observer)
     rows = []
     for setting, preset in zip(settings, presets, strict=True):
-        folder = _folder(root, config, setting, preset)
+        folder, made_with = _folder(root, config, setting, preset)
         made: PoseTracker | None = None
-        for path, parts in videos.items():
-            target = folder / path.name
-            progress.begin(f"{setting.name} {path.stem}")
-            if target.exists() and not config.overwrite:
-                progress.advance(sum(len(video.images) for video in parts))
-                continue
-            made = made or (_default_tracker(preset, config) if tracker is None else tracker(preset))
-            tracked = [_tracked(made, root, video, progress) for video in parts]
-            LAYOUTS[config.layout][1](target, tracked)
+        with output_folder(folder):
+            for path, parts in videos.items():
+                target = folder / path.name
+                progress.begin(f"{setting.name} {path.stem}")
+                if target.exists() and not config.overwrite:
+                    progress.advance(sum(len(video.images) for video in parts))
+                    continue
+                made = made or (_default_tracker(preset, config) if tracker is None else tracker(preset))
+                tracked = [_tracked(made, root, video, progress) for video in parts]
+                settings_file = PendingFile(folder.with_name(f"{folder.name}.settings.json"))
+                settings_file.write(made_with)
+                settings_file.commit()
+                LAYOUTS[config.layout][1](target, tracked)
         result = evaluate(_annotations(root, config), folder, sequences=[path.stem for path in paths])
         rows.append(BenchmarkRow(setting, folder, result))
     return rows
@@ -259,8 +263,8 @@ def _undrawn(image: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in image.items() if not key.startswith("ignore_regions")}
 
 
-def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Preset) -> Path:
-    """The folder of a setting's predictions, named after all they depend on, which a file beside it tells."""
+def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Preset) -> tuple[Path, bytes]:
+    """The folder of a setting's predictions, named after all they depend on; and that, as JSON."""
     networks = weight_files(preset, ModelStore(config.models_dir))
     made_with = orjson.dumps(
         {
@@ -272,13 +276,7 @@ def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Prese
         option=orjson.OPT_INDENT_2,
     )
     name = f"{setting.name}_{sha256(made_with).hexdigest()[:8]}"
-    folder = config.output / f"{config.layout}_{config.split}" / name
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    file = PendingFile(folder.with_name(f"{name}.settings.json"))
-    file.write(made_with)
-    file.commit()
-    return folder
+    return config.output / f"{config.layout}_{config.split}" / name, made_with
 
 
 class _Progress:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from posetrack.errors import OutputError
+from posetrack.formats.pending import output_folder
 from posetrack.skeletons import POSETRACK
 from posetrack.synthetic import GroundTruthWriter, Scene, render
 from posetrack.types import Poses
@@ -38,20 +38,17 @@ def write_clip(folder: Path, scene: Scene, observer: Callable[[int], None] | Non
         OutputError: a file cannot be written.
     """
     clip = RenderedClip(video=folder / f"{scene.name}.mp4", truth=folder / "truth")
-    try:
-        clip.truth.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {clip.truth} cannot be made: {error.strerror}.") from error
-    film = VideoSink(clip.video, scene.source_info, Annotator(AnnotatorConfig()))
-    try:
-        with GroundTruthWriter(clip.truth / f"{scene.name}.json", scene) as truth_file:
-            for frame, truth in render(scene):
-                film.write(frame, Poses.empty(POSETRACK))
-                truth_file.write(frame, truth)
-                if observer is not None:
-                    observer(frame.index + 1)
-        film.close()
-    except BaseException:
-        film.discard()
-        raise
+    with output_folder(clip.truth):
+        film = VideoSink(clip.video, scene.source_info, Annotator(AnnotatorConfig()))
+        try:
+            with GroundTruthWriter(clip.truth / f"{scene.name}.json", scene) as truth_file:
+                for frame, truth in render(scene):
+                    film.write(frame, Poses.empty(POSETRACK))
+                    truth_file.write(frame, truth)
+                    if observer is not None:
+                        observer(frame.index + 1)
+            film.close()
+        except BaseException:
+            film.discard()
+            raise
     return clip

@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 import torch
 
-from posetrack.errors import ConfigError
 from posetrack.models.devices import resolve_device
-from posetrack.models.engines import Engine, device_for
+from posetrack.models.engines import Engine, check_threads_and_seed, device_for
 from posetrack.models.processors import available_processors
 from posetrack.models.runtime import Runtime
 from posetrack.networks import Networks
@@ -27,10 +26,6 @@ from posetrack.types import Boxes, Frame, Image, Poses
 from posetrack.video import Source, open_source
 from posetrack.video.live import stamped
 from posetrack.zoo import ModelStore
-
-_MOST_THREADS = 1024
-_LARGEST_SEED = 2**31 - 1
-"""OpenCV's is an int."""
 
 
 class PoseTracker:
@@ -73,12 +68,7 @@ class PoseTracker:
         seed: int = 0,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        if not 0 <= threads <= _MOST_THREADS:
-            raise ConfigError(
-                f"threads is {threads}; give 1 to {_MOST_THREADS} threads, or 0 for half of the processors."
-            )
-        if not 0 <= seed <= _LARGEST_SEED:
-            raise ConfigError(f"seed is {seed}; give a number from 0 to {_LARGEST_SEED}.")
+        check_threads_and_seed(threads, seed)
         torch.set_num_threads(threads or max(1, available_processors() // 2))
         torch.manual_seed(seed)
         cv2.setRNGSeed(seed)

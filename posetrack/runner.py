@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 from posetrack.background import ahead
 from posetrack.errors import ConfigError, OutputError
 from posetrack.formats import FORMATS
-from posetrack.formats.pending import output_errors
-from posetrack.interruption import interruptible
+from posetrack.formats.pending import output_errors, output_folder
+from posetrack.interruption import Interruption, interruptible
 from posetrack.realtime import RealtimeReport
 from posetrack.stages import Sink, SourceInfo
 from posetrack.stopwatch import Stopwatch
@@ -127,7 +127,7 @@ def run(  # noqa: PLR0913 (what the command line offers)
     """Track one source and write the results.
 
     Ctrl-C, a closed window or a source that breaks off ends the run early; the files are finished with the
-    frames so far. Any other error removes them.
+    frames so far. Any other error removes them, and folders that were made for them.
 
     Args:
         source: A video file, a folder or glob of images, a camera index, or a stream's URL.
@@ -144,14 +144,17 @@ def run(  # noqa: PLR0913 (what the command line offers)
         OutputError: a file exists, or cannot be written.
     """
     outputs, reading, folder = outputs or Outputs(), reading or ReadOptions(), Path(output)
-    with open_source(source, reading) as opened:
+    with open_source(source, reading) as opened, ExitStack() as stack:
         paths = outputs.paths(folder, opened.info.name)
-        _prepare(folder, paths, outputs.overwrite)
+        stack.enter_context(output_folder(folder))
+        _check_names(paths, outputs.overwrite)
         made = tracker() if tracker is not None else _default_tracker()
         summary = RunSummary(files=list(paths.values()), realtime=RealtimeReport() if realtime else None)
         start = time.perf_counter()
+        stack.enter_context(output_folder(folder))  # again: another run that failed may have removed it
+        interruption = stack.enter_context(interruptible())
         with ResultWriter(paths, opened.info, outputs, reading, made.stopwatch) as writer:
-            for frame, poses in _until_interrupted(_results(made, opened, summary), summary):
+            for frame, poses in _until_interrupted(_results(made, opened, summary), summary, interruption):
                 writer.write(frame, poses)
                 summary.count(poses)
                 if observer is not None:
@@ -179,12 +182,8 @@ def _default_tracker() -> PoseTracker:
     return PoseTracker()
 
 
-def _prepare(folder: Path, paths: dict[str, Path], overwrite: bool) -> None:
-    """Make the folder, and refuse to replace earlier results unasked, before any work is done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {folder} cannot be made: {error.strerror}.") from error
+def _check_names(paths: dict[str, Path], overwrite: bool) -> None:
+    """Refuse to replace earlier results unasked, before any work is done."""
     for path in paths.values():
         with output_errors(path):
             exists = path.exists()
@@ -193,11 +192,12 @@ def _prepare(folder: Path, paths: dict[str, Path], overwrite: bool) -> None:
 
 
 def _until_interrupted(
-    results: Iterator[tuple[Frame, Poses]], summary: RunSummary
+    results: Iterator[tuple[Frame, Poses]], summary: RunSummary, interruption: Interruption
 ) -> Iterator[tuple[Frame, Poses]]:
     """The results, made ahead in a thread, until their end or until the user wants no more."""
     lead = _RESULTS_AHEAD if summary.realtime is None else 1
-    with interruptible() as interruption, closing(ahead(results, lead)) as coming:
+    coming = ahead(results, lead)
+    try:
         while not interruption.requested:
             try:
                 with interruption.waiting():
@@ -207,7 +207,10 @@ def _until_interrupted(
             if result is None:
                 return
             yield result
-    summary.interrupted = True
+        summary.interrupted = True
+    finally:
+        with suppress(KeyboardInterrupt), interruption.waiting():
+            coming.close()
 
 
 class ResultWriter:

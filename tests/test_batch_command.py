@@ -71,6 +71,14 @@ def test_clips_are_tracked_with_the_bundled_networks_and_every_step_is_logged(
         (["in", "-o", "out", "--format", "xml"], "there is no format 'xml'"),
         (["in", "-o", "out", "--threads", "-2"], "threads is -2"),
         (["in", "-o", "out", "--stride", "0"], "stride is 0"),
+        (["in", "-o", "out", "--seed", "-1"], "seed is -1"),
+        (["in", "-o", "out", "--threads", "1000000"], "threads is 1000000; give 1 to 1024"),
+        (["in", "-o", "out", "--precision", "fp8"], "there is no precision 'fp8'"),
+        (["in", "-o", "out", "--precision", "fp16", "--device", "cpu"], "precision fp16 is for GPUs"),
+        (["in", "-o", "out", "--similarity", "guess"], "similarity must be one of"),
+        (["in", "-o", "out", "--matching", "guess"], "matching must be one of"),
+        (["", "-o", "out"], "the name of the footage's folder is empty"),
+        (["in", "-o", ""], "the name of the output folder is empty"),
         (["in"], "-o"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -84,6 +92,21 @@ def test_unusable_arguments_get_one_sentence_and_status_two(
     assert status == 2 and sentence in err and "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_networks_that_only_workers_can_refuse_leave_no_new_batch_behind(
+    tmp_path: Path, command: Command, kept: bool
+) -> None:
+    good_clip(tmp_path / "in" / "a.mp4", 2)
+    if kept:
+        (tmp_path / "out" / "in").mkdir(parents=True)
+    status, _, err = command(
+        str(tmp_path / "in"), "-o", str(tmp_path / "out" / "new"), "--pose", "detector_lite", "--workers", "1"
+    )
+    assert status == 2 and "are for detector, not for a pose network" in err
+    assert [path.name for path in tmp_path.glob("out/**/*")] == (["in"] if kept else [])
+    assert (tmp_path / "out").exists() == kept
 
 
 def test_run_and_batch_have_the_same_flags(command: Command) -> None:

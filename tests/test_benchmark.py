@@ -171,7 +171,7 @@ def test_an_image_that_cannot_be_read_is_an_error_and_leaves_no_predictions(smal
     tree = "posetrack18", small, BlackOracle()
     with pytest.raises(VideoError, match="000001.jpg"):
         run(tree, tmp_path / "out")
-    assert not list((tmp_path / "out").rglob("*_test.json"))
+    assert not (tmp_path / "out").exists()
 
 
 class BlackOracle(Oracle):

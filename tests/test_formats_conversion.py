@@ -221,3 +221,11 @@ def test_the_command_says_what_is_lost(file_18: Path, tmp_path: Path) -> None:
     assert "Joints and their scores." in output.stdout
     output = CliRunner().invoke(app, ["convert", str(file_18), str(tmp_path / "x.json"), "--to", "posetrack18"])
     assert "nothing lost" in output.stdout
+
+
+def test_a_folder_that_cannot_be_converted_leaves_no_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text("{")
+    with pytest.raises(DataFormatError):
+        convert_files(tmp_path / "in", tmp_path / "new" / "out", ConversionConfig(to="mot"))
+    assert not (tmp_path / "new").exists()

@@ -14,13 +14,16 @@ import numpy as np
 import pytest
 
 import posetrack
+from posetrack.cli.main import main
 from posetrack.errors import ConfigError, OutputError, VideoError
+from posetrack.interruption import interruptible
 from posetrack.pose_tracker import PoseTracker
 from posetrack.runner import Outputs, RunSummary
 from posetrack.stages import SourceInfo
 from posetrack.types import Boxes, Image, Poses
 from posetrack.video import ReadOptions
 from tests.stubs import StubDetector, StubPose
+from tests.video_clips import ffmpeg
 
 FRAMES = 12
 
@@ -90,7 +93,24 @@ def test_a_failure_in_the_middle_leaves_nothing_behind(clip: Path, tmp_path: Pat
 
     with pytest.raises(RuntimeError, match="out of memory"):
         posetrack.run(clip, tmp_path / "out", tracker=lambda: PoseTracker(detector=StubDetector(), pose=Failing()))
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failure_leaves_folders_that_were_there_and_what_others_put_into_new_ones(
+    clip: Path, tmp_path: Path
+) -> None:
+    def failing() -> PoseTracker:
+        (tmp_path / "new" / "theirs.txt").touch()
+        raise ConfigError("no")
+
+    (tmp_path / "old").mkdir()
+    for folder in ("old", "old/new/er", "new/out", "a/../b"):
+        (tmp_path / "new").mkdir(exist_ok=True)
+        with pytest.raises(ConfigError):
+            posetrack.run(clip, tmp_path / folder, tracker=failing)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["theirs.txt"]
+    assert list((tmp_path / "old").iterdir()) == []
+    assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -105,6 +125,75 @@ def test_ctrl_c_finishes_the_files_with_the_frames_so_far(
     assert summary.interrupted and summary.frames == 4
     assert len(json.loads((tmp_path / "out" / "clip.json").read_text())["images"]) == 4
     assert frames_of(tmp_path / "out" / "clip_tracked.mp4") == 4
+
+
+@pytest.mark.parametrize("pressed_before", ["finish", "cut_sound", "give_name"])
+def test_ctrl_c_again_while_files_are_closed_leaves_them_whole(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pressed_before: str
+) -> None:
+    """On the command line; the second to fifth time while the encoder, the sound or the renaming is at work."""
+    from posetrack.video import encoder, sink
+
+    def press(times: int) -> None:
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    written = 0
+    write = encoder.Encoder.write
+
+    def count_and_press(self: encoder.Encoder, image: Image, time_s: float) -> None:
+        nonlocal written
+        write(self, image, time_s)
+        written += 1
+        if written == 4:
+            press(1)
+
+    place = encoder.Encoder if pressed_before == "finish" else sink
+    original = getattr(place, pressed_before)
+
+    def pressing(*arguments: object) -> object:
+        press(4)
+        return original(*arguments)
+
+    monkeypatch.setattr(encoder.Encoder, "write", count_and_press)
+    monkeypatch.setattr(place, pressed_before, pressing)
+    ffmpeg("-i", clip, "-f", "lavfi", "-i", "sine=440:d=1", "-c:v", "copy", tmp_path / "a.avi")
+    line = ["posetrack", "run", str(tmp_path / "a.avi"), "-o", str(tmp_path / "out"), "-f", "csv"]
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.json", "a_tracked.mp4"]
+    assert len(json.loads((tmp_path / "out" / "a.json").read_text())["images"]) == 4
+    assert frames_of(tmp_path / "out" / "a_tracked.mp4") == 4
+
+
+def test_ctrl_c_while_the_last_files_are_closed_loses_nothing(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from posetrack.video import encoder
+
+    finish = encoder.Encoder.finish
+
+    def pressing(self: encoder.Encoder) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        finish(self)
+
+    monkeypatch.setattr(encoder.Encoder, "finish", pressing)
+    assert posetrack.run(clip, tmp_path / "out", tracker=stub_tracker).frames == FRAMES
+    assert frames_of(tmp_path / "out" / "clip_tracked.mp4") == FRAMES
+
+
+def test_the_first_and_the_third_ctrl_c_end_a_wait_and_the_second_none() -> None:
+    with interruptible() as interruption:
+        with pytest.raises(KeyboardInterrupt), interruption.waiting():
+            os.kill(os.getpid(), signal.SIGINT)
+        with interruption.waiting():
+            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), interruption.waiting():
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.requested
 
 
 def test_the_same_input_gives_the_same_output(clip: Path, tmp_path: Path) -> None:
@@ -167,7 +256,12 @@ def command(*arguments: str | Path, **options: object) -> subprocess.CompletedPr
         (["clip.avi", "--detect-every", "3", "--no-propagation"], "detect_every above 1 needs propagation"),
         (["clip.avi", "--format", "xml"], "there is no format 'xml'"),
         (["clip.avi", "-o", "clip.avi/out"], "cannot be made"),
+        (["clip.avi", "--precision", "fp8"], "there is no precision 'fp8'"),
+        (["clip.avi", "--pose", "detector_lite"], "are for detector, not for a pose network"),
+        (["clip.avi", "--pose", "nowhere.safetensors"], "nowhere.safetensors"),
         (["text.mp4"], "text.mp4"),
+        ([""], "The source is empty: give a video file"),
+        ([" "], "The source is empty: give a video file"),
         (["empty.mp4"], "empty.mp4 is empty"),
     ],
     ids=lambda value: " ".join(value[1:]) or value[0] if isinstance(value, list) else "",
@@ -176,7 +270,8 @@ def test_bad_input_gets_one_sentence_and_status_two(clip: Path, arguments: list[
     (clip.parent / "text.mp4").write_text("This is no video.\n" * 100)
     (clip.parent / "empty.mp4").touch()
     before = sorted(clip.parent.rglob("*"))
-    done = command("run", *arguments, cwd=clip.parent)
+    output = [] if "-o" in arguments else ["-o", "new/out"]
+    done = command("run", *arguments, *output, cwd=clip.parent)
     assert done.returncode == 2
     assert sentence in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

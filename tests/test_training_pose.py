@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from posetrack.errors import ConfigError, DataFormatError
+from posetrack.errors import ConfigError, DataFormatError, OutputError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.decoding import decode_dark
 from posetrack.models.heatmap import heatmap_to_input
@@ -195,6 +195,19 @@ def test_a_training_that_diverges_stops_and_keeps_its_checkpoint(dots: DataSourc
     with pytest.raises(ConfigError, match=r"diverged in epoch \d .*learning_rate below 1e\+30"):
         run(9, 1e30)
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == kept
+
+
+def test_a_training_that_never_got_going_leaves_no_folder(dots: DataSource, tmp_path: Path) -> None:
+    def run(folder: Path, **settings: object) -> None:
+        train(PoseTask(training(dots)), Schedule(epochs=1, **settings), folder, Silent())  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigError, match="diverged in epoch 1"):
+        run(tmp_path / "runs" / "new", learning_rate=1e30, warmup_iterations=0)
+    with pytest.raises(ConfigError, match="there is no device 'abacus'"):
+        run(tmp_path / "runs" / "new", device="abacus")
+    assert not (tmp_path / "runs").exists()
+    with pytest.raises(OutputError, match=r"the folder .*people\.json.* cannot be made"):
+        run(dots.annotations / "new")
 
 
 def test_without_people_no_accuracy_is_measured() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from collections import deque
@@ -15,22 +14,19 @@ from pathlib import Path
 from posetrack.batch.chunk_workers import CHUNKS, ChunkingWorkers
 from posetrack.batch.config import BatchConfig, BatchObserver, BatchSummary
 from posetrack.batch.discovery import find_clips
-from posetrack.batch.lock import FolderLock
 from posetrack.batch.manifest import MANIFEST, ClipRecord, Manifest
-from posetrack.batch.names import LOCK, PAGE, SUMMARY, UNFINISHED, folder_of
+from posetrack.batch.names import PAGE, SUMMARY, UNFINISHED, folder_of
+from posetrack.batch.output import clean, opened_output
 from posetrack.batch.plan import Plan, Planner, check_footage
 from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.report import LiveReport, overview_path, write_batch_report
-from posetrack.batch.scaling import share_out
+from posetrack.batch.scaling import check_precision, share_out
 from posetrack.batch.settings import settings_hash
 from posetrack.batch.summary import write_summary
-from posetrack.batch.tasks import ClipResult, ClipTask
+from posetrack.batch.tasks import ClipResult, ClipTask, PresetTracker
 from posetrack.batch.workers import Finished, LocalWorkers, Progress, Workers
 from posetrack.errors import ConfigError, OutputError
 from posetrack.interruption import Interruption, interruptible
-
-_ROUNDS_OF_CLEANING = 20
-_BETWEEN_ROUNDS_S = 0.05
 
 
 def plan_batch(footage: str | Path, output: str | Path, config: BatchConfig) -> Plan:
@@ -86,16 +82,9 @@ def run_batch(
     footage, output = Path(os.path.realpath(footage)), Path(os.path.realpath(output))
     discovery = find_clips(footage, config.choice, output=output)
     planner = _planner(output, config)
-    workers = workers or LocalWorkers(share_out(config.compute, config.workers), config.timeout_s)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {output} cannot be made: {error.strerror}.") from error
+    workers = workers or _local_workers(config)
     remote = _remote(output, config)
-    if remote is not None and not (output / MANIFEST).exists():
-        remote.download(output / MANIFEST, output / MANIFEST)
-    with FolderLock(output / LOCK), Manifest.create(output / MANIFEST) as manifest:
-        _clean(output)
+    with opened_output(output, remote) as manifest:
         plan = planner.plan(discovery, manifest.clips())
         check_footage(manifest.footage, footage, plan, config.outputs.overwrite)
         manifest.footage = str(footage)
@@ -104,7 +93,7 @@ def run_batch(
         run = _Run(output, config, manifest, plan, observer or _Nobody())
         with ChunkingWorkers(workers, config.chunks, output / CHUNKS) as pool:
             summary = run.go(pool)
-        _clean(output)
+        clean(output)
         try:
             write_summary(manifest.clips(), summary.table)
             write_batch_report(output)
@@ -114,6 +103,13 @@ def run_batch(
         made = [output / name for name in (MANIFEST, SUMMARY, PAGE)]
         remote.upload({path: path for path in made if path.exists()})
     return summary
+
+
+def _local_workers(config: BatchConfig) -> LocalWorkers:
+    computes = share_out(config.compute, config.workers)
+    if isinstance(config.tracker, PresetTracker):
+        check_precision(config.tracker.precision, computes)
+    return LocalWorkers(computes, config.timeout_s)
 
 
 def _planner(output: Path, config: BatchConfig, *, fetch: bool = True) -> Planner:
@@ -260,16 +256,6 @@ def _recorded(record: ClipRecord, result: ClipResult, output: Path, again: bool)
         source_fps=result.source_fps,
         finished_at=_now(),
     )
-
-
-def _clean(output: Path) -> None:
-    """Remove what was never completed. An encoder whose worker was killed may write for a moment longer."""
-    folder = output / UNFINISHED
-    for _ in range(_ROUNDS_OF_CLEANING):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(_BETWEEN_ROUNDS_S)
 
 
 def _now() -> str:

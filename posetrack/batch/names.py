@@ -19,7 +19,9 @@ LOCK = f"{MANIFEST}.lock"
 UNFINISHED = ".posetrack-unfinished"
 """Folder in the output folder for files that are not complete."""
 
-_OURS = (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm", LOCK, SUMMARY, PAGE)
+OURS = (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm", LOCK, SUMMARY, PAGE)
+"""All files of a batch in the output folder, apart from the clips' results."""
+
 _ALL_OUTPUTS = Outputs(formats=tuple(FORMATS))
 
 
@@ -32,7 +34,7 @@ def folder_of(clip: str) -> PurePosixPath:
     PurePosixPath('manifest~/day 1')
     """
     folder = PurePosixPath(clip).parent
-    if folder.parts and _folded(PurePosixPath(folder.parts[0])) in _OURS:
+    if folder.parts and _folded(PurePosixPath(folder.parts[0])) in OURS:
         return PurePosixPath(f"{folder.parts[0]}~", *folder.parts[1:])
     return folder
 
@@ -52,7 +54,7 @@ def assign_names(clips: Iterable[FoundClip], known: Mapping[str, str]) -> dict[s
     Returns:
         Clip -> name.
     """
-    taken = {_folded(PurePosixPath(name)) for name in _OURS}
+    taken = {_folded(PurePosixPath(name)) for name in OURS}
     for earlier, name in known.items():
         taken |= _files(earlier, name)
     new = [clip for clip in clips if clip.clip not in known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from posetrack.batch.tasks import Compute
@@ -40,6 +41,18 @@ def share_out(compute: Compute, workers: int = 0) -> list[Compute]:
         )
         for number in range(workers)
     ]
+
+
+def check_precision(precision: str, computes: Sequence[Compute]) -> None:
+    """Refuse a precision that a device does not have, before anything is loaded.
+
+    Raises:
+        ConfigError: one does not have it; or there is no such precision, or device.
+    """
+    from posetrack.models.devices import resolve_device, resolve_precision
+
+    for device in {compute.device for compute in computes}:
+        resolve_precision(precision, resolve_device(device))
 
 
 def _default_workers(processors: int, devices: list[str]) -> int:

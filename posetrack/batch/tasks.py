@@ -18,7 +18,7 @@ from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.report import unpublished_overview
 from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError
 from posetrack.formats.pending import output_errors
-from posetrack.models.engines import Engine
+from posetrack.models.engines import Engine, check_threads_and_seed
 from posetrack.runner import Outputs, RunSummary, run
 from posetrack.stages import SourceInfo
 from posetrack.video import ReadOptions
@@ -49,8 +49,7 @@ class Compute:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise ConfigError(f"threads is {self.threads}; give a number, or 0 to share the processors.")
+        check_threads_and_seed(self.threads, self.seed)
 
 
 TrackerFactory = Callable[[Compute], "PoseTracker"]
@@ -206,6 +205,8 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
         if observer is not None:
             observer(summary.frames, info.frame_count)
 
+    with output_errors(task.unfinished):
+        task.unfinished.mkdir(parents=True, exist_ok=True)
     outputs = replace(task.outputs, overwrite=True, show=False)
     summary = run(
         task.source, task.unfinished, tracker=task.load, outputs=outputs, reading=task.reading, observer=observe

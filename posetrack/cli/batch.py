@@ -12,6 +12,7 @@ import typer
 
 from posetrack.cli.options import TrackOptions, takes_track_options
 from posetrack.cli.run import INTERRUPTED
+from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
     from posetrack.batch.config import BatchSummary
@@ -24,7 +25,7 @@ _work = partial(typer.Option, rich_help_panel="How the work is done")
 
 @takes_track_options
 def batch(
-    footage: Annotated[Path, typer.Argument(help="Folder with videos and folders of images, at any depth.")],
+    footage: Annotated[str, typer.Argument(help="Folder with videos and folders of images, at any depth.")],
     output: Annotated[
         str,
         typer.Option(
@@ -74,6 +75,9 @@ def batch(
     from posetrack.cli.batch_progress import batch_progress, print_plan
     from posetrack.models.engines import device_for
 
+    for name, given in (("footage's folder", footage), ("output folder", output)):
+        if not given.strip():
+            raise ConfigError(f"the name of the {name} is empty; give one (. is where you are).")
     preset, engine = options.customised_preset(), options.check_engine()
     config = BatchConfig(
         tracker=PresetTracker(preset, options.precision, options.compile, options.models_dir, engine),

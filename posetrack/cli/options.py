@@ -116,6 +116,7 @@ class TrackOptions:
     def customised_preset(self) -> Preset:
         """The preset with what the flags change."""
         from posetrack.presets import Changes, customised, get_preset
+        from posetrack.tracker import FlowLinker
 
         names = {field.name for field in fields(Changes)} & {field.name for field in fields(self)}
         given = {name: getattr(self, name) for name in names - {"detect_every", "pose_every"}}
@@ -124,7 +125,9 @@ class TrackOptions:
             pose_every=_interval("--pose-every", self.pose_every),
             **given,
         )
-        return customised(get_preset(self.preset), changes)
+        preset = customised(get_preset(self.preset), changes)
+        FlowLinker(preset.linker)  # which refuses what it does not know, here before anything is loaded or written
+        return preset
 
     def check_engine(self) -> Engine:
         """The engine; refused before anything is fetched or loaded if other settings do not go with it."""

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from posetrack.evaluation.average_precision import precision_recall
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.results import EvaluationResult
-from posetrack.formats.pending import PendingFile, output_errors
+from posetrack.formats.pending import PendingFile, output_errors, output_folder
 
 _BODY_ORDER = (
     "head_top", "nose", "neck", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist",
@@ -41,18 +41,17 @@ def write_plots(folder: Path, result: EvaluationResult) -> list[Path]:
     Raises:
         OutputError: they cannot be written.
     """
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "precision_recall.png": precision_recall_figure(result),
         "joints.png": joints_figure(result),
         "switches.png": switches_figure(result),
     }
-    for name, figure in figures.items():
-        file = PendingFile(folder / name)
-        with output_errors(folder / name):
-            figure.savefig(file.stream, format="png", dpi=_DOTS_PER_INCH)
-        file.commit()
+    with output_folder(folder):
+        for name, figure in figures.items():
+            file = PendingFile(folder / name)
+            with output_errors(folder / name):
+                figure.savefig(file.stream, format="png", dpi=_DOTS_PER_INCH)
+            file.commit()
     return [folder / name for name in figures]
 
 

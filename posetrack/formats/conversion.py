@@ -12,7 +12,7 @@ from posetrack.formats.annotations import Annotations
 from posetrack.formats.foreign import parse_coco_results, parse_mot
 from posetrack.formats.losses import lost_in_reading, lost_in_writing
 from posetrack.formats.naming import ImageNaming
-from posetrack.formats.pending import output_errors
+from posetrack.formats.pending import output_folder
 from posetrack.formats.reading import load_json, parse_annotations, read_annotations
 from posetrack.formats.writing import (
     write_coco_results,
@@ -74,11 +74,10 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
     sources = sorted(path for path in source.iterdir() if path.suffix in (".json", ".txt"))
     if not sources:
         raise DataFormatError(f"{source}: the folder has no .json or .txt files; name the folder with the files.")
-    with output_errors(target):
-        target.mkdir(parents=True, exist_ok=True)
     written: dict[Path, list[str]] = {}
-    for path in sources:
-        written |= _convert(path, target / (path.stem + SUFFIXES[config.to]), config)
+    with output_folder(target):
+        for path in sources:
+            written |= _convert(path, target / (path.stem + SUFFIXES[config.to]), config)
     return written
 
 

@@ -38,6 +38,31 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"Cannot write {path}: {reason}.") from error
 
 
+@contextmanager
+def output_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for what is written meanwhile. After an error, what was made of it and is still empty goes.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    made: list[Path] = []
+    try:
+        try:
+            for one in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+                with suppress(FileExistsError):
+                    one.mkdir()
+                    made.append(one)
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"the folder {folder} cannot be made: {error.strerror}.") from error
+        yield
+    except BaseException:
+        for one in reversed(made):
+            with suppress(OSError):  # it is not empty
+                one.rmdir()
+        raise
+
+
 def give_name(temporary: Path, path: Path) -> None:
     """Rename a complete file once the disk has it: after a power cut the name stands for all of it or nothing."""
     with open(temporary, "rb") as file:

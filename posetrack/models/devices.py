@@ -5,12 +5,10 @@ from __future__ import annotations
 import torch
 
 from posetrack.errors import ConfigError
+from posetrack.models.engines import check_precision
 
 DEVICES = ("cpu", "cuda", "mps")
 """Types of devices that networks run on."""
-
-PRECISIONS = ("auto", "fp32", "fp16", "bf16")
-"""How exactly networks calculate; the first leaves it to ``resolve_precision``."""
 
 _TENSOR_CORES = (7, 0)
 """CUDA compute capability from which half precision is faster than single (Volta and later)."""
@@ -54,8 +52,7 @@ def resolve_precision(text: str, device: torch.device) -> torch.dtype:
     Raises:
         ConfigError: there is no such precision, or the device does not have it.
     """
-    if text not in PRECISIONS:
-        raise ConfigError(f"there is no precision {text!r}; choose one of {', '.join(PRECISIONS)}.")
+    check_precision(text)
     if text == "auto":
         fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TENSOR_CORES
         return torch.float16 if fast else torch.float32

@@ -13,6 +13,13 @@ Engine = Literal["torch", "onnxruntime"]
 ENGINES: tuple[str, ...] = get_args(Engine)
 """Their names."""
 
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+"""How exactly networks calculate; the first leaves it to ``posetrack.models.devices.resolve_precision``."""
+
+_MOST_THREADS = 1024
+_LARGEST_SEED = 2**31 - 1
+"""OpenCV's is an int."""
+
 
 def device_for(engine: str, device: str) -> str:
     """The device by its name: with ``onnxruntime``, ``auto`` is the processor, whatever else there is.
@@ -29,14 +36,16 @@ def check_engine(engine: str, device: str, precision: str, compile: bool) -> Eng
     Args:
         engine: A name of ``ENGINES``.
         device: Where networks run; ``auto`` goes with every engine (``device_for``).
-        precision: A name of ``posetrack.models.devices.PRECISIONS``.
+        precision: A name of ``PRECISIONS``.
         compile: Whether ``torch.compile`` is wanted.
 
     Raises:
-        ConfigError: there is no such engine, it is not installed, or the other settings do not go with it.
+        ConfigError: there is no such engine or precision, the engine is not installed, or other settings do not
+            go with it.
     """
     if engine not in ENGINES:
         raise ConfigError(f"there is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
+    check_precision(precision)
     if engine == "torch":
         return "torch"
     if device not in ("auto", "cpu"):
@@ -48,3 +57,27 @@ def check_engine(engine: str, device: str, precision: str, compile: bool) -> Eng
     if find_spec("onnxruntime") is None:
         raise ConfigError("engine onnxruntime is not installed: pip install 'posetrack[onnx]'.")
     return "onnxruntime"
+
+
+def check_precision(precision: str) -> None:
+    """Refuses, as a ``ConfigError``, what is no name of ``PRECISIONS``."""
+    if precision not in PRECISIONS:
+        raise ConfigError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+
+
+def check_threads_and_seed(threads: int, seed: int) -> None:
+    """Refuses numbers out of range.
+
+    Args:
+        threads: Of each network; 0: the processors are shared out.
+        seed: Of torch's and OpenCV's random numbers.
+
+    Raises:
+        ConfigError: one is.
+    """
+    if not 0 <= threads <= _MOST_THREADS:
+        raise ConfigError(
+            f"threads is {threads}; give 1 to {_MOST_THREADS} threads, or 0 to share out the processors."
+        )
+    if not 0 <= seed <= _LARGEST_SEED:
+        raise ConfigError(f"seed is {seed}; give a number from 0 to {_LARGEST_SEED}.")

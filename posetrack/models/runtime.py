@@ -16,7 +16,7 @@ class Runtime:
 
     Attributes:
         device: Of all networks.
-        precision: A name of ``posetrack.models.devices.PRECISIONS``; anything but fp32 is autocast, outputs are
+        precision: A name of ``posetrack.models.engines.PRECISIONS``; anything but fp32 is autocast, outputs are
             float32 all the same.
         compile: Have ``torch.compile`` make them faster, which takes a minute at the beginning.
         engine: What they run in: torch, or ONNX Runtime (on the processor, in fp32).
@@ -24,7 +24,8 @@ class Runtime:
             for this process alone.
 
     Raises:
-        ConfigError: there is no such engine, it is not installed, or the other settings do not go with it.
+        ConfigError: there is no such engine or precision, the engine is not installed, or other settings do not
+            go with it.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.errors import ConfigError, WeightsError
+from posetrack.formats.pending import output_folder
+from posetrack.models.devices import resolve_device
 
 Batch = TypeVar("Batch")
 BatchOut = TypeVar("BatchOut", covariant=True)
@@ -81,7 +83,7 @@ class Schedule:
         validate_every_epochs: Epochs from one validation to the next (the last is always validated).
         threads: CPU threads of the networks; 0 leaves torch's choice.
         precision: ``bf16`` trains under autocast.
-        device: ``cpu``, ``cuda``, ``cuda:1``...
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         seed: Of weights, order and augmentation.
     """
 
@@ -219,12 +221,13 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
 
     Raises:
         WeightsError: the checkpoint belongs to another network.
-        ConfigError: the loss has left all bounds; the checkpoint is that of the epoch before.
+        OutputError: the folder cannot be made.
+        ConfigError: there is no such device; the loss has left all bounds (the checkpoint is of the epoch before).
     """
     if schedule.threads:
         torch.set_num_threads(schedule.threads)
     torch.manual_seed(schedule.seed)
-    output.mkdir(parents=True, exist_ok=True)
+    schedule = replace(schedule, device=str(resolve_device(schedule.device)))
     task.network.to(schedule.device)
     optimiser = torch.optim.AdamW(
         [{"rate": 1.0, **group} for group in task.parameter_groups()],
@@ -232,17 +235,18 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
         weight_decay=schedule.weight_decay,
     )
     run = _Run(task, schedule, output, optimiser, WeightAverage(task.network, schedule.weight_average_decay))
-    run.load_checkpoint()
-    while run.epoch < schedule.epochs:
-        start = time.perf_counter()
-        row = _train_epoch(run, observer)
-        run.epoch += 1
-        if run.epoch % schedule.validate_every_epochs == 0 or run.epoch == schedule.epochs:
-            row |= task.validate(run.average.network)
-        row["seconds"] = round(time.perf_counter() - start, 1)
-        run.rows.append(row)
-        _keep(run)
-        observer.epoch(row)
+    with output_folder(output):
+        run.load_checkpoint()
+        while run.epoch < schedule.epochs:
+            start = time.perf_counter()
+            row = _train_epoch(run, observer)
+            run.epoch += 1
+            if run.epoch % schedule.validate_every_epochs == 0 or run.epoch == schedule.epochs:
+                row |= task.validate(run.average.network)
+            row["seconds"] = round(time.perf_counter() - start, 1)
+            run.rows.append(row)
+            _keep(run)
+            observer.epoch(row)
     return run.rows
 
 

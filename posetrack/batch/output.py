@@ -1,0 +1,63 @@
+"""The output folder of a batch while the batch is running."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from posetrack.batch.lock import FolderLock
+from posetrack.batch.manifest import MANIFEST, Manifest
+from posetrack.batch.names import LOCK, OURS, UNFINISHED
+from posetrack.batch.remote import RemoteFolder
+from posetrack.errors import ConfigError
+from posetrack.formats.pending import output_folder
+
+_ROUNDS_OF_CLEANING = 20
+_BETWEEN_ROUNDS_S = 0.05
+
+
+@contextmanager
+def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifest]:
+    """Make the folder, keep other batches out, and open its manifest to write it.
+
+    If a setting proves unusable (``ConfigError``) in a new batch that has no results yet, nothing of it is left.
+
+    Args:
+        output: The folder.
+        remote: Where its manifest is if it is not there.
+
+    Raises:
+        OutputError: it cannot be written, or another batch is writing there.
+        DataFormatError: the manifest is damaged, or of a later version.
+    """
+    with output_folder(output):
+        if remote is not None and not (output / MANIFEST).exists():
+            remote.download(output / MANIFEST, output / MANIFEST)
+        with FolderLock(output / LOCK):
+            new, useless = not (output / MANIFEST).exists(), False
+            try:
+                with Manifest.create(output / MANIFEST) as manifest:
+                    clean(output)
+                    try:
+                        yield manifest
+                    except ConfigError:
+                        useless = new and not any(record.outputs for record in manifest.clips())
+                        raise
+            finally:
+                if useless:
+                    clean(output)
+                    for name in OURS:
+                        (output / name).unlink(missing_ok=True)
+
+
+def clean(output: Path) -> None:
+    """Remove what was never completed. An encoder whose worker was killed may write for a moment longer."""
+    folder = output / UNFINISHED
+    for _ in range(_ROUNDS_OF_CLEANING):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_BETWEEN_ROUNDS_S)
