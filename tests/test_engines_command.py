@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from posetrack.models.runtime import Runtime
 from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import get_preset
 from posetrack.runner import Outputs
-from posetrack.synthetic import SCENES
+from posetrack.synthetic import SCENES, Scene
 from posetrack.video import ReadOptions
 from tests.stubs import StubDetector, StubPose
 
@@ -75,6 +76,48 @@ def test_run_and_batch_with_onnx_runtime_track_what_torch_tracks(
     [result] = (tmp_path / "out").rglob(f"{clip.stem}.json")
     assert frames_of(result) == told["onnxruntime"]
     assert {path: path.stat().st_mtime_ns for path in exported} == exported, "exported once"
+
+
+def test_the_demo_runs_in_the_engine_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, object] = {}
+
+    class Stub(PoseTracker):
+        def __init__(self, **settings: object) -> None:
+            asked.update(settings)
+            super().__init__(detector=StubDetector(), pose=StubPose())
+
+    monkeypatch.setattr("posetrack.pose_tracker.PoseTracker", Stub)
+    [shot] = SCENES["crossing"](0, (160, 96)).shots
+    scene = Scene(name="short", shots=(replace(shot, frame_count=6),))
+    monkeypatch.setitem(SCENES, "demo", lambda seed, size: scene)
+    monkeypatch.setattr(engines, "find_spec", lambda _: True)
+    arguments = ["demo", "-o", str(tmp_path / "out"), "--engine", "onnxruntime"]
+    assert posetrack(monkeypatch, *arguments) == 0
+    assert asked == {"device": "cpu", "engine": "onnxruntime"}
+    assert "against the exact truth" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--engine", "tensorrt"], "there is no engine 'tensorrt'"),
+        (["--engine", "onnxruntime", "--device", "cuda"], "runs on the processor, not on cuda"),
+        (["--device", "abacus"], "there is no device 'abacus'"),
+        (["--scene", "opera"], "there is no scene 'opera'"),
+    ],
+)
+def test_what_the_demo_cannot_do_is_said_before_anything_is_rendered(
+    flags: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert posetrack(monkeypatch, "demo", "-o", str(tmp_path / "out"), *flags) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["run", "batch"])

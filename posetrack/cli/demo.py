@@ -17,6 +17,9 @@ def demo(
     scene: Annotated[str, typer.Option(help="demo, crossing, occlusion, leaving, re_entering, cut ...")] = "demo",
     seed: Annotated[int, typer.Option(help="Who plays, and how they are dressed.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="What networks run in: torch, or onnxruntime (processors only).")
+    ] = "torch",
 ) -> None:
     """Render people who cross and hide each other, track them, and compare with the exact truth."""
     from rich.console import Console
@@ -27,22 +30,28 @@ def demo(
     from posetrack.demo import write_clip
     from posetrack.evaluation import evaluate
     from posetrack.evaluation.report import sequence_table
+    from posetrack.models.devices import resolve_device
+    from posetrack.models.engines import check_engine, device_for
     from posetrack.pose_tracker import PoseTracker
     from posetrack.runner import Outputs, run
     from posetrack.synthetic import SCENES
 
     if scene not in SCENES:
         raise ConfigError(f"there is no scene {scene!r}; choose one of {', '.join(SCENES)}.")
+    chosen = check_engine(engine, device, precision="auto", compile=False)
+    place = str(resolve_device(device_for(chosen, device)))
     console = Console(width=None if Console().is_terminal else 140)
     filmed = SCENES[scene](seed, (960, 540))
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("rendering", total=filmed.frame_count)
         clip = write_clip(output, filmed, lambda done: bar.update(task, completed=done))
     outputs = Outputs(overwrite=True)
+
+    def tracker() -> PoseTracker:
+        return PoseTracker(device=place, engine=chosen)
+
     with FrameProgress() as progress:
-        summary = run(
-            clip.video, output, tracker=lambda: PoseTracker(device=device), outputs=outputs, observer=progress
-        )
+        summary = run(clip.video, output, tracker=tracker, outputs=outputs, observer=progress)
     print_summary(summary)
     result = evaluate(clip.truth / f"{filmed.name}.json", output / f"{filmed.name}.json")
     console.print(sequence_table(result))
