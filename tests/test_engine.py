@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
 from posetrack.models import devices
-from posetrack.models.devices import PRECISIONS, resolve_device, resolve_precision
+from posetrack.models.devices import resolve_device, resolve_precision
+from posetrack.models.engines import PRECISIONS
 from posetrack.models.engine import prepared
 from posetrack.models.runtime import Runtime
 
