@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from posetrack.errors import ConfigError
 from posetrack.models import devices
 from posetrack.models.devices import resolve_device, resolve_precision
-from posetrack.models.engines import PRECISIONS
 from posetrack.models.engine import prepared
+from posetrack.models.engines import PRECISIONS
 from posetrack.models.runtime import Runtime
 
 CPU = torch.device("cpu")
