@@ -236,6 +236,12 @@ def test_networks_that_cannot_be_loaded_stop_the_batch_and_no_clip_is_blamed(
 ) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.safetensors"):
         track(footage, tmp_path / "out", tracker=no_weights)
+    assert not (tmp_path / "out").exists(), "nothing has begun"
+    track(footage, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"nowhere\.safetensors"):
+        track(footage, tmp_path / "out", tracker=no_weights)
+    assert contents(tmp_path / "out") == before
     assert {record.status for record in records(tmp_path / "out").values()} == {"pending"}
 
 
