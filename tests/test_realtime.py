@@ -540,7 +540,7 @@ def test_a_source_that_fails_in_the_middle_leaves_nothing_behind(tmp_path: Path)
         cv2.imwrite(str(tmp_path / "images" / f"{index}.png"), np.zeros((120, width, 3), np.uint8))
     with pytest.raises(VideoError, match="give images of one size"):
         posetrack.run(tmp_path / "images", tmp_path / "out", tracker=stub_tracker, realtime=True)
-    assert list((tmp_path / "out").iterdir()) == [] and no_thread_left()
+    assert not (tmp_path / "out").exists() and no_thread_left()
 
 
 def test_from_python_a_file_or_ones_own_images_are_followed_with_a_report(clip: Path) -> None:
