@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from posetrack.background import ahead
 from posetrack.flow import ShotDetector, ZeroFlow
 from posetrack.pipeline_config import PipelineConfig
+from posetrack.schedule import EveryNth
 from posetrack.stages import (
     BatchFlowEstimator,
     BatchPoseEstimator,
@@ -24,6 +26,8 @@ from posetrack.stages import (
 )
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Boxes, Frame, Image, Poses
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,17 +43,6 @@ class Observation:
     """People found; None where the detector was not due."""
     posed: Poses | None = None
     """Their poses, if those were estimated ahead."""
-
-
-@dataclass(frozen=True, slots=True)
-class EveryNth:
-    """The ``DetectionSchedule`` of a fixed interval, in frames."""
-
-    interval: int
-
-    def due(self, frame: Frame, since: int) -> bool:
-        """Whether the interval is over."""
-        return since >= self.interval
 
 
 class Observer:
@@ -69,7 +62,7 @@ class Observer:
         self._flow = flow
         self._pose = pose if config.pose_batch > 1 and isinstance(pose, BatchPoseEstimator) else None
         self._config = config
-        self._schedule = schedule or EveryNth(config.detect_every)
+        self._schedule = schedule or EveryNth(interval=config.detect_every, sure_score=config.sure_score)
         self._time = stopwatch
         self._no_flow = ZeroFlow()
 
@@ -127,26 +120,51 @@ class Observer:
     def _with_detections(self, observations: Iterable[Observation]) -> Iterator[Observation]:
         """Detections where they are due: at a shot's first frame and as the schedule has it from there."""
         waiting: list[Observation] = []
-        due: list[int] = []
-        since = 0
+        ages: list[int] = []
+        age, between = 0, frozenset[int]()
         for observation in observations:
-            since = 0 if observation.cut else since + 1
-            if observation.cut or self._schedule.due(observation.frame, since):
-                due.append(len(waiting))
-                since = 0
+            age += 1
+            if observation.cut or self._schedule.due(observation.frame, age):
+                age = 0
             waiting.append(observation)
-            if len(due) in (0, self._config.detect_batch):
-                yield from self._detect(waiting, due)
-                waiting, due = [], []
-        yield from self._detect(waiting, due)
+            ages.append(age)
+            if ages.count(0) in (0, self._config.detect_batch):
+                detected, between = self._detected(waiting, ages, between)
+                yield from detected
+                waiting, ages = [], []
+        yield from self._detected(waiting, ages, between)[0]
 
-    def _detect(self, observations: list[Observation], due: list[int]) -> list[Observation]:
-        if not due:
-            return observations
+    def _detected(
+        self, observations: list[Observation], ages: list[int], between: frozenset[int]
+    ) -> tuple[list[Observation], frozenset[int]]:
+        """The observations with detections, first where they are due, then where the schedule adds some.
+
+        Args:
+            observations: In order.
+            ages: Of each, how many frames ago a detection was due; 0: it is due here.
+            between: At which ages there are additional ones before the first that is due.
+
+        Returns:
+            The observations; and at which ages there are additional ones behind the last.
+        """
+        found = self._detect(observations, [index for index, age in enumerate(ages) if age == 0])
+        additional = []
+        for index, age in enumerate(ages):
+            if age == 0:
+                between = frozenset(self._schedule.between(found[index]))
+            elif age in between:
+                additional.append(index)
+        for batch in _groups(additional, self._config.detect_batch):
+            found |= self._detect(observations, batch)
+        return [replace(each, detected=found.get(index)) for index, each in enumerate(observations)], between
+
+    def _detect(self, observations: list[Observation], chosen: list[int]) -> dict[int, Boxes]:
+        """People in the chosen observations' frames, in one batch."""
+        if not chosen:
+            return {}
         with self._time("detect"):
-            found = self._detector.detect([observations[i].frame.image for i in due])
-        detected = dict(zip(due, found, strict=True))
-        return [replace(observation, detected=detected.get(i)) for i, observation in enumerate(observations)]
+            found = self._detector.detect([observations[index].frame.image for index in chosen])
+        return dict(zip(chosen, found, strict=True))
 
     def _with_poses(self, observations: Iterable[Observation], pose: BatchPoseEstimator) -> Iterator[Observation]:
         """Poses of the detected people, of ``pose_batch`` frames with detections at once."""
@@ -166,11 +184,11 @@ class Observer:
         return [replace(observation, posed=posed.get(i)) for i, observation in enumerate(observations)]
 
 
-def _groups(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """The frames in lists of that many, the last perhaps shorter."""
-    group: list[Frame] = []
-    for frame in frames:
-        group.append(frame)
+def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of that many, the last perhaps shorter."""
+    group: list[Item] = []
+    for item in items:
+        group.append(item)
         if len(group) == size:
             yield group
             group = []

@@ -14,6 +14,8 @@ class PipelineConfig:
 
     Attributes:
         detect_every: Frames from one detection to the next; in between people live from carried boxes alone.
+        sure_score: People whom the detector gives a lower score are unsure; the more of those, the more often it
+            looks, up to every frame (see ``schedule.EveryNth``). None: every ``detect_every`` frames, no more.
         detect_batch: Frames whose people are looked for in one batch (worth it on GPUs).
         flow_batch: Frames whose motion is estimated in one batch (worth it on GPUs, with flow networks).
         pose_batch: Frames in which the poses of detected people are estimated in one batch, ahead of tracking
@@ -26,6 +28,7 @@ class PipelineConfig:
     """
 
     detect_every: int = 1
+    sure_score: float | None = None
     detect_batch: int = 1
     flow_batch: int = 1
     pose_batch: int = 1
@@ -39,6 +42,8 @@ class PipelineConfig:
         for name in ("detect_every", "detect_batch", "flow_batch", "pose_batch", "frames_ahead"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+        if self.sure_score is not None and not 0 <= self.sure_score <= 1:
+            raise ConfigError(f"sure_score must lie between 0 and 1, not {self.sure_score}")
         if self.detect_every > 1 and self.propagation is None:
             raise ConfigError(
                 "detect_every above 1 needs propagation: between detections people live from carried boxes."

@@ -23,7 +23,10 @@ WEIGHTS_SUFFIX = ".safetensors"
 """Ending of the files that ``posetrack train`` writes."""
 
 AUTO_DETECTIONS_PER_S = 5
-"""``detect_every = auto`` looks for people this often in a second of footage."""
+AUTO_DETECTION_FRAMES = 5
+AUTO_SURE_SCORE = 0.9
+"""``detect_every = auto`` looks for people this often in a second of footage, but at least every so many frames;
+up to every frame, the lower the share of people whose score is above."""
 
 AUTO_POSES_PER_S = 10
 """``pose_every = auto`` estimates a carried person's joints this often in a second of footage."""
@@ -42,11 +45,13 @@ class Preset:
             a file that ``posetrack train detector`` wrote.
         pose: Weights of the pose network, likewise; the detector's own where that brings poses.
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
-        detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second.
+        detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second, every
+            fifth frame at least, and the more often the less sure it is of them (see ``schedule.EveryNth``).
         pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot; in
             between the flow carries them. Where people are looked for, everybody's are estimated. ``auto``
             estimates them ten times a second.
-        pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields).
+        pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields
+            ``detect_every``, ``sure_score`` and ``refresh.every``).
         detector_config: How the detector is used.
         pose_config: How the pose network is used.
         linker: How identities are linked.
@@ -73,8 +78,9 @@ class Preset:
             raise ConfigError(f"there is no flow {self.flow!r}; choose one of {', '.join([*FLOWS, *networks])}.")
 
     def detection_interval(self, fps: Fraction | None) -> int:
-        """Frames from one detection to the next, for a source of that many frames a second (None: 25)."""
-        return _interval(self.detect_every, AUTO_DETECTIONS_PER_S, fps)
+        """Frames from one detection to the next, at most, for a source of that many frames a second (None: 25)."""
+        interval = _interval(self.detect_every, AUTO_DETECTIONS_PER_S, fps)
+        return min(interval, AUTO_DETECTION_FRAMES) if self.detect_every == "auto" else interval
 
     def pose_interval(self, fps: Fraction | None) -> int:
         """The same for the joints of a carried person."""
@@ -83,7 +89,10 @@ class Preset:
     def pipeline_config(self, fps: Fraction | None) -> PipelineConfig:
         """How the stages are put together for a source of that many frames a second."""
         refresh = replace(self.pipeline.refresh, every=self.pose_interval(fps))
-        return replace(self.pipeline, detect_every=self.detection_interval(fps), refresh=refresh)
+        sure_score = AUTO_SURE_SCORE if self.detect_every == "auto" else None
+        return replace(
+            self.pipeline, detect_every=self.detection_interval(fps), sure_score=sure_score, refresh=refresh
+        )
 
 
 def _interval(setting: Interval, times_per_s: float, fps: Fraction | None) -> int:
@@ -101,6 +110,7 @@ PRESETS = {
             summary="bundled small networks: offline, fits a laptop without a GPU",
             detector="detector_lite",
             pose="pose_lite",
+            detect_every="auto",
             pose_every="auto",
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),

@@ -9,7 +9,7 @@ at once, and shrinks only after several quicker cases. It is bounded; if that do
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import cast
@@ -17,7 +17,7 @@ from typing import cast
 from posetrack.errors import ConfigError
 from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.stages import DetectionSchedule
-from posetrack.types import Frame, Image, Poses
+from posetrack.types import Boxes, Frame, Image, Poses
 from posetrack.video.live import Clock, LiveFrames, Standing
 
 Results = Generator[tuple[Frame, Poses]]
@@ -143,6 +143,10 @@ class AdaptiveSchedule:
         self._needed.append(min(self._last_late + 1, config.longest_frames))
         self._report.looked(since)
         return True
+
+    def between(self, found: Boxes) -> Collection[int]:
+        """None: there is no time."""
+        return ()
 
     def _is_late(self, frame: Frame) -> bool:
         standing = self._standing(frame)

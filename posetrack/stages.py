@@ -5,7 +5,7 @@ Stages know the types and nothing of each other; ``pipeline.py`` alone knows the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
@@ -79,7 +79,14 @@ class DetectionSchedule(Protocol):
     """Says in which frames people are looked for."""
 
     def due(self, frame: Frame, since: int) -> bool:
-        """Whether this frame is one; the last was ``since`` >= 1 frames ago. Shots begin with one anyway."""
+        """Whether this frame is one; the last that was due was ``since`` >= 1 frames ago. Shots begin with one."""
+        ...
+
+    def between(self, found: Boxes) -> Collection[int]:
+        """How many frames after one that was due, in which ``found`` are the people, others are looked at as well.
+
+        Asked once for every frame that was due; they are left out from where the next is due.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.skeletons import POSETRACK
-from posetrack.types import UNLINKED, Boxes, Image, Poses
+from posetrack.types import UNLINKED, Boxes, Frame, Image, Poses
 
 PERSON = np.array([[40.0, 20.0, 80.0, 100.0]], np.float32)
 
@@ -45,3 +45,15 @@ class StubPose:
             boxes.xyxy, boxes.scores, low + grid * (high - low), np.tile(used, (len(boxes), 1)),
             np.full(len(boxes), UNLINKED), POSETRACK,
         )  # fmt: skip
+
+
+def frames(count: int, cut_at: int = -1) -> list[Frame]:
+    """Frames of one texture whose first pixel tells the index; from ``cut_at`` on another scene."""
+    rng = np.random.default_rng(0)
+    scenes = rng.integers(0, 120, (120, 160, 3), np.uint8), 255 - rng.integers(0, 60, (120, 160, 3), np.uint8)
+    made = []
+    for index in range(count):
+        image = scenes[0 <= cut_at <= index].copy()
+        image[0, 0] = index
+        made.append(Frame(index, index / 25, image))
+    return made

@@ -14,7 +14,7 @@ from posetrack.models.pose_weights import PoseArchitecture, save_pose_network
 from posetrack.models.runtime import Runtime
 from posetrack.networks import Networks, weight_files
 from posetrack.pose_tracker import PoseTracker
-from posetrack.presets import PRESETS, Changes, customised, get_preset, weights_of
+from posetrack.presets import AUTO_SURE_SCORE, PRESETS, Changes, customised, get_preset, weights_of
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.stages import PoseEstimator
 from posetrack.types import Boxes
@@ -150,13 +150,15 @@ def test_reduced_precision_is_asked_for_or_not_used() -> None:
 
 def test_auto_looks_for_people_and_joints_so_often_in_a_second() -> None:
     lite = customised(get_preset("lite"), Changes(detect_every="auto"))
-    for fps, detect_every, pose_every in ((10, 2, 1), (25, 5, 2), (50, 10, 5), (None, 5, 2)):
+    for fps, detect_every, pose_every in ((10, 2, 1), (25, 5, 2), (50, 5, 5), (None, 5, 2)):
         config = lite.pipeline_config(None if fps is None else Fraction(fps))
         assert (config.detect_every, config.refresh.every) == (detect_every, pose_every)
+        assert config.sure_score == AUTO_SURE_SCORE
     config = customised(lite, Changes(detect_every=3, pose_every=1)).pipeline_config(Fraction(50))
-    assert (config.detect_every, config.refresh.every) == (3, 1)
-    assert get_preset("lite").pipeline_config(Fraction(50)).detect_every == 1
-    assert get_preset("accurate").pipeline_config(Fraction(50)).refresh.every == 1
+    assert (config.detect_every, config.sure_score, config.refresh.every) == (3, None, 1)
+    for name in ("accurate", "posetrack"):
+        config = get_preset(name).pipeline_config(Fraction(50))
+        assert (config.detect_every, config.sure_score, config.refresh.every) == (1, None, 1)
 
 
 def test_without_propagation_people_are_looked_for_in_every_frame() -> None:

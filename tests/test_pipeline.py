@@ -11,8 +11,8 @@ from posetrack.flow import ZeroFlow
 from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.stages import Flow
 from posetrack.tracker import FlowLinker, LinkerConfig, PropagationConfig
-from posetrack.types import Boxes, Frame, Image, Poses
-from tests.stubs import StubDetector, StubPose
+from posetrack.types import Boxes, Image, Poses
+from tests.stubs import StubDetector, StubPose, frames
 
 
 @dataclass
@@ -27,18 +27,6 @@ class WatchedDetector(StubDetector):
         self.batches.append(indices)
         found = super().detect(images)
         return [Boxes.empty() if i in self.unseen else boxes for i, boxes in zip(indices, found, strict=True)]
-
-
-def frames(count: int, cut_at: int = -1) -> list[Frame]:
-    """Frames of one texture whose first pixel tells the index; from ``cut_at`` on another scene."""
-    rng = np.random.default_rng(0)
-    scenes = rng.integers(0, 120, (120, 160, 3), np.uint8), 255 - rng.integers(0, 60, (120, 160, 3), np.uint8)
-    made = []
-    for index in range(count):
-        image = scenes[0 <= cut_at <= index].copy()
-        image[0, 0] = index
-        made.append(Frame(index, index / 25, image))
-    return made
 
 
 def pipeline(detector: StubDetector, **options: object) -> Pipeline:

@@ -1,0 +1,109 @@
+"""In which frames people are looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posetrack.errors import ConfigError
+from posetrack.flow import ZeroFlow
+from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.schedule import EveryNth
+from posetrack.tracker import FlowLinker, LinkerConfig
+from posetrack.types import Boxes, Image
+from tests.stubs import StubPose, frames
+
+SHOT = 20
+
+
+def people(scores: Sequence[float]) -> Boxes:
+    left = 60 * np.arange(len(scores), dtype=np.float32)
+    return Boxes(np.stack([left, left * 0, left + 40, left * 0 + 80], axis=1), np.array(scores, np.float32))
+
+
+@dataclass
+class Crowd:
+    """A detector that gives people the scores of the frame, which is told by its pixels; notes its batches."""
+
+    scores: dict[int, Sequence[float]]
+    usual: Sequence[float] = (0.99,)
+    batches: list[list[int]] = field(default_factory=list)
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        self.batches.append([int(image[0, 0, 0]) for image in images])
+        return [people(self.scores.get(index, self.usual)) for index in self.batches[-1]]
+
+    @property
+    def looked(self) -> list[int]:
+        return sorted(index for batch in self.batches for index in batch)
+
+
+def looked(detector: Crowd, count: int, batch: int = 1, cut_at: int = -1, ahead: bool = True) -> list[int]:
+    made = Pipeline(
+        detector=detector,
+        flow=ZeroFlow(),
+        pose=StubPose(),
+        linker=FlowLinker(LinkerConfig()),
+        config=PipelineConfig(detect_every=5, sure_score=0.9, detect_batch=batch),
+    )
+    results = list((made.run if ahead else made.run_sequentially)(frames(count, cut_at)))
+    assert [frame.index for frame, _ in results] == list(range(count))
+    return detector.looked
+
+
+def test_who_is_seen_well_is_looked_for_every_nth_frame_only() -> None:
+    assert looked(Crowd({}), SHOT) == [0, 5, 10, 15]
+
+
+def test_nobody_in_sight_is_no_reason_to_look_more_often() -> None:
+    assert looked(Crowd({}, usual=()), SHOT) == [0, 5, 10, 15]
+
+
+def test_where_everybody_is_unsure_every_frame_is_looked_at_and_others_are_not() -> None:
+    assert looked(Crowd({5: [0.6, 0.7]}), SHOT) == [0, 5, 6, 7, 8, 9, 10, 15]
+
+
+def test_half_of_them_unsure_is_half_of_the_additional_detections() -> None:
+    assert looked(Crowd({5: [0.6, 0.95]}), SHOT) == [0, 5, 6, 8, 10, 15]
+
+
+def test_what_additional_detections_find_changes_nothing() -> None:
+    assert looked(Crowd({0: [0.6], 1: [0.6], 4: [0.6]}), SHOT) == [0, 1, 2, 3, 4, 5, 10, 15]
+
+
+def test_the_interval_begins_anew_at_a_cut() -> None:
+    assert looked(Crowd({0: [0.6, 0.95], 3: [0.6]}), 12, cut_at=3) == [0, 1, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("batch", [2, 3, 8])
+@pytest.mark.parametrize("ahead", [False, True])
+def test_batches_look_at_the_same_frames(batch: int, ahead: bool) -> None:
+    scores = {0: [0.6, 0.95], 10: [0.5, 0.6, 0.7], 15: [0.3], 30: [0.95, 0.85]}
+    one, several = Crowd(scores), Crowd(scores)
+    assert looked(several, 43, batch, cut_at=28, ahead=ahead) == looked(one, 43, cut_at=28)
+    assert batch >= max(map(len, several.batches)) > 1
+
+
+@given(st.integers(1, 30), st.lists(st.floats(0, 1, width=32), max_size=20))
+def test_additional_detections_are_as_many_as_documented_and_evenly_spread(
+    interval: int, scores: list[float]
+) -> None:
+    between = sorted(EveryNth(interval=interval, sure_score=0.5).between(people(scores)))
+    unsure = sum(score < 0.5 for score in scores) / max(len(scores), 1)
+    assert len(between) == round(unsure * (interval - 1))
+    steps = np.diff([0, *between, interval])
+    assert steps.max() - steps.min() <= 1 and steps.min() >= 1
+
+
+def test_a_fixed_interval_has_no_additional_detections() -> None:
+    assert not EveryNth(interval=5).between(people([0.1, 0.2]))
+
+
+def test_a_score_out_of_range_is_told() -> None:
+    with pytest.raises(ConfigError, match="sure_score"):
+        PipelineConfig(detect_every=5, sure_score=1.5)
