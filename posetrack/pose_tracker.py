@@ -43,7 +43,7 @@ class PoseTracker:
         pose: Instead of the preset's: anything with ``PoseEstimator.estimate`` and ``skeleton``.
         flow: Instead of the preset's: anything with ``FlowEstimator.estimate``.
         threads: Processor threads of each network, set for the whole program; 0: half of the processors,
-            because detector and pose network work side by side.
+            because detector and pose network work side by side, and two batches of the pose network.
         seed: Of torch's and OpenCV's random numbers: the same input and settings give the same output.
         stopwatch: Where the time of each stage is added up.
 
@@ -75,7 +75,13 @@ class PoseTracker:
         self.preset = get_preset(preset) if isinstance(preset, str) else preset
         self.stopwatch = stopwatch or Stopwatch()
         place = resolve_device(device_for(engine, device))
-        runtime = Runtime(device=place, precision=precision, compile=compile, engine=engine)
+        runtime = Runtime(
+            device=place,
+            precision=precision,
+            compile=compile,
+            engine=engine,
+            side_by_side=1 if threads else min(2, available_processors()),
+        )
         networks = Networks(self.preset, runtime, ModelStore(None if models_dir is None else Path(models_dir)))
         self._flow = flow or networks.flow
         self._detector = detector or networks.detector

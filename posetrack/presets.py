@@ -28,7 +28,7 @@ AUTO_SURE_SCORE = 0.9
 """``detect_every = auto`` looks for people this often in a second of footage, but at least every so many frames;
 up to every frame, the lower the share of people whose score is above."""
 
-AUTO_POSES_PER_S = 10
+AUTO_POSES_PER_S = 8
 """``pose_every = auto`` estimates a carried person's joints this often in a second of footage."""
 
 Interval = int | Literal["auto"]
@@ -49,7 +49,7 @@ class Preset:
             fifth frame at least, and the more often the less sure it is of them (see ``schedule.EveryNth``).
         pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot; in
             between the flow carries them. Where people are looked for, everybody's are estimated. ``auto``
-            estimates them ten times a second.
+            estimates them eight times a second.
         pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields
             ``detect_every``, ``sure_score`` and ``refresh.every``).
         detector_config: How the detector is used.

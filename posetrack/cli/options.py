@@ -60,7 +60,7 @@ class TrackOptions:
     ] = None
     pose_every: Annotated[
         str | None,
-        _tracking(help="Estimate carried people's joints every n-th frame, or auto (ten a second)."),
+        _tracking(help="Estimate carried people's joints every n-th frame, or auto (eight a second)."),
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Detected boxes below it are dropped.")] = None
     min_joint_score: Annotated[float | None, _tracking(help="Joints below it are missing in the output.")] = None

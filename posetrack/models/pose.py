@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +24,8 @@ from posetrack.skeletons import Skeleton
 from posetrack.types import UNLINKED, Boxes, FloatArray, Image, Poses
 
 _CPU_BATCH = 8
-"""Most crops that go through a network at once on a CPU: more of them leave its caches, and from some number on
-oneDNN takes other kernels, so that a crop's heatmaps would depend on how many people there are."""
+"""Most crops, mirrored ones counted, that go through a network at once on a CPU: more of them leave its caches.
+And from some number on oneDNN takes other kernels: a crop's heatmaps would depend on how many people there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,8 @@ class PoseConfig:
     Attributes:
         flip_test: Average with the mirrored image's heatmaps (twice the work, a little more accurate).
         codec: How heatmaps become joints (a key of ``posetrack.models.decoding.CODECS``).
-        max_batch: Most crops that go through the network at once (on a CPU never more than 8).
+        max_batch: Most crops, mirrored ones counted, that go through the network at once (on a CPU never more
+            than 8).
     """
 
     flip_test: bool = False
@@ -74,8 +76,10 @@ class HeatmapPoseEstimator:
         self._network = prepared(network, runtime, pose_interface(architecture))
         self._architecture = architecture
         self._config = config or PoseConfig()
-        on_cpu = runtime.device.type == "cpu"
-        self._max_batch = min(self._config.max_batch, _CPU_BATCH) if on_cpu else self._config.max_batch
+        self._on_cpu = runtime.device.type == "cpu"
+        most = min(self._config.max_batch, _CPU_BATCH) if self._on_cpu else self._config.max_batch
+        self._max_batch = max(1, most // 2 if self._config.flip_test else most)
+        self._batches = ThreadPoolExecutor(runtime.side_by_side, thread_name_prefix="pose")
         self._device = runtime.device
         self._convention = CONVENTIONS[architecture.convention]
         self._normalisation = Normalisation(self._convention, self._device)
@@ -129,23 +133,21 @@ class HeatmapPoseEstimator:
             keypoints[:, self._slots], scores[:, self._slots] = points, found
         return keypoints, scores
 
-    @torch.inference_mode()
     def heatmaps(self, crops: Image) -> FloatArray:
         """Heatmaps float32 [N, joints in use, height/4, width/4] of crops uint8 [N, height, width, 3] RGB."""
-        parts = [
-            self._forward(crops[start : start + self._max_batch])
-            for start in range(0, len(crops), self._max_batch)
-        ]
-        return np.concatenate(parts)
+        batches = -(-len(crops) // self._max_batch)
+        if self._on_cpu and batches > 1:
+            batches += batches % 2  # two processors then have the same to do
+        return np.concatenate(list(self._batches.map(self._forward, np.array_split(crops, batches))))
 
+    @torch.inference_mode()
     def _forward(self, crops: Image) -> FloatArray:
         images = self._normalisation(torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2))
-        heatmaps = self._run(images)
-        if self._config.flip_test:
-            shift = self._convention.flip_shift_cells
-            mirrored = mirrored_back(self._run(images.flip(-1)), self._channel_twins, shift)
-            heatmaps = (heatmaps + mirrored) * np.float32(0.5)
-        return heatmaps
+        if not self._config.flip_test:
+            return self._run(images)
+        heatmaps, mirrored = np.split(self._run(torch.cat([images, images.flip(-1)])), 2)
+        mirrored = mirrored_back(mirrored, self._channel_twins, self._convention.flip_shift_cells)
+        return (heatmaps + mirrored) * np.float32(0.5)
 
     def _run(self, images: Tensor) -> FloatArray:
         output: Tensor = self._network(images)

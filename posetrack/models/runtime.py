@@ -22,6 +22,7 @@ class Runtime:
         engine: What they run in: torch, or ONNX Runtime (on the processor, in fp32).
         exports: Folder of the networks that have been exported for ONNX Runtime; None: they are exported anew,
             for this process alone.
+        side_by_side: Batches of a pose network that run at once, on a processor, in threads of their own.
 
     Raises:
         ConfigError: there is no such engine or precision, the engine is not installed, or other settings do not
@@ -33,6 +34,7 @@ class Runtime:
     compile: bool = False
     engine: Engine = "torch"
     exports: Path | None = None
+    side_by_side: int = 1
 
     def __post_init__(self) -> None:
         check_engine(self.engine, str(self.device), self.precision, self.compile)

@@ -94,7 +94,7 @@ class RefreshConfig:
     """
 
     every: int = 1
-    max_motion: float = 0.05
+    max_motion: float = 0.04
     min_joint_score: float = 0.3
 
     def __post_init__(self) -> None:
