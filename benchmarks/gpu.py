@@ -34,7 +34,8 @@ from rich.table import Table
 from posetrack import __version__
 from posetrack.errors import ConfigError, PoseTrackError
 from posetrack.flow import FLOWS
-from posetrack.models.devices import PRECISIONS, resolve_device, resolve_precision
+from posetrack.models.devices import resolve_device, resolve_precision
+from posetrack.models.engines import PRECISIONS
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.runtime import Runtime

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
+from posetrack.models.runtime import CPU, Runtime
 from posetrack.types import Boxes
 
 ARCHITECTURE = PoseArchitecture(width=96, height=128, deconv_channels=(16, 16, 16))
@@ -50,13 +51,13 @@ def test_nobody_in_nobody_out() -> None:
     assert len(HeatmapPoseEstimator(BrightSpot(), ARCHITECTURE).estimate(spot(64, 64, 9, 9), Boxes.empty())) == 0
 
 
-def random_estimator(**options: object) -> HeatmapPoseEstimator:
+def random_estimator(runtime: Runtime = CPU, **options: object) -> HeatmapPoseEstimator:
     torch.manual_seed(1)
     network = ARCHITECTURE.build().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.1, 0.1)  # type: ignore[union-attr]
-    return HeatmapPoseEstimator(network, ARCHITECTURE, PoseConfig(**options))  # type: ignore[arg-type]
+    return HeatmapPoseEstimator(network, ARCHITECTURE, PoseConfig(**options), runtime)  # type: ignore[arg-type]
 
 
 def test_batches_do_not_change_the_poses() -> None:
@@ -64,6 +65,15 @@ def test_batches_do_not_change_the_poses() -> None:
     whole = random_estimator().heatmaps(crops)
     parts = random_estimator(max_batch=3).heatmaps(crops)
     np.testing.assert_allclose(whole, parts, atol=1e-5)
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+@pytest.mark.parametrize("people", [1, 4, 5, 9, 23])
+def test_batches_side_by_side_give_the_heatmaps_of_one_after_the_other(people: int, flip_test: bool) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (people, 128, 96, 3), np.uint8)
+    one = random_estimator(flip_test=flip_test).heatmaps(crops)
+    two = random_estimator(Runtime(side_by_side=2), flip_test=flip_test).heatmaps(crops)
+    np.testing.assert_array_equal(one, two)
 
 
 def test_people_of_several_images_in_one_batch_have_the_poses_that_each_image_gives_alone() -> None:
