@@ -1,14 +1,19 @@
 """The bundled pose network and the whole tracker, on real pictures."""
 
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from posetrack.models.pose import HeatmapPoseEstimator
 from posetrack.models.pose_weights import load_pose_network
-from posetrack.networks import weight_files
+from posetrack.models.runtime import Runtime
+from posetrack.networks import Networks, weight_files
 from posetrack.pose_tracker import PoseTracker
-from posetrack.presets import get_preset
+from posetrack.presets import Interval, get_preset
+from posetrack.synthetic import cut, render
 from posetrack.training.pose import measure_pck
 from posetrack.training.pose_data import read_people
 from posetrack.video import ReadOptions, open_source
@@ -20,6 +25,25 @@ FILES = weight_files(LITE, ModelStore(), fetch=None)
 
 def test_the_bundled_networks_are_small_enough_to_ship() -> None:
     assert sum(path.stat().st_size for path in FILES.values()) <= 15e6
+
+
+@pytest.mark.parametrize("detect_every", [1, 3, "auto"])
+def test_threads_batches_and_their_like_give_the_bits_of_the_plain_loop(detect_every: Interval) -> None:
+    """One network thread: with several, what torch adds up depends on how many crops there are."""
+    frames = [frame for frame, _ in islice(render(cut(seed=1, size=(480, 270))), 40, 72)]
+    preset = replace(LITE, detect_every=detect_every)
+    plain = [poses for _, poses in PoseTracker(preset, threads=1).pipeline().run_sequentially(frames)]
+    assert max(map(len, plain)) >= 2
+    batches = replace(preset.pipeline, detect_batch=4, flow_batch=4, pose_batch=4)
+    two_at_once = Networks(preset, Runtime(side_by_side=2), ModelStore()).pose
+    for tracker in (
+        PoseTracker(preset, threads=1),
+        PoseTracker(preset, threads=1, pose=two_at_once),
+        PoseTracker(replace(preset, pipeline=batches), threads=1, pose=two_at_once),
+    ):
+        for expected, (_, found) in zip(plain, tracker.pipeline().run(frames), strict=True):
+            for name in ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids"):
+                np.testing.assert_array_equal(getattr(expected, name), getattr(found, name))
 
 
 def test_the_pose_network_finds_three_limb_joints_in_five_on_photographs(shared: Path) -> None:
