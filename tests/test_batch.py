@@ -13,6 +13,7 @@ import pytest
 
 from posetrack.batch.coordinator import plan_batch, run_batch
 from posetrack.batch.manifest import Manifest
+from posetrack.batch.output import opened_output
 from posetrack.batch.patterns import Choice
 from posetrack.batch.settings import settings_hash
 from posetrack.batch.tasks import Compute
@@ -243,6 +244,23 @@ def test_networks_that_cannot_be_loaded_stop_the_batch_and_no_clip_is_blamed(
         track(footage, tmp_path / "out", tracker=no_weights)
     assert contents(tmp_path / "out") == before
     assert {record.status for record in records(tmp_path / "out").values()} == {"pending"}
+
+
+def test_files_of_others_called_like_a_batchs_survive_networks_that_cannot_be_loaded(
+    footage: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "summary.csv").write_text("theirs")
+    (out / "index.html").symlink_to("nowhere.html")
+    with pytest.raises(ConfigError, match="unusable"), opened_output(out, None):
+        assert (out / "manifest").exists()
+        raise ConfigError("unusable")
+    assert sorted(path.name for path in out.iterdir()) == ["index.html", "summary.csv"]
+    assert (out / "summary.csv").read_text() == "theirs"
+    with pytest.raises(ConfigError, match=r"nowhere\.safetensors"):
+        track(footage, out, tracker=no_weights)
+    assert (out / "summary.csv").read_text() == "theirs" and not (out / "manifest").exists()
 
 
 def test_the_plan_says_what_would_be_done_and_does_nothing(footage: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ _BETWEEN_ROUNDS_S = 0.05
 def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifest]:
     """Make the folder, keep other batches out, and open its manifest to write it.
 
-    If a setting proves unusable (``ConfigError``) in a new batch that has no results yet, nothing of it is left.
+    If a setting proves unusable (``ConfigError``) in a new batch that has no results yet, nothing of it is left;
+    files that were there before are, whatever they are called.
 
     Args:
         output: The folder.
@@ -37,19 +39,20 @@ def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifes
         if remote is not None and not (output / MANIFEST).exists():
             remote.download(output / MANIFEST, output / MANIFEST)
         with FolderLock(output / LOCK):
-            new, useless = not (output / MANIFEST).exists(), False
+            made = [LOCK, *(name for name in OURS if not os.path.lexists(output / name))]
+            useless = False
             try:
                 with Manifest.create(output / MANIFEST) as manifest:
                     clean(output)
                     try:
                         yield manifest
                     except ConfigError:
-                        useless = new and not any(record.outputs for record in manifest.clips())
+                        useless = MANIFEST in made and not any(record.outputs for record in manifest.clips())
                         raise
             finally:
                 if useless:
                     clean(output)
-                    for name in OURS:
+                    for name in made:
                         (output / name).unlink(missing_ok=True)
 
 
