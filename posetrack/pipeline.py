@@ -29,7 +29,7 @@ class Pipeline:
     Args:
         detector, flow, pose, linker: The stages.
         config: How they are put together.
-        schedule: When people are looked for; None: as ``config.detect_every`` has it.
+        schedule: When people are looked for; None: as ``config.detect_every`` and ``config.sure_score`` have it.
         stopwatch: Where the time of each stage is added up.
     """
 

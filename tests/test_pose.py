@@ -1,5 +1,7 @@
 """The pose stage: joints of people in boxes, in source pixels, whatever the network."""
 
+import copy
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,56 @@ def test_batches_side_by_side_give_the_heatmaps_of_one_after_the_other(people: i
     one = random_estimator(flip_test=flip_test).heatmaps(crops)
     two = random_estimator(Runtime(side_by_side=2), flip_test=flip_test).heatmaps(crops)
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("side_by_side", [1, 2])
+@pytest.mark.parametrize(("people", "max_batch"), [(3, 1), (5, 1), (5, 2), (7, 3), (9, 8)])
+def test_no_batch_is_empty_or_larger_than_asked_for(
+    people: int, max_batch: int, side_by_side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    class Counting(BrightSpot):
+        def forward(self, images: Tensor) -> Tensor:
+            sizes.append(len(images))
+            return super().forward(images)
+
+    monkeypatch.setattr("posetrack.models.pose.prepared", lambda network, *_: network)
+    config, runtime = PoseConfig(max_batch=max_batch), Runtime(side_by_side=side_by_side)
+    crops = np.zeros((people, 128, 96, 3), np.uint8)
+    HeatmapPoseEstimator(Counting(), ARCHITECTURE, config, runtime).heatmaps(crops)
+    assert sum(sizes) == people and min(sizes) >= 1 and max(sizes) <= max_batch
+
+
+def test_an_error_in_one_of_two_batches_side_by_side_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            raise MemoryError(f"{len(images)} crops")
+
+    monkeypatch.setattr("posetrack.models.pose.prepared", lambda network, *_: network)
+    estimator = HeatmapPoseEstimator(Failing(), ARCHITECTURE, runtime=Runtime(side_by_side=2))
+    with pytest.raises(MemoryError, match="5 crops"):
+        estimator.heatmaps(np.zeros((10, 128, 96, 3), np.uint8))
+
+
+def test_threads_for_batches_side_by_side_begin_when_needed_and_end_with_the_estimator() -> None:
+    def working() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name.startswith("pose")}
+
+    before = working()
+    crops = np.zeros((9, 128, 96, 3), np.uint8)
+    one = random_estimator()
+    one.heatmaps(crops)
+    assert working() <= before
+    np.testing.assert_array_equal(copy.deepcopy(one).heatmaps(crops), one.heatmaps(crops))
+    two = random_estimator(Runtime(side_by_side=2))
+    two.heatmaps(crops)
+    new = working() - before
+    assert len(new) == 2
+    del two
+    for thread in new:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in new)
 
 
 def test_people_of_several_images_in_one_batch_have_the_poses_that_each_image_gives_alone() -> None:

@@ -79,7 +79,8 @@ class HeatmapPoseEstimator:
         self._on_cpu = runtime.device.type == "cpu"
         most = min(self._config.max_batch, _CPU_BATCH) if self._on_cpu else self._config.max_batch
         self._max_batch = max(1, most // 2 if self._config.flip_test else most)
-        self._batches = ThreadPoolExecutor(runtime.side_by_side, thread_name_prefix="pose")
+        several = self._on_cpu and runtime.side_by_side > 1
+        self._threads = ThreadPoolExecutor(runtime.side_by_side, thread_name_prefix="pose") if several else None
         self._device = runtime.device
         self._convention = CONVENTIONS[architecture.convention]
         self._normalisation = Normalisation(self._convention, self._device)
@@ -137,8 +138,10 @@ class HeatmapPoseEstimator:
         """Heatmaps float32 [N, joints in use, height/4, width/4] of crops uint8 [N, height, width, 3] RGB."""
         batches = -(-len(crops) // self._max_batch)
         if self._on_cpu and batches > 1:
-            batches += batches % 2  # two processors then have the same to do
-        return np.concatenate(list(self._batches.map(self._forward, np.array_split(crops, batches))))
+            batches = min(batches + batches % 2, len(crops))  # two processors then have the same to do
+        parts = np.array_split(crops, batches)
+        mapped = map(self._forward, parts) if self._threads is None else self._threads.map(self._forward, parts)
+        return np.concatenate(list(mapped))
 
     @torch.inference_mode()
     def _forward(self, crops: Image) -> FloatArray:
