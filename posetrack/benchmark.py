@@ -25,7 +25,7 @@ from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
 from posetrack.networks import weight_files
-from posetrack.presets import PRESETS, Changes, Preset, customised
+from posetrack.presets import PRESETS, Changes, Preset, customised, in_every_frame
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.similarity import SIMILARITIES
 from posetrack.video import ReadOptions
@@ -42,7 +42,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path, Sequence[Annotations]], None]]] = 
 }
 """Name of a tree's layout -> the list by which its files are known, and what writes them."""
 
-_FRAMES_PER_S = 25.0  # PoseTrack's videos do not say; only ``detect_every = auto`` depends on it
+_FRAMES_PER_S = 25.0  # PoseTrack's videos do not say, and nothing depends on it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Setting:
         return f"{'propagation' if self.propagation else 'detections'}_{self.similarity}_{self.matching}"
 
     def of(self, preset: Preset) -> Preset:
-        """The preset with this setting.
+        """The preset with this setting. ``auto`` is every frame: rows differ in nothing else.
 
         Raises:
             ConfigError: the preset has no propagation to turn on.
@@ -81,7 +81,7 @@ class Setting:
         if self.propagation and preset.pipeline.propagation is None:
             raise ConfigError(f"the preset {preset.name!r} does not propagate: leave propagation off.")
         changes = Changes(propagation=self.propagation, similarity=self.similarity, matching=self.matching)
-        return customised(preset, changes)
+        return customised(in_every_frame(preset), changes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -169,6 +169,15 @@ def get_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
+def in_every_frame(preset: Preset) -> Preset:
+    """A copy that looks for people, and for their joints, in every frame where the preset says ``auto``."""
+    return replace(
+        preset,
+        detect_every=1 if preset.detect_every == "auto" else preset.detect_every,
+        pose_every=1 if preset.pose_every == "auto" else preset.pose_every,
+    )
+
+
 def weights_of(preset: Preset) -> tuple[str, ...]:
     """Names of the weights that a preset needs, as ``posetrack models`` knows them; files are not among them."""
     names = dict.fromkeys((preset.detector, preset.pose, preset.flow))

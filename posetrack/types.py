@@ -29,6 +29,12 @@ Selection = slice | BoolArray | IntArray | Sequence[int]
 
 def _stored(name: str, values: ArrayLike, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """A read-only array of the given type and shape: frozen dataclasses do not freeze their arrays."""
+    if (
+        isinstance(values, np.ndarray)
+        and not values.flags.writeable
+        and (values.dtype, values.shape) == (dtype, shape)
+    ):
+        return values
     array = np.asarray(values, dtype=dtype)
     if array.size == 0 and 0 in shape:
         array = array.reshape(shape)

@@ -56,7 +56,8 @@ class TrackOptions:
     ] = None
     pose: Annotated[str | None, _tracking(help="Another pose network, likewise.")] = None
     detect_every: Annotated[
-        str | None, _tracking(help="Look for people in every n-th frame, or auto (five times a second).")
+        str | None,
+        _tracking(help="Look for people in every n-th frame, or auto (five a second, more in crowds)."),
     ] = None
     pose_every: Annotated[
         str | None,

@@ -53,21 +53,9 @@ class Queue:
     def beside(self, others: Poses) -> Queue:
         """With other poses that the tracks may have in the present frame, at age 0."""
         ages = np.concatenate([self.ages, np.zeros(len(others), np.int64)])
-        return Queue(self.previous, concatenate([self.carried, others]), ages)
+        return Queue(self.previous, Poses.concatenate([self.carried, others]), ages)
 
     def pushed(self, poses: Poses, kept: BoolArray) -> Queue:
         """The linked poses of the present frame, at age 0, before the stored ones that are kept."""
         ages = np.concatenate([np.zeros(len(poses), np.int64), self.ages[kept]])
-        return Queue(poses, concatenate([poses, self.carried[kept]]), ages)
-
-
-def concatenate(parts: list[Poses]) -> Poses:
-    """The poses of all parts, in order; all of the first part's skeleton."""
-    return Poses(
-        boxes=np.concatenate([part.boxes for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        keypoints=np.concatenate([part.keypoints for part in parts]),
-        keypoint_scores=np.concatenate([part.keypoint_scores for part in parts]),
-        track_ids=np.concatenate([part.track_ids for part in parts]),
-        skeleton=parts[0].skeleton,
-    )
+        return Queue(poses, Poses.concatenate([poses, self.carried[kept]]), ages)

@@ -16,7 +16,6 @@ import numpy as np
 
 from posetrack.skeletons import Skeleton
 from posetrack.tracker.joints import extents, masked_median
-from posetrack.tracker.queue import concatenate
 from posetrack.types import BoolArray, FloatArray, IntArray, Poses
 
 # Corners and middles of the sides of a box of twice the person's size, in half sides from the centre:
@@ -89,7 +88,7 @@ class Tracks:
         gaps[rows] = 0
         alive = gaps <= max_gap_frames
         return Tracks(
-            concatenate([bodies[alive], born]),
+            Poses.concatenate([bodies[alive], born]),
             np.concatenate([velocities[alive], np.zeros((len(born), 2), np.float32)]),
             np.concatenate([sightings[alive], np.ones(len(born), np.int64)]),
             np.concatenate([gaps[alive], np.zeros(len(born), np.int64)]),
