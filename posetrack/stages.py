@@ -25,6 +25,8 @@ class SourceInfo:
         fps: Nominal frames per second; None if the source does not say (a folder of images).
         frame_count: Frames that will be delivered; an estimate, None if unknown (streams, damaged headers).
         path: The file the sound is taken from; None for cameras, streams and images.
+        delivered_fps: Frames that will be delivered for a second of footage: fewer where some are left out, and
+            images' rate as the user has it. None: as many as ``fps`` says.
     """
 
     name: str
@@ -33,6 +35,7 @@ class SourceInfo:
     fps: Fraction | None
     frame_count: int | None
     path: str | None
+    delivered_fps: Fraction | None = None
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +16,17 @@ from posetrack.batch.stitch import SeamError, StitchConfig, matched_tracks, stit
 from posetrack.batch.tasks import ClipResult, ClipTask, Compute, TrackerFactory
 from posetrack.batch.workers import Finished, LocalWorkers, Progress
 from posetrack.errors import ConfigError, DataFormatError
+from posetrack.flow import ZeroFlow
+from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import get_preset
 from posetrack.runner import Outputs
-from posetrack.types import Frame
+from posetrack.types import Boxes, Frame, Image
 from posetrack.video import ReadOptions, open_source
 from tests.batch_cases import image_folder
-from tests.numbered_clips import PerfectTracker, numbered_clip
+from tests.numbered_clips import PerfectTracker, number_of, numbered, numbered_clip
 from tests.pacing import PacingTracker
-from tests.video_clips import ffmpeg, grey_clip
+from tests.stubs import PERSON, StubPose
+from tests.video_clips import ffmpeg, grey_clip, write_clip
 from tests.walkers import poses_of
 
 TINY = ChunkConfig(chunk_s=2, overlap_s=0.4, overlap_frames=40)
@@ -213,6 +216,42 @@ def test_the_overlap_is_longer_than_the_trackers_memory() -> None:
     fitted = ChunkConfig(overlap_frames=1).fitted(preset, None)
     assert fitted.overlap_frames > preset.linker.max_gap_frames
     assert fitted.detect_every == 5
+
+
+class Hesitant:
+    """A detector that is unsure of one person in two or more, depending on the frame's number; notes it."""
+
+    def __init__(self) -> None:
+        self.looked: list[int] = []
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        numbers = [number_of(image) for image in images]
+        self.looked += numbers
+        scores = [np.array([0.95, 0.5, *[0.5] * (number % 3)], np.float32) for number in numbers]
+        return [Boxes(np.repeat(PERSON, len(each), axis=0), each) for each in scores]
+
+
+@pytest.mark.parametrize("reading", [ALL, ReadOptions(stride=2, start_s=0.5), ReadOptions(start_s=1.04)])
+def test_chunks_look_for_people_in_the_frames_in_which_a_whole_run_does(
+    tmp_path: Path, reading: ReadOptions
+) -> None:
+    scene = np.random.default_rng(0).integers(0, 256, (15, 20, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    clip = write_clip(tmp_path / "a.mp4", np.stack([numbered(scene, index) for index in range(200)]), "-g", "12")
+    detector = Hesitant()
+    tracker = PoseTracker(detector=detector, pose=StubPose(), flow=ZeroFlow(), threads=1)
+    with open_source(clip, reading) as source:
+        interval = tracker.preset.detection_interval(source.info.delivered_fps)
+        whole = [frame.index for frame, _ in tracker.track(source)]
+    looked, detector.looked = sorted(detector.looked), []
+    assert interval > 1 and len(whole) / interval < len(looked) < len(whole)
+    config = ChunkConfig(chunk_s=1.5, overlap_s=0.2, overlap_frames=10, detect_every=interval)
+    chunks = plan(clip, reading, config)
+    assert len(chunks) > 2
+    for chunk in chunks:
+        with open_chunk(clip, chunk) as source:
+            shown = {frame.index for frame, _ in tracker.track(source)}
+        assert sorted(detector.looked) == [index for index in looked if index in shown]
+        detector.looked = []
 
 
 @pytest.mark.parametrize("change", [{"chunk_s": -1}, {"overlap_s": float("nan")}, {"overlap_frames": 0}])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,10 +15,13 @@ from hypothesis import strategies as st
 from posetrack.errors import ConfigError
 from posetrack.flow import ZeroFlow
 from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.pose_tracker import PoseTracker
 from posetrack.schedule import EveryNth
 from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import Boxes, Image
+from posetrack.video import ReadOptions, open_source
 from tests.stubs import StubPose, frames
+from tests.video_clips import write_clip
 
 SHOT = 20
 
@@ -107,3 +112,32 @@ def test_a_fixed_interval_has_no_additional_detections() -> None:
 def test_a_score_out_of_range_is_told() -> None:
     with pytest.raises(ConfigError, match="sure_score"):
         PipelineConfig(detect_every=5, sure_score=1.5)
+
+
+@pytest.mark.parametrize(
+    ("rate", "reading", "interval"),
+    [
+        ("25", ReadOptions(), 5),
+        ("25", ReadOptions(stride=2), 2),
+        ("50", ReadOptions(stride=5), 2),
+        ("25", ReadOptions(stride=9), 1),
+        (None, ReadOptions(), 5),
+        (None, ReadOptions(images_per_second=10), 2),
+        (None, ReadOptions(images_per_second=10, stride=3), 1),
+    ],
+)
+def test_auto_counts_the_frames_that_are_delivered_for_a_second_of_footage(
+    tmp_path: Path, rate: str | None, reading: ReadOptions, interval: int
+) -> None:
+    images = np.stack([frame.image for frame in frames(1)] * 40)
+    if rate is None:
+        for number, image in enumerate(images):
+            cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    else:
+        write_clip(tmp_path / "a.mp4", images, rate=rate)
+    detector = Crowd({})
+    tracker = PoseTracker("lite", detector=detector, pose=StubPose(), flow=ZeroFlow(), threads=1)
+    with open_source(tmp_path if rate is None else tmp_path / "a.mp4", reading) as source:
+        count = len(list(tracker.track(source)))
+    assert count == -(-40 // reading.stride)
+    assert len(detector.looked) == -(-count // interval)

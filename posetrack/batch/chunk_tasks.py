@@ -66,7 +66,7 @@ class SplitTask(ClipTask):
         try:
             if isinstance(self.tracker, PresetTracker):
                 with open_source(self.source, self.reading) as source:
-                    config = config.fitted(self.tracker.preset, source.info.fps)
+                    config = config.fitted(self.tracker.preset, source.info.delivered_fps)
             chunks = plan(self.source, self.reading, config)
         except VideoError:  # which tracking it says as well, and what can be read is tracked
             pass

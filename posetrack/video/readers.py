@@ -90,6 +90,7 @@ class Source:
             fps=reader.fps,
             frame_count=options.count(reader.frame_count, float(reader.fps) if reader.fps else None),
             path=path,
+            delivered_fps=(reader.fps or Fraction(options.images_per_second)) / options.stride,
         )
 
     @property
