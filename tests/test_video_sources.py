@@ -1,6 +1,7 @@
 """Frames come in order, upright, in their true colours, with their true times and numbers; faults are told."""
 
 import http.server
+import io
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from posetrack.errors import ConfigError, VideoError
 from posetrack.types import Frame
 from posetrack.video import ReadOptions, open_source
+from posetrack.video.endings import is_cut_off
 from tests.video_clips import (
     HEIGHT,
     WIDTH,
@@ -282,6 +284,21 @@ def test_unusual_ends_of_whole_files_are_not_called_cut(tmp_path: Path) -> None:
         with open_source(tmp_path / name) as source:
             assert list(source)
             assert source.incomplete is None, name
+
+
+def test_a_file_that_others_shorten_or_remove_meanwhile_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Shortened(io.BytesIO):
+        def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+            return super().seek(offset, whence) + (9_999 if whence == os.SEEK_END else 0)
+
+    gif = grey_clip(tmp_path / "a.gif", 5, "-c:v", "gif", "-pix_fmt", "rgb8").read_bytes()
+    stream = grey_clip(tmp_path / "a.ts", 50).read_bytes()
+    assert not is_cut_off(tmp_path / "removed.gif", "gif")
+    for data, container in ((gif, "gif"), (gif[:500], "gif"), (stream, "mpegts"), (stream[:-9999], "mpegts")):
+        monkeypatch.setattr(Path, "open", lambda *_, data=data: Shortened(data))
+        is_cut_off(tmp_path / "a", container)  # whatever it says, it says it
 
 
 def test_reading_goes_on_behind_a_damaged_part(tmp_path: Path) -> None:
