@@ -111,9 +111,9 @@ class FlowLinker:
 
     def _kept(self, queue: Queue, tracks: Tracks) -> BoolArray:
         """bool [E]: stored poses that will be needed: of living tracks, recent or the last of a lost person."""
-        last = queue.newest & np.isin(queue.carried.track_ids, tracks.ids[tracks.gaps > 0])
-        recent = (queue.ages < self._queue_frames) & np.isin(queue.carried.track_ids, tracks.ids)
-        return recent | last if self._coasting else recent
+        ids, lost = queue.carried.track_ids, tracks.ids[tracks.gaps > 0]
+        recent = (queue.ages < self._queue_frames) & np.isin(ids, tracks.ids)
+        return recent | (queue.newest & np.isin(ids, lost)) if self._coasting and len(lost) else recent
 
     def _match(self, queue: Queue, tracks: Tracks, poses: Poses) -> tuple[IntArray, IntArray, BoolArray]:
         """Rows of tracks and of poses that belong together; and bool [N], poses of which nobody can say yet."""
