@@ -20,7 +20,7 @@ from posetrack import __version__
 from posetrack.errors import ConfigError, DataFormatError, VideoError
 from posetrack.evaluation import EvaluationResult, evaluate
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.pending import PendingFile, output_folder
+from posetrack.formats.pending import output_folder, write_file
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
@@ -177,6 +177,7 @@ def run_benchmark(
     rows = []
     for setting, preset in zip(settings, presets, strict=True):
         folder, made_with = _folder(root, config, setting, preset)
+        told = folder.with_name(f"{folder.name}.settings.json")
         made: PoseTracker | None = None
         with output_folder(folder):
             for path, parts in videos.items():
@@ -187,9 +188,8 @@ def run_benchmark(
                     continue
                 made = made or (_default_tracker(preset, config) if tracker is None else tracker(preset))
                 tracked = [_tracked(made, root, video, progress) for video in parts]
-                settings_file = PendingFile(folder.with_name(f"{folder.name}.settings.json"))
-                settings_file.write(made_with)
-                settings_file.commit()
+                if not told.exists():
+                    write_file(told, made_with)
                 LAYOUTS[config.layout][1](target, tracked)
         result = evaluate(_annotations(root, config), folder, sequences=[path.stem for path in paths])
         rows.append(BenchmarkRow(setting, folder, result))

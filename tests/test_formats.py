@@ -17,6 +17,7 @@ import pytest
 
 from posetrack.errors import OutputError
 from posetrack.formats import FORMATS, PoseTrack18Sink
+from posetrack.formats.pending import write_file
 from posetrack.skeleton_conversion import conversion_matrix, convert_poses
 from posetrack.skeletons import COCO, LSP, POSETRACK, Skeleton
 from posetrack.stages import SourceInfo
@@ -285,3 +286,14 @@ def test_posetrack_has_no_eyes_for_coco() -> None:
     converted = convert_poses(random_poses(2), COCO)
     for joint in ("left_eye", "right_eye", "left_ear", "right_ear"):
         assert not converted.present[:, COCO.index(joint)].any()
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"table\.csv"):
+            write_file(tmp_path / "table.csv", bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ import numpy as np
 from posetrack.evaluation.clear_mot import JointPairs, tracked_frames
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.sequences import Sequence, Side
-from posetrack.formats.pending import PendingFile
+from posetrack.formats.pending import write_file
 from posetrack.types import IntArray
 
 ALL_JOINTS = "all"
@@ -88,9 +88,7 @@ def write_errors(path: Path, runs: SequenceOf[ErrorRun]) -> None:
     table.writerows(
         [f"{value:.6g}" if isinstance(value, float) else value for value in astuple(run)] for run in runs
     )
-    file = PendingFile(path)
-    file.write(text.getvalue().encode())
-    file.commit()
+    write_file(path, text.getvalue().encode())
 
 
 def _switches(sequence: Sequence, pairs: JointPairs) -> Iterator[ErrorRun]:

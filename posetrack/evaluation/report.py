@@ -14,7 +14,7 @@ from rich.table import Table
 from posetrack.evaluation.fitting_table import FittingTable
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.results import EvaluationResult, JointFigures, Scores
-from posetrack.formats.pending import PendingFile
+from posetrack.formats.pending import write_file
 from posetrack.types import IntArray
 
 _GROUPS = (
@@ -140,9 +140,7 @@ def write_csv(path: Path, result: EvaluationResult) -> None:
     table.writerow(["sequence", "joint", "frames", *figures_of(result.total), *counts_of(result.total)])
     for scores in (*result.sequences.values(), result.total):
         table.writerows(_csv_rows(scores))
-    file = PendingFile(path)
-    file.write(text.getvalue().encode())
-    file.commit()
+    write_file(path, text.getvalue().encode())
 
 
 def _csv_rows(scores: Scores) -> Iterator[list[str | int]]:

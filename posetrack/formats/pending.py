@@ -123,3 +123,18 @@ class PendingFile:
         with suppress(OSError):  # what cannot be flushed to a full disk is being thrown away
             self.stream.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a whole file at once; one that was there is replaced.
+
+    Raises:
+        OutputError: the system refuses. Nothing new is left behind.
+    """
+    file = PendingFile(path)
+    try:
+        file.write(content)
+    except OutputError:
+        file.discard()
+        raise
+    file.commit()

@@ -12,7 +12,7 @@ import orjson
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, Annotations, Doubles
 from posetrack.formats.json_sinks import PERSON_CATEGORY
-from posetrack.formats.pending import PendingFile
+from posetrack.formats.pending import write_file
 from posetrack.skeleton_conversion import conversion_matrix
 from posetrack.skeletons import POSETRACK, Skeleton
 from posetrack.types import BoolArray
@@ -69,7 +69,7 @@ def write_mot(path: Path, video: Annotations) -> None:
             video.frames.tolist(), video.track_ids.tolist(), boxes.tolist(), scores.tolist(), strict=True
         )
     )
-    _write(path, "".join(lines).encode())
+    write_file(path, "".join(lines).encode())
 
 
 def person_boxes(video: Annotations) -> Doubles:
@@ -210,10 +210,4 @@ def _write_json(path: Path, data: Any) -> None:
         raise DataFormatError(
             f"{path} cannot be written: a number of the source has no place in JSON ({error}); correct it."
         ) from error
-    _write(path, content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    file = PendingFile(path)
-    file.write(content)
-    file.commit()
+    write_file(path, content)

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.pending import PendingFile
+from posetrack.formats.pending import write_file
 from posetrack.report.presence import Presence, read_presence
 from posetrack.report.thumbnail import Thumbnail, thumbnail_of
 from posetrack.types import UNLINKED, IntArray
@@ -92,9 +92,7 @@ class ClipOverview:
             "timelines": [[line.track_id, line.stretches] for line in self.timelines],
             "thumbnail": picture,
         }
-        file = PendingFile(path)
-        file.write(orjson.dumps(data))
-        file.commit()
+        write_file(path, orjson.dumps(data))
 
     @classmethod
     def load(cls, path: Path) -> ClipOverview:
