@@ -132,7 +132,7 @@ class PoseTracker:
         elif realtime is not False:
             yield from self._track_live(source, RealtimeReport() if realtime is True else realtime)
         elif isinstance(source, FrameSource):
-            yield from self.pipeline(source.info.delivered_fps or source.info.fps).run(source)
+            yield from self.pipeline(source.info.delivered_fps).run(source)
         else:
             yield from self.pipeline().run(own_frames(source))
 
@@ -141,7 +141,7 @@ class PoseTracker:
     ) -> Iterator[tuple[Frame, Poses]]:
         frames: Iterable[Frame]
         if isinstance(source, FrameSource):
-            frames, fps = source, source.info.delivered_fps or source.info.fps
+            frames, fps = source, source.info.delivered_fps
             paced = not (isinstance(source, Source) and source.live)
         else:
             frames, fps, paced = stamped(own_frames(source)), None, False

@@ -26,7 +26,7 @@ class SourceInfo:
         frame_count: Frames that will be delivered; an estimate, None if unknown (streams, damaged headers).
         path: The file the sound is taken from; None for cameras, streams and images.
         delivered_fps: Frames that will be delivered for a second of footage: fewer where some are left out, and
-            images' rate as the user has it. None: as many as ``fps`` says.
+            images' rate as the user has it. Not given: as many as ``fps`` says.
     """
 
     name: str
@@ -36,6 +36,9 @@ class SourceInfo:
     frame_count: int | None
     path: str | None
     delivered_fps: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "delivered_fps", self.delivered_fps or self.fps)
 
 
 @runtime_checkable
