@@ -258,12 +258,14 @@ def test_idle_threads_sleep_and_there_are_as_many_as_torch_has(tmp_path: Path) -
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
-@pytest.mark.parametrize("exporter", ["new", "older"])
-def test_any_number_of_people_has_torchs_heatmaps(
-    exporter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if exporter == "new":
+@pytest.fixture(params=["new", "older"])
+def either_exporter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch's newer exporter to ONNX, and once more with the older one, where there is one."""
+    if request.param == "new":
         monkeypatch.setattr(onnx_file, "_has_older_exporter", lambda: False)
+
+
+def test_any_number_of_people_has_torchs_heatmaps(tmp_path: Path, either_exporter: None) -> None:
     network, config = random_network(SMALL), PoseConfig(flip_test=True, max_batch=8)
     plain = HeatmapPoseEstimator(network, SMALL, config)
     fast = HeatmapPoseEstimator(network, SMALL, config, engine(tmp_path))
@@ -292,12 +294,7 @@ def pictures() -> list[Image]:
     return [photograph(*size, seed) for seed, size in enumerate(SIZES)]
 
 
-@pytest.mark.parametrize("exporter", ["new", "older"])
-def test_images_of_any_shape_have_torchs_boxes(
-    exporter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if exporter == "new":
-        monkeypatch.setattr(onnx_file, "_has_older_exporter", lambda: False)
+def test_images_of_any_shape_have_torchs_boxes(tmp_path: Path, either_exporter: None) -> None:
     torch.manual_seed(0)
     backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d)
     network = FasterRCNN(backbone, num_classes=2).eval()
