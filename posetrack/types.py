@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from posetrack.skeletons import Skeleton
 
@@ -27,21 +27,16 @@ Image = NDArray[np.uint8]
 Selection = slice | BoolArray | IntArray | Sequence[int]
 
 
-def _stored(name: str, values: ArrayLike, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+def _stored(name: str, values: ArrayLike, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
     """A read-only array of the given type and shape: frozen dataclasses do not freeze their arrays."""
-    if (
-        isinstance(values, np.ndarray)
-        and not values.flags.writeable
-        and (values.dtype, values.shape) == (dtype, shape)
-    ):
-        return values
     array = np.asarray(values, dtype=dtype)
-    if array.size == 0 and 0 in shape:
-        array = array.reshape(shape)
     if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-    array = array.view()
-    array.flags.writeable = False
+        if array.size > 0 or 0 not in shape:
+            raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+        array = array.reshape(shape)
+    if array.flags.writeable:
+        array = array.view()
+        array.setflags(write=False)
     return array
 
 

@@ -1,0 +1,89 @@
+"""What stages exchange is checked once, when it is made, and does not change afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posetrack.skeletons import COCO, POSETRACK
+from posetrack.types import UNLINKED, Boxes, Poses
+
+ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids")
+
+
+def people(count: int) -> Poses:
+    rng = np.random.default_rng(count)
+    return Poses(
+        boxes=rng.uniform(0, 99, (count, 4)),
+        scores=rng.random(count),
+        keypoints=rng.uniform(0, 99, (count, 17, 2)),
+        keypoint_scores=rng.random((count, 17)),
+        track_ids=np.arange(count),
+        skeleton=POSETRACK,
+    )
+
+
+def assert_equal(poses: Poses, *expected: np.ndarray) -> None:
+    for name, values in zip(ARRAYS, expected, strict=True):
+        np.testing.assert_array_equal(getattr(poses, name), values)
+
+
+def contents(poses: Poses) -> list[np.ndarray]:
+    return [getattr(poses, name) for name in ARRAYS]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_types_are_those_documented_whatever_was_given(count: int) -> None:
+    poses = people(count)
+    assert [values.dtype for values in contents(poses)] == [np.float32] * 4 + [np.int64]
+    assert [values.shape[1:] for values in contents(poses)] == [(4,), (), (17, 2), (17,), ()]
+    boxes = Boxes([[0, 0, 9, 9]] * count, [1] * count)
+    assert (boxes.xyxy.dtype, boxes.xyxy.shape, boxes.scores.dtype) == (np.float32, (count, 4), np.float32)
+
+
+def test_arrays_cannot_be_written_to_but_those_that_were_given_still_can() -> None:
+    given = np.zeros(2, np.float32)
+    poses = people(2).replace(scores=given)
+    changed = (poses, poses[[1, 0]], poses[:1], poses.replace(track_ids=[5, 6]), Poses.concatenate([poses, poses]))
+    for each in changed:
+        assert not any(values.flags.writeable for values in contents(each))
+    with pytest.raises(ValueError, match="read-only"):
+        poses.scores[0] = 1
+    given[0] = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("boxes", (2, 5)),
+        ("boxes", (8,)),
+        ("keypoints", (2, 16, 2)),
+        ("keypoints", (2, 0, 2)),
+        ("keypoint_scores", (3, 17)),
+        ("track_ids", (0,)),
+    ],
+)
+def test_shapes_that_do_not_agree_are_named(name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=f"^{name} has shape .*, expected "):
+        people(2).replace(**{name: np.zeros(shape)})
+
+
+def test_an_empty_list_is_nobody() -> None:
+    assert_equal(Poses([], [], [], [], [], COCO), *contents(Poses.empty(COCO)))
+    assert len(Boxes([], [])) == len(Boxes.empty()) == 0
+    with pytest.raises(ValueError, match="boxes has shape"):
+        Poses(np.ones((1, 4)), [], [], [], [], COCO)
+
+
+def test_choosing_replacing_and_joining_are_those_of_the_arrays() -> None:
+    poses = people(4)
+    for chosen in (slice(1, 3), np.array([True, False, True, False]), np.array([3, 3, 0]), [2], []):
+        rows = np.arange(4)[chosen if not isinstance(chosen, list) else np.array(chosen, np.int64)]
+        assert_equal(poses[rows], *[values[rows] for values in contents(poses)])
+        if len(rows):
+            assert_equal(poses[chosen], *contents(poses[rows]))
+    other = people(3)
+    joined = [np.concatenate(pair) for pair in zip(contents(poses), contents(other), strict=True)]
+    assert_equal(Poses.concatenate([poses, other]), *joined)
+    unlinked = poses.replace(track_ids=np.full(4, UNLINKED))
+    assert_equal(unlinked, *contents(poses)[:4], np.full(4, UNLINKED))
