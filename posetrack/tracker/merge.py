@@ -19,7 +19,7 @@ import numpy as np
 
 from posetrack.tracker.config import MergeConfig
 from posetrack.tracker.matching import greedy
-from posetrack.tracker.oks import iou_matrix, nms
+from posetrack.tracker.oks import iou_matrix, suppress
 from posetrack.types import Boxes, IntArray
 
 
@@ -34,16 +34,21 @@ def merge(detected: Boxes, carried: Boxes, config: MergeConfig) -> Boxes:
     Returns:
         Boxes of either origin, each unchanged with its own score.
     """
-    return Boxes.concatenate([detected, carried])[survivors(detected, carried, config)]
+    boxes = Boxes.concatenate([detected, carried])
+    return boxes[_survivors(boxes, len(detected), config)]
 
 
 def survivors(detected: Boxes, carried: Boxes, config: MergeConfig) -> IntArray:
     """Which boxes ``merge`` returns: rows of the detected boxes followed by the carried ones."""
-    rows, columns = greedy(iou_matrix(detected.xyxy, carried.xyxy), config.min_iou)
-    detection_wins = detected.scores[rows] >= carried.scores[columns]
-    surviving = np.ones(len(detected) + len(carried), np.bool_)
-    surviving[rows[~detection_wins]] = False
-    surviving[len(detected) + columns[detection_wins]] = False
-    candidates = np.flatnonzero(surviving)
-    boxes = Boxes.concatenate([detected, carried])[candidates]
-    return np.asarray(candidates[nms(boxes, config.duplicate_iou)], np.int64)
+    return _survivors(Boxes.concatenate([detected, carried]), len(detected), config)
+
+
+def _survivors(boxes: Boxes, detected: int, config: MergeConfig) -> IntArray:
+    """Rows of boxes, the first ``detected`` of which are the detector's."""
+    overlaps = iou_matrix(boxes.xyxy, boxes.xyxy)
+    rows, columns = greedy(overlaps[:detected, detected:], config.min_iou)
+    partners = detected + columns
+    surviving = np.ones(len(boxes), np.bool_)
+    surviving[np.where(boxes.scores[rows] >= boxes.scores[partners], partners, rows)] = False
+    left = np.flatnonzero(surviving)
+    return left[suppress(boxes.scores[left], overlaps[left][:, left] > config.duplicate_iou)]
