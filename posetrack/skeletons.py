@@ -55,6 +55,11 @@ class Skeleton:
         return np.array([k for k, joint in enumerate(self.joints) if joint not in self.unused], dtype=np.int64)
 
     @cached_property
+    def used(self) -> NDArray[np.bool_]:
+        """[K], the joint is annotated and predicted."""
+        return np.array([joint not in self.unused for joint in self.joints], dtype=np.bool_)
+
+    @cached_property
     def limb_slots(self) -> NDArray[np.int64]:
         """[L, 2] slots of the limbs' ends."""
         return np.array([[self.index(a), self.index(b)] for a, b in self.limbs], dtype=np.int64)

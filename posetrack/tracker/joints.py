@@ -10,33 +10,46 @@ from posetrack.types import BoolArray, FloatArray, Poses
 
 def used_joints(poses: Poses) -> BoolArray:
     """bool [N, K]: the joint is there and in use."""
-    in_use = np.zeros(len(poses.skeleton), np.bool_)
-    in_use[poses.skeleton.in_use] = True
-    return poses.present & in_use
+    return poses.present & poses.skeleton.used
 
 
 def confident_joints(poses: Poses, min_score: float) -> BoolArray:
     """bool [N, K]: the joint is in use, its score is above 0 and not below ``min_score``, its place finite."""
     sure = used_joints(poses) & (poses.keypoint_scores >= min_score)
-    return np.logical_and(sure, np.isfinite(poses.keypoints).all(axis=2))
+    return np.logical_and(sure, both(np.isfinite(poses.keypoints)))
+
+
+def mean_scores(poses: Poses) -> FloatArray:
+    """float32 [N], mean score of the joints in use, where a missing one counts as 0."""
+    used = poses.skeleton.in_use
+    return np.asarray(poses.keypoint_scores.T[used].sum(axis=0) / len(used), np.float32)
+
+
+def both(coordinates: BoolArray) -> BoolArray:
+    """bool [...], from bool [..., 2]: it is so of x and of y. Reducing many pairs by ``all`` takes far longer."""
+    return np.logical_and(coordinates[..., 0], coordinates[..., 1])
+
+
+def planes(points: FloatArray) -> FloatArray:
+    """[2, N, K] from [N, K, 2]: x and y apart, each a long row of memory, on which numpy is fast."""
+    return np.ascontiguousarray(points.transpose(2, 0, 1))
 
 
 def displacements(points: FloatArray, present: BoolArray, flow: Flow) -> tuple[FloatArray, BoolArray]:
     """How far the flow takes points of the previous frame, all in one look-up.
 
     Args:
-        points: float32 [..., 2], source pixels.
+        points: float32 [2, ...], source pixels, x and y apart.
         present: bool [...], which of them there are. The others are asked for far outside any frame.
         flow: Flow from the previous frame to the present one.
 
     Returns:
-        float32 [..., 2], pixels, 0 where it is not known; and bool [...], where it is known.
+        float32 [2, ...], pixels, 0 where it is not known; and bool [...], where it is known.
     """
-    asked = points.reshape(-1, 2).copy()
-    asked[~present.ravel()] = -1e6
-    displacement, valid = flow.at(asked)
-    displacement = np.where(valid[:, None], displacement, np.float32(0))
-    return displacement.reshape(points.shape), valid.reshape(present.shape)
+    x, y = np.where(present, points, np.float32(-1e6)).reshape(2, -1)
+    displacement, valid = flow.at(np.column_stack((x, y)))
+    known = np.where(valid, np.ascontiguousarray(displacement.T, np.float32), np.float32(0))
+    return known.reshape(points.shape), valid.reshape(present.shape)
 
 
 def extents(points: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -44,15 +57,15 @@ def extents(points: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray
 
     Args:
         points: float32 [N, K, 2].
-        mask: bool [N, K], which of them count.
+        mask: bool [N, K], which of them count; those of them that are NaN do not.
 
     Returns:
         Twice float32 [N, 2]; +inf and -inf where no joint counts.
     """
+    counting = np.where(mask, planes(points), np.float32(np.nan))
     # Joints first: reducing long rows of memory is ten times as fast as reducing pairs.
-    rows, counts = np.ascontiguousarray(points.transpose(1, 2, 0)), mask.T[:, None]
-    low = np.where(counts, rows, np.float32(np.inf)).min(axis=0)
-    high = np.where(counts, rows, np.float32(-np.inf)).max(axis=0)
+    rows = np.ascontiguousarray(counting.transpose(2, 0, 1))
+    low, high = np.fmin.reduce(rows, initial=np.inf), np.fmax.reduce(rows, initial=-np.inf)
     return low.T, high.T
 
 
@@ -72,8 +85,8 @@ def masked_median(values: FloatArray, mask: BoolArray) -> FloatArray:
     people, slots = mask.shape
     if slots == 0:
         return np.zeros((people, 2), np.float32)
-    ordered = np.sort(np.where(mask[..., None], values, np.inf), axis=1)
-    count = mask.sum(axis=1)
-    rows = np.arange(people)
-    middle = (ordered[rows, np.maximum(count - 1, 0) // 2] + ordered[rows, np.minimum(count // 2, slots - 1)]) / 2
-    return np.where(count[:, None] > 0, middle, 0).astype(np.float32)
+    ordered = np.where(mask, planes(values), np.inf)
+    ordered.sort(axis=2)
+    rows, count = np.arange(people), mask.sum(axis=1)
+    middle = (ordered[:, rows, (count - 1) // 2] + ordered[:, rows, count // 2]) / 2
+    return np.asarray(np.where(count > 0, middle, 0), np.float32).T

@@ -6,13 +6,14 @@ import numpy as np
 
 from posetrack.errors import ConfigError
 from posetrack.stages import Flow
+from posetrack.tracker.bodies import Bodies
 from posetrack.tracker.config import LinkerConfig
-from posetrack.tracker.joints import confident_joints, displacements
+from posetrack.tracker.joints import displacements
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.queue import Queue
 from posetrack.tracker.similarity import SIMILARITIES, best_oks
 from posetrack.tracker.tracks import Tracks
-from posetrack.types import UNLINKED, BoolArray, IntArray, Poses
+from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
 
 
 class FlowLinker:
@@ -68,77 +69,76 @@ class FlowLinker:
             ``poses`` with ``track_ids``: distinct, or ``UNLINKED``.
         """
         order = _canonical_order(poses)
-        seen = self._comparable(poses[order])
-        queue, tracks = self._moved(seen, flow)
-        rows, columns, doubtful = self._match(queue, tracks, seen)
-        ids = np.full(len(seen), UNLINKED, np.int64)
+        people = Bodies.of(poses, self._config.min_joint_score)[order]
+        queue, tracks = self._moved(people, flow)
+        rows, columns, doubtful = self._match(queue, tracks, people)
+        ids = np.full(len(people), UNLINKED, np.int64)
         ids[columns] = tracks.ids[rows]
-        born = self._good_enough(seen) & (ids == UNLINKED) & ~doubtful
-        ids[born] = self._next_id + np.arange(born.sum())
-        self._next_id += int(born.sum())
-        seen = seen.replace(track_ids=ids)
-        self._tracks = tracks.updated(rows, seen[columns], seen[born], self._max_gap_frames)
-        self._queue = queue.pushed(seen[ids != UNLINKED], self._kept(queue, self._tracks))
+        born = self._born(people, poses.scores[order], (ids == UNLINKED) & ~doubtful)
+        ids[born] = np.arange(self._next_id, self._next_id + len(born))
+        self._next_id += len(born)
+        people = people.with_ids(ids)
+        tracks = tracks.seen(rows, people[columns])
+        self._queue = queue.pushed(people[np.flatnonzero(ids != UNLINKED)], self._kept(queue, tracks))
+        self._tracks = tracks.living(self._max_gap_frames).joined_by(people[born])
         track_ids = np.empty_like(ids)
         track_ids[order] = ids
         return poses.replace(track_ids=track_ids)
 
-    def _comparable(self, poses: Poses) -> Poses:
-        """The poses with only the joints that can be compared: confident, in use, somewhere."""
-        usable = confident_joints(poses, self._config.min_joint_score)
-        return poses.replace(keypoint_scores=np.where(usable, poses.keypoint_scores, np.float32(0)))
+    def _born(self, people: Bodies, scores: FloatArray, free: BoolArray) -> IntArray:
+        """Rows of the people, of those who are free (bool [N]), who are seen well enough to start a track."""
+        candidates = np.flatnonzero(free & (scores >= self._config.min_birth_score))
+        joints = people.present[candidates].sum(axis=1)
+        return np.asarray(candidates[joints >= self._config.min_birth_joints], np.int64)
 
-    def _good_enough(self, poses: Poses) -> BoolArray:
-        """bool [N]: a track may start with the pose."""
-        joints = poses.present.sum(axis=1)
-        good = (poses.scores >= self._config.min_birth_score) & (joints >= self._config.min_birth_joints)
-        return np.asarray(good, np.bool_)
-
-    def _moved(self, poses: Poses, flow: Flow) -> tuple[Queue, Tracks]:
+    def _moved(self, people: Bodies, flow: Flow) -> tuple[Queue, Tracks]:
         """The past, one frame later: all stored poses and surroundings in one look-up of the flow."""
         if self._queue is None or self._tracks is None:
-            return Queue.empty(poses.skeleton), Tracks.empty(poses.skeleton)
+            return Queue.empty(people.skeleton), Tracks.empty(people.skeleton)
         stored = self._queue.carried
         around = self._tracks.surroundings()
-        points = np.concatenate([stored.keypoints.reshape(-1, 2), around.reshape(-1, 2)])
-        present = np.concatenate([stored.present.ravel(), np.ones(around.size // 2, np.bool_)])
+        points = np.concatenate([stored.points.reshape(2, -1), around.reshape(2, -1)], axis=1)
+        present = np.concatenate([stored.present.ravel(), np.ones(around[0].size, np.bool_)])
         displacement, valid = displacements(points, present, flow)
         split = stored.present.size
         return (
-            self._queue.moved(displacement[:split], valid[:split]),
-            self._tracks.moved(displacement[split:], valid[split:]),
+            self._queue.moved(displacement[:, :split], valid[:split]),
+            self._tracks.moved(displacement[:, split:], valid[split:]),
         )
 
-    def _kept(self, queue: Queue, tracks: Tracks) -> BoolArray:
-        """bool [E]: stored poses that will be needed: of living tracks, recent or the last of a lost person."""
-        ids, lost = queue.carried.track_ids, tracks.ids[tracks.gaps > 0]
-        recent = (queue.ages < self._queue_frames) & np.isin(ids, tracks.ids)
-        return recent | (queue.newest & np.isin(ids, lost)) if self._coasting and len(lost) else recent
+    def _kept(self, queue: Queue, tracks: Tracks) -> IntArray:
+        """Rows of the stored poses that will be needed: of living tracks, recent or the last of a lost person."""
+        gaps = tracks.gaps[np.searchsorted(tracks.ids, queue.carried.track_ids)]
+        kept = queue.ages < self._queue_frames
+        if self._coasting:
+            kept |= queue.ages == gaps  # the track's last pose is as old as its gap
+        return np.flatnonzero(kept & (gaps <= self._max_gap_frames))
 
-    def _match(self, queue: Queue, tracks: Tracks, poses: Poses) -> tuple[IntArray, IntArray, BoolArray]:
-        """Rows of tracks and of poses that belong together; and bool [N], poses of which nobody can say yet."""
+    def _match(self, queue: Queue, tracks: Tracks, people: Bodies) -> tuple[IntArray, IntArray, BoolArray]:
+        """Rows of tracks and of people that belong together; and bool [N], people of whom nobody can say yet."""
         floor = self._config.min_similarity
         expected = queue.beside(tracks.bodies) if self._coasting else queue
-        rows, columns = self._matching(self._similarity(expected, poses, tracks.ids, floor), floor)
-        if not self._coasting:
-            return rows, columns, np.zeros(len(poses), np.bool_)
-        more_rows, more_columns, doubtful = self._recovered(queue, tracks, poses, rows, columns)
+        rows, columns = self._matching(self._similarity(expected, people, tracks.ids, floor), floor)
+        lost = tracks.gaps > 1
+        lost[rows] = False
+        if not self._coasting or len(columns) == len(people) or not lost.any():
+            return rows, columns, np.zeros(len(people), np.bool_)
+        free = np.ones(len(people), np.bool_)
+        free[columns] = False
+        more_rows, more_columns, doubtful = self._recovered(queue, tracks, people, lost, free)
         return np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns]), doubtful
 
     def _recovered(
-        self, queue: Queue, tracks: Tracks, poses: Poses, rows: IntArray, columns: IntArray
+        self, queue: Queue, tracks: Tracks, people: Bodies, is_lost: BoolArray, is_free: BoolArray
     ) -> tuple[IntArray, IntArray, BoolArray]:
-        """Further matches, of lost tracks that have none with poses that have none (see the class)."""
+        """Further matches, of lost tracks (bool [T]) with people who are free (bool [N]); see the class."""
         config = self._config
-        lost = np.flatnonzero(_others(rows, len(tracks)) & (tracks.gaps > 1))
-        free = np.flatnonzero(_others(columns, len(poses)))
-        doubtful = np.zeros(len(poses), np.bool_)
-        if len(lost) == 0 or len(free) == 0:
-            return lost[:0], free[:0], doubtful
-        ids, left = tracks.ids[lost], poses[free]
+        lost, free, doubtful = np.flatnonzero(is_lost), np.flatnonzero(is_free), np.zeros(len(people), np.bool_)
+        ids, left = tracks.ids[lost], people[free]
         growth = 1 + config.recovery_growth_per_frame * (tracks.gaps[lost] - 1)
         falloff = np.minimum(config.recovery_falloff * growth, config.max_recovery_falloff).astype(np.float32)
-        last = queue.carried[queue.newest & np.isin(queue.carried.track_ids, ids)]
+        owners = np.searchsorted(tracks.ids, queue.carried.track_ids)
+        last = queue.carried[np.flatnonzero(is_lost[owners] & (queue.ages == tracks.gaps[owners]))]
         similarity = np.maximum(
             best_oks(tracks.bodies[lost], left, ids, config.min_similarity, falloff),
             best_oks(last, left, ids, config.min_similarity, falloff[np.searchsorted(ids, last.track_ids)]),
@@ -152,14 +152,11 @@ class FlowLinker:
         return lost[more_rows], free[more_columns], doubtful
 
 
-def _others(indices: IntArray, count: int) -> BoolArray:
-    """bool [count], False at the indices."""
-    others = np.ones(count, np.bool_)
-    others[indices] = False
-    return others
-
-
 def _canonical_order(poses: Poses) -> IntArray:
     """int64 [N] order from left to right that depends on what the poses are, not on how they come."""
+    left = poses.boxes[:, 0]
+    order = np.argsort(left, kind="stable")
+    if (left[order[1:]] > left[order[:-1]]).all():
+        return order
     joints = np.where(poses.present[..., None], poses.keypoints, 0).sum(axis=1)
     return np.lexsort((*joints.T, poses.scores, *poses.boxes.T[::-1]))

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.errors import ConfigError
-from posetrack.tracker.joints import used_joints
+from posetrack.tracker.joints import mean_scores, used_joints
 from posetrack.tracker.oks import suppress
 from posetrack.types import BoolArray, FloatArray, IntArray, Poses
 
@@ -94,10 +94,9 @@ def parametric_nms(poses: Poses, config: ParametricConfig) -> IntArray:
     Returns:
         int64 [kept] indices into ``poses``, best first (the earlier pose first among equals).
     """
-    confidence = poses.keypoint_scores[:, poses.skeleton.in_use].mean(axis=1)
     redundant = parametric_similarity(poses, config) > config.min_similarity
     redundant |= close_joints(poses, config) >= config.min_matches - 1e-4
-    return suppress(confidence, redundant)
+    return suppress(mean_scores(poses), redundant)
 
 
 def _offsets(poses: Poses) -> tuple[FloatArray, BoolArray]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from posetrack.stages import Flow
 from posetrack.tracker.config import PropagationConfig
-from posetrack.tracker.joints import confident_joints, displacements, extents
+from posetrack.tracker.joints import confident_joints, displacements, extents, planes
 from posetrack.types import BoolArray, FloatArray, Poses
 
 
@@ -46,19 +46,19 @@ def propagate(
         At most N people in the same order, track ids kept: box and joints in the next frame, the
         carried box's score as ``scores``, joint scores as they were, 0 where the joint is gone.
     """
-    width, height = frame_size
-    displacement, known = displacements(poses.keypoints, poses.present, flow)
-    keypoints = poses.keypoints + displacement
-    limit = np.array([width, height], np.float32) - np.float32(0.5)
-    known = known & ((keypoints >= -0.5) & (keypoints <= limit)).all(axis=2)
+    points = planes(poses.keypoints)
+    displacement, known = displacements(points, poses.present, flow)
+    points = points + displacement
+    limits = np.array(frame_size, np.float32)[:, None, None] - np.float32(0.5)
+    x_inside, y_inside = (points >= -0.5) & (points <= limits)
+    known = known & x_inside & y_inside
     keypoint_scores = np.where(known, poses.keypoint_scores, np.float32(0))
     confident = known & confident_joints(poses, config.min_joint_score)
     scores = poses.scores * np.exp2(-frames_judged * _decay_rate(keypoint_scores, confident, config))
-    alive = (confident.sum(axis=1) >= config.min_joints) & (scores >= config.min_score)
-    boxes = boxes_around(keypoints[alive], confident[alive], config.expansion, frame_size)
-    return Poses(
-        boxes, scores[alive], keypoints[alive], keypoint_scores[alive], poses.track_ids[alive], poses.skeleton
-    )
+    alive = np.flatnonzero((confident.sum(axis=1) >= config.min_joints) & (scores >= config.min_score))
+    keypoints = np.ascontiguousarray(points.take(alive, axis=1).transpose(1, 2, 0))
+    boxes = boxes_around(keypoints, confident[alive], config.expansion, frame_size)
+    return Poses(boxes, scores[alive], keypoints, keypoint_scores[alive], poses.track_ids[alive], poses.skeleton)
 
 
 def boxes_around(
@@ -78,16 +78,15 @@ def boxes_around(
     low, high = extents(keypoints, confident)
     centre, half = (low + high) / 2, np.maximum((high - low) * (1 + expansion), 1) / 2
     boxes = np.concatenate([centre - half, centre + half], axis=1)
-    limits = np.tile(np.array(frame_size, np.float32) - np.float32(0.5), 2)
-    return np.asarray(np.clip(boxes, np.float32(-0.5), limits), np.float32)
+    limits = np.array([*frame_size, *frame_size], np.float32) - np.float32(0.5)
+    return np.asarray(np.minimum(np.maximum(boxes, np.float32(-0.5)), limits), np.float32)
 
 
 def _decay_rate(keypoint_scores: FloatArray, confident: BoolArray, config: PropagationConfig) -> FloatArray:
     """float32 [N], 1 / h of each person's score."""
     total = np.where(confident, keypoint_scores, 0).sum(axis=1)
     mean = total / np.maximum(confident.sum(axis=1), 1)
-    seen = np.clip(
-        (mean - config.unseen_joint_score) / (config.seen_joint_score - config.unseen_joint_score), 0, 1
-    )
+    seen = (mean - config.unseen_joint_score) / (config.seen_joint_score - config.unseen_joint_score)
+    seen = np.minimum(np.maximum(seen, 0), 1)
     rate = seen / config.seen_half_life_frames + (1 - seen) / config.unseen_half_life_frames
     return np.asarray(rate, np.float32)

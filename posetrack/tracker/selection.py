@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.errors import ConfigError
-from posetrack.tracker.joints import used_joints
+from posetrack.tracker.joints import mean_scores, used_joints
 from posetrack.tracker.oks import oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
 from posetrack.types import FloatArray, IntArray, Poses
@@ -55,8 +55,7 @@ def select_people(poses: Poses, config: SelectionConfig) -> Poses:
 
 def people_among(poses: Poses, config: SelectionConfig) -> IntArray:
     """Which poses ``select_people`` returns: rows, ascending."""
-    used = poses.skeleton.in_use
-    seen = np.flatnonzero(poses.keypoint_scores[:, used].mean(axis=1) >= config.min_pose_score)
+    seen = np.flatnonzero(mean_scores(poses) >= config.min_pose_score)
     return np.asarray(seen[np.sort(_distinct(poses[seen], config))], np.int64)
 
 

@@ -1,6 +1,6 @@
 """How alike the stored poses of tracks are to the poses of the present frame (paper, section 3.3).
 
-A similarity takes the queue, the present poses, the ids of the living tracks (ascending, T of them) and the
+A similarity takes the queue, the present people, the ids of the living tracks (ascending, T of them) and the
 smallest similarity that matters; it returns float32 [T, N] in [0, 1]. Where it is below that smallest
 value the result may be 0 instead: people far apart are never compared joint by joint.
 """
@@ -11,37 +11,38 @@ from collections.abc import Callable
 
 import numpy as np
 
+from posetrack.tracker.bodies import Bodies
 from posetrack.tracker.oks import Outlines, iou_matrix, oks_candidates, oks_pairs
 from posetrack.tracker.queue import Queue
-from posetrack.types import FloatArray, IntArray, Poses
+from posetrack.types import FloatArray, IntArray
 
-Similarity = Callable[[Queue, Poses, IntArray, float], FloatArray]
+Similarity = Callable[[Queue, Bodies, IntArray, float], FloatArray]
 
 
-def bbox(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
+def bbox(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> FloatArray:
     """S_Bbox: IoU of the previous frame's boxes, where they were, with the present ones."""
-    similarity = np.zeros((len(track_ids), len(poses)), np.float32)
+    similarity = np.zeros((len(track_ids), len(people)), np.float32)
     rows = np.searchsorted(track_ids, queue.previous.track_ids)
-    similarity[rows] = iou_matrix(queue.previous.boxes, poses.boxes)
+    similarity[rows] = iou_matrix(queue.previous.boxes.T, people.boxes.T)
     return similarity
 
 
-def pose(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
+def pose(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> FloatArray:
     """S_Pose: OKS of the previous frame's poses, where they were, with the present ones."""
-    return best_oks(queue.previous, poses, track_ids, floor)
+    return best_oks(queue.previous, people, track_ids, floor)
 
 
-def flow(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
+def flow(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> FloatArray:
     """S_Flow: OKS of the previous frame's poses, carried by the flow, with the present ones."""
-    return best_oks(queue.carried[queue.ages == 1], poses, track_ids, floor)
+    return best_oks(queue.carried[np.flatnonzero(queue.ages == 1)], people, track_ids, floor)
 
 
-def multi_flow(queue: Queue, poses: Poses, track_ids: IntArray, floor: float) -> FloatArray:
+def multi_flow(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> FloatArray:
     """S_Multi-Flow: the best OKS over all of a track's stored poses, each carried by all flows since.
 
     The best is taken for each track, so that no track wins twice, whatever is in the queue.
     """
-    return best_oks(queue.carried, poses, track_ids, floor)
+    return best_oks(queue.carried, people, track_ids, floor)
 
 
 SIMILARITIES: dict[str, Similarity] = {"bbox": bbox, "pose": pose, "flow": flow, "multi-flow": multi_flow}
@@ -49,7 +50,7 @@ SIMILARITIES: dict[str, Similarity] = {"bbox": bbox, "pose": pose, "flow": flow,
 
 
 def best_oks(
-    stored: Poses, poses: Poses, track_ids: IntArray, floor: float, falloff: FloatArray | None = None
+    stored: Bodies, people: Bodies, track_ids: IntArray, floor: float, falloff: FloatArray | None = None
 ) -> FloatArray:
     """The best OKS of any of a track's stored poses with each present pose, as far as the joints can tell.
 
@@ -57,8 +58,8 @@ def best_oks(
     more joint had been compared and found far away.
 
     Args:
-        stored: E poses with the ids of living tracks.
-        poses: N poses.
+        stored: E people with the ids of living tracks.
+        people: N people.
         track_ids: int64 [T], ascending.
         floor: OKS below it may be given as 0.
         falloff: float [E], the k of all joints in comparisons with each stored pose; None = each joint's 2 sigma.
@@ -66,11 +67,11 @@ def best_oks(
     Returns:
         float32 [T, N].
     """
-    past, present = Outlines.of(stored), Outlines.of(poses)
+    past, present = Outlines.of_bodies(stored), Outlines.of_bodies(people)
     rows, columns = oks_candidates(past, present, floor, falloff)
     values, common = oks_pairs(past, present, rows, columns, None if falloff is None else falloff[rows])
-    similarity = np.zeros((len(track_ids), len(poses)), np.float32)
-    np.maximum.at(
-        similarity, (np.searchsorted(track_ids, stored.track_ids[rows]), columns), values * common / (common + 1)
-    )
-    return similarity
+    best = np.zeros((len(track_ids), len(people)), np.float32)
+    owners = np.searchsorted(track_ids, stored.track_ids)
+    # In one dimension, where numpy is several times as fast at it.
+    np.maximum.at(best.reshape(-1), owners[rows] * len(people) + columns, values * common / (common + 1))
+    return best

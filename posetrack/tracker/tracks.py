@@ -15,12 +15,13 @@ from typing import Self
 import numpy as np
 
 from posetrack.skeletons import Skeleton
+from posetrack.tracker.bodies import Bodies
 from posetrack.tracker.joints import extents, masked_median
-from posetrack.types import BoolArray, FloatArray, IntArray, Poses
+from posetrack.types import BoolArray, FloatArray, IntArray
 
-# Corners and middles of the sides of a box of twice the person's size, in half sides from the centre:
-# far enough for background, near enough to move with it where the camera turns or comes closer.
-_AROUND = 2 * np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)], np.float32)
+# Corners and middles of the sides of a box of twice the person's size, in half sides from the centre, x and y
+# apart: far enough for background, near enough to move with it where the camera turns or comes closer.
+_AROUND = 2 * np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)], np.float32).T
 # A velocity is the mean of this many displacements at least, once there are as many.
 _VELOCITY_FRAMES = 6
 
@@ -32,12 +33,12 @@ class Tracks:
     Attributes:
         bodies: Where the tracks' people are expected in the present frame: joints not seen
             lately move with those that are. ``track_ids`` are the ids.
-        velocities: float32 [T, 2], px per frame relative to the background.
+        velocities: float32 [2, T], px per frame relative to the background.
         sightings: int64 [T], frames in which the person was seen.
         gaps: int64 [T], frames since the person was last seen; 0 = in the frame linked last.
     """
 
-    bodies: Poses
+    bodies: Bodies
     velocities: FloatArray
     sightings: IntArray
     gaps: IntArray
@@ -46,7 +47,7 @@ class Tracks:
     def empty(cls, skeleton: Skeleton) -> Self:
         """No tracks."""
         counts = np.zeros(0, np.int64)
-        return cls(Poses.empty(skeleton), np.zeros((0, 2), np.float32), counts, counts)
+        return cls(Bodies.empty(skeleton), np.zeros((2, 0), np.float32), counts, counts)
 
     def __len__(self) -> int:
         return len(self.gaps)
@@ -57,56 +58,64 @@ class Tracks:
         return self.bodies.track_ids
 
     def surroundings(self) -> FloatArray:
-        """float32 [T, 8, 2], points around the bodies, mostly on the background."""
-        boxes = self.bodies.boxes
-        low, high = extents(self.bodies.keypoints, self.bodies.present)
-        low, high = np.where(low <= high, low, boxes[:, :2]), np.where(low <= high, high, boxes[:, 2:])
-        return np.add(((low + high) / 2)[:, None], _AROUND * ((high - low) / 2)[:, None])
+        """float32 [2, T, 8], points around the bodies, mostly on the background."""
+        low, high = (corner.T for corner in extents(self.bodies.keypoints, self.bodies.present))
+        jointless, boxes = low > high, self.bodies.boxes
+        low, high = np.where(jointless, boxes[:2], low), np.where(jointless, boxes[2:], high)
+        return np.add(((low + high) / 2)[..., None], _AROUND[:, None] * ((high - low) / 2)[..., None])
 
     def moved(self, displacement: FloatArray, valid: BoolArray) -> Tracks:
-        """One frame later: ``displacement`` [T * 8, 2] and ``valid`` [T * 8] of the ``surroundings``."""
-        in_sight = valid & np.repeat(self.gaps == 0, len(_AROUND))
+        """One frame later: ``displacement`` [2, T * 8] and ``valid`` [T * 8] of the ``surroundings``."""
+        in_sight = valid & np.repeat(self.gaps == 0, _AROUND.shape[1])
         background = in_sight if in_sight.any() else valid
-        step = self.velocities + masked_median(displacement[None], background[None])
-        bodies = self.bodies.replace(
-            keypoints=self.bodies.keypoints + step[:, None], boxes=self.bodies.boxes + np.tile(step, 2)
+        step = self.velocities + masked_median(displacement.T[None], background[None]).T
+        bodies = replace(
+            self.bodies,
+            points=self.bodies.points + step[..., None],
+            boxes=self.bodies.boxes + np.concatenate([step, step]),
         )
-        return replace(self, bodies=bodies, gaps=self.gaps + 1)
+        return Tracks(bodies, self.velocities, self.sightings, self.gaps + 1)
 
-    def updated(self, rows: IntArray, seen: Poses, born: Poses, max_gap_frames: int) -> Tracks:
-        """With what the present frame shows.
-
-        Args:
-            rows: int64 [M], tracks that have been seen.
-            seen: Their M poses.
-            born: Poses of new tracks, whose ids are above all others'.
-            max_gap_frames: Tracks that have not been seen for longer are left out.
-        """
-        bodies, velocities = self._corrected(rows, seen)
-        sightings, gaps = self.sightings.copy(), self.gaps.copy()
+    def seen(self, rows: IntArray, people: Bodies) -> Tracks:
+        """With what the present frame shows of the tracks ``rows``, int64 [M]: M people."""
+        points, boxes, present = self.bodies.points.copy(), self.bodies.boxes.copy(), self.bodies.present.copy()
+        velocities, sightings, gaps = self.velocities.copy(), self.sightings.copy(), self.gaps.copy()
+        expected, known = points.take(rows, axis=1), present.take(rows, axis=0)
+        error = _errors(expected, known, people)
+        frames = np.minimum(sightings[rows], _VELOCITY_FRAMES) * gaps[rows]
+        velocities[:, rows] += (error / frames).astype(np.float32)
+        points[:, rows] = np.where(people.present, people.points, expected + error[..., None])
+        boxes[:, rows] = people.boxes
+        present[rows] = known | people.present
         sightings[rows] += 1
         gaps[rows] = 0
-        alive = gaps <= max_gap_frames
+        bodies = replace(self.bodies, points=points, boxes=boxes, present=present)
+        return Tracks(bodies, velocities, sightings, gaps)
+
+    def living(self, max_gap_frames: int) -> Tracks:
+        """Without those that have not been seen for longer."""
+        rows = np.flatnonzero(self.gaps <= max_gap_frames)
+        if len(rows) == len(self):
+            return self
+        return Tracks(self.bodies[rows], self.velocities[:, rows], self.sightings[rows], self.gaps[rows])
+
+    def joined_by(self, people: Bodies) -> Tracks:
+        """With new tracks of people seen for the first time, whose ids are above all others'."""
+        count = len(people)
+        if count == 0:
+            return self
         return Tracks(
-            Poses.concatenate([bodies[alive], born]),
-            np.concatenate([velocities[alive], np.zeros((len(born), 2), np.float32)]),
-            np.concatenate([sightings[alive], np.ones(len(born), np.int64)]),
-            np.concatenate([gaps[alive], np.zeros(len(born), np.int64)]),
+            Bodies.concatenate([self.bodies, people]),
+            np.concatenate([self.velocities, np.zeros((2, count), np.float32)], axis=1),
+            np.concatenate([self.sightings, np.ones(count, np.int64)]),
+            np.concatenate([self.gaps, np.zeros(count, np.int64)]),
         )
 
-    def _corrected(self, rows: IntArray, poses: Poses) -> tuple[Poses, FloatArray]:
-        """Bodies and velocities in the light of the poses seen of the tracks ``rows``."""
-        boxes, keypoints = self.bodies.boxes.copy(), self.bodies.keypoints.copy()
-        keypoint_scores, velocities = self.bodies.keypoint_scores.copy(), self.velocities.copy()
-        known, expected, present = keypoint_scores[rows] > 0, keypoints[rows], poses.present
-        both = known & present
-        # The more of the body is seen, the more the error says of the rest of it: one arm swings by itself.
-        error = masked_median(poses.keypoints - expected, both)
-        error *= (both.sum(axis=1) / np.maximum(known.sum(axis=1), 1))[:, None]
-        frames = np.minimum(self.sightings[rows], _VELOCITY_FRAMES) * self.gaps[rows]
-        velocities[rows] += (error / frames[:, None]).astype(np.float32)
-        boxes[rows] = poses.boxes
-        keypoints[rows] = np.where(present[..., None], poses.keypoints, expected + error[:, None])
-        keypoint_scores[rows] = np.where(present, poses.keypoint_scores, keypoint_scores[rows])
-        bodies = self.bodies.replace(boxes=boxes, keypoints=keypoints, keypoint_scores=keypoint_scores)
-        return bodies, velocities
+
+def _errors(expected: FloatArray, known: BoolArray, people: Bodies) -> FloatArray:
+    """float32 [2, M], how far the whole bodies of people are from where their joints, [2, M, K], were expected."""
+    both = known & people.present
+    error = masked_median((people.points - expected).transpose(1, 2, 0), both).T
+    # The more of the body is seen, the more the error says of the rest of it: one arm swings by itself.
+    error *= both.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return error
