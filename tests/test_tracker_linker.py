@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -30,6 +31,17 @@ class Forbidden:
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
         raise AssertionError("the flow across a cut means nothing")
+
+
+class Ignorant:
+    """Nothing moves, as far as is known: where it is not, displacements mean nothing."""
+
+    def __init__(self, unknown_from_x: float) -> None:
+        self.unknown_from_x = unknown_from_x
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        known = xy[:, 0] < self.unknown_from_x
+        return np.where(known[:, None], np.zeros_like(xy), np.float32(np.nan)), known
 
 
 class Counting:
@@ -77,6 +89,35 @@ def test_nothing_but_the_ids_is_changed() -> None:
     for name in ("boxes", "scores", "keypoints", "keypoint_scores"):
         np.testing.assert_array_equal(getattr(linked, name), getattr(poses, name))
     assert linked.track_ids.dtype == np.int64
+
+
+@pytest.mark.parametrize("joints_differ", [False, True])
+def test_people_whose_boxes_begin_alike_are_numbered_alike_in_any_order(joints_differ: bool) -> None:
+    """The next edges decide, the score, then the joints."""
+    one = walk((500, 500, 0.0)).truth(0)
+    boxes = one.boxes + [[0, 0, 0, 0], [0, 0, 0, 9], [0, 5, 0, 0]]
+    keypoints = np.repeat(one.keypoints, 3, axis=0)
+    if joints_differ:
+        boxes, keypoints = np.repeat(one.boxes, 3, axis=0), keypoints + 200 * np.arange(3)[:, None, None]
+    alike = one[[0, 0, 0]].replace(boxes=boxes, keypoints=keypoints)
+    for order in permutations(range(3)):
+        linked = FlowLinker(CONFIG).link(alike[list(order)], Still())
+        assert linked.track_ids.tolist() == list(order)
+
+
+def test_displacements_that_the_flow_does_not_know_are_not_used() -> None:
+    linker, poses = FlowLinker(CONFIG), walk((300, 500, 0.0), (600, 500, 0.0)).truth(0)
+    linker.link(poses, Still())
+    for unknown_from_x in (600.0, -1e9, 1e9):
+        assert linker.link(poses, Ignorant(unknown_from_x)).track_ids.tolist() == [0, 1]
+
+
+def test_what_the_linker_remembers_is_not_what_the_caller_holds() -> None:
+    linker, poses = FlowLinker(CONFIG), walk((300, 500, 0.0), (600, 500, 0.0)).truth(0)
+    keypoints = poses.keypoints.copy()
+    linker.link(poses.replace(keypoints=keypoints), Still())
+    keypoints += 1000
+    assert linker.link(poses, Still()).track_ids.tolist() == [0, 1]
 
 
 def test_two_linkers_number_independently() -> None:
