@@ -102,7 +102,7 @@ class PlainPose:
         self._normalisation = Normalisation(self._convention, self._device)
         slots = architecture.heatmap_slots
         twins = architecture.joints.flip_permutation[slots]
-        self._twins = np.array([slots.tolist().index(twin) for twin in twins])
+        self._twins = torch.tensor([slots.tolist().index(twin) for twin in twins])
 
     @property
     def skeleton(self) -> Skeleton:
@@ -128,8 +128,8 @@ class PlainPose:
         given = self._normalisation(torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2)).contiguous()
         heatmaps = self._network(given).cpu().numpy()
         if self._config.flip_test:
-            mirrored = self._network(given.flip(-1)).cpu().numpy()
-            mirrored = mirrored_back(mirrored, self._twins, convention.flip_shift_cells)
+            mirrored = self._network(given.flip(-1)).cpu()
+            mirrored = mirrored_back(mirrored, self._twins, convention.flip_shift_cells).numpy()
             heatmaps = (heatmaps + mirrored) / np.float32(2)
         cells, scores = CODECS[self._config.codec](heatmaps, architecture.sigma_cells)
         return to_source(heatmap_to_input(cells, HEATMAP_STRIDE, convention.grid), transforms), scores

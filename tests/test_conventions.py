@@ -141,7 +141,7 @@ def test_shifting_brings_mirrored_heatmaps_of_the_corners_grid_within_a_quarter_
     flipped = gaussian_targets(input_to_heatmap(mirrored, 4, "corners"), (40, 40), 2.0)
     cells = input_to_heatmap(joints, 4, "corners")
     for shift, error in ((0, -0.75), (1, 0.25)):
-        back = mirrored_back(flipped, COCO.flip_permutation, shift)
+        back = mirrored_back(torch.from_numpy(flipped), torch.from_numpy(COCO.flip_permutation), shift)
         expected = gaussian_targets(cells + (error, 0), (40, 40), 2.0)
         np.testing.assert_allclose(back[..., shift:], expected[..., shift:], atol=1e-6)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from posetrack.models.heatmap import gaussian_targets, heatmap_to_input, input_to_heatmap, mirrored_back
 from posetrack.skeletons import COCO
@@ -27,4 +28,5 @@ def test_mirrored_heatmaps_fall_on_those_of_the_image_itself() -> None:
     mirrored = np.stack([159 - joints[..., 0], joints[..., 1]], -1)[:, COCO.flip_permutation]
     straight = gaussian_targets(input_to_heatmap(joints, 4), (40, 40), 2.0)
     flipped = gaussian_targets(input_to_heatmap(mirrored, 4), (40, 40), 2.0)
-    np.testing.assert_allclose(mirrored_back(flipped, COCO.flip_permutation), straight, atol=1e-6)
+    back = mirrored_back(torch.from_numpy(flipped), torch.from_numpy(COCO.flip_permutation))
+    np.testing.assert_allclose(back, straight, atol=1e-6)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.models.conventions import CONVENTIONS, Grid, InputConvention
-from posetrack.types import FloatArray, Image
+from posetrack.types import FloatArray, Image, IntArray
 
 Transforms = NDArray[np.float64]
 
@@ -87,6 +87,26 @@ def to_crop(points: NDArray[np.floating], transforms: Transforms) -> NDArray[np.
     return np.asarray((points - transforms[:, None, :, 2]) @ inverse)
 
 
+def pyramid_transforms(transforms: Transforms, *, antialias: bool) -> tuple[IntArray, Transforms]:
+    """From which level of a pyramid each crop is sampled bilinearly, and where its pixels lie there.
+
+    Bilinear sampling reads four source pixels: finer sources are halved first, by area, until that suffices.
+
+    Args:
+        transforms: [N, 2, 3] from crop to source pixels.
+        antialias: Whether that is done; otherwise all levels are 0.
+
+    Returns:
+        int64 [N], how many times the source is halved; float64 [N, 2, 3] from crop pixels to those of that level.
+    """
+    scale = np.hypot(transforms[:, 0, 0], transforms[:, 1, 0])
+    levels = np.maximum(np.frexp(scale)[1] - 1, 0).astype(np.int64) * antialias
+    shrink = np.exp2(levels)
+    there = transforms / shrink[:, None, None]
+    there[:, :, 2] += (0.5 / shrink - 0.5)[:, None]
+    return levels, there
+
+
 def extract_crops(
     image: Image, transforms: Transforms, size: tuple[int, int], convention: InputConvention = _OWN
 ) -> Image:
@@ -103,23 +123,17 @@ def extract_crops(
     """
     width, height = size
     crops = np.empty((len(transforms), height, width, 3), np.uint8)
-    pyramid = {1: image}
-    for crop, transform in zip(crops, transforms, strict=True):
-        # Bilinear sampling reads four source pixels: finer sources are halved first, by area, until that suffices.
-        shrink = 1
-        while convention.antialias and np.hypot(transform[0, 0], transform[1, 0]) >= 2 * shrink:
-            shrink *= 2
-            if shrink not in pyramid:
-                pyramid[shrink] = _halved(pyramid[shrink // 2])
-        matrix = transform / shrink
-        matrix[:, 2] += 0.5 / shrink - 0.5
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    levels, matrices = pyramid_transforms(transforms, antialias=convention.antialias)
+    pyramid = [image]
+    for crop, level, matrix in zip(crops, levels.tolist(), matrices, strict=True):
+        while len(pyramid) <= level:
+            pyramid.append(_halved(pyramid[-1]))
         cv2.warpAffine(
-            pyramid[shrink],
+            pyramid[level],
             matrix,
             size,
             dst=crop,
-            flags=flags,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=convention.border_rgb,
         )

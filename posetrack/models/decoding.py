@@ -104,16 +104,20 @@ def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
     height, width = heatmaps.shape[-2:]
     kernel = _modulation(sigma)
     rows = np.stack([np.pad(kernel, (k, 4 - k)) for k in range(5)])
-    cells = rows @ _window(heatmaps, x, y, radius=len(kernel) // 2 + 2) @ rows.T
+    cells = rows @ _window(heatmaps, x, y, reach_cells("dark", sigma)) @ rows.T
     usable = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (cells > 0).all(axis=(-2, -1))
     step_x, step_y = _newton_step(np.log(np.where(usable[..., None, None], cells, 1.0)))
     usable &= np.maximum(np.abs(step_x), np.abs(step_y)) <= 2
     return _moved(x, y, np.where(usable, step_x, 0.0), np.where(usable, step_y, 0.0)), scores
 
 
+def _modulation_radius(sigma: float) -> int:
+    return max(1, round((sigma - 0.8) / 0.3 + 1))
+
+
 def _modulation(sigma: float) -> NDArray[np.float64]:
     """The smoothing kernel for Gaussians of ``sigma`` cells, of odd length and sum 1."""
-    radius = max(1, round((sigma - 0.8) / 0.3 + 1))
+    radius = _modulation_radius(sigma)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / (0.3 * (radius - 1) + 0.8)) ** 2)
     return np.asarray(kernel / kernel.sum())
 
@@ -147,7 +151,7 @@ def decode_soft_argmax(heatmaps: FloatArray, sigma: float) -> Decoded:
         sigma: Standard deviation of the learnt Gaussians in cells.
     """
     x, y, scores = _peaks(heatmaps)
-    radius = math.ceil(3 * sigma)
+    radius = reach_cells("soft-argmax", sigma)
     cells = _window(heatmaps, x, y, radius)
     peak = cells[..., radius, radius, None, None]
     weights = np.expm1(_SHARPNESS * np.clip(cells / np.where(peak > 0, peak, 1), 0, 1))
@@ -163,3 +167,17 @@ CODECS: dict[str, Codec] = {
     "dark": decode_dark,
     "soft-argmax": decode_soft_argmax,
 }
+
+
+def reach_cells(codec: str, sigma: float) -> int:
+    """How many cells from the highest one a codec looks at, in x and in y: it needs to be given no others.
+
+    Where the map ends counts as well, unless it ends farther away.
+    """
+    radius = {
+        "argmax": 0,
+        "quarter": 1,
+        "dark": _modulation_radius(sigma) + 2,
+        "soft-argmax": math.ceil(3 * sigma),
+    }
+    return radius[codec]

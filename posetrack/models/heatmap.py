@@ -14,7 +14,9 @@ A heatmap cell is ``stride`` input pixels wide. Where its centre lies was chosen
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from posetrack.models.conventions import Grid
 from posetrack.types import FloatArray
@@ -52,7 +54,7 @@ def gaussian_targets(points: NDArray[np.floating], size: tuple[int, int], sigma:
     return (y[..., :, None] * x[..., None, :]).astype(np.float32)
 
 
-def mirrored_back(heatmaps: FloatArray, permutation: NDArray[np.int64], shift_cells: int = 0) -> FloatArray:
+def mirrored_back(heatmaps: Tensor, permutation: Tensor, shift_cells: int = 0) -> Tensor:
     """Heatmaps of a mirrored image as those of the image itself.
 
     Averaged with those of the image they make the flip test (Newell et al., ECCV 2016, section 4; Xiao et al.,
@@ -60,11 +62,11 @@ def mirrored_back(heatmaps: FloatArray, permutation: NDArray[np.int64], shift_ce
 
     Args:
         heatmaps: [N, K, h, w] of the mirrored crops.
-        permutation: [K] channel of each joint's left/right twin.
+        permutation: int64 [K] channel of each joint's left/right twin.
         shift_cells: Cells by which they are then moved to the right, the first columns staying as they are: 1 for
             networks on the ``corners`` grid (``SHIFT_HEATMAP`` of the official code), 0 for our own.
     """
-    back = heatmaps[:, permutation, :, ::-1]
+    back = heatmaps[:, permutation].flip(-1)
     if shift_cells:
-        back = np.concatenate([back[..., :shift_cells], back[..., :-shift_cells]], axis=-1)
+        back = torch.cat([back[..., :shift_cells], back[..., :-shift_cells]], dim=-1)
     return back

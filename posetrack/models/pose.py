@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
+from posetrack.models.around_network import AroundNetwork, OnDevice, OnProcessor
 from posetrack.models.conventions import CONVENTIONS, InputConvention
-from posetrack.models.crop import Transforms, box_transforms, extract_crops, to_source
+from posetrack.models.crop import Transforms, box_transforms, to_source
 from posetrack.models.decoding import CODECS
 from posetrack.models.engine import prepared
 from posetrack.models.heatmap import heatmap_to_input, mirrored_back
@@ -84,12 +85,17 @@ class HeatmapPoseEstimator:
         self._device = runtime.device
         self._convention = CONVENTIONS[architecture.convention]
         self._normalisation = Normalisation(self._convention, self._device)
+        codec = self._config.codec
+        self._around: AroundNetwork = (
+            OnProcessor(architecture, codec) if self._on_cpu else OnDevice(architecture, codec, self._device)
+        )
         slots = architecture.heatmap_slots
-        self._channels = np.flatnonzero(np.isin(slots, architecture.joints.in_use))
-        self._slots = slots[self._channels]
+        channels = np.flatnonzero(np.isin(slots, architecture.joints.in_use))
+        self._slots = slots[channels]
+        self._channels = torch.from_numpy(channels).to(self._device)
         channel = {slot: index for index, slot in enumerate(self._slots.tolist())}
         twins = architecture.joints.flip_permutation[self._slots]
-        self._channel_twins = np.array([channel[slot] for slot in twins.tolist()], np.int64)
+        self._channel_twins = torch.tensor([channel[slot] for slot in twins.tolist()], device=self._device)
 
     @property
     def skeleton(self) -> Skeleton:
@@ -112,51 +118,49 @@ class HeatmapPoseEstimator:
         """The same for several images, the people of all of them in common batches."""
         if not images:
             return []
-        size, convention, padding = self._architecture.size, self._convention, self._architecture.padding
-        transforms = [box_transforms(each.xyxy, size, padding, convention.grid) for each in boxes]
-        crops = [
-            extract_crops(image, each, size, convention) for image, each in zip(images, transforms, strict=True)
-        ]
-        keypoints, scores = self._joints(np.concatenate(crops), np.concatenate(transforms))
+        size, padding, grid = self._architecture.size, self._architecture.padding, self._convention.grid
+        transforms = [box_transforms(each.xyxy, size, padding, grid) for each in boxes]
+        crops = [self._around.crops(image, each) for image, each in zip(images, transforms, strict=True)]
+        keypoints, scores = self._joints(torch.cat(crops), np.concatenate(transforms))
         ends = np.cumsum([len(each) for each in boxes])[:-1]
         return [
             Poses(each.xyxy, each.scores, xy, score, np.full(len(each), UNLINKED), self.skeleton)
             for each, xy, score in zip(boxes, np.split(keypoints, ends), np.split(scores, ends), strict=True)
         ]
 
-    def _joints(self, crops: Image, transforms: Transforms) -> tuple[FloatArray, FloatArray]:
+    def _joints(self, crops: Tensor, transforms: Transforms) -> tuple[FloatArray, FloatArray]:
         """Joints float32 [N, K, 2] in source pixels and their scores [N, K], of crops cut by these transforms."""
         keypoints = np.zeros((len(crops), len(self.skeleton), 2), np.float32)
         scores = np.zeros((len(crops), len(self.skeleton)), np.float32)
         if len(crops):
-            cells, found = CODECS[self._config.codec](self.heatmaps(crops), self._architecture.sigma_cells)
+            cells, found = self._around.joints(self._heatmaps(crops))
             points = to_source(heatmap_to_input(cells, HEATMAP_STRIDE, self._convention.grid), transforms)
             keypoints[:, self._slots], scores[:, self._slots] = points, found
         return keypoints, scores
 
     def heatmaps(self, crops: Image) -> FloatArray:
         """Heatmaps float32 [N, joints in use, height/4, width/4] of crops uint8 [N, height, width, 3] RGB."""
+        return np.concatenate([part.cpu().numpy() for part in self._heatmaps(torch.from_numpy(crops))])
+
+    def _heatmaps(self, crops: Tensor) -> Iterator[Tensor]:
+        """The same of crops on any device, batch by batch, on the network's."""
         batches = -(-len(crops) // self._max_batch)
         if self._on_cpu and batches > 1:
             batches = min(batches + batches % 2, len(crops))  # two processors then have the same to do
-        parts = np.array_split(crops, batches)
-        mapped = map(self._forward, parts) if self._threads is None else self._threads.map(self._forward, parts)
-        return np.concatenate(list(mapped))
+        parts = torch.tensor_split(crops, batches)
+        return map(self._forward, parts) if self._threads is None else self._threads.map(self._forward, parts)
 
     @torch.inference_mode()
-    def _forward(self, crops: Image) -> FloatArray:
-        images = self._normalisation(torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2))
+    def _forward(self, crops: Tensor) -> Tensor:
+        images = self._normalisation(crops.to(self._device).permute(0, 3, 1, 2))
         if not self._config.flip_test:
             return self._run(images)
-        heatmaps, mirrored = np.split(self._run(torch.cat([images, images.flip(-1)])), 2)
-        mirrored = mirrored_back(mirrored, self._channel_twins, self._convention.flip_shift_cells)
-        return (heatmaps + mirrored) * np.float32(0.5)
+        heatmaps, mirrored = self._run(torch.cat([images, images.flip(-1)])).chunk(2)
+        return (heatmaps + mirrored_back(mirrored, self._channel_twins, self._convention.flip_shift_cells)) * 0.5
 
-    def _run(self, images: Tensor) -> FloatArray:
+    def _run(self, images: Tensor) -> Tensor:
         output: Tensor = self._network(images)
-        if len(self._channels) < output.shape[1]:
-            output = output[:, self._channels]
-        return output.cpu().numpy()
+        return output if len(self._channels) == output.shape[1] else output[:, self._channels]
 
 
 class Normalisation:
