@@ -65,6 +65,21 @@ def test_the_processor_calculates_in_fp32_unless_bf16_is_asked_for() -> None:
     torch.testing.assert_close(half, exact, atol=0.02, rtol=0.02)
 
 
+def test_weights_are_reduced_once_with_what_autocast_gives() -> None:
+    """Not at every call: a GPU would spend as many launches on that as on the network itself."""
+    images, original = torch.rand(2, 3, 9, 11), network()
+    ready = prepared(original, Runtime(precision="bf16"))
+    exact = prepared(original).get_submodule("network")
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        expected = exact(images).float()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        found = ready(images)
+    assert torch.equal(found, expected)
+    copies = sum(event.count for event in profile.key_averages() if event.key == "aten::_to_copy")
+    assert copies == 2, "the input, and the output"
+    assert all(parameter.dtype == torch.float32 for parameter in original.parameters())
+
+
 def test_outputs_in_containers_are_float32_and_the_rest_is_left_alone() -> None:
     output = prepared(Pair(), Runtime(precision="bf16"))([torch.rand(1, 3, 4, 4), torch.rand(1, 3, 2, 2)])
     assert (
