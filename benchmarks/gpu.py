@@ -1,16 +1,21 @@
-"""A preset on a GPU, speed and memory: ``gpu.py [--device cuda] [--json]``. Needs no internet.
+"""A preset on a GPU: speed, memory, where time goes. ``gpu.py [--end-to-end] [--flow dis] [--json]``. No internet.
 
 A clip with people in given boxes goes through two ways to run one pose network with the same random weights:
 
-- ours: all people of a frame in batches, in the wanted precision, channels-last, batch norms folded, and flow and
-  pose estimation side by side, as everywhere in posetrack;
+- ours: as everywhere in posetrack, people cut out on the device, those of several frames in batches, in the wanted
+  precision, channels-last, batch norms folded, and the stages side by side;
 - the plain loop of the official code (``validate`` of SimpleBaseline and HRNet, at batch 1): one person after the
   other, two passes for the flip test, fp32, cuDNN choosing its fastest algorithms, the network as it was trained,
   and one stage after the other.
 
-Both take frames and boxes and give tracked joints; detection alone is left out. They take turns in one run, so
-that their ratio holds on a noisy machine. Boxes are not carried on: the people are as many as the boxes. Random
-weights are as fast as trained ones; of their joints it is only looked at whether both ways have the same.
+Both take frames and boxes and give tracked joints; with ``--end-to-end`` they read a video file of rendered people
+and write an annotated one and a JSON file. Detection alone is left out. They take turns in one run, so that their
+ratio holds on a noisy machine. Boxes are not carried on: the people are as many as the boxes. Random weights are
+as fast as trained ones; of their joints it is only looked at whether both ways have the same.
+
+Where time goes, in milliseconds a frame: of each stage by the clock, waiting for the device and for processors
+included (stages of ours overlap); of the parts of ours' pose stage, each alone; and of two floors, what the
+network's arithmetic and the copies would take at the speeds that a matrix product and a large copy have here.
 """
 
 from __future__ import annotations
@@ -18,47 +23,30 @@ from __future__ import annotations
 import json
 import platform
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 import torch
 import typer
-from plain_loop import PlainPose
+from gpu_floors import Floors, Share, Speeds, measured_speeds
+from gpu_ways import FLOW_NAMES, OURS, Footage, Plan, Way, footage_of, run_once, ways_of
 from rich.console import Console
 from rich.table import Table
 
 from posetrack import __version__
 from posetrack.errors import ConfigError, PoseTrackError
-from posetrack.flow import FLOWS
 from posetrack.models.devices import resolve_device, resolve_precision
 from posetrack.models.engines import PRECISIONS
-from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture
-from posetrack.models.runtime import Runtime
-from posetrack.pipeline import Pipeline
-from posetrack.pose_tracker import own_frames
-from posetrack.presets import Preset, get_preset
-from posetrack.stages import PoseEstimator
-from posetrack.tracker import FlowLinker
-from posetrack.types import Boxes, Image, Poses
+from posetrack.presets import get_preset
 from posetrack.zoo import get_entry
 
 MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class GivenBoxes:
-    """A detector that knows where people are."""
-
-    boxes: Boxes
-
-    def detect(self, images: Sequence[Image]) -> list[Boxes]:
-        """The same boxes in every image."""
-        return [self.boxes for _ in images]
+WANTED_RATIO = 10
+WANTED_FRAMES_PER_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +62,9 @@ class Row:
         times_official: The same over the official loop's, median of the rounds' ratios.
         memory_mib: Weights and the most that was needed besides, on CUDA; None elsewhere.
         agreement: Share of the joints that are within a pixel of the official loop's.
+        tracked: People in a frame who were followed, drawn and written.
+        stages_ms: Of a frame, mean.
+        pose: Where the time of the pose stage goes, and its floors.
     """
 
     width: int
@@ -86,99 +77,32 @@ class Row:
     times_official: float
     memory_mib: float | None
     agreement: float
+    tracked: float
+    stages_ms: dict[str, float]
+    pose: Share
 
 
-@dataclass
-class Way:
-    """One way to run the network, and what has been measured of it."""
-
-    name: str
-    precision: str
-    batch: int
-    stage: PoseEstimator
-    weights_bytes: int
-    seconds: list[float]
-    peak_bytes: int = 0
-    poses: Poses | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is measured, on which device."""
-
-    architecture: PoseArchitecture
-    preset: Preset
-    device: torch.device
-    precisions: list[str]
-    batches: list[int]
-    frames: int
-    rounds: int
-
-
-def ways_of(plan: Plan, compiled: bool) -> list[Way]:
-    """All ways, with the same weights."""
-    torch.manual_seed(0)
-    network = plan.architecture.build().eval()
-    with torch.no_grad():
-        network.final_layer.weight *= 1000  # heatmaps with peaks that rounding does not move
-    before = allocated(plan.device)
-    config = PoseConfig(flip_test=True, codec=plan.preset.pose_config.codec)
-    official = PlainPose(network, plan.architecture, config, plan.device, one_by_one=True)
-    ways = [Way("official", "fp32", 1, official, allocated(plan.device) - before, [])]
-    for precision in plan.precisions:
-        for batch in plan.batches:
-            config = PoseConfig(flip_test=True, codec=plan.preset.pose_config.codec, max_batch=batch)
-            runtime = Runtime(device=plan.device, precision=precision, compile=compiled)
-            before = allocated(plan.device)
-            stage = HeatmapPoseEstimator(network, plan.architecture, config, runtime)
-            ways.append(Way("ours", precision, batch, stage, allocated(plan.device) - before, []))
-    return ways
-
-
-def measure(ways: list[Way], plan: Plan, size: tuple[int, int], people: int) -> list[Row]:
-    """Every way over the same clip, in turns."""
-    images, boxes = clip(size, people, plan.frames)
+def measure(ways: list[Way], plan: Plan, footage: Footage, floors: Floors) -> list[Row]:
+    """Every way over the same clip, in turns; a short round goes first and does not count."""
     for way in ways:
-        way.seconds, way.peak_bytes = [], 0
-        way.poses = way.stage.estimate(images[0], boxes)  # warms up, and does not count
+        run_once(way, plan, footage)
+        way.forget(footage)
     for _ in range(plan.rounds):
         for way in ways:
-            run_once(way, plan, images, boxes)
-    return [row_of(way, ways[0], plan, size, people) for way in ways]
+            run_once(way, plan, footage)
+    return [row_of(way, ways[0], plan, footage, floors.share(way, footage)) for way in ways]
 
 
-def run_once(way: Way, plan: Plan, images: list[Image], boxes: Boxes) -> None:
-    """One round. Joints are fetched from the device at the end of each frame, which waits for it."""
-    pipeline = Pipeline(
-        detector=GivenBoxes(boxes),
-        flow=FLOWS[plan.preset.flow](),
-        pose=way.stage,
-        linker=FlowLinker(plan.preset.linker),
-        config=replace(plan.preset.pipeline, propagation=None),
-    )
-    official, cuda = way.name == "official", plan.device.type == "cuda"
-    torch.backends.cudnn.benchmark = official
-    before = allocated(plan.device)
-    if cuda:
-        torch.cuda.reset_peak_memory_stats(plan.device)
-    start = time.perf_counter()
-    for _ in (pipeline.run_sequentially if official else pipeline.run)(own_frames(images)):
-        pass
-    way.seconds.append(time.perf_counter() - start)
-    if cuda:
-        way.peak_bytes = max(way.peak_bytes, torch.cuda.max_memory_allocated(plan.device) - before)
-
-
-def row_of(way: Way, official: Way, plan: Plan, size: tuple[int, int], people: int) -> Row:
+def row_of(way: Way, official: Way, plan: Plan, footage: Footage, pose: Share) -> Row:
     """The figures of one way."""
     assert way.poses is not None and official.poses is not None
     apart = np.linalg.norm(way.poses.keypoints - official.poses.keypoints, axis=-1)[official.poses.present]
     ratios = [slow / fast for slow, fast in zip(official.seconds, way.seconds, strict=True)]
-    cuda = plan.device.type == "cuda"
+    cuda, frames = plan.device.type == "cuda", plan.frames * plan.rounds
     return Row(
-        width=size[0],
-        height=size[1],
-        people=people,
+        width=footage.size[0],
+        height=footage.size[1],
+        people=len(footage.boxes),
         way=way.name,
         precision=way.precision,
         batch=way.batch,
@@ -186,26 +110,24 @@ def row_of(way: Way, official: Way, plan: Plan, size: tuple[int, int], people: i
         times_official=float(np.median(ratios)),
         memory_mib=(way.weights_bytes + way.peak_bytes) / MIB if cuda else None,
         agreement=float((apart <= 1).mean()) if apart.size else 1.0,
+        tracked=way.people / frames,
+        stages_ms={stage: 1000 * seconds / frames for stage, seconds in way.stopwatch.wall_s.items()},
+        pose=pose,
     )
 
 
-def allocated(device: torch.device) -> int:
-    """Bytes that tensors take on a CUDA device; 0 elsewhere."""
-    return torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
-
-
-def clip(size: tuple[int, int], people: int, frames: int) -> tuple[list[Image], Boxes]:
-    """Soft spots that move 2 pixels a frame, and boxes of people within the frame."""
-    rng = np.random.default_rng(0)
-    width, height = size
-    heights = rng.uniform(0.3, 0.8, people) * height
-    extent = np.stack([heights * rng.uniform(0.3, 0.6, people), heights], -1)
-    low = rng.uniform(0, 1, (people, 2)) * np.maximum(np.array([width, height]) - extent, 0)
-    wide = width + 2 * frames
-    coarse = rng.integers(0, 256, (max(2, height // 20), max(2, wide // 20), 3), np.uint8)
-    spots = np.asarray(cv2.resize(coarse, (wide, height), interpolation=cv2.INTER_CUBIC), np.uint8)
-    images = [np.ascontiguousarray(spots[:, 2 * index : 2 * index + width]) for index in range(frames)]
-    return images, Boxes(np.hstack([low, low + extent]), np.ones(people))
+def verdict(rows: list[Row], plan: Plan) -> str:
+    """Whether ours is as fast as it is meant to be on a GPU, for the rows of one clip."""
+    best = max((row for row in rows if row.way == OURS), key=lambda row: row.frames_per_s)
+    scope = "end to end" if plan.end_to_end else "without decoding, drawing and encoding"
+    ratio = "yes" if best.times_official >= WANTED_RATIO else "no"
+    speed = "yes" if best.frames_per_s > WANTED_FRAMES_PER_S else "no"
+    text = (
+        f"{best.width}x{best.height}, {best.people} people, {scope}, {best.precision}, batch {best.batch}: "
+        f"at least {WANTED_RATIO} times the official loop: {ratio} ({best.times_official:.2f} times); "
+        f"above {WANTED_FRAMES_PER_S} frames/s: {speed} ({best.frames_per_s:.2f})."
+    )
+    return text if plan.device.type != "cpu" else f"{text} Meant for GPUs: this was a processor."
 
 
 def has(device: torch.device, precision: str) -> bool:
@@ -220,65 +142,110 @@ def has(device: torch.device, precision: str) -> bool:
 def main(  # noqa: PLR0913 (a command line)
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     preset: Annotated[str, typer.Option(help="Whose pose network, with random weights.")] = "accurate",
+    flow: Annotated[str | None, typer.Option(help=f"{', '.join(FLOW_NAMES)}; the preset's.")] = None,
+    end_to_end: Annotated[bool, typer.Option("--end-to-end", help="Decode, draw and encode as well.")] = False,
     sizes: Annotated[list[str] | None, typer.Option("--size", help="Of frames; 1280x720 and 1920x1080.")] = None,
     people: Annotated[list[int] | None, typer.Option(help="In a frame; 5, 10 and 20.")] = None,
     batches: Annotated[list[int] | None, typer.Option("--batch", help="Most crops at once; 1, 8 and 64.")] = None,
     precisions: Annotated[
         list[str] | None, typer.Option("--precision", help="fp32, fp16, bf16; on GPUs all, else fp32.")
     ] = None,
-    frames: Annotated[int, typer.Option(help="Frames per round.")] = 30,
-    rounds: Annotated[int, typer.Option(help="Rounds.")] = 5,
+    frames: Annotated[int | None, typer.Option(help="Frames per round; 30, end to end 200.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds; 5, end to end 3.")] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Ours compiled.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A small network once: does the script work?")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure, and print one table."""
+    """Measure, and print two tables and a verdict. End to end, what is not said: 1280x720, 10 people, batch 64."""
     place = resolve_device(device)
     chosen = get_preset(preset)
+    flow = flow or chosen.flow
+    if flow not in FLOW_NAMES:
+        raise ConfigError(f"there is no flow {flow!r}; choose one of {', '.join(FLOW_NAMES)}.")
     usual = [name for name in PRECISIONS[1:] if has(place, name)] if place.type != "cpu" else ["fp32"]
     plan = Plan(
         architecture=PoseArchitecture(width=64, height=96)
         if quick
         else get_entry(chosen.pose).pose_architecture(),
         preset=chosen,
+        flow=flow,
         device=place,
         precisions=precisions or usual,
-        batches=batches or ([2] if quick else [1, 8, 64]),
-        frames=min(frames, 2) if quick else frames,
-        rounds=min(rounds, 2) if quick else rounds,
+        batches=batches or ([2] if quick else [64] if end_to_end else [1, 8, 64]),
+        frames=2 if quick else frames or (200 if end_to_end else 30),
+        rounds=2 if quick else rounds or (3 if end_to_end else 5),
+        end_to_end=end_to_end,
+        compiled=compiled,
     )
-    sizes = sizes or (["320x180"] if quick else ["1280x720", "1920x1080"])
-    ways, rows = ways_of(plan, compiled), []
+    sizes = sizes or (["320x180"] if quick else ["1280x720"] if end_to_end else ["1280x720", "1920x1080"])
+    people = people or ([3] if quick else [10] if end_to_end else [5, 10, 20])
+    speeds = measured_speeds(place, plan.precisions)
+    ways, floors, rows, verdicts = ways_of(plan), Floors(plan, speeds), [], []
     for size in sizes:
         width, height = (int(side) for side in size.split("x"))
-        for count in people or ([3] if quick else [5, 10, 20]):
-            rows += measure(ways, plan, (width, height), count)
-    backbone = plan.architecture.backbone
-    title = f"{backbone} {plan.architecture.width}x{plan.architecture.height}, {describe(place)}"
+        for count in people:
+            with tempfile.TemporaryDirectory() as folder:
+                measured = measure(ways, plan, footage_of(plan, (width, height), count, Path(folder)), floors)
+            rows += measured
+            verdicts.append(verdict(measured, plan))
+    title = title_of(plan)
     if as_json:
-        print(json.dumps({"what": title, "rows": [asdict(row) for row in rows]}))
+        figures = {"what": title, "speeds": asdict(speeds), "rows": [asdict(row) for row in rows]}
+        print(json.dumps({**figures, "verdicts": verdicts}))
     else:
-        show(rows, title)
+        show(rows, speeds, title)
+        print(*verdicts, sep="\n")
 
 
-def describe(device: torch.device) -> str:
+def title_of(plan: Plan) -> str:
     """What the figures were measured with."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
-    return f"{name}, torch {torch.__version__}, posetrack {__version__}"
+    device, architecture = plan.device, plan.architecture
+    place = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
+    network = f"{architecture.backbone} {architecture.width}x{architecture.height}, flow {plan.flow}"
+    return f"{network}, {place}, torch {torch.__version__}, posetrack {__version__}"
 
 
-def show(rows: list[Row], title: str) -> None:
-    """One table, one line per way."""
-    table = Table(
-        "frame", "people", "way", "precision", "batch", "frames/s", "x official", "MiB", "same", title=title
-    )
+def show(rows: list[Row], speeds: Speeds, title: str) -> None:
+    """Two tables, one line per way in each: how fast, and where time goes."""
+    names = ("frame", "people", "way", "precision", "batch")
+    fast = Table(*names, "frames/s", "x official", "MiB", "same", "tracked", title=title)
+    stages = list(dict.fromkeys(stage for row in rows for stage in row.stages_ms))
+    parts = ("crops", "network", "joints")
+    spent = Table(
+        *names, *stages, *(f"{part} alone" for part in parts), "arithmetic floor", "copy floor",
+        title=f"Where time goes, ms a frame. {speeds_in_words(speeds)}",
+    )  # fmt: skip
     for row in rows:
+        which = (f"{row.width}x{row.height}", str(row.people), row.way, row.precision, str(row.batch))
         memory = "-" if row.memory_mib is None else f"{row.memory_mib:.0f}"
-        table.add_row(
-            f"{row.width}x{row.height}", str(row.people), row.way, row.precision, str(row.batch),
-            f"{row.frames_per_s:.2f}", f"{row.times_official:.2f}", memory, f"{100 * row.agreement:.0f} %",
+        fast.add_row(
+            *which, f"{row.frames_per_s:.2f}", f"{row.times_official:.2f}", memory, f"{100 * row.agreement:.0f} %",
+            f"{row.tracked:.1f}",
         )  # fmt: skip
-    Console(width=120).print(table)
+        spent.add_row(
+            *which,
+            *(milliseconds(row.stages_ms.get(stage)) for stage in stages),
+            *(milliseconds(row.pose.alone_ms.get(part)) for part in parts),
+            milliseconds(row.pose.arithmetic_floor_ms),
+            milliseconds(row.pose.copy_floor_ms),
+        )
+    console = Console(width=200)
+    console.print(fast)
+    console.print(spent)
+
+
+def milliseconds(value: float | None) -> str:
+    """For a table; what there is not is a dash."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def speeds_in_words(speeds: Speeds) -> str:
+    """What the floors were reckoned with."""
+    products = ", ".join(f"{name} {rate:.3g}" for name, rate in speeds.tflops.items())
+    if speeds.up_gb_per_s is None:
+        return f"Matrix products, TFLOP/s: {products}; a processor has nothing to copy: no copy floor."
+    copies = f"{speeds.up_gb_per_s:.3g} there, {speeds.down_gb_per_s:.3g} back"
+    return f"Matrix products, TFLOP/s: {products}; copies, GB/s: {copies}."
 
 
 if __name__ == "__main__":

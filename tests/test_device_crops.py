@@ -21,6 +21,7 @@ from posetrack.models.decoding import CODECS, reach_cells
 from posetrack.models.device_crops import crops_on_device
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
+from posetrack.models.runtime import CPU, Runtime
 from posetrack.networks import weight_files
 from posetrack.presets import get_preset
 from posetrack.synthetic import promenade, render
@@ -269,6 +270,25 @@ def test_a_network_is_fed_the_same_both_ways(name: str, monkeypatch: pytest.Monk
         inputs.append(torch.cat(seen))
         seen.clear()
     torch.testing.assert_close(*inputs, atol=3 / 255 / 0.22, rtol=0)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_gpu_gives_the_crops_and_the_joints_of_the_processor(device: str) -> None:
+    if not getattr(torch, device).is_available():
+        pytest.skip(f"there is no {device} here")
+    image, boxes = noise(640, 360), everywhere(np.random.default_rng(0), 640, 360)
+    transforms = box_transforms(boxes, SIZE, 1.25)
+    here, there = (crops_on_device(image, transforms, SIZE, device=place).cpu() for place in ("cpu", device))
+    assert (here.int() - there.int()).abs().max() <= 1
+    lite = get_preset("lite")
+    network, architecture = load_pose_network(weight_files(lite, ModelStore(), fetch=None)[lite.pose])
+    poses, expected = (
+        HeatmapPoseEstimator(network, architecture, lite.pose_config, runtime).estimate_batch(
+            [image, image], [Boxes(boxes, np.ones(12)), Boxes.empty()]
+        )[0]
+        for runtime in (Runtime(device=torch.device(device), precision="fp32"), CPU)
+    )
+    np.testing.assert_allclose(poses.keypoint_scores, expected.keypoint_scores, atol=0.02)
 
 
 def test_real_photographs_are_cut_alike(shared: Path) -> None:
