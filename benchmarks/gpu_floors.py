@@ -2,7 +2,7 @@
 
 The floors are what a frame would take if nothing but the network's arithmetic, or nothing but the copies to and
 from the device were to be done, each at the highest speed that the device itself showed in the same run. They are
-no bound of nature: convolutions can be done with fewer operations (Winograd), and the device may be busier at times.
+no bound of nature: convolutions can be done with fewer operations (Winograd).
 """
 
 from __future__ import annotations

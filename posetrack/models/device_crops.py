@@ -68,7 +68,7 @@ def crops_on_device(
         source = _halved(source) if level else source
         rows = np.flatnonzero(levels == level)
         for some in np.array_split(rows, -(-len(rows) // _AT_ONCE)) if len(rows) else []:
-            colours = _sampled(source, matrices[some], size) + border[:, None]
+            colours = _sampled(source, matrices[some], size).add_(border[:, None])
             crops[sent(some, place)] = colours.round_().to(torch.uint8).permute(1, 2, 3, 0)
     return crops
 
