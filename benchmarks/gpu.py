@@ -83,7 +83,7 @@ class Row:
 
 
 def measure(ways: list[Way], plan: Plan, footage: Footage, floors: Floors) -> list[Row]:
-    """Every way over the same clip, in turns. First each warms up, ours with a round (it has several batch sizes)."""
+    """Every way over the same clip, in turns; each warms up first, ours with a round, as its batches differ."""
     for way in ways:
         if way.name == OURS:
             run_once(way, plan, footage)
