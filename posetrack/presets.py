@@ -14,7 +14,7 @@ from posetrack.flow import FLOWS
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
-from posetrack.tracker import LinkerConfig, SelectionConfig
+from posetrack.tracker import LinkerConfig, PropagationConfig, SelectionConfig
 from posetrack.zoo import get_entry, read_entries
 
 Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
@@ -112,6 +112,7 @@ PRESETS = {
             pose="pose_lite",
             detect_every="auto",
             pose_every="auto",
+            pipeline=PipelineConfig(propagation=PropagationConfig(box_inertia=0.9)),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
         Preset(

@@ -101,6 +101,51 @@ def test_the_box_is_clipped_to_the_frame() -> None:
     np.testing.assert_allclose(carried.boxes, [[-0.5, -0.5, 639.5, 479.5]])
 
 
+@pytest.mark.parametrize("inertia", [0.0, 0.25, 1.0])
+def test_with_inertia_the_box_of_before_moves_with_the_body(inertia: float) -> None:
+    loose = person().replace(boxes=np.float32([[80, 20, 260, 420]]))
+    carried = propagate(loose, Uniform(4.25, -2.5), PropagationConfig(box_inertia=inertia), SIZE)
+    around, moved = np.array([96.75, 25.0, 211.75, 370.0]), np.array([84.25, 17.5, 264.25, 417.5])
+    np.testing.assert_allclose(carried.boxes[0], (1 - inertia) * around + inertia * moved, atol=1e-3)
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """All points go away from one, but those near another, which is carried off."""
+
+    factor: float
+    about: tuple[float, float]
+    carried_off: tuple[float, float] = (-1e4, -1e4)
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        motion = (self.factor - 1) * (xy - np.float32(self.about))
+        motion[np.linalg.norm(xy - np.float32(self.carried_off), axis=1) < 1] = (60, 40)
+        return motion.astype(np.float32), (xy > -1e5).all(axis=1)
+
+
+def test_with_inertia_the_box_grows_with_the_body() -> None:
+    loose = person().replace(boxes=np.float32([[80, 20, 260, 420]]))
+    carried = propagate(loose, Zoom(1.05, (40.0, 200.0)), PropagationConfig(box_inertia=1.0), SIZE)
+    np.testing.assert_allclose(carried.boxes, [[82, 11, 271, 431]], atol=0.01)
+
+
+def test_a_joint_that_the_flow_takes_elsewhere_moves_the_box_of_before_little() -> None:
+    wrist = person().keypoints[0, POSETRACK.joints.index("left_wrist")]
+    flow = Zoom(1.0, (0.0, 0.0), tuple(wrist))
+    loose = person().replace(boxes=np.float32([[80, 20, 260, 420]]))
+    carried = propagate(loose, flow, PropagationConfig(box_inertia=1.0), SIZE)
+    assert np.abs(carried.keypoints[0] - loose.keypoints[0]).max() == 60
+    np.testing.assert_allclose(carried.boxes, loose.boxes, rtol=0.06, atol=3)
+
+
+def test_the_box_of_before_leaves_the_frame_with_its_person() -> None:
+    carried = person((450, 50, 630, 350))
+    for _ in range(4):
+        carried = propagate(carried, Uniform(25.0, 0.0), PropagationConfig(box_inertia=1.0), SIZE)
+        assert carried.boxes[0, 2] == 639.5
+    np.testing.assert_allclose(carried.boxes[0], [550, 50, 639.5, 350], atol=1e-3)
+
+
 def test_too_few_confident_joints_carry_nobody() -> None:
     few = with_scores(person(), **{f"j{k}": 0.1 for k in range(13)})
     assert len(propagate(few, Uniform(), CONFIG, SIZE)) == 0
@@ -214,6 +259,7 @@ def imagined(boxes: Boxes) -> Poses:
     [
         ("min_joint_score", 1.5),
         ("expansion", -0.1),
+        ("box_inertia", 1.01),
         ("min_joints", 0),
         ("min_score", -1),
         ("seen_joint_score", 0.1),

@@ -23,7 +23,7 @@ def people(*track_ids: int, keypoints: FloatArray | None = None) -> Poses:
         one = np.concatenate([[[0, 0], [0, 100]], rng.uniform(0, 40, (joints - 2, 2))])
         keypoints = (one + 200 * np.arange(count)[:, None, None] * (1, 0)).astype(np.float32)
     scores = np.full((count, joints), 0.9, np.float32)
-    boxes = np.tile(np.float32([0, 0, 40, 100]), (count, 1))
+    boxes = np.float32([0, 0, 40, 100]) + 200 * np.arange(count)[:, None] * np.float32([1, 0, 1, 0])
     return Poses(boxes, np.ones(count, np.float32), keypoints, scores, np.array(track_ids, np.int64), POSETRACK)
 
 
@@ -90,6 +90,15 @@ def test_whoever_has_lost_a_confident_joint_is_due() -> None:
     scores = carried.keypoint_scores.copy()
     scores[1, 5] = 0
     assert memory.due(carried.replace(keypoint_scores=scores)).tolist() == [False, True, False]
+
+
+def test_whoever_lies_on_another_is_due() -> None:
+    memory, carried = refreshed(every=100, max_overlap=0.5), people(4, 7, 2)
+    boxes = carried.boxes.copy()
+    boxes[1] = boxes[0] + np.float32([10, 0, 10, 0])  # IoU 30 / 50
+    assert memory.due(carried.replace(boxes=boxes)).tolist() == [True, True, False]
+    boxes[1] = boxes[0] + np.float32([20, 0, 20, 0])  # 20 / 60
+    assert memory.due(carried.replace(boxes=boxes)).tolist() == [False] * 3
 
 
 def test_nobody_is_an_ordinary_value() -> None:

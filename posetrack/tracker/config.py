@@ -28,6 +28,8 @@ class PropagationConfig:
         min_joint_score: Joints at or above it are confident: they alone make the carried box.
         min_joints: Fewer confident joints inside the frame, and the person is not carried.
         expansion: The carried box is this much larger than its joints, in all (half of it on each side).
+        box_inertia: Share of the carried box that is the box of the frame before, moved with the body; the rest
+            is the box around the joints. 0 = that alone, as in the paper.
         min_score: A carried box whose score has fallen below it is dead.
         seen_joint_score, unseen_joint_score: Mean score of a person's confident joints at which the
             person counts as clearly seen, and as not seen at all.
@@ -38,6 +40,7 @@ class PropagationConfig:
     min_joint_score: float = 0.2
     min_joints: int = 3
     expansion: float = 0.15
+    box_inertia: float = 0.0
     min_score: float = 0.2
     seen_joint_score: float = 0.5
     unseen_joint_score: float = 0.2
@@ -47,6 +50,7 @@ class PropagationConfig:
     def __post_init__(self) -> None:
         _require_fraction(
             min_joint_score=self.min_joint_score,
+            box_inertia=self.box_inertia,
             min_score=self.min_score,
             seen_joint_score=self.seen_joint_score,
             unseen_joint_score=self.unseen_joint_score,
@@ -91,16 +95,19 @@ class RefreshConfig:
         max_motion: Whose joints moved against the body by more than this, over the body's size, since the last
             estimate is looked for anew all the same.
         min_joint_score: Joints below it do not count for that.
+        max_overlap: So is whose box overlaps another carried one by more than this (IoU): flow does not know there
+            whose limbs it carries.
     """
 
     every: int = 1
     max_motion: float = 0.04
     min_joint_score: float = 0.3
+    max_overlap: float = 0.3
 
     def __post_init__(self) -> None:
         _require_at_least(1, every=self.every)
         _require_at_least(0, max_motion=self.max_motion)
-        _require_fraction(min_joint_score=self.min_joint_score)
+        _require_fraction(min_joint_score=self.min_joint_score, max_overlap=self.max_overlap)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from posetrack.stages import Flow
 from posetrack.tracker.config import PropagationConfig
-from posetrack.tracker.joints import confident_joints, displacements, extents, planes
+from posetrack.tracker.joints import confident_joints, displacements, extents, masked_median, planes
 from posetrack.types import BoolArray, FloatArray, Poses
 
 
@@ -17,6 +17,11 @@ def propagate(
 
     The box goes around the confident joints that the flow followed and that are still in the frame, is made
     larger by ``expansion`` in all, and clipped to the frame. Joints that left or were lost are missing.
+
+    A box is where the joints are looked for next, which make the next box. From one such step to the next it
+    drifts away from what the detector would give, which the pose network has learnt to look into. So with
+    ``box_inertia`` the box of the frame before, moved and made larger as the body was (``boxes_moved``), is mixed
+    with it: what the detector said is remembered, and the joints are followed slowly.
 
     The box's score says that there is a person, and competes with the detector's scores. It starts as
     the score of the previous frame's box and halves every h frames; 1 / h lies between the two half-lives
@@ -56,8 +61,11 @@ def propagate(
     confident = known & confident_joints(poses, config.min_joint_score)
     scores = poses.scores * np.exp2(-frames_judged * _decay_rate(keypoint_scores, confident, config))
     alive = np.flatnonzero((confident.sum(axis=1) >= config.min_joints) & (scores >= config.min_score))
-    keypoints = np.ascontiguousarray(points.take(alive, axis=1).transpose(1, 2, 0))
-    boxes = boxes_around(keypoints, confident[alive], config.expansion, frame_size)
+    keypoints, confident = np.ascontiguousarray(points.take(alive, axis=1).transpose(1, 2, 0)), confident[alive]
+    boxes = boxes_around(keypoints, confident, config.expansion, frame_size)
+    if config.box_inertia > 0:
+        moved = boxes_moved(poses.boxes[alive], poses.keypoints[alive], keypoints, confident, frame_size)
+        boxes = boxes + np.float32(config.box_inertia) * (moved - boxes)
     return Poses(boxes, scores[alive], keypoints, keypoint_scores[alive], poses.track_ids[alive], poses.skeleton)
 
 
@@ -77,7 +85,36 @@ def boxes_around(
     """
     low, high = extents(keypoints, confident)
     centre, half = (low + high) / 2, np.maximum((high - low) * (1 + expansion), 1) / 2
-    boxes = np.concatenate([centre - half, centre + half], axis=1)
+    return _clipped(np.concatenate([centre - half, centre + half], axis=1), frame_size)
+
+
+def boxes_moved(
+    boxes: FloatArray, before: FloatArray, after: FloatArray, joints: BoolArray, frame_size: tuple[int, int]
+) -> FloatArray:
+    """Boxes of N people that move as their bodies do, and grow and shrink with them, clipped to the frame.
+
+    The body's motion is the median of its joints' motions; its growth that of their median distance from the
+    middle. A limb that swings, or a joint that the flow took along with something else, counts for little.
+
+    Args:
+        boxes: float32 [N, 4], in the previous frame.
+        before, after: float32 [N, K, 2], joints there and in the next frame, source pixels.
+        joints: bool [N, K], which of them count.
+        frame_size: Width and height in pixels.
+
+    Returns:
+        float32 [N, 4], in the next frame; as they were where no joint counts.
+    """
+    middle, motion = masked_median(before, joints), masked_median(after - before, joints)
+    distances = np.stack([before - middle[:, None], after - (middle + motion)[:, None]], axis=-1)
+    then, now = np.maximum(masked_median(np.linalg.norm(distances, axis=2), joints), 1).T
+    corners = boxes.reshape(-1, 2, 2) - middle[:, None]
+    moved = corners * (now / then)[:, None, None] + (middle + motion)[:, None]
+    return _clipped(moved.reshape(-1, 4), frame_size)
+
+
+def _clipped(boxes: FloatArray, frame_size: tuple[int, int]) -> FloatArray:
+    """float32 [N, 4], no side outside of the frame."""
     limits = np.array([*frame_size, *frame_size], np.float32) - np.float32(0.5)
     return np.asarray(np.minimum(np.maximum(boxes, np.float32(-0.5)), limits), np.float32)
 

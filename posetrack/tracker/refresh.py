@@ -9,6 +9,7 @@ import numpy as np
 
 from posetrack.tracker.config import RefreshConfig
 from posetrack.tracker.joints import confident_joints, extents, masked_median
+from posetrack.tracker.oks import iou_matrix
 from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
 
 
@@ -32,13 +33,13 @@ class Refresh:
         """bool [N]: the joints of a carried person must be looked for.
 
         Those of people without a track, whose last estimate was ``every`` frames ago, who have lost confident
-        joints since, or whose limbs have moved by more than ``max_motion``.
+        joints since, whose limbs have moved by more than ``max_motion``, or whose box lies on another's.
         """
         if self._estimated is None or self._config.every == 1:
             return np.ones(len(carried), np.bool_)
         rows, known = _rows_of(carried.track_ids, self._estimated.track_ids)
-        due = ~known
-        due[known] = self._ages[rows[known]] + 1 >= self._config.every
+        due = ~known | overlapped(carried.boxes, self._config.max_overlap)
+        due[known] |= self._ages[rows[known]] + 1 >= self._config.every
         waiting = np.flatnonzero(~due)
         then, now = self._estimated[rows[waiting]], carried[waiting]
         sure = confident_joints(then, self._config.min_joint_score)
@@ -60,6 +61,13 @@ class Refresh:
             scores[kept] = self._estimated.keypoint_scores[rows[kept]]
             poses = poses.replace(keypoints=keypoints, keypoint_scores=scores)
         self._estimated, self._ages = poses, ages
+
+
+def overlapped(boxes: FloatArray, max_iou: float) -> BoolArray:
+    """bool [N]: the box, of float32 [N, 4], overlaps another of them by more than that."""
+    overlaps = iou_matrix(boxes, boxes)
+    np.fill_diagonal(overlaps, 0)
+    return np.asarray((overlaps > max_iou).any(axis=1), np.bool_)
 
 
 def posture_change(before: FloatArray, after: FloatArray, joints: BoolArray) -> FloatArray:
