@@ -24,13 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from posetrack.formats import FORMATS
+from posetrack.presets import get_preset
 from posetrack.skeletons import POSETRACK
 from posetrack.stages import SourceInfo
 from posetrack.tracker import (
     FlowLinker,
     LinkerConfig,
     MergeConfig,
-    PropagationConfig,
     SelectionConfig,
     merge,
     propagate,
@@ -116,6 +116,8 @@ def stages(people: int, frames: int) -> dict[str, float]:
     timer, linker, previous = Timer(), FlowLinker(LinkerConfig()), Poses.empty(POSETRACK)
     selection = SelectionConfig(max_oks=1.0)
     """Nobody is taken for somebody's double, so that all stages see everybody; the work is the same."""
+    propagation = get_preset("lite").pipeline.propagation
+    assert propagation is not None
     image = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
     info = SourceInfo(name="crowd", width=SIZE[0], height=SIZE[1], fps=None, frame_count=frames, path=None)
     annotator = Annotator()
@@ -123,7 +125,7 @@ def stages(people: int, frames: int) -> dict[str, float]:
         sink = FORMATS["posetrack18"][1](Path(folder) / "crowd.json", info)
         for index, (poses, flow) in enumerate(crowd(people, frames)):
             with timer("propagate"):
-                carried = propagate(previous, flow, PropagationConfig(), SIZE)
+                carried = propagate(previous, flow, propagation, SIZE)
             with timer("merge"):
                 merge(Boxes(poses.boxes, poses.scores), Boxes(carried.boxes, carried.scores), MergeConfig())
             with timer("OKS-NMS"):

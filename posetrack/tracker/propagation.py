@@ -105,9 +105,9 @@ def boxes_moved(
     Returns:
         float32 [N, 4], in the next frame; as they were where no joint counts.
     """
-    middle, motion = masked_median(before, joints), masked_median(after - before, joints)
-    distances = np.stack([before - middle[:, None], after - (middle + motion)[:, None]], axis=-1)
-    then, now = np.maximum(masked_median(np.linalg.norm(distances, axis=2), joints), 1).T
+    middle, motion = np.split(masked_median(np.concatenate([before, after - before], axis=2), joints), 2, axis=1)
+    arms = np.stack([before - middle[:, None], after - (middle + motion)[:, None]], axis=3)
+    then, now = np.maximum(masked_median(np.sqrt((arms * arms).sum(axis=2)), joints), 1).T
     corners = boxes.reshape(-1, 2, 2) - middle[:, None]
     moved = corners * (now / then)[:, None, None] + (middle + motion)[:, None]
     return _clipped(moved.reshape(-1, 4), frame_size)
