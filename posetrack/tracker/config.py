@@ -102,7 +102,7 @@ class RefreshConfig:
     every: int = 1
     max_motion: float = 0.04
     min_joint_score: float = 0.3
-    max_overlap: float = 0.2
+    max_overlap: float = 0.3
 
     def __post_init__(self) -> None:
         _require_at_least(1, every=self.every)
