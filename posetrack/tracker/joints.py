@@ -31,7 +31,7 @@ def both(coordinates: BoolArray) -> BoolArray:
 
 
 def planes(points: FloatArray) -> FloatArray:
-    """[C, N, K] from [N, K, C]: x and y apart, each a long row of memory, on which numpy is fast."""
+    """[2, N, K] from [N, K, 2]: x and y apart, each a long row of memory, on which numpy is fast."""
     return np.ascontiguousarray(points.transpose(2, 0, 1))
 
 
@@ -73,20 +73,25 @@ def masked_median(values: FloatArray, mask: BoolArray) -> FloatArray:
     """Median along the second axis of the values that the mask allows.
 
     Args:
-        values: float [N, K, C].
+        values: float [N, K, 2].
         mask: bool [N, K].
 
     Returns:
-        float32 [N, C]; 0 where the mask allows none.
+        float32 [N, 2]; 0 where the mask allows none.
 
     >>> masked_median(np.array([[[1, 5], [3, 5], [9, 5]]]), np.array([[True, True, False]])).tolist()
     [[2.0, 5.0]]
     """
+    return medians(planes(values), mask).T
+
+
+def medians(values: FloatArray, mask: BoolArray) -> FloatArray:
+    """``masked_median`` of values [C, N, K] that are apart already: float32 [C, N]."""
     people, slots = mask.shape
     if slots == 0:
-        return np.zeros((people, values.shape[2]), np.float32)
-    ordered = np.where(mask, planes(values), np.inf)
+        return np.zeros((len(values), people), np.float32)
+    ordered = np.where(mask, values, np.inf)
     ordered.sort(axis=2)
     rows, count = np.arange(people), mask.sum(axis=1)
     middle = (ordered[:, rows, (count - 1) // 2] + ordered[:, rows, count // 2]) / 2
-    return np.asarray(np.where(count > 0, middle, 0), np.float32).T
+    return np.asarray(np.where(count > 0, middle, 0), np.float32)

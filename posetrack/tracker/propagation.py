@@ -6,7 +6,7 @@ import numpy as np
 
 from posetrack.stages import Flow
 from posetrack.tracker.config import PropagationConfig
-from posetrack.tracker.joints import confident_joints, displacements, extents, masked_median, planes
+from posetrack.tracker.joints import confident_joints, displacements, extents, medians, planes
 from posetrack.types import BoolArray, FloatArray, Poses
 
 
@@ -51,20 +51,21 @@ def propagate(
         At most N people in the same order, track ids kept: box and joints in the next frame, the
         carried box's score as ``scores``, joint scores as they were, 0 where the joint is gone.
     """
-    points = planes(poses.keypoints)
-    displacement, known = displacements(points, poses.present, flow)
-    points = points + displacement
+    before = planes(poses.keypoints)
+    displacement, known = displacements(before, poses.present, flow)
+    after = before + displacement
     limits = np.array(frame_size, np.float32)[:, None, None] - np.float32(0.5)
-    x_inside, y_inside = (points >= -0.5) & (points <= limits)
+    x_inside, y_inside = (after >= -0.5) & (after <= limits)
     known = known & x_inside & y_inside
     keypoint_scores = np.where(known, poses.keypoint_scores, np.float32(0))
     confident = known & confident_joints(poses, config.min_joint_score)
     scores = poses.scores * np.exp2(-frames_judged * _decay_rate(keypoint_scores, confident, config))
     alive = np.flatnonzero((confident.sum(axis=1) >= config.min_joints) & (scores >= config.min_score))
-    keypoints, confident = np.ascontiguousarray(points.take(alive, axis=1).transpose(1, 2, 0)), confident[alive]
+    after, confident = after.take(alive, axis=1), confident[alive]
+    keypoints = np.ascontiguousarray(after.transpose(1, 2, 0))
     boxes = boxes_around(keypoints, confident, config.expansion, frame_size)
     if config.box_inertia > 0:
-        moved = boxes_moved(poses.boxes[alive], poses.keypoints[alive], keypoints, confident, frame_size)
+        moved = boxes_moved(poses.boxes[alive], before.take(alive, axis=1), after, confident, frame_size)
         boxes = boxes + np.float32(config.box_inertia) * (moved - boxes)
     return Poses(boxes, scores[alive], keypoints, keypoint_scores[alive], poses.track_ids[alive], poses.skeleton)
 
@@ -98,18 +99,18 @@ def boxes_moved(
 
     Args:
         boxes: float32 [N, 4], in the previous frame.
-        before, after: float32 [N, K, 2], joints there and in the next frame, source pixels.
+        before, after: float32 [2, N, K], joints there and in the next frame, source pixels, x and y apart.
         joints: bool [N, K], which of them count.
         frame_size: Width and height in pixels.
 
     Returns:
         float32 [N, 4], in the next frame; as they were where no joint counts.
     """
-    middle, motion = np.split(masked_median(np.concatenate([before, after - before], axis=2), joints), 2, axis=1)
-    arms = np.stack([before - middle[:, None], after - (middle + motion)[:, None]], axis=3)
-    then, now = np.maximum(masked_median(np.sqrt((arms * arms).sum(axis=2)), joints), 1).T
-    corners = boxes.reshape(-1, 2, 2) - middle[:, None]
-    moved = corners * (now / then)[:, None, None] + (middle + motion)[:, None]
+    middle, motion = np.split(medians(np.concatenate([before, after - before]), joints), 2)
+    arms = np.stack([before - middle[..., None], after - (middle + motion)[..., None]])
+    then, now = np.maximum(medians(np.sqrt((arms * arms).sum(axis=1)), joints), 1)
+    corners = boxes.reshape(-1, 2, 2) - middle.T[:, None]
+    moved = corners * (now / then)[:, None, None] + (middle + motion).T[:, None]
     return _clipped(moved.reshape(-1, 4), frame_size)
 
 
