@@ -91,9 +91,11 @@ class Way:
     poses: Poses | None = None
 
     def forget(self, footage: Footage) -> None:
-        """Start anew. The pose network is warmed up, which does not count."""
+        """Start anew. The networks are warmed up, which does not count."""
+        torch.backends.cudnn.benchmark = self.name == OFFICIAL
         self.seconds, self.peak_bytes, self.people = [], 0, 0
         self.stopwatch.clear()
+        self.flow.estimate(footage.first, footage.first)
         self.poses = self.stage.estimate(footage.first, footage.boxes)
 
 

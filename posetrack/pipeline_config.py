@@ -36,7 +36,7 @@ class PipelineConfig:
     refresh: RefreshConfig = RefreshConfig()
     merge: MergeConfig = MergeConfig()
     selection: SelectionConfig = SelectionConfig()
-    frames_ahead: int = 8
+    frames_ahead: int = 4
 
     def __post_init__(self) -> None:
         for name in ("detect_every", "detect_batch", "flow_batch", "pose_batch", "frames_ahead"):

@@ -270,3 +270,28 @@ def imagined(boxes: Boxes) -> Poses:
 def test_options_out_of_range_are_named(option: str, value: float) -> None:
     with pytest.raises(ConfigError, match=option):
         PropagationConfig(**{option: value})
+
+
+def test_with_inertia_no_confident_joint_is_left_outside_when_a_body_comes_into_the_frame() -> None:
+    """Somebody whose legs are below the picture, while the camera tilts down."""
+    carried = person((100, 300, 200, 479)).replace(boxes=np.float32([[90, 280, 210, 479.5]]))
+    config = PropagationConfig(box_inertia=0.9)
+    for _ in range(4):
+        carried = propagate(carried, Uniform(0.0, -20.0), config, SIZE)
+        keypoints = carried.keypoints.copy()
+        keypoints[0, POSETRACK.in_use[-1], 1] = 479.0  # the next joint comes into sight
+        carried = carried.replace(keypoints=keypoints)
+    carried = propagate(carried, Uniform(0.0, -20.0), config, SIZE)
+    assert carried.boxes[0, 3] >= 459
+
+
+def test_places_of_missing_joints_do_not_matter_to_the_box_of_before() -> None:
+    poses = with_scores(person(), j4=0.0)
+    config = PropagationConfig(box_inertia=0.9)
+    expected = propagate(poses, Uniform(3.0, 1.0), config, SIZE).boxes
+    for nonsense in (np.inf, np.nan, -1e30):
+        keypoints = poses.keypoints.copy()
+        keypoints[0, POSETRACK.in_use[4]] = nonsense
+        with np.errstate(all="raise"):
+            carried = propagate(poses.replace(keypoints=keypoints), Uniform(3.0, 1.0), config, SIZE)
+        np.testing.assert_array_equal(carried.boxes, expected)

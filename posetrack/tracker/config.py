@@ -25,7 +25,7 @@ class PropagationConfig:
     """How people are carried from one frame to the next (see ``propagation.propagate``).
 
     Attributes:
-        min_joint_score: Joints at or above it are confident: they alone make the carried box.
+        min_joint_score: Joints at or above it are confident: they alone count for the carried box.
         min_joints: Fewer confident joints inside the frame, and the person is not carried.
         expansion: The carried box is this much larger than its joints, in all (half of it on each side).
         box_inertia: Share of the carried box that is the box of the frame before, moved with the body; the rest

@@ -66,7 +66,9 @@ def propagate(
     boxes = boxes_around(keypoints, confident, config.expansion, frame_size)
     if config.box_inertia > 0:
         moved = boxes_moved(poses.boxes[alive], before.take(alive, axis=1), after, confident, frame_size)
-        boxes = boxes + np.float32(config.box_inertia) * (moved - boxes)
+        mixed = boxes + np.float32(config.box_inertia) * (moved - boxes)
+        low, high = extents(keypoints, confident)
+        boxes = np.concatenate([np.minimum(mixed[:, :2], low), np.maximum(mixed[:, 2:], high)], axis=1)
     return Poses(boxes, scores[alive], keypoints, keypoint_scores[alive], poses.track_ids[alive], poses.skeleton)
 
 
@@ -106,6 +108,7 @@ def boxes_moved(
     Returns:
         float32 [N, 4], in the next frame; as they were where no joint counts.
     """
+    before, after = np.where(joints, (before, after), np.float32(0))
     middle, motion = np.split(medians(np.concatenate([before, after - before]), joints), 2)
     arms = np.stack([before - middle[..., None], after - (middle + motion)[..., None]])
     then, now = np.maximum(medians(np.sqrt((arms * arms).sum(axis=1)), joints), 1)

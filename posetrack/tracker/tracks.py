@@ -16,7 +16,7 @@ import numpy as np
 
 from posetrack.skeletons import Skeleton
 from posetrack.tracker.bodies import Bodies
-from posetrack.tracker.joints import extents, masked_median
+from posetrack.tracker.joints import extents, medians
 from posetrack.types import BoolArray, FloatArray, IntArray
 
 # Corners and middles of the sides of a box of twice the person's size, in half sides from the centre, x and y
@@ -68,7 +68,7 @@ class Tracks:
         """One frame later: ``displacement`` [2, T * 8] and ``valid`` [T * 8] of the ``surroundings``."""
         in_sight = valid & np.repeat(self.gaps == 0, _AROUND.shape[1])
         background = in_sight if in_sight.any() else valid
-        step = self.velocities + masked_median(displacement.T[None], background[None]).T
+        step = self.velocities + medians(displacement[:, None], background[None])
         bodies = replace(
             self.bodies,
             points=self.bodies.points + step[..., None],
@@ -115,7 +115,7 @@ class Tracks:
 def _errors(expected: FloatArray, known: BoolArray, people: Bodies) -> FloatArray:
     """float32 [2, M], how far the whole bodies of people are from where their joints, [2, M, K], were expected."""
     both = known & people.present
-    error = masked_median((people.points - expected).transpose(1, 2, 0), both).T
+    error = medians(people.points - expected, both)
     # The more of the body is seen, the more the error says of the rest of it: one arm swings by itself.
     error *= both.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return error
