@@ -48,8 +48,8 @@ class Preset:
         detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second, every
             fifth frame at least, and the more often the less sure it is of them (see ``schedule.EveryNth``).
         pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot
-            or lie on another; in between the flow carries them. Where people are looked for, everybody's are estimated. ``auto``
-            estimates them eight times a second.
+            or lie on another; in between the flow carries them. Where people are looked for, everybody's are
+            estimated. ``auto`` estimates them eight times a second.
         pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields
             ``detect_every``, ``sure_score`` and ``refresh.every``).
         detector_config: How the detector is used.
