@@ -57,11 +57,6 @@ class Bodies:
             parts[0].skeleton,
         )
 
-    @property
-    def keypoints(self) -> FloatArray:
-        """float32 [N, K, 2], the points, a person's together."""
-        return self.points.transpose(1, 2, 0)
-
     def __len__(self) -> int:
         return len(self.track_ids)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from posetrack.skeletons import Skeleton
 from posetrack.tracker.bodies import Bodies
-from posetrack.tracker.joints import extents, mean_scores, planes, used_joints
+from posetrack.tracker.joints import bounds, mean_scores, planes, used_joints
 from posetrack.types import BoolArray, Boxes, FloatArray, IntArray, Poses
 
 
@@ -59,7 +59,7 @@ class Outlines:
 
     @classmethod
     def _around(cls, points: FloatArray, present: BoolArray, boxes: FloatArray, skeleton: Skeleton) -> Self:
-        low, high = (corner.T for corner in extents(points.transpose(1, 2, 0), present))
+        low, high = bounds(points, present)
         areas = np.maximum(np.maximum(_areas(boxes[:2], boxes[2:]), _areas(low, high)), np.float32(1))
         return cls(points, present, low, high, areas, skeleton)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from posetrack.skeletons import Skeleton
 from posetrack.tracker.bodies import Bodies
-from posetrack.tracker.joints import extents, medians
+from posetrack.tracker.joints import bounds, medians
 from posetrack.types import BoolArray, FloatArray, IntArray
 
 # Corners and middles of the sides of a box of twice the person's size, in half sides from the centre, x and y
@@ -59,7 +59,7 @@ class Tracks:
 
     def surroundings(self) -> FloatArray:
         """float32 [2, T, 8], points around the bodies, mostly on the background."""
-        low, high = (corner.T for corner in extents(self.bodies.keypoints, self.bodies.present))
+        low, high = bounds(self.bodies.points, self.bodies.present)
         jointless, boxes = low > high, self.bodies.boxes
         low, high = np.where(jointless, boxes[:2], low), np.where(jointless, boxes[2:], high)
         return np.add(((low + high) / 2)[..., None], _AROUND[:, None] * ((high - low) / 2)[..., None])
