@@ -125,9 +125,13 @@ class Networks:
     def _keypoint_rcnn(self, entry: Entry) -> KeypointRCNN:
         """Detector and pose network in one."""
         if entry.name not in self._keypoint_rcnns:
-            runtime, config = self._runtime, self._preset.detector_config
+            preset = self._preset
             self._keypoint_rcnns[entry.name] = load_keypoint_rcnn(
-                entry.architecture, self._file(entry), config, runtime
+                entry.architecture,
+                self._file(entry),
+                preset.detector_config,
+                self._runtime,
+                kept_images=preset.pipeline.frames_in_flight,
             )
         return self._keypoint_rcnns[entry.name]
 

@@ -38,6 +38,11 @@ class PipelineConfig:
     selection: SelectionConfig = SelectionConfig()
     frames_ahead: int = 4
 
+    @property
+    def frames_in_flight(self) -> int:
+        """Most frames on the way from the detector to tracking: ready, in the batch being made, in either's hands."""
+        return self.frames_ahead + self.detect_batch + 2
+
     def __post_init__(self) -> None:
         for name in ("detect_every", "detect_batch", "flow_batch", "pose_batch", "frames_ahead"):
             if getattr(self, name) < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,6 +32,7 @@ from tests.rcnn_networks import as_file, as_input, official, photograph, random_
 
 NAME = "keypointrcnn_resnet50_fpn"
 SMALL = DetectorConfig(score_threshold=0.4, max_people=10, short_side=64, long_side=96)
+AHEAD = PipelineConfig(detect_batch=4, frames_ahead=8)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def counted(small_network: Network) -> tuple[KeypointRCNN, list[int]]:
     """The stage, and the sizes of the batches that its backbone has seen."""
     seen: list[int] = []
     small_network.backbone.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
-    stage = KeypointRCNN(small_network, SMALL)
+    stage = KeypointRCNN(small_network, SMALL, kept_images=AHEAD.frames_in_flight)
     small_network.backbone._forward_pre_hooks.clear()
     return stage, seen
 
@@ -186,6 +188,18 @@ def test_one_object_is_detector_and_pose_estimator_of_a_pipeline(counted: tuple[
     assert sum(seen) == 2 * len(images), "every image goes through the backbone once"
     for one, other in zip(*results, strict=True):
         assert_same_poses(one, other)
+
+
+def test_no_image_is_forgotten_that_detection_is_ahead_by(counted: tuple[KeypointRCNN, list[int]]) -> None:
+    stage, seen = counted
+    images = [photograph(64, 96, seed) for seed in range(16)]
+    pipeline = Pipeline(
+        detector=stage, flow=ZeroFlow(), pose=stage, linker=FlowLinker(LinkerConfig()), config=AHEAD
+    )
+    for number, _ in enumerate(pipeline.run(own_frames(images))):
+        if number == 0:
+            time.sleep(1)  # detection gets as far ahead as it can
+    assert sum(seen) == len(images)
 
 
 @pytest.mark.filterwarnings("error")

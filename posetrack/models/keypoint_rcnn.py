@@ -174,8 +174,9 @@ def load_keypoint_rcnn(
     path: str | Path,
     config: DetectorConfig | None = None,
     runtime: Runtime = CPU,
+    kept_images: int = 8,
 ) -> KeypointRCNN:
-    """One of ``KEYPOINT_RCNNS`` with torchvision's weights for it in a local file.
+    """One of ``KEYPOINT_RCNNS`` with torchvision's weights for it in a local file; see ``KeypointRCNN``.
 
     Raises:
         ConfigError: there is no network of that name, or the device does not have the precision.
@@ -183,4 +184,4 @@ def load_keypoint_rcnn(
     """
     if name not in KEYPOINT_RCNNS:
         raise ConfigError(f"the network {name!r} is unknown; choose one of {', '.join(KEYPOINT_RCNNS)}.")
-    return KeypointRCNN(read_torchvision_network(name, Path(path)), config, runtime)
+    return KeypointRCNN(read_torchvision_network(name, Path(path)), config, runtime, kept_images)
