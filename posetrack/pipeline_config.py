@@ -40,7 +40,7 @@ class PipelineConfig:
 
     @property
     def frames_in_flight(self) -> int:
-        """Most frames on the way from the detector to tracking: ready, in the batch being made, in either's hands."""
+        """Most frames between detection and tracking: ready, in the batch being made, in either's hands."""
         return self.frames_ahead + self.detect_batch + 2
 
     def __post_init__(self) -> None:
