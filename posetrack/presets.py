@@ -22,14 +22,15 @@ Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerCo
 WEIGHTS_SUFFIX = ".safetensors"
 """Ending of the files that ``posetrack train`` writes."""
 
-AUTO_DETECTIONS_PER_S = 5
+AUTO_LOOKS_PER_S = 5
+"""``auto`` looks for people, and for a carried person's joints, this often in a second of footage."""
+
 AUTO_DETECTION_FRAMES = 5
 AUTO_SURE_SCORE = 0.9
-"""``detect_every = auto`` looks for people this often in a second of footage, but at least every so many frames;
-up to every frame, the lower the share of people whose score is above."""
+"""For people at least every so many frames, and up to every frame the fewer have a score above."""
 
-AUTO_POSES_PER_S = 8
-"""``pose_every = auto`` estimates a carried person's joints this often in a second of footage."""
+AUTO_MIN_FPS = 15
+"""And in every frame of slower footage, in which people move too far from one to the next."""
 
 Interval = int | Literal["auto"]
 
@@ -46,10 +47,11 @@ class Preset:
         pose: Weights of the pose network, likewise; the detector's own where that brings poses.
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
         detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second, every
-            fifth frame at least, and the more often the less sure it is of them (see ``schedule.EveryNth``).
+            fifth frame at least, and the more often the less sure it is of them (see ``schedule.EveryNth``); in
+            every frame where there are fewer than 15 a second.
         pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot
             or lie on another; in between the flow carries them. Where people are looked for, everybody's are
-            estimated. ``auto`` estimates them eight times a second.
+            estimated. ``auto`` estimates them five times a second at least.
         pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields
             ``detect_every``, ``sure_score`` and ``refresh.every``).
         detector_config: How the detector is used.
@@ -79,12 +81,15 @@ class Preset:
 
     def detection_interval(self, fps: Fraction | None) -> int:
         """Frames from one detection to the next, at most, for a source of that many frames a second (None: 25)."""
-        interval = _interval(self.detect_every, AUTO_DETECTIONS_PER_S, fps)
-        return min(interval, AUTO_DETECTION_FRAMES) if self.detect_every == "auto" else interval
+        if self.detect_every != "auto":
+            return self.detect_every
+        if fps is not None and fps < AUTO_MIN_FPS:
+            return 1
+        return min(_auto_interval(fps), AUTO_DETECTION_FRAMES)
 
     def pose_interval(self, fps: Fraction | None) -> int:
         """The same for the joints of a carried person."""
-        return _interval(self.pose_every, AUTO_POSES_PER_S, fps)
+        return _auto_interval(fps) if self.pose_every == "auto" else self.pose_every
 
     def pipeline_config(self, fps: Fraction | None) -> PipelineConfig:
         """How the stages are put together for a source of that many frames a second."""
@@ -95,8 +100,8 @@ class Preset:
         )
 
 
-def _interval(setting: Interval, times_per_s: float, fps: Fraction | None) -> int:
-    return max(1, round(float(fps or 25) / times_per_s)) if setting == "auto" else setting
+def _auto_interval(fps: Fraction | None) -> int:
+    return max(1, round(float(fps or 25) / AUTO_LOOKS_PER_S))
 
 
 _ON_GPUS = PipelineConfig(detect_batch=4, flow_batch=4, pose_batch=4)
@@ -112,7 +117,7 @@ PRESETS = {
             pose="pose_lite",
             detect_every="auto",
             pose_every="auto",
-            pipeline=PipelineConfig(propagation=PropagationConfig(box_inertia=0.9)),
+            pipeline=PipelineConfig(propagation=PropagationConfig(box_inertia=0.9), frames_ahead=8),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
         Preset(

@@ -19,9 +19,10 @@ class EveryNth:
 
     Attributes:
         interval: Frames from one detection to the next.
-        sure_score: People with lower scores are unsure. If a share u of those whom a detection finds is, the
-            next ``interval`` frames get 1 + u (interval - 1) detections, rounded, at even distances; what the
-            additional ones find changes nothing of that. None: none are additional.
+        sure_score: People with lower scores are unsure. For r unsure ones to each sure one that a detection
+            finds, the next ``interval`` frames get 1 + r interval detections, rounded down, at even distances;
+            one in every frame where hardly more are sure than not. What the additional ones find changes nothing
+            of that. None: none are additional.
     """
 
     interval: int
@@ -35,6 +36,6 @@ class EveryNth:
         """At even distances, the more the less sure the detector is."""
         if self.sure_score is None or not len(found):
             return ()
-        unsure = float(np.mean(found.scores < self.sure_score))
-        looks = 1 + round(unsure * (self.interval - 1))
+        sure = int(np.count_nonzero(found.scores >= self.sure_score))
+        looks = min(1 + self.interval * (len(found) - sure) // max(sure, 1), self.interval)
         return {number * self.interval // looks for number in range(1, looks)}

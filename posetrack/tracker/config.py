@@ -92,15 +92,15 @@ class RefreshConfig:
     Attributes:
         every: Frames from one estimate of a carried person's joints to the next; in between the flow carries
             them. 1 looks for everybody in every frame, as the paper does.
-        max_motion: Whose joints moved against the body by more than this, over the body's size, since the last
-            estimate is looked for anew all the same.
+        max_motion: Whose joints moved against the body by more than this, on average and over the body's size,
+            since the last estimate is looked for anew all the same.
         min_joint_score: Joints below it do not count for that.
         max_overlap: So is whose box overlaps another carried one by more than this (IoU): flow does not know there
             whose limbs it carries.
     """
 
     every: int = 1
-    max_motion: float = 0.04
+    max_motion: float = 0.0055
     min_joint_score: float = 0.3
     max_overlap: float = 0.3
 
