@@ -74,8 +74,8 @@ def posture_change(before: FloatArray, after: FloatArray, joints: BoolArray) -> 
     """How far the joints moved against the body, on average, over the body's size.
 
     The mean foretells better than the farthest joint how many joints carrying would lose (measured: with as many
-    estimates, half a point of MOTA more). The body's own motion (and the camera's) is the median of its joints'. Its size is the longer side of the
-    joints' extent.
+    estimates, half a point of MOTA more). The body's own motion (and the camera's) is the median of its joints'.
+    Its size is the longer side of the joints' extent.
 
     Args:
         before, after: float32 [N, K, 2], source pixels.
