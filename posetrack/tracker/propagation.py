@@ -6,7 +6,7 @@ import numpy as np
 
 from posetrack.stages import Flow
 from posetrack.tracker.config import PropagationConfig
-from posetrack.tracker.joints import confident_joints, displacements, extents, medians, planes
+from posetrack.tracker.joints import bounds, confident_joints, displacements, medians, planes
 from posetrack.types import BoolArray, FloatArray, Poses
 
 
@@ -62,31 +62,27 @@ def propagate(
     scores = poses.scores * np.exp2(-frames_judged * _decay_rate(keypoint_scores, confident, config))
     alive = np.flatnonzero((confident.sum(axis=1) >= config.min_joints) & (scores >= config.min_score))
     after, confident = after.take(alive, axis=1), confident[alive]
-    keypoints = np.ascontiguousarray(after.transpose(1, 2, 0))
-    boxes = boxes_around(keypoints, confident, config.expansion, frame_size)
+    low, high = (corners.T for corners in bounds(after, confident))
+    boxes = boxes_around(low, high, config.expansion, frame_size)
     if config.box_inertia > 0:
         moved = boxes_moved(poses.boxes[alive], before.take(alive, axis=1), after, confident, frame_size)
         mixed = boxes + np.float32(config.box_inertia) * (moved - boxes)
-        low, high = extents(keypoints, confident)
         boxes = np.concatenate([np.minimum(mixed[:, :2], low), np.maximum(mixed[:, 2:], high)], axis=1)
+    keypoints = np.ascontiguousarray(after.transpose(1, 2, 0))
     return Poses(boxes, scores[alive], keypoints, keypoint_scores[alive], poses.track_ids[alive], poses.skeleton)
 
 
-def boxes_around(
-    keypoints: FloatArray, confident: BoolArray, expansion: float, frame_size: tuple[int, int]
-) -> FloatArray:
-    """Boxes around the confident joints of N people, larger by ``expansion`` in all, clipped to the frame.
+def boxes_around(low: FloatArray, high: FloatArray, expansion: float, frame_size: tuple[int, int]) -> FloatArray:
+    """Boxes around the joints of N people, larger by ``expansion`` in all, clipped to the frame.
 
     Args:
-        keypoints: float32 [N, K, 2], source pixels.
-        confident: bool [N, K], at least one for each person.
+        low, high: float32 [N, 2], top left and bottom right of each person's joints, source pixels.
         expansion: 0.15 makes width and height 15 % larger, 7.5 % on each side.
         frame_size: Width and height in pixels.
 
     Returns:
         float32 [N, 4], x1 y1 x2 y2; before clipping no side is shorter than 1 px.
     """
-    low, high = extents(keypoints, confident)
     centre, half = (low + high) / 2, np.maximum((high - low) * (1 + expansion), 1) / 2
     return _clipped(np.concatenate([centre - half, centre + half], axis=1), frame_size)
 
