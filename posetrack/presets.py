@@ -29,8 +29,9 @@ AUTO_DETECTION_FRAMES = 5
 AUTO_SURE_SCORE = 0.9
 """For people at least every so many frames, and up to every frame the fewer have a score above."""
 
-AUTO_MIN_FPS = 15
-"""And in every frame of slower footage, in which people move too far from one to the next."""
+AUTO_MIN_FPS = 14
+"""And in every frame of slower footage, in which people move too far from one to the next (every second frame of
+29.97 a second is just fast enough)."""
 
 Interval = int | Literal["auto"]
 
@@ -48,7 +49,7 @@ class Preset:
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
         detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second, every
             fifth frame at least, and the more often the less sure it is of them (see ``schedule.EveryNth``); in
-            every frame where there are fewer than 15 a second.
+            every frame where there are fewer than 14 a second.
         pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot
             or lie on another; in between the flow carries them. Where people are looked for, everybody's are
             estimated. ``auto`` estimates them five times a second at least.

@@ -150,7 +150,7 @@ def test_reduced_precision_is_asked_for_or_not_used() -> None:
 
 def test_auto_looks_for_people_and_joints_so_often_in_a_second() -> None:
     lite = customised(get_preset("lite"), Changes(detect_every="auto"))
-    intervals = ((10, 1, 2), (14, 1, 3), (15, 3, 3), (25, 5, 5), (50, 5, 10), (None, 5, 5))
+    intervals = ((10, 1, 2), ("27/2", 1, 3), ("15000/1001", 3, 3), (25, 5, 5), (50, 5, 10), (None, 5, 5))
     for fps, detect_every, pose_every in intervals:
         config = lite.pipeline_config(None if fps is None else Fraction(fps))
         assert (config.detect_every, config.refresh.every) == (detect_every, pose_every)

@@ -57,11 +57,11 @@ class TrackOptions:
     pose: Annotated[str | None, _tracking(help="Another pose network, likewise.")] = None
     detect_every: Annotated[
         str | None,
-        _tracking(help="Look for people in every n-th frame, or auto (five a second, more in crowds)."),
+        _tracking(help="Look for people in every n-th frame, or auto (five a second, up to all in crowds)."),
     ] = None
     pose_every: Annotated[
         str | None,
-        _tracking(help="Estimate carried people's joints every n-th frame, or auto (eight a second)."),
+        _tracking(help="Estimate carried people's joints every n-th frame, or auto (five a second; movers more)."),
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Detected boxes below it are dropped.")] = None
     min_joint_score: Annotated[float | None, _tracking(help="Joints below it are missing in the output.")] = None
