@@ -131,7 +131,7 @@ class Networks:
                 self._file(entry),
                 preset.detector_config,
                 self._runtime,
-                kept_images=preset.pipeline.frames_in_flight,
+                kept_images=preset.pipeline_config(None).detections_in_flight,
             )
         return self._keypoint_rcnns[entry.name]
 

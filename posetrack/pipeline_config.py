@@ -39,9 +39,11 @@ class PipelineConfig:
     frames_ahead: int = 4
 
     @property
-    def frames_in_flight(self) -> int:
-        """Most frames between detection and tracking: ready, in the batch being made, in either's hands."""
-        return self.frames_ahead + self.detect_batch + 2
+    def detections_in_flight(self) -> int:
+        """Most frames with detections that wait for tracking: in the making, ready, in either side's hands."""
+        additional = self.sure_score is not None
+        group = 1 + (self.detect_batch - 1) * self.detect_every if additional else self.detect_batch
+        return group + self.frames_ahead + 2
 
     def __post_init__(self) -> None:
         for name in ("detect_every", "detect_batch", "flow_batch", "pose_batch", "frames_ahead"):

@@ -23,15 +23,17 @@ WEIGHTS_SUFFIX = ".safetensors"
 """Ending of the files that ``posetrack train`` writes."""
 
 AUTO_LOOKS_PER_S = 5
-"""``auto`` looks for people, and for a carried person's joints, this often in a second of footage."""
+"""``auto`` looks for people, and for a carried person's joints, about this often in a second of footage."""
 
 AUTO_DETECTION_FRAMES = 5
-AUTO_SURE_SCORE = 0.9
-"""For people at least every so many frames, and up to every frame the fewer have a score above."""
+"""For people at least every so many frames."""
 
-AUTO_MIN_FPS = 14
-"""And in every frame of slower footage, in which people move too far from one to the next (every second frame of
-29.97 a second is just fast enough)."""
+AUTO_SURE_SCORE = 0.9
+"""And up to every frame the fewer of them have a score above."""
+
+AUTO_SKIPPING_MIN_FPS = 14
+"""In slower footage people move too far from one frame to the next, and are looked for in each. (Every second
+frame of 29.97 a second is just fast enough.)"""
 
 Interval = int | Literal["auto"]
 
@@ -47,12 +49,12 @@ class Preset:
             a file that ``posetrack train detector`` wrote.
         pose: Weights of the pose network, likewise; the detector's own where that brings poses.
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
-        detect_every: Frames from one detection to the next; ``auto`` looks for people five times a second, every
-            fifth frame at least, and the more often the less sure it is of them (see ``schedule.EveryNth``); in
-            every frame where there are fewer than 14 a second.
-        pose_every: Frames from one estimate of a carried person's joints to the next, unless they move a lot
-            or lie on another; in between the flow carries them. Where people are looked for, everybody's are
-            estimated. ``auto`` estimates them five times a second at least.
+        detect_every: Frames from one detection to the next; ``auto`` looks for people about five times a second,
+            every fifth frame at least, and the more often the less sure it is of them (see
+            ``schedule.EveryNth``); in every frame where there are fewer than 14 a second.
+        pose_every: Frames from one estimate of a carried person's joints to the next, unless they have moved or
+            lie on another; in between the flow carries them. Where people are looked for, everybody's are
+            estimated. ``auto`` estimates them about five times a second at least.
         pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields
             ``detect_every``, ``sure_score`` and ``refresh.every``).
         detector_config: How the detector is used.
@@ -84,9 +86,8 @@ class Preset:
         """Frames from one detection to the next, at most, for a source of that many frames a second (None: 25)."""
         if self.detect_every != "auto":
             return self.detect_every
-        if fps is not None and fps < AUTO_MIN_FPS:
-            return 1
-        return min(_auto_interval(fps), AUTO_DETECTION_FRAMES)
+        too_slow = fps and fps < AUTO_SKIPPING_MIN_FPS
+        return 1 if too_slow else min(_auto_interval(fps), AUTO_DETECTION_FRAMES)
 
     def pose_interval(self, fps: Fraction | None) -> int:
         """The same for the joints of a carried person."""
@@ -118,6 +119,7 @@ PRESETS = {
             pose="pose_lite",
             detect_every="auto",
             pose_every="auto",
+            # Looks at every fifth frame come in bursts: with a longer lead the pose network seldom waits for them.
             pipeline=PipelineConfig(propagation=PropagationConfig(box_inertia=0.9), frames_ahead=8),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),

@@ -19,9 +19,9 @@ class EveryNth:
 
     Attributes:
         interval: Frames from one detection to the next.
-        sure_score: People with lower scores are unsure. For r unsure ones to each sure one that a detection
-            finds, the next ``interval`` frames get 1 + r interval detections, rounded down, at even distances;
-            one in every frame where hardly more are sure than not. What the additional ones find changes nothing
+        sure_score: People with lower scores are unsure. For r unsure ones to each sure one that a detection finds
+            (to one if none is sure), the next ``interval`` frames get 1 + r ``interval`` detections, rounded down,
+            at even distances, and no more than one in each frame. What the additional ones find changes nothing
             of that. None: none are additional.
     """
 

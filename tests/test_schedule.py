@@ -93,7 +93,7 @@ def test_the_interval_begins_anew_at_a_cut() -> None:
 @pytest.mark.parametrize("batch", [2, 3, 8])
 @pytest.mark.parametrize("ahead", [False, True])
 def test_batches_look_at_the_same_frames(batch: int, ahead: bool) -> None:
-    scores = {0: [0.6, 0.95], 10: [0.5, 0.6, 0.7], 15: [0.3], 30: [0.95, 0.85]}
+    scores = {0: [0.6, *[0.95] * 4], 10: [0.5, 0.6, 0.7], 15: [0.3], 30: [0.95, 0.95, 0.85]}
     one, several = Crowd(scores), Crowd(scores)
     assert looked(several, 43, batch, cut_at=28, ahead=ahead) == looked(one, 43, cut_at=28)
     assert batch >= max(map(len, several.batches)) > 1
