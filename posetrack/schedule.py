@@ -19,10 +19,9 @@ class EveryNth:
 
     Attributes:
         interval: Frames from one detection to the next.
-        sure_score: People with lower scores are unsure. For r unsure ones to each sure one that a detection finds
-            (to one if none is sure), the next ``interval`` frames get 1 + r ``interval`` detections, rounded down,
-            at even distances, and no more than one in each frame. What the additional ones find changes nothing
-            of that. None: none are additional.
+        sure_score: People with lower scores are unsure. If a share u of those whom a detection finds is, the
+            next ``interval`` frames get 1 + u (interval - 1) detections, rounded, at even distances; if half of
+            them are, one each. What the additional ones find changes nothing of that. None: none are additional.
     """
 
     interval: int
@@ -36,6 +35,6 @@ class EveryNth:
         """At even distances, the more the less sure the detector is."""
         if self.sure_score is None or not len(found):
             return ()
-        sure = int(np.count_nonzero(found.scores >= self.sure_score))
-        looks = min(1 + self.interval * (len(found) - sure) // max(sure, 1), self.interval)
+        unsure = float(np.mean(found.scores < self.sure_score))
+        looks = 1 + round(unsure * (self.interval - 1)) if unsure < 0.5 else self.interval
         return {number * self.interval // looks for number in range(1, looks)}
