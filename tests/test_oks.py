@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.tracker import iou_matrix, nms, oks_matrix, oks_nms
-from posetrack.tracker.oks import Outlines, oks_candidates
+from posetrack.tracker.oks import Outlines, oks_candidates, oks_pairs
 from posetrack.types import Boxes, Poses
 
 NOSE, LEFT_EAR, LEFT_HIP = (POSETRACK.index(joint) for joint in ("nose", "left_ear", "left_hip"))
@@ -59,6 +59,19 @@ def test_oks_is_the_formula(seed: int, n: int, m: int) -> None:
     assert matrix.shape == (n, m) and matrix.dtype == np.float32
     np.testing.assert_allclose(matrix, np.array(expected).reshape(n, m), atol=2e-5)
     np.testing.assert_allclose(oks_matrix(b, a), matrix.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("own_falloff", [False, True])
+def test_a_crowds_pairs_have_the_values_of_each_alone(own_falloff: bool) -> None:
+    a, b = Outlines.of(some_poses(0, 150)), Outlines.of(some_poses(1, 90))
+    rows, columns = np.indices((150, 90)).reshape(2, -1)
+    falloff = np.linspace(0.1, 0.7, len(rows), dtype=np.float32) if own_falloff else None
+    values, common = oks_pairs(a, b, rows, columns, falloff)
+    for person in range(150):
+        of_one = rows == person
+        alone = oks_pairs(a, b, rows[of_one], columns[of_one], None if falloff is None else falloff[of_one])
+        np.testing.assert_array_equal(values[of_one], alone[0])
+        np.testing.assert_array_equal(common[of_one], alone[1])
 
 
 def test_oks_of_a_hand_worked_pair() -> None:
