@@ -175,15 +175,17 @@ def test_threads_that_share_it_get_the_results_of_one(small_network: Network) ->
         assert_same_poses(one, other, atol=1e-3)
 
 
+def pipeline_of(stage: KeypointRCNN, config: PipelineConfig) -> Pipeline:
+    linker = FlowLinker(LinkerConfig())
+    return Pipeline(detector=stage, flow=ZeroFlow(), pose=stage, linker=linker, config=config)
+
+
 def test_one_object_is_detector_and_pose_estimator_of_a_pipeline(counted: tuple[KeypointRCNN, list[int]]) -> None:
     stage, seen = counted
     images = [photograph(64, 96, seed // 2) for seed in range(4)]
     results = []
     for run in ("run", "run_sequentially"):
-        pipeline = Pipeline(
-            detector=stage, flow=ZeroFlow(), pose=stage, linker=FlowLinker(LinkerConfig()),
-            config=PipelineConfig(detect_batch=2),
-        )  # fmt: skip
+        pipeline = pipeline_of(stage, PipelineConfig(detect_batch=2))
         results.append([poses for _, poses in getattr(pipeline, run)(own_frames(images))])
     assert sum(seen) == 2 * len(images), "every image goes through the backbone once"
     for one, other in zip(*results, strict=True):
@@ -193,10 +195,7 @@ def test_one_object_is_detector_and_pose_estimator_of_a_pipeline(counted: tuple[
 def test_no_image_is_forgotten_that_detection_is_ahead_by(counted: tuple[KeypointRCNN, list[int]]) -> None:
     stage, seen = counted
     images = [photograph(64, 96, seed) for seed in range(60)]
-    pipeline = Pipeline(
-        detector=stage, flow=ZeroFlow(), pose=stage, linker=FlowLinker(LinkerConfig()), config=AHEAD
-    )
-    for _ in pipeline.run(own_frames(images)):
+    for _ in pipeline_of(stage, AHEAD).run(own_frames(images)):
         time.sleep(0.05)  # detection gets as far ahead as it can
     assert sum(seen) == len(images) > 2 * len(seen), "in batches, each image once"
 
