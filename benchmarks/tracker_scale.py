@@ -53,7 +53,7 @@ class UniformFlow:
     step: FloatArray
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
-        return np.tile(self.step, (len(xy), 1)), np.ones(len(xy), np.bool_)
+        return np.full((len(xy), 2), self.step), np.ones(len(xy), np.bool_)
 
 
 STANDING = {

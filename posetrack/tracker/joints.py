@@ -46,8 +46,8 @@ def displacements(points: FloatArray, present: BoolArray, flow: Flow) -> tuple[F
     Returns:
         float32 [2, ...], pixels, 0 where it is not known; and bool [...], where it is known.
     """
-    x, y = np.where(present, points, np.float32(-1e6)).reshape(2, -1)
-    displacement, valid = flow.at(np.column_stack((x, y)))
+    asked = np.where(present, points, np.float32(-1e6)).reshape(2, -1)
+    displacement, valid = flow.at(np.ascontiguousarray(asked.T))
     known = np.where(valid, np.ascontiguousarray(displacement.T, np.float32), np.float32(0))
     return known.reshape(points.shape), valid.reshape(present.shape)
 
@@ -97,6 +97,9 @@ def medians(values: FloatArray, mask: BoolArray) -> FloatArray:
         return np.zeros((len(values), people), np.float32)
     ordered = np.where(mask, values, np.inf)
     ordered.sort(axis=2)
-    rows, count = np.arange(people), mask.sum(axis=1)
-    middle = (ordered[:, rows, (count - 1) // 2] + ordered[:, rows, count // 2]) / 2
+    ordered = ordered.reshape(len(values), people * slots)
+    count = mask.sum(axis=1)
+    # What is taken for a person without any value may be a neighbour's; it becomes 0.
+    starts = np.arange(0, people * slots, slots)
+    middle = (ordered.take(starts + (count - 1) // 2, axis=1) + ordered.take(starts + count // 2, axis=1)) / 2
     return np.asarray(np.where(count > 0, middle, 0), np.float32)

@@ -24,11 +24,12 @@ def greedy(similarity: FloatArray, floor: float) -> tuple[IntArray, IntArray]:
     >>> greedy(np.array([[0.8, 0.9], [0.1, 0.8]]), 0.2)
     (array([0]), array([1]))
     """
-    rows, columns = np.nonzero(_allowed(similarity, floor))
-    order = np.argsort(-similarity[rows, columns], kind="stable")
+    places = np.flatnonzero(_allowed(similarity, floor))
+    best_first = places[np.argsort(-similarity.reshape(-1).take(places), kind="stable")]
+    rows, columns = np.divmod(best_first, max(similarity.shape[1], 1))
     partner: dict[int, int] = {}
     taken: set[int] = set()
-    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         if row not in partner and column not in taken:
             partner[row] = column
             taken.add(column)
@@ -57,4 +58,4 @@ MATCHINGS: dict[str, Matching] = {"greedy": greedy, "hungarian": hungarian}
 
 
 def _allowed(similarity: FloatArray, floor: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return (similarity >= floor) & (similarity > 0)
+    return similarity >= floor if floor > 0 else similarity > 0

@@ -107,21 +107,19 @@ def oks_pairs(
     """
     if a.skeleton.joints != b.skeleton.joints:
         raise ValueError(f"OKS compares poses of one skeleton, not {a.skeleton.name} with {b.skeleton.name}")
-    parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, max(len(rows), 1), _PAIRS_AT_ONCE)]
-    values, counts = zip(
-        *(
-            _oks_of_pairs(a, b, rows[part], columns[part], None if falloff is None else falloff[part])
-            for part in parts
-        ),
-        strict=True,
-    )
+    k = 2 * a.skeleton.oks_sigmas[None] if falloff is None else falloff[:, None]
+    if len(rows) <= _PAIRS_AT_ONCE:
+        return _oks_of_pairs(a, b, rows, columns, k)
+    parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(rows), _PAIRS_AT_ONCE)]
+    done = [_oks_of_pairs(a, b, rows[part], columns[part], k if falloff is None else k[part]) for part in parts]
+    values, counts = zip(*done, strict=True)
     return np.concatenate(values), np.concatenate(counts)
 
 
 def _oks_of_pairs(
-    a: Outlines, b: Outlines, rows: IntArray, columns: IntArray, falloff: FloatArray | None
+    a: Outlines, b: Outlines, rows: IntArray, columns: IntArray, k: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    k = 2 * a.skeleton.oks_sigmas if falloff is None else falloff[:, None]
+    """``oks_pairs`` of few pairs, with k float [1, K] or [P, 1]."""
     offsets = a.points.take(rows, axis=1) - b.points.take(columns, axis=1)
     x_squared, y_squared = np.square(offsets)
     # s^2 is the mean of both areas, and the 2 s^2 of the formula their sum.
@@ -218,13 +216,15 @@ def oks_nms(poses: Poses, max_oks: float) -> IntArray:
 
 def suppress(quality: FloatArray, same: NDArray[np.bool_]) -> IntArray:
     """Indices that no better kept one equals, best first; ``same`` is bool [N, N], rows the better ones."""
-    kept: list[int] = []
-    alive, different = np.ones(len(quality), np.bool_), ~same
-    for index in np.argsort(-quality, kind="stable").tolist():
+    order = np.argsort(-quality, kind="stable")
+    rank = np.argsort(order)
+    worse = same & (rank[:, None] < rank)
+    alive = np.ones(len(quality), np.bool_)
+    # As a rule few have a double: only those are gone through one by one.
+    for index in order[worse.any(axis=1)[order]].tolist():
         if alive[index]:
-            kept.append(index)
-            alive &= different[index]
-    return np.array(kept, np.int64)
+            alive &= ~worse[index]
+    return order[alive[order]]
 
 
 def _areas(low: FloatArray, high: FloatArray) -> FloatArray:

@@ -104,10 +104,13 @@ def boxes_moved(
     Returns:
         float32 [N, 4], in the next frame; as they were where no joint counts.
     """
-    before, after = np.where(joints, (before, after), np.float32(0))
-    middle, motion = np.split(medians(np.concatenate([before, after - before]), joints), 2)
-    arms = np.stack([before - middle[..., None], after - (middle + motion)[..., None]])
-    then, now = np.maximum(medians(np.sqrt((arms * arms).sum(axis=1)), joints), 1)
+    before, after = np.where(joints, before, np.float32(0)), np.where(joints, after, np.float32(0))
+    middle_and_motion = medians(np.concatenate([before, after - before]), joints)
+    middle, motion = middle_and_motion[:2], middle_and_motion[2:]
+    x_then, y_then = before - middle[..., None]
+    x_now, y_now = after - (middle + motion)[..., None]
+    arms = np.sqrt((x_then * x_then + y_then * y_then, x_now * x_now + y_now * y_now))
+    then, now = np.maximum(medians(arms, joints), 1)
     corners = boxes.reshape(-1, 2, 2) - middle.T[:, None]
     moved = corners * (now / then)[:, None, None] + (middle + motion).T[:, None]
     return _clipped(moved.reshape(-1, 4), frame_size)
