@@ -221,7 +221,7 @@ def suppress(quality: FloatArray, same: NDArray[np.bool_]) -> IntArray:
     worse = same & (rank[:, None] < rank)
     alive = np.ones(len(quality), np.bool_)
     # As a rule few have a double: only those are gone through one by one.
-    for index in order[worse.any(axis=1)[order]].tolist():
+    for index in order[worse[order].any(axis=1)].tolist():
         if alive[index]:
             alive &= ~worse[index]
     return order[alive[order]]

@@ -197,6 +197,8 @@ def _fixed(points: FloatArray) -> Points:
     return np.asarray(np.rint(points * 2**_SUBPIXEL_BITS), np.int32)
 
 
-def _polylines(image: Image, lines: list[Points], colour: Rgb, thickness: int, line_type: int = cv2.LINE_AA) -> None:
+def _polylines(
+    image: Image, lines: list[Points], colour: Rgb, thickness: int, line_type: int = cv2.LINE_AA
+) -> None:
     if lines:
         cv2.polylines(image, lines, False, colour, thickness, line_type, _SUBPIXEL_BITS)
