@@ -71,6 +71,18 @@ def test_suppression_is_the_papers_loop(seed: int, count: int, spread: float) ->
     assert parametric_nms(poses, CONFIG).tolist() == kept
 
 
+def test_a_worse_pose_never_suppresses_a_better_one() -> None:
+    """Joints 3 px apart are close in a box of 200 px (of the worse pose), and not in one of 20 px."""
+    keypoints = np.random.default_rng(0).uniform(0, 20, (1, len(COCO), 2)) + np.array([[[0, 0]], [[3, 0]]])
+    scores = np.full((2, len(COCO)), 0.5)
+    scores[0] = 0.9
+    boxes = np.array([[0, 0, 20, 20], [0, 0, 200, 200]])
+    poses = Poses(boxes, np.ones(2), keypoints, scores, np.full(2, UNLINKED), COCO)
+    redundant = close_joints(poses, CONFIG) >= 5
+    assert (redundant[0, 1], redundant[1, 0]) == (False, True)
+    assert parametric_nms(poses, CONFIG).tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("nms", ["oks", "parametric"])
 def test_a_person_estimated_twice_is_one_and_neighbours_are_two(nms: str) -> None:
     rng = np.random.default_rng(0)
