@@ -10,6 +10,10 @@ import numpy as np
 from posetrack.types import Boxes, Frame
 
 
+_CROWD = 0.4
+"""If a larger share of the people found are unsure, every frame is looked at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EveryNth:
     """The ``DetectionSchedule`` of a fixed interval; more often where the detector is not sure.
@@ -20,8 +24,9 @@ class EveryNth:
     Attributes:
         interval: Frames from one detection to the next.
         sure_score: People with lower scores are unsure. If a share u of those whom a detection finds is, the
-            next ``interval`` frames get 1 + u (interval - 1) detections, rounded, at even distances; if half of
-            them are, one each. What the additional ones find changes nothing of that. None: none are additional.
+            next ``interval`` frames get 1 + u (interval - 1) detections, rounded, at even distances; if more than
+            two in five are, one each. What the additional ones find changes nothing of that. None: none are
+            additional.
     """
 
     interval: int
@@ -36,5 +41,5 @@ class EveryNth:
         if self.sure_score is None or not len(found):
             return ()
         unsure = float(np.mean(found.scores < self.sure_score))
-        looks = 1 + round(unsure * (self.interval - 1)) if unsure < 0.5 else self.interval
+        looks = 1 + round(unsure * (self.interval - 1)) if unsure <= _CROWD else self.interval
         return {number * self.interval // looks for number in range(1, looks)}
