@@ -9,7 +9,6 @@ import numpy as np
 
 from posetrack.types import Boxes, Frame
 
-
 _CROWD = 0.4
 """If a larger share of the people found are unsure, every frame is looked at."""
 
