@@ -77,8 +77,9 @@ def test_two_unsure_of_five_are_two_additional_detections() -> None:
     assert looked(Crowd({5: [0.6, 0.7, 0.95, 0.95, 0.95]}), SHOT) == [0, 5, 6, 8, 10, 15]
 
 
-def test_more_than_two_in_five_unsure_is_every_frame() -> None:
-    assert looked(Crowd({5: [0.6] * 3 + [0.95] * 4}), SHOT) == [0, 5, 6, 7, 8, 9, 10, 15]
+@pytest.mark.parametrize("scores", [[0.6, 0.95], [0.6] * 3 + [0.95] * 4])
+def test_more_than_two_in_five_unsure_is_every_frame(scores: list[float]) -> None:
+    assert looked(Crowd({5: scores}), SHOT) == [0, 5, 6, 7, 8, 9, 10, 15]
 
 
 def test_what_additional_detections_find_changes_nothing() -> None:
