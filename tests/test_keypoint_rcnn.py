@@ -23,8 +23,8 @@ from posetrack.flow import ZeroFlow
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
 from posetrack.models.runtime import Runtime
+from posetrack.own_frames import own_frames
 from posetrack.pipeline import Pipeline, PipelineConfig
-from posetrack.pose_tracker import own_frames
 from posetrack.skeletons import COCO
 from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import Boxes, Image, Poses

@@ -24,7 +24,7 @@ from posetrack.models.detector_weights import read_detector
 from posetrack.models.engine import prepared
 from posetrack.models.faster_rcnn import PERSON
 from posetrack.models.onnx_file import Interface
-from posetrack.models.region_heads import EachLevel, OneLevel, pooled_interface
+from posetrack.models.region_heads import EachLevel, LevelPool, OneLevel, pooled_interface
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.types import Boxes, Image
 
@@ -128,6 +128,7 @@ class RegionNetwork:
         network.backbone = prepared(network.backbone, runtime, seen)
         network.rpn.head = EachLevel(prepared(OneLevel(network.rpn.head), heads, level))
         network.roi_heads.box_head = prepared(network.roi_heads.box_head, heads, pooled)
+        network.roi_heads.box_roi_pool = LevelPool(network.roi_heads.box_roi_pool, seen.multiple)
 
     def detect(
         self, images: Sequence[Image], keep: Callable[[Image, FeatureMaps], None] | None = None

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -20,9 +21,13 @@ from torch import Tensor, nn
 
 from posetrack import __version__
 from posetrack.errors import ConfigError, OutputError
+from posetrack.forking import threads_at_work
 from posetrack.formats.pending import give_name, output_errors
 from posetrack.models.onnx_file import OPSET, Interface, Session, compare, require_packages, write_onnx
 from posetrack.models.outputs import with_tensors
+
+_EXPORTING = threading.Lock()
+"""torch exports one network at a time."""
 
 _DIGITS = 32
 """Hex digits of each hash in a file's name."""
@@ -50,6 +55,7 @@ class OnnxNetwork(nn.Module):
         with torch.inference_mode():
             output = network(next(interface.examples()))
         self._form = with_tensors(output, lambda tensor: tensor.new_empty(0))
+        self._thread_count = torch.get_num_threads()
         if folder is None:
             with tempfile.TemporaryDirectory(prefix="posetrack-") as made:
                 self._session = session_of(network, interface, Path(made))
@@ -57,6 +63,7 @@ class OnnxNetwork(nn.Module):
             self._session = session_of(network, interface, folder)
 
     def forward(self, images: Tensor) -> Any:
+        threads_at_work(self._thread_count)
         outputs = iter(self._session(images))
         return with_tensors(self._form, lambda _: next(outputs))
 
@@ -111,7 +118,8 @@ def _exported(network: nn.Module, interface: Interface, folder: Path, stem: str)
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=folder) as made:
             draft = Path(made) / "network.onnx"
-            write_onnx(network, interface, draft)
+            with _EXPORTING:
+                write_onnx(network, interface, draft)
             content = draft.read_bytes()
             session = _session(content)
             compare(network, session, interface)
@@ -126,6 +134,7 @@ def _name(stem: str, content: bytes) -> str:
 
 
 def _session(content: bytes) -> Session:
+    threads_at_work(torch.get_num_threads())  # a session's threads begin with it
     try:
         return Session(content, torch.get_num_threads())
     except Exception as error:
