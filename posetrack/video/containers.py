@@ -1,4 +1,4 @@
-"""What the headers of containers say that FFmpeg does not pass on."""
+"""The boxes of MP4 and MOV files: what FFmpeg does not pass on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-_AVI_HEADER_BYTES = 1 << 16
+
+def is_iso(container: str) -> bool:
+    """Whether FFmpeg's name of a format is that of MP4 and MOV."""
+    return container.startswith("mov,")
 
 
 class Box(NamedTuple):
@@ -39,13 +42,13 @@ def declared_frames(path: Path, container: str) -> int | None:
 
     Args:
         path: The file.
-        container: FFmpeg's name of its format. Others than MP4, MOV and AVI do not count their frames.
+        container: FFmpeg's name of its format. Others than MP4 and MOV are not looked into.
     """
+    if not is_iso(container):
+        return None
     try:
         with path.open("rb") as file:
-            if container.startswith("mov,"):
-                return _samples(file)
-            return _avi_frames(file.read(_AVI_HEADER_BYTES)) if container == "avi" else None
+            return _samples(file)
     except OSError:  # it has gone meanwhile, or the disk fails: whoever reads it says so
         return None
 
@@ -76,13 +79,3 @@ def _inside(file: BinaryIO, box: Box, kind: bytes) -> Iterator[Box]:
 def _bytes(file: BinaryIO, box: Box, offset: int, count: int) -> bytes:
     file.seek(box.begin + offset)
     return file.read(count)
-
-
-def _avi_frames(header: bytes) -> int | None:
-    """Length of the first video stream, in its ``strh`` chunk."""
-    place = header.find(b"strh")
-    while place >= 0:
-        if header[place + 8 : place + 12] == b"vids":
-            return int.from_bytes(header[place + 40 : place + 44], "little") or None
-        place = header.find(b"strh", place + 4)
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -22,6 +21,9 @@ _LIST = ["-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-f", "framecrc", "-"]
 
 _PACKET = re.compile(r"0, *(-?\d+), *(-?\d+|NOPTS),.*?(?:, F=0x([0-9A-Fa-f]+))?(?:, S=.*)?$")
 """``stream, dts, pts, duration, size, checksum``, and the flags where they are not those of a plain key frame."""
+
+_COMPLAINT = re.compile(rb"\[(in#\d+/|(mov,|matroska,|avi|flv|mpegts|mpeg|asf|ogg|mxf|wtv)[^\]]* @)")
+"""Of the container. Codecs complain too if a file begins with frames that need earlier ones."""
 
 _KEY, _CORRUPT, _DISCARD = 1, 2, 4
 _NO_TIME = -(2**63)
@@ -49,6 +51,15 @@ class FrameList:
         first, last = np.searchsorted(self.times_s, (start_s - _HALF_TICK_S, end_s - _HALF_TICK_S))
         return int(last - first)
 
+    def decodable(self, first_s: float) -> int:
+        """How many can be decoded if the first of them is that at ``first_s``.
+
+        Frames before the first key frame need others that the file lacks. Of two at the same time one is shown.
+        """
+        first_key_s = float(self.times_s[self.keys.argmax()]) if self.keys.any() else first_s
+        different = np.diff(self.times_s, prepend=-np.inf) > _HALF_TICK_S
+        return int((different & (self.times_s > min(first_s, first_key_s) - _HALF_TICK_S)).sum())
+
 
 def list_frames(path: str | Path, *options: str) -> FrameList:
     """Read a video's list of packets: the whole file is read, at the speed of the disk, and nothing decoded.
@@ -73,9 +84,10 @@ def list_frames(path: str | Path, *options: str) -> FrameList:
             except BaseException:
                 process.kill()
                 raise
-        faultless = (
-            process.returncode == 0 and os.fstat(complaints.fileno()).st_size == 0 and not (flags & _CORRUPT).any()
-        )
+        complaints.seek(0)
+        complained = any(map(_COMPLAINT.match, complaints))
+        begin = (flags & _KEY > 0).argmax() if len(flags) else 0  # recordings begin within a frame
+        faultless = process.returncode == 0 and not complained and not (flags[begin:] & _CORRUPT).any()
     unknown = shown == _NO_TIME
     if unknown.any():  # as in AVI and MPEG: times are even, and shown is what was decoded after a delay
         shown = decoded + (0 if unknown[0] else shown[0] - decoded[0])

@@ -19,9 +19,10 @@ _ARCHIVES = (b"PK\x03\x04", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 """How ZIP, RAR and 7z files begin."""
 
 _STREAMS = frozenset(
-    "ftp http https mmsh mmst rist rtmp rtmpe rtmps rtmpt rtmpte rtmpts rtp rtsp rtsps sftp srt srtp tcp tls udp".split()
+    ("ftp", "http", "https", "mmsh", "mmst", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts", "rtp")
+    + ("rtsp", "rtsps", "sftp", "srt", "srtp", "tcp", "tls", "udp")
 )
-"""Schemes of addresses in the network. FFmpeg's others (``concat``, ``subfile``, ``pipe`` ...) lead to local files."""
+"""Schemes of addresses in the network. FFmpeg's others (``concat``, ``subfile``, ``pipe``, ...) lead to files."""
 
 
 def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
@@ -49,7 +50,7 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
         if scheme[1].casefold() in _STREAMS:
             return _stream(text, options)
         if scheme[1].casefold() != "file":
-            raise VideoError(f"{scheme[1]}:// is no kind of stream: give one of {', '.join(sorted(_STREAMS))}.")
+            raise VideoError(f"{scheme[0]} is no kind of stream: give a file, or an address such as rtsp://...")
         text = unquote(urlsplit(text).path, errors="surrogateescape")
     path = Path(text).expanduser()
     try:
