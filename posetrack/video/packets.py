@@ -22,7 +22,7 @@ _LIST = ["-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-f", "framecrc", "-"]
 _PACKET = re.compile(r"0, *(-?\d+), *(-?\d+|NOPTS),.*?(?:, F=0x([0-9A-Fa-f]+))?(?:, S=.*)?$")
 """``stream, dts, pts, duration, size, checksum``, and the flags where they are not those of a plain key frame."""
 
-_COMPLAINT = re.compile(rb"\[(in#\d+/|(mov,|matroska,|avi|flv|mpegts|mpeg|asf|ogg|mxf|wtv)[^\]]* @)")
+_COMPLAINT = re.compile(rb"\[(in#\d+/|(mov,\S+|matroska,webm|avi|flv|mpegts|mpeg|asf|ogg|mxf|wtv) @)")
 """Of the container. Codecs complain too if a file begins with frames that need earlier ones."""
 
 _KEY, _CORRUPT, _DISCARD = 1, 2, 4
