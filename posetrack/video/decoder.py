@@ -72,7 +72,7 @@ class FileDecoder:
         if not told.endswith("\n"):
             return None
         image = np.empty(self._shape, np.uint8)
-        unread = memoryview(image).cast("B")
+        unread = image.data.cast("B")
         while len(unread):
             count = self._pixels.readinto(unread)  # type: ignore[attr-defined]
             if not count:

@@ -74,7 +74,7 @@ def _hlg_nits(coded: FloatArray) -> FloatArray:
     """Display light on a display of 1000 cd/m2 (BT.2100, table 5)."""
     scene = np.where(coded <= 0.5, coded**2 / 3, (np.exp((coded - 0.55991073) / 0.17883277) + 0.28466892) / 12)
     luminance = scene @ _LUMINANCE
-    return _HLG_PEAK_NITS * luminance[:, None] ** (_HLG_GAMMA - 1) * scene
+    return np.asarray(_HLG_PEAK_NITS * luminance[:, None] ** (_HLG_GAMMA - 1) * scene)
 
 
 def _compressed(light: FloatArray, peak: float) -> FloatArray:
