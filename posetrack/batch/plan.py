@@ -15,7 +15,7 @@ from posetrack.batch.manifest import ClipRecord
 from posetrack.batch.names import assign_names, folder_of
 from posetrack.batch.remote import RemoteFolder
 from posetrack.errors import ConfigError
-from posetrack.formats.pending import LONGEST_NAME_BYTES
+from posetrack.formats.drafts import LONGEST_NAME_BYTES
 from posetrack.runner import Outputs
 
 Action = Literal[
