@@ -91,6 +91,7 @@ def row_of(record: ClipRecord) -> list[Any]:
     """A record as the table keeps it."""
     values = {name: getattr(record, name) for name in COLUMNS}
     values |= {name: json.dumps(values[name], ensure_ascii=False) for name in _JSON}
+    values |= {name: int(values[name]) for name in _FLAGS}
     return list(values.values())
 
 
