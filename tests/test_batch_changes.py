@@ -196,12 +196,12 @@ def long_clips(tmp_path: Path) -> Path:
 
 
 def chunked(root: Path, workers: Chunked, **changes: object) -> Chunked:
-    run_batch(root / "in", root / "out", config(chunks=SHORT, retries=0, **changes), workers=workers)  # type: ignore[arg-type]
+    run_batch(root / "in", root / "out", config(chunks=SHORT, **changes), workers=workers)  # type: ignore[arg-type]
     return workers
 
 
 def test_chunks_of_a_failed_clip_are_there_when_the_batch_is_run_again(long_clips: Path) -> None:
-    first = chunked(long_clips, Chunked("a.mp4"))
+    first = chunked(long_clips, Chunked("a.mp4"), retries=0)
     assert first.stitched == ["b.mp4"]
     kept = saved(long_clips / "out")
     assert kept and ("a.mp4", 0) in first.chunks
