@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -15,10 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from posetrack.batch.chunk_poses import ChunkPoses, is_saved
 from posetrack.batch.chunks import Chunk, ChunkConfig, open_chunk, plan
-from posetrack.batch.identity import Identity
+from posetrack.batch.identity import Identity, unchanged
+from posetrack.batch.names import hashed
 from posetrack.batch.settings import plain, settings_hash
 from posetrack.batch.stitch import SAME_TIME_S, SeamError, StitchConfig, stitched
-from posetrack.batch.tasks import ClipResult, ClipTask, FrameObserver, PresetTracker, attempted, tracked
+from posetrack.batch.tasks import (
+    ClipResult,
+    ClipTask,
+    FrameObserver,
+    PresetTracker,
+    attempted,
+    tracked,
+)
 from posetrack.errors import DataFormatError, OutputError, VideoError
 from posetrack.runner import Outputs
 from posetrack.stages import FrameSource
@@ -72,16 +79,14 @@ class SplitTask(ClipTask):
             pass
         if not chunks:
             return tracked(self, observer)
-        folder = self.store / self._key(config)
+        folder = self.store / hashed(self.clip) / self._key(config)
         files = tuple(folder / f"{chunk.number:05d}.npz" for chunk in chunks)
         return SplitResult(status="done", chunks=tuple(chunks), files=files)
 
     def _key(self, config: ChunkConfig) -> str:
         """A name that stands for everything that decides over the chunks' poses."""
-        content = Identity.of(self.source, "images" if self.source.is_dir() else "video")
         everything = {
-            "clip": self.clip,
-            "content": plain(content),
+            "content": plain(self.content or Identity.now(self.source)),
             "settings": settings_hash(self.tracker, self.reading, Outputs(), self.compute.seed),
             "cuts": plain(config),
         }
@@ -110,7 +115,9 @@ class ChunkTask(ClipTask):
             if self.remote is not None:
                 self.remote.download(self.file, file)
             if not is_saved(file):
-                ChunkPoses.collect(self._readable(observer)).save(file)
+                with unchanged(self.source, self.content):
+                    poses = ChunkPoses.collect(self._readable(observer))
+                poses.save(file)
                 if self.remote is not None:
                     self.remote.upload({file: self.file})
         return ClipResult(status="done", frames=self.chunk.frames)
@@ -135,7 +142,7 @@ class StitchTask(ClipTask):
 
     Attributes:
         chunks: In order.
-        files: The poses of each; removed once they are not needed any more.
+        files: The poses of each. Those in another place are removed once they are not needed any more.
         config: How they are put together.
     """
 
@@ -146,12 +153,9 @@ class StitchTask(ClipTask):
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
         """Do it."""
         result = attempted(self, partial(self._stitched_or_tracked, observer))
-        if result.status == "done" or result.partial:
-            if self.remote is not None:
-                with suppress(OutputError):
-                    self.remote.remove(self.files[0].parent)
-            else:
-                shutil.rmtree(self.files[0].parent, ignore_errors=True)
+        if self.remote is not None and (result.status == "done" or result.partial):
+            with suppress(OutputError):
+                self.remote.remove(self.files[0].parents[1])
         return result
 
     def load(self) -> PoseTracker:

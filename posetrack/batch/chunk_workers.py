@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from posetrack.batch.chunk_tasks import SplitResult, chunk_task, split_task, stitch_task
 from posetrack.batch.chunks import ChunkConfig
+from posetrack.batch.names import CHUNKS as CHUNKS
+from posetrack.batch.names import hashed
 from posetrack.batch.tasks import ClipResult, ClipTask
 from posetrack.batch.workers import Finished, Progress, Workers
-
-CHUNKS = ".posetrack-chunks"
-"""Folder in the output folder for the poses of chunks until their clip is put together."""
 
 
 @dataclass
@@ -85,10 +85,10 @@ class ChunkingWorkers:
         return told
 
     def stop(self) -> None:
-        """End everything at once. Poses of chunks are kept if their clip is not complete."""
+        """End everything at once. Poses of chunks are kept until their clip is done, be it in another batch."""
         self._workers.stop()
-        if not self._clips:
-            shutil.rmtree(self._store, ignore_errors=True)
+        with suppress(OSError):  # there are some, or have been none
+            self._store.rmdir()
 
     def __enter__(self) -> ChunkingWorkers:
         self._workers.__enter__()
@@ -136,6 +136,8 @@ class ChunkingWorkers:
     def _ended(self, clip: _Clip, result: ClipResult) -> list[Progress | Finished]:
         if self._clips.pop(clip.task.clip, None) is None:  # told already
             return []
+        if result.status == "done" or result.partial:
+            shutil.rmtree(self._store / hashed(clip.task.clip), ignore_errors=True)
         return [Finished(clip.task.clip, replace(result, seconds=time.perf_counter() - clip.started_s))]
 
 

@@ -11,11 +11,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from posetrack.batch.chunk_workers import CHUNKS, ChunkingWorkers
+from posetrack.batch.chunk_workers import ChunkingWorkers
 from posetrack.batch.config import BatchConfig, BatchObserver, BatchSummary
 from posetrack.batch.discovery import find_clips
+from posetrack.batch.identity import Identity
 from posetrack.batch.manifest import MANIFEST, ClipRecord, Manifest
-from posetrack.batch.names import PAGE, SUMMARY, UNFINISHED, folder_of
+from posetrack.batch.names import CHUNKS, PAGE, SUMMARY, UNFINISHED, folder_of
 from posetrack.batch.output import clean, opened_output
 from posetrack.batch.plan import Plan, Planner, check_footage
 from posetrack.batch.remote import RemoteFolder
@@ -39,12 +40,12 @@ def plan_batch(footage: str | Path, output: str | Path, config: BatchConfig) -> 
     discovery = find_clips(footage, config.choice, output=output)
     known, recorded = [], None
     with tempfile.TemporaryDirectory(prefix="posetrack-") as folder:
-        path, remote = output / MANIFEST, _remote(output, config)
-        if remote is not None and not path.exists():
-            path = Path(folder) / MANIFEST
-            remote.download(output / MANIFEST, path)
-        if path.exists():
-            with Manifest.open(path) as manifest:
+        place, remote = output, _remote(output, config)
+        if remote is not None and not (output / MANIFEST).exists():
+            place = Path(folder)
+            remote.download(output / MANIFEST, place / MANIFEST)
+        if os.path.lexists(place / MANIFEST):
+            with Manifest.open(place) as manifest:
                 known, recorded = manifest.clips(), manifest.footage
     plan = _planner(output, config, fetch=False).plan(discovery, known)
     check_footage(recorded, footage, plan, config.outputs.overwrite)
@@ -182,16 +183,19 @@ class _Run:
                 self._observer.progressed(event)
 
     def _start(self, record: ClipRecord, pool: Workers) -> None:
+        found = self._found[record.clip]
+        content = Identity.of(found.path, found.kind)  # it may have changed since the batch was planned
         record = replace(
-            record, status="running", owned=True, attempts=record.attempts + 1, error=None, started_at=_now()
-        )
+            record, status="running", owned=True, attempts=record.attempts + 1, error=None, started_at=_now(),
+            size=content.size, mtime_ns=content.mtime_ns, digest=content.digest,
+        )  # fmt: skip
         self._running[record.clip] = record
         self._manifest.put([record])
         self._tries[record.clip] -= 1
         self._serial += 1
         task = ClipTask(
             clip=record.clip,
-            source=self._found[record.clip].path,
+            source=found.path,
             folder=self._output / folder_of(record.clip),
             name=record.name,
             unfinished=self._output / UNFINISHED / f"{os.getpid()}-{self._serial}",
@@ -199,6 +203,7 @@ class _Run:
             outputs=self._config.outputs,
             tracker=self._config.tracker,
             compute=self._config.compute,
+            content=content,
             overview=overview_path(self._output, record.clip),
             remote=self._remote,
         )

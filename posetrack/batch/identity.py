@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from posetrack.batch.manifest import ClipRecord
+from posetrack.batch.records import ClipRecord
+from posetrack.errors import PoseTrackError
 from posetrack.video.images import IMAGE_SUFFIXES
 
 _END_BYTES = 256 * 1024
@@ -39,6 +41,11 @@ class Identity:
             return cls.unknown()
 
     @classmethod
+    def now(cls, path: Path) -> Identity:
+        """The same of a clip whose kind nobody has told: a folder is one of images."""
+        return cls.of(path, "images" if path.is_dir() else "video")
+
+    @classmethod
     def unknown(cls) -> Identity:
         """Of what cannot be read."""
         return cls(0, 0, "")
@@ -51,6 +58,32 @@ class Identity:
         """
         same = (self.size, self.digest) == (record.size, record.digest)
         return same and (record.status == "done" or self.mtime_ns == record.mtime_ns)
+
+
+class ChangedError(PoseTrackError):
+    """A clip is not the one any more that it was."""
+
+
+@contextmanager
+def unchanged(path: Path, expected: Identity | None) -> Iterator[None]:
+    """See to it that a clip is the right one when its tracking begins, and the same when it has ended.
+
+    A clip that is not there, or may not be read, is left to those who open it: they say so.
+
+    Args:
+        path: The clip.
+        expected: What it must be; None: whatever it is.
+
+    Raises:
+        ChangedError: it is another one.
+    """
+    before = Identity.now(path)
+    expected = expected or before
+    if before != Identity.unknown() and (before.size, before.digest) != (expected.size, expected.digest):
+        raise ChangedError(f"{path} has been changed since the batch has looked at it: run the batch again.")
+    yield
+    if Identity.now(path) != before:
+        raise ChangedError(f"{path} was changed while it was tracked: run the batch again.")
 
 
 def _of_file(path: Path) -> Identity:

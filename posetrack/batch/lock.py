@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from posetrack.batch.database import check_files
 from posetrack.errors import OutputError
 
 
@@ -22,6 +23,7 @@ class FolderLock:
 
     def __init__(self, path: Path) -> None:
         self._connection: sqlite3.Connection | None = None
+        check_files(path)
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0)
             self._connection.execute("PRAGMA journal_mode = OFF")  # nothing is ever written: no file for that

@@ -9,100 +9,39 @@ To read one, also while a batch is writing it::
 
 from __future__ import annotations
 
-import json
+import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
 
+from posetrack.batch.database import REMEDY, check_files, closed_if_refused, connect, is_at_rest, sqlite_errors
+from posetrack.batch.names import MANIFEST as MANIFEST
+from posetrack.batch.records import COLUMNS, record_of, row_of
+from posetrack.batch.records import ClipRecord as ClipRecord
 from posetrack.errors import DataFormatError, OutputError
-
-MANIFEST = "manifest"
-"""Name of the file in the output folder."""
-
-Status = Literal["pending", "running", "done", "failed"]
 
 _APPLICATION = 0x706F7365  # "pose": marks the file as ours
 _VERSION = 1
-_PATIENCE_S = 30.0
-_NOT_CREATABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_CUT_SHORT = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT}
+"""Codes: whoever was writing has been killed, and the file must be put in order before it can be read."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class ClipRecord:
-    """One clip of the footage and what has become of it.
-
-    Attributes:
-        clip: Path relative to the footage's folder, with ``/``; a folder of images by the folder's path (``.``
-            is the footage's folder itself).
-        kind: ``video`` or ``images``.
-        name: Name of its files: ``NAME_tracked.mp4``, ``NAME.json`` in the folder of OUT that mirrors the clip's.
-        status: ``pending`` (not yet tried with these settings and this content, or interrupted), ``running``
-            (being tracked; after a crash: was being tracked), ``done``, ``failed``.
-        attempts: Times that it has been started with this content and these settings.
-        error: Why it has failed, a sentence.
-        warning: What the results of a clip that is done lack (its sound), a sentence.
-        trace: Of an unexpected error, for whoever mends it.
-        partial: It has failed because the file breaks off; the outputs hold all that could be read.
-        frames, people, tracks: Frames tracked, most people in one frame, different people.
-        seconds: By the clock, of the last try.
-        source_fps: Nominal frames per second of the clip; None if unknown.
-        outputs: ``video`` or a format's name -> path relative to OUT, with ``/``. Files of the last try that left
-            any: those of a clip that waits to be done again, or has failed since, are of its earlier content or
-            settings.
-        output_bytes: Size of each, by the same keys.
-        owned: The clip has been started at some time: files of its name in OUT are ours to replace.
-        size: Bytes of the clip (of all its images).
-        mtime_ns: When it was last changed, nanoseconds since 1970 (the latest of its images).
-        digest: SHA-256 of the beginning and the end of its content.
-        settings: SHA-256 of everything that decides over the results, apart from the clip itself.
-        started_at, finished_at: Of the last try, UTC, ISO 8601.
-    """
-
-    clip: str
-    kind: Literal["video", "images"]
-    name: str
-    status: Status = "pending"
-    attempts: int = 0
-    error: str | None = None
-    warning: str | None = None
-    trace: str | None = None
-    partial: bool = False
-    frames: int = 0
-    people: int = 0
-    tracks: int = 0
-    seconds: float = 0.0
-    source_fps: float | None = None
-    outputs: dict[str, str] = field(default_factory=dict)
-    output_bytes: dict[str, int] = field(default_factory=dict)
-    owned: bool = False
-    size: int = 0
-    mtime_ns: int = 0
-    digest: str = ""
-    settings: str = ""
-    started_at: str | None = None
-    finished_at: str | None = None
-
-    @property
-    def fps(self) -> float:
-        """Frames tracked per second."""
-        return self.frames / self.seconds if self.seconds else 0.0
-
-
-_COLUMNS = [field.name for field in fields(ClipRecord)]
-_JSON = ("outputs", "output_bytes")
-_FLAGS = ("partial", "owned")
-
-_TABLES = f"""
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE clips ({", ".join(_COLUMNS)}, PRIMARY KEY (clip));
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {_VERSION};
-"""
+_TABLES = (
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    f"CREATE TABLE clips ({', '.join(COLUMNS)}, PRIMARY KEY (clip))",
+)
+_MAKE = ";".join(
+    [
+        "BEGIN EXCLUSIVE",
+        *_TABLES,
+        f"PRAGMA application_id = {_APPLICATION}",
+        f"PRAGMA user_version = {_VERSION}",
+        "COMMIT;",
+    ]
+)
 
 
 class Manifest:
@@ -111,13 +50,18 @@ class Manifest:
     One process writes, the one that holds the output folder's lock; any number may read meanwhile.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, close: Callable[[], None] | None = None
+    ) -> None:
         self._connection = connection
         self._path = path
+        self._close = close or connection.close
 
     @classmethod
     def open(cls, path: str | Path) -> Manifest:
         """Open an existing manifest to read it. What a batch writes that begins later may not be seen.
+
+        An empty one, which a batch leaves that is killed at its very beginning, has no clips.
 
         Args:
             path: The file, or the output folder that it lies in.
@@ -128,12 +72,18 @@ class Manifest:
         """
         path = Path(path)
         path = path / MANIFEST if path.is_dir() else path
-        if not path.is_file():
+        if not path.exists():
             raise OutputError(f"There is no manifest {path}: give the output folder of `posetrack batch`.")
-        with _errors(path):
-            if _is_at_rest(path):  # reading leaves no trace
-                return cls._checked(_connect(path, "mode=ro&immutable=1"), path)
-            return cls._checked(_connect(path, "mode=ro"), path)
+        check_files(path)
+        with sqlite_errors(path):
+            # Of one at rest, reading leaves no trace.
+            mode = "mode=ro&immutable=1" if is_at_rest(path) else "mode=ro"
+            try:
+                return cls._read(connect(path, mode), path)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in _CUT_SHORT:
+                    raise
+            return cls._copied(path)
 
     @classmethod
     def create(cls, path: str | Path) -> Manifest:
@@ -144,57 +94,84 @@ class Manifest:
             OutputError: it cannot be written.
         """
         path = Path(path)
-        with _errors(path):
-            connection = _connect(path, "mode=rwc")
-            with _closed_if_refused(connection):
-                if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
-                    connection.executescript(f"BEGIN EXCLUSIVE;{_TABLES}COMMIT;")
-                manifest = cls._checked(connection, path)
+        check_files(path)
+        with sqlite_errors(path):
+            connection = connect(path, "mode=rwc")
+            with closed_if_refused(connection):
+                if _is_new(connection):
+                    connection.executescript(_MAKE)
+                _check(connection, path)
                 connection.execute("PRAGMA journal_mode = WAL")  # remains what it was where the disk knows no WAL
                 connection.execute("PRAGMA synchronous = FULL")
-            return manifest
+            return cls(connection, path)
 
     @classmethod
-    def _checked(cls, connection: sqlite3.Connection, path: Path) -> Manifest:
-        with _closed_if_refused(connection):
-            application, version = (
-                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-            )
-            if application != _APPLICATION:
-                raise DataFormatError(
-                    f"{path} is no manifest of `posetrack batch`: choose another output folder, or move it away."
-                )
-            if version > _VERSION:
-                raise DataFormatError(
-                    f"{path} was written by a later version of posetrack: update posetrack, or choose another "
-                    "output folder."
-                )
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("malformed")
-        return cls(connection, path)
+    def _read(cls, connection: sqlite3.Connection, path: Path) -> Manifest:
+        with closed_if_refused(connection):
+            new = _is_new(connection)
+            if not new:
+                _check(connection, path)
+                return cls(connection, path)
+        connection.close()
+        empty = sqlite3.connect(":memory:", isolation_level=None)
+        empty.executescript(_MAKE)
+        return cls(empty, path)
+
+    @classmethod
+    def _copied(cls, path: Path) -> Manifest:
+        """Of one whose writer was killed, a copy, put in order: reading changes nothing in the output folder."""
+        folder = tempfile.TemporaryDirectory(prefix="posetrack-")
+        try:
+            for ending in ("", "-journal", "-wal"):
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(f"{path}{ending}", f"{folder.name}/{MANIFEST}{ending}", follow_symlinks=False)
+            manifest = cls._read(connect(Path(folder.name, MANIFEST), "mode=rw"), path)
+        except OSError as error:
+            folder.cleanup()
+            raise OutputError(f"{path} cannot be read: {error.strerror}.") from error
+        except BaseException:
+            folder.cleanup()
+            raise
+
+        def close() -> None:
+            manifest._connection.close()
+            folder.cleanup()
+
+        return cls(manifest._connection, path, close)
 
     def clips(self) -> list[ClipRecord]:
         """All clips, ordered by their path."""
-        with _errors(self._path):
-            rows = self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM clips ORDER BY clip").fetchall()
-            return [_record(row) for row in rows]
+        records = []
+        with sqlite_errors(self._path):
+            for row in self._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM clips ORDER BY clip"):
+                try:
+                    records.append(record_of(row))
+                except ValueError as error:
+                    raise DataFormatError(
+                        f"{self._path} is damaged (clip {row[0]!r:.80}: {error}): {REMEDY}."
+                    ) from None
+        return records
 
     def put(self, records: Iterable[ClipRecord]) -> None:
         """Write records, each in the place of the clip's earlier one; all of them or none. Then they are safe."""
-        places = ", ".join("?" * len(_COLUMNS))
-        with _errors(self._path), self._transaction():
-            self._connection.executemany(f"INSERT OR REPLACE INTO clips VALUES ({places})", map(_row, records))
+        places = ", ".join("?" * len(COLUMNS))
+        with sqlite_errors(self._path), self._transaction():
+            self._connection.executemany(f"INSERT OR REPLACE INTO clips VALUES ({places})", map(row_of, records))
 
     @property
     def footage(self) -> str | None:
         """The folder that the clips' paths are relative to; None: not told yet."""
-        with _errors(self._path):
+        with sqlite_errors(self._path):
             row = self._connection.execute("SELECT value FROM facts WHERE name = 'footage'").fetchone()
-            return None if row is None else str(row[0])
+        if row is None:
+            return None
+        if not isinstance(row[0], str) or "\0" in row[0] or not Path(row[0]).is_absolute():
+            raise DataFormatError(f"{self._path} is damaged (the footage is {row[0]!r:.80}): {REMEDY}.")
+        return row[0]
 
     @footage.setter
     def footage(self, folder: str) -> None:
-        with _errors(self._path), self._transaction():
+        with sqlite_errors(self._path), self._transaction():
             self._connection.execute("INSERT OR REPLACE INTO facts VALUES ('footage', ?)", (folder,))
 
     @contextmanager
@@ -210,7 +187,7 @@ class Manifest:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -221,59 +198,33 @@ class Manifest:
         self.close()
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=_PATIENCE_S
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Whether nothing has ever been written to it."""
+    facts = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    return facts == [0, 0] and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse what is no manifest of ours, whole and with these tables alone: no views, no triggers.
+
+    Raises:
+        DataFormatError: it is one of those.
+        sqlite3.Error: it is damaged.
+    """
+    application, version = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
     )
-
-
-def _is_at_rest(path: Path) -> bool:
-    """Whether it has a write-ahead log, and nobody is writing."""
-    try:
-        with path.open("rb") as file:
-            logs_ahead = file.read(19)[18:] == b"\x02"  # "file format write version" in SQLite's header
-    except OSError:
-        return False
-    return logs_ahead and not path.with_name(f"{path.name}-wal").exists()
-
-
-@contextmanager
-def _closed_if_refused(connection: sqlite3.Connection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        connection.close()
-        raise
-
-
-@contextmanager
-def _errors(path: Path) -> Iterator[None]:
-    """SQLite's errors as sentences with a remedy."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code in _DAMAGED or not isinstance(error, sqlite3.OperationalError):
-            raise DataFormatError(
-                f"{path} is damaged ({error}): move it away to begin anew, or choose another output folder."
-            ) from error
-        if code == sqlite3.SQLITE_FULL:
-            raise OutputError(f"Cannot write {path}: the disk is full; make room, then run it again.") from error
-        if code == sqlite3.SQLITE_IOERR:
-            raise OutputError(f"Cannot use {path} ({error}): see whether the disk is full or failing.") from error
-        if code in _NOT_CREATABLE:
-            raise OutputError(f"Cannot write {path}: no permission, or a read-only disk.") from error
-        raise OutputError(f"Cannot use {path}: {error}.") from error
-
-
-def _row(record: ClipRecord) -> list[Any]:
-    values = {name: getattr(record, name) for name in _COLUMNS}
-    values |= {name: json.dumps(values[name], ensure_ascii=False) for name in _JSON}
-    return list(values.values())
-
-
-def _record(row: tuple[Any, ...]) -> ClipRecord:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    values |= {name: json.loads(values[name]) for name in _JSON}
-    values |= {name: bool(values[name]) for name in _FLAGS}
-    return ClipRecord(**values)
+    if application != _APPLICATION:
+        raise DataFormatError(
+            f"{path} is no manifest of `posetrack batch`: choose another output folder, or move it away."
+        )
+    if version > _VERSION:
+        raise DataFormatError(
+            f"{path} was written by a later version of posetrack: update posetrack, or choose another output "
+            "folder."
+        )
+    made = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    if version != _VERSION or sorted(made) != sorted((table,) for table in _TABLES):
+        raise DataFormatError(f"{path} is damaged (its tables are not those of a manifest): {REMEDY}.")
+    if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("malformed")

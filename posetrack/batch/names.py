@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from posetrack.batch.discovery import FoundClip
-from posetrack.batch.manifest import MANIFEST
 from posetrack.formats import FORMATS
 from posetrack.runner import Outputs
+
+if TYPE_CHECKING:
+    from posetrack.batch.discovery import FoundClip
+
+MANIFEST = "manifest"
+"""Name of the file in the output folder that knows what is done."""
 
 SUMMARY = "summary.csv"
 PAGE = "index.html"
@@ -19,10 +25,55 @@ LOCK = f"{MANIFEST}.lock"
 UNFINISHED = ".posetrack-unfinished"
 """Folder in the output folder for files that are not complete."""
 
+CHUNKS = ".posetrack-chunks"
+"""Folder in the output folder for the poses of chunks, a folder for each clip until it is done."""
+
+OVERVIEWS = ".posetrack-overviews"
+"""Folder in the output folder for what the page shows of each clip."""
+
 OURS = (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm", LOCK, SUMMARY, PAGE)
 """All files of a batch in the output folder, apart from the clips' results."""
 
 _ALL_OUTPUTS = Outputs(formats=tuple(FORMATS))
+
+
+def is_clip(text: object) -> bool:
+    """Whether it can be a clip's path: it stays in the folder that it starts from.
+
+    >>> is_clip("day 1/a.mp4"), is_clip("."), is_clip("../a.mp4"), is_clip("/a.mp4"), is_clip("a//b.mp4")
+    (True, True, False, False, False)
+    """
+    if not isinstance(text, str) or not text or "\0" in text:
+        return False
+    path = PurePosixPath(text)
+    return str(path) == text and not path.is_absolute() and ".." not in path.parts
+
+
+def is_name(text: object) -> bool:
+    """Whether it can be the name of a clip's files, without their endings.
+
+    >>> is_name("a"), is_name("../a"), is_name("")
+    (True, False, False)
+    """
+    return isinstance(text, str) and text != "" and not set("/\0") & set(text)
+
+
+def files_of(clip: str, name: str) -> dict[str, str]:
+    """All files that a clip can have.
+
+    Returns:
+        ``video`` or a format's name -> path relative to the output folder, with ``/``.
+
+    >>> files_of("day 1/a.mp4", "a")["video"]
+    'day 1/a_tracked.mp4'
+    """
+    folder = folder_of(clip)
+    return {kind: (folder / path.name).as_posix() for kind, path in _ALL_OUTPUTS.paths(Path(), name).items()}
+
+
+def hashed(clip: str) -> str:
+    """A file name for a clip's path, which may be of any length and letters."""
+    return hashlib.sha256(clip.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def folder_of(clip: str) -> PurePosixPath:
@@ -87,7 +138,7 @@ def _candidates(clip: FoundClip) -> Iterator[str]:
 
 def _files(clip: str, name: str) -> set[str]:
     """All that a clip could write, in a form that is equal where a file system might take two names for one."""
-    return {_folded(folder_of(clip) / path.name) for path in _ALL_OUTPUTS.paths(Path(), name).values()}
+    return {_folded(PurePosixPath(path)) for path in files_of(clip, name).values()}
 
 
 def _folded(path: PurePosixPath) -> str:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from posetrack.batch.lock import FolderLock
 from posetrack.batch.manifest import MANIFEST, Manifest
-from posetrack.batch.names import LOCK, OURS, UNFINISHED
+from posetrack.batch.names import CHUNKS, LOCK, OURS, OVERVIEWS, UNFINISHED
 from posetrack.batch.remote import RemoteFolder
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, OutputError
 from posetrack.formats.pending import output_folder
+
+_FOLDERS = (UNFINISHED, CHUNKS, OVERVIEWS)
 
 _ROUNDS_OF_CLEANING = 20
 _BETWEEN_ROUNDS_S = 0.05
@@ -36,6 +38,7 @@ def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifes
         DataFormatError: the manifest is damaged, or of a later version.
     """
     with output_folder(output):
+        check_folders(output)
         if remote is not None and not (output / MANIFEST).exists():
             remote.download(output / MANIFEST, output / MANIFEST)
         with FolderLock(output / LOCK):
@@ -54,6 +57,28 @@ def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifes
                     clean(output)
                     for name in made:
                         (output / name).unlink(missing_ok=True)
+
+
+def check_folders(output: Path) -> None:
+    """See to it that our own folders in an output folder are folders: a link might lead out of it.
+
+    Raises:
+        OutputError: one is something else.
+    """
+    for name in _FOLDERS:
+        folder = output / name
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise OutputError(f"{folder} is no folder (but a file, or a link): remove it.")
+
+
+def is_within(path: Path, output: Path) -> bool:
+    """Whether a path leads to a place in the output folder, whatever links there are on its way."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(output))
+
+
+def is_file_within(path: Path, output: Path) -> bool:
+    """Whether a plain file is there, and in the output folder."""
+    return path.is_file() and is_within(path, output)
 
 
 def clean(output: Path) -> None:

@@ -13,9 +13,10 @@ from posetrack.batch.discovery import Discovery, FoundClip, LeftOut
 from posetrack.batch.identity import Identity
 from posetrack.batch.manifest import ClipRecord
 from posetrack.batch.names import assign_names, folder_of
+from posetrack.batch.output import is_within
 from posetrack.batch.remote import RemoteFolder
 from posetrack.errors import ConfigError
-from posetrack.formats.pending import LONGEST_NAME_BYTES
+from posetrack.formats.drafts import LONGEST_NAME_BYTES
 from posetrack.runner import Outputs
 
 Action = Literal[
@@ -157,6 +158,8 @@ class Planner:
                     f"{LONGEST_NAME_BYTES} bytes that disks take; rename it."
                 )
             try:
+                if self.remote is None and not is_within(path.parent, self.output):
+                    return f"{path.parent} is a link that leads out of the output folder: remove it."
                 if not ours and self._exists(path):
                     return f"{path} exists already: give --overwrite to replace it, or another output folder."
             except OSError as error:
@@ -164,7 +167,7 @@ class Planner:
         return None
 
     def _exists(self, path: Path) -> bool:
-        return path.exists() if self.remote is None else self.remote.size(path) is not None
+        return os.path.lexists(path) if self.remote is None else self.remote.size(path) is not None
 
 
 def results_are_whole(record: ClipRecord, output: Path, remote: RemoteFolder | None = None) -> bool:

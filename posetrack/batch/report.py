@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
@@ -11,13 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from posetrack.batch.manifest import ClipRecord, Manifest
-from posetrack.batch.names import PAGE, UNFINISHED
+from posetrack.batch.names import OVERVIEWS, PAGE, UNFINISHED, hashed
+from posetrack.batch.output import check_folders, is_file_within
 from posetrack.errors import DataFormatError, PoseTrackError
 from posetrack.formats.pending import output_errors
 from posetrack.report import ClipOverview, ReportRow, clip_overview, write_report
-
-OVERVIEWS = ".posetrack-overviews"
-"""Folder in the output folder for what the page shows of each clip."""
 
 _POSES = ("posetrack18", "posetrack17")
 """Outputs that an overview can be made from, the best first."""
@@ -36,8 +33,8 @@ _SHARE_OF_TIME = 0.02
 
 
 def overview_path(out: Path, clip: str) -> Path:
-    """Where the overview of a clip is kept: named by a hash, into which a name of any length and letters fits."""
-    return out / OVERVIEWS / f"{hashlib.sha256(clip.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+    """Where the overview of a clip is kept."""
+    return out / OVERVIEWS / f"{hashed(clip)}.json"
 
 
 def unpublished_overview(
@@ -104,6 +101,7 @@ def write_batch_report(out: Path, *, complete: bool = True) -> Path:
         DataFormatError: the manifest is damaged.
         OutputError: there is no manifest, or the page cannot be written.
     """
+    check_folders(out)
     with Manifest.open(out) as manifest:
         records, told = manifest.clips(), manifest.footage
     footage = None if told is None else Path(told)
@@ -174,7 +172,7 @@ def _row(out: Path, record: ClipRecord, footage: Path | None, complete: bool) ->
 def _overview(out: Path, record: ClipRecord, footage: Path | None, complete: bool) -> ClipOverview | None:
     """The kept overview, else one made now if that is wanted; None where the files do not allow it."""
     path = overview_path(out, record.clip)
-    outputs = {kind: out / file for kind, file in record.outputs.items()}
+    outputs = {kind: out / file for kind, file in record.outputs.items() if is_file_within(out / file, out)}
     poses = _poses(outputs)
     if poses is None:
         return None

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from posetrack.batch.identity import ChangedError, Identity, unchanged
 from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.report import unpublished_overview
 from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError
-from posetrack.formats.pending import output_errors
+from posetrack.formats.pending import output_errors, publish
 from posetrack.models.engines import Engine, check_threads_and_seed
 from posetrack.runner import Outputs, RunSummary, run
 from posetrack.stages import SourceInfo
@@ -100,6 +99,7 @@ class ClipTask:
         outputs: What is written; files that are there are replaced.
         tracker: Makes the tracker.
         compute: Where it runs.
+        content: What the source must be: it fails if that has changed. None: whatever it is when it is opened.
         overview: Where what the page shows of the clip is kept; None: nowhere.
         remote: Where the results go instead of ``folder``, which stands for it.
     """
@@ -113,6 +113,7 @@ class ClipTask:
     outputs: Outputs
     tracker: TrackerFactory
     compute: Compute
+    content: Identity | None = None
     overview: Path | None = None
     remote: RemoteFolder | None = None
 
@@ -208,20 +209,24 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
     with output_errors(task.unfinished):
         task.unfinished.mkdir(parents=True, exist_ok=True)
     outputs = replace(task.outputs, overwrite=True, show=False)
-    summary = run(
-        task.source, task.unfinished, tracker=task.load, outputs=outputs, reading=task.reading, observer=observe
-    )
+    with unchanged(task.source, task.content):
+        summary = run(
+            task.source, task.unfinished,
+            tracker=task.load, outputs=outputs, reading=task.reading, observer=observe,
+        )  # fmt: skip
     if summary.interrupted:
         return ClipResult(status="interrupted")
     files = outputs.paths(task.folder, task.name)
     if task.overview is not None and task.remote is None:
         written = dict(zip(files, summary.files, strict=True))
         made = unpublished_overview(written, task.source, task.unfinished, task.overview)
-        _publish(made, task.overview.parent)
+        publish(made)
     sizes = dict(zip(files, [path.stat().st_size for path in summary.files], strict=True))
     complete = dict(zip(summary.files, files.values(), strict=True))
     if task.remote is None:
-        _publish(complete, task.folder)
+        with output_errors(task.folder):
+            task.folder.mkdir(parents=True, exist_ok=True)
+        publish(complete)
     else:
         task.remote.upload(complete)
     fps = seen[0].fps if seen else None
@@ -250,35 +255,13 @@ def _loaded(factory: TrackerFactory, compute: Compute) -> PoseTracker:
     return factory(compute)
 
 
-def _publish(files: dict[Path, Path], folder: Path) -> None:
-    """Give complete files their names, so that not even a power cut leaves a name without its content."""
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    for unfinished, path in files.items():
-        with output_errors(path):
-            _flush(unfinished)
-    for unfinished, path in files.items():
-        with output_errors(path):
-            os.replace(unfinished, path)
-    with suppress(OSError):  # some systems cannot flush folders
-        _flush(folder)
-
-
-def _flush(path: Path) -> None:
-    """See to it that a file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _cause(error: BaseException) -> Cause:
     if any(_says_disk_full(one) for one in _chain(error)):
         return "disk"
     if isinstance(error, (ConfigError, WeightsError)):
         return "setup"
-    return "chance" if isinstance(error, OutputError) or not isinstance(error, PoseTrackError) else "clip"
+    passing = isinstance(error, (OutputError, ChangedError)) or not isinstance(error, PoseTrackError)
+    return "chance" if passing else "clip"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posetrack.errors import OutputError
+from posetrack.formats.drafts import clear_drafts, new_file, new_folder
+from posetrack.formats.drafts import temporary_beside as temporary_beside
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; make room or write elsewhere",
@@ -23,9 +25,6 @@ _REMEDIES = {
     errno.EISDIR: "it is a folder; choose another name",
     errno.ENAMETOOLONG: "the name is too long for the disk; rename the source, or choose a shorter path",
 }
-
-LONGEST_NAME_BYTES = 255
-"""Of a file's name, without its folder, on all disks in use."""
 
 
 @contextmanager
@@ -63,23 +62,126 @@ def output_folder(folder: Path) -> Iterator[None]:
         raise
 
 
+def check_outputs(paths: Iterable[Path], *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Before any work: refuse outputs that would destroy something, and clear what killed runs left of them.
+
+    Args:
+        paths: All files that are going to be written.
+        overwrite: Existing files may be replaced.
+        inputs: Files that are read, which are never replaced.
+
+    Raises:
+        OutputError: two outputs are one file; one is an input, or a folder; one exists, if only as a link that
+            leads nowhere, and ``overwrite`` is false.
+    """
+    paths, inputs = list(paths), list(inputs)
+    seen: dict[str, Path] = {}
+    for path in paths:
+        with output_errors(path):
+            same = seen.setdefault(_place(path), path)
+            if same is not path:
+                raise OutputError(f"{path} would be written twice: give every output a name of its own.")
+            for given in inputs:
+                if _place(given) == _place(path) or _are_one(given, path):
+                    raise OutputError(f"{path} is the input {given}: write the output somewhere else.")
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if os.path.lexists(path) and not overwrite:
+            raise OutputError(f"{path} exists already: give --overwrite to replace it, or choose another output.")
+    clear_drafts(paths)
+
+
+def _place(path: Path) -> str:
+    """Where a file is, or will be: links in the way to its folder are followed, the file itself may be one."""
+    return os.path.join(os.path.realpath(path.parent), path.name)
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except FileNotFoundError:
+        return False
+
+
 def give_name(temporary: Path, path: Path) -> None:
     """Rename a complete file once the disk has it: after a power cut the name stands for all of it or nothing."""
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
+    _flush(temporary)
     os.replace(temporary, path)
 
 
-def temporary_beside(path: Path, ending: str = "part") -> Path:
-    """A name for a file of this process until it is complete: hidden, beside ``path``.
+def publish(files: Mapping[Path, Path], *, replace: bool = True) -> bool:
+    """Give complete files their names, once the disk has all of them.
 
-    It tells the file's own name, or a hash of that where the whole would become too long for a disk.
+    Args:
+        files: Temporary file -> the name that it gets, on the same disk.
+        replace: Existing files are replaced.
+
+    Returns:
+        False if a name is taken and ``replace`` is false: then no file has got its name.
+
+    Raises:
+        OutputError: the system refuses.
     """
-    rest = f".{os.getpid()}.{ending}"
-    name = f".{path.name}{rest}"
-    if len(os.fsencode(name)) > LONGEST_NAME_BYTES:
-        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}{rest}"
-    return path.with_name(name)
+    moves = list(files.items())
+    for temporary, path in moves:
+        with output_errors(path):
+            _flush(temporary)
+    for done, (temporary, path) in enumerate(moves):
+        with output_errors(path):
+            if replace:
+                os.replace(temporary, path)
+            elif not _moved_if_free(temporary, path):
+                for back, named in moves[:done]:
+                    os.replace(named, back)
+                return False
+    for folder in {path.parent for _, path in moves}:
+        with suppress(OSError):  # some systems cannot flush folders
+            _flush(folder)
+    return True
+
+
+def _moved_if_free(temporary: Path, path: Path) -> bool:
+    """Give a file its name, unless somebody has taken it in this moment."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a disk without second names
+        if os.path.lexists(path):
+            return False
+        os.replace(temporary, path)
+    else:
+        temporary.unlink()
+    return True
+
+
+def _flush(path: Path) -> None:
+    """See to it that a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def draft_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder beside ``path`` for files that get their names together; removed with what is left in it.
+
+    An ``OutputError`` meanwhile names the folder of ``path`` instead of the hidden one.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    with output_errors(path):
+        draft, lock = new_folder(path)
+    try:
+        yield draft
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(draft), str(path.parent))) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        os.close(lock)
 
 
 class PendingFile:
@@ -94,9 +196,9 @@ class PendingFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._temporary = temporary_beside(path)
         with output_errors(path):
-            self.stream = open(self._temporary, "wb")
+            self._temporary, self.stream = new_file(path)
+            self._lock: int | None = os.dup(self.stream.fileno())  # until it has its name
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -112,6 +214,7 @@ class PendingFile:
         except OutputError:
             self.discard()
             raise
+        self._unlock()
 
     def clear(self) -> None:
         """Give back the room that the file takes; it is going to be discarded."""
@@ -123,6 +226,12 @@ class PendingFile:
         with suppress(OSError):  # what cannot be flushed to a full disk is being thrown away
             self.stream.close()
         self._temporary.unlink(missing_ok=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def write_file(path: Path, content: bytes) -> None:
