@@ -120,7 +120,7 @@ def test_boxes_of_mot_text_are_the_extent_of_the_joints_where_there_are_none(tmp
     convert_files(predictions / "a.json", tmp_path / "a.txt", ConversionConfig(to="mot"))
     video = read_annotations(predictions / "a.json")[0]
     left = float((tmp_path / "a.txt").read_text().splitlines()[0].split(",")[2])
-    assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1, abs=1e-5)
+    assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1.5, abs=1e-5)
 
 
 def test_joints_of_posetrack17_that_are_null_or_unknown_are_passed_over(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_joints_of_posetrack17_that_are_null_or_unknown_are_passed_over(tmp_path
 def losses_of(source: Path, content: object, to: str) -> list[str]:
     source.write_text(content if isinstance(content, str) else json.dumps(content))
     target = source.with_name(f"target.{'txt' if to == 'mot' else 'json'}")
-    return convert_files(source, target, ConversionConfig(to=to))[target]
+    return convert_files(source, target, ConversionConfig(to=to, overwrite=True))[target]
 
 
 def test_what_is_not_read_is_listed_too(file_18: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_number_beyond_json_is_one_sentence(file_18: Path) -> None:
 
 def test_a_file_does_not_replace_itself(file_18: Path) -> None:
     with pytest.raises(ConfigError, match="another target"):
-        convert_files(file_18, file_18, ConversionConfig(to="posetrack17"))
+        convert_files(file_18, file_18, ConversionConfig(to="posetrack17", overwrite=True))
 
 
 @pytest.mark.parametrize(
