@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from posixpath import basename, dirname
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from posetrack.skeletons import COCO, POSETRACK, Skeleton
 
 SUFFIXES = {"posetrack18": ".json", "posetrack17": ".json", "coco": ".json", "mot": ".txt"}
 """Formats that can be converted to, and the endings of their files."""
+
+_NUMBERED_NAME = re.compile(r"(?:.*/)?(\d{1,8})(?:_[^/]*)?(?:\.[^./]*)?", re.DOTALL)
 
 COCO_JOINTS = {"coco": COCO, "posetrack": POSETRACK}
 """What the 17 joints of COCO results may be."""
@@ -187,9 +190,10 @@ def _with_image_ids(video: Annotations) -> Annotations:
 
 def _restored_ids(video: Annotations) -> list[int]:
     """The ids that PoseTrack gives images of such names."""
-    names = [Path(image["file_name"]) for image in video.images]
-    numbers = [re.match(r"\d{1,8}(?=_|$)", name.stem) for name in names]
-    positions = [int(number[0]) if number else n for n, number in enumerate(numbers)]
+    names = [_NUMBERED_NAME.fullmatch(image["file_name"]) for image in video.images]
+    positions = [int(name[1]) if name else n for n, name in enumerate(names)]
     if len(set(positions)) < len(positions):
         positions = list(range(len(positions)))
-    return [ImageNaming.of(name.parent.name).image_id(n) for name, n in zip(names, positions, strict=True)]
+    folders = [basename(dirname(image["file_name"])) for image in video.images]
+    namings = {folder: ImageNaming.of(folder) for folder in set(folders)}
+    return [namings[folder].image_id(n) for folder, n in zip(folders, positions, strict=True)]
