@@ -19,6 +19,7 @@ from posetrack.formats.checks import member, number_or_nan, rows_of_numbers
 from posetrack.formats.reading import is_folder, load_json
 from posetrack.skeletons import COCO as COCO_SKELETON
 from posetrack.skeletons import POSETRACK, Skeleton
+from posetrack.types import BoolArray
 
 FIGURES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75", "AR_medium", "AR_large")
 """COCO's ten figures, in the order of pycocotools."""
@@ -120,13 +121,10 @@ def _check_scores(path: Path, people: list[dict[str, Any]]) -> None:
 def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list[dict[str, Any]]:
     """What pycocotools needs of a ground truth, with the fields that PoseTrack leaves out."""
     there = joints[..., 2] > 0
-    extents = [
-        np.ptp(xy[shown], axis=0) if shown.any() else np.zeros(2) for xy, shown in zip(joints, there, strict=True)
-    ]
-    rows = [
-        person.get("bbox") or [0, 0, *extent[:2].tolist()] for person, extent in zip(people, extents, strict=True)
-    ]
-    boxes = rows_of_numbers(path, "bbox", rows, 4, lambda number: f"annotation {number}")
+    boxes = _extents(joints[..., :2], there)
+    boxed = [number for number, person in enumerate(people) if person.get("bbox")]
+    rows = [people[number]["bbox"] for number in boxed]
+    boxes[boxed] = rows_of_numbers(path, "bbox", rows, 4, lambda row: f"annotation {boxed[row]}")
     given = np.array([number_or_nan(person.get("area")) for person in people], dtype=np.float64)
     areas = np.where(np.isnan(given), boxes[:, 2:].prod(axis=1), given).tolist()
     return [
@@ -142,6 +140,14 @@ def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list
         }
         for number, person in enumerate(people)
     ]
+
+
+def _extents(xy: Doubles, there: BoolArray) -> Doubles:
+    """float64 [N, 4]: 0, 0, and width and height of the joints [N, K, 2] that are there [N, K]."""
+    low = np.where(there[..., None], xy, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(there[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
+    sizes = np.where(there.any(axis=1, keepdims=True), high - low, 0)
+    return np.concatenate([np.zeros_like(sizes), np.minimum(sizes, _LARGEST)], axis=1)
 
 
 def _measure(truth: dict[str, Any], people: list[dict[str, Any]], skeleton: Skeleton) -> list[float]:
