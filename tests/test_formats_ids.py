@@ -128,6 +128,9 @@ def test_plain_numbers_of_frames_are_taken_as_they_are(tmp_path: Path) -> None:
         [-1, 7],
         ["frame9.jpg", "frame10.jpg"],
         ["a", "b"],
+        [1, "a"],
+        [1.0, 2],
+        [9.5, 10.5],
     ],
 )
 def test_ids_that_tell_no_frames_are_taken_in_order_and_that_is_said(tmp_path: Path, ids: list[Any]) -> None:
@@ -159,6 +162,11 @@ def test_a_long_clip_is_read_converted_and_evaluated(tmp_path: Path, form: str) 
     results_file = tmp_path / "results.json"
     convert_files(back, results_file, ConversionConfig(to="coco", coco_joints="posetrack"))
     assert evaluate_oks(poses, results_file)["AP"] == pytest.approx(100)
+
+
+def test_numbers_of_posetrack17s_images_follow_the_frames(tmp_path: Path) -> None:
+    frames = json.loads(tracked(tmp_path, "posetrack17").read_text())["annolist"]
+    assert [frame["imgnum"] for frame in frames] == [[frame + 1] for frame in FRAMES]
 
 
 def test_files_with_ids_of_any_kind_keep_them(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def _made_up_images(path: Path, ids: Sequence[Any]) -> list[dict[str, Any]]:
         return _made_up(naming, map(image_id, range(frame_count)))
     if all(isinstance(image_id, int) for image_id in ids):
         return _made_up(naming, sorted(set(ids)))
-    return _made_up(naming, sorted(set(map(str, ids)), key=_with_numbers))
+    return _made_up(naming, sorted(set(ids), key=_with_numbers))
 
 
 def _made_up(naming: ImageNaming, ids: Iterable[Any]) -> list[dict[str, Any]]:
@@ -166,9 +166,9 @@ def _numbering(ids: Sequence[int]) -> tuple[int, Callable[[int], int]]:
     return frame_count if frame_count <= LARGEST_FRAME else -1, image_id
 
 
-def _with_numbers(text: str) -> list[Any]:
+def _with_numbers(image_id: Any) -> list[Any]:
     """Sorts "frame10.jpg" behind "frame9.jpg"."""
-    parts = re.split(r"(\d{1,18})", text)
+    parts = re.split(r"(\d{1,18})", str(image_id))
     return [int(part) if number % 2 else part for number, part in enumerate(parts)]
 
 
