@@ -18,6 +18,7 @@ LAYERS = [
         "interruption",
         "own_frames",
         "own_stages",
+        "pixels",
         "schedule",
         "skeleton_conversion",
         "stopwatch",

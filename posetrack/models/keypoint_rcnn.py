@@ -23,6 +23,7 @@ from posetrack.models.engine import prepared
 from posetrack.models.region_heads import LevelPool, pooled_interface
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.torchvision_detectors import KEYPOINT_RCNNS, read_torchvision_network
+from posetrack.pixels import from_centre, from_corner
 from posetrack.skeletons import COCO, Skeleton
 from posetrack.types import UNLINKED, BoolArray, Boxes, FloatArray, Image, Poses
 
@@ -131,7 +132,7 @@ class KeypointRCNN:
         regions = torch.from_numpy(boxes).to(self._network.device)
         logits: Tensor = self._joints(self._pool(maps.levels, [regions], [maps.size]))
         points, _ = heatmaps_to_keypoints(logits, regions)
-        xy = points[..., :2].cpu().numpy() * maps.to_source[:2] - np.float32(0.5)
+        xy = from_corner(points[..., :2].cpu().numpy() * maps.to_source[:2])
         return xy, _certainties(logits).cpu().numpy()
 
 
@@ -161,7 +162,7 @@ def _in_network(xyxy: NDArray[np.float32], maps: FeatureMaps) -> tuple[FloatArra
     """Boxes [N, 4] in the network's pixels, cut to the image, and which of them have an area there, bool [N]."""
     height, width = maps.size
     limits = np.array([width, height, width, height], np.float64)
-    scaled = np.clip((xyxy.astype(np.float64) + 0.5) / maps.to_source, 0, limits)
+    scaled = np.clip(from_centre(xyxy.astype(np.float64)) / maps.to_source, 0, limits)
     inside = np.asarray((scaled[:, 2:] > scaled[:, :2]).all(axis=1), np.bool_)
     return scaled.astype(np.float32), inside
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from posetrack.errors import DataFormatError
+from posetrack.pixels import from_centre
 from posetrack.types import BoolArray, FloatArray, Image
 
 
@@ -81,7 +82,7 @@ def _photograph(path: Path, size: tuple[int, int], annotations: Sequence[dict[st
 
 def _labelled_joints(keypoints: Sequence[float]) -> FloatArray:
     triples = np.asarray(keypoints, np.float32).reshape(-1, 3)
-    return triples[triples[:, 2] > 0, :2] + np.float32(0.5)
+    return from_centre(triples[triples[:, 2] > 0, :2])
 
 
 def read_image(path: Path, mode: int = cv2.IMREAD_COLOR) -> Image:

@@ -19,6 +19,7 @@ from posetrack.models.crop import box_transforms, extract_crops, to_crop, transf
 from posetrack.models.heatmap import gaussian_targets, input_to_heatmap
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
+from posetrack.pixels import from_corner
 from posetrack.skeletons import Skeleton
 from posetrack.training.appearance import degrade, recolour
 from posetrack.training.photographs import read_image
@@ -79,7 +80,7 @@ def _person(
     pseudo = set(annotation.get("pseudo_joints", ()))
     human = (weights > 0) & np.array([joint not in pseudo for joint in skeleton.joints])
     x, y, width, height = annotation["bbox"]
-    box = np.array([x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5], np.float32)
+    box = from_corner(np.array([x, y, x + width, y + height], np.float64)).astype(np.float32)
     if not (np.isfinite(box).all() and np.isfinite(keypoints).all()):
         raise ValueError("a box or joint of which a number is not finite")
     return LabelledPerson(image, box, keypoints, weights, human)
