@@ -1,6 +1,7 @@
 """Pose training: reads COCO keypoints, augments without losing the joints, learns, resumes."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,6 +122,16 @@ def test_the_same_seed_epoch_and_index_give_the_same_crop(dots: DataSource) -> N
     torch.testing.assert_close(first[5][0], second[5][0], rtol=0, atol=0)
     second.epoch = 1
     assert not torch.equal(first[5][0], second[5][0])
+
+
+def test_images_that_have_been_seen_are_not_kept(dots: DataSource) -> None:
+    """COCO's decoded images would fill 59 GB, and each process of a loader would have its own."""
+    people = read_people(dots.annotations, dots.images, POSETRACK)
+    dataset = PoseDataset(people, SMALL, Augmentation(), 1.5, seed=3)
+    before = len(pickle.dumps(dataset))
+    for index in range(len(dataset)):
+        dataset[index]
+    assert len(pickle.dumps(dataset)) == before
 
 
 def test_missing_joints_cost_nothing() -> None:

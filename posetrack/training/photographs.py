@@ -90,7 +90,11 @@ def read_image(path: Path, mode: int = cv2.IMREAD_COLOR) -> Image:
     Raises:
         DataFormatError: the file is missing or no image.
     """
-    image = cv2.imread(str(path), mode) if path.is_file() else None  # OpenCV would complain on the terminal
+    try:
+        content = path.read_bytes()  # OpenCV crashes on names that are not UTF-8
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
+    except (OSError, ValueError, cv2.error):
+        image = None
     if image is None:
         raise DataFormatError(f"cannot read the image {path}, which the annotations name.")
     return np.ascontiguousarray(image[..., ::-1], np.uint8)

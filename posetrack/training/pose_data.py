@@ -136,6 +136,9 @@ def collate(samples: list[Sample]) -> PoseBatch:
 class PoseDataset(Dataset[Sample]):
     """Augmented crops and their target heatmaps, deterministic in seed, epoch and index.
 
+    Images are decoded whenever a person in them is cut out, and not kept: decoding costs a few percent of a step,
+    COCO's images would fill 59 GB, and every process of a ``DataLoader`` would hold its own.
+
     Args:
         people: What to learn from.
         architecture: Input size, skeleton and convention.
@@ -158,7 +161,6 @@ class PoseDataset(Dataset[Sample]):
         self._augmentation = augmentation
         self._sigma = sigma
         self._seed = seed
-        self._images: dict[Path, Image] = {}
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -169,7 +171,7 @@ class PoseDataset(Dataset[Sample]):
         person, skeleton = self._people[index], self._architecture.joints
         width, height = self._architecture.size
         transform = self._transform(person, rng)
-        crop = extract_crops(self._image(person.image), transform, (width, height), self._convention)[0]
+        crop = extract_crops(read_image(person.image), transform, (width, height), self._convention)[0]
         joints = to_crop(person.keypoints[None], transform)[0]
         weights = person.weights
         if rng.random() < self._augmentation.flip:
@@ -187,12 +189,6 @@ class PoseDataset(Dataset[Sample]):
             torch.from_numpy(targets),
             torch.from_numpy((weights[used] * inside).astype(np.float32)),
         )
-
-    def _image(self, path: Path) -> Image:
-        """The decoded image, RGB; kept in memory, since every person is seen in every epoch."""
-        if path not in self._images:
-            self._images[path] = read_image(path)
-        return self._images[path]
 
     def _transform(self, person: LabelledPerson, rng: np.random.Generator) -> NDArray[np.float64]:
         """Crop to source map of a randomly scaled, turned and shifted crop [1, 2, 3]."""
