@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "posetrack"
 
 LAYERS = [
     {"errors", "skeletons", "types", "stages"},
-    {"background", "interruption", "stopwatch", "schedule", "skeleton_conversion"},
+    {"background", "interruption", "records", "stopwatch", "schedule", "skeleton_conversion"},
     {"formats"},
     {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
     {"pipeline_config"},

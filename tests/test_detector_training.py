@@ -304,6 +304,15 @@ def test_boxes_that_are_not_finite_are_named(data: DataSource, tmp_path: Path) -
         read_photographs(tmp_path / "odd.json", data.images)
 
 
+@pytest.mark.parametrize("size", [(0, 72), (96, -1), (96.5, 72), ("96", 72), (None, 72)])
+def test_images_of_no_size_are_named(data: DataSource, tmp_path: Path, size: tuple[Any, Any]) -> None:
+    content = json.loads(data.annotations.read_text())
+    content["images"][0] |= {"width": size[0], "height": size[1]}
+    (tmp_path / "odd.json").write_text(json.dumps(content))
+    with pytest.raises(DataFormatError, match=r"odd\.json .* no numbers of pixels"):
+        read_photographs(tmp_path / "odd.json", data.images)
+
+
 def test_validation_data_without_images_are_named_before_the_training(data: DataSource, tmp_path: Path) -> None:
     content = json.loads(data.annotations.read_text()) | {"images": [], "annotations": []}
     (tmp_path / "empty.json").write_text(json.dumps(content))

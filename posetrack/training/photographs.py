@@ -17,6 +17,9 @@ import numpy as np
 from posetrack.errors import DataFormatError
 from posetrack.types import BoolArray, FloatArray, Image
 
+MALFORMED = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+"""What taking JSON of another form apart can raise."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photograph:
@@ -62,11 +65,13 @@ def read_photographs(annotations: Path, images: Path) -> list[Photograph]:
         ]
     except OSError as error:
         raise DataFormatError(f"cannot read {annotations}: {error.strerror}.") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise DataFormatError(f"{annotations} is not a COCO annotation file of people ({error!r}).") from error
 
 
 def _photograph(path: Path, size: tuple[int, int], annotations: Sequence[dict[str, Any]]) -> Photograph:
+    if not all(type(side) is int and side > 0 for side in size):
+        raise ValueError("an image whose width and height are no numbers of pixels")
     boxes = np.array([annotation["bbox"] for annotation in annotations], np.float32).reshape(-1, 4)
     if not np.isfinite(boxes).all():
         raise ValueError("a box of which a number is not finite")

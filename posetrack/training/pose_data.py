@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from posetrack.errors import ConfigError, DataFormatError
+from posetrack.errors import DataFormatError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.crop import box_transforms, extract_crops, to_crop, transforms_about
 from posetrack.models.heatmap import gaussian_targets, input_to_heatmap
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
+from posetrack.records import check_numbers
 from posetrack.skeletons import Skeleton
 from posetrack.training.appearance import degrade, recolour
-from posetrack.training.photographs import read_image
+from posetrack.training.photographs import MALFORMED, read_image
 from posetrack.types import FloatArray, Image
 
 
@@ -63,7 +64,7 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton, min_joints:
         people = [_person(a, files[a["image_id"]], names, slots, skeleton) for a in labelled]
     except OSError as error:
         raise DataFormatError(f"cannot read {annotations}: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+    except (*MALFORMED, StopIteration) as error:
         raise DataFormatError(f"{annotations} is not a COCO-keypoints file of people ({error!r}).") from error
     return [person for person in people if person.weights[skeleton.in_use].sum() >= min_joints]
 
@@ -110,9 +111,10 @@ class Augmentation:
     occlude: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", "grey", "degrade", "occlude"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"augmentation.{name} is {getattr(self, name)}; give a probability from 0 to 1.")
+        check_numbers(
+            self, "augmentation.", scale=(0, 0.9), rotation_deg=(0, 180), shift=(0, 1),
+            flip=(0, 1), grey=(0, 1), degrade=(0, 1), occlude=(0, 1),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
