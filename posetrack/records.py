@@ -14,9 +14,6 @@ from posetrack.errors import ConfigError
 
 Record = TypeVar("Record")
 
-_SHOWN = 60
-"""Characters of a wrong value that an error repeats."""
-
 _LARGEST_FILE = 2**22
 """Bytes of a TOML file that is read at all: our own largest has 50 kB."""
 
@@ -141,7 +138,7 @@ def _numbers(value: Any) -> Iterator[float]:
 
 
 def shown(value: object) -> str:
-    """A wrong value as Python writes it, arrays in brackets, cut to 60 characters.
+    """A wrong value as Python writes it, arrays in brackets, shortened.
 
     >>> shown((1, "a\\n"))
     "[1, 'a\\\\n']"
@@ -152,7 +149,7 @@ def shown(value: object) -> str:
         return "too large to be shown"
 
 
-def shortened(text: str) -> str:
-    """Text of unknown origin on one line: without control characters, cut to 60 characters."""
-    escaped = text[:_SHOWN].encode("unicode_escape").decode() if not text.isprintable() else text[:_SHOWN]
-    return escaped + ("..." if len(text) > _SHOWN else "")
+def shortened(text: str, length: int = 100) -> str:
+    """Text of unknown origin for a sentence: its first characters, those that do not print escaped."""
+    beginning = text[:length] if text.isprintable() else text[:length].encode("unicode_escape").decode()
+    return beginning + ("..." if len(text) > length else "")
