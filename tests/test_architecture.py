@@ -19,6 +19,7 @@ LAYERS = [
         "own_frames",
         "own_stages",
         "pixels",
+        "records",
         "schedule",
         "skeleton_conversion",
         "stopwatch",

@@ -21,10 +21,12 @@ from pathlib import Path
 from torch import Tensor
 
 from posetrack.errors import WeightsError
-from posetrack.models.checkpoint_reading import printable, read_checkpoint
+from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.hrnet import HRNET_CHANNELS
+from posetrack.models.loading import load_weights
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import SimpleBaseline
+from posetrack.records import shortened
 
 _COUNTER = ".num_batches_tracked"
 """Batch norm's count of training batches, which the output does not depend on. PyTorch has it since 0.4.1."""
@@ -115,12 +117,7 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleB
     if differences:
         remedy = _remedy(weights, expected, architecture)
         raise WeightsError(f"{path} does not fit {architecture.backbone}: {differences}; {remedy}.")
-    for name, value in weights.items():
-        if not value.float().isfinite().all():
-            raise WeightsError(
-                f"{path} is damaged: {printable(layout.theirs(name))} holds values that are not finite."
-            )
-    network.load_state_dict({**expected, **weights})
+    load_weights(network, {**expected, **weights}, path, f"{path} does not fit {architecture.backbone}")
     return network.eval()
 
 
@@ -152,7 +149,7 @@ def _described(value: Tensor) -> str:
 
 def _some(names: list[str]) -> str:
     rest = len(names) - _LISTED
-    return ", ".join(map(printable, names[:_LISTED])) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(map(shortened, names[:_LISTED])) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: PoseArchitecture) -> str:

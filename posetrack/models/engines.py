@@ -55,7 +55,7 @@ def check_engine(engine: str, device: str, precision: str, compile: bool) -> Eng
     if compile:
         raise ConfigError("torch.compile is for engine torch; leave --compile out with engine onnxruntime.")
     if find_spec("onnxruntime") is None:
-        raise ConfigError("engine onnxruntime is not installed: pip install 'posetrack[onnx]'.")
+        raise ConfigError("engine onnxruntime is not installed: pip install '.[onnx]' in posetrack's clone.")
     return "onnxruntime"
 
 

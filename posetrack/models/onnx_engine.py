@@ -25,6 +25,7 @@ from posetrack.forking import threads_at_work
 from posetrack.formats.pending import give_name, output_errors
 from posetrack.models.onnx_file import OPSET, Interface, Session, compare, require_packages, write_onnx
 from posetrack.models.outputs import with_tensors
+from posetrack.models.private_folder import make_private, read_private
 
 _EXPORTING = threading.Lock()
 """torch exports one network at a time."""
@@ -69,7 +70,7 @@ class OnnxNetwork(nn.Module):
 
 
 def session_of(network: nn.Module, interface: Interface, folder: Path) -> Session:
-    """The network in ONNX Runtime, from the folder if it is there.
+    """The network in ONNX Runtime, from the folder if it is there; only the user may write to that.
 
     The file is called ``NAME-KEY-CONTENT.onnx``: a hash of everything that goes into the export, and one of the
     file itself. So a file that was damaged, or is another network's, is found out before it is read; what is
@@ -78,8 +79,9 @@ def session_of(network: nn.Module, interface: Interface, folder: Path) -> Sessio
 
     Raises:
         ConfigError: packages are missing, or ONNX Runtime's output is not the network's.
-        OutputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to, or is another user's.
     """
+    make_private(folder)
     stem = f"{interface.name}-{_key(network, interface)}"
     session = _kept(network, interface, folder, stem)
     if session is None:
@@ -102,7 +104,7 @@ def _kept(network: nn.Module, interface: Interface, folder: Path, stem: str) -> 
     """The network from the folder; None if it is not there, or not as it was written."""
     for path in sorted(folder.glob(f"{stem}-*.onnx")):
         with suppress(OSError, ConfigError):
-            content = path.read_bytes()
+            content = read_private(path)
             if path.name == _name(stem, content):
                 session = _session(content)
                 compare(network, session, interface)
@@ -125,6 +127,7 @@ def _exported(network: nn.Module, interface: Interface, folder: Path, stem: str)
             compare(network, session, interface)
             for wrong in folder.glob(f"{stem}-*.onnx"):
                 wrong.unlink()
+            draft.chmod(0o600)
             give_name(draft, folder / _name(stem, content))
     return session
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def export_onnx(
     """
     require_packages()
     path = Path(path)
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists already; choose another file, or --overwrite.")
     network, interface = copy.deepcopy(network).cpu().eval(), pose_interface(architecture)
     with output_errors(path), tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:

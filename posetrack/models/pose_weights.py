@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.errors import ConfigError, WeightsError
+from posetrack.errors import ConfigError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.hrnet import HRNET_CHANNELS, HRNet
 from posetrack.models.resnet import RESNET_CHANNELS, RESNETS, ResNet
 from posetrack.models.simple_baseline import SimpleBaseline
-from posetrack.models.tensor_file import read_tensors, save_tensors
+from posetrack.models.tensor_file import load_network, save_tensors
+from posetrack.records import check_numbers
 from posetrack.skeletons import SKELETONS, Skeleton
 
 _KIND = "pose"
@@ -57,22 +57,19 @@ class PoseArchitecture:
     def __post_init__(self) -> None:
         if self.skeleton not in SKELETONS:
             raise ConfigError(f"skeleton is {self.skeleton!r}; choose one of {', '.join(SKELETONS)}.")
+        check_numbers(
+            self, width=(_MULTIPLE, 2048), height=(_MULTIPLE, 2048), padding=(0.1, 10), deconv_channels=(1, 1024),
+            sigma_cells=(0.1, 20),
+        )  # fmt: skip
         for name, side in (("width", self.width), ("height", self.height)):
-            if side < _MULTIPLE or side % _MULTIPLE:
+            if side % _MULTIPLE:
                 raise ConfigError(f"{name} is {side}; give a multiple of {_MULTIPLE}.")
-        if not 0 < self.padding < math.inf:
-            raise ConfigError(f"padding is {self.padding}; give a number above 0.")
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
-        wrong = len(self.deconv_channels) != 3 or min(self.deconv_channels) < 1
-        if self.backbone not in HRNET_CHANNELS and wrong:
-            raise ConfigError(
-                f"deconv_channels is {list(self.deconv_channels)}; give three numbers of at least 1."
-            )
+        if self.backbone not in HRNET_CHANNELS and len(self.deconv_channels) != 3:
+            raise ConfigError(f"deconv_channels is {list(self.deconv_channels)}; give three numbers.")
         if self.convention not in CONVENTIONS:
             raise ConfigError(f"convention is {self.convention!r}; choose one of {', '.join(CONVENTIONS)}.")
-        if not 0 < self.sigma_cells < math.inf:
-            raise ConfigError(f"sigma_cells is {self.sigma_cells}; give a number above 0.")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,13 +106,6 @@ def load_pose_network(path: Path) -> tuple[SimpleBaseline, PoseArchitecture]:
     """Read a network that ``save_pose_network`` wrote, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is missing, damaged, of another kind, or its tensors do not fit its architecture.
+        WeightsError: the file is missing, damaged, or of another kind or architecture than its header says.
     """
-    tensors, fields = read_tensors(path, _KIND)
-    try:
-        architecture = PoseArchitecture(**fields)
-        network = architecture.build()
-        network.load_state_dict(tensors)
-    except (ConfigError, KeyError, RuntimeError, TypeError) as error:
-        raise WeightsError(f"the tensors of {path} do not fit the architecture in its header: {error}") from error
-    return network.eval(), architecture
+    return load_network(path, _KIND, PoseArchitecture, PoseArchitecture.build)

@@ -19,6 +19,7 @@ from posetrack.models.pose import HeatmapPoseEstimator, Normalisation
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
 from posetrack.models.runtime import Runtime
 from posetrack.models.simple_baseline import SimpleBaseline
+from posetrack.records import check_numbers
 from posetrack.training.loop import Batches
 from posetrack.training.pck import pck
 from posetrack.training.photographs import read_image
@@ -41,6 +42,9 @@ class DataSource:
     annotations: Path
     images: Path
     repeat: int = 1
+
+    def __post_init__(self) -> None:
+        check_numbers(self, repeat=(1, 10_000))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,14 @@ class PoseTraining:
     min_joints: int = 4
     workers: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            self, "pose.", batch_size=(1, 65_536), sigma=(0.1, 20), backbone_rate=(0, 1000), min_joints=(1, 1000),
+            workers=(0, 256), seed=(0, 2**32),
+        )  # fmt: skip
+        if not self.train:
+            raise ConfigError("pose.train is empty; give at least one [[pose.train]] with annotations and images.")
 
 
 def joints_mse_loss(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

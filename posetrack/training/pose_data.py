@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from posetrack.errors import ConfigError, DataFormatError
+from posetrack.errors import DataFormatError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.crop import box_transforms, extract_crops, to_crop, transforms_about
 from posetrack.models.heatmap import gaussian_targets, input_to_heatmap
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.pixels import from_corner
+from posetrack.records import check_numbers
 from posetrack.skeletons import Skeleton
 from posetrack.training.appearance import degrade, recolour
-from posetrack.training.photographs import read_image
+from posetrack.training.photographs import MALFORMED, read_image
 from posetrack.types import FloatArray, Image
 
 
@@ -64,7 +65,7 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton, min_joints:
         people = [_person(a, files[a["image_id"]], names, slots, skeleton) for a in labelled]
     except OSError as error:
         raise DataFormatError(f"cannot read {annotations}: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+    except (*MALFORMED, StopIteration) as error:
         raise DataFormatError(f"{annotations} is not a COCO-keypoints file of people ({error!r}).") from error
     return [person for person in people if person.weights[skeleton.in_use].sum() >= min_joints]
 
@@ -111,9 +112,10 @@ class Augmentation:
     occlude: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", "grey", "degrade", "occlude"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"augmentation.{name} is {getattr(self, name)}; give a probability from 0 to 1.")
+        check_numbers(
+            self, "augmentation.", scale=(0, 0.9), rotation_deg=(0, 180), shift=(0, 1),
+            flip=(0, 1), grey=(0, 1), degrade=(0, 1), occlude=(0, 1),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,9 @@ def collate(samples: list[Sample]) -> PoseBatch:
 class PoseDataset(Dataset[Sample]):
     """Augmented crops and their target heatmaps, deterministic in seed, epoch and index.
 
+    Images are decoded whenever a person in them is cut out, and not kept: decoding costs a few percent of a step,
+    COCO's images would fill 59 GB, and every process of a ``DataLoader`` would hold its own.
+
     Args:
         people: What to learn from.
         architecture: Input size, skeleton and convention.
@@ -159,7 +164,6 @@ class PoseDataset(Dataset[Sample]):
         self._augmentation = augmentation
         self._sigma = sigma
         self._seed = seed
-        self._images: dict[Path, Image] = {}
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -170,7 +174,7 @@ class PoseDataset(Dataset[Sample]):
         person, skeleton = self._people[index], self._architecture.joints
         width, height = self._architecture.size
         transform = self._transform(person, rng)
-        crop = extract_crops(self._image(person.image), transform, (width, height), self._convention)[0]
+        crop = extract_crops(read_image(person.image), transform, (width, height), self._convention)[0]
         joints = to_crop(person.keypoints[None], transform)[0]
         weights = person.weights
         if rng.random() < self._augmentation.flip:
@@ -188,12 +192,6 @@ class PoseDataset(Dataset[Sample]):
             torch.from_numpy(targets),
             torch.from_numpy((weights[used] * inside).astype(np.float32)),
         )
-
-    def _image(self, path: Path) -> Image:
-        """The decoded image, RGB; kept in memory, since every person is seen in every epoch."""
-        if path not in self._images:
-            self._images[path] = read_image(path)
-        return self._images[path]
 
     def _transform(self, person: LabelledPerson, rng: np.random.Generator) -> NDArray[np.float64]:
         """Crop to source map of a randomly scaled, turned and shifted crop [1, 2, 3]."""
