@@ -1,7 +1,7 @@
 """Tests that are skipped: everywhere they are listed at the end; where ``CI`` is set, a skip needs an excuse.
 
-So no test is skipped for ever without a word. Excuses are those of ``EXCUSED``, and what ``.ci/packages`` could not
-install, which ``.ci/run`` names in ``POSETRACK_LACKS``.
+So no test is skipped for ever without a word. Excuses are those of ``EXCUSED``, and what ``.ci/packages`` could
+not install, which ``.ci/run`` names in ``POSETRACK_LACKS``.
 """
 
 from __future__ import annotations
