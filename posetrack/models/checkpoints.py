@@ -23,8 +23,7 @@ from torch import Tensor
 from posetrack.errors import WeightsError
 from posetrack.models.checkpoint_reading import printable, read_checkpoint
 from posetrack.models.hrnet import HRNET_CHANNELS
-from posetrack.models.pose_weights import PoseArchitecture
-from posetrack.models.simple_baseline import SimpleBaseline
+from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork
 
 _COUNTER = ".num_batches_tracked"
 """Batch norm's count of training batches, which the output does not depend on. PyTorch has it since 0.4.1."""
@@ -89,7 +88,7 @@ LAYOUTS = (*_SINGLE, *map(_parallel, _SINGLE))
 """The layouts that are known."""
 
 
-def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleBaseline:
+def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNetwork:
     """A pose network with the weights of a published checkpoint, in evaluation mode on the CPU.
 
     The layout is recognised from the names. Every weight must be there, none may be left over, and all shapes must
