@@ -109,8 +109,7 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton, min_joints:
         person
         for person in people
         if person.nobody
-        or not person.human.any()
-        and (person.teacher[:, 2] >= 0).any()
+        or (not person.human.any() and person.teacher[:, 2].clip(0).mean() >= _CLEAR_SCORE)
         or person.weights[skeleton.in_use].sum() >= min_joints
     ]
 
@@ -204,7 +203,7 @@ class PoseDataset(Dataset[Sample]):
         seed: Of the augmentation.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what is cut out, how it is varied, what is learnt of whom)
         self,
         people: list[LabelledPerson],
         architecture: PoseArchitecture,
@@ -269,9 +268,8 @@ class PoseDataset(Dataset[Sample]):
         grid = tuple(side // HEATMAP_STRIDE for side in self._architecture.size)
         scores = person.teacher[:, 2]
         labelled, taught = person.weights > 0, scores >= 0
-        teacher_share = np.where(labelled & taught, self._teacher_share, taught.astype(np.float32)) * scores.clip(
-            0
-        )
+        heights = (self._teacher_gain * scores).clip(0, 1)
+        teacher_share = np.where(labelled & taught, self._teacher_share, taught) * heights
         label_share = np.where(taught, 1 - self._teacher_share, 1.0) * labelled
         cells = input_to_heatmap(joints, HEATMAP_STRIDE, self._convention.grid)
         gaussians = gaussian_targets(cells, (grid[0], grid[1]), self._sigma)
