@@ -24,8 +24,7 @@ from posetrack.errors import WeightsError
 from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.hrnet import HRNET_CHANNELS
 from posetrack.models.loading import load_weights
-from posetrack.models.pose_weights import PoseArchitecture
-from posetrack.models.simple_baseline import SimpleBaseline
+from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork
 from posetrack.records import shortened
 
 _COUNTER = ".num_batches_tracked"
@@ -91,7 +90,7 @@ LAYOUTS = (*_SINGLE, *map(_parallel, _SINGLE))
 """The layouts that are known."""
 
 
-def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleBaseline:
+def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNetwork:
     """A pose network with the weights of a published checkpoint, in evaluation mode on the CPU.
 
     The layout is recognised from the names. Every weight must be there, none may be left over, and all shapes must

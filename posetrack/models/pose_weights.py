@@ -12,6 +12,7 @@ from posetrack.errors import ConfigError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.hrnet import HRNET_CHANNELS, HRNet
+from posetrack.models.movenet import MOVENETS, MoveNet
 from posetrack.models.resnet import RESNET_CHANNELS, RESNETS, ResNet
 from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.models.tensor_file import load_network, save_tensors
@@ -20,8 +21,11 @@ from posetrack.skeletons import SKELETONS, Skeleton
 
 _KIND = "pose"
 
-BACKBONES = ("shufflenet_v2_x1_0", *RESNETS, *HRNET_CHANNELS)
-"""Names of the backbones: a lite one, ResNets and HRNets."""
+BACKBONES = ("shufflenet_v2_x1_0", *RESNETS, *HRNET_CHANNELS, *MOVENETS)
+"""Names of the backbones: a lite one, ResNets, HRNets and MoveNets."""
+
+PoseNetwork = SimpleBaseline | MoveNet
+"""Has a ``backbone`` that may be pretrained and a ``final_layer`` with a heatmap for each joint."""
 
 _MULTIPLE = 32
 """Sides of the input are multiples of the backbones' deepest stride, so that heatmaps have a quarter of them."""
@@ -36,7 +40,7 @@ class PoseArchitecture:
         width, height: Input size in pixels, multiples of 32.
         padding: Factor by which a person's box grows before it is cut out.
         deconv_channels: Channels of the transposed convolutions, each of which doubles the resolution: three to
-            come from stride 32 to 4. An HRNet has none, as its features are at stride 4 already.
+            come from stride 32 to 4. An HRNet or MoveNet has none, as its features are at stride 4 already.
         backbone: One of ``BACKBONES``.
         convention: How crops are cut out and fed and what the heatmaps mean: a key of ``posetrack.models
             .conventions.CONVENTIONS``.
@@ -66,7 +70,7 @@ class PoseArchitecture:
                 raise ConfigError(f"{name} is {side}; give a multiple of {_MULTIPLE}.")
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
-        if self.backbone not in HRNET_CHANNELS and len(self.deconv_channels) != 3:
+        if self.backbone not in (*HRNET_CHANNELS, *MOVENETS) and len(self.deconv_channels) != 3:
             raise ConfigError(f"deconv_channels is {list(self.deconv_channels)}; give three numbers.")
         if self.convention not in CONVENTIONS:
             raise ConfigError(f"convention is {self.convention!r}; choose one of {', '.join(CONVENTIONS)}.")
@@ -86,9 +90,11 @@ class PoseArchitecture:
         """[J] slot in the skeleton of each heatmap's joint."""
         return np.arange(len(self.joints)) if self.all_slots else self.joints.in_use
 
-    def build(self) -> SimpleBaseline:
+    def build(self) -> PoseNetwork:
         """The network, with fresh weights."""
         heatmaps = len(self.heatmap_slots)
+        if self.backbone in MOVENETS:
+            return MoveNet(self.backbone, heatmaps)
         if self.backbone in HRNET_CHANNELS:
             channels = HRNET_CHANNELS[self.backbone]
             return SimpleBaseline(HRNet(channels), channels, (), heatmaps)
@@ -97,12 +103,12 @@ class PoseArchitecture:
         return SimpleBaseline(PersonShuffleNet(), STAGE_CHANNELS[-1], self.deconv_channels, heatmaps)
 
 
-def save_pose_network(network: SimpleBaseline, architecture: PoseArchitecture, path: Path) -> None:
+def save_pose_network(network: PoseNetwork, architecture: PoseArchitecture, path: Path) -> None:
     """Write a network of ``architecture.build()``."""
     save_tensors(network, architecture, _KIND, path)
 
 
-def load_pose_network(path: Path) -> tuple[SimpleBaseline, PoseArchitecture]:
+def load_pose_network(path: Path) -> tuple[PoseNetwork, PoseArchitecture]:
     """Read a network that ``save_pose_network`` wrote, in evaluation mode on the CPU.
 
     Raises:
