@@ -72,7 +72,7 @@ def test_nothing_merges_with_nothing() -> None:
 @given(seed=st.integers(0, 10_000), n=st.integers(0, 8), m=st.integers(0, 8))
 @settings(max_examples=60, deadline=None)
 def test_every_box_keeps_its_own_score_and_the_order_of_input_is_nothing(seed: int, n: int, m: int) -> None:
-    """Pitfall 13: sorting inside the suppression must not exchange boxes and scores."""
+    """Sorting inside the suppression must not exchange boxes and scores."""
     rng = np.random.default_rng(seed)
     detected, carried = random_boxes(rng, n), random_boxes(rng, m)
     merged = merge(detected, carried, CONFIG)

@@ -50,7 +50,7 @@ def with_scores(poses: Poses, **by_slot: float) -> Poses:
 
 
 def test_joints_and_box_go_with_the_flow_and_the_box_is_fifteen_percent_larger_in_all() -> None:
-    """Pitfall 7: 7.5 % on each of the four sides, not 17.6 % to the right and below."""
+    """7.5 % on each of the four sides, not 17.6 % to the right and below."""
     carried = propagate(person(), Uniform(4.25, -2.5), CONFIG, SIZE)
     np.testing.assert_allclose(carried.boxes, [[96.75, 25.0, 211.75, 370.0]], atol=1e-3)
     used = POSETRACK.in_use
@@ -59,7 +59,7 @@ def test_joints_and_box_go_with_the_flow_and_the_box_is_fifteen_percent_larger_i
 
 
 def test_missing_joints_do_not_stretch_the_box() -> None:
-    """Pitfall 8: joints dropped to (0, 0) must not enter the minimum."""
+    """Joints dropped to (0, 0) must not enter the minimum."""
     poses = with_scores(person(), j0=0.0)
     keypoints = poses.keypoints.copy()
     keypoints[:, [POSETRACK.in_use[0], *range(3, 5)]] = 0
@@ -85,7 +85,7 @@ def test_doubtful_joints_are_carried_but_do_not_make_the_box() -> None:
 
 
 def test_joints_that_leave_the_frame_or_the_flow_are_missing() -> None:
-    """Pitfall 9: neither carried with zero flow nor clamped into the frame."""
+    """Neither carried with zero flow nor clamped into the frame."""
     poses = person((500, 50, 636, 350))
     carried = propagate(poses, Uniform(20.0, 0.0), CONFIG, SIZE)
     x = poses.keypoints[0, POSETRACK.in_use, 0] + 20
@@ -173,7 +173,7 @@ def test_nobody_is_carried_from_an_empty_frame() -> None:
 
 
 def test_people_are_carried_independently_and_in_order() -> None:
-    """Pitfall 13: those left out must not shift the others."""
+    """Those left out must not shift the others."""
     people = [
         person((100, 50, 200, 350)),
         person((300, 50, 380, 300), score=0.05),
@@ -210,7 +210,7 @@ def test_a_person_seen_well_lives_from_one_detection_to_the_next(detect_every: i
 
 
 def test_a_ghost_dies_the_sooner_the_less_it_looks_like_a_person() -> None:
-    """Pitfall 21: carried scores decay without support, and no score keeps a box alive for ever."""
+    """Carried scores decay without support, and no score keeps a box alive for ever."""
     assert lifetime(0.99, joint_score=0.15) == 0
     assert lifetime(0.99, joint_score=0.21) <= 4
     assert lifetime(0.99, joint_score=0.3) <= 6
@@ -220,7 +220,7 @@ def test_a_ghost_dies_the_sooner_the_less_it_looks_like_a_person() -> None:
 
 
 def test_the_carried_score_is_comparable_to_the_detectors() -> None:
-    """Pitfall 21: it never outranks what the detector said, and falls from there."""
+    """It never outranks what the detector said, and falls from there."""
     poses = with_scores(person(score=0.6), **{f"j{k}": 0.95 for k in range(15)})
     score = propagate(poses, Uniform(), CONFIG, SIZE).scores[0]
     assert 0.57 < score < 0.6
@@ -229,7 +229,7 @@ def test_the_carried_score_is_comparable_to_the_detectors() -> None:
 
 
 def test_a_person_who_leaves_does_not_haunt() -> None:
-    """Pitfall 21, in a loop: the network finds faint joints wherever it looks, the detector only people."""
+    """The network finds faint joints wherever it looks, the detector only people."""
     scene = Scene((Walker(straight(560, 440, 6.0), height=200),), size=SIZE)
     previous, last_seen, last_carried = Poses.empty(POSETRACK), -1, -1
     for frame in range(80):
