@@ -48,8 +48,8 @@ class Pipeline:
         schedule: DetectionSchedule | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        given: dict[int, Any] = {id(stage): stage for stage in (detector, flow, pose)}
-        own = {key: stage.for_video() if isinstance(stage, PerVideo) else stage for key, stage in given.items()}
+        own: dict[int, Any] = {id(stage): stage for stage in (detector, flow, pose)}
+        own = {key: stage.for_video() if isinstance(stage, PerVideo) else stage for key, stage in own.items()}
         detector, flow, pose = own[id(detector)], own[id(flow)], own[id(pose)]
         self._pose = pose
         self._linker = linker

@@ -50,7 +50,7 @@ class PipelineConfig:
     def __post_init__(self) -> None:
         for name in ("detect_every", "detect_batch", "flow_batch", "pose_batch", "frames_ahead"):
             value = getattr(self, name)
-            if not (isinstance(value, Integral) and value >= 1):
+            if not (isinstance(value, Integral) and int(value) >= 1):
                 raise ConfigError(f"{name} is {value!r}; give a whole number, at least 1.")
         if self.sure_score is not None:
             require_fraction(sure_score=self.sure_score)

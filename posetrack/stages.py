@@ -47,7 +47,7 @@ class SourceInfo:
 
 def check_rate(fps: object) -> None:
     """Raises ``ValueError`` for what is neither None nor a number of frames a second."""
-    if fps is not None and not (isinstance(fps, Real) and 0 < fps < inf):
+    if fps is not None and not (isinstance(fps, Real) and 0 < float(fps) < inf):
         raise ValueError(f"fps is {fps!r}; give frames per second as a number, such as Fraction(30000, 1001).")
 
 

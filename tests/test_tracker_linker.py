@@ -358,3 +358,18 @@ def test_a_body_has_the_joints_that_were_seen_more_often_than_missed_of_late(mos
                 counts[row, joint] = min(max(counts[row, joint] + step, 0), most_hits)
         np.testing.assert_array_equal(tracks.bodies.present, counts > 0)
         np.testing.assert_allclose(tracks.bodies.points[:, counts > 0], people.points[:, counts > 0], atol=1e-3)
+
+
+def test_of_two_lost_people_the_one_who_cannot_be_far_has_the_better_claim() -> None:
+    """Whoever has been lost for long might be anywhere: a place in reach says less about them."""
+    older, later = walk((300, 500, 0.0)).truth(0), walk((410, 500, 0.0)).truth(0)
+    found = walk((370, 500, 0.0)).truth(0)
+    both = Poses.concatenate([older, later])
+    nobody = Poses.empty(POSETRACK)
+
+    def linked(frames: list[Poses]) -> list[int]:
+        linker = FlowLinker(CONFIG)
+        return [linker.link(poses, Still()).track_ids.tolist() for poses in frames][-1]
+
+    assert linked([both] * 10 + [later] * 30 + [nobody] * 2 + [found]) == [1]
+    assert linked([older] * 10 + [nobody] * 32 + [found]) == [0], "would do alone, too"

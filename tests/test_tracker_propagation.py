@@ -96,6 +96,38 @@ def test_joints_that_leave_the_frame_or_the_flow_are_missing() -> None:
     np.testing.assert_array_equal(lost.keypoint_scores[0, POSETRACK.in_use] == 0, x - 20 > 600)
 
 
+@dataclass(frozen=True)
+class Anywhere:
+    """Everything moves alike, and the flow is sure of it."""
+
+    x: float
+    y: float
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        return np.tile(np.float32([self.x, self.y]), (len(xy), 1)), np.ones(len(xy), np.bool_)
+
+
+@pytest.mark.parametrize(
+    ("corners", "motion", "first", "last"),
+    [
+        ((0.0, 50, 200, 350), (-0.5, 0), True, True),
+        ((0.0, 50, 200, 350), (-0.75, 0), False, True),
+        ((50, 0.0, 200, 350), (0, -0.5), True, True),
+        ((50, 0.0, 200, 350), (0, -0.75), False, True),
+        ((50, 50, 639, 350), (0.5, 0), True, True),
+        ((50, 50, 639, 350), (0.75, 0), True, False),
+        ((50, 50, 200, 479), (0, 0.5), True, True),
+        ((50, 50, 200, 479), (0, 0.75), True, False),
+    ],
+)
+def test_the_frame_ends_half_a_pixel_beyond_the_outermost_centres(
+    corners: tuple[float, float, float, float], motion: tuple[float, float], first: bool, last: bool
+) -> None:
+    carried = propagate(person(corners), Anywhere(*motion), CONFIG, SIZE)
+    there = carried.present[0, POSETRACK.in_use]
+    assert there.tolist() == [first, *[True] * 13, last]
+
+
 def test_the_box_is_clipped_to_the_frame() -> None:
     carried = propagate(person((2, 2, 630, 470)), Uniform(), CONFIG, SIZE)
     np.testing.assert_allclose(carried.boxes, [[-0.5, -0.5, 639.5, 479.5]])
