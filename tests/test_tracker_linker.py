@@ -12,8 +12,6 @@ from posetrack.errors import ConfigError
 from posetrack.skeletons import POSETRACK
 from posetrack.stages import Flow
 from posetrack.tracker import MATCHINGS, SIMILARITIES, FlowLinker, LinkerConfig
-from posetrack.tracker.bodies import Bodies
-from posetrack.tracker.tracks import Tracks
 from posetrack.types import UNLINKED, BoolArray, FloatArray, Poses
 from tests.walkers import Scene, Walker, poses_of, straight
 
@@ -338,26 +336,6 @@ def test_a_joint_that_was_once_found_far_off_is_forgotten() -> None:
         assert linker.link(poses, Still()).track_ids.tolist() == [0]
     newcomer = standing.replace(keypoints=standing.keypoints + [90, 0], boxes=standing.boxes + [90, 0, 90, 0])
     assert linker.link(newcomer, Still()).track_ids.tolist() == [1]
-
-
-@pytest.mark.parametrize("most_hits", [1, 3, 10])
-def test_a_body_has_the_joints_that_were_seen_more_often_than_missed_of_late(most_hits: int) -> None:
-    rng = np.random.default_rng(0)
-    poses = walk((200, 500, 0.0), (600, 500, 0.0)).truth(0)
-    people = Bodies.of(poses, 0.2).with_ids(np.arange(2))
-    tracks = Tracks.empty(POSETRACK).joined_by(people)
-    counts = people.present.astype(int)
-    for likely in np.repeat([0.9, 0.5, 0.1, 0.7], 12):
-        seen = replace(people, present=people.present & (rng.random(people.present.shape) < likely))
-        rows = np.flatnonzero(rng.random(2) < 0.7)
-        tracks = tracks.moved(np.zeros((2, 16), np.float32), np.ones(16, np.bool_))
-        tracks = tracks.seen(rows, seen[rows], most_hits)
-        for row in rows:
-            for joint in range(17):
-                step = 1 if seen.present[row, joint] else -1
-                counts[row, joint] = min(max(counts[row, joint] + step, 0), most_hits)
-        np.testing.assert_array_equal(tracks.bodies.present, counts > 0)
-        np.testing.assert_allclose(tracks.bodies.points[:, counts > 0], people.points[:, counts > 0], atol=1e-3)
 
 
 def test_of_two_lost_people_the_one_who_cannot_be_far_has_the_better_claim() -> None:

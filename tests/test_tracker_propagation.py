@@ -10,6 +10,7 @@ import pytest
 from posetrack.errors import ConfigError
 from posetrack.skeletons import POSETRACK
 from posetrack.tracker import MergeConfig, PropagationConfig, merge, propagate
+from posetrack.tracker.propagation import boxes_moved
 from posetrack.types import BoolArray, Boxes, FloatArray, Poses
 from tests.walkers import Scene, Walker, straight
 
@@ -239,6 +240,28 @@ def lifetime(score: float, joint_score: float, config: PropagationConfig = CONFI
 @pytest.mark.parametrize("score", [0.3, 0.5, 0.99])
 def test_a_person_seen_well_lives_from_one_detection_to_the_next(detect_every: int, score: float) -> None:
     assert lifetime(score, joint_score=0.6) >= detect_every - 1
+
+
+@pytest.mark.parametrize("joint_score", [0.2, 0.26, 0.35, 0.44, 0.5, 0.9])
+def test_a_score_halves_at_the_rate_between_the_two_half_lives(joint_score: float) -> None:
+    """1 / h = w / 20 + (1 - w) / 1.5, where w goes from 0 at a mean joint score of 0.2 to 1 at 0.5."""
+    poses = with_scores(person(score=0.8), **{f"j{k}": joint_score for k in range(15)})
+    seen = min(max((joint_score - 0.2) / 0.3, 0), 1)
+    for frames in (0, 1, 2):
+        expected = 0.8 * 2 ** -(frames * (seen / 20 + (1 - seen) / 1.5))
+        assert propagate(poses, Uniform(), CONFIG, SIZE, frames).scores.tolist() == pytest.approx(
+            [expected] if expected >= 0.2 else []
+        )
+
+
+@pytest.mark.parametrize(("arm", "growth"), [(12.0, 2.0), (1.5, 2.0), (0.75, 1.5), (0.0, 1.0)])
+def test_the_box_grows_with_the_body_and_distances_below_a_pixel_count_as_one(arm: float, growth: float) -> None:
+    middle, offsets = np.array([300.0, 200.0]), np.array([[-arm, 0.0], [0, 0], [arm, 0]])
+    before, after = ((middle + factor * offsets).T[:, None].astype(np.float32) for factor in (1, 2))
+    box = np.array([[290.0, 180, 310, 220]], np.float32)
+    moved = boxes_moved(box, before, after, np.ones((1, 3), np.bool_), SIZE)
+    half = growth * np.array([10, 20])
+    np.testing.assert_allclose(moved, [[*(middle - half), *(middle + half)]])
 
 
 def test_a_ghost_dies_the_sooner_the_less_it_looks_like_a_person() -> None:
