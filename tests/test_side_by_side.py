@@ -17,12 +17,10 @@ from torch import Tensor
 
 from posetrack.flow import FLOWS
 from posetrack.flow.raft import RaftFlow
-from posetrack.pipeline import Pipeline
 from posetrack.pose_tracker import PoseTracker
-from posetrack.presets import Preset, get_preset
+from posetrack.presets import Preset
 from posetrack.stages import FlowEstimator
 from posetrack.synthetic import crossing, render
-from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import Boxes, FloatArray, Image, Poses
 from tests.stubs import StubDetector, StubPose
 from tests.test_flow import moved_pair, points, translation
@@ -182,20 +180,6 @@ def test_a_stage_that_remembers_is_another_one_for_each_video() -> None:
     assert [each.seen for each in stage.made] == [2, 2, 2] and stage.seen == 0
 
 
-def test_pipelines_do_not_share_what_keypoint_rcnn_keeps_of_images() -> None:
-    from tests.test_keypoint_rcnn import SMALL, KeypointRCNN, small_network
-
-    stage = KeypointRCNN(small_network.__wrapped__(), SMALL, kept_images=1)
-    made = [
-        Pipeline(detector=stage, flow=FLOWS["none"](), pose=stage, linker=FlowLinker(LinkerConfig()))
-        for _ in range(3)
-    ]
-    kept = [pipeline._pose._kept for pipeline in made]  # type: ignore[attr-defined]
-    assert len({id(each) for each in (stage._kept, *kept)}) == 4
-    assert [each.capacity for each in kept] == [1, 1, 1]
-    assert all(pipeline._observer._detector is pipeline._pose for pipeline in made)
-
-
 def test_a_video_given_up_half_way_leaves_no_thread_and_harms_no_other() -> None:
     tracker = PoseTracker(detector=StubDetector(), pose=StubPose(), threads=1)
     expected = alone(tracker, [moving(1)])[0]
@@ -224,10 +208,3 @@ def test_two_trackers_may_export_their_networks_at_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(made, range(6))) == [True] * 6
-
-
-def test_lites_settings_are_shared_by_no_two_videos() -> None:
-    """Pipelines of one tracker have linkers of their own: ids begin at 0 in each."""
-    tracker = PoseTracker(get_preset("lite"), detector=StubDetector(), pose=StubPose(), threads=1)
-    for results in by_turns(tracker, [moving(seed, count=4) for seed in range(2)]):
-        assert [poses.track_ids.tolist() for poses in results] == [[0]] * 4
