@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
 import threading
+import time
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from typing import TypeVar, cast
+from weakref import WeakSet
 
 from posetrack.errors import ConfigError
 
 Item = TypeVar("Item")
 
 _POLL_S = 0.1
-"""How often a blocked producer looks whether anybody still wants its items."""
+"""How often whoever is blocked looks whether anybody still wants the items."""
+
+_PATIENCE_S = 5.0
+"""How long the program waits in the end for threads that nobody has closed."""
+
+_ending = threading.Event()
+"""The program ends: nobody wants anything any more."""
+
+_threads: WeakSet[threading.Thread] = WeakSet()
+"""All that were started."""
+
+
+@atexit.register
+def _end() -> None:
+    """End the threads of generators that were given up half-way: one left over would abort the program."""
+    _ending.set()
+    last_s = time.monotonic() + _PATIENCE_S
+    for thread in list(_threads):
+        thread.join(max(0.0, last_s - time.monotonic()))
 
 
 class _End:
@@ -45,6 +67,7 @@ def _items(items: Iterable[Item], capacity: int, process: int) -> Generator[Item
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=capacity)
     unwanted = threading.Event()
     thread = threading.Thread(target=_produce, args=(items, ready, unwanted), daemon=True)
+    _threads.add(thread)
     thread.start()
     try:
         yield None
@@ -55,7 +78,8 @@ def _items(items: Iterable[Item], capacity: int, process: int) -> Generator[Item
     finally:
         if os.getpid() == process:
             unwanted.set()
-            thread.join()
+            if thread is not threading.current_thread():  # where the garbage collector closes what was given up
+                thread.join()
 
 
 def _next(ready: queue.Queue[Item | _End], process: int) -> Item | _End:
@@ -64,7 +88,10 @@ def _next(ready: queue.Queue[Item | _End], process: int) -> Item | _End:
             "This process was forked while a video was being tracked, and the threads that track it are missing "
             "here: go on in the process that began."
         )
-    return ready.get()
+    while not _ending.is_set():
+        with suppress(queue.Empty):
+            return ready.get(timeout=_POLL_S)
+    return _End(None)
 
 
 def _produce(items: Iterable[Item], ready: queue.Queue[Item | _End], unwanted: threading.Event) -> None:
@@ -84,7 +111,7 @@ def _produce(items: Iterable[Item], ready: queue.Queue[Item | _End], unwanted: t
 
 
 def _offer(item: Item | _End, ready: queue.Queue[Item | _End], unwanted: threading.Event) -> bool:
-    while not unwanted.is_set():
+    while not (unwanted.is_set() or _ending.is_set()):
         try:
             ready.put(item, timeout=_POLL_S)
         except queue.Full:

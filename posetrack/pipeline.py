@@ -48,10 +48,9 @@ class Pipeline:
         schedule: DetectionSchedule | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        own: dict[int, Any] = {
-            id(stage): stage.for_video() for stage in (detector, flow, pose) if isinstance(stage, PerVideo)
-        }
-        detector, flow, pose = (own.get(id(stage), stage) for stage in (detector, flow, pose))
+        own: dict[int, Any] = {id(stage): stage for stage in (detector, flow, pose)}
+        own = {key: stage.for_video() if isinstance(stage, PerVideo) else stage for key, stage in own.items()}
+        detector, flow, pose = own[id(detector)], own[id(flow)], own[id(pose)]
         self._pose = pose
         self._linker = linker
         self._config = config or PipelineConfig()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from posetrack.errors import ConfigError
 from posetrack.tracker import MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
+from posetrack.tracker.config import require_fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +49,11 @@ class PipelineConfig:
 
     def __post_init__(self) -> None:
         for name in ("detect_every", "detect_batch", "flow_batch", "pose_batch", "frames_ahead"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
-        if self.sure_score is not None and not 0 <= self.sure_score <= 1:
-            raise ConfigError(f"sure_score must lie between 0 and 1, not {self.sure_score}")
+            value = getattr(self, name)
+            if not (isinstance(value, Integral) and int(value) >= 1):
+                raise ConfigError(f"{name} is {value!r}; give a whole number, at least 1.")
+        if self.sure_score is not None:
+            require_fraction(sure_score=self.sure_score)
         if self.detect_every > 1 and self.propagation is None:
             raise ConfigError(
                 "detect_every above 1 needs propagation: between detections people live from carried boxes."

@@ -23,7 +23,7 @@ from posetrack.own_stages import OwnStages
 from posetrack.pipeline import Pipeline
 from posetrack.presets import Preset, get_preset
 from posetrack.realtime import RealtimeReport, follow_live, one_by_one
-from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, FrameSource, PoseEstimator
+from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, FrameSource, PoseEstimator, check_rate
 from posetrack.stopwatch import Stopwatch
 from posetrack.tracker import FlowLinker
 from posetrack.types import Frame, Image, Poses
@@ -109,8 +109,10 @@ class PoseTracker:
         Raises:
             ConfigError: a schedule, but no propagation between detections; or this process has been forked (see
                 ``track``).
+            ValueError: ``fps`` is no number above 0.
         """
         require_threads(self._threads)
+        check_rate(fps)
         config = self.preset.pipeline_config(fps)
         return Pipeline(
             detector=self._detector,

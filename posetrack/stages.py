@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
+from numbers import Real
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -39,6 +41,14 @@ class SourceInfo:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "delivered_fps", self.delivered_fps or self.fps)
+        check_rate(self.fps)
+        check_rate(self.delivered_fps)
+
+
+def check_rate(fps: object) -> None:
+    """Raises ``ValueError`` for what is neither None nor a number of frames a second."""
+    if fps is not None and not (isinstance(fps, Real) and 0 < float(fps) < inf):
+        raise ValueError(f"fps is {fps!r}; give frames per second as a number, such as Fraction(30000, 1001).")
 
 
 @runtime_checkable

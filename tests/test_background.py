@@ -1,5 +1,8 @@
 """Running ahead in a thread changes when things happen, never what happens."""
 
+import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -58,3 +61,46 @@ def test_closing_ends_the_thread_and_the_iteration_below() -> None:
     items.close()
     assert closed.is_set()
     assert threading.active_count() == threads
+
+
+GIVEN_UP = """
+import time
+from posetrack.background import ahead
+
+def endless():
+    try:
+        while True:
+            yield 0
+    finally:
+        print("closed", flush=True)
+
+items = ahead(ahead(endless(), 2), 2)
+next(items)
+cycle = [ahead(endless(), 2)]
+cycle.append(cycle)
+next(cycle[0])
+"""
+
+
+def test_a_program_that_ends_with_items_half_way_through_ends_their_threads_first() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVEN_UP], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "closed\nclosed\n", "")
+
+
+def test_items_given_up_in_a_cycle_may_be_closed_by_their_own_thread() -> None:
+    """The garbage collector runs wherever it wants to."""
+    wanted, collected = threading.Event(), threading.Event()
+
+    def collecting() -> Iterator[int]:
+        yield 0
+        wanted.wait(10)
+        gc.collect()
+        collected.set()
+        yield 1
+
+    cycle: list[object] = [ahead(collecting(), 1)]
+    cycle.append(cycle)
+    assert next(cycle[0]) == 0  # type: ignore[call-overload]
+    del cycle
+    wanted.set()
+    assert collected.wait(10)

@@ -72,7 +72,7 @@ def points(count: int, height: int = 240, width: int = 320, border: int = 25) ->
     ids=["whole pixels", "less than a pixel", "far", "turn and zoom"],
 )
 def test_flow_measures_known_motion(name: str, matrix: FloatArray, median_px: float, worst_px: float) -> None:
-    """Pitfalls 9 and 11: forward, x before y, not truncated to whole pixels."""
+    """Forward, x before y, not truncated to whole pixels."""
     previous, current = moved_pair(matrix)
     asked = points(200)
     displacement, valid = FLOWS[name]().estimate(previous, current).at(asked)
@@ -93,7 +93,7 @@ def test_flow_measures_known_motion(name: str, matrix: FloatArray, median_px: fl
     ids=SEEING,
 )
 def test_vectors_are_those_of_the_source_at_any_working_size(build: Callable[[int], FlowEstimator]) -> None:
-    """Pitfall 11: vectors of a reduced frame are scaled back; a picture twice as large moves twice as far."""
+    """Vectors of a reduced frame are scaled back; a picture twice as large moves twice as far."""
     pair = moved_pair(translation(6.0, -3.5))
     asked = points(150)
     reduced, valid = build(160).estimate(*pair).at(asked)
@@ -105,7 +105,7 @@ def test_vectors_are_those_of_the_source_at_any_working_size(build: Callable[[in
 
 @pytest.mark.parametrize("name", SEEING)
 def test_each_place_has_its_own_motion(name: str) -> None:
-    """Pitfall 9: the field is read at row y and column x. Below, everything moves right; above, nothing does."""
+    """The field is read at row y and column x. Below, everything moves right; above, nothing does."""
     previous, right = moved_pair(translation(5.0, 0.0))
     current = np.concatenate([previous[:120], right[120:]])
     flow = FLOWS[name]().estimate(previous, current)
@@ -126,7 +126,7 @@ def test_soft_and_pale_pictures_have_the_same_motion(name: str) -> None:
 
 @pytest.mark.parametrize("name", FLOWS)
 def test_points_outside_the_frame_are_not_valid(name: str) -> None:
-    """Pitfall 9: half a pixel belongs to the picture, what lies further out does not; nor does no number."""
+    """Half a pixel belongs to the picture, what lies further out does not; nor does no number."""
     flow = FLOWS[name]().estimate(*moved_pair(translation(3.0, 2.0)))
     outside = np.array([[-0.6, 5], [5, -0.6], [319.6, 5], [5, 239.6], [np.nan, 5], [-1e6, -1e6]], np.float32)
     displacement, valid = flow.at(outside)

@@ -210,6 +210,19 @@ def test_no_image_is_forgotten_that_detection_is_ahead_by(counted: tuple[Keypoin
     assert sum(seen) == len(images) > 2 * len(seen), "in batches, each image once"
 
 
+def test_every_pipeline_keeps_as_many_images_as_one_alone(counted: tuple[KeypointRCNN, list[int]]) -> None:
+    """Of the videos of one tracker none pushes out the images of another."""
+    stage, seen = counted
+    clips = [[photograph(64, 96, 10 * clip + number) for number in range(12)] for clip in range(3)]
+    runs = [pipeline_of(stage, AHEAD).run(own_frames(clip)) for clip in clips]
+    found = list(zip(*runs, strict=True))
+    assert sum(seen) == 36, "every image goes through the backbone once"
+    assert not stage._kept._entries
+    for clip, column in zip(clips, zip(*found, strict=True), strict=True):
+        alone = pipeline_of(stage, AHEAD).run(own_frames(clip))
+        assert [poses for _, poses in column] == [poses for _, poses in alone]
+
+
 @pytest.mark.filterwarnings("error")
 def test_boxes_beyond_the_border_without_area_or_without_numbers(counted: tuple[KeypointRCNN, list[int]]) -> None:
     stage, seen = counted

@@ -88,7 +88,7 @@ def one_joint(slot: int, place: tuple[float, float], side: float = 100.0) -> Pos
 
 
 def test_oks_does_not_depend_on_the_size_of_the_picture() -> None:
-    """Pitfall 5: without the area, or with a sigma of 1, larger people are never alike."""
+    """Without the area, or with a sigma of 1, larger people are never alike."""
     a, b = some_poses(1, 4, spread=30, missing=0), some_poses(2, 4, spread=30, missing=0)
     enlarged = [poses.replace(boxes=poses.boxes * 4, keypoints=poses.keypoints * 4) for poses in (a, b)]
     matrix = oks_matrix(a, b)
@@ -97,7 +97,7 @@ def test_oks_does_not_depend_on_the_size_of_the_picture() -> None:
 
 
 def test_the_corner_of_the_picture_is_a_place_like_any_other() -> None:
-    """Pitfall 8: (0, 0) means nothing by itself; only the score says that a joint is missing."""
+    """(0, 0) means nothing by itself; only the score says that a joint is missing."""
     at_corner = one_joint(NOSE, (0.0, 0.0))
     assert oks_matrix(at_corner, at_corner)[0, 0] == 1
     missing = at_corner.replace(keypoint_scores=np.zeros((1, 17)))

@@ -10,7 +10,7 @@ from posetrack.errors import ConfigError
 from posetrack.flow import ZeroFlow
 from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.stages import Flow
-from posetrack.tracker import FlowLinker, LinkerConfig, PropagationConfig
+from posetrack.tracker import FlowLinker, LinkerConfig, PropagationConfig, RefreshConfig
 from posetrack.types import Boxes, Image, Poses
 from tests.stubs import StubDetector, StubPose, frames
 
@@ -127,6 +127,27 @@ def test_batches_over_frames_give_the_results_of_single_frames(batch: int, detec
         for one, other in zip(expected, found, strict=True):
             for name in ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids"):
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@dataclass
+class CountingPose(StubPose):
+    """Notes in how many boxes it was asked to look, frame by frame."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def estimate(self, image: Image, boxes: Boxes) -> Poses:
+        self.asked.append(len(boxes))
+        return super().estimate(image, boxes)
+
+
+def test_where_people_are_looked_for_the_joints_of_those_who_are_missed_are_estimated_too() -> None:
+    """Carried joints stand in for new ones between detections alone."""
+    pose, detector = CountingPose(), WatchedDetector(unseen=frozenset({3}))
+    config = PipelineConfig(detect_every=3, refresh=RefreshConfig(every=99))
+    linker = FlowLinker(LinkerConfig())
+    made = Pipeline(detector=detector, flow=ZeroFlow(), pose=pose, linker=linker, config=config)
+    assert [poses.track_ids.tolist() for _, poses in made.run(frames(8))] == [[0]] * 8
+    assert pose.asked == [1, 0, 0, 1, 0, 0, 1, 0]
 
 
 def test_an_error_in_a_stage_reaches_the_caller() -> None:

@@ -135,7 +135,7 @@ def test_an_empty_frame_is_an_ordinary_frame() -> None:
 
 
 def test_a_cut_ends_all_tracks_and_their_ids_are_not_given_again() -> None:
-    """Pitfall 16: queue, tracks and flow are of one shot; the numbers go on."""
+    """Queue, tracks and flow are of one shot; the numbers go on."""
     linker, scene = FlowLinker(CONFIG), walk((200, 500, 1.0), (600, 500, 1.0))
     ids_over_time(scene, linker, {}, 3)
     linker.reset()
@@ -144,7 +144,7 @@ def test_a_cut_ends_all_tracks_and_their_ids_are_not_given_again() -> None:
 
 
 def test_ids_stay_distinct_beyond_a_thousand() -> None:
-    """Pitfalls 15 and 20: no wrapping, and an id is no index into the frame's people."""
+    """No wrapping, and an id is no index into the frame's people."""
     linker, ids = FlowLinker(CONFIG), []
     poses = walk((200, 500, 0.0), (600, 500, 0.0), (1000, 500, 0.0)).truth(0)
     for _ in range(340):
@@ -165,7 +165,7 @@ def test_every_choice_follows_people_who_keep_apart(similarity: str, matching: s
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize("matching", MATCHINGS)
 def test_the_order_of_the_poses_does_not_matter(similarity: str, matching: str) -> None:
-    """Pitfall 3: a matrix whose rows are sorted by score, with columns that are not, mixes people."""
+    """A matrix whose rows are sorted by score, with columns that are not, mixes people."""
     rng = np.random.default_rng(0)
     config = replace(CONFIG, similarity=similarity, matching=matching)
     straightforward, shuffled = FlowLinker(config), FlowLinker(config)
@@ -179,7 +179,7 @@ def test_the_order_of_the_poses_does_not_matter(similarity: str, matching: str) 
 
 
 def test_nobody_appears_twice_when_two_look_like_one() -> None:
-    """Pitfalls 2 and 19: a track that was seen in many frames still wins one pose only."""
+    """A track that was seen in many frames still wins one pose only."""
     linker = FlowLinker(CONFIG)
     one = walk((300, 500, 0.0)).truth(0)
     for _ in range(5):
@@ -196,14 +196,14 @@ def test_nobody_appears_twice_when_two_look_like_one() -> None:
 
 
 def test_people_unlike_anybody_get_new_ids() -> None:
-    """Pitfalls 4 and 6: without a floor, or with the least similar first, everything is matched."""
+    """Without a floor, or with the least similar first, everything is matched."""
     linker = FlowLinker(PAPER)
     linker.link(walk((200, 500, 0.0)).truth(0), Still())
     assert linker.link(walk((700, 500, 0.0)).truth(0), Still()).track_ids.tolist() == [1]
 
 
 def test_only_the_carried_pose_resembles_a_person_who_runs() -> None:
-    """Pitfalls 1 and 11: the compared pose is the one moved by the flow, and moved forward."""
+    """The compared pose is the one moved by the flow, and moved forward."""
     scene = walk((100, 300, 45.0), height=80)
     flow = ids_over_time(scene, FlowLinker(replace(PAPER, similarity="flow")), {}, 10)
     pose = ids_over_time(scene, FlowLinker(replace(PAPER, similarity="pose")), {}, 10)
@@ -212,7 +212,7 @@ def test_only_the_carried_pose_resembles_a_person_who_runs() -> None:
 
 
 def test_stored_poses_are_carried_through_every_frame_between() -> None:
-    """Pitfall 10: after five frames unseen on a winding way, only the composition of all flows fits."""
+    """After five frames unseen on a winding way, only the composition of all flows fits."""
 
     def way(frame: float) -> tuple[float, float]:
         return 300 + 8 * frame, 400 + 120 * float(np.sin(frame / 4))
@@ -324,3 +324,30 @@ def test_options_out_of_range_are_named(option: str, value: float) -> None:
 def test_unknown_choices_name_the_known_ones(option: str, names: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=", ".join(names)):
         FlowLinker(LinkerConfig(**{option: "best"}))
+
+
+def test_a_joint_that_was_once_found_far_off_is_forgotten() -> None:
+    """Somebody who comes 90 px from a place that has just been left is somebody else, 200 frames after a stray."""
+    linker, standing = FlowLinker(CONFIG), walk((200, 500, 0.0)).truth(0)
+    keypoints = standing.keypoints.copy()
+    keypoints[0, 9] = (1200, 40)
+    stray = standing.replace(keypoints=keypoints)
+    for poses in [standing] * 5 + [stray] + [standing] * 200:
+        assert linker.link(poses, Still()).track_ids.tolist() == [0]
+    newcomer = standing.replace(keypoints=standing.keypoints + [90, 0], boxes=standing.boxes + [90, 0, 90, 0])
+    assert linker.link(newcomer, Still()).track_ids.tolist() == [1]
+
+
+def test_of_two_lost_people_the_one_who_cannot_be_far_has_the_better_claim() -> None:
+    """Whoever has been lost for long might be anywhere: a place in reach says less about them."""
+    older, later = walk((300, 500, 0.0)).truth(0), walk((410, 500, 0.0)).truth(0)
+    found = walk((370, 500, 0.0)).truth(0)
+    both = Poses.concatenate([older, later])
+    nobody = Poses.empty(POSETRACK)
+
+    def linked(frames: list[Poses]) -> list[int]:
+        linker = FlowLinker(CONFIG)
+        return [linker.link(poses, Still()).track_ids.tolist() for poses in frames][-1]
+
+    assert linked([both] * 10 + [later] * 30 + [nobody] * 2 + [found]) == [1]
+    assert linked([older] * 10 + [nobody] * 32 + [found]) == [0], "would do alone, too"

@@ -40,7 +40,7 @@ def best_sum(similarity: np.ndarray, floor: float) -> float:
 )
 @settings(max_examples=60, deadline=None)
 def test_matching_is_one_to_one_and_respects_the_floor(name: str, seed: int, n: int, m: int, floor: float) -> None:
-    """Pitfalls 2 and 6: nobody twice, and nobody merely because nothing better is left."""
+    """Nobody twice, and nobody merely because nothing better is left."""
     similarity = similarities(seed, n, m)
     found = pairs(name, similarity, floor)
     assert found == sorted(found)
@@ -59,7 +59,7 @@ def test_hungarian_reaches_the_largest_sum(seed: int, n: int, m: int, floor: flo
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 6), m=st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
 def test_greedy_takes_the_best_pair_of_all_first(seed: int, n: int, m: int) -> None:
-    """Pitfalls 2 and 4: the largest element of the whole matrix, not each row's, and not the smallest."""
+    """The largest element of the whole matrix, not each row's, and not the smallest."""
     similarity = np.random.default_rng(seed).random((n, m))
     expected, left = [], similarity.copy()
     while left.size and left.max() >= 0.2:

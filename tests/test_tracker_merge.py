@@ -38,6 +38,24 @@ def test_a_person_found_twice_is_one_with_the_better_box() -> None:
     assert listed(merge(doubtful, old, CONFIG)) == listed(old)
 
 
+@pytest.mark.parametrize(
+    ("detected", "carried", "origin"), [(0.9, 0.8, "detected"), (0.7, 0.8, "carried"), (0.8, 0.8, "detected")]
+)
+def test_of_a_pair_that_is_no_near_copy_the_better_box_stays_and_the_fresh_one_among_equals(
+    detected: float, carried: float, origin: str
+) -> None:
+    fresh, old = boxes((0, 0, 100, 100, detected)), boxes((0, 0, 100, 60, carried))
+    assert CONFIG.min_iou < iou_matrix(fresh.xyxy, old.xyxy) < CONFIG.duplicate_iou
+    assert listed(merge(fresh, old, CONFIG)) == listed(fresh if origin == "detected" else old)
+
+
+def test_boxes_that_overlap_by_just_the_limit_are_two_people() -> None:
+    carried = boxes((0, 0, 10, 10, 0.9), (0, 0, 10, 8, 0.8))
+    assert iou_matrix(carried.xyxy, carried.xyxy)[0, 1] == np.float32(0.8)
+    assert len(merge(NOBODY, carried, MergeConfig(duplicate_iou=0.8))) == 2
+    assert len(merge(NOBODY, carried, MergeConfig(duplicate_iou=0.79))) == 1
+
+
 def test_a_missed_person_lives_from_the_carried_box() -> None:
     detected, carried = boxes((10, 10, 50, 110, 0.9)), boxes((11, 11, 50, 110, 0.7), (200, 10, 250, 120, 0.6))
     assert listed(merge(detected, carried, CONFIG)) == [*listed(detected), *listed(carried[1:])]
@@ -72,7 +90,7 @@ def test_nothing_merges_with_nothing() -> None:
 @given(seed=st.integers(0, 10_000), n=st.integers(0, 8), m=st.integers(0, 8))
 @settings(max_examples=60, deadline=None)
 def test_every_box_keeps_its_own_score_and_the_order_of_input_is_nothing(seed: int, n: int, m: int) -> None:
-    """Pitfall 13: sorting inside the suppression must not exchange boxes and scores."""
+    """Sorting inside the suppression must not exchange boxes and scores."""
     rng = np.random.default_rng(seed)
     detected, carried = random_boxes(rng, n), random_boxes(rng, m)
     merged = merge(detected, carried, CONFIG)

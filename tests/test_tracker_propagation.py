@@ -10,6 +10,7 @@ import pytest
 from posetrack.errors import ConfigError
 from posetrack.skeletons import POSETRACK
 from posetrack.tracker import MergeConfig, PropagationConfig, merge, propagate
+from posetrack.tracker.propagation import boxes_moved
 from posetrack.types import BoolArray, Boxes, FloatArray, Poses
 from tests.walkers import Scene, Walker, straight
 
@@ -50,7 +51,7 @@ def with_scores(poses: Poses, **by_slot: float) -> Poses:
 
 
 def test_joints_and_box_go_with_the_flow_and_the_box_is_fifteen_percent_larger_in_all() -> None:
-    """Pitfall 7: 7.5 % on each of the four sides, not 17.6 % to the right and below."""
+    """7.5 % on each of the four sides, not 17.6 % to the right and below."""
     carried = propagate(person(), Uniform(4.25, -2.5), CONFIG, SIZE)
     np.testing.assert_allclose(carried.boxes, [[96.75, 25.0, 211.75, 370.0]], atol=1e-3)
     used = POSETRACK.in_use
@@ -59,7 +60,7 @@ def test_joints_and_box_go_with_the_flow_and_the_box_is_fifteen_percent_larger_i
 
 
 def test_missing_joints_do_not_stretch_the_box() -> None:
-    """Pitfall 8: joints dropped to (0, 0) must not enter the minimum."""
+    """Joints dropped to (0, 0) must not enter the minimum."""
     poses = with_scores(person(), j0=0.0)
     keypoints = poses.keypoints.copy()
     keypoints[:, [POSETRACK.in_use[0], *range(3, 5)]] = 0
@@ -85,7 +86,7 @@ def test_doubtful_joints_are_carried_but_do_not_make_the_box() -> None:
 
 
 def test_joints_that_leave_the_frame_or_the_flow_are_missing() -> None:
-    """Pitfall 9: neither carried with zero flow nor clamped into the frame."""
+    """Neither carried with zero flow nor clamped into the frame."""
     poses = person((500, 50, 636, 350))
     carried = propagate(poses, Uniform(20.0, 0.0), CONFIG, SIZE)
     x = poses.keypoints[0, POSETRACK.in_use, 0] + 20
@@ -94,6 +95,38 @@ def test_joints_that_leave_the_frame_or_the_flow_are_missing() -> None:
     assert carried.boxes[0, 2] <= 639.5
     lost = propagate(poses, Uniform(0.0, 0.0, known_until=600.0), CONFIG, SIZE)
     np.testing.assert_array_equal(lost.keypoint_scores[0, POSETRACK.in_use] == 0, x - 20 > 600)
+
+
+@dataclass(frozen=True)
+class Anywhere:
+    """Everything moves alike, and the flow is sure of it."""
+
+    x: float
+    y: float
+
+    def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
+        return np.tile(np.float32([self.x, self.y]), (len(xy), 1)), np.ones(len(xy), np.bool_)
+
+
+@pytest.mark.parametrize(
+    ("corners", "motion", "first", "last"),
+    [
+        ((0.0, 50, 200, 350), (-0.5, 0), True, True),
+        ((0.0, 50, 200, 350), (-0.75, 0), False, True),
+        ((50, 0.0, 200, 350), (0, -0.5), True, True),
+        ((50, 0.0, 200, 350), (0, -0.75), False, True),
+        ((50, 50, 639, 350), (0.5, 0), True, True),
+        ((50, 50, 639, 350), (0.75, 0), True, False),
+        ((50, 50, 200, 479), (0, 0.5), True, True),
+        ((50, 50, 200, 479), (0, 0.75), True, False),
+    ],
+)
+def test_the_frame_ends_half_a_pixel_beyond_the_outermost_centres(
+    corners: tuple[float, float, float, float], motion: tuple[float, float], first: bool, last: bool
+) -> None:
+    carried = propagate(person(corners), Anywhere(*motion), CONFIG, SIZE)
+    there = carried.present[0, POSETRACK.in_use]
+    assert there.tolist() == [first, *[True] * 13, last]
 
 
 def test_the_box_is_clipped_to_the_frame() -> None:
@@ -173,7 +206,7 @@ def test_nobody_is_carried_from_an_empty_frame() -> None:
 
 
 def test_people_are_carried_independently_and_in_order() -> None:
-    """Pitfall 13: those left out must not shift the others."""
+    """Those left out must not shift the others."""
     people = [
         person((100, 50, 200, 350)),
         person((300, 50, 380, 300), score=0.05),
@@ -209,8 +242,30 @@ def test_a_person_seen_well_lives_from_one_detection_to_the_next(detect_every: i
     assert lifetime(score, joint_score=0.6) >= detect_every - 1
 
 
+@pytest.mark.parametrize("joint_score", [0.2, 0.26, 0.35, 0.44, 0.5, 0.9])
+def test_a_score_halves_at_the_rate_between_the_two_half_lives(joint_score: float) -> None:
+    """1 / h = w / 20 + (1 - w) / 1.5, where w goes from 0 at a mean joint score of 0.2 to 1 at 0.5."""
+    poses = with_scores(person(score=0.8), **{f"j{k}": joint_score for k in range(15)})
+    seen = min(max((joint_score - 0.2) / 0.3, 0), 1)
+    for frames in (0, 1, 2):
+        expected = 0.8 * 2 ** -(frames * (seen / 20 + (1 - seen) / 1.5))
+        assert propagate(poses, Uniform(), CONFIG, SIZE, frames).scores.tolist() == pytest.approx(
+            [expected] if expected >= 0.2 else []
+        )
+
+
+@pytest.mark.parametrize(("arm", "growth"), [(12.0, 2.0), (1.5, 2.0), (0.75, 1.5), (0.0, 1.0)])
+def test_the_box_grows_with_the_body_and_distances_below_a_pixel_count_as_one(arm: float, growth: float) -> None:
+    middle, offsets = np.array([300.0, 200.0]), np.array([[-arm, 0.0], [0, 0], [arm, 0]])
+    before, after = ((middle + factor * offsets).T[:, None].astype(np.float32) for factor in (1, 2))
+    box = np.array([[290.0, 180, 310, 220]], np.float32)
+    moved = boxes_moved(box, before, after, np.ones((1, 3), np.bool_), SIZE)
+    half = growth * np.array([10, 20])
+    np.testing.assert_allclose(moved, [[*(middle - half), *(middle + half)]])
+
+
 def test_a_ghost_dies_the_sooner_the_less_it_looks_like_a_person() -> None:
-    """Pitfall 21: carried scores decay without support, and no score keeps a box alive for ever."""
+    """Carried scores decay without support, and no score keeps a box alive for ever."""
     assert lifetime(0.99, joint_score=0.15) == 0
     assert lifetime(0.99, joint_score=0.21) <= 4
     assert lifetime(0.99, joint_score=0.3) <= 6
@@ -220,7 +275,7 @@ def test_a_ghost_dies_the_sooner_the_less_it_looks_like_a_person() -> None:
 
 
 def test_the_carried_score_is_comparable_to_the_detectors() -> None:
-    """Pitfall 21: it never outranks what the detector said, and falls from there."""
+    """It never outranks what the detector said, and falls from there."""
     poses = with_scores(person(score=0.6), **{f"j{k}": 0.95 for k in range(15)})
     score = propagate(poses, Uniform(), CONFIG, SIZE).scores[0]
     assert 0.57 < score < 0.6
@@ -229,7 +284,7 @@ def test_the_carried_score_is_comparable_to_the_detectors() -> None:
 
 
 def test_a_person_who_leaves_does_not_haunt() -> None:
-    """Pitfall 21, in a loop: the network finds faint joints wherever it looks, the detector only people."""
+    """The network finds faint joints wherever it looks, the detector only people."""
     scene = Scene((Walker(straight(560, 440, 6.0), height=200),), size=SIZE)
     previous, last_seen, last_carried = Poses.empty(POSETRACK), -1, -1
     for frame in range(80):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posetrack.skeletons import COCO, POSETRACK
-from posetrack.types import UNLINKED, Boxes, Poses
+from posetrack.types import UNLINKED, Boxes, Frame, Poses
 
 ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids")
 
@@ -87,3 +87,54 @@ def test_choosing_replacing_and_joining_are_those_of_the_arrays() -> None:
     assert_equal(Poses.concatenate([poses, other]), *joined)
     unlinked = poses.replace(track_ids=np.full(4, UNLINKED))
     assert_equal(unlinked, *contents(poses)[:4], np.full(4, UNLINKED))
+
+
+def test_poses_and_boxes_are_compared_by_their_values() -> None:
+    poses, same = people(3), people(3)
+    assert poses == same and poses is not same and poses[[0, 1]] != poses
+    keypoints = poses.keypoints.copy()
+    keypoints[1, 4] = np.nan
+    assert poses.replace(keypoints=keypoints) == poses.replace(keypoints=keypoints.copy()) != poses
+    for name in ARRAYS:
+        values = getattr(poses, name).copy()
+        values[0] += 1
+        assert poses.replace(**{name: values}) != poses, name
+    assert poses.replace(skeleton=COCO) != poses and Poses.empty(COCO) != Poses.empty(POSETRACK)
+    boxes = Boxes(poses.boxes, poses.scores)
+    assert boxes == Boxes(poses.boxes.copy(), poses.scores.copy())
+    assert boxes != boxes[:2] and boxes != Boxes(poses.boxes + 1, poses.scores)
+    assert boxes != Boxes(poses.boxes, poses.scores / 2) and boxes != poses and poses != 3 and poses != None  # noqa: E711
+    for each in (poses, boxes):
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(each)
+
+
+def test_frames_are_compared_by_their_values_and_can_be_keys() -> None:
+    image = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    frame = Frame(2, 0.5, image)
+    assert frame == Frame(2, 0.5, image.copy()) and hash(frame) == hash(Frame(2, 0.5, image.copy()))
+    assert frame != Frame(1, 0.5, image) and frame != Frame(2, 0.4, image) and frame != Frame(2, 0.5, image + 1)
+    assert frame != Frame(2, 0.5, image[:2]) and frame != "frame"
+    assert {frame: 1}[Frame(2, 0.5, image.copy())] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"scores": None}, ValueError, r"^scores has shape \(\), expected"),
+        ({"scores": 0.5}, ValueError, r"^scores has shape \(\), expected"),
+        ({"boxes": "none"}, ValueError, "^boxes is 'none', expected numbers"),
+        ({"boxes": [None, None]}, ValueError, "^boxes has shape"),
+        ({"keypoints": [[1], [2, 3]]}, ValueError, "^keypoints is .*, expected numbers"),
+        ({"track_ids": [0.5, 1]}, ValueError, "^track_ids is .*, expected whole numbers"),
+        ({"track_ids": [np.nan, 1]}, ValueError, "^track_ids is .*, expected whole numbers"),
+        ({"skeleton": "coco"}, TypeError, "^skeleton is 'coco'; give one"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_what_is_no_number_or_skeleton_is_named(
+    changes: dict[str, object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        people(2).replace(**changes)
+    assert people(2).replace(track_ids=[3.0, 4.0]).track_ids.tolist() == [3, 4]

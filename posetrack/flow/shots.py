@@ -70,18 +70,19 @@ class ShotDetector:
         Args:
             previous: uint8 [H, W, 3], the frame before; as a rule ``current`` of the last call, which is
                 remembered (as long as it is the same array).
-            current: uint8 [H, W, 3]; another size is a cut.
+            current: uint8 [H, W, 3]; another size is a cut, also that of a blank frame.
         """
         if previous is not self._frame:
             self._last = self._shown(previous)
         self._frame = current
         shown, last = self._shown(current), self._last
+        if previous.shape != current.shape:
+            self._last = shown
+            return True
         if shown is None:
             return False
         self._last = shown
-        if last is None:
-            return False
-        return last.shape != shown.shape or self._correlation(last, shown) < self._config.min_correlation
+        return last is not None and self._correlation(last, shown) < self._config.min_correlation
 
     def _shown(self, frame: Image) -> FloatArray | None:
         """The frame's thumbnail in relative contrast, float32 [h, w, 3], long side along x; None if blank."""

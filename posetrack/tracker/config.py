@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from posetrack.errors import ConfigError
 
 
-def _require_fraction(**options: float) -> None:
+def require_fraction(**options: float) -> None:
+    """Refuses, as a ``ConfigError``, what is no number from 0 to 1."""
     for name, value in options.items():
-        if not 0 <= value <= 1:
-            raise ConfigError(f"{name} must lie between 0 and 1, not {value}")
+        if not (isinstance(value, Real) and 0 <= value <= 1):
+            raise ConfigError(f"{name} must lie between 0 and 1, not {value!r}")
 
 
-def _require_at_least(minimum: float, **options: float) -> None:
+def require_at_least(minimum: float, **options: float) -> None:
+    """Refuses, as a ``ConfigError``, what is no finite number from ``minimum`` on."""
     for name, value in options.items():
-        if not (value >= minimum and math.isfinite(value)):
-            raise ConfigError(f"{name} must be {minimum} or more, not {value}")
+        if not (isinstance(value, Real) and minimum <= value < math.inf):
+            raise ConfigError(f"{name} must be {minimum} or more, not {value!r}")
+
+
+def require_whole(minimum: int, **options: int) -> None:
+    """Refuses, as a ``ConfigError``, what is no whole number from ``minimum`` on."""
+    for name, value in options.items():
+        if not (isinstance(value, Integral) and value >= minimum):
+            raise ConfigError(f"{name} must be a whole number, {minimum} or more, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,21 +58,26 @@ class PropagationConfig:
     unseen_half_life_frames: float = 1.5
 
     def __post_init__(self) -> None:
-        _require_fraction(
+        require_fraction(
             min_joint_score=self.min_joint_score,
             box_inertia=self.box_inertia,
             min_score=self.min_score,
             seen_joint_score=self.seen_joint_score,
             unseen_joint_score=self.unseen_joint_score,
         )
-        _require_at_least(0, expansion=self.expansion)
-        _require_at_least(1, min_joints=self.min_joints)
+        require_at_least(
+            0,
+            expansion=self.expansion,
+            seen_half_life_frames=self.seen_half_life_frames,
+            unseen_half_life_frames=self.unseen_half_life_frames,
+        )
+        require_whole(1, min_joints=self.min_joints)
         if not self.unseen_joint_score < self.seen_joint_score:
             raise ConfigError(
                 f"unseen_joint_score must be below seen_joint_score, not {self.unseen_joint_score} "
                 f"against {self.seen_joint_score}"
             )
-        if not 0 < self.unseen_half_life_frames <= self.seen_half_life_frames < math.inf:
+        if not 0 < self.unseen_half_life_frames <= self.seen_half_life_frames:
             raise ConfigError(
                 "unseen_half_life_frames must be above 0 and at most seen_half_life_frames, not "
                 f"{self.unseen_half_life_frames} against {self.seen_half_life_frames}"
@@ -82,7 +97,7 @@ class MergeConfig:
     duplicate_iou: float = 0.8
 
     def __post_init__(self) -> None:
-        _require_fraction(min_iou=self.min_iou, duplicate_iou=self.duplicate_iou)
+        require_fraction(min_iou=self.min_iou, duplicate_iou=self.duplicate_iou)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,9 +120,9 @@ class RefreshConfig:
     max_overlap: float = 0.3
 
     def __post_init__(self) -> None:
-        _require_at_least(1, every=self.every)
-        _require_at_least(0, max_motion=self.max_motion)
-        _require_fraction(min_joint_score=self.min_joint_score, max_overlap=self.max_overlap)
+        require_whole(1, every=self.every)
+        require_at_least(0, max_motion=self.max_motion)
+        require_fraction(min_joint_score=self.min_joint_score, max_overlap=self.max_overlap)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,20 +164,25 @@ class LinkerConfig:
     min_recovery_joints: int = 5
 
     def __post_init__(self) -> None:
-        _require_fraction(
+        require_fraction(
             min_similarity=self.min_similarity,
             min_joint_score=self.min_joint_score,
             min_birth_score=self.min_birth_score,
         )
-        _require_at_least(
+        require_whole(
             0,
             min_birth_joints=self.min_birth_joints,
             max_gap_frames=self.max_gap_frames,
-            recovery_growth_per_frame=self.recovery_growth_per_frame,
             min_recovery_joints=self.min_recovery_joints,
         )
-        _require_at_least(1, queue_frames=self.queue_frames)
-        if not 0 < self.recovery_falloff <= self.max_recovery_falloff < math.inf:
+        require_whole(1, queue_frames=self.queue_frames)
+        require_at_least(
+            0,
+            recovery_growth_per_frame=self.recovery_growth_per_frame,
+            recovery_falloff=self.recovery_falloff,
+            max_recovery_falloff=self.max_recovery_falloff,
+        )
+        if not 0 < self.recovery_falloff <= self.max_recovery_falloff:
             raise ConfigError(
                 "recovery_falloff must be above 0 and at most max_recovery_falloff, not "
                 f"{self.recovery_falloff} against {self.max_recovery_falloff}"

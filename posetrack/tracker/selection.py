@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.errors import ConfigError
+from posetrack.tracker.config import require_fraction
 from posetrack.tracker.joints import mean_scores, used_joints
 from posetrack.tracker.oks import oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
@@ -43,9 +44,12 @@ class SelectionConfig:
     def __post_init__(self) -> None:
         if self.nms not in POSE_NMS:
             raise ConfigError(f"nms is {self.nms!r}; choose one of {', '.join(POSE_NMS)}.")
-        for name in ("max_oks", "min_nms_joint_score", "min_pose_score", "min_joint_score"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+        require_fraction(
+            max_oks=self.max_oks,
+            min_nms_joint_score=self.min_nms_joint_score,
+            min_pose_score=self.min_pose_score,
+            min_joint_score=self.min_joint_score,
+        )
 
 
 def select_people(poses: Poses, config: SelectionConfig) -> Poses:
