@@ -63,7 +63,7 @@ def nits(kind: str, coded: float) -> float:
 @pytest.mark.parametrize("levels", ["tv", "pc"])
 @pytest.mark.parametrize("kind", TRANSFERS)
 def test_greys_below_white_keep_their_luminance(tmp_path: Path, kind: str, levels: str) -> None:
-    """Up to 60 % of white (203 cd/m2) an SDR display shows the same light; above it more and more is compressed."""
+    """Up to 60 % of white (203 cd/m2) an SDR display shows the same light; above it light is compressed."""
     row = first(greys(tmp_path / "a.mp4", TRANSFERS[kind], levels))[HEIGHT // 2].astype(int)
     light = np.array([nits(kind, column / (WIDTH - 1)) for column in range(WIDTH)]) / 203
     dark = light <= 0.6

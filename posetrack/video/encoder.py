@@ -8,10 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import cv2
-import ffmpeg
 import numpy as np
 
 from posetrack.errors import ConfigError, OutputError
@@ -185,18 +183,11 @@ def _command(path: Path, picture: Picture, config: EncodingConfig, faststart: bo
     filters = picture.colour.filters()
     if picture.sample_aspect is not None:
         filters += f",setsar={picture.sample_aspect.numerator}/{picture.sample_aspect.denominator}"
-    options: dict[str, Any] = {
-        "vcodec": "libx264",
-        "preset": config.preset,
-        "crf": config.crf,
-        "g": round((picture.fps or 25) * _SECONDS_BETWEEN_KEY_FRAMES),
-        "fps_mode": "passthrough",
-        "enc_time_base": f"1/{rate}",
-        "video_track_timescale": rate,
-    }
-    if faststart:
-        options["movflags"] = "+faststart"
-    frames = ffmpeg.input("pipe:0", f="matroska")
-    output = ffmpeg.output(frames, file_url(path), f="mp4", vf=filters, **options)
-    output = output.global_args("-v", "error", "-nostdin").overwrite_output()
-    return [str(word) for word in ffmpeg.compile(output, cmd=ffmpeg_program())]
+    words: list[str | int] = [
+        ffmpeg_program(), "-nostdin", "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-vf", filters,
+        "-c:v", "libx264", "-preset", config.preset, "-crf", config.crf,
+        "-g", round((picture.fps or 25) * _SECONDS_BETWEEN_KEY_FRAMES), "-fps_mode", "passthrough",
+        "-enc_time_base", f"1/{rate}", "-video_track_timescale", rate,
+        *(("-movflags", "+faststart") if faststart else ()), "-f", "mp4", file_url(path),
+    ]  # fmt: skip
+    return [str(word) for word in words]

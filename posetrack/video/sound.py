@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import ffmpeg
-
 from posetrack.errors import OutputError
-from posetrack.video.ffmpeg import SELF_CONTAINED, ask, file_url, is_disk_full, reason
+from posetrack.video.ffmpeg import ask, file_url, is_disk_full, reading, reason
 
 _CARRIED_AS_IT_IS = frozenset({"aac", "mp3", "opus"})
 """Sound that MP4 holds and browsers play; any other is encoded as AAC."""
@@ -35,14 +33,14 @@ def cut_sound(source: str | Path, codecs: Sequence[str], start_s: float, length_
         OutputError: the disk is full.
     """
     early_s = max(0.0, start_s - _SEEK_MARGIN_S)
-    media = ffmpeg.input(file_url(source), **SELF_CONTAINED, **({"ss": _seconds(early_s)} if early_s else {}))
+    media = [*(["-ss", _seconds(early_s)] if early_s else []), *reading(source)]
+    part = ["-ss", _seconds(start_s - early_s), "-t", _seconds(length_s)]
     # Taking the video as well, and throwing it away, makes ffmpeg count time from the file's start instead of
     # its sound's start in every format.
-    frames = ffmpeg.output(media["V:0"], "-", f="null", vcodec="copy", t=_seconds(start_s - early_s + length_s))
+    frames = ["-map", "0:V:0", "-c", "copy", "-t", _seconds(start_s - early_s + length_s), "-f", "null", "-"]
     for codec in ("copy", "aac") if _CARRIED_AS_IT_IS.issuperset(codecs) else ("aac",):
-        part = {"ss": _seconds(start_s - early_s), "t": _seconds(length_s)}
-        sound = ffmpeg.output(media["a"], file_url(target), f="mp4", acodec=codec, **part)
-        told = ask([*_QUIETLY, *ffmpeg.get_args(ffmpeg.merge_outputs(sound, frames))])
+        sound = ["-map", "0:a", "-c:a", codec, *part, "-f", "mp4", file_url(target)]
+        told = ask([*_QUIETLY, *media, *sound, *frames])
         if told.returncode == 0:
             return True
         if is_disk_full(told.stderr):
@@ -62,11 +60,12 @@ def join(frames: Path, first_s: float, sound: Path | None, target: Path) -> None
     Raises:
         OutputError: that failed.
     """
-    streams = [ffmpeg.input(file_url(frames), itsoffset=_seconds(first_s))["v"]]
+    inputs, mapped = ["-itsoffset", _seconds(first_s), "-i", file_url(frames)], ["-map", "0:v"]
     if sound is not None:
-        streams.append(ffmpeg.input(file_url(sound))["a"])
-    joined = ffmpeg.output(*streams, file_url(target), f="mp4", codec="copy", movflags="+faststart")
-    told = ask([*_QUIETLY, *ffmpeg.get_args(joined.global_args("-copyts"))])
+        inputs += ["-i", file_url(sound)]
+        mapped += ["-map", "1:a"]
+    output = ["-c", "copy", "-copyts", "-movflags", "+faststart", "-f", "mp4", file_url(target)]
+    told = ask([*_QUIETLY, *inputs, *mapped, *output])
     if told.returncode != 0:
         raise OutputError(reason(told.stderr, told.returncode))
 
