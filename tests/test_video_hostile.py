@@ -40,7 +40,7 @@ LEADING_ELSEWHERE = {
 def test_files_that_lead_to_other_files_are_refused(tmp_path: Path, name: str) -> None:
     grey_clip(tmp_path / "victim.mp4", 3)
     (tmp_path / name).write_text(LEADING_ELSEWHERE[name].replace("{folder}", str(tmp_path)))
-    with pytest.raises(VideoError, match=r"may lead ffmpeg to other files|is not a video") as caught:
+    with pytest.raises(VideoError, match="is not a video") as caught:
         open_source(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
 
