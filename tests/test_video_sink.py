@@ -307,6 +307,30 @@ def test_sound_that_is_lost_does_not_lose_the_video(tmp_path: Path) -> None:
     assert len(images(tmp_path / "out.mp4")) == 5
 
 
+def test_part_behind_the_end_of_the_sound_is_written_without_a_word(tmp_path: Path) -> None:
+    source = tmp_path / "a.mp4"
+    ffmpeg("-i", grey_clip(tmp_path / "b.mp4", 30), "-f", "lavfi", "-i", "sine=440:d=0.4", "-c:v", "copy", source)
+    assert annotate(source, tmp_path / "out.mp4", start_s=0.8).warning is None
+    assert len(images(tmp_path / "out.mp4")) == 10
+    assert "Audio" not in describe(tmp_path / "out.mp4")
+
+
+def test_sound_that_cannot_be_joined_does_not_lose_the_video(
+    flashes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ffmpeg says that it has cut it, and what it has written is no sound."""
+
+    def cut_nothing(source: object, codecs: object, start_s: float, length_s: float, target: Path) -> None:
+        target.write_bytes(b"\0\0\0\x10mdatnothing!")
+
+    monkeypatch.setattr(sink_module, "cut_sound", cut_nothing)
+    sink = VideoSink(tmp_path / "out.mp4", source_info(path=flashes), Annotator())
+    write_grey(sink)
+    sink.close()
+    assert sink.warning is not None and "no sound" in sink.warning
+    assert len(images(tmp_path / "out.mp4")) == 5
+
+
 @pytest.mark.parametrize(
     "name", ["-a.mp4", "100%d.mp4", "a:b.mp4", 'it\'s "a" $(clip);.mp4', "a\nb.mp4", "x" * 251 + ".mp4"]
 )

@@ -15,7 +15,7 @@ import numpy as np
 from posetrack.errors import ConfigError, OutputError
 from posetrack.types import Image
 from posetrack.video.colour import Colour
-from posetrack.video.ffmpeg import ffmpeg_program, file_url, reason
+from posetrack.video.ffmpeg import ffmpeg_program, file_url, is_written, reason
 from posetrack.video.matroska import frame_header, stream_header
 
 _FINEST_HZ = 90_000
@@ -153,7 +153,7 @@ class Encoder:
         """Complete the file."""
         with suppress(BrokenPipeError):  # then ffmpeg has failed, and says why below
             self._pipe.close()
-        if self._process.wait() != 0:
+        if self._process.wait() != 0 or not is_written(self._path):
             raise self._failure()
         self._complaints.close()
 

@@ -14,7 +14,7 @@ from posetrack.video.colour import HD
 from posetrack.video.draw import Annotator
 from posetrack.video.encoder import Encoder, EncodingConfig, Picture, encodable
 from posetrack.video.probe import Media, probe
-from posetrack.video.sound import cut_sound, join
+from posetrack.video.sound import SoundError, cut_sound, holds_sound, join
 
 _DURATION_S = 1 / 25
 """How long the last frame is shown if the source has no frame rate."""
@@ -130,12 +130,14 @@ class VideoSink:
     def _add_sound(self) -> Path:
         """The frames with the source's sound; without it, and a warning, if it cannot be had."""
         assert self._first_s is not None and self._source is not None
-        length_s = self._last_s + self._last_duration_s - self._start_s
-        sound: Path | None = self._sound_file
-        if not cut_sound(self._source, self._sound, self._start_s, length_s, self._sound_file):
+        first_s, length_s = self._first_s - self._start_s, self._last_s + self._last_duration_s - self._start_s
+        try:
+            cut_sound(self._source, self._sound, self._start_s, length_s, self._sound_file)
+            sound = self._sound_file if holds_sound(self._sound_file) else None
+            join(self._frames_file, first_s, sound, self._whole_file)
+        except SoundError:
             self.warning = f"{self._path} has no sound: that of {self._source} could not be carried over."
-            sound = None
-        join(self._frames_file, self._first_s - self._start_s, sound, self._whole_file)
+            join(self._frames_file, first_s, None, self._whole_file)
         return self._whole_file
 
 
