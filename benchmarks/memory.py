@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import ffmpeg
 import numpy as np
 import typer
 from numpy.typing import NDArray
@@ -32,8 +31,10 @@ MIB = 2**20
 
 def repeated(video: Path, minutes: float, path: Path) -> None:
     """Write the clip over and over, its packets copied."""
-    source = ffmpeg.input(file_url(video), stream_loop=-1, t=60 * minutes)
-    source["v"].output(file_url(path), c="copy").run(cmd=ffmpeg_program(), quiet=True)
+    source = ["-stream_loop", "-1", "-t", str(60 * minutes), "-i", file_url(video)]
+    subprocess.run(
+        [ffmpeg_program(), "-v", "error", "-y", *source, "-map", "0:v", "-c", "copy", file_url(path)], check=True
+    )
 
 
 def resident(process: int) -> int:

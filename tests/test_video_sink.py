@@ -196,7 +196,8 @@ def flashes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def delays(path: Path) -> list[float]:
     """From each flash to the tone next to it, in seconds."""
-    decode = [
+    frames = ["-map", "0:v", "-fps_mode", "passthrough", "-vf", "showinfo", "-f", "null", "-"]
+    sound = [
         "-map",
         "0:a:0",
         "-ac",
@@ -209,49 +210,68 @@ def delays(path: Path) -> list[float]:
         "s16le",
         "-",
     ]
-    loud = np.flatnonzero(np.abs(np.frombuffer(ffmpeg("-i", path, *decode).stdout, np.int16).astype(int)) > 6000)
+    command = [FFMPEG, "-hide_banner", "-nostdin", "-i", path, *frames, *sound]
+    done = subprocess.run(command, capture_output=True, check=True)
+    loud = np.flatnonzero(np.abs(np.frombuffer(done.stdout, np.int16).astype(int)) > 6000)
     tones = loud[np.diff(loud, prepend=-(10**6)) > 4000] / 8000
-    white = np.array([float(image.mean()) > 128 for image in images(path)])
-    starts = np.flatnonzero(white & ~np.concatenate(([False], white[:-1])))
-    times = np.array(presentation_times(path))[starts]
-    assert len(times) and len(tones)
-    return [float(min(tones - flash, key=abs)) for flash in times]
+    shown = re.findall(rb" pts_time:\s*(-?[\d.]+).* mean:\[(\d+)", done.stderr)
+    times, luma = np.array(shown, float).T
+    white = luma > 128
+    flashes = times[white & ~np.concatenate(([False], white[:-1]))]
+    assert len(flashes) and len(tones)
+    return [float(min(tones - flash, key=abs)) for flash in flashes]
+
+
+PARTS: list[dict[str, float]] = [
+    {"end_s": 6.0},
+    {"start_s": 2.3, "end_s": 8.0},
+    {"start_s": 34.3, "stride": 3},
+]
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "codec"),
+    ("name", "options", "codec", "parts"),
     [
-        ("a.mp4", ["-c", "copy"], "aac"),
-        ("a.mkv", ["-c:v", "copy", "-c:a", "libopus"], "opus"),
-        ("a.mp4", ["-c:v", "copy", "-c:a", "libmp3lame"], "mp3"),
-        ("a.avi", ["-c:v", "mpeg4", "-c:a", "pcm_s16le"], "aac"),
-        ("a.mkv", ["-c:v", "copy", "-c:a", "libvorbis"], "aac"),
-        ("a.ts", ["-c:v", "copy", "-c:a", "ac3"], "aac"),
+        ("a.mp4", ["-c", "copy"], "aac", PARTS),
+        ("a.mkv", ["-c:v", "copy", "-c:a", "libopus"], "opus", PARTS[1:2]),
+        ("a.mp4", ["-c:v", "copy", "-c:a", "libmp3lame"], "mp3", PARTS[1:2]),
+        ("a.avi", ["-c:v", "mpeg4", "-c:a", "pcm_s16le"], "aac", PARTS[1:]),
+        ("a.mkv", ["-c:v", "copy", "-c:a", "libvorbis"], "aac", PARTS[:1]),
+        ("a.ts", ["-c:v", "copy", "-c:a", "ac3"], "aac", PARTS[1:]),
     ],
 )
-@pytest.mark.parametrize("part", [{"end_s": 6.0}, {"start_s": 2.3, "end_s": 8.0}, {"start_s": 34.3, "stride": 3}])
 def test_sound_stays_with_the_picture(
-    flashes: Path, tmp_path: Path, name: str, options: list[str], codec: str, part: dict[str, float]
+    flashes: Path, tmp_path: Path, name: str, options: list[str], codec: str, parts: list[dict[str, float]]
 ) -> None:
     ffmpeg("-i", flashes, *options, tmp_path / name)
-    sink = annotate(tmp_path / name, tmp_path / "out.mp4", **part)
-    assert sink.warning is None
-    assert f"Audio: {codec}" in describe(tmp_path / "out.mp4")
-    allowed = 0.13 if "stride" in part else 0.03
-    assert np.abs(delays(tmp_path / "out.mp4")).max() < allowed
+    for part in parts:
+        sink = annotate(tmp_path / name, tmp_path / "out.mp4", **part)
+        assert sink.warning is None
+        assert f"Audio: {codec}" in describe(tmp_path / "out.mp4")
+        allowed = 0.13 if "stride" in part else 0.03
+        assert np.abs(delays(tmp_path / "out.mp4")).max() < allowed
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
-@pytest.mark.parametrize("late", [0, 1])
-def test_streams_that_begin_apart_stay_apart(flashes: Path, tmp_path: Path, suffix: str, late: int) -> None:
-    source = tmp_path / f"a{suffix}"
+def test_sound_of_a_lossless_trim_stays_with_the_picture(flashes: Path, tmp_path: Path) -> None:
+    """An edit list hides frames and sound before the cut, of each stream another length."""
+    trim = tmp_path / "trim.mp4"
+    ffmpeg("-ss", "2.62", "-t", "5", "-i", flashes, "-c", "copy", trim)
+    assert annotate(trim, tmp_path / "out.mp4").warning is None
+    assert np.abs(delays(tmp_path / "out.mp4")).max() < 0.03
+
+
+@pytest.mark.parametrize(
+    ("suffix", "late", "part"), [(".mp4", 0, 0), (".mp4", 1, 1), (".ts", 0, 1), (".ts", 1, 0)]
+)
+def test_streams_that_begin_apart_stay_apart(
+    flashes: Path, tmp_path: Path, suffix: str, late: int, part: int
+) -> None:
+    source, target = tmp_path / f"a{suffix}", tmp_path / "out.mp4"
     shifted = ["-itsoffset", "0.6", "-i", flashes, "-map", f"{1 - late}:v", "-map", f"{late}:a"]
-    ffmpeg("-i", flashes, *shifted, "-c", "copy", "-t", "10", source)
-    expected = 0.6 if late else -0.6
-    for number, part in enumerate(({"end_s": 6.0}, {"start_s": 2.3, "end_s": 9.0})):
-        target = tmp_path / f"out{number}.mp4"
-        annotate(source, target, **part)
-        assert delays(target) == pytest.approx([expected] * len(delays(target)), abs=0.04)
+    ffmpeg("-i", flashes, *shifted, "-c", "copy", "-t", "9", source)
+    annotate(source, target, **PARTS[part])
+    found = delays(target)
+    assert found == pytest.approx([0.6 if late else -0.6] * len(found), abs=0.04)
 
 
 def test_sound_is_as_long_as_the_frames(flashes: Path, tmp_path: Path) -> None:
@@ -282,6 +302,30 @@ def test_sound_that_is_lost_does_not_lose_the_video(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path / "out.mp4", source_info(path=source), Annotator())
     write_grey(sink)
     source.unlink()
+    sink.close()
+    assert sink.warning is not None and "no sound" in sink.warning
+    assert len(images(tmp_path / "out.mp4")) == 5
+
+
+def test_part_behind_the_end_of_the_sound_is_written_without_a_word(tmp_path: Path) -> None:
+    source = tmp_path / "a.mp4"
+    ffmpeg("-i", grey_clip(tmp_path / "b.mp4", 30), "-f", "lavfi", "-i", "sine=440:d=0.4", "-c:v", "copy", source)
+    assert annotate(source, tmp_path / "out.mp4", start_s=0.8).warning is None
+    assert len(images(tmp_path / "out.mp4")) == 10
+    assert "Audio" not in describe(tmp_path / "out.mp4")
+
+
+def test_sound_that_cannot_be_joined_does_not_lose_the_video(
+    flashes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ffmpeg says that it has cut it, and what it has written is no sound."""
+
+    def cut_nothing(source: object, codecs: object, start_s: float, length_s: float, target: Path) -> None:
+        target.write_bytes(b"\0\0\0\x10mdatnothing!")
+
+    monkeypatch.setattr(sink_module, "cut_sound", cut_nothing)
+    sink = VideoSink(tmp_path / "out.mp4", source_info(path=flashes), Annotator())
+    write_grey(sink)
     sink.close()
     assert sink.warning is not None and "no sound" in sink.warning
     assert len(images(tmp_path / "out.mp4")) == 5
@@ -468,11 +512,11 @@ def test_encoding_out_of_range_is_refused(settings: dict[str, object]) -> None:
 
 def test_real_clip_keeps_times_colours_and_sound(shared: Path, tmp_path: Path) -> None:
     source = shared / "data" / "clips" / "paris_street.avi"
-    annotate(source, tmp_path / "out.mp4", max_frames=40)
+    annotate(source, tmp_path / "out.mp4", max_frames=12)
     written = images(tmp_path / "out.mp4")
-    with open_source(source, ReadOptions(max_frames=40)) as frames:
+    with open_source(source, ReadOptions(max_frames=12)) as frames:
         original = [frame.image for frame in frames]
-    assert presentation_times(tmp_path / "out.mp4") == pytest.approx([k / 50 for k in range(40)], abs=1e-5)
+    assert presentation_times(tmp_path / "out.mp4") == pytest.approx([k / 50 for k in range(12)], abs=1e-5)
     difference = np.array(
         [a.mean(axis=(0, 1)) - b.mean(axis=(0, 1)) for a, b in zip(written, original, strict=True)]
     )

@@ -40,8 +40,8 @@ class FileDecoder:
         size, colour = media.size, media.colour
         self._shape = (size[1], size[0], 3)
         self._complaints = tempfile.TemporaryFile()
-        self._tables = tempfile.TemporaryDirectory(prefix="posetrack-")
-        if colour.is_hdr:
+        self._tables = tempfile.TemporaryDirectory(prefix="posetrack-") if colour.is_hdr else None
+        if self._tables is not None:
             write_table(Path(self._tables.name), colour)
         times_end, ffmpegs_end = os.pipe()
         self._times = os.fdopen(times_end, encoding="ascii")
@@ -55,8 +55,8 @@ class FileDecoder:
                     "-stats_enc_pre_fmt", "{pts}", "pipe:1",
                     *(_SOUND if media.audio_codecs else []),
                 ],
-                cwd=self._tables.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0,
-                stderr=self._complaints, pass_fds=[ffmpegs_end], start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0,
+                cwd=self._tables and self._tables.name, pass_fds=[ffmpegs_end], start_new_session=True,
             )  # fmt: skip
         finally:
             os.close(ffmpegs_end)
@@ -91,7 +91,8 @@ class FileDecoder:
         for file in (self._pixels, self._times, self._complaints):
             with suppress(OSError):
                 file.close()
-        self._tables.cleanup()
+        if self._tables is not None:
+            self._tables.cleanup()
 
 
 def _filters(size: tuple[int, int], colour: Colour) -> str:

@@ -8,20 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import cv2
-import ffmpeg
 import numpy as np
 
 from posetrack.errors import ConfigError, OutputError
 from posetrack.types import Image
 from posetrack.video.colour import Colour
-from posetrack.video.ffmpeg import ffmpeg_program, file_url, reason
+from posetrack.video.ffmpeg import ffmpeg_program, file_url, is_written, reason
 from posetrack.video.matroska import frame_header, stream_header
 
 _FINEST_HZ = 90_000
 _SECONDS_BETWEEN_KEY_FRAMES = 2
+_BLOCK, _MOST_BLOCKS, _LONGEST_SIDE = 16, 139_264, 16_384
+"""Sides of a macroblock, and macroblocks in a frame of level 6.2 (ITU-T H.264, table A-1); x264's longest side."""
+
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
@@ -77,13 +78,27 @@ def clock_rate(fps: Fraction | None) -> int:
     return numerator * -(-_FINEST_HZ // numerator)
 
 
+def encodable(width: int, height: int) -> tuple[int, int]:
+    """The size of frames in an H.264 file: their own, or smaller, of the same shape, if the format lacks it.
+
+    >>> encodable(1920, 1081), encodable(16_000, 16_000), encodable(40_000, 100)
+    ((1920, 1081), (5968, 5968), (16384, 40))
+    """
+    blocks = -(-width // _BLOCK) * -(-height // _BLOCK)
+    scale = min(1.0, _LONGEST_SIDE / width, _LONGEST_SIDE / height, (_MOST_BLOCKS / blocks) ** 0.5)
+    if scale == 1:
+        return width, height
+    unit = _BLOCK if blocks > _MOST_BLOCKS else 1
+    return max(1, int(width * scale) // unit * unit), max(1, int(height * scale) // unit * unit)
+
+
 class Encoder:
     """Encodes frames as H.264, yuv420p.
 
-    A row or column is repeated at the bottom or right where the height or width is odd: 4:2:0 has even
-    sizes only (also H.264's own cropping counts in twos). The pipe to ffmpeg is short, so that who writes
-    faster than ffmpeg encodes is held up. ffmpeg runs in a session of its own: Ctrl-C at the terminal does
-    not reach it, and the file can still be finished.
+    Frames that H.264 cannot hold are shrunk (``encodable``). A row or column is repeated at the bottom or right
+    where the height or width is odd: 4:2:0 has even sizes only (so does H.264's cropping). The pipe
+    to ffmpeg is short, so that who writes faster than ffmpeg encodes is held up. ffmpeg runs in a session of its
+    own: Ctrl-C at the terminal does not reach it, and the file can still be finished.
 
     Args:
         path: The file, replaced if it exists.
@@ -98,7 +113,8 @@ class Encoder:
     def __init__(self, path: Path, picture: Picture, config: EncodingConfig, *, faststart: bool) -> None:
         self._path = path
         self._shape = (picture.height, picture.width, 3)
-        self._padding = (picture.height % 2, picture.width % 2)
+        self._size = encodable(picture.width, picture.height)
+        self._padding = (self._size[1] % 2, self._size[0] % 2)
         self._last_s = -1.0
         self._complaints = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
@@ -110,7 +126,7 @@ class Encoder:
         )
         assert self._process.stdin is not None
         self._pipe = self._process.stdin
-        even_height, even_width = (self._shape[axis] + self._padding[axis] for axis in (0, 1))
+        even_width, even_height = self._size[0] + self._padding[1], self._size[1] + self._padding[0]
         self._send(stream_header(even_width, even_height, picture.fps))
 
     def write(self, image: Image, time_s: float) -> None:
@@ -125,6 +141,8 @@ class Encoder:
         if time_s <= self._last_s:
             raise ValueError(f"frame at {time_s} s comes after one at {self._last_s} s")
         self._last_s = time_s
+        if self._size != image.shape[1::-1]:
+            image = np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8)
         if any(self._padding):
             below, right = self._padding
             image = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
@@ -135,7 +153,7 @@ class Encoder:
         """Complete the file."""
         with suppress(BrokenPipeError):  # then ffmpeg has failed, and says why below
             self._pipe.close()
-        if self._process.wait() != 0:
+        if self._process.wait() != 0 or not is_written(self._path):
             raise self._failure()
         self._complaints.close()
 
@@ -165,18 +183,11 @@ def _command(path: Path, picture: Picture, config: EncodingConfig, faststart: bo
     filters = picture.colour.filters()
     if picture.sample_aspect is not None:
         filters += f",setsar={picture.sample_aspect.numerator}/{picture.sample_aspect.denominator}"
-    options: dict[str, Any] = {
-        "vcodec": "libx264",
-        "preset": config.preset,
-        "crf": config.crf,
-        "g": round((picture.fps or 25) * _SECONDS_BETWEEN_KEY_FRAMES),
-        "fps_mode": "passthrough",
-        "enc_time_base": f"1/{rate}",
-        "video_track_timescale": rate,
-    }
-    if faststart:
-        options["movflags"] = "+faststart"
-    frames = ffmpeg.input("pipe:0", f="matroska")
-    output = ffmpeg.output(frames, file_url(path), f="mp4", vf=filters, **options)
-    output = output.global_args("-v", "error", "-nostdin").overwrite_output()
-    return [str(word) for word in ffmpeg.compile(output, cmd=ffmpeg_program())]
+    words: list[str | int] = [
+        ffmpeg_program(), "-nostdin", "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-vf", filters,
+        "-c:v", "libx264", "-preset", config.preset, "-crf", config.crf,
+        "-g", round((picture.fps or 25) * _SECONDS_BETWEEN_KEY_FRAMES), "-fps_mode", "passthrough",
+        "-enc_time_base", f"1/{rate}", "-video_track_timescale", rate,
+        *(("-movflags", "+faststart") if faststart else ()), "-f", "mp4", file_url(path),
+    ]  # fmt: skip
+    return [str(word) for word in words]

@@ -118,6 +118,14 @@ def reason(complaints: str, status: int) -> str:
     return f"ffmpeg was ended by signal {-status}" if status < 0 else f"ffmpeg ended with status {status}"
 
 
+def is_written(path: Path) -> bool:
+    """Whether there is anything in a file that ffmpeg says it has written."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
 def is_disk_full(complaints: str) -> bool:
     """Whether ffmpeg failed because the disk, or the user's share of it, is full."""
     return "No space left on device" in complaints or "Disk quota exceeded" in complaints

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 from posetrack.video.colour import HD, Colour
@@ -57,7 +59,23 @@ class Media:
 
 
 def probe(path: str | Path) -> Media:
-    """Ask FFmpeg for a file's streams and its first frame. Reads no more than its beginning."""
+    """Ask FFmpeg for a file's streams and its first frame. Reads no more than its beginning.
+
+    The answer is kept for as long as the file does not change: it is asked for by every part that opens the file.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return _asked(path)
+    return _kept(Path(path).absolute(), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _kept(path: Path, identity: tuple[int, ...]) -> Media:
+    return _asked(path)
+
+
+def _asked(path: str | Path) -> Media:
     one_frame = ["-map", "0:V:0", "-frames:v", "1", "-vf", "showinfo", "-f", "null", "-"]
     told = ask(["-hide_banner", *reading(path), *one_frame]).stderr
     found = re.search(r"^Input #0, (\S+), from ", told, re.MULTILINE)

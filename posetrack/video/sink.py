@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from pathlib import Path
 
 from posetrack.errors import OutputError
@@ -11,9 +12,9 @@ from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
 from posetrack.video.colour import HD
 from posetrack.video.draw import Annotator
-from posetrack.video.encoder import Encoder, EncodingConfig, Picture
+from posetrack.video.encoder import Encoder, EncodingConfig, Picture, encodable
 from posetrack.video.probe import Media, probe
-from posetrack.video.sound import cut_sound, join
+from posetrack.video.sound import SoundError, cut_sound, holds_sound, join
 
 _DURATION_S = 1 / 25
 """How long the last frame is shown if the source has no frame rate."""
@@ -22,7 +23,8 @@ _DURATION_S = 1 / 25
 class VideoSink:
     """A ``Sink`` that draws the people into the frames and writes an MP4 file.
 
-    H.264, yuv420p, index first; the source's size (odd ones grow by one repeated row or column), pixel
+    H.264, yuv420p, index first; the source's size (odd ones grow by one repeated row or column, those beyond
+    H.264 are shrunk, and a warning is logged), pixel
     aspect, colours, frame times and sound. The file is written under another name beside its own, which
     it gets in ``close``. If writing fails, what was written is removed and the sink is closed.
 
@@ -64,6 +66,11 @@ class VideoSink:
         self._sound_file = temporary_beside(self._path, "sound.part")
         self._whole_file = temporary_beside(self._path)
         self._encoder: Encoder | None = None
+        written = encodable(info.width, info.height)
+        if written != (info.width, info.height):
+            logging.getLogger("posetrack").warning(
+                f"{path} gets {written[0]}x{written[1]} pixels: H.264 has no {info.width}x{info.height}."
+            )
         with output_errors(self._path):
             if self._path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "is a folder")
@@ -123,12 +130,14 @@ class VideoSink:
     def _add_sound(self) -> Path:
         """The frames with the source's sound; without it, and a warning, if it cannot be had."""
         assert self._first_s is not None and self._source is not None
-        length_s = self._last_s + self._last_duration_s - self._start_s
-        sound: Path | None = self._sound_file
-        if not cut_sound(self._source, self._sound, self._start_s, length_s, self._sound_file):
+        first_s, length_s = self._first_s - self._start_s, self._last_s + self._last_duration_s - self._start_s
+        try:
+            cut_sound(self._source, self._sound, self._start_s, length_s, self._sound_file)
+            sound = self._sound_file if holds_sound(self._sound_file) else None
+            join(self._frames_file, first_s, sound, self._whole_file)
+        except SoundError:
             self.warning = f"{self._path} has no sound: that of {self._source} could not be carried over."
-            sound = None
-        join(self._frames_file, self._first_s - self._start_s, sound, self._whole_file)
+            join(self._frames_file, first_s, None, self._whole_file)
         return self._whole_file
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import ffmpeg
-
 from posetrack.errors import OutputError
-from posetrack.video.ffmpeg import SELF_CONTAINED, ask, file_url, is_disk_full, reason
+from posetrack.video.containers import boxes
+from posetrack.video.ffmpeg import ask, file_url, is_disk_full, is_written, reading, reason
 
 _CARRIED_AS_IT_IS = frozenset({"aac", "mp3", "opus"})
 """Sound that MP4 holds and browsers play; any other is encoded as AAC."""
@@ -18,7 +18,11 @@ _SEEK_MARGIN_S = 30.0
 this much early, and what comes too early is left out."""
 
 
-def cut_sound(source: str | Path, codecs: Sequence[str], start_s: float, length_s: float, target: Path) -> bool:
+class SoundError(Exception):
+    """ffmpeg can do nothing with the sound."""
+
+
+def cut_sound(source: str | Path, codecs: Sequence[str], start_s: float, length_s: float, target: Path) -> None:
     """Write a part of a file's sound as an MP4 file whose time 0 is ``start_s``.
 
     Args:
@@ -28,26 +32,31 @@ def cut_sound(source: str | Path, codecs: Sequence[str], start_s: float, length_
         length_s: At most.
         target: The file to write.
 
-    Returns:
-        Whether it could be done.
-
     Raises:
+        SoundError: that failed.
         OutputError: the disk is full.
     """
     early_s = max(0.0, start_s - _SEEK_MARGIN_S)
-    media = ffmpeg.input(file_url(source), **SELF_CONTAINED, **({"ss": _seconds(early_s)} if early_s else {}))
+    media = [*(["-ss", _seconds(early_s)] if early_s else []), *reading(source)]
+    part = ["-ss", _seconds(start_s - early_s), "-t", _seconds(length_s)]
     # Taking the video as well, and throwing it away, makes ffmpeg count time from the file's start instead of
     # its sound's start in every format.
-    frames = ffmpeg.output(media["V:0"], "-", f="null", vcodec="copy", t=_seconds(start_s - early_s + length_s))
+    frames = ["-map", "0:V:0", "-c", "copy", "-t", _seconds(start_s - early_s + length_s), "-f", "null", "-"]
     for codec in ("copy", "aac") if _CARRIED_AS_IT_IS.issuperset(codecs) else ("aac",):
-        part = {"ss": _seconds(start_s - early_s), "t": _seconds(length_s)}
-        sound = ffmpeg.output(media["a"], file_url(target), f="mp4", acodec=codec, **part)
-        told = ask([*_QUIETLY, *ffmpeg.get_args(ffmpeg.merge_outputs(sound, frames))])
-        if told.returncode == 0:
-            return True
+        sound = ["-map", "0:a", "-c:a", codec, *part, "-f", "mp4", file_url(target)]
+        told = ask([*_QUIETLY, *media, *sound, *frames])
+        if told.returncode == 0 and is_written(target):
+            return
         if is_disk_full(told.stderr):
             raise OutputError(reason(told.stderr, told.returncode))
-    return False
+    raise SoundError
+
+
+def holds_sound(path: Path) -> bool:
+    """Whether there is any sound in a file of ``cut_sound``: a source's may end before the part begins."""
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        return any(box.kind == b"mdat" and box.end > box.begin for box in boxes(file, 0, length))
 
 
 def join(frames: Path, first_s: float, sound: Path | None, target: Path) -> None:
@@ -60,15 +69,20 @@ def join(frames: Path, first_s: float, sound: Path | None, target: Path) -> None
         target: The file to write.
 
     Raises:
+        SoundError: that failed, and might be done without the sound.
         OutputError: that failed.
     """
-    streams = [ffmpeg.input(file_url(frames), itsoffset=_seconds(first_s))["v"]]
+    inputs, mapped = ["-itsoffset", _seconds(first_s), "-i", file_url(frames)], ["-map", "0:v"]
     if sound is not None:
-        streams.append(ffmpeg.input(file_url(sound))["a"])
-    joined = ffmpeg.output(*streams, file_url(target), f="mp4", codec="copy", movflags="+faststart")
-    told = ask([*_QUIETLY, *ffmpeg.get_args(joined.global_args("-copyts"))])
-    if told.returncode != 0:
-        raise OutputError(reason(told.stderr, told.returncode))
+        inputs += ["-i", file_url(sound)]
+        mapped += ["-map", "1:a"]
+    output = ["-c", "copy", "-copyts", "-movflags", "+faststart", "-f", "mp4", file_url(target)]
+    told = ask([*_QUIETLY, *inputs, *mapped, *output])
+    if told.returncode == 0 and is_written(target):
+        return
+    if sound is not None and not is_disk_full(told.stderr):
+        raise SoundError
+    raise OutputError(reason(told.stderr, told.returncode))
 
 
 _QUIETLY = ("-v", "error", "-y")

@@ -81,8 +81,8 @@ def _video(path: Path, options: ReadOptions) -> Source:
     media = probe(path)
     if media.refused:
         raise VideoError(
-            f"{path} is a playlist, a script or something else that may lead ffmpeg to other files, not a video: "
-            "give the videos themselves."
+            f"{path} is not a video: it is text, a playlist, a script or something else that may lead ffmpeg to "
+            "other files; give the videos themselves."
         )
     if media.video_codec is None:
         if media.audio_codecs:
