@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.output import tell
+
 
 def convert(
     source: Annotated[
@@ -25,6 +27,6 @@ def convert(
 
     config = ConversionConfig(to=to, coco_joints=coco_joints, like=like)
     for path, losses in convert_files(source, target, config).items():
-        print(f"{path}: {'lost:' if losses else 'nothing lost'}")
+        tell(f"{path}: {'lost:' if losses else 'nothing lost'}")
         for sentence in losses:
-            print(f"  - {sentence}")
+            tell(f"  - {sentence}")

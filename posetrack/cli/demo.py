@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.output import console
 from posetrack.errors import ConfigError
 
 
@@ -22,7 +23,6 @@ def demo(
     ] = "torch",
 ) -> None:
     """Render people who cross and hide each other, track them, and compare with the exact truth."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from posetrack.cli.progress import FrameProgress
@@ -40,9 +40,8 @@ def demo(
         raise ConfigError(f"there is no scene {scene!r}; choose one of {', '.join(SCENES)}.")
     chosen = check_engine(engine, device, precision="auto", compile=False)
     place = str(resolve_device(device_for(chosen, device)))
-    console = Console(width=None if Console().is_terminal else 140)
     filmed = SCENES[scene](seed, (960, 540))
-    with Progress(console=Console(stderr=True)) as bar:
+    with Progress(console=console(stderr=True)) as bar:
         task = bar.add_task("rendering", total=filmed.frame_count)
         clip = write_clip(output, filmed, lambda done: bar.update(task, completed=done))
     outputs = Outputs(overwrite=True)
@@ -54,7 +53,8 @@ def demo(
         summary = run(clip.video, output, tracker=tracker, outputs=outputs, observer=progress)
     print_summary(summary)
     result = evaluate(clip.truth / f"{filmed.name}.json", output / f"{filmed.name}.json")
-    console.print(sequence_table(result))
-    console.print(f"MOTA {result.mota:.1f}   mAP {result.mean_ap:.1f}   against the exact truth in {clip.truth}")
-    console.print(f"Annotated video: {output / f'{filmed.name}_tracked.mp4'}")
-    console.print(f"Poses and ids:   {output / f'{filmed.name}.json'}")
+    out = console(soft_wrap=True)
+    out.print(sequence_table(result))
+    out.print(f"MOTA {result.mota:.1f}   mAP {result.mean_ap:.1f}   against the exact truth in {clip.truth}")
+    out.print(f"Annotated video: {output / f'{filmed.name}_tracked.mp4'}")
+    out.print(f"Poses and ids:   {output / f'{filmed.name}.json'}")

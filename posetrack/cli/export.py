@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.output import tell
 from posetrack.errors import ConfigError
 
 FORMATS = ("onnx",)
@@ -40,4 +41,4 @@ def export_model(
     target = output or Path(Path(name).stem + ".onnx")
     exported = export_onnx(network, architecture, target, overwrite=overwrite)
     batches = ", ".join(map(str, exported.batches))
-    print(f"{exported.path}: ONNX Runtime agrees to {exported.difference:.1e} (batches of {batches})")
+    tell(f"{exported.path}: ONNX Runtime agrees to {exported.difference:.1e} (batches of {batches})")

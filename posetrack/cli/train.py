@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from posetrack.cli.output import console
+
 if TYPE_CHECKING:
     from posetrack.training.loop import Record, Schedule, Task
 
@@ -41,12 +43,11 @@ def train_detector(config: ConfigArgument, output: OutputOption) -> None:
 
 
 def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from posetrack.training import loop
 
-    console = Console()
+    shown = console()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -54,7 +55,7 @@ def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
         TimeRemainingColumn(),
         TextColumn("loss {task.fields[loss]:.5f}"),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=shown) as bar:
         current = bar.add_task("starting", total=None, loss=float("nan"))
 
         class Bar:
@@ -65,7 +66,7 @@ def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
                 bar.update(current, description=name, completed=done, total=total, loss=loss)
 
             def epoch(self, row: Record) -> None:
-                console.print("  ".join(f"{name} {value:.5g}" for name, value in row.items()))
+                shown.print("  ".join(f"{name} {value:.5g}" for name, value in row.items()))
 
         loop.train(task, schedule, output, Bar())
-    console.print(f"averaged weights: {output / 'best.safetensors'}; curve: {output / 'curve.csv'}")
+    shown.print(f"averaged weights: {output / 'best.safetensors'}; curve: {output / 'curve.csv'}", soft_wrap=True)
