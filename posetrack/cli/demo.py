@@ -21,15 +21,19 @@ def demo(
     engine: Annotated[
         str, typer.Option(help="What networks run in: torch, or onnxruntime (processors only).")
     ] = "torch",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what an earlier demo has written.")
+    ] = False,
 ) -> None:
     """Render people who cross and hide each other, track them, and compare with the exact truth."""
     from rich.progress import Progress
 
     from posetrack.cli.progress import FrameProgress
-    from posetrack.cli.summary import print_summary
+    from posetrack.cli.run import finish
     from posetrack.demo import write_clip
     from posetrack.evaluation import evaluate
     from posetrack.evaluation.report import sequence_table
+    from posetrack.formats.pending import check_outputs
     from posetrack.models.devices import resolve_device
     from posetrack.models.engines import check_engine, device_for
     from posetrack.pose_tracker import PoseTracker
@@ -41,17 +45,18 @@ def demo(
     chosen = check_engine(engine, device, precision="auto", compile=False)
     place = str(resolve_device(device_for(chosen, device)))
     filmed = SCENES[scene](seed, (960, 540))
+    outputs = Outputs(overwrite=overwrite)
+    check_outputs(outputs.paths(output, filmed.name).values(), overwrite=overwrite)
     with Progress(console=console(stderr=True)) as bar:
         task = bar.add_task("rendering", total=filmed.frame_count)
-        clip = write_clip(output, filmed, lambda done: bar.update(task, completed=done))
-    outputs = Outputs(overwrite=True)
+        clip = write_clip(output, filmed, lambda done: bar.update(task, completed=done), overwrite=overwrite)
 
     def tracker() -> PoseTracker:
         return PoseTracker(device=place, engine=chosen)
 
     with FrameProgress() as progress:
         summary = run(clip.video, output, tracker=tracker, outputs=outputs, observer=progress)
-    print_summary(summary)
+    finish(summary)
     result = evaluate(clip.truth / f"{filmed.name}.json", output / f"{filmed.name}.json")
     out = console(soft_wrap=True)
     out.print(sequence_table(result))

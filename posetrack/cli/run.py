@@ -66,7 +66,7 @@ def run(
         summary = run_source(
             source, output, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime, observer=progress
         )
-    _finish(summary)
+    finish(summary)
 
 
 def _check_realtime(options: TrackOptions) -> None:
@@ -77,7 +77,7 @@ def _check_realtime(options: TrackOptions) -> None:
         raise ConfigError("--realtime carries people between detections: leave out --no-propagation.")
 
 
-def _finish(summary: RunSummary) -> None:
+def finish(summary: RunSummary) -> None:
     """Say what has been done, and end with the status that tells how it went."""
     from posetrack.cli.summary import print_summary
 

@@ -62,13 +62,20 @@ def output_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def check_outputs(paths: Iterable[Path], *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+def check_outputs(
+    paths: Iterable[Path],
+    *,
+    overwrite: bool,
+    inputs: Iterable[Path] = (),
+    remedy: str = "give --overwrite to replace it, or choose another output",
+) -> None:
     """Before any work: refuse outputs that would destroy something, and clear what killed runs left of them.
 
     Args:
         paths: All files that are going to be written.
         overwrite: Existing files may be replaced.
         inputs: Files that are read, which are never replaced.
+        remedy: What to do about a file that exists.
 
     Raises:
         OutputError: two outputs are one file; one is an input, or a folder; one exists, if only as a link that
@@ -87,7 +94,7 @@ def check_outputs(paths: Iterable[Path], *, overwrite: bool, inputs: Iterable[Pa
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "is a folder")
         if os.path.lexists(path) and not overwrite:
-            raise OutputError(f"{path} exists already: give --overwrite to replace it, or choose another output.")
+            raise OutputError(f"{path} exists already: {remedy}.")
     clear_drafts(paths)
 
 

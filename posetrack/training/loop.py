@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.errors import ConfigError, WeightsError
-from posetrack.formats.pending import output_folder
+from posetrack.formats.pending import check_outputs, output_folder
 from posetrack.models.devices import resolve_device
 
 Batch = TypeVar("Batch")
@@ -221,7 +221,7 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
 
     Raises:
         WeightsError: the checkpoint belongs to another network.
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be made, or holds results of something else.
         ConfigError: there is no such device; the loss has left all bounds (the checkpoint is of the epoch before).
     """
     if schedule.threads:
@@ -237,6 +237,9 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
     run = _Run(task, schedule, output, optimiser, WeightAverage(task.network, schedule.weight_average_decay))
     with output_folder(output):
         run.load_checkpoint()
+        if not run.rows:  # nothing of it is ours
+            files = [output / name for name in ("best.safetensors", "last.safetensors", "curve.csv")]
+            check_outputs(files, overwrite=False, remedy="choose another output folder")
         while run.epoch < schedule.epochs:
             start = time.perf_counter()
             row = _train_epoch(run, observer)
