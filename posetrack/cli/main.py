@@ -17,12 +17,9 @@ from posetrack.cli.models import models
 from posetrack.cli.output import answer, complain, guarded_streams
 from posetrack.cli.report import report
 from posetrack.cli.run import run
-from posetrack.cli.start import INTERRUPTED, interrupting_signals
+from posetrack.cli.start import BAD_INPUT, INTERRUPTED, interrupting_signals
 from posetrack.cli.train import train
 from posetrack.errors import PoseTrackError, is_out_of_memory
-
-BAD_INPUT = 2
-"""Exit status where the user can cure it: one sentence on standard error, no traceback."""
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
 """What wrong arguments raise; of its family typer exports only this child."""

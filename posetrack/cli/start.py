@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import _thread
 import os
+import resource
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -17,7 +20,12 @@ from typing import NoReturn
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
+BAD_INPUT = 2
+"""Exit status where the user can cure it: one sentence on standard error, no traceback."""
+
+_LEAST_BYTES = 256 * 1024**2
 _AGAIN_S = 0.05
+_PATIENCE_S = 1.0
 
 
 def main() -> None:
@@ -25,6 +33,7 @@ def main() -> None:
     _open_standard_streams()
     for number in _signals():
         signal.signal(number, _leave)
+    _check_memory()
     from posetrack.cli.main import main as run
 
     try:
@@ -50,13 +59,25 @@ def _signals() -> list[signal.Signals]:
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     """As long as nothing has been begun there is nothing to clear up."""
-    with suppress(OSError):
-        os.write(2, b"posetrack: interrupted.\n")
+    _say("interrupted.")
     os._exit(INTERRUPTED)
 
 
 def _leave_silently(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(INTERRUPTED)
+
+
+def _check_memory() -> None:
+    """Whether there is room for the libraries' first imports, some of which abort the program for want of it."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _LEAST_BYTES:
+        _say(f"there is not enough memory: raise the limit (ulimit -v), which is {limit // 1024} KiB.")
+        sys.exit(BAD_INPUT)
+
+
+def _say(sentence: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"posetrack: {sentence}\n".encode())
 
 
 def _open_standard_streams() -> None:
@@ -79,22 +100,34 @@ def interrupting_signals() -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in _signals()}
     try:
+        interrupt = _Interrupter()
         for number in before:
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise, or come again a moment later: what libraries do in their first import cannot be broken off."""
-    if _is_importing(frame):
+class _Interrupter:
+    """Raises; in an import it comes again a moment later, and leaves if that takes long.
+
+    What libraries do in their first import cannot be broken off: they swallow the exception, or abort the program.
+    """
+
+    def __init__(self) -> None:
+        self._first_s: float | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not _is_importing(frame):
+            raise KeyboardInterrupt
+        now_s = time.monotonic()
+        self._first_s = now_s if self._first_s is None else self._first_s
+        if now_s - self._first_s > _PATIENCE_S:
+            _leave(number, frame)
         timer = threading.Timer(_AGAIN_S, _thread.interrupt_main, (number,))
         timer.daemon = True
         timer.start()
-        return
-    raise KeyboardInterrupt
 
 
 def _is_importing(frame: FrameType | None) -> bool:
