@@ -22,7 +22,8 @@ from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.raft import Raft
 from posetrack.models.runtime import Runtime
-from posetrack.pose_tracker import PoseTracker, own_frames
+from posetrack.own_frames import own_frames
+from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import Preset
 from posetrack.runner import Outputs, ResultWriter, run
 from posetrack.stages import FlowEstimator, PoseEstimator

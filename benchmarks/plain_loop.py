@@ -14,7 +14,7 @@ from torchvision.models.detection import FasterRCNN
 
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.crop import box_transforms, extract_crops, to_source
-from posetrack.models.decoding import CODECS
+from posetrack.models.decoding import codec_of
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.detector_weights import read_detector
 from posetrack.models.faster_rcnn import PERSON
@@ -131,5 +131,6 @@ class PlainPose:
             mirrored = self._network(given.flip(-1)).cpu()
             mirrored = mirrored_back(mirrored, self._twins, convention.flip_shift_cells).numpy()
             heatmaps = (heatmaps + mirrored) / np.float32(2)
-        cells, scores = CODECS[self._config.codec](heatmaps, architecture.sigma_cells)
+        decode = codec_of(self._config.codec, convention)
+        cells, scores = decode(heatmaps, architecture.sigma_cells)
         return to_source(heatmap_to_input(cells, HEATMAP_STRIDE, convention.grid), transforms), scores

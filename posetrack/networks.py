@@ -14,10 +14,9 @@ from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
 from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
 from posetrack.models.pose import HeatmapPoseEstimator
-from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
+from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network
 from posetrack.models.raft import load_raft
 from posetrack.models.runtime import Runtime
-from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.presets import Preset, is_file, weights_of
 from posetrack.stages import Detector, FlowEstimator, PoseEstimator
@@ -42,7 +41,7 @@ def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = downlo
 
 def read_pose_network(
     weights: str, store: ModelStore, fetch: Fetch | None = download
-) -> tuple[SimpleBaseline, PoseArchitecture]:
+) -> tuple[PoseNetwork, PoseArchitecture]:
     """A heatmap network and what must be known to feed it, in evaluation mode on the CPU.
 
     Args:

@@ -78,6 +78,11 @@ class Observer:
         detected = self._with_detections(self._with_flow(self._decoded(frames)))
         return detected if self._pose is None else self._with_poses(detected, self._pose)
 
+    def warm_up(self, image: Image) -> None:
+        """Call each network once."""
+        self._flow.estimate(image, image)
+        self._detector.detect([image])
+
     def _decoded(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         iterator = iter(frames)
         while True:
@@ -93,14 +98,16 @@ class Observer:
         size = self._config.flow_batch if isinstance(self._flow, BatchFlowEstimator) else 1
         for group in _groups(frames, size):
             with self._time("flow"):
-                before = [last, *(frame.image for frame in group[:-1])]
+                # Copies: by the time the next frame comes, whoever got this one may have drawn on it.
+                images = [frame.image.copy() for frame in group]
+                before = [last, *images[:-1]]
                 cuts = [
-                    previous is None or shots.is_cut(previous, frame.image)
-                    for previous, frame in zip(before, group, strict=True)
+                    previous is None or shots.is_cut(previous, image)
+                    for previous, image in zip(before, images, strict=True)
                 ]
-                flows = self._flows(before, [frame.image for frame in group], cuts)
+                flows = self._flows(before, images, cuts)
             yield from map(Observation, group, cuts, flows)
-            last = group[-1].image
+            last = images[-1]
 
     def _flows(self, before: list[Image | None], images: list[Image], cuts: list[bool]) -> list[Flow]:
         pairs = [

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
 from posetrack.observation import Observation, Observer
 from posetrack.pipeline_config import PipelineConfig
-from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, Linker, PoseEstimator
+from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, Linker, PerVideo, PoseEstimator
 from posetrack.stopwatch import Stopwatch
 from posetrack.tracker import Refresh, people_among, propagate, select_joints, survivors
-from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, IntArray, Poses
+from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, IntArray, Poses
 
 __all__ = ["Pipeline", "PipelineConfig"]
 
@@ -26,8 +27,11 @@ __all__ = ["Pipeline", "PipelineConfig"]
 class Pipeline:
     """Finds and follows people through one video. The state is here and in the linker: one pipeline a video.
 
+    Pipelines that work at the same time may share detector, flow and pose: of those that are ``PerVideo`` each
+    takes its own, the others must be safe to use from several threads, as all in this package are.
+
     Args:
-        detector, flow, pose, linker: The stages.
+        detector, flow, pose, linker: The stages; the linker is this pipeline's alone.
         config: How they are put together.
         schedule: When people are looked for; None: as ``config.detect_every`` and ``config.sure_score`` have it.
         stopwatch: Where the time of each stage is added up.
@@ -44,6 +48,10 @@ class Pipeline:
         schedule: DetectionSchedule | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
+        own: dict[int, Any] = {
+            id(stage): stage.for_video() for stage in (detector, flow, pose) if isinstance(stage, PerVideo)
+        }
+        detector, flow, pose = (own.get(id(stage), stage) for stage in (detector, flow, pose))
         self._pose = pose
         self._linker = linker
         self._config = config or PipelineConfig()
@@ -68,6 +76,13 @@ class Pipeline:
         """The same without threads: one stage after the other."""
         for observation in self._observer.sequentially(frames):
             yield observation.frame, self._follow(observation)
+
+    def warm_up(self, image: Image) -> None:
+        """Call each network once, with a picture uint8 [H, W, 3] RGB: the first call is slow."""
+        height, width = image.shape[:2]
+        self._observer.warm_up(image)
+        whole = np.array([[0, 0, width - 1, height - 1]], np.float32)
+        self._pose.estimate(image, Boxes(whole, np.ones(1, np.float32)))
 
     def _follow(self, observation: Observation) -> Poses:
         """One frame of the paper's algorithm 1, from boxes to identities."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
@@ -11,18 +12,21 @@ import cv2
 import numpy as np
 import torch
 
+from posetrack.forking import require_threads
 from posetrack.models.devices import resolve_device
 from posetrack.models.engines import Engine, check_threads_and_seed, device_for
 from posetrack.models.processors import available_processors
 from posetrack.models.runtime import Runtime
 from posetrack.networks import Networks
+from posetrack.own_frames import own_frames
+from posetrack.own_stages import OwnStages
 from posetrack.pipeline import Pipeline
 from posetrack.presets import Preset, get_preset
 from posetrack.realtime import RealtimeReport, follow_live, one_by_one
 from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, FrameSource, PoseEstimator
 from posetrack.stopwatch import Stopwatch
 from posetrack.tracker import FlowLinker
-from posetrack.types import Boxes, Frame, Image, Poses
+from posetrack.types import Frame, Image, Poses
 from posetrack.video import Source, open_source
 from posetrack.video.live import stamped
 from posetrack.zoo import ModelStore
@@ -41,15 +45,20 @@ class PoseTracker:
         models_dir: Folder of downloaded weights; None: ``POSETRACK_HOME``, or one in the user's data folder.
         detector: Instead of the preset's: anything with ``Detector.detect``.
         pose: Instead of the preset's: anything with ``PoseEstimator.estimate`` and ``skeleton``.
-        flow: Instead of the preset's: anything with ``FlowEstimator.estimate``.
+        flow: Instead of the preset's: anything with ``FlowEstimator.estimate``. Each of these three objects is
+            called by one thread at a time, and may fill the same arrays again and again. If it remembers anything
+            from frame to frame, give it a method ``for_video`` (``stages.PerVideo``): every ``track`` then uses
+            its own.
         threads: Processor threads of each network, set for the whole program; 0: half of the processors,
             because detector and pose network work side by side, and two batches of the pose network.
         seed: Of torch's and OpenCV's random numbers: the same input and settings give the same output.
         stopwatch: Where the time of each stage is added up.
 
     Raises:
-        ConfigError: unknown preset, device or setting.
+        ConfigError: unknown preset, device or setting; or this process was forked from one in which networks had
+            been at work in several threads (see ``posetrack.forking``).
         WeightsError: a network's file is missing and cannot be downloaded, or is damaged.
+        TypeError: an argument is something else than it should be.
     """
 
     def __init__(  # noqa: PLR0913 (the three stages that one may bring, where and how they run)
@@ -69,23 +78,28 @@ class PoseTracker:
         stopwatch: Stopwatch | None = None,
     ) -> None:
         check_threads_and_seed(threads, seed)
-        torch.set_num_threads(threads or max(1, available_processors() // 2))
+        per_network = threads or max(1, available_processors() // 2)
+        side_by_side = 1 if threads else min(2, available_processors())
+        self._threads = max(per_network, side_by_side)
+        require_threads(self._threads)
+        torch.set_num_threads(per_network)
         torch.manual_seed(seed)
         cv2.setRNGSeed(seed)
-        self.preset = get_preset(preset) if isinstance(preset, str) else preset
-        self.stopwatch = stopwatch or Stopwatch()
+        self.preset = _preset(preset)
+        self.stopwatch = Stopwatch() if stopwatch is None else stopwatch
+        own = OwnStages()
         place = resolve_device(device_for(engine, device))
         runtime = Runtime(
             device=place,
             precision=precision,
             compile=compile,
             engine=engine,
-            side_by_side=1 if threads else min(2, available_processors()),
+            side_by_side=side_by_side,
         )
-        networks = Networks(self.preset, runtime, ModelStore(None if models_dir is None else Path(models_dir)))
-        self._flow = flow or networks.flow
-        self._detector = detector or networks.detector
-        self._pose = pose or networks.pose
+        networks = Networks(self.preset, runtime, _store(models_dir))
+        self._flow = networks.flow if flow is None else own.flow(flow)
+        self._detector = networks.detector if detector is None else own.detector(detector)
+        self._pose = networks.pose if pose is None else own.pose(pose)
 
     def pipeline(self, fps: Fraction | None = None, schedule: DetectionSchedule | None = None) -> Pipeline:
         """A new pipeline over the same networks, for one video of which it gets that many frames a second.
@@ -93,8 +107,10 @@ class PoseTracker:
         A schedule replaces the preset's detection interval; frames then go through one by one, none far ahead.
 
         Raises:
-            ConfigError: a schedule, but no propagation between detections.
+            ConfigError: a schedule, but no propagation between detections; or this process has been forked (see
+                ``track``).
         """
+        require_threads(self._threads)
         config = self.preset.pipeline_config(fps)
         return Pipeline(
             detector=self._detector,
@@ -107,13 +123,19 @@ class PoseTracker:
         )
 
     def track(
-        self, source: str | Path | FrameSource | Iterable[Image], *, realtime: RealtimeReport | bool = False
+        self,
+        source: str | Path | int | FrameSource | Iterable[Image | Frame],
+        *,
+        realtime: RealtimeReport | bool = False,
     ) -> Iterator[tuple[Frame, Poses]]:
         """Track the people of one video, in constant memory.
 
+        Any number of videos may be tracked at once, in threads or by turns: each gives what it gives alone.
+
         Args:
-            source: A video file, a folder or glob of images, a camera index, a stream's URL; a source from
-                ``posetrack.video.open_source``; or one's own images, uint8 [H, W, 3] RGB, taken as 25 a second.
+            source: A video file, a folder or glob of images, a camera's number, a stream's URL; a source from
+                ``posetrack.video.open_source``; or one's own images, uint8 [H, W, 3] RGB, taken as 25 a second, or
+                ``Frame``s. Own images are copied as they come.
             realtime: Keep up with the source, which is taken as live: a file's frames come at their times, one's
                 own images when they do (which is their time then). People are looked for as often as there is time
                 for; if that does not suffice frames are dropped. A report is filled in as it goes. The results
@@ -124,46 +146,53 @@ class PoseTracker:
 
         Raises:
             VideoError: the source cannot be opened or read.
-            ConfigError: ``realtime`` with a preset without propagation.
+            ConfigError: ``realtime`` with a preset without propagation; or this process was forked from one in
+                which networks had been at work in several threads (see ``posetrack.forking``).
+            TypeError: this is no source, no image, or no report.
+            ValueError: an image of another shape or type.
         """
-        if isinstance(source, str | Path):
-            with open_source(source) as opened:
-                yield from self.track(opened, realtime=realtime)
-        elif realtime is not False:
-            yield from self._track_live(source, RealtimeReport() if realtime is True else realtime)
-        elif isinstance(source, FrameSource):
-            yield from self.pipeline(source.info.delivered_fps).run(source)
+        if not isinstance(realtime, bool | RealtimeReport):
+            raise TypeError(f"realtime is {reprlib.repr(realtime)}; give True, False or a RealtimeReport.")
+        if isinstance(source, str | Path | int):
+            with open_source(source if isinstance(source, Path) else str(source)) as opened:
+                yield from self._track(opened, realtime)
         else:
-            yield from self.pipeline().run(own_frames(source))
+            yield from self._track(source, realtime)
 
-    def _track_live(
-        self, source: FrameSource | Iterable[Image], report: RealtimeReport
+    def _track(
+        self, source: FrameSource | Iterable[Image | Frame], realtime: RealtimeReport | bool
     ) -> Iterator[tuple[Frame, Poses]]:
-        frames: Iterable[Frame]
-        if isinstance(source, FrameSource):
-            frames, fps = source, source.info.delivered_fps
-            paced = not (isinstance(source, Source) and source.live)
-        else:
-            frames, fps, paced = stamped(own_frames(source)), None, False
-        return follow_live(frames, partial(self.pipeline, fps), paced=paced, warm_up=self._warm_up, report=report)
+        _check_source(source)
+        fps = source.info.delivered_fps if isinstance(source, FrameSource) else None
+        # The package's own sources give a new array for each frame.
+        frames: Iterable[Frame] = source if isinstance(source, Source) else own_frames(source)
+        if realtime is False:
+            return self.pipeline(fps).run(frames)
+        report = RealtimeReport() if realtime is True else realtime
+        paced = isinstance(source, FrameSource) and not (isinstance(source, Source) and source.live)
+        live = frames if isinstance(source, FrameSource) else stamped(frames)
+        return follow_live(live, partial(self.pipeline, fps), paced=paced, report=report)
 
-    def _warm_up(self, image: Image) -> None:
-        """Call each network once."""
-        height, width = image.shape[:2]
-        self._flow.estimate(image, image)
-        self._detector.detect([image])
-        self._pose.estimate(
-            image, Boxes(np.array([[0, 0, width - 1, height - 1]], np.float32), np.ones(1, np.float32))
+
+def _preset(preset: str | Preset) -> Preset:
+    if isinstance(preset, str):
+        return get_preset(preset)
+    if isinstance(preset, Preset):
+        return preset
+    raise TypeError(f"preset is {reprlib.repr(preset)}; give the name of one, or a posetrack.presets.Preset.")
+
+
+def _store(models_dir: str | Path | None) -> ModelStore:
+    if not isinstance(models_dir, str | Path | None):
+        raise TypeError(f"models_dir is {reprlib.repr(models_dir)}; give the name of a folder.")
+    return ModelStore(None if models_dir is None else Path(models_dir))
+
+
+def _check_source(source: object) -> None:
+    if isinstance(source, np.ndarray) and source.ndim == 3:
+        raise TypeError("source is a single image; give several, or a list with this one.")
+    if not isinstance(source, Iterable) or isinstance(source, bytes | dict):
+        raise TypeError(
+            f"source is {reprlib.repr(source)}; give the name of a video, a folder or glob of images, a camera's "
+            "number, a URL, a source from posetrack.video.open_source, or images: uint8 [H, W, 3] RGB."
         )
-
-
-def own_frames(images: Iterable[Image], fps: float = 25.0) -> Iterator[Frame]:
-    """Frames of one's own images, uint8 [H, W, 3] RGB, in order.
-
-    Raises:
-        ValueError: an image of another shape or type.
-    """
-    for index, image in enumerate(images):
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8":
-            raise ValueError(f"image {index} is {image.dtype} {image.shape}; give uint8 [H, W, 3] RGB")
-        yield Frame(index, index / fps, image)

@@ -17,7 +17,7 @@ from typing import cast
 from posetrack.errors import ConfigError
 from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.stages import DetectionSchedule
-from posetrack.types import Boxes, Frame, Image, Poses
+from posetrack.types import Boxes, Frame, Poses
 from posetrack.video.live import Clock, LiveFrames, Standing
 
 Results = Generator[tuple[Frame, Poses]]
@@ -170,7 +170,6 @@ def follow_live(
     pipeline: Callable[[DetectionSchedule], Pipeline],
     *,
     paced: bool,
-    warm_up: Callable[[Image], None],
     report: RealtimeReport,
     clock: Clock | None = None,
 ) -> Iterator[tuple[Frame, Poses]]:
@@ -178,9 +177,9 @@ def follow_live(
 
     Args:
         frames: Of the source.
-        pipeline: Makes the pipeline of a schedule; it must take frames one by one, and give one for each.
+        pipeline: Makes the pipeline of a schedule; it must take frames one by one, and give one for each. It is
+            warmed up with the first frame before time counts: networks are slow at first.
         paced: The source is a file, to be taken as if it came live: each frame at its own time.
-        warm_up: Is called with the first frame's picture before time counts: networks are slow at first.
         report: Is kept up to date.
         clock: Tells the time.
 
@@ -191,9 +190,10 @@ def follow_live(
     first = next(iterator, None)
     if first is None:
         return
-    warm_up(first.image)
     live = LiveFrames(_rejoined(first, iterator), paced=paced, clock=clock)
-    results = cast(Results, pipeline(AdaptiveSchedule(live.standing, report)).run(live))
+    made = pipeline(AdaptiveSchedule(live.standing, report))
+    made.warm_up(first.image)
+    results = cast(Results, made.run(live))
     try:
         with closing(results), live:  # in the end the live frames first: who waits for one would wait for ever
             for frame, poses in results:

@@ -1,9 +1,10 @@
 """Joint names, limbs, left/right pairs and OKS constants of the skeletons in use.
 
-The OKS sigmas of the limb joints are COCO's (https://cocodataset.org/#keypoints-eval); COCO has no
-``head_bottom`` and ``head_top``, and copying its eye sigmas by index, as several code bases do, makes
-these two joints far too strict. We take the shoulders' 0.079 for ``head_bottom`` and 0.06 for
-``head_top``, which crowd-workers place about as well as the neck and the crown can be placed.
+The OKS sigmas are COCO's (https://cocodataset.org/#keypoints-eval), but for ``head_bottom`` and ``head_top``,
+which COCO does not have. Copying its eye sigmas (0.025) by index, as MMPose does
+(configs/_base_/datasets/posetrack18.py), makes these two joints far too strict. We take the shoulders' 0.079
+for ``head_bottom`` and 0.06 for ``head_top``, which crowd-workers place about as well as the neck and the
+crown can be placed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The stages of the pipeline, as protocols. Bring your own: a class with the method is a stage.
 
-Stages know the types and nothing of each other; ``pipeline.py`` alone knows them all.
+Stages know the types and nothing of each other; ``observation.py`` and ``pipeline.py`` put them together.
 """
 
 from __future__ import annotations
@@ -130,6 +130,19 @@ class BatchPoseEstimator(PoseEstimator, Protocol):
 
     def estimate_batch(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
         """What ``estimate`` gives for each image and its boxes."""
+        ...
+
+
+@runtime_checkable
+class PerVideo(Protocol):
+    """A stage that remembers something of the frames that it has seen: every pipeline uses one of its own."""
+
+    def for_video(self) -> Self:
+        """The same stage for another video, with nothing to remember yet.
+
+        What it shares with the others (networks) must be safe to use from several threads. An object that is two
+        stages of a pipeline is asked once, and the result is both.
+        """
         ...
 
 

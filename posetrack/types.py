@@ -8,8 +8,9 @@ joint is there is said by its score alone.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,13 @@ Selection = slice | BoolArray | IntArray | Sequence[int]
 
 def _stored(name: str, values: ArrayLike, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
     """A read-only array of the given type and shape: frozen dataclasses do not freeze their arrays."""
-    array = np.asarray(values, dtype=dtype)
+    try:
+        given = np.asarray(values)
+        array = given.astype(dtype, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is {reprlib.repr(values)}, expected numbers of shape {shape}") from error
+    if given.dtype.kind not in "iub" and dtype is np.int64 and not np.array_equal(array, given):
+        raise ValueError(f"{name} is {reprlib.repr(values)}, expected whole numbers")
     if array.shape != shape:
         if array.size > 0 or 0 not in shape:
             raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
@@ -40,9 +47,24 @@ def _stored(name: str, values: ArrayLike, dtype: DTypeLike, shape: tuple[int, ..
     return array
 
 
+def _count(scores: ArrayLike) -> int:
+    if np.ndim(scores) != 1:
+        raise ValueError(f"scores has shape {np.shape(scores)}, expected (people,)")
+    return len(np.asarray(scores))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether all fields of two objects of one dataclass hold the same values; NaN is NaN."""
+    pairs = ((getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
+    return all(
+        np.array_equal(a, b, equal_nan=a.dtype.kind == "f") if isinstance(a, np.ndarray) else bool(a == b)
+        for a, b in pairs
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source.
+    """One picture of a source. Frames are equal if index, time and all pixels are.
 
     Attributes:
         index: Position in the source, from 0, counting the frames that a stride leaves out.
@@ -54,24 +76,30 @@ class Frame:
     time_s: float
     image: Image
 
+    def __eq__(self, other: object) -> bool:
+        return _equal(self, other) if isinstance(other, Frame) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.index, self.time_s))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boxes:
-    """Boxes of N people in one frame.
+    """Boxes of N people in one frame. Equal are those with the same values.
 
     Attributes:
         xyxy: float32 [N, 4], x1 y1 x2 y2 in source pixels.
         scores: float32 [N] in [0, 1].
 
     Raises:
-        ValueError: shapes that do not agree.
+        ValueError: shapes that do not agree, or no numbers.
     """
 
     xyxy: FloatArray
     scores: FloatArray
 
     def __post_init__(self) -> None:
-        count = len(self.scores)
+        count = _count(self.scores)
         object.__setattr__(self, "xyxy", _stored("xyxy", self.xyxy, np.float32, (count, 4)))
         object.__setattr__(self, "scores", _stored("scores", self.scores, np.float32, (count,)))
 
@@ -88,6 +116,11 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __eq__(self, other: object) -> bool:
+        return _equal(self, other) if isinstance(other, Boxes) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # what is compared by its values has no hash
+
     def __getitem__(self, chosen: Selection) -> Boxes:
         """The chosen boxes: a slice, a mask or an integer array, never a bare integer."""
         return Boxes(self.xyxy[chosen], self.scores[chosen])
@@ -95,7 +128,7 @@ class Boxes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Poses:
-    """Poses of N people with K joints in one frame.
+    """Poses of N people with K joints in one frame. Equal are those with the same values, in the same order.
 
     Attributes:
         boxes: float32 [N, 4], x1 y1 x2 y2 in source pixels: where the pose was looked for.
@@ -106,7 +139,8 @@ class Poses:
         skeleton: Names and order of the K joints.
 
     Raises:
-        ValueError: shapes that do not agree.
+        ValueError: shapes that do not agree, or no numbers.
+        TypeError: ``skeleton`` is none.
     """
 
     boxes: FloatArray
@@ -117,7 +151,9 @@ class Poses:
     skeleton: Skeleton
 
     def __post_init__(self) -> None:
-        count, joints = len(self.scores), len(self.skeleton)
+        if not isinstance(self.skeleton, Skeleton):
+            raise TypeError(f"skeleton is {reprlib.repr(self.skeleton)}; give one, such as posetrack.POSETRACK")
+        count, joints = _count(self.scores), len(self.skeleton)
         store = object.__setattr__
         store(self, "boxes", _stored("boxes", self.boxes, np.float32, (count, 4)))
         store(self, "scores", _stored("scores", self.scores, np.float32, (count,)))
@@ -159,6 +195,11 @@ class Poses:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def __eq__(self, other: object) -> bool:
+        return _equal(self, other) if isinstance(other, Poses) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # what is compared by its values has no hash
 
     def __getitem__(self, chosen: Selection) -> Poses:
         """The chosen people: a slice, a mask or an integer array, never a bare integer."""

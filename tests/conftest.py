@@ -1,9 +1,11 @@
-"""Shared by all tests: the folder of real data, and one thread for small networks."""
+"""Shared by all tests: the folder of real data, one thread for small networks, and what may be skipped."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+pytest_plugins = ["tests.skips", "pytester"]
 
 
 @pytest.fixture(scope="session", autouse=True)

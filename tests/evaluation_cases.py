@@ -7,6 +7,7 @@ A sequence is a list of frames: ``{"truth": [...], "predictions": [...], "region
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def _points(rng: random.Random, at: tuple[float, float], jitter: float, scored: 
 
 def write_posetrack18(path: Path, sequence: list[Frame], side: str, name: str = "000001_mpii_test") -> None:
     """The truth or the predictions of a sequence; the names of the joints are in an order of the file's own."""
-    rng = random.Random(str(path))
+    rng = random.Random(os.fsencode(path))
     names = [*JOINTS, *EARS] if rng.random() < 0.5 else list(JOINTS)
     rng.shuffle(names)
     images, annotations = [], []

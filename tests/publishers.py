@@ -70,7 +70,7 @@ def flip_averaged(straight: np.ndarray, flipped: np.ndarray, pairs: list[tuple[i
 
 
 def quarter_peaks(heatmaps: np.ndarray) -> np.ndarray:
-    """``get_max_preds`` and the quarter offset of ``get_final_preds``."""
+    """``get_max_preds`` and the quarter offset of ``get_final_preds``; MMPose 0.x has the same."""
     people, joints, height, width = heatmaps.shape
     points = np.zeros((people, joints, 2))
     for person in range(people):
@@ -82,6 +82,20 @@ def quarter_peaks(heatmaps: np.ndarray) -> np.ndarray:
                 points[person, joint] += 0.25 * np.sign(
                     [heatmap[y, x + 1] - heatmap[y, x - 1], heatmap[y + 1, x] - heatmap[y - 1, x]]
                 )
+    return points
+
+
+def quarter_peaks_of_mmpose(heatmaps: np.ndarray) -> np.ndarray:
+    """MMPose 1.x's ``refine_keypoints``: a peak may be moved along one axis alone."""
+    people, joints, height, width = heatmaps.shape
+    points = np.zeros((people, joints, 2))
+    for person in range(people):
+        for joint in range(joints):
+            heatmap = heatmaps[person, joint]
+            y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+            dx = heatmap[y, x + 1] - heatmap[y, x - 1] if 1 < x < width - 1 and 0 < y < height else 0
+            dy = heatmap[y + 1, x] - heatmap[y - 1, x] if 1 < y < height - 1 and 0 < x < width else 0
+            points[person, joint] = (x, y) + 0.25 * np.sign([dx, dy])
     return points
 
 

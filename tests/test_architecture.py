@@ -12,7 +12,18 @@ PACKAGE = Path(__file__).parents[1] / "posetrack"
 
 LAYERS = [
     {"errors", "skeletons", "types", "stages"},
-    {"background", "interruption", "stopwatch", "schedule", "skeleton_conversion"},
+    {
+        "background",
+        "forking",
+        "interruption",
+        "own_frames",
+        "own_stages",
+        "pixels",
+        "records",
+        "schedule",
+        "skeleton_conversion",
+        "stopwatch",
+    },
     {"formats"},
     {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
     {"pipeline_config"},

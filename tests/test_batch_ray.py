@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-ray: Any = pytest.importorskip("ray", reason='Ray is not installed: pip install "posetrack[ray]"')
+ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_worker_niceness"] = "0"  # else its processes starve beside whatever else this computer does
 

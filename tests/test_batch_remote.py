@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-fsspec: Any = pytest.importorskip("fsspec", reason='fsspec is not installed: pip install "posetrack[ray]"')
+fsspec: Any = pytest.importorskip("fsspec", reason="fsspec is not installed: pip install '.[ray]'")
 
 from posetrack.batch.chunks import ChunkConfig  # noqa: E402 (fsspec may be missing)
 from posetrack.batch.config import BatchConfig, BatchSummary  # noqa: E402

@@ -5,6 +5,7 @@ import pickle
 import re
 import struct
 import sys
+import time
 import types
 import warnings
 import zipfile
@@ -434,6 +435,51 @@ def test_archives_that_are_compressed_or_of_something_else_are_refused(tmp_path:
     assert "is an archive but no checkpoint" in refusal(
         archive({"weights.pth": b"inside"}, tmp_path / "packed.zip")
     )
+
+
+TIMES = 600_000
+BUSY = {
+    "nested": b")" + b"\x85" * TIMES,
+    "listed": b"(" + b")" * TIMES + b"t",
+    "forgotten": b"N" + b"q\0" * TIMES,
+    "tensors": b"(" + b"(X\0\0\0\0tX\0\0\0\0" * (TIMES // 4) + b"l",
+}
+"""Pickles that are well formed and take long to follow."""
+
+
+@pytest.mark.parametrize("kind", BUSY)
+@pytest.mark.parametrize("form", ["zip", "case", "twice", "old"])
+def test_a_pickle_that_would_keep_us_busy_is_refused_at_once(kind: str, form: str, tmp_path: Path) -> None:
+    """Three million tuples in one another, 3 MB, took 26 seconds."""
+    path, busy = tmp_path / "busy.pth", b"\x80\x02" + BUSY[kind] + b"."
+    if form == "old":
+        parts = [torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION, {"little_endian": True}]
+        path.write_bytes(b"".join(pickle.dumps(part, 2) for part in parts) + busy + pickle.dumps([], 2))
+    else:
+        small = {"a/data.pkl": pickle.dumps({}, 2)} if form != "zip" else {}
+        archive({("a/DATA.PKL" if form == "case" else "a/data.pkl"): busy}, path)
+        with zipfile.ZipFile(path, "a") as file, warnings.catch_warnings(action="ignore"):
+            for name, content in small.items():
+                file.writestr(name, content)
+    start = time.perf_counter()
+    assert "holds far more than weights" in refusal(path)
+    assert time.perf_counter() - start < 10
+
+
+def test_a_large_training_with_its_optimiser_loads(tmp_path: Path) -> None:
+    """As many tensors as HRNet-W48's weights, their average and its optimiser's two moments have together."""
+    names = [f"backbone.stage4.2.branches.3.{number}.weight" for number in range(1800)]
+    value = torch.ones(1)
+    state = {index: {"step": index, "exp_avg": value, "exp_avg_sq": value} for index in range(900)}
+    content = {"state_dict": dict.fromkeys(names, value), "ema_state_dict": dict.fromkeys(names, value)}
+    path = saved({**content, "optimizer": {"state": state}}, tmp_path / "epoch_210.pth")
+    assert list(read_checkpoint(path)) == names
+
+
+def test_an_archive_of_very_many_records_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posetrack.models.checkpoint_reading._MOST_RECORDS", 9)
+    path = archive({"a/data.pkl": b"", **{f"a/data/{number}": b"" for number in range(9)}}, tmp_path / "many.pth")
+    assert "holds far more than weights" in refusal(path)
 
 
 @pytest.mark.parametrize("form", ["zip", "old", "safetensors"])

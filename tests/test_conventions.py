@@ -126,6 +126,26 @@ def test_joints_are_those_of_the_publishers(name: str, flip_test: bool, codec: s
     np.testing.assert_allclose(poses.keypoint_scores, heatmaps.max(axis=(2, 3)).clip(0, 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("codec", ["quarter", "dark"])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_joints_at_the_border_are_those_of_the_publishers(name: str, codec: str) -> None:
+    """Everywhere on the crop, many of them on its outermost cells."""
+    rng = np.random.default_rng(5)
+    points = rng.uniform((0, 0), (CELLS[0] - 1, CELLS[1] - 1), (20, 17, 2))
+    points[:10, :, 0] = rng.choice([0, 1, 2, CELLS[0] - 3, CELLS[0] - 2, CELLS[0] - 1], (10, 17))
+    points[5:15, :, 1] = rng.choice([0, 1, 2, CELLS[1] - 3, CELLS[1] - 2, CELLS[1] - 1], (10, 17))
+    noise = rng.normal(0, 0.002, (20, 17, *CELLS[::-1]))
+    heatmaps = (gaussian_targets(points, CELLS, 2.0) + noise).astype(np.float32)
+    boxes = np.tile(BOXES[:1], (20, 1))
+    poses = estimator(Recorder(heatmaps), name, codec=codec).estimate(
+        photograph(), Boxes(boxes, np.ones(20, np.float32))
+    )
+    quarter = publishers.quarter_peaks_of_mmpose if name == "mmpose" else publishers.quarter_peaks
+    cells = quarter(heatmaps) if codec == "quarter" else publishers.dark_peaks(heatmaps, 11)
+    theirs = [publishers.official_to_source(each, boxes[0], CELLS, SIZE[0] / SIZE[1]) for each in cells]
+    np.testing.assert_allclose(poses.keypoints, theirs, atol=2e-3)
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_flip_test_sees_the_network_mirrored_input(name: str) -> None:
     network = Recorder(*[np.zeros((1, 17, CELLS[1], CELLS[0]), np.float32)] * 2)

@@ -79,11 +79,16 @@ def test_dark_is_the_published_code_on_noisy_peaks_of_any_height(sigma: float, k
     np.testing.assert_allclose(points, publishers.dark_peaks(heatmaps, kernel), atol=1e-4)
 
 
-def test_the_quarter_offset_is_the_published_code() -> None:
-    rng = np.random.default_rng(2)
-    heatmaps = gaussian_targets(rng.uniform((2, 2), (SIZE[0] - 3, SIZE[1] - 3), (8, 17, 2)), SIZE, SIGMA)
-    points, _ = decode_quarter(heatmaps)
-    np.testing.assert_array_equal(points, publishers.quarter_peaks(heatmaps))
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 2), (3, 3), (4, 5), (9, 7)])
+def test_the_quarter_offset_is_the_published_code_wherever_the_peak_is(shape: tuple[int, int]) -> None:
+    """Peaks in every cell of small maps, with every kind of neighbours."""
+    heatmaps = np.random.default_rng(2).random((12, shape[0] * shape[1], *shape)).astype(np.float32)
+    heatmaps[::3] = np.round(heatmaps[::3] * 2) / 2  # neighbours alike
+    for joint, (y, x) in enumerate(np.ndindex(shape)):
+        heatmaps[:, joint, y, x] = 2
+    np.testing.assert_array_equal(decode_quarter(heatmaps)[0], publishers.quarter_peaks(heatmaps))
+    found, _ = decode_quarter(heatmaps, each_axis=True)
+    np.testing.assert_array_equal(found, publishers.quarter_peaks_of_mmpose(heatmaps))
 
 
 def test_soft_argmax_is_the_expectation_over_the_window() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from posetrack.training.detector import DetectorTask, DetectorTraining
 from posetrack.training.detector_data import SceneBatch, SceneBatches, SceneConfig
 from posetrack.training.detector_losses import DetectorLosses
 from posetrack.training.loop import Record, Schedule, train
-from posetrack.training.photographs import Photograph, read_photographs
+from posetrack.training.photographs import Photograph, read_image, read_photographs
 from posetrack.training.pose import DataSource
 from posetrack.types import Boxes, Image
 
@@ -303,6 +304,15 @@ def test_boxes_that_are_not_finite_are_named(data: DataSource, tmp_path: Path) -
         read_photographs(tmp_path / "odd.json", data.images)
 
 
+@pytest.mark.parametrize("size", [(0, 72), (96, -1), (96.5, 72), ("96", 72), (None, 72)])
+def test_images_of_no_size_are_named(data: DataSource, tmp_path: Path, size: tuple[Any, Any]) -> None:
+    content = json.loads(data.annotations.read_text())
+    content["images"][0] |= {"width": size[0], "height": size[1]}
+    (tmp_path / "odd.json").write_text(json.dumps(content))
+    with pytest.raises(DataFormatError, match=r"odd\.json .* no numbers of pixels"):
+        read_photographs(tmp_path / "odd.json", data.images)
+
+
 def test_validation_data_without_images_are_named_before_the_training(data: DataSource, tmp_path: Path) -> None:
     content = json.loads(data.annotations.read_text()) | {"images": [], "annotations": []}
     (tmp_path / "empty.json").write_text(json.dumps(content))
@@ -319,6 +329,21 @@ def test_a_missing_image_is_named(photographs: list[Photograph], tmp_path: Path)
 
     with pytest.raises(DataFormatError, match="1.png"):
         find(Nobody(), photographs)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_a_file_that_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "odd.png").write_bytes(content)
+    for path in (tmp_path / "odd.png", tmp_path, tmp_path / "\0.png"):
+        with pytest.raises(DataFormatError, match=r"cannot read the image .*, which the annotations name"):
+            read_image(path)
+
+
+def test_an_image_of_any_name_is_read(tmp_path: Path) -> None:
+    """OpenCV cannot open a name that is not UTF-8, and crashes on it."""
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
+    path.write_bytes(cv2.imencode(".png", np.full((4, 6, 3), (30, 20, 10), np.uint8))[1].tobytes())
+    assert (read_image(path) == (10, 20, 30)).all() and read_image(path).shape == (4, 6, 3)
 
 
 def test_validation_uses_the_configured_threshold(data: DataSource) -> None:

@@ -151,7 +151,7 @@ def test_what_does_not_go_together_is_one_sentence(
 
 def test_without_onnx_runtime_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"onnxruntime is not installed: pip install 'posetrack\[onnx\]'"):
+    with pytest.raises(ConfigError, match=r"onnxruntime is not installed: pip install '\.\[onnx\]'"):
         check_engine("onnxruntime", "auto", "auto", False)
     assert check_engine("torch", "cuda", "fp16", True) == "torch"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import posetrack
 from posetrack.errors import ConfigError
-from posetrack.evaluation import HOTA_JOINTS, JOINT_NAMES, EvaluationResult, Scores
+from posetrack.evaluation import JOINT_NAMES, EvaluationResult, Scores
 from posetrack.evaluation.ignore_regions import inside
 from tests import evaluation_oracle as oracle
 from tests.evaluation_cases import Frame, random_sequence, write_case
@@ -200,10 +200,13 @@ def test_errors_account_for_every_point_of_mota(tmp_path: Path) -> None:
     assert switches == result.total.mot.switches.sum()
 
 
-def test_result_holds_the_official_names() -> None:
-    assert JOINT_NAMES[12] == "neck"
-    assert "head_bottom" in HOTA_JOINTS
-    assert len(JOINT_NAMES) == len(HOTA_JOINTS) == 15
+def test_every_figure_names_joints_and_mean_alike(tmp_path: Path) -> None:
+    figures = posetrack.evaluate(*write_case(tmp_path, {"a": random_sequence(1)})).total.as_dict()
+    by_joint = [figure for figure in figures.values() if isinstance(figure, dict) and "nose" in figure]
+    assert len(by_joint) == 17
+    official = "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow "
+    official += "right_shoulder left_shoulder left_elbow left_wrist neck nose head_top total"
+    assert {tuple(figure) for figure in by_joint} == {tuple(official.split())}
 
 
 @given(seed=SEEDS)

@@ -11,6 +11,9 @@ import pytest
 import posetrack
 
 TOLERANCE = 1e-6
+OUR_NAMES = {"head_bottom": "neck", "average": "total"}
+"""The kit calls these otherwise than the official evaluator, whose names are ours."""
+
 HOTA_FIELDS = ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr")
 
 
@@ -60,7 +63,11 @@ def test_every_figure_of_hota_is_the_kits(reference: Path, ours: Any) -> None:
     expected = json.loads((reference / "expected_hota.json").read_text())["empty_frame_bug_fixed"]
     for name, figures in expected.items():
         mine = ours["total"] if name == "COMBINED" else ours["sequences"][name]
-        assert differences({field: figures[field] for field in HOTA_FIELDS}, mine, name) == []
+        theirs = {
+            field: {OUR_NAMES.get(joint, joint): value for joint, value in figures[field].items()}
+            for field in HOTA_FIELDS
+        }
+        assert differences(theirs, mine, name) == []
 
 
 def test_one_file_is_evaluated_like_the_folder(reference: Path, ours: Any) -> None:

@@ -120,7 +120,7 @@ def test_boxes_of_mot_text_are_the_extent_of_the_joints_where_there_are_none(tmp
     convert_files(predictions / "a.json", tmp_path / "a.txt", ConversionConfig(to="mot"))
     video = read_annotations(predictions / "a.json")[0]
     left = float((tmp_path / "a.txt").read_text().splitlines()[0].split(",")[2])
-    assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1, abs=1e-5)
+    assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1.5, abs=1e-5)
 
 
 def test_joints_of_posetrack17_that_are_null_or_unknown_are_passed_over(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_joints_of_posetrack17_that_are_null_or_unknown_are_passed_over(tmp_path
 def losses_of(source: Path, content: object, to: str) -> list[str]:
     source.write_text(content if isinstance(content, str) else json.dumps(content))
     target = source.with_name(f"target.{'txt' if to == 'mot' else 'json'}")
-    return convert_files(source, target, ConversionConfig(to=to))[target]
+    return convert_files(source, target, ConversionConfig(to=to, overwrite=True))[target]
 
 
 def test_what_is_not_read_is_listed_too(file_18: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_number_beyond_json_is_one_sentence(file_18: Path) -> None:
 
 def test_a_file_does_not_replace_itself(file_18: Path) -> None:
     with pytest.raises(ConfigError, match="another target"):
-        convert_files(file_18, file_18, ConversionConfig(to="posetrack17"))
+        convert_files(file_18, file_18, ConversionConfig(to="posetrack17", overwrite=True))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,9 @@ def test_a_file_does_not_replace_itself(file_18: Path) -> None:
         ("a.txt", "1,2,three", "MOTChallenge"),
         ("a.txt", "0,1,2,3,4,5,1", "frames must lie"),
         ("a.txt", "1,7,2,3,4,5,1\n1,7,2,3,4,5,1", "frame 1: track id 7 is given to two"),
-        ("a.txt", "1.5,7,2,3,4,5,1", "whole numbers"),
+        ("a.txt", "1,7,2,3,4,5,1\n1.5,7,2,3,4,5,1", "whole numbers .* those of entry 2"),
+        ("a.txt", "1,0.5,2,3,4,5,1", "whole numbers .* those of entry 1"),
+        ("a.txt", "1,2147483648,2,3,4,5,1", "2147483647"),
         ("a.txt", "99999999999,7,2,3,4,5,1", "whole numbers of at most 1000000"),
         ("a.json", '[{"image_id": 1, "keypoints": [1, 2]}]', "numbers"),
         ("a.json", '[{"image_id": [1]}]', "image_id"),

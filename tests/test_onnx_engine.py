@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import subprocess
 import sys
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +25,7 @@ from posetrack.models import onnx_engine, onnx_file
 from posetrack.models.detector import DetectorConfig, PersonDetector, load_detector
 from posetrack.models.keypoint_rcnn import KeypointRCNN
 from posetrack.models.onnx_engine import OnnxNetwork
-from posetrack.models.onnx_file import Interface
+from posetrack.models.onnx_file import Interface, Session
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import load_torchvision_detector
@@ -109,6 +112,105 @@ def test_other_weights_structures_and_sizes_have_files_of_their_own(tmp_path: Pa
         made = OnnxNetwork(network, interface, tmp_path)
         assert_is_the_network(made, network)
     assert len(files_in(tmp_path)) == 4
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+def test_the_folder_and_its_files_are_the_users_alone(tmp_path: Path, umask: int) -> None:
+    """Whatever the user lets others do with other files; a folder of an earlier version is closed to them."""
+    before = os.umask(umask)
+    try:
+        (tmp_path / "old").mkdir(mode=0o777)
+        for folder in (tmp_path / "new" / "exported", tmp_path / "old"):
+            OnnxNetwork(Layers(), INTERFACE, folder)
+            assert mode_of(folder) == 0o700 and [mode_of(file) for file in files_in(folder)] == [0o600]
+    finally:
+        os.umask(before)
+
+
+@pytest.fixture
+def as_another_user(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From then on this process is of a user who owns nothing here."""
+    return lambda: monkeypatch.setattr(os, "geteuid", lambda: 4321)
+
+
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A network of somebody else, under its right name, with the right hash; it must not reach ONNX Runtime."""
+    OnnxNetwork(Layers(), INTERFACE, tmp_path / "made")
+    [file] = files_in(tmp_path / "made")
+    content = file.read_bytes() + b"\x0a\x00"  # one field more of ONNX's protobuf: as good for ONNX Runtime
+    digest = hashlib.sha256(content).hexdigest()[:32]
+    planted = file.with_name(f"{file.stem.rpartition('-')[0]}-{digest}.onnx")
+    file.unlink()
+    planted.write_bytes(content)
+    load, loaded = onnx_engine.Session, []
+
+    def watched(given: bytes, threads: int) -> Session:
+        loaded.append(given)
+        return load(given, threads)
+
+    monkeypatch.setattr(onnx_engine, "Session", watched)
+    yield planted
+    assert content not in loaded
+
+
+def test_another_users_folder_is_refused_before_anything_in_it_is_loaded(
+    planted: Path, as_another_user: Callable[[], None]
+) -> None:
+    as_another_user()
+    with pytest.raises(OutputError, match="made belongs to another user.*choose another folder with --models-dir"):
+        OnnxNetwork(Layers(), INTERFACE, planted.parent)
+
+
+def test_a_link_in_the_place_of_the_folder_is_refused(planted: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(planted.parent)
+    planted.parent.chmod(0o755)
+    with pytest.raises(OutputError, match="link is a link"):
+        OnnxNetwork(Layers(), INTERFACE, tmp_path / "link")
+    assert mode_of(planted.parent) == 0o755
+
+
+@pytest.mark.parametrize("how", ["writable", "link", "fifo"])
+def test_a_file_that_others_may_have_written_is_exported_anew(planted: Path, how: str, tmp_path: Path) -> None:
+    if how == "writable":
+        planted.chmod(0o662)
+    else:
+        planted.rename(tmp_path / "elsewhere")
+        if how == "link":
+            planted.symlink_to(tmp_path / "elsewhere")
+        else:
+            os.mkfifo(planted)
+    assert_is_the_network(OnnxNetwork(Layers(), INTERFACE, planted.parent), Layers())
+    [file] = files_in(planted.parent)
+    assert file != planted and mode_of(file) == 0o600 and not file.is_symlink()
+
+
+def test_another_users_file_is_exported_anew(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that is the user's by now, but was not always."""
+    others, fstat = planted.stat().st_ino, os.fstat
+
+    def of_another(descriptor: int) -> os.stat_result:
+        status = fstat(descriptor)
+        changed = [*status[:4], 4321, *status[5:]]
+        return os.stat_result(changed) if status.st_ino == others else status
+
+    monkeypatch.setattr(os, "fstat", of_another)
+    assert_is_the_network(OnnxNetwork(Layers(), INTERFACE, planted.parent), Layers())
+    [file] = files_in(planted.parent)
+    assert file != planted
+
+
+def test_a_folder_that_cannot_be_closed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on file systems without owners and modes."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    with pytest.raises(OutputError, match="open cannot be closed to other users"):
+        OnnxNetwork(Layers(), INTERFACE, tmp_path / "open")
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,5 +195,5 @@ def test_an_existing_file_is_replaced_only_on_request(tmp_path: Path) -> None:
 
 def test_without_the_packages_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_file, "find_spec", lambda name: None if name == "onnxruntime" else object())
-    with pytest.raises(ConfigError, match=r"exporting needs onnxruntime: pip install 'posetrack\[onnx\]'"):
+    with pytest.raises(ConfigError, match=r"exporting needs onnxruntime: pip install '\.\[onnx\]'"):
         export_onnx(small_network(), SMALL, tmp_path / "pose.onnx")

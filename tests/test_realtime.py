@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -397,7 +397,7 @@ def stub_pipeline(schedule: DetectionSchedule) -> Pipeline:
 
 
 def follow(frames: Iterator[Frame] | list[Frame], report: RealtimeReport) -> Iterator[tuple[Frame, Poses]]:
-    return follow_live(frames, stub_pipeline, paced=True, warm_up=lambda image: None, report=report)
+    return follow_live(frames, stub_pipeline, paced=True, report=report)
 
 
 def test_what_is_processed_and_what_is_dropped_is_what_came() -> None:
@@ -412,18 +412,32 @@ def test_what_is_processed_and_what_is_dropped_is_what_came() -> None:
     assert no_thread_left()
 
 
-def test_a_source_without_frames_is_no_error_and_warms_nothing_up() -> None:
-    shown: list[Image] = []
-    assert list(follow_live([], stub_pipeline, paced=True, warm_up=shown.append, report=RealtimeReport())) == []
-    assert shown == []
+def test_a_source_without_frames_is_no_error() -> None:
+    assert list(follow_live([], stub_pipeline, paced=True, report=RealtimeReport())) == []
 
 
-def test_the_networks_see_the_first_picture_before_time_counts() -> None:
-    shown: list[Image] = []
+def test_each_network_sees_the_first_picture_once_more_before_time_counts() -> None:
+    seen: list[tuple[str, Image]] = []
+
+    class Noted(StubDetector, StubPose, ZeroFlow):
+        def detect(self, images: Sequence[Image]) -> list[Boxes]:
+            seen.extend(("detect", image) for image in images)
+            return super().detect(images)
+
+        def estimate(self, image: Image, other: Any) -> Any:
+            seen.append(("flow" if isinstance(other, np.ndarray) else "pose", image))
+            return (ZeroFlow if isinstance(other, np.ndarray) else StubPose).estimate(self, image, other)
+
+    def noted(schedule: DetectionSchedule) -> Pipeline:
+        stage = Noted()
+        linker = FlowLinker(LinkerConfig())
+        return Pipeline(detector=stage, flow=stage, pose=stage, linker=linker, schedule=schedule)
+
     report = RealtimeReport()
     frames = frames_at([0.0, 0.01])
-    results = list(follow_live(frames, stub_pipeline, paced=True, warm_up=shown.append, report=report))
-    assert len(shown) == 1 and shown[0] is frames[0].image
+    results = list(follow_live(frames, noted, paced=True, report=report))
+    assert sorted(name for name, _ in seen[:3]) == ["detect", "flow", "pose"]
+    assert all(image is frames[0].image for _, image in seen[:3])
     assert report.processed + report.dropped == 2 and results[0][0].index == 0
 
 
@@ -453,7 +467,7 @@ def test_an_error_of_the_source_or_a_stage_arrives_and_lets_go_of_the_source() -
 
     far = frames_at([0.0, 1e6])
     with pytest.raises(RuntimeError, match="out of memory"):
-        list(follow_live(far, broken, paced=True, warm_up=lambda image: None, report=RealtimeReport()))
+        list(follow_live(far, broken, paced=True, report=RealtimeReport()))
     assert no_thread_left()
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
-from posetrack.synthetic import SCENES, displacements, trace
+from posetrack.synthetic import SCENES, Truth, displacements, trace
 from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import UNLINKED, BoolArray, FloatArray, Poses
 from tests.walkers import FULL_STEP_FRAMES, Pillar, Scene, Walker, straight
@@ -184,10 +185,18 @@ class JointFlow:
         return displacement, inside
 
 
+@lru_cache(maxsize=1)
+def traced(name: str, size: tuple[int, int]) -> list[Truth]:
+    """Every second frame of a synthetic scene."""
+    scene = SCENES[name](0, size)
+    shots = tuple(replace(shot, frame_count=shot.frame_count // 2) for shot in scene.shots)
+    return list(trace(replace(scene, shots=shots, fps=scene.fps / 2)))
+
+
 def rendered(name: str, only_visible: bool) -> Iterator[tuple[Poses, JointFlow, bool]]:
     """Truth, flow and whether it is a cut, for each frame of a synthetic scene (which is not painted)."""
     size, previous = (640, 360), None
-    for truth in trace(SCENES[name](0, size)):
+    for truth in traced(name, size):
         poses = truth.poses
         if only_visible:
             poses = poses.replace(keypoint_scores=np.where(truth.visible, poses.keypoint_scores, 0))

@@ -1,6 +1,7 @@
 """Pose training: reads COCO keypoints, augments without losing the joints, learns, resumes."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from posetrack.models.heatmap import heatmap_to_input
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.skeletons import POSETRACK
-from posetrack.training.config import read_config
 from posetrack.training.loop import Record, Schedule, train
 from posetrack.training.pck import pck, torso_lengths
+from posetrack.training.photographs import read_photographs
 from posetrack.training.pose import DataSource, PoseTask, PoseTraining, joints_mse_loss, measure_pck
 from posetrack.training.pose_data import Augmentation, PoseDataset, read_people
 
@@ -123,6 +124,16 @@ def test_the_same_seed_epoch_and_index_give_the_same_crop(dots: DataSource) -> N
     assert not torch.equal(first[5][0], second[5][0])
 
 
+def test_images_that_have_been_seen_are_not_kept(dots: DataSource) -> None:
+    """COCO's decoded images would fill 59 GB, and each process of a loader would have its own."""
+    people = read_people(dots.annotations, dots.images, POSETRACK)
+    dataset = PoseDataset(people, SMALL, Augmentation(), 1.5, seed=3)
+    before = len(pickle.dumps(dataset))
+    for index in range(len(dataset)):
+        dataset[index]
+    assert len(pickle.dumps(dataset)) == before
+
+
 def test_missing_joints_cost_nothing() -> None:
     heatmaps, targets = torch.rand(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
     weights = torch.tensor([[1.0, 0, 0], [0, 0, 0]])
@@ -156,11 +167,29 @@ def test_a_resumed_training_equals_an_uninterrupted_one(dots: DataSource, tmp_pa
     assert len(curve) == 4 and curve[0].startswith("epoch,learning_rate,loss_heatmap,PCK@0.2")
 
 
-def test_a_file_that_is_not_coco_keypoints_is_named(tmp_path: Path) -> None:
+PERSON = '{"name": "person", "id": 1, "keypoints": ["nose"]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}", "[1]", "[" * 100_000, "", "\xff",
+        f'{{"categories": [{PERSON}], "images": [], "annotations": [1]}}',
+        f'{{"categories": [{PERSON}], "images": [{{"id": [], "file_name": "a"}}], "annotations": []}}',
+        f'{{"categories": [{PERSON}], "images": [{{"id": 1, "file_name": 2}}], "annotations": []}}',
+        f'{{"categories": [{PERSON}], "images": [{{"id": 1, "file_name": "a", "width": 9, "height": 9}}], '
+        f'"annotations": [{{"image_id": 1, "category_id": 1, "num_keypoints": 1, '
+        f'"keypoints": [1{"0" * 400}, 1, 2], "bbox": [0, 0, 1, 1]}}]}}',
+    ],
+    ids=["empty", "list", "nested", "nothing", "binary", "number", "id", "name", "large"],
+)  # fmt: skip
+def test_a_file_that_is_not_coco_keypoints_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "odd.json"
-    path.write_text("{}")
+    path.write_text(text)
     with pytest.raises(DataFormatError, match=r"odd\.json is not a COCO-keypoints file"):
         read_people(path, tmp_path, POSETRACK)
+    with pytest.raises(DataFormatError, match=r"odd\.json is not a COCO annotation file"):
+        read_photographs(path, tmp_path)
 
 
 def spoilt(dots: DataSource, name: str, **changes: object) -> DataSource:
@@ -242,42 +271,3 @@ def test_the_other_diagonal_serves_where_one_is_missing_and_tiny_torsos_do_not_c
 def test_nobody_to_count_gives_nan() -> None:
     nobody = np.zeros((0, 17, 2), np.float32)
     assert np.isnan(pck(nobody, nobody, np.zeros((0, 17), bool), POSETRACK)["PCK@0.2"])
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("[pose]\ntypo = 1\n", r"pose\.typo is unknown"),
-        ("[pose]\n", r"pose\.train is missing"),
-        ("[schedule]\nepochs = 'three'\n", r"schedule\.epochs is 'three'; give a value of type int"),
-        ("[schedule]\nepochs = 0\n", r"schedule\.epochs is 0"),
-        ("[schedule]\nepochs = 1\nlearning_rate = nan\n", r"schedule\.learning_rate is nan"),
-        ("[schedule]\nepochs = 1\ngradient_norm = 0\n", r"schedule\.gradient_norm is 0"),
-        ("[schedule]\nepochs = 1\nweight_decay = -1\n", r"schedule\.weight_decay is -1"),
-        ("[schedule]\nepochs = 1\nvalidate_every_epochs = 0\n", r"schedule\.validate_every_epochs is 0"),
-        ("[schedule]\nepochs = 1\nthreads = -1\n", r"schedule\.threads is -1"),
-        ("[wrong]\n", r"unknown table \[wrong\]"),
-        ("[schedule\n", "is not a TOML file"),
-    ],
-)
-def test_mistakes_in_a_configuration_are_named(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "config.toml"
-    path.write_text(text)
-    sections: dict[str, type] = {"schedule": Schedule} if "schedule" in text else {"pose": PoseTraining}
-    with pytest.raises(ConfigError, match=message):
-        read_config(path, sections)
-
-
-def test_paths_take_environment_variables_and_are_relative_to_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATA", str(tmp_path / "somewhere"))
-    path = tmp_path / "config.toml"
-    path.write_text(
-        '[pose]\nsigma = 3\n[[pose.train]]\nannotations = "$DATA/a.json"\nimages = "i"\n'
-        '[pose.validation]\nannotations = "b.json"\nimages = "i"\n'
-    )
-    config = read_config(path, {"pose": PoseTraining})["pose"]
-    assert config.train[0].annotations == tmp_path / "somewhere" / "a.json"
-    assert config.validation.images == tmp_path / "i"
-    assert config.sigma == 3.0

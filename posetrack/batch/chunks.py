@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from posetrack.errors import ConfigError
 from posetrack.types import BoolArray, IntArray
 from posetrack.video import ReadOptions, Source, open_source
-from posetrack.video.capture import FileReader
+from posetrack.video.files import FileReader
 from posetrack.video.packets import list_frames
 from posetrack.video.probe import Media, probe
 

@@ -26,7 +26,7 @@ def import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ConfigError('Ray is not installed; install it with: pip install "posetrack[ray]"') from error
+        raise ConfigError("Ray is not installed: pip install '.[ray]' in posetrack's clone.") from error
     return ray
 
 

@@ -1,7 +1,7 @@
 """``Workers`` of a Ray cluster: each task is a Ray task. Ray decides where it runs, and runs it again elsewhere if
 its computer is lost.
 
-What it needs is installed with ``pip install "posetrack[ray]"``. All computers see the footage and the results
+What it needs: ``pip install '.[ray]'`` in the clone. All computers see the footage and the results
 under the same paths (a shared folder), and have the same versions of Python, Ray and posetrack.
 """
 

@@ -119,7 +119,7 @@ class RemoteFolder:
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
-            raise ConfigError('fsspec is not installed; install it with: pip install "posetrack[ray]"') from error
+            raise ConfigError("fsspec is not installed: pip install '.[ray]' in posetrack's clone.") from error
         system, root = url_to_fs(self.url)
         system.invalidate_cache()
         return system, str(root).rstrip("/")

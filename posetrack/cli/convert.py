@@ -21,11 +21,14 @@ def convert(
         Path | None,
         typer.Option(help="PoseTrack file or folder that names the images of COCO results or MOT text."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing files (never those that are read).")
+    ] = False,
 ) -> None:
     """Convert files of poses, and say what is lost."""
     from posetrack.formats.conversion import ConversionConfig, convert_files
 
-    config = ConversionConfig(to=to, coco_joints=coco_joints, like=like)
+    config = ConversionConfig(to=to, coco_joints=coco_joints, like=like, overwrite=overwrite)
     for path, losses in convert_files(source, target, config).items():
         tell(f"{path}: {'lost:' if losses else 'nothing lost'}")
         for sentence in losses:

@@ -36,6 +36,9 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(help="Processes that share the sequences; by default one per core, at most four.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing files (never those that are read).")
+    ] = False,
 ) -> None:
     """Compare predictions with a ground truth: AP, MOTA, IDF1, HOTA; OKS-AP for COCO results."""
     from posetrack import evaluation
@@ -50,6 +53,7 @@ def evaluate(
             )
         _print_oks(evaluation.evaluate_oks(ground_truth, predictions), json)
         return
+    _check_outputs(_outputs(csv, errors, plots), ground_truth, predictions, overwrite)
     result = evaluation.evaluate(
         ground_truth,
         predictions,
@@ -69,6 +73,25 @@ def evaluate(
         answer_json(result.to_json())
     else:
         _print_tables(result, joints)
+
+
+def _outputs(csv: Path | None, errors: Path | None, plots: Path | None) -> list[Path]:
+    """The files that are going to be written."""
+    tables = [path for path in (csv, errors) if path is not None]
+    if plots is None:
+        return tables
+    from posetrack.evaluation.plots import PLOTS
+
+    return [*tables, *(plots / name for name in PLOTS)]
+
+
+def _check_outputs(outputs: list[Path], ground_truth: Path, predictions: Path, overwrite: bool) -> None:
+    """Refuse outputs that would destroy something, before the work begins."""
+    from posetrack.evaluation.pairing import pair_files
+    from posetrack.formats.targets import check_targets
+
+    inputs = [path for pair in pair_files(ground_truth, predictions) for path in pair]
+    check_targets(outputs, inputs, overwrite=overwrite)
 
 
 def _print_tables(result: EvaluationResult, joints: bool) -> None:

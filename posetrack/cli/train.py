@@ -1,7 +1,8 @@
-"""``posetrack train pose|detector``: learn a network from COCO-keypoints data."""
+"""``posetrack train pose|detector|label``: learn a network from COCO-keypoints data, labelled by a teacher too."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,55 @@ def train_detector(config: ConfigArgument, output: OutputOption) -> None:
 
     settings = read_config(config, {"detector": DetectorTraining, "schedule": Schedule})
     _train(DetectorTask(settings["detector"]), settings["schedule"], output)
+
+
+@train.command("label")
+def train_label(
+    images: Annotated[Path, typer.Argument(help="Folder of images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="COCO file to write.")],
+    teacher: Annotated[Path, typer.Option(help="Weights of the pose network that labels.")],
+    movenet: Annotated[
+        str | None,
+        typer.Option(help="The weights are the publisher's own: of movenet_lightning or movenet_thunder."),
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="COCO file with people's boxes; without it `--preset` finds them.")
+    ] = None,
+    backgrounds: Annotated[int, typer.Option(min=0, help="Boxes on nobody to try for each image.")] = 0,
+    preset: Annotated[str, typer.Option(help="Whose detector finds people.")] = "lite",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write a COCO file with a teacher network's joints beside those that people labelled."""
+    from rich.progress import Progress
+
+    from posetrack.errors import OutputError
+    from posetrack.formats.pending import write_file
+    from posetrack.models.devices import resolve_device
+    from posetrack.models.runtime import Runtime
+    from posetrack.networks import Networks
+    from posetrack.presets import get_preset
+    from posetrack.training.teacher import add_teacher, detected_people, load_teacher, read_annotations
+    from posetrack.zoo import ModelStore
+
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output} exists; give --overwrite to replace it.")
+    runtime = Runtime(device=resolve_device(device))
+    estimator = load_teacher(teacher, movenet, runtime)
+    if annotations is None:
+        content = detected_people(images, Networks(get_preset(preset), runtime, ModelStore()).detector)
+    else:
+        content = read_annotations(annotations)
+    with Progress() as bar:
+        current = bar.add_task("images", total=None)
+        labelled = add_teacher(
+            content,
+            images,
+            estimator,
+            backgrounds=backgrounds,
+            progress=lambda done, total: bar.update(current, completed=done, total=total),
+        )
+    write_file(output, json.dumps(labelled).encode())
 
 
 def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:

@@ -2,12 +2,11 @@
 
 from posetrack.evaluation.error_runs import ErrorRun
 from posetrack.evaluation.evaluate import evaluate
-from posetrack.evaluation.joint_names import HOTA_JOINTS, JOINT_NAMES
+from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.oks_ap import evaluate_oks
 from posetrack.evaluation.results import EvaluationResult, JointFigures, Scores
 
 __all__ = [
-    "HOTA_JOINTS",
     "JOINT_NAMES",
     "ErrorRun",
     "EvaluationResult",

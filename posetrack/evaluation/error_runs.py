@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 from dataclasses import astuple, dataclass, fields, replace
@@ -15,6 +13,7 @@ from posetrack.evaluation.clear_mot import JointPairs, tracked_frames
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.sequences import Sequence, Side
 from posetrack.formats.pending import write_file
+from posetrack.formats.text import csv_table
 from posetrack.types import IntArray
 
 ALL_JOINTS = "all"
@@ -82,13 +81,13 @@ def write_errors(path: Path, runs: SequenceOf[ErrorRun]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([field.name for field in fields(ErrorRun)])
-    table.writerows(
-        [f"{value:.6g}" if isinstance(value, float) else value for value in astuple(run)] for run in runs
-    )
-    write_file(path, text.getvalue().encode())
+    heading = [field.name for field in fields(ErrorRun)]
+    rows = ([_exact(value) if isinstance(value, float) else value for value in astuple(run)] for run in runs)
+    write_file(path, csv_table([heading, *rows]))
+
+
+def _exact(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _switches(sequence: Sequence, pairs: JointPairs) -> Iterator[ErrorRun]:

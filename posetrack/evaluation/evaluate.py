@@ -90,7 +90,9 @@ def evaluate(
 
 def _evaluate_pair(pair: tuple[Path, Path, _Wanted]) -> list[_Counted]:
     """The sequences of one pair of files; at top level, so that it can be sent to another process."""
-    return list(_counted(*pair))
+    # what lies at the end of the number line is infinitely far from everything
+    with np.errstate(over="ignore", invalid="ignore"):
+        return list(_counted(*pair))
 
 
 def _counted(truth_path: Path, prediction_path: Path, wanted: _Wanted) -> Iterator[_Counted]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
+from rich.text import Text
 
 _UNBOUNDED = 10_000
 
@@ -48,7 +49,7 @@ class FittingTable:
 
     def _part(self, first: int, last: int) -> Table:
         """The labels, and figures ``first`` to ``last`` (exclusive)."""
-        title = self.title if first == 0 else None
+        title = Text(self.title) if self.title and first == 0 else None
         table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         for label in self.labels:
             table.add_column(label, no_wrap=True)
@@ -60,5 +61,5 @@ class FittingTable:
             if is_total:
                 table.add_section()
             cells = [*row[:start], *row[start + first : start + last]]
-            table.add_row(*cells, style="bold" if is_total else None)
+            table.add_row(*map(Text, cells), style="bold" if is_total else None)
         return table

@@ -3,7 +3,8 @@
 Sources: Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", 2021; Doering
 et al., "PoseTrack21", 2022. Two things deviate from the kit. For a frame without predictions it counts as
 missed the joints of the whole sequence; here, those of the frame. Of a frame whose ground truth lies in
-ignore regions altogether it crashes; here the frame is left out.
+ignore regions altogether it crashes; here the frame is left out. Like the kit, and unlike TrackEval and the
+paper, a frame is matched by its similarities alone, without the global alignment score of tracks.
 
 A joint counts where x > 0 and y > 0, as in the kit. Similarity falls from 1 to 0 at half a head size.
 """

@@ -16,23 +16,32 @@ import numpy as np
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Doubles
 from posetrack.formats.checks import member, number_or_nan, rows_of_numbers
-from posetrack.formats.reading import load_json
+from posetrack.formats.reading import is_folder, load_json
 from posetrack.skeletons import COCO as COCO_SKELETON
 from posetrack.skeletons import POSETRACK, Skeleton
+from posetrack.types import BoolArray
 
 FIGURES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75", "AR_medium", "AR_large")
 """COCO's ten figures, in the order of pycocotools."""
 
 _PERSON = 1
+_LARGEST = np.finfo(np.float64).max  # an infinite area would make pycocotools take everybody for this person
 _UNDEFINED = -1  # pycocotools' mark for a figure that nobody falls under
 
 
 def are_coco_results(path: Path) -> bool:
-    """Whether a file is a JSON list, as COCO results are and PoseTrack's files are not."""
-    if not path.is_file():
+    """Whether a file is a JSON list, as COCO results are and PoseTrack's files are not.
+
+    Raises:
+        DataFormatError: there is nothing, or it cannot be read.
+    """
+    if is_folder(path) or not path.is_file():  # a pipe can be read only once
         return False
-    with path.open("rb") as file:
-        return file.read(64).lstrip()[:1] == b"["
+    try:
+        with path.open("rb") as file:
+            return file.read(64).lstrip()[:1] == b"["
+    except OSError as error:
+        raise DataFormatError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
 
 
 def evaluate_oks(ground_truth: str | PathLike[str], results: str | PathLike[str]) -> dict[str, float]:
@@ -49,12 +58,16 @@ def evaluate_oks(ground_truth: str | PathLike[str], results: str | PathLike[str]
     truth, people = load_json(truth_path), load_json(results_path)
     skeleton = _skeleton(truth_path, truth)
     images = _image_ids(truth_path, truth["images"])
+    if not isinstance(people, list):
+        raise DataFormatError(f"{results_path}: COCO results are a list of people; give such a file.")
     joints = _joints(truth_path, "annotation", truth["annotations"], len(skeleton), images)
     found = _joints(results_path, "result", people, len(skeleton), images)
     _check_scores(results_path, people)
+    with np.errstate(over="ignore"):
+        annotations = _complete(truth_path, truth["annotations"], joints)
     data = {
         "images": [{"id": image_id} for image_id in images],
-        "annotations": _complete(truth_path, truth["annotations"], joints),
+        "annotations": annotations,
         "categories": [{"id": _PERSON, "name": "person"}],
     }
     candidates = [
@@ -108,14 +121,12 @@ def _check_scores(path: Path, people: list[dict[str, Any]]) -> None:
 def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list[dict[str, Any]]:
     """What pycocotools needs of a ground truth, with the fields that PoseTrack leaves out."""
     there = joints[..., 2] > 0
-    extents = [
-        np.ptp(xy[shown], axis=0) if shown.any() else np.zeros(2) for xy, shown in zip(joints, there, strict=True)
-    ]
-    rows = [
-        person.get("bbox") or [0, 0, *extent[:2].tolist()] for person, extent in zip(people, extents, strict=True)
-    ]
-    boxes = rows_of_numbers(path, "bbox", rows, 4, lambda number: f"annotation {number}")
-    areas = [number_or_nan(person.get("area")) for person in people]
+    boxes = _extents(joints[..., :2], there)
+    boxed = [number for number, person in enumerate(people) if person.get("bbox")]
+    rows = [people[number]["bbox"] for number in boxed]
+    boxes[boxed] = rows_of_numbers(path, "bbox", rows, 4, lambda row: f"annotation {boxed[row]}")
+    given = np.array([number_or_nan(person.get("area")) for person in people], dtype=np.float64)
+    areas = np.where(np.isnan(given), boxes[:, 2:].prod(axis=1), given).tolist()
     return [
         {
             "id": number + 1,  # pycocotools takes 0 for nobody
@@ -124,11 +135,19 @@ def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list
             "keypoints": joints[number].ravel().tolist(),
             "num_keypoints": int(there[number].sum()),
             "bbox": boxes[number].tolist(),
-            "area": float(np.prod(boxes[number, 2:])) if np.isnan(areas[number]) else areas[number],
+            "area": min(areas[number], _LARGEST),
             "iscrowd": int(bool(person.get("iscrowd"))),
         }
         for number, person in enumerate(people)
     ]
+
+
+def _extents(xy: Doubles, there: BoolArray) -> Doubles:
+    """float64 [N, 4]: 0, 0, and width and height of the joints [N, K, 2] that are there [N, K]."""
+    low = np.where(there[..., None], xy, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(there[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
+    sizes = np.where(there.any(axis=1, keepdims=True), high - low, 0)
+    return np.concatenate([np.zeros_like(sizes), np.minimum(sizes, _LARGEST)], axis=1)
 
 
 def _measure(truth: dict[str, Any], people: list[dict[str, Any]], skeleton: Skeleton) -> list[float]:
@@ -137,7 +156,8 @@ def _measure(truth: dict[str, Any], people: list[dict[str, Any]], skeleton: Skel
 
     if not people:
         return [0.0] * len(FIGURES)
-    with redirect_stdout(StringIO()):  # pycocotools reports its progress there
+    # pycocotools reports its progress; joints at the end of the number line are infinitely far from others
+    with redirect_stdout(StringIO()), np.errstate(over="ignore", invalid="ignore"):
         index = COCO()
         index.dataset = truth
         index.createIndex()

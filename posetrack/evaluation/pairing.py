@@ -7,7 +7,8 @@ from pathlib import Path
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.reading import read_annotations
+from posetrack.formats.reading import files_in, is_folder, read_annotations
+from posetrack.formats.text import printable
 
 
 def pair_files(
@@ -21,17 +22,15 @@ def pair_files(
     Raises:
         DataFormatError: something is missing.
     """
-    for path in (ground_truth, predictions):
-        if not path.exists():
-            raise DataFormatError(f"{path}: there is no such file or folder; check the path.")
-    if ground_truth.is_file():
-        return [(ground_truth, predictions if predictions.is_file() else _named(predictions, ground_truth))]
-    truths = [path for path in sorted(ground_truth.glob("*.json")) if names is None or path.stem in names]
+    many_truths, many_predictions = is_folder(ground_truth), is_folder(predictions)
+    if not many_truths:
+        return [(ground_truth, _named(predictions, ground_truth) if many_predictions else predictions)]
+    truths = [path for path in files_in(ground_truth, ".json") if names is None or path.stem in names]
     if not truths:
         raise DataFormatError(
             f"{ground_truth}: the folder has no .json files; name the folder with the annotations."
         )
-    if predictions.is_dir():
+    if many_predictions:
         return [(truth, _named(predictions, truth)) for truth in truths]
     chosen = truths if len(truths) == 1 else [truth for truth in truths if truth.name == predictions.name]
     if not chosen:
@@ -64,6 +63,6 @@ def read_pair(truth_path: Path, prediction_path: Path) -> list[tuple[str, Annota
     by_video = {prediction.video: prediction for prediction in predictions}
     known = all(truth.video in by_video for truth in truths)
     chosen = [by_video[truth.video] for truth in truths] if known else predictions[: len(truths)]
-    stem = truth_path.name.removesuffix(".json")
-    names = [stem] if len(truths) == 1 else [f"{stem}/{truth.video}" for truth in truths]
+    stem = printable(truth_path.name.removesuffix(".json"))
+    names = [stem] if len(truths) == 1 else [f"{stem}/{printable(truth.video)}" for truth in truths]
     return list(zip(names, truths, chosen, strict=True))

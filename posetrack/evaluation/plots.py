@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +15,7 @@ from matplotlib.figure import Figure
 from posetrack.evaluation.average_precision import precision_recall
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.results import EvaluationResult
-from posetrack.formats.pending import PendingFile, output_errors, output_folder
+from posetrack.formats.pending import output_folder, write_file
 
 _BODY_ORDER = (
     "head_top", "nose", "neck", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist",
@@ -29,7 +32,7 @@ _MOST_SEQUENCES = 40
 
 
 def write_plots(folder: Path, result: EvaluationResult) -> list[Path]:
-    """Write ``precision_recall.png``, ``joints.png`` and ``switches.png``.
+    """Write the pictures, ``PLOTS``; those that are there are replaced.
 
     Args:
         folder: Created if need be.
@@ -41,18 +44,14 @@ def write_plots(folder: Path, result: EvaluationResult) -> list[Path]:
     Raises:
         OutputError: they cannot be written.
     """
-    figures = {
-        "precision_recall.png": precision_recall_figure(result),
-        "joints.png": joints_figure(result),
-        "switches.png": switches_figure(result),
-    }
     with output_folder(folder):
-        for name, figure in figures.items():
-            file = PendingFile(folder / name)
-            with output_errors(folder / name):
-                figure.savefig(file.stream, format="png", dpi=_DOTS_PER_INCH)
-            file.commit()
-    return [folder / name for name in figures]
+        for name, draw in PLOTS.items():
+            picture = BytesIO()
+            with catch_warnings():
+                simplefilter("ignore", UserWarning)  # names of sequences may hold letters that the font does not
+                draw(result).savefig(picture, format="png", dpi=_DOTS_PER_INCH)
+            write_file(folder / name, picture.getvalue())
+    return [folder / name for name in PLOTS]
 
 
 def precision_recall_figure(result: EvaluationResult) -> Figure:
@@ -120,7 +119,7 @@ def switches_figure(result: EvaluationResult) -> Figure:
             moments, np.full(len(moments), row), s=14 + 5 * counts, color="#d62728", alpha=0.6, linewidths=0
         )
     labels = [f"{name}  ({sum(times[name].values())})" for name in names]
-    axes.set_yticks(range(len(names)), labels, fontsize=9)
+    axes.set_yticks(range(len(names)), labels, fontsize=9, parse_math=False)
     axes.set(
         title="Identity switches over time (dots grow with the joints that switch)",
         xlabel="Frame",
@@ -129,6 +128,14 @@ def switches_figure(result: EvaluationResult) -> Figure:
     axes.set_xlim(left=0)
     axes.grid(visible=True, axis="y", alpha=0.25)
     return figure
+
+
+PLOTS: dict[str, Callable[[EvaluationResult], Figure]] = {
+    "precision_recall.png": precision_recall_figure,
+    "joints.png": joints_figure,
+    "switches.png": switches_figure,
+}
+"""Name of a picture's file -> what draws it."""
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

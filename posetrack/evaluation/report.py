@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from posetrack.evaluation.fitting_table import FittingTable
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.results import EvaluationResult, JointFigures, Scores
 from posetrack.formats.pending import write_file
+from posetrack.formats.text import csv_table
 from posetrack.types import IntArray
 
 _GROUPS = (
@@ -135,15 +134,12 @@ def write_csv(path: Path, result: EvaluationResult) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["sequence", "joint", "frames", *figures_of(result.total), *counts_of(result.total)])
-    for scores in (*result.sequences.values(), result.total):
-        table.writerows(_csv_rows(scores))
-    write_file(path, text.getvalue().encode())
+    heading = ["sequence", "joint", "frames", *figures_of(result.total), *counts_of(result.total)]
+    everything = (*result.sequences.values(), result.total)
+    write_file(path, csv_table([heading, *(row for scores in everything for row in _csv_rows(scores))]))
 
 
-def _csv_rows(scores: Scores) -> Iterator[list[str | int]]:
+def _csv_rows(scores: Scores) -> Iterator[list[str | int | float | None]]:
     figures, counts = figures_of(scores).values(), counts_of(scores).values()
     for number, joint in enumerate(JOINT_NAMES):
         cells = [_exact(figure.joints[number]) for figure in figures]
@@ -157,5 +153,5 @@ def percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.1f}"
 
 
-def _exact(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6f}"
+def _exact(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)

@@ -10,7 +10,7 @@ import numpy as np
 from posetrack.evaluation.average_precision import Precision, ScoredJoints
 from posetrack.evaluation.clear_mot import MotCounts
 from posetrack.evaluation.error_runs import ErrorRun
-from posetrack.evaluation.joint_names import HOTA_JOINTS, JOINT_NAMES
+from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.formats.annotations import Doubles
 from posetrack.types import IntArray
 
@@ -119,7 +119,10 @@ class Scores:
         return JointFigures.averaged(200 * self.identity_true_positives / _or_nan(mot.objects + predictions))
 
     def as_dict(self) -> dict[str, Any]:
-        """Fields named as in the official evaluator's results and in HOTA's; figures by joint, counts as lists."""
+        """Fields named as in the official evaluator's results and in HOTA's; counts as lists.
+
+        Each figure has the joints of ``JOINT_NAMES``, and ``total``.
+        """
         precision, mot, idtp = self.precision, self.mot, self.identity_true_positives
         fields = {
             "frames": self.frames,
@@ -157,11 +160,7 @@ class Scores:
                 "idf1": self.idf1.joints.tolist(),
             },
         }
-        return fields | {name: _hota_dict(figures) for name, figures in self.hota.items()}
-
-
-def _hota_dict(figures: JointFigures) -> dict[str, float]:
-    return {**{joint: figures[joint] for joint in HOTA_JOINTS}, "average": figures.total}
+        return fields | {name: figures.as_dict() for name, figures in self.hota.items()}
 
 
 def _or_nan(counts: IntArray) -> Doubles:

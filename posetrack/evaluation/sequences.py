@@ -167,8 +167,8 @@ def _padded_distances(sequence: Sequence, frames: IntArray) -> Distances:
         _padded_joints(sequence.prediction, prediction),
     )
     difference = xy_truth[..., None] - xy_prediction[..., None, :]
-    # a head of size 0, and what is beyond all bounds, is infinitely far from everything
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    # a head of size 0 is infinitely far from everything, also from itself
+    with np.errstate(divide="ignore"):
         np.square(difference, out=difference)
         values = np.sqrt(difference[0] + difference[1])
         values /= sequence.head_sizes[truth][:, None, :, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,7 @@ class DenseFlow:
     Args:
         field: float32 [h, w, 2], displacement (x, y) in pixels of the field's grid, from the previous frame
             to the current one. Pixel centres as everywhere: the field covers the frame from edge to edge.
+            It is copied: the array may be written to again.
         frame_size: Width and height of the frame in pixels.
 
     Raises:
@@ -24,7 +27,7 @@ class DenseFlow:
         if field.ndim != 3 or field.shape[2] != 2 or 0 in field.shape:
             raise ValueError(f"field has shape {field.shape}, expected [h, w, 2]")
         rows, columns = field.shape[:2]
-        self._field = np.ascontiguousarray(field, np.float32).view(np.complex64).ravel()
+        self._field = np.array(field, np.float32, order="C").view(np.complex64).ravel()
         self._columns, self._rows = columns, rows
         self._frame_size = frame_size
 
@@ -54,10 +57,11 @@ def _neighbours(coordinates: FloatArray, scale: float, length: int) -> tuple[Int
     return before, np.minimum(before + 1, length - 1), grid - before.astype(np.float32)
 
 
-class ReducedGrey:
+class ReducedGrey(threading.local):
     """Frames in grey, not longer than ``max_side_px``. Remembers the last frame, which comes a second time.
 
-    A frame is recognised by being the same array, which must not have been written to in between.
+    A frame is recognised by being the same array, which must not have been written to in between. Each thread has
+    a memory of its own: every video's flow is estimated in one thread.
     """
 
     def __init__(self, max_side_px: int) -> None:

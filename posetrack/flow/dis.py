@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import cv2
@@ -41,12 +42,19 @@ class DisConfig:
             raise ConfigError(f"max_side_px must be 32 or more, not {self.max_side_px}")
 
 
+class _Search(threading.local):
+    """OpenCV's search. It calculates in memory of its own, so each thread has another."""
+
+    def __init__(self, preset: str) -> None:
+        self.calc = cv2.DISOpticalFlow.create(PRESETS[preset]).calc
+
+
 class DisFlow:
-    """Flow by OpenCV's dense inverse search on reduced grey frames. Not for two threads at once."""
+    """Flow by OpenCV's dense inverse search on reduced grey frames. Any number of threads may use it at once."""
 
     def __init__(self, config: DisConfig) -> None:
         self._grey = ReducedGrey(config.max_side_px)
-        self._search = cv2.DISOpticalFlow.create(PRESETS[config.preset])
+        self._search = _Search(config.preset)
 
     def estimate(self, previous: Image, current: Image) -> DenseFlow:
         """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""

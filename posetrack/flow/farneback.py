@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import cv2
@@ -38,19 +39,26 @@ class FarnebackConfig:
                 raise ConfigError(f"{name} must be {least} or more, not {getattr(self, name)}")
 
 
-class FarnebackFlow:
-    """Flow by OpenCV's polynomial expansion on reduced grey frames. Not for two threads at once."""
+class _Expansion(threading.local):
+    """OpenCV's expansion. It calculates in memory of its own, so each thread has another."""
 
     def __init__(self, config: FarnebackConfig) -> None:
-        self._grey = ReducedGrey(config.max_side_px)
-        self._expansion = cv2.FarnebackOpticalFlow.create(
+        self.calc = cv2.FarnebackOpticalFlow.create(
             numLevels=config.levels,
             pyrScale=0.5,
             winSize=config.window_px,
             numIters=config.iterations,
             polyN=5,
             polySigma=1.1,
-        )
+        ).calc
+
+
+class FarnebackFlow:
+    """Flow by OpenCV's polynomial expansion on reduced grey frames. Any number of threads may use it at once."""
+
+    def __init__(self, config: FarnebackConfig) -> None:
+        self._grey = ReducedGrey(config.max_side_px)
+        self._expansion = _Expansion(config)
 
     def estimate(self, previous: Image, current: Image) -> DenseFlow:
         """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""

@@ -42,7 +42,10 @@ class LucasKanadeConfig:
 
 
 class LucasKanadeFlow:
-    """Flow by OpenCV's pyramidal Lucas-Kanade, worked out when and where it is asked for."""
+    """Flow by OpenCV's pyramidal Lucas-Kanade, worked out when and where it is asked for.
+
+    Any number of threads may use it at once.
+    """
 
     def __init__(self, config: LucasKanadeConfig) -> None:
         self._config = config

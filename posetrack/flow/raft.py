@@ -5,6 +5,7 @@ The network is given: ``posetrack.models.raft`` reads torchvision's.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -49,8 +50,15 @@ class RaftConfig:
                 raise ConfigError(f"{name} must be {least} or more, not {getattr(self, name)}")
 
 
+class _LastFrame(threading.local):
+    """The frame that a thread has reduced last, and the result."""
+
+    frame: Image | None = None
+    reduced: Tensor | None = None
+
+
 class RaftFlow:
-    """Flow by a RAFT network on reduced frames. Not for two threads at once.
+    """Flow by a RAFT network on reduced frames. Any number of threads may use it at once, if they may the network.
 
     As with the other dense estimators every displacement inside the frame is valid: a check by the flow back would
     cost another pass of the network.
@@ -67,8 +75,7 @@ class RaftFlow:
         self._network = network
         self._config = config or RaftConfig()
         self._device = torch.device(device)
-        self._frame: Image | None = None
-        self._reduced: Tensor | None = None
+        self._last = _LastFrame()
 
     def estimate(self, previous: Image, current: Image) -> DenseFlow:
         """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size.
@@ -102,9 +109,10 @@ class RaftFlow:
     def _input(self, frame: Image) -> Tensor:
         """Float [1, 3, h, w] in [-1, 1], not longer than ``max_side_px``. The last frame is remembered."""
         # A frame is recognised by being the same array, which must not have been written to in between.
-        if frame is not self._frame or self._reduced is None:
-            self._frame, self._reduced = frame, self._reduce(frame)
-        return self._reduced
+        last = self._last
+        if frame is not last.frame or last.reduced is None:
+            last.frame, last.reduced = frame, self._reduce(frame)
+        return last.reduced
 
     def _reduce(self, frame: Image) -> Tensor:
         """Float [1, 3, h, w] in [-1, 1], not longer than ``max_side_px``."""

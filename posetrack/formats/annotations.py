@@ -26,6 +26,9 @@ EVALUATION_JOINTS = (
 EVALUATION_SLOTS: IntArray = np.array([POSETRACK.index(joint) for joint in EVALUATION_JOINTS])
 """Slots of these joints in PoseTrack's skeleton."""
 
+VISIBLE = 2.0
+"""COCO's flag of a joint that is seen; 1 is a hidden one to COCO, and any to PoseTrack's own files."""
+
 MISSING_SCORE = -9999.0
 """What the official evaluator takes for the score of a joint that has none."""
 
@@ -44,7 +47,7 @@ class Annotations:
         frames: int64 [M], ascending: each person's frame, by position in ``images``.
         track_ids: int64 [M].
         keypoints: float64 [M, K, 2]; 0 where a joint is absent.
-        visibility: float64 [M, K]: the file's flag, NaN where it gives none.
+        visibility: float64 [M, K]: PoseTrack18's third number, NaN where the file gives none.
         present: bool [M, K]: the file gives this joint.
         scores: float64 [M, K]: joint scores, NaN where the file gives none.
         listed: bool [M]: the person has a list of joints, be it empty. False is possible in PoseTrack17 only.

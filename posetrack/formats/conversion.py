@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from posixpath import basename, dirname
 from typing import Any
+
+import numpy as np
 
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.foreign import parse_coco_results, parse_mot
+from posetrack.formats.foreign import are_frame_numbers, parse_coco_results, parse_mot
 from posetrack.formats.losses import lost_in_reading, lost_in_writing
 from posetrack.formats.naming import ImageNaming
 from posetrack.formats.pending import output_folder
-from posetrack.formats.reading import load_json, parse_annotations, read_annotations
+from posetrack.formats.reading import files_in, is_folder, load_json, parse_annotations, read_annotations
+from posetrack.formats.targets import check_targets
 from posetrack.formats.writing import (
     write_coco_results,
     write_mot,
@@ -24,6 +29,8 @@ from posetrack.skeletons import COCO, POSETRACK, Skeleton
 
 SUFFIXES = {"posetrack18": ".json", "posetrack17": ".json", "coco": ".json", "mot": ".txt"}
 """Formats that can be converted to, and the endings of their files."""
+
+_NUMBERED_NAME = re.compile(r"(?:.*/)?(\d{1,8})(?:_[^/]*)?(?:\.[^./]*)?", re.DOTALL)
 
 COCO_JOINTS = {"coco": COCO, "posetrack": POSETRACK}
 """What the 17 joints of COCO results may be."""
@@ -38,11 +45,13 @@ class ConversionConfig:
         coco_joints: Joints of COCO results, read or written: a key of ``COCO_JOINTS``.
         like: PoseTrack file (or folder of files of the same names) that names the images of COCO results or
             MOTChallenge text, which do not; None to make names up.
+        overwrite: Replace files that exist, though never one that is read.
     """
 
     to: str
     coco_joints: str = "coco"
     like: Path | None = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.to not in SUFFIXES:
@@ -65,49 +74,81 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
 
     Raises:
         DataFormatError: a source is missing or breaks a rule of its format.
-        OutputError: a target cannot be written.
+        ConfigError: a target is a source, or two targets are one file; nothing is written then.
+        OutputError: a target exists (nothing is written then), or cannot be written.
     """
-    if not source.exists():
-        raise DataFormatError(f"{source}: there is no such file or folder; check the path.")
-    if source.is_file():
-        return _convert(source, target, config)
-    sources = sorted(path for path in source.iterdir() if path.suffix in (".json", ".txt"))
+    if not is_folder(source):
+        read = _read(source, config)
+        _check(_names(target, read.videos, config), [source], config)
+        return _write(read, target, config)
+    sources = sorted(path for ending in (".json", ".txt") for path in files_in(source, ending))
     if not sources:
         raise DataFormatError(f"{source}: the folder has no .json or .txt files; name the folder with the files.")
+    targets = {path: target / (path.stem + SUFFIXES[config.to]) for path in sources}
+    _check(targets.values(), sources, config)
+    if config.to == "mot":  # only the content tells whether there are further files
+        names = [name for path in sources for name in _names(targets[path], _read(path, config).videos, config)]
+        _check(names, sources, config)
     written: dict[Path, list[str]] = {}
     with output_folder(target):
         for path in sources:
-            written |= _convert(path, target / (path.stem + SUFFIXES[config.to]), config)
+            written |= _write(_read(path, config), targets[path], config)
     return written
 
 
-def _convert(source: Path, target: Path, config: ConversionConfig) -> dict[Path, list[str]]:
-    if target.exists() and target.samefile(source):
-        raise ConfigError(f"{target} would replace the file that it is made from; give another target.")
-    skeleton = COCO_JOINTS[config.coco_joints]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """A file's content, and its videos with an ``id`` for every image."""
+
+    content: Any
+    videos: list[Annotations]
+
+
+def _read(source: Path, config: ConversionConfig) -> _Read:
     content = _content(source)
-    unread = lost_in_reading(content, config.to, config.coco_joints)
-    videos = [_with_image_ids(video) for video in _parsed(source, content, config.like, skeleton)]
-    named = isinstance(content, dict) or config.like is not None
+    videos = _parsed(source, content, config.like, COCO_JOINTS[config.coco_joints])
+    return _Read(content, [_with_image_ids(video) for video in videos])
 
-    def lost(video: Annotations) -> list[str]:
-        return [*unread, *lost_in_writing(video, _restored_ids(video), config.to, config.coco_joints, named)]
 
-    if config.to == "mot":
-        names = [target, *(target.with_name(f"{target.stem}_{v.video}{target.suffix}") for v in videos[1:])]
-        for name, video in zip(names, videos, strict=False):
-            write_mot(name, video)
-        return {name: lost(video) for name, video in zip(names, videos, strict=False)}
+def _check(targets: Iterable[Path], sources: Iterable[Path], config: ConversionConfig) -> None:
+    like = [] if config.like is None else [_namesake(source, config.like) for source in sources]
+    check_targets(targets, [*sources, *like], overwrite=config.overwrite)
+
+
+def _names(target: Path, videos: Sequence[Annotations], config: ConversionConfig) -> list[Path]:
+    """The files that videos go to: MOTChallenge text holds one, further names follow the target's."""
+    further = videos[1:] if config.to == "mot" else []
+    others = (re.sub(r"[^\w.-]", "_", video.video) for video in further)
+    return [target, *(target.with_name(f"{target.stem}_{other}{target.suffix}") for other in others)]
+
+
+def _write(read: _Read, target: Path, config: ConversionConfig) -> dict[Path, list[str]]:
+    skeleton = COCO_JOINTS[config.coco_joints]
     writers: dict[str, Callable[[Path, Sequence[Annotations]], None]] = {
         "posetrack18": write_posetrack18,
         "posetrack17": write_posetrack17,
         "coco": lambda path, videos: write_coco_results(path, videos, skeleton),
+        "mot": write_mot,
     }
-    writers[config.to](target, videos)
-    losses = dict.fromkeys(sentence for video in videos for sentence in lost(video))
+    names = _names(target, read.videos, config)
+    further = [[video] for video in read.videos[1:]]
+    parts = [read.videos[:1], *further] if config.to == "mot" else [read.videos]
+    with np.errstate(over="ignore", invalid="ignore"):  # writers refuse what comes of it
+        for name, videos in zip(names, parts, strict=True):
+            writers[config.to](name, videos)
+    return {name: _losses(read.content, videos, config) for name, videos in zip(names, parts, strict=True)}
+
+
+def _losses(content: Any, videos: Sequence[Annotations], config: ConversionConfig) -> list[str]:
+    named = isinstance(content, dict) or config.like is not None
+    losses = lost_in_reading(content, config.to, config.coco_joints)
+    if not named and isinstance(content, list) and not are_frame_numbers([p["image_id"] for p in content]):
+        losses.append("Numbers of frames, which the images' ids do not tell: each image is the next frame.")
+    for video in videos:
+        losses += lost_in_writing(video, _restored_ids(video), config.to, config.coco_joints, named)
     if config.to in ("posetrack17", "coco") and len(videos) > 1:
-        losses[f"The borders between {len(videos)} videos."] = None
-    return {target: list(losses)}
+        losses.append(f"The borders between {len(videos)} videos.")
+    return list(dict.fromkeys(losses))
 
 
 def _content(source: Path) -> Any:
@@ -131,8 +172,12 @@ def _parsed(source: Path, content: Any, like: Path | None, skeleton: Skeleton) -
 def _images(source: Path, like: Path | None) -> list[dict[str, Any]] | None:
     if like is None:
         return None
-    videos = read_annotations(like / f"{source.stem}.json" if like.is_dir() else like)
+    videos = read_annotations(_namesake(source, like))
     return [image for video in map(_with_image_ids, videos) for image in video.images]
+
+
+def _namesake(source: Path, like: Path) -> Path:
+    return like / f"{source.stem}.json" if like.is_dir() else like
 
 
 def _with_image_ids(video: Annotations) -> Annotations:
@@ -144,10 +189,11 @@ def _with_image_ids(video: Annotations) -> Annotations:
 
 
 def _restored_ids(video: Annotations) -> list[int]:
-    """The images' official ids, by their names."""
-    names = [Path(image["file_name"]) for image in video.images]
-    numbers = [name.stem.split("_")[0] for name in names]
-    positions = [int(text) if text.isdigit() else n for n, text in enumerate(numbers)]
+    """The ids that PoseTrack gives images of such names."""
+    names = [_NUMBERED_NAME.fullmatch(image["file_name"]) for image in video.images]
+    positions = [int(name[1]) if name else n for n, name in enumerate(names)]
     if len(set(positions)) < len(positions):
         positions = list(range(len(positions)))
-    return [ImageNaming.of(name.parent.name).image_id(n) for name, n in zip(names, positions, strict=True)]
+    folders = [basename(dirname(image["file_name"])) for image in video.images]
+    namings = {folder: ImageNaming.of(folder) for folder in set(folders)}
+    return [namings[folder].image_id(n) for folder, n in zip(folders, positions, strict=True)]

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from operator import add
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_JOINTS, EVALUATION_SLOTS, Annotations, Doubles
+from posetrack.formats.annotations import EVALUATION_JOINTS, EVALUATION_SLOTS, VISIBLE, Annotations, Doubles
 from posetrack.formats.checks import check_unique_ids, number_or_nan, rows_of_numbers, track_ids
-from posetrack.formats.naming import ImageNaming
+from posetrack.formats.mot import LARGEST_FRAME, parse_table
+from posetrack.formats.naming import OWN_FOOTAGE, ImageNaming, packed_id, unpacked_id
 from posetrack.skeleton_conversion import conversion_matrix
 from posetrack.skeletons import POSETRACK, Skeleton
 from posetrack.types import IntArray
-
-_FRAMES_PER_SEQUENCE = 10_000
-_LARGEST_MOT_NUMBER = 10**6
-_MOT_COLUMNS = 7  # those that are read: frame, id, left, top, width, height, confidence
 
 
 def parse_coco_results(
@@ -30,8 +30,8 @@ def parse_coco_results(
         path: For messages and the video's name.
         people: The file's content.
         skeleton: COCO's or PoseTrack's: what the 17 joints are.
-        images: The video's images; None to make them up. Then ids that are equal but for their last four
-            digits are numbers of frames, of which none is left out; other ids give one frame each.
+        images: The video's images; None to make them up. Ids that tell the frames of one video
+            (``are_frame_numbers``) then give all frames up to the last; other ids give one frame each.
 
     Joints are present where their third number is positive; that number is their score.
 
@@ -80,46 +80,22 @@ def parse_mot(path: Path, text: str, images: list[dict[str, Any]] | None) -> Ann
     Raises:
         DataFormatError: lines without seven numbers, frames below 1 or beyond ``images``, an id twice in a frame.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
-    table = np.empty((0, _MOT_COLUMNS))
-    try:
-        if lines:
-            table = np.array([line.split(",")[:_MOT_COLUMNS] for line in lines], dtype=np.float64)
-    except ValueError:
-        table = np.empty((0, 0))
-    if table.shape[1:] != (_MOT_COLUMNS,) or not np.isfinite(table).all():
-        raise DataFormatError(
-            f"{path}: MOTChallenge lines are frame,id,left,top,width,height,confidence,...; this is not."
-        )
-    whole = (table[:, :2] % 1 == 0).all(axis=1) & (np.abs(table[:, :2]) <= _LARGEST_MOT_NUMBER).all(axis=1)
-    if not whole.all():
-        line = int(np.flatnonzero(~whole)[0]) + 1
-        raise DataFormatError(
-            f"{path}: frame and id must be whole numbers of at most {_LARGEST_MOT_NUMBER}, which those of entry "
-            f"{line} are not; correct it."
-        )
-    numbers = table[:, 0].astype(np.int64) - 1
+    frames, ids, boxes, confidences = parse_table(path, text)
     if images is None:
         naming = ImageNaming.of(path.stem)
-        count = int(numbers.max(initial=-1)) + 1
-        images = [{"file_name": naming.file_name(n), "id": naming.image_id(n)} for n in range(count)]
-    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(images):
+        images = _made_up(naming, map(naming.image_id, range(int(frames.max(initial=-1)) + 1)))
+    if len(frames) and not 0 <= frames.min() <= frames.max() < len(images):
         raise DataFormatError(f"{path}: frames must lie between 1 and {len(images)}; correct the first column.")
-    order = np.argsort(numbers, kind="stable")
-    table, numbers = table[order], numbers[order]
-    tracks = table[:, 1].astype(np.int64)
-    check_unique_ids(path, numbers, tracks, lambda number: f"frame {numbers[number] + 1}")
-    corners = table[:, 2:4] - 1  # MOTChallenge counts from 1
-    shape = (len(table), len(EVALUATION_JOINTS))
+    shape = (len(frames), len(EVALUATION_JOINTS))
     return _video(
         path,
         images,
-        numbers,
-        tracks,
+        frames,
+        ids,
         xy=np.zeros((*shape, 2)),
         scores=np.zeros(shape),
-        person_scores=table[:, 6],
-        boxes=np.concatenate([corners, corners + table[:, 4:6]], axis=1),
+        person_scores=confidences,
+        boxes=boxes,
     )
 
 
@@ -135,7 +111,7 @@ def _video(
         frames=frames,
         track_ids=ids,
         keypoints=np.where(present[..., None], columns["xy"], 0),
-        visibility=np.where(present, 1.0, 0.0),
+        visibility=np.where(present, VISIBLE, 0.0),
         present=present,
         scores=np.where(present, columns["scores"], np.nan),
         listed=np.ones(len(frames), dtype=bool),
@@ -156,13 +132,44 @@ def _in_posetrack(xy: Doubles, scores: Doubles, skeleton: Skeleton) -> tuple[Dou
 
 def _made_up_images(path: Path, ids: Sequence[Any]) -> list[dict[str, Any]]:
     naming = ImageNaming.of(path.stem)
-    if not all(isinstance(image_id, int) for image_id in ids):
-        unique = sorted(set(map(str, ids)))
-        return [{"file_name": naming.file_name(n), "id": image_id} for n, image_id in enumerate(unique)]
-    sequences = {image_id // _FRAMES_PER_SEQUENCE for image_id in ids}
-    first = min(sequences, default=0) * _FRAMES_PER_SEQUENCE
-    all_ids = range(first, max(ids, default=first - 1) + 1) if len(sequences) <= 1 else sorted(set(ids))
-    return [{"file_name": naming.file_name(n), "id": image_id} for n, image_id in enumerate(all_ids)]
+    if are_frame_numbers(ids):
+        frame_count, image_id = _numbering(ids)
+        return _made_up(naming, map(image_id, range(frame_count)))
+    if all(isinstance(image_id, int) for image_id in ids):
+        return _made_up(naming, sorted(set(ids)))
+    return _made_up(naming, sorted(set(ids), key=_with_numbers))
+
+
+def _made_up(naming: ImageNaming, ids: Iterable[Any]) -> list[dict[str, Any]]:
+    return [{"file_name": naming.file_name(n), "id": image_id} for n, image_id in enumerate(ids)]
+
+
+def are_frame_numbers(ids: Sequence[Any]) -> bool:
+    """Whether image ids tell the frames of one video; otherwise their order is all there is to go by."""
+    return all(isinstance(image_id, int) for image_id in ids) and _numbering(ids)[0] >= 0
+
+
+def _numbering(ids: Sequence[int]) -> tuple[int, Callable[[int], int]]:
+    """Frames of a video up to the last of these images, and each frame's id; -1 if they are of several."""
+    if all(0 <= image_id < LARGEST_FRAME for image_id in ids):
+        return max(ids, default=-1) + 1, int
+    places = [unpacked_id(image_id) for image_id in ids]
+    sequences = {first_id for first_id, _ in places}
+    first_id = min(sequences)
+    if len(sequences) == 1:
+        frame_count, image_id = max(frame for _, frame in places) + 1, partial(packed_id, first_id)
+    elif first_id == OWN_FOOTAGE and max(ids) < 2 * OWN_FOOTAGE:
+        # posetrack 0.1 let frames beyond 9999 run on into the digits of the sequence
+        frame_count, image_id = max(ids) - OWN_FOOTAGE + 1, partial(add, OWN_FOOTAGE)
+    else:
+        return -1, int
+    return frame_count if frame_count <= LARGEST_FRAME else -1, image_id
+
+
+def _with_numbers(image_id: Any) -> list[Any]:
+    """Sorts "frame10.jpg" behind "frame9.jpg"."""
+    parts = re.split(r"(\d{1,18})", str(image_id))
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)]
 
 
 def _frames(path: Path, image_ids: list[Any], ids: list[Any]) -> tuple[IntArray, IntArray]:

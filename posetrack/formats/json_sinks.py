@@ -17,9 +17,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from posetrack.formats.annotations import EVALUATION_SLOTS
+from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE
 from posetrack.formats.naming import ImageNaming
 from posetrack.formats.pending import PendingFile, output_errors
+from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import convert_poses
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.stages import SourceInfo
@@ -34,7 +35,9 @@ PERSON_CATEGORY = {
 }
 """PoseTrack18's one category (``skeleton`` counts joints from 1, as COCO does)."""
 
-_CORNER = 0.5  # the image's corner lies half a pixel up and left of the first pixel's centre
+PLAIN_PERSON: dict[str, Any] = {"iscrowd": 0, "segmentation": []}
+"""What COCO's tools ask of every annotation, and PoseTrack's files do not say."""
+
 _INDEX_BYTES = 8
 _INDICES_AT_ONCE = 4096
 
@@ -45,7 +48,7 @@ def xywh(boxes: FloatArray) -> NDArray[np.float64]:
     >>> xywh(np.array([[-0.5, -0.5, 9.5, 19.5]], np.float32)).tolist()
     [[0.0, 0.0, 10.0, 20.0]]
     """
-    corners = boxes.astype(np.float64) + _CORNER
+    corners = from_centre(boxes.astype(np.float64))
     return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
 
 
@@ -76,11 +79,12 @@ class _JsonSink:
 
 
 class PoseTrack18Sink(_JsonSink):
-    """PoseTrack18 JSON, as the official evaluator reads it.
+    """PoseTrack18 JSON, as the official evaluator and COCO's tools read it.
 
-    One image for every frame, also for those without people; one annotation per person with ``bbox``,
-    ``keypoints`` (x, y, 1, or three zeros for a missing joint), per-joint ``scores``, ``score`` of the
-    person and ``track_id``. Poses of other skeletons are converted. Numbers are rounded to 1/1000.
+    One image for every frame, also for those without people; one annotation per person with ``bbox``, its
+    ``area``, ``keypoints`` (x, y, 2, or three zeros for a missing joint), ``num_keypoints``, per-joint
+    ``scores``, ``score`` of the person and ``track_id``. Poses of other skeletons are converted. Numbers are
+    rounded to 1/1000.
 
     Annotations go straight to the file; the images, which must name the number of frames, follow them.
     """
@@ -116,9 +120,12 @@ class PoseTrack18Sink(_JsonSink):
 
     def _annotations(self, image_id: int, poses: Poses) -> list[dict[str, Any]]:
         present = poses.present
+        boxes = xywh(poses.boxes).round(3)
         columns = zip(
-            xywh(poses.boxes).round(3).tolist(),
-            keypoint_triples(poses, present),
+            boxes.tolist(),
+            boxes[:, 2:].prod(axis=1).round(3).tolist(),
+            keypoint_triples(poses, VISIBLE * present),
+            present.sum(axis=1).tolist(),
             np.where(present, poses.keypoint_scores.astype(np.float64), 0).round(4).tolist(),
             poses.scores.astype(np.float64).round(4).tolist(),
             poses.track_ids.tolist(),
@@ -131,11 +138,14 @@ class PoseTrack18Sink(_JsonSink):
                 "category_id": PERSON_CATEGORY["id"],
                 "track_id": track_id,
                 "bbox": box,
+                "area": area,
                 "keypoints": keypoints,
+                "num_keypoints": joints,
                 "scores": scores,
                 "score": score,
+                **PLAIN_PERSON,
             }
-            for number, (box, keypoints, scores, score, track_id) in enumerate(columns)
+            for number, (box, area, keypoints, joints, scores, score, track_id) in enumerate(columns, start=1)
         ]
 
     def close(self) -> None:

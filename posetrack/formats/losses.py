@@ -9,19 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.formats.annotations import Annotations
-from posetrack.formats.writing import flags
+from posetrack.formats.annotations import VISIBLE, Annotations
+from posetrack.formats.checks import number_or_nan
+from posetrack.formats.mot import COLUMNS
+from posetrack.formats.writing import are_numbered, flags
 from posetrack.skeletons import COCO
 
 _FACE = ("left_eye", "right_eye", "left_ear", "right_ear")
 _EARS = ("left_ear", "right_ear")
-_MOT_COLUMNS = 7  # those that are kept
+_ANY = 1.0  # the flag of every joint in PoseTrack's own files
+_CLOSE = 0.01  # in pixels squared: files round sizes and areas
 _KEPT = {
     "images": {
         "file_name", "id", "frame_id", "vid_id", "nframes", "is_labeled", "ignore_regions_x", "ignore_regions_y",
     },
     "annotations": {
         "id", "image_id", "category_id", "track_id", "keypoints", "scores", "bbox", "bbox_head", "score",
+        "area", "iscrowd", "num_keypoints", "segmentation",
     },
     "annolist": {"image", "imgnum", "is_labeled", "annorect", "ignore_regions"},
     "annorect": {"track_id", "annopoints", "x1", "y1", "x2", "y2", "score"},
@@ -39,7 +43,7 @@ def lost_in_reading(content: Any, to: str, coco_joints: str) -> list[str]:
         coco_joints: What the joints of COCO results are: ``coco`` or ``posetrack``.
     """
     if isinstance(content, str):
-        further = (value for line in content.splitlines() for value in line.split(",")[_MOT_COLUMNS:])
+        further = (value for line in content.splitlines() for value in line.split(",")[COLUMNS:])
         return ["Columns behind the confidence."] if any(value.strip() != "-1" for value in further) else []
     if isinstance(content, list):
         people = _objects(content)
@@ -55,6 +59,7 @@ def lost_in_reading(content: Any, to: str, coco_joints: str) -> list[str]:
     return [
         *_fields("people", people, "annotations"),
         *_ids(people),
+        *_shapes(people),
         *_ears(content, people),
         *_nobodys(content, people),
     ]
@@ -76,6 +81,7 @@ def lost_in_writing(
     has_joints, has_regions = bool(video.present.any()), bool(video.ignore_regions)
     unscored = video.present & np.isnan(video.scores)
     some_unscored = (unscored & ~np.isnan(video.scores).all(axis=1, keepdims=True)).any()
+    kinds = set(np.unique(flags(video)[video.present]).tolist())
     empty_frames = bool((video.people_per_frame() == 0).any())
     no_truth = to in ("coco", "mot")
     losses = {
@@ -90,7 +96,10 @@ def lost_in_writing(
         and named
         and [image["id"] for image in video.images] != list(official_ids),
         "Joints and their scores.": to == "mot" and has_joints,
-        "Flags of visibility.": to == "coco" and bool((video.present & (flags(video) != 1)).any()),
+        "Flags of visibility.": to == "coco" and not (kinds <= {_ANY} or kinds <= {VISIBLE}),
+        "Flags of visibility: PoseTrack17 does not tell 1 from 2.": (
+            to == "posetrack17" and {_ANY, VISIBLE} <= kinds
+        ),
         "head_bottom and head_top, which COCO does not have.": (
             to == "coco" and coco_joints == "coco" and has_joints and named
         ),
@@ -157,12 +166,32 @@ def _ids(people: list[dict[str, Any]]) -> list[str]:
     """Annotations are numbered anew, officially: the image's id and two digits more."""
     seen: Counter[str] = Counter()
     for person in people:
-        image_id = person.get("image_id")
-        expected = 100 * image_id + seen[str(image_id)] if isinstance(image_id, int) else None
+        image_id: Any = person.get("image_id")
+        number = seen[str(image_id)]
+        expected = 100 * image_id + number if are_numbered([image_id], number + 1) else None
         if "id" in person and person["id"] != expected:
             return ["Ids of annotations."]
         seen[str(image_id)] += 1
     return []
+
+
+def _shapes(people: list[dict[str, Any]]) -> list[str]:
+    """What COCO's files may say of people beyond a box."""
+    losses = {
+        "Outlines of people (segmentation).": any(person.get("segmentation") for person in people),
+        "That some of the people are crowds (iscrowd).": any(person.get("iscrowd") for person in people),
+        "Areas of people: those of their boxes stand for them.": any(map(_has_area_of_its_own, people)),
+    }
+    return [sentence for sentence, applies in losses.items() if applies]
+
+
+def _has_area_of_its_own(person: dict[str, Any]) -> bool:
+    area, box = person.get("area"), person.get("bbox")
+    if area is None:
+        return False
+    if not isinstance(box, list) or len(box) != 4:
+        return True
+    return not abs(number_or_nan(area) - number_or_nan(box[2]) * number_or_nan(box[3])) <= _CLOSE
 
 
 def _nobodys(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:

@@ -3,6 +3,9 @@
 PoseTrack calls an image ``images/val/000342_mpii_test/000007.jpg`` and numbers it T SSSSSS FFFF: the
 source (1 mpii, 2 bonn, 3 mpiinew), the sequence, the frame. The official evaluator parses these names and
 stops at any other, so that footage of one's own is filed as sequence 000000 of the first source.
+
+PoseTrack has no frame beyond 9999. Ours count on in front of the T: frame 120007 of that sequence is
+12 1 000342 0007. So ids are unique across sequences, ascend with the frames, and tell the frame.
 """
 
 from __future__ import annotations
@@ -12,6 +15,31 @@ from dataclasses import dataclass
 
 _SEQUENCE = re.compile(r"(\d{1,6})_(mpii|bonn|mpiinew)(_.*)?")
 _SOURCE_NUMBERS = {"mpii": 1, "bonn": 2, "mpiinew": 3}
+_FRAMES, _SEQUENCES, _SOURCES = 10**4, 10**6, 10
+
+OWN_FOOTAGE = 10**10
+"""Id of frame 0 of footage that is none of PoseTrack's sequences, which begin at 1."""
+
+
+def packed_id(first_id: int, frame: int) -> int:
+    """Id of a sequence's image, given that of its frame 0.
+
+    >>> packed_id(10003420000, 7), packed_id(10003420000, 120007)
+    (10003420007, 1210003420007)
+    """
+    beyond, number = divmod(frame, _FRAMES)
+    return beyond * _SOURCES * _SEQUENCES * _FRAMES + first_id + number
+
+
+def unpacked_id(image_id: int) -> tuple[int, int]:
+    """Id of the sequence's frame 0, and the frame: the inverse of ``packed_id``.
+
+    >>> unpacked_id(1210003420007)
+    (10003420000, 120007)
+    """
+    beyond, within = divmod(image_id, _SOURCES * _SEQUENCES * _FRAMES)
+    number = within % _FRAMES
+    return within - number, beyond * _FRAMES + number
 
 
 @dataclass(frozen=True)
@@ -21,7 +49,7 @@ class ImageNaming:
     Attributes:
         folder: Name of the folder that the images are said to lie in.
         video_id: Six digits.
-        first_id: Id of frame 0; ids go on by one.
+        first_id: Id of frame 0.
     """
 
     folder: str
@@ -39,16 +67,15 @@ class ImageNaming:
         """
         match = _SEQUENCE.fullmatch(name)
         if match is None:
-            return cls(folder=f"000000_mpii_{name}", video_id="000000", first_id=10**10)
+            return cls(folder=f"000000_mpii_{name}", video_id="000000", first_id=OWN_FOOTAGE)
         number = int(match[1])
-        return cls(
-            folder=name, video_id=f"{number:06d}", first_id=_SOURCE_NUMBERS[match[2]] * 10**10 + number * 10**4
-        )
+        first_id = (_SOURCE_NUMBERS[match[2]] * _SEQUENCES + number) * _FRAMES
+        return cls(folder=name, video_id=f"{number:06d}", first_id=first_id)
 
     def file_name(self, index: int) -> str:
         """Name of a frame's image."""
         return f"images/{self.folder}/{index:06d}.jpg"
 
     def image_id(self, index: int) -> int:
-        """Id of a frame's image. The official evaluator reads the first 10,000 frames of a sequence."""
-        return self.first_id + index
+        """Id of a frame's image. The official evaluator reads clips of at most 10,000 frames."""
+        return packed_id(self.first_id, index)

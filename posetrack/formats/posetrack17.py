@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles, Polygon
+from posetrack.formats.annotations import EVALUATION_JOINTS, VISIBLE, Annotations, Doubles, Polygon
 from posetrack.formats.checks import (
     Where,
     check_unique_ids,
@@ -25,6 +25,9 @@ from posetrack.types import BoolArray, IntArray
 _JOINTS = len(EVALUATION_JOINTS)
 _JOINT_IDS = range(_JOINTS)
 _CORNERS = ("x1", "y1", "x2", "y2")
+
+SEEN = 1.0
+"""``is_visible`` of a joint that is seen; 0 is a hidden one, as in PoseTrack18's own files."""
 
 
 def parse_posetrack17(path: Path, data: dict[str, Any]) -> list[Annotations]:
@@ -129,7 +132,8 @@ def _joints(
     place = (owners[known], joints[known])
     keypoints[place] = xy[known]
     present[place] = True
-    visibility[place] = np.array([number_or_nan(_single(point.get("is_visible"))) for point in flat])[known]
+    flags = np.array([number_or_nan(_single(point.get("is_visible"))) for point in flat], dtype=np.float64)
+    visibility[place] = np.where(flags == SEEN, VISIBLE, flags)[known]
     scores[place] = _scores(path, flat, where_point)[known]
     return keypoints, visibility, present, scores
 

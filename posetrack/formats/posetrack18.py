@@ -176,7 +176,10 @@ def _boxes(path: Path, key: str, people: list[dict[str, Any]], where: Where) -> 
     given = [number for number, person in enumerate(people) if person.get(key) not in (None, [])]
     boxes = np.full((len(people), 4), np.nan)
     xywh = rows_of_numbers(path, key, [people[n][key] for n in given], 4, lambda row: where(given[row]))
-    boxes[given] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    with np.errstate(over="ignore"):
+        boxes[given] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    for number in np.flatnonzero(np.isinf(boxes).any(axis=1)).tolist():
+        raise DataFormatError(f"{path}, {where(number)}: '{key}' ends beyond all numbers; correct this entry.")
     return boxes
 
 

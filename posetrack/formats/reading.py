@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,32 @@ def parse_annotations(path: Path, data: Any) -> list[Annotations]:
         f"{path}: this is neither PoseTrack18 JSON (with 'images') nor PoseTrack17 JSON (with 'annolist'); "
         "convert it first."
     )
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder and not a file.
+
+    Raises:
+        DataFormatError: there is nothing, or nothing that may be looked at.
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise DataFormatError(f"{path}: there is no such file or folder; check the path.") from error
+    except OSError as error:
+        raise DataFormatError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
+
+
+def files_in(folder: Path, ending: str) -> list[Path]:
+    """The files of a folder with this ending, sorted.
+
+    Raises:
+        DataFormatError: the folder cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ending and path.is_file())
+    except OSError as error:
+        raise DataFormatError(f"{folder}: cannot be read ({error.strerror}); check the path.") from error
 
 
 def load_json(path: Path) -> Any:

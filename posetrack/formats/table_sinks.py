@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from posetrack.formats.mot import mot_corners, mot_frames, mot_ids
 from posetrack.formats.pending import PendingFile, output_errors
+from posetrack.pixels import from_centre
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
-
-_MOT_CORNER = 1.5  # MOTChallenge counts from 1, at the image's corner: ours is at -0.5
 
 
 class _TableSink:
@@ -64,10 +64,7 @@ class ParquetSink(_TableSink):
 
 
 class MotChallengeSink:
-    """MOTChallenge text: ``frame,id,left,top,width,height,confidence,-1,-1,-1``, one line per person.
-
-    Frames, and pixels from the image's top-left corner, count from 1. Joints are not written.
-    """
+    """MOTChallenge text, one line per person (see ``mot``). Joints are not written."""
 
     def __init__(self, path: Path, source: SourceInfo) -> None:
         self._file = PendingFile(path)
@@ -75,12 +72,17 @@ class MotChallengeSink:
     def write(self, frame: Frame, poses: Poses) -> None:
         """Append one frame; nobody in it, no lines."""
         boxes = poses.boxes.astype(np.float64)
-        corners = boxes[:, :2] + _MOT_CORNER
+        ids, corners = mot_ids(poses.track_ids), mot_corners(from_centre(boxes[:, :2]))
         sizes = boxes[:, 2:] - boxes[:, :2]
+        number = mot_frames(np.array(frame.index))
         lines = (
-            f"{frame.index + 1},{track_id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},-1,-1,-1\n"
+            f"{number},{track_id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},-1,-1,-1\n"
             for track_id, (left, top), (width, height), score in zip(
-                poses.track_ids.tolist(), corners.tolist(), sizes.tolist(), poses.scores.tolist(), strict=True
+                ids.tolist(),
+                corners.tolist(),
+                sizes.tolist(),
+                poses.scores.tolist(),
+                strict=True,
             )
         )
         self._file.write("".join(lines).encode())

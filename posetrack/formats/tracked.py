@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations
+from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE, Annotations
+from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import convert_poses
 from posetrack.skeletons import POSETRACK
 from posetrack.types import Poses
 
-_CORNER = 0.5  # files measure boxes from the image's corner, half a pixel up and left of the first pixel's centre
 _COORDINATE_DIGITS, _SCORE_DIGITS = 3, 4
 
 
@@ -35,7 +35,7 @@ def annotations_of(path: Path, video: str, images: list[dict[str, Any]], poses: 
     present = np.concatenate([frame.present for frame in everybody])[:, EVALUATION_SLOTS]
     keypoints = np.concatenate([frame.keypoints for frame in everybody])[:, EVALUATION_SLOTS]
     scores = np.concatenate([frame.keypoint_scores for frame in everybody])[:, EVALUATION_SLOTS]
-    boxes = np.concatenate([frame.boxes for frame in everybody]).astype(np.float64) + _CORNER
+    boxes = from_centre(np.concatenate([frame.boxes for frame in everybody]).astype(np.float64))
     person_scores = np.concatenate([frame.scores for frame in everybody]).astype(np.float64)
     count = len(present)
     return Annotations(
@@ -45,7 +45,7 @@ def annotations_of(path: Path, video: str, images: list[dict[str, Any]], poses: 
         frames=np.repeat(np.arange(len(poses)), [len(frame) for frame in poses]),
         track_ids=np.concatenate([frame.track_ids for frame in everybody]),
         keypoints=np.where(present[..., None], keypoints.astype(np.float64).round(_COORDINATE_DIGITS), 0),
-        visibility=np.where(present, 1.0, np.nan),
+        visibility=np.where(present, VISIBLE, np.nan),
         present=present,
         scores=np.where(present, scores.astype(np.float64).round(_SCORE_DIGITS), np.nan),
         listed=np.ones(count, dtype=bool),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +12,31 @@ import numpy as np
 import orjson
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, Annotations, Doubles
-from posetrack.formats.json_sinks import PERSON_CATEGORY
+from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, VISIBLE, Annotations, Doubles
+from posetrack.formats.json_sinks import PERSON_CATEGORY, PLAIN_PERSON
+from posetrack.formats.mot import mot_corners, mot_frames, mot_ids
 from posetrack.formats.pending import write_file
+from posetrack.formats.posetrack17 import SEEN
+from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import conversion_matrix
 from posetrack.skeletons import POSETRACK, Skeleton
 from posetrack.types import BoolArray
 
-_ALL_PRESENT = 1.0
+_MOST_NUMBERED = 100
+_LARGEST_NUMBERED = 10**16
 
 
 def write_posetrack18(path: Path, videos: Sequence[Annotations]) -> None:
-    """One PoseTrack18 file of all videos.
+    """One PoseTrack18 file of all videos, with what COCO's tools need.
 
     Raises:
+        DataFormatError: a number is too large for JSON.
         OutputError: the file cannot be written.
     """
+    ids = iter(_annotation_ids(videos))
     data = {
         "images": [image for video in videos for image in _images(video)],
-        "annotations": [person for video in videos for person in _people(video)],
+        "annotations": [{"id": next(ids), **person} for video in videos for person in _people(video)],
         "categories": [PERSON_CATEGORY],
     }
     _write_json(path, data)
@@ -54,37 +62,56 @@ def write_coco_results(path: Path, videos: Sequence[Annotations], skeleton: Skel
     _write_json(path, [person for video in videos for person in _results(video, skeleton)])
 
 
-def write_mot(path: Path, video: Annotations) -> None:
-    """MOTChallenge text of one video: frames and the image's corner count from 1.
+def write_mot(path: Path, videos: Sequence[Annotations]) -> None:
+    """MOTChallenge text of at most one video. People without a box get the extent of their joints.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    write_file(path, "".join(line for video in videos for line in _mot_lines(video)).encode())
+
+
+def _mot_lines(video: Annotations) -> Iterator[str]:
     boxes = person_boxes(video)
     scores = np.where(np.isnan(video.person_scores), 1.0, video.person_scores)
-    lines = (
-        f"{frame + 1},{track_id},{_short(x1 + 1)},{_short(y1 + 1)},{_short(x2 - x1)},{_short(y2 - y1)},"
-        f"{_short(score)},-1,-1,-1\n"
-        for frame, track_id, (x1, y1, x2, y2), score in zip(
-            video.frames.tolist(), video.track_ids.tolist(), boxes.tolist(), scores.tolist(), strict=True
+    columns = (
+        mot_frames(video.frames),
+        mot_ids(video.track_ids),
+        mot_corners(boxes[:, :2]),
+        _finite(video, boxes[:, 2:] - boxes[:, :2]),
+        scores,
+    )
+    return (
+        f"{frame},{track_id},{_short(left)},{_short(top)},{_short(width)},{_short(height)},{_short(score)},-1,-1,-1\n"
+        for frame, track_id, (left, top), (width, height), score in zip(
+            *(column.tolist() for column in columns), strict=True
         )
     )
-    write_file(path, "".join(lines).encode())
 
 
 def person_boxes(video: Annotations) -> Doubles:
-    """float64 [M, 4]: the boxes of the file; where it has none, the extent of the joints (0 without joints)."""
+    """float64 [M, 4], x1 y1 x2 y2 from the image's corner; where the file has none, the joints' extent, or 0."""
     there = video.present[..., None]
     low = np.where(there, video.keypoints, np.inf).min(axis=1)
     high = np.where(there, video.keypoints, -np.inf).max(axis=1)
-    extent = np.concatenate([low, high], axis=1)
+    extent = from_centre(np.concatenate([low, high], axis=1))
     extent[~video.present.any(axis=1)] = 0
     return np.where(np.isnan(video.boxes), extent, video.boxes)
 
 
 def flags(video: Annotations) -> Doubles:
-    """float64 [M, K]: PoseTrack18's third number; 1 for joints whose file does not say."""
-    return np.where(video.present, np.where(np.isnan(video.visibility), _ALL_PRESENT, video.visibility), 0)
+    """float64 [M, K]: PoseTrack18's third number; ``VISIBLE`` for joints whose file does not say."""
+    return np.where(video.present, np.where(np.isnan(video.visibility), VISIBLE, video.visibility), 0)
+
+
+def are_numbered(image_ids: Iterable[Any], most_people: int) -> bool:
+    """Whether PoseTrack's numbers of annotations, 100 x the image's and the person's, tell them apart.
+
+    They do not in crowds, and COCO's tools take 0 for nobody.
+    """
+    return most_people <= _MOST_NUMBERED and all(
+        isinstance(image_id, int) and 0 < image_id < _LARGEST_NUMBERED for image_id in image_ids
+    )
 
 
 def _images(video: Annotations) -> Iterator[dict[str, Any]]:
@@ -101,6 +128,19 @@ def _images(video: Annotations) -> Iterator[dict[str, Any]]:
         }
 
 
+def _annotation_ids(videos: Sequence[Annotations]) -> Iterable[int]:
+    """As PoseTrack numbers them; if that is not possible, from 1."""
+    image_ids = [image["id"] for video in videos for image in video.images]
+    counts = np.concatenate([[0], *(video.people_per_frame() for video in videos)]).astype(int)[1:].tolist()
+    if not are_numbered(image_ids, max(counts, default=0)):
+        return range(1, sum(counts) + 1)
+    return (
+        _MOST_NUMBERED * image_id + number
+        for image_id, people in zip(image_ids, counts, strict=True)
+        for number in range(people)
+    )
+
+
 def _people(video: Annotations) -> Iterator[dict[str, Any]]:
     width = len(POSETRACK)
     triples = np.zeros((len(video), width, 3))
@@ -111,20 +151,25 @@ def _people(video: Annotations) -> Iterator[dict[str, Any]]:
         video.present, np.where(np.isnan(video.scores), MISSING_SCORE, video.scores), 0
     )
     unscored: BoolArray = np.all(np.isnan(video.scores), axis=1)
-    numbers = np.arange(len(video)) - np.searchsorted(video.frames, video.frames)
-    for row, (frame, number) in enumerate(zip(video.frames.tolist(), numbers.tolist(), strict=True)):
-        image_id = video.images[frame]["id"]
+    seen = (triples[..., 2] > 0).sum(axis=1)
+    corners = person_boxes(video)
+    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    areas = _finite(video, boxes[:, 2:].prod(axis=1)).round(3)
+    for row, frame in enumerate(video.frames.tolist()):
         person = {
-            "id": image_id * 100 + number if isinstance(image_id, int) else row,
-            "image_id": image_id,
+            "image_id": video.images[frame]["id"],
             "category_id": PERSON_CATEGORY["id"],
             "track_id": int(video.track_ids[row]),
+            "bbox": boxes[row].tolist(),
+            "area": float(areas[row]),
             "keypoints": triples[row].ravel().tolist(),
+            "num_keypoints": int(seen[row]),
             "scores": [] if unscored[row] else scores[row].tolist(),
+            **PLAIN_PERSON,
         }
-        for key, box in (("bbox", video.boxes[row]), ("bbox_head", video.head_boxes[row])):
-            if not np.isnan(box).any():
-                person[key] = [*box[:2].tolist(), *(box[2:] - box[:2]).tolist()]
+        head = video.head_boxes[row]
+        if not np.isnan(head).any():
+            person["bbox_head"] = [*head[:2].tolist(), *(head[2:] - head[:2]).tolist()]
         if not np.isnan(video.person_scores[row]):
             person["score"] = float(video.person_scores[row])
         yield person
@@ -164,8 +209,9 @@ def _annorect(video: Annotations, row: int) -> dict[str, Any]:
 def _point(video: Annotations, row: int, joint: int) -> dict[str, Any]:
     x, y = video.keypoints[row, joint].tolist()
     point: dict[str, Any] = {"id": [joint], "x": [x], "y": [y]}
-    if not np.isnan(video.visibility[row, joint]):
-        point["is_visible"] = [video.visibility[row, joint].item()]
+    flag = video.visibility[row, joint].item()
+    if not math.isnan(flag):
+        point["is_visible"] = [SEEN if flag == VISIBLE else flag]
     if not np.isnan(video.scores[row, joint]):
         point["score"] = [video.scores[row, joint].item()]
     return point
@@ -175,7 +221,7 @@ def _results(video: Annotations, skeleton: Skeleton) -> Iterator[dict[str, Any]]
     weights = conversion_matrix(POSETRACK, skeleton).astype(np.float64)[:, EVALUATION_SLOTS]
     made_of = weights != 0
     there = _all_present(video.present, made_of)
-    xy = np.einsum("tk,nkc->ntc", weights, np.where(video.present[..., None], video.keypoints, 0))
+    xy = _finite(video, np.einsum("tk,nkc->ntc", weights, np.where(video.present[..., None], video.keypoints, 0)))
     scores = np.where(np.isnan(video.scores), 1.0, video.scores)
     least = np.where(made_of, scores[:, None], np.inf).min(axis=2, initial=np.inf)
     triples = np.where(there[..., None], np.concatenate([xy, least[..., None]], axis=2), 0)
@@ -190,6 +236,13 @@ def _results(video: Annotations, skeleton: Skeleton) -> Iterator[dict[str, Any]]
             "score": float(person_scores[row]),
             "track_id": int(video.track_ids[row]),
         }
+
+
+def _finite(video: Annotations, values: Doubles) -> Doubles:
+    """The values, computed from a video's coordinates; JSON has no infinity."""
+    if not np.isfinite(values).all():
+        raise DataFormatError(f"{video.path}: a coordinate is too large to be computed with; correct it.")
+    return values
 
 
 def _all_present(present: BoolArray, made_of: BoolArray) -> BoolArray:
@@ -207,6 +260,9 @@ def _write_json(path: Path, data: Any) -> None:
     try:
         content = orjson.dumps(data)
     except orjson.JSONEncodeError as error:
+        if "surrogates" in str(error):  # half of a pair, in a name: JSON holds it as an escape
+            write_file(path, json.dumps(data).encode())
+            return
         raise DataFormatError(
             f"{path} cannot be written: a number of the source has no place in JSON ({error}); correct it."
         ) from error

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.crop import Transforms, extract_crops
-from posetrack.models.decoding import CODECS, Decoded, reach_cells
+from posetrack.models.decoding import Decoded, codec_of, reach_cells
 from posetrack.models.device_crops import crops_on_device
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.types import Image
@@ -44,7 +44,7 @@ class OnProcessor:
     def __init__(self, architecture: PoseArchitecture, codec: str) -> None:
         self._architecture = architecture
         self._convention = CONVENTIONS[architecture.convention]
-        self._codec = CODECS[codec]
+        self._codec = codec_of(codec, self._convention)
 
     def crops(self, image: Image, transforms: Transforms) -> Tensor:
         return torch.from_numpy(extract_crops(image, transforms, self._architecture.size, self._convention))
@@ -66,7 +66,7 @@ class OnDevice:
     def __init__(self, architecture: PoseArchitecture, codec: str, device: torch.device) -> None:
         self._architecture = architecture
         self._convention = CONVENTIONS[architecture.convention]
-        self._codec = CODECS[codec]
+        self._codec = codec_of(codec, self._convention)
         self._reach = reach_cells(codec, architecture.sigma_cells)
         self._device = device
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import shufflenet_v2_x1_0
 
-from posetrack.errors import WeightsError
+from posetrack.models.checkpoint_reading import read_safetensors
+from posetrack.models.loading import load_weights
 
 STAGE_CHANNELS = (116, 232, 464)
 """Channels of the three feature levels, at strides 8, 16 and 32."""
@@ -69,15 +68,10 @@ def load_person_backbone(path: str | Path) -> PersonShuffleNet:
     Raises:
         WeightsError: the file is missing, damaged or belongs to another architecture.
     """
-    try:
-        weights = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"cannot read the backbone's weights {path}: {error}") from error
     network = PersonShuffleNet()
-    try:
-        scale = 255 * torch.tensor(_SCALE_BGR).reshape(1, 3, 1, 1)
-        weights["conv1.0.weight"] = (weights["conv1.0.weight"] * scale).flip(1)
-        network.load_state_dict(weights)
-    except (KeyError, RuntimeError) as error:
-        raise WeightsError(f"{path} does not hold the weights of a ShuffleNetV2 1.0x backbone: {error}") from error
+    mistake = f"{path} does not hold the weights of a ShuffleNetV2 1.0x backbone"
+    load_weights(network, read_safetensors(Path(path))[0], Path(path), mistake)
+    scale = 255 * torch.tensor(_SCALE_BGR).reshape(1, 3, 1, 1)
+    first = network.conv1[0].weight.data
+    first.copy_((first * scale).flip(1))
     return network

@@ -9,20 +9,24 @@ the program itself has allowed it to ``torch.load``.
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 import struct
 import threading
 import warnings
 import zipfile
 import zlib
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from posetrack.errors import WeightsError
+from posetrack.records import shortened
 
 
 class _Forgotten:
@@ -68,6 +72,19 @@ _DAMAGES = (
 )  # fmt: skip
 """What reading a damaged pickle can raise: its instructions may apply any of the few builders to anything."""
 
+_MOST_BYTES = 2**33
+"""Of a file of weights. The largest published ones here have 0.6 GB, whole trainings a few times as much."""
+
+_MOST_RECORDS = 100_000
+"""Of an archive: one a tensor, and some more."""
+
+_MOST_INSTRUCTIONS = 500_000
+"""Of the pickles in a file, which are followed at a few hundred thousand a second. A tensor takes about 30:
+HRNet-W48 with its optimiser and a second set of weights has 200,000."""
+
+_PICKLES = 5
+"""In a file of the form before the archives: a magic number, a version, the system, the content, the storages."""
+
 _KNOWN_BEGINNINGS = (
     (b"<", "a web page, not a checkpoint: the link led to a page about the file; download the file itself"),
     (b"version https://git-lfs", "a Git LFS pointer, not a checkpoint: fetch the file itself with `git lfs pull`"),
@@ -81,26 +98,41 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     safetensors. Which it is is seen from its first bytes.
 
     Raises:
-        WeightsError: the file is missing, damaged or no checkpoint, asks for code to be run, or holds something
-            other than tensors among its weights.
+        WeightsError: the file is missing, damaged or no checkpoint, asks for code to be run or for more than
+            weights need, or holds something other than tensors among its weights.
     """
     beginning = _beginning(path)
     if beginning.startswith(b"PK\x03\x04"):
         _check_archive(path)
         content = _load_pickle(path)
     elif beginning.startswith(b"\x80"):
+        _check_instructions(path)
         content = _load_pickle(path)
     elif beginning[8:9] == b"{":
-        content = _load_safetensors(path)
+        content, _ = _load_safetensors(path)
     else:
         raise WeightsError(_not_a_checkpoint(path, beginning))
     return _tensors(content, path)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file, and the texts in its header.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another form.
+    """
+    beginning = _beginning(path)
+    if beginning[8:9] != b"{":
+        raise WeightsError(f"{path} is no safetensors file: give one that `posetrack train` wrote.")
+    return _load_safetensors(path)
 
 
 def _beginning(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise WeightsError(f"{path} is not a file: give the checkpoint itself.")
+        if path.stat().st_size > _MOST_BYTES:
+            raise WeightsError(f"{path} is larger than any checkpoint that is known here: give the weights alone.")
         with path.open("rb") as file:
             return file.read(64)
     except (OSError, ValueError) as error:
@@ -124,10 +156,15 @@ def _check_archive(path: Path) -> None:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            if len(archive.infolist()) > _MOST_RECORDS:
+                raise WeightsError(_too_much(path))
             if sum(record.file_size for record in archive.infolist()) > path.stat().st_size:
                 raise WeightsError(f"{path} is compressed, as PyTorch's files never are: give the original file.")
             names = {name.rpartition("/")[2] for name in archive.namelist()}
             changed = archive.testzip()
+            for record in archive.infolist():
+                if record.filename.lower().endswith(".pkl"):  # PyTorch does not mind the case
+                    _count(io.BytesIO(archive.read(record)), path, 1)
     except (*_DAMAGES, zlib.error) as error:
         raise WeightsError(_damaged(path)) from error
     if changed is not None:
@@ -136,6 +173,30 @@ def _check_archive(path: Path) -> None:
         raise WeightsError(f"{path} is a TorchScript program: give the checkpoint with the weights alone.")
     if "data.pkl" not in names:
         raise WeightsError(f"{path} is an archive but no checkpoint: unpack it, and give the checkpoint in it.")
+
+
+def _check_instructions(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            _count(file, path, _PICKLES)
+    except _DAMAGES as error:
+        raise WeightsError(_damaged(path)) from error
+
+
+def _count(stream: IO[bytes], path: Path, pickles: int) -> None:
+    """Refuse pickles that are followed for longer than weights take: a few megabytes would keep us for minutes."""
+    left = _MOST_INSTRUCTIONS
+    for _ in range(pickles):
+        try:
+            left -= sum(1 for _ in islice(pickletools.genops(stream), left + 1))
+        except ValueError:  # damaged there, or the last of fewer pickles: PyTorch reads no farther either
+            return
+        if left < 0:
+            raise WeightsError(_too_much(path))
+
+
+def _too_much(path: Path) -> str:
+    return f"{path} holds far more than weights: give a file with the state_dict alone."
 
 
 def _damaged(path: Path) -> str:
@@ -159,7 +220,7 @@ def _refused(path: Path, reason: str) -> str:
         if phrase in reason:
             wanted = reason.split(phrase, 1)[1].split("\n")[0].split(" was not an")[0].split(" whose module")[0]
             return (
-                f"{path} is refused: it asks for `{printable(wanted)}`, which weights do not need and "
+                f"{path} is refused: it asks for `{shortened(wanted)}`, which weights do not need and "
                 "which could run code; take a file from a publisher you trust that holds the state_dict alone."
             )
     if "Unsupported operand" in reason:
@@ -167,15 +228,10 @@ def _refused(path: Path, reason: str) -> str:
     return _damaged(path)
 
 
-def printable(name: str) -> str:
-    """A name out of a file that nobody vouches for: without control characters, cut to 100 characters."""
-    return name[:100].encode("unicode_escape").decode()
-
-
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
+def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(_damaged(path)) from error
 
@@ -194,7 +250,7 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
     for name, value in dict.items(content):
         plain = type(value) in (Tensor, nn.Parameter) and value.layout == torch.strided and not value.is_quantized
         if not isinstance(name, str) or not plain or value.device.type != "cpu":
-            what = printable(name) if isinstance(name, str) else f"an entry named by a {type(name).__name__}"
+            what = shortened(name) if isinstance(name, str) else f"an entry named by a {type(name).__name__}"
             raise WeightsError(
                 f"{path} holds no state_dict: {what} is no plain tensor; give a checkpoint with the weights under "
                 "their layers' names."

@@ -21,10 +21,11 @@ from pathlib import Path
 from torch import Tensor
 
 from posetrack.errors import WeightsError
-from posetrack.models.checkpoint_reading import printable, read_checkpoint
+from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.hrnet import HRNET_CHANNELS
-from posetrack.models.pose_weights import PoseArchitecture
-from posetrack.models.simple_baseline import SimpleBaseline
+from posetrack.models.loading import load_weights
+from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork
+from posetrack.records import shortened
 
 _COUNTER = ".num_batches_tracked"
 """Batch norm's count of training batches, which the output does not depend on. PyTorch has it since 0.4.1."""
@@ -89,7 +90,7 @@ LAYOUTS = (*_SINGLE, *map(_parallel, _SINGLE))
 """The layouts that are known."""
 
 
-def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleBaseline:
+def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNetwork:
     """A pose network with the weights of a published checkpoint, in evaluation mode on the CPU.
 
     The layout is recognised from the names. Every weight must be there, none may be left over, and all shapes must
@@ -115,12 +116,7 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> SimpleB
     if differences:
         remedy = _remedy(weights, expected, architecture)
         raise WeightsError(f"{path} does not fit {architecture.backbone}: {differences}; {remedy}.")
-    for name, value in weights.items():
-        if not value.float().isfinite().all():
-            raise WeightsError(
-                f"{path} is damaged: {printable(layout.theirs(name))} holds values that are not finite."
-            )
-    network.load_state_dict({**expected, **weights})
+    load_weights(network, {**expected, **weights}, path, f"{path} does not fit {architecture.backbone}")
     return network.eval()
 
 
@@ -152,7 +148,7 @@ def _described(value: Tensor) -> str:
 
 def _some(names: list[str]) -> str:
     rest = len(names) - _LISTED
-    return ", ".join(map(printable, names[:_LISTED])) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(map(shortened, names[:_LISTED])) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: PoseArchitecture) -> str:

@@ -60,6 +60,8 @@ class InputConvention:
         antialias: Whether large people are shrunk by area first, or sampled bilinearly at any scale.
         grid: Origin of crops and heatmaps, see ``Grid``.
         flip_shift_cells: Cells by which the mirrored image's heatmaps are moved to the right once mirrored back.
+        quarter_each_axis: Whether a peak near the border is moved by the quarter offset along one axis though it
+            is not along the other.
     """
 
     colour_order: ColourOrder = "rgb"
@@ -69,6 +71,7 @@ class InputConvention:
     antialias: bool = True
     grid: Grid = "centres"
     flip_shift_cells: int = 0
+    quarter_each_axis: bool = False
 
     def __post_init__(self) -> None:
         if self.colour_order not in ("rgb", "bgr"):
@@ -97,6 +100,6 @@ CONVENTIONS: dict[str, InputConvention] = {
     "own": InputConvention(),
     "official_simple_baseline": replace(_OFFICIAL_HRNET, colour_order="bgr"),
     "official_hrnet": _OFFICIAL_HRNET,
-    "mmpose": _OFFICIAL_HRNET,
+    "mmpose": replace(_OFFICIAL_HRNET, quarter_each_axis=True),
 }
 """By name. MMPose's and the official HRNet's pipelines feed the same numbers."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.models.conventions import InputConvention
 from posetrack.types import BoolArray, FloatArray
 
 Decoded = tuple[FloatArray, FloatArray]
@@ -61,16 +62,24 @@ def decode_argmax(heatmaps: FloatArray) -> Decoded:
     return np.stack([x, y], axis=-1).astype(np.float32), scores
 
 
-def decode_quarter(heatmaps: FloatArray) -> Decoded:
+def decode_quarter(heatmaps: FloatArray, *, each_axis: bool = False) -> Decoded:
     """The highest cell, moved a quarter of a cell towards its higher neighbour in x and in y.
 
-    Newell et al., ECCV 2016; used by Xiao et al. Peaks on the border are not moved across it.
+    Newell et al., ECCV 2016; used by Xiao et al. Near the border peaks stay where they are, as in the published
+    code: in the official one and in MMPose 0.x those in the two first and the last column or row. MMPose 1.x looks
+    at each axis alone: only the first row and column keep it from moving a peak along the border.
+
+    Args:
+        heatmaps: float32 [N, K, h, w].
+        each_axis: As in MMPose 1.x.
     """
     x, y, scores = _peaks(heatmaps)
     height, width = heatmaps.shape[-2:]
     around = _window(heatmaps, x, y, radius=1)
-    shift_x = _quarter(around[..., 1, 0], around[..., 1, 2]) * ((x > 0) & (x < width - 1))
-    shift_y = _quarter(around[..., 0, 1], around[..., 2, 1]) * ((y > 0) & (y < height - 1))
+    inside_x, inside_y = (x > 1) & (x < width - 1), (y > 1) & (y < height - 1)
+    clear_x, clear_y = (x > 0, y > 0) if each_axis else (inside_x, inside_y)
+    shift_x = _quarter(around[..., 1, 0], around[..., 1, 2]) * (inside_x & clear_y)
+    shift_y = _quarter(around[..., 0, 1], around[..., 2, 1]) * (inside_y & clear_x)
     return _moved(x, y, shift_x, shift_y), scores
 
 
@@ -169,6 +178,13 @@ CODECS: dict[str, Codec] = {
 }
 
 
+def codec_of(name: str, convention: InputConvention) -> Codec:
+    """A codec of ``CODECS`` as the publisher of a network applies it."""
+    if name == "quarter" and convention.quarter_each_axis:
+        return lambda heatmaps, _: decode_quarter(heatmaps, each_axis=True)
+    return CODECS[name]
+
+
 def reach_cells(codec: str, sigma: float) -> int:
     """How many cells from the highest one a codec looks at, in x and in y: it needs to be given no others.
 
@@ -176,7 +192,7 @@ def reach_cells(codec: str, sigma: float) -> int:
     """
     radius = {
         "argmax": 0,
-        "quarter": 1,
+        "quarter": 2,
         "dark": _modulation_radius(sigma) + 2,
         "soft-argmax": math.ceil(3 * sigma),
     }

@@ -24,8 +24,9 @@ from posetrack.models.detector_weights import read_detector
 from posetrack.models.engine import prepared
 from posetrack.models.faster_rcnn import PERSON
 from posetrack.models.onnx_file import Interface
-from posetrack.models.region_heads import EachLevel, OneLevel, pooled_interface
+from posetrack.models.region_heads import EachLevel, LevelPool, OneLevel, pooled_interface
 from posetrack.models.runtime import CPU, Runtime
+from posetrack.pixels import from_corner
 from posetrack.types import Boxes, Image
 
 SCALINGS = ("area", "bilinear")
@@ -128,6 +129,7 @@ class RegionNetwork:
         network.backbone = prepared(network.backbone, runtime, seen)
         network.rpn.head = EachLevel(prepared(OneLevel(network.rpn.head), heads, level))
         network.roi_heads.box_head = prepared(network.roi_heads.box_head, heads, pooled)
+        network.roi_heads.box_roi_pool = LevelPool(network.roi_heads.box_roi_pool, seen.multiple)
 
     def detect(
         self, images: Sequence[Image], keep: Callable[[Image, FeatureMaps], None] | None = None
@@ -193,8 +195,7 @@ class RegionNetwork:
         for result in results:
             chosen = torch.nonzero(result["labels"] == PERSON)[: self._config.max_people, 0]
             boxes, scores = result["boxes"][chosen].cpu().numpy(), result["scores"][chosen].cpu().numpy()
-            # The network's corner of an image is (0, 0), ours is (-0.5, -0.5).
-            found.append(Boxes(boxes * maps.to_source - 0.5, scores))
+            found.append(Boxes(from_corner(boxes * maps.to_source), scores))
         return found
 
     def _by_area(self, images: Sequence[Image]) -> Tensor:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from torchvision.models.detection import FasterRCNN
 
-from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.faster_rcnn import DetectorArchitecture, build_detector
-from posetrack.models.tensor_file import read_tensors, save_tensors
+from posetrack.models.tensor_file import load_network, save_tensors
 
 _KIND = "detector"
 
@@ -22,13 +21,6 @@ def read_detector(path: Path) -> tuple[FasterRCNN, DetectorArchitecture]:
     """Read a network that ``save_detector`` wrote, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is missing, damaged, of another kind, or its tensors do not fit its architecture.
+        WeightsError: the file is missing, damaged, or of another kind or architecture than its header says.
     """
-    tensors, fields = read_tensors(path, _KIND)
-    try:
-        architecture = DetectorArchitecture(**fields)
-        network = build_detector(architecture)
-        network.load_state_dict(tensors)
-    except (ConfigError, RuntimeError, TypeError) as error:
-        raise WeightsError(f"the tensors of {path} do not fit the architecture in its header: {error}") from error
-    return network.eval(), architecture
+    return load_network(path, _KIND, DetectorArchitecture, build_detector)

@@ -29,7 +29,7 @@ def resolve_device(text: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     unknown = f"there is no device {text!r}; choose auto, cpu, cuda, cuda:1 or mps."
     try:
-        device = torch.device(text)
+        device = torch.device(str(text))
     except RuntimeError as error:
         raise ConfigError(unknown) from error
     if device.type not in DEVICES or (device.type != "cuda" and device.index):

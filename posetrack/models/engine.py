@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
 from torch import nn
 
 from posetrack.errors import ConfigError
+from posetrack.forking import threads_at_work
 from posetrack.models.devices import resolve_precision
 from posetrack.models.folding import folded
 from posetrack.models.onnx_engine import OnnxNetwork
@@ -55,8 +57,11 @@ class Prepared(nn.Module):
     A compiled network's output is compared with that of the network itself for each shape of inputs when it first
     comes, and is used only if they agree: compilers have been seen to change what a network says.
 
+    Any number of threads may call it at once. While one compiles, the others wait.
+
     Raises (when called):
-        ConfigError: the network cannot be compiled here, or says something else once it is.
+        ConfigError: the network cannot be compiled here, or says something else once it is; or the threads that it
+            works with are missing in this process.
     """
 
     def __init__(self, network: nn.Module, device_type: str, dtype: torch.dtype, *, compiled: bool) -> None:
@@ -68,9 +73,11 @@ class Prepared(nn.Module):
         if dtype != torch.float32 and not compiled:
             _reduce_weights(network, dtype)
         self._compared: set[tuple[tuple[int, ...], ...]] = set()
+        self._compiling = threading.Lock()
 
     @torch.inference_mode()
     def forward(self, *inputs: Any) -> Any:
+        threads_at_work(torch.get_num_threads())
         reduced = self._dtype != torch.float32
         with torch.autocast(self._device_type, self._dtype if reduced else None, enabled=reduced):
             output = self._output(inputs)
@@ -80,12 +87,11 @@ class Prepared(nn.Module):
         if self._compiled is None:
             return self.network(*inputs)
         shapes = tuple(tuple(tensor.shape) for tensor in tensors_in(inputs))
-        if shapes in self._compared:
-            return self._compiled(*inputs)
-        output = self._first_compiled(inputs)
-        self._check(inputs, output)
-        self._compared.add(shapes)
-        return output
+        if shapes not in self._compared:
+            with self._compiling:
+                self._check(inputs, self._first_compiled(inputs))
+                self._compared.add(shapes)
+        return self._compiled(*inputs)
 
     def _check(self, inputs: tuple[Any, ...], output: Any) -> None:
         """Compare with the network in fp32: twice as far off as it is itself in this precision is rounding."""

@@ -55,7 +55,7 @@ def check_engine(engine: str, device: str, precision: str, compile: bool) -> Eng
     if compile:
         raise ConfigError("torch.compile is for engine torch; leave --compile out with engine onnxruntime.")
     if find_spec("onnxruntime") is None:
-        raise ConfigError("engine onnxruntime is not installed: pip install 'posetrack[onnx]'.")
+        raise ConfigError("engine onnxruntime is not installed: pip install '.[onnx]' in posetrack's clone.")
     return "onnxruntime"
 
 
@@ -66,7 +66,7 @@ def check_precision(precision: str) -> None:
 
 
 def check_threads_and_seed(threads: int, seed: int) -> None:
-    """Refuses numbers out of range.
+    """Refuses numbers out of range, and what is no whole number.
 
     Args:
         threads: Of each network; 0: the processors are shared out.
@@ -75,9 +75,9 @@ def check_threads_and_seed(threads: int, seed: int) -> None:
     Raises:
         ConfigError: one is.
     """
-    if not 0 <= threads <= _MOST_THREADS:
+    if type(threads) is not int or not 0 <= threads <= _MOST_THREADS:
         raise ConfigError(
-            f"threads is {threads}; give 1 to {_MOST_THREADS} threads, or 0 to share out the processors."
+            f"threads is {threads!r}; give 1 to {_MOST_THREADS} threads, or 0 to share out the processors."
         )
-    if not 0 <= seed <= _LARGEST_SEED:
-        raise ConfigError(f"seed is {seed}; give a number from 0 to {_LARGEST_SEED}.")
+    if type(seed) is not int or not 0 <= seed <= _LARGEST_SEED:
+        raise ConfigError(f"seed is {seed!r}; give a number from 0 to {_LARGEST_SEED}.")

@@ -5,7 +5,6 @@ The image is a few hundred pixels high and only people are looked for: few chann
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
 from posetrack.errors import ConfigError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
+from posetrack.records import check_numbers
 
 PERSON = 1
 """Label of people (0 is background), here as in torchvision's COCO detectors."""
@@ -49,17 +49,19 @@ class DetectorArchitecture:
     anchor_ratios: tuple[float, ...] = (0.5, 1.1, 2.4)
 
     def __post_init__(self) -> None:
-        if not 32 <= self.short_side <= self.long_side:
+        check_numbers(
+            self, "architecture.", short_side=(32, 4096), long_side=(32, 8192), pyramid_channels=(1, 512),
+            head_channels=(1, 2048), anchor_sizes=(1, 10_000), anchor_ratios=(0.01, 100),
+        )  # fmt: skip
+        if self.short_side > self.long_side:
             raise ConfigError(
                 f"architecture.short_side is {self.short_side}; give 32 to long_side {self.long_side}."
             )
-        if min(self.pyramid_channels, self.head_channels) < 1:
-            raise ConfigError("architecture.pyramid_channels and head_channels must be at least 1.")
         counts = {len(sizes) for sizes in self.anchor_sizes}
         if len(self.anchor_sizes) != len(STAGE_CHANNELS) or len(counts) != 1 or 0 in counts:
             raise ConfigError(f"architecture.anchor_sizes must be {len(STAGE_CHANNELS)} lists of one length.")
-        if min(*itertools.chain(*self.anchor_sizes), *self.anchor_ratios) <= 0:
-            raise ConfigError("architecture.anchor_sizes and anchor_ratios must be positive.")
+        if not 0 < len(self.anchor_ratios) * counts.pop() <= 100:
+            raise ConfigError("architecture.anchor_sizes times anchor_ratios must be 1 to 100 anchors.")
 
 
 class PyramidBackbone(nn.Module):

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,9 +20,10 @@ from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 from posetrack.errors import ConfigError
 from posetrack.models.detector import DetectorConfig, FeatureMaps, RegionNetwork
 from posetrack.models.engine import prepared
-from posetrack.models.region_heads import pooled_interface
+from posetrack.models.region_heads import LevelPool, pooled_interface
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.torchvision_detectors import KEYPOINT_RCNNS, read_torchvision_network
+from posetrack.pixels import from_centre, from_corner
 from posetrack.skeletons import COCO, Skeleton
 from posetrack.types import UNLINKED, BoolArray, Boxes, FloatArray, Image, Poses
 
@@ -36,7 +38,8 @@ class KeypointRCNN:
     The feature maps of images that it has detected people in are kept until these are gone, at most
     ``kept_images`` of them, the latest; of other images they are calculated anew. An image is recognised by being
     the same array, which must not have been written to in between. Threads may share the object, as the pipeline's
-    do: detection runs a few frames ahead of pose estimation.
+    do: detection runs a few frames ahead of pose estimation. Every pipeline keeps the maps of its own images
+    (``for_video``): how many others there are changes nothing.
 
     A joint lies where torchvision puts it: at the peak of the logits, scaled up to the box. Its score is the
     probability that the network gives to the 3 x 3 cells (of 56 x 56 in a box) around the heatmap's peak: the
@@ -63,7 +66,7 @@ class KeypointRCNN:
         if kept_images < 0:
             raise ConfigError(f"kept_images is {kept_images}; give 0 or more.")
         heads = network.roi_heads
-        self._pool = copy.deepcopy(heads.keypoint_roi_pool)
+        self._pool = LevelPool(heads.keypoint_roi_pool, network.transform.size_divisible)
         joints = nn.Sequential(heads.keypoint_head, heads.keypoint_predictor)
         pooled = pooled_interface("joints", network.backbone.out_channels, heads.keypoint_roi_pool)
         self._joints = prepared(joints, replace(runtime, compile=False), pooled)
@@ -74,6 +77,12 @@ class KeypointRCNN:
     def skeleton(self) -> Skeleton:
         """COCO's, of the poses."""
         return COCO
+
+    def for_video(self) -> Self:
+        """The same networks, with no images kept yet."""
+        other = copy.copy(self)
+        other._kept = _KeptFeatures(self._kept.capacity)
+        return other
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """People in each image (uint8 [H, W, 3] RGB): boxes in source pixels within the image, best score first.
@@ -123,7 +132,7 @@ class KeypointRCNN:
         regions = torch.from_numpy(boxes).to(self._network.device)
         logits: Tensor = self._joints(self._pool(maps.levels, [regions], [maps.size]))
         points, _ = heatmaps_to_keypoints(logits, regions)
-        xy = points[..., :2].cpu().numpy() * maps.to_source[:2] - np.float32(0.5)
+        xy = from_corner(points[..., :2].cpu().numpy() * maps.to_source[:2])
         return xy, _certainties(logits).cpu().numpy()
 
 
@@ -131,7 +140,7 @@ class _KeptFeatures:
     """Feature maps of the last images, as long as these exist. Any number of threads may use it at once."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         # Each access below is one step of the interpreter: there is nothing to lock, least of all when an image
         # goes, which can happen anywhere.
         self._entries: dict[int, tuple[weakref.ref[Image], FeatureMaps]] = {}
@@ -140,7 +149,7 @@ class _KeptFeatures:
         entries, key = self._entries, id(image)
         entries.pop(key, None)
         entries[key] = weakref.ref(image, lambda _: entries.pop(key, None)), maps
-        for oldest in list(entries)[: -self._capacity or None]:
+        for oldest in list(entries)[: -self.capacity or None]:
             entries.pop(oldest, None)
 
     def get(self, image: Image) -> FeatureMaps | None:
@@ -153,7 +162,7 @@ def _in_network(xyxy: NDArray[np.float32], maps: FeatureMaps) -> tuple[FloatArra
     """Boxes [N, 4] in the network's pixels, cut to the image, and which of them have an area there, bool [N]."""
     height, width = maps.size
     limits = np.array([width, height, width, height], np.float64)
-    scaled = np.clip((xyxy.astype(np.float64) + 0.5) / maps.to_source, 0, limits)
+    scaled = np.clip(from_centre(xyxy.astype(np.float64)) / maps.to_source, 0, limits)
     inside = np.asarray((scaled[:, 2:] > scaled[:, :2]).all(axis=1), np.bool_)
     return scaled.astype(np.float32), inside
 

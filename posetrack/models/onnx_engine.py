@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -20,9 +21,14 @@ from torch import Tensor, nn
 
 from posetrack import __version__
 from posetrack.errors import ConfigError, OutputError
+from posetrack.forking import threads_at_work
 from posetrack.formats.pending import give_name, output_errors
 from posetrack.models.onnx_file import OPSET, Interface, Session, compare, require_packages, write_onnx
 from posetrack.models.outputs import with_tensors
+from posetrack.models.private_folder import make_private, read_private
+
+_EXPORTING = threading.Lock()
+"""torch exports one network at a time."""
 
 _DIGITS = 32
 """Hex digits of each hash in a file's name."""
@@ -50,6 +56,7 @@ class OnnxNetwork(nn.Module):
         with torch.inference_mode():
             output = network(next(interface.examples()))
         self._form = with_tensors(output, lambda tensor: tensor.new_empty(0))
+        self._thread_count = torch.get_num_threads()
         if folder is None:
             with tempfile.TemporaryDirectory(prefix="posetrack-") as made:
                 self._session = session_of(network, interface, Path(made))
@@ -57,12 +64,13 @@ class OnnxNetwork(nn.Module):
             self._session = session_of(network, interface, folder)
 
     def forward(self, images: Tensor) -> Any:
+        threads_at_work(self._thread_count)
         outputs = iter(self._session(images))
         return with_tensors(self._form, lambda _: next(outputs))
 
 
 def session_of(network: nn.Module, interface: Interface, folder: Path) -> Session:
-    """The network in ONNX Runtime, from the folder if it is there.
+    """The network in ONNX Runtime, from the folder if it is there; only the user may write to that.
 
     The file is called ``NAME-KEY-CONTENT.onnx``: a hash of everything that goes into the export, and one of the
     file itself. So a file that was damaged, or is another network's, is found out before it is read; what is
@@ -71,8 +79,9 @@ def session_of(network: nn.Module, interface: Interface, folder: Path) -> Sessio
 
     Raises:
         ConfigError: packages are missing, or ONNX Runtime's output is not the network's.
-        OutputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to, or is another user's.
     """
+    make_private(folder)
     stem = f"{interface.name}-{_key(network, interface)}"
     session = _kept(network, interface, folder, stem)
     if session is None:
@@ -95,7 +104,7 @@ def _kept(network: nn.Module, interface: Interface, folder: Path, stem: str) -> 
     """The network from the folder; None if it is not there, or not as it was written."""
     for path in sorted(folder.glob(f"{stem}-*.onnx")):
         with suppress(OSError, ConfigError):
-            content = path.read_bytes()
+            content = read_private(path)
             if path.name == _name(stem, content):
                 session = _session(content)
                 compare(network, session, interface)
@@ -111,12 +120,14 @@ def _exported(network: nn.Module, interface: Interface, folder: Path, stem: str)
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=folder) as made:
             draft = Path(made) / "network.onnx"
-            write_onnx(network, interface, draft)
+            with _EXPORTING:
+                write_onnx(network, interface, draft)
             content = draft.read_bytes()
             session = _session(content)
             compare(network, session, interface)
             for wrong in folder.glob(f"{stem}-*.onnx"):
                 wrong.unlink()
+            draft.chmod(0o600)
             give_name(draft, folder / _name(stem, content))
     return session
 
@@ -126,6 +137,7 @@ def _name(stem: str, content: bytes) -> str:
 
 
 def _session(content: bytes) -> Session:
+    threads_at_work(torch.get_num_threads())  # a session's threads begin with it
     try:
         return Session(content, torch.get_num_threads())
     except Exception as error:

@@ -93,7 +93,7 @@ def require_packages() -> None:
     """Raises ``ConfigError`` if something is missing that exporting needs."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
-        raise ConfigError(f"exporting needs {', '.join(missing)}: pip install 'posetrack[onnx]'.")
+        raise ConfigError(f"exporting needs {', '.join(missing)}: pip install '.[onnx]' in posetrack's clone.")
 
 
 def write_onnx(network: nn.Module, interface: Interface, path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
+from posetrack.forking import threads_at_work
 from posetrack.models.around_network import AroundNetwork, OnDevice, OnProcessor
 from posetrack.models.conventions import CONVENTIONS, InputConvention
 from posetrack.models.crop import Transforms, box_transforms, to_source
@@ -81,6 +82,7 @@ class HeatmapPoseEstimator:
         most = min(self._config.max_batch, _CPU_BATCH) if self._on_cpu else self._config.max_batch
         self._max_batch = max(1, most // 2 if self._config.flip_test else most)
         several = self._on_cpu and runtime.side_by_side > 1
+        self._side_by_side = runtime.side_by_side if several else 1
         self._threads = ThreadPoolExecutor(runtime.side_by_side, thread_name_prefix="pose") if several else None
         self._device = runtime.device
         self._convention = CONVENTIONS[architecture.convention]
@@ -111,6 +113,9 @@ class HeatmapPoseEstimator:
 
         Returns:
             N poses in the boxes' order; joints that the skeleton does not use are missing (score 0).
+
+        Raises:
+            ConfigError: the threads that it works with are missing in this process (``posetrack.forking``).
         """
         return self.estimate_batch([image], [boxes])[0]
 
@@ -148,6 +153,7 @@ class HeatmapPoseEstimator:
         if self._on_cpu and batches > 1:
             batches = min(batches + batches % 2, len(crops))  # two processors then have the same to do
         parts = torch.tensor_split(crops, batches)
+        threads_at_work(self._side_by_side)
         return map(self._forward, parts) if self._threads is None else self._threads.map(self._forward, parts)
 
     @torch.inference_mode()

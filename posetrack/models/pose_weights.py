@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.errors import ConfigError, WeightsError
+from posetrack.errors import ConfigError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.hrnet import HRNET_CHANNELS, HRNet
+from posetrack.models.movenet import MOVENETS, MoveNet
 from posetrack.models.resnet import RESNET_CHANNELS, RESNETS, ResNet
 from posetrack.models.simple_baseline import SimpleBaseline
-from posetrack.models.tensor_file import read_tensors, save_tensors
+from posetrack.models.tensor_file import load_network, save_tensors
+from posetrack.records import check_numbers
 from posetrack.skeletons import SKELETONS, Skeleton
 
 _KIND = "pose"
 
-BACKBONES = ("shufflenet_v2_x1_0", *RESNETS, *HRNET_CHANNELS)
-"""Names of the backbones: a lite one, ResNets and HRNets."""
+BACKBONES = ("shufflenet_v2_x1_0", *RESNETS, *HRNET_CHANNELS, *MOVENETS)
+"""Names of the backbones: a lite one, ResNets, HRNets and MoveNets."""
+
+PoseNetwork = SimpleBaseline | MoveNet
+"""Has a ``backbone`` that may be pretrained and a ``final_layer`` with a heatmap for each joint."""
 
 _MULTIPLE = 32
 """Sides of the input are multiples of the backbones' deepest stride, so that heatmaps have a quarter of them."""
@@ -36,7 +40,7 @@ class PoseArchitecture:
         width, height: Input size in pixels, multiples of 32.
         padding: Factor by which a person's box grows before it is cut out.
         deconv_channels: Channels of the transposed convolutions, each of which doubles the resolution: three to
-            come from stride 32 to 4. An HRNet has none, as its features are at stride 4 already.
+            come from stride 32 to 4. An HRNet or MoveNet has none, as its features are at stride 4 already.
         backbone: One of ``BACKBONES``.
         convention: How crops are cut out and fed and what the heatmaps mean: a key of ``posetrack.models
             .conventions.CONVENTIONS``.
@@ -57,22 +61,19 @@ class PoseArchitecture:
     def __post_init__(self) -> None:
         if self.skeleton not in SKELETONS:
             raise ConfigError(f"skeleton is {self.skeleton!r}; choose one of {', '.join(SKELETONS)}.")
+        check_numbers(
+            self, width=(_MULTIPLE, 2048), height=(_MULTIPLE, 2048), padding=(0.1, 10), deconv_channels=(1, 1024),
+            sigma_cells=(0.1, 20),
+        )  # fmt: skip
         for name, side in (("width", self.width), ("height", self.height)):
-            if side < _MULTIPLE or side % _MULTIPLE:
+            if side % _MULTIPLE:
                 raise ConfigError(f"{name} is {side}; give a multiple of {_MULTIPLE}.")
-        if not 0 < self.padding < math.inf:
-            raise ConfigError(f"padding is {self.padding}; give a number above 0.")
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
-        wrong = len(self.deconv_channels) != 3 or min(self.deconv_channels) < 1
-        if self.backbone not in HRNET_CHANNELS and wrong:
-            raise ConfigError(
-                f"deconv_channels is {list(self.deconv_channels)}; give three numbers of at least 1."
-            )
+        if self.backbone not in (*HRNET_CHANNELS, *MOVENETS) and len(self.deconv_channels) != 3:
+            raise ConfigError(f"deconv_channels is {list(self.deconv_channels)}; give three numbers.")
         if self.convention not in CONVENTIONS:
             raise ConfigError(f"convention is {self.convention!r}; choose one of {', '.join(CONVENTIONS)}.")
-        if not 0 < self.sigma_cells < math.inf:
-            raise ConfigError(f"sigma_cells is {self.sigma_cells}; give a number above 0.")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -89,9 +90,11 @@ class PoseArchitecture:
         """[J] slot in the skeleton of each heatmap's joint."""
         return np.arange(len(self.joints)) if self.all_slots else self.joints.in_use
 
-    def build(self) -> SimpleBaseline:
+    def build(self) -> PoseNetwork:
         """The network, with fresh weights."""
         heatmaps = len(self.heatmap_slots)
+        if self.backbone in MOVENETS:
+            return MoveNet(self.backbone, heatmaps)
         if self.backbone in HRNET_CHANNELS:
             channels = HRNET_CHANNELS[self.backbone]
             return SimpleBaseline(HRNet(channels), channels, (), heatmaps)
@@ -100,22 +103,15 @@ class PoseArchitecture:
         return SimpleBaseline(PersonShuffleNet(), STAGE_CHANNELS[-1], self.deconv_channels, heatmaps)
 
 
-def save_pose_network(network: SimpleBaseline, architecture: PoseArchitecture, path: Path) -> None:
+def save_pose_network(network: PoseNetwork, architecture: PoseArchitecture, path: Path) -> None:
     """Write a network of ``architecture.build()``."""
     save_tensors(network, architecture, _KIND, path)
 
 
-def load_pose_network(path: Path) -> tuple[SimpleBaseline, PoseArchitecture]:
+def load_pose_network(path: Path) -> tuple[PoseNetwork, PoseArchitecture]:
     """Read a network that ``save_pose_network`` wrote, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is missing, damaged, of another kind, or its tensors do not fit its architecture.
+        WeightsError: the file is missing, damaged, or of another kind or architecture than its header says.
     """
-    tensors, fields = read_tensors(path, _KIND)
-    try:
-        architecture = PoseArchitecture(**fields)
-        network = architecture.build()
-        network.load_state_dict(tensors)
-    except (ConfigError, KeyError, RuntimeError, TypeError) as error:
-        raise WeightsError(f"the tensors of {path} do not fit the architecture in its header: {error}") from error
-    return network.eval(), architecture
+    return load_network(path, _KIND, PoseArchitecture, PoseArchitecture.build)

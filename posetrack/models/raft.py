@@ -11,9 +11,10 @@ from torch import Tensor
 from torchvision.models.optical_flow import RAFT, raft_large, raft_small
 
 from posetrack.errors import ConfigError
+from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.engine import prepared
+from posetrack.models.loading import load_weights
 from posetrack.models.runtime import CPU, Runtime
-from posetrack.models.torchvision_detectors import load_exactly
 
 _BUILDERS: dict[str, Callable[..., RAFT]] = {"raft_small": raft_small, "raft_large": raft_large}
 
@@ -76,5 +77,5 @@ def load_raft(
     if name not in _BUILDERS:
         raise ConfigError(f"the network {name!r} is unknown; choose one of {', '.join(_BUILDERS)}.")
     network = _BUILDERS[name](weights=None)
-    load_exactly(network, Path(path), name)
+    load_weights(network, read_checkpoint(Path(path)), Path(path), f"{path} does not hold the weights of {name}")
     return Raft(network, runtime)

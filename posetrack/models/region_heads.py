@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from torch import Tensor, nn
 from torchvision.ops import MultiScaleRoIAlign
 
@@ -30,6 +32,29 @@ class EachLevel(nn.Module):
     def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         found = [self.head(level) for level in levels]
         return [scores for scores, _ in found], [boxes for _, boxes in found]
+
+
+class LevelPool(nn.Module):
+    """Pools regions from levels of a pyramid whose strides divide the images' padded sides.
+
+    torchvision takes the strides from the first images that come, for all that follow. It compares the levels with
+    sides that are not padded yet, so that after a narrow image all strides are wrong.
+
+    Args:
+        pool: Of a detector. It is copied.
+        multiple: Images are padded to multiples of this.
+    """
+
+    def __init__(self, pool: MultiScaleRoIAlign, multiple: int) -> None:
+        super().__init__()
+        self.pool = copy.deepcopy(pool)
+        self.pool.scales = self.pool.map_levels = None
+        self._multiple = multiple
+
+    def forward(self, levels: dict[str, Tensor], regions: list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
+        padded = [(height + -height % self._multiple, width + -width % self._multiple) for height, width in sizes]
+        pooled: Tensor = self.pool(levels, regions, padded)
+        return pooled
 
 
 def pooled_interface(name: str, channels: int, pool: MultiScaleRoIAlign) -> Interface:

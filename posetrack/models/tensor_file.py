@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
-from posetrack.errors import WeightsError
+from posetrack.errors import ConfigError, WeightsError
+from posetrack.models.checkpoint_reading import read_safetensors
+from posetrack.models.loading import load_weights
+from posetrack.records import read_record
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+Architecture = TypeVar("Architecture")
+Network = TypeVar("Network", bound=nn.Module)
+
+_LONGEST_HEADER = 10_000
+"""Characters of an architecture. Ours have 300."""
 
 
 def save_tensors(network: nn.Module, architecture: DataclassInstance, kind: str, path: Path) -> None:
@@ -34,26 +42,37 @@ def save_tensors(network: nn.Module, architecture: DataclassInstance, kind: str,
     save_file(tensors, path, metadata={f"posetrack.{kind}": json.dumps(asdict(architecture))})
 
 
-def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file, those of floating point as float32, and the fields of the architecture.
+def load_network(
+    path: Path, kind: str, architecture: type[Architecture], build: Callable[[Architecture], Network]
+) -> tuple[Network, Architecture]:
+    """A network that ``save_tensors`` wrote, in float32, in evaluation mode on the CPU, and its architecture.
 
-    Lists in the fields are tuples, as frozen dataclasses have them.
+    Args:
+        path: The file.
+        kind: What it is.
+        architecture: The dataclass that its header has the fields of.
+        build: Makes a network of an architecture.
 
     Raises:
-        WeightsError: the file is missing, damaged or of another kind.
+        WeightsError: the file is missing, damaged, of another kind, its header is no architecture, or its tensors
+            do not fit that.
     """
+    tensors, header = read_safetensors(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(f"posetrack.{kind}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-        fields = json.loads(header) if header else None
-    except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(f"cannot read the weights {path}: {error}") from error
-    if not isinstance(fields, dict):
-        raise WeightsError(f"{path} is no posetrack {kind}: train one with `posetrack train {kind}`.")
-    whole = {name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()}
-    return whole, {name: _as_tuples(value) for name, value in fields.items()}
+        found = read_record(architecture, _fields(header.get(f"posetrack.{kind}", "")), "architecture")
+    except ConfigError as error:
+        raise WeightsError(f"{path} is no posetrack {kind}: {error}") from error
+    network = build(found)
+    load_weights(network, tensors, path, f"the tensors of {path} do not fit the architecture in its header")
+    return network.eval(), found
 
 
-def _as_tuples(value: Any) -> Any:
-    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+def _fields(header: str) -> object:
+    if not header:
+        raise ConfigError("its header names no architecture; train one with `posetrack train`.")
+    try:
+        if len(header) <= _LONGEST_HEADER:
+            return json.loads(header)
+    except (ValueError, RecursionError):
+        pass
+    raise ConfigError("the architecture in its header is damaged; download or train it again.")

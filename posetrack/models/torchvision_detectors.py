@@ -6,16 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from torch import nn
 from torchvision.models import detection
 from torchvision.models.detection import FasterRCNN, KeypointRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
 
-from posetrack.errors import ConfigError, WeightsError
+from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.detector import DetectorConfig, PersonDetector
+from posetrack.models.loading import load_weights
 from posetrack.models.runtime import CPU, Runtime
 
 _COCO_CLASSES = 91
@@ -82,26 +82,8 @@ def read_torchvision_network(name: str, path: Path) -> FasterRCNN:
     if name not in builders:
         raise ConfigError(f"torchvision has no detector {name!r}; choose one of {', '.join(builders)}.")
     network = builders[name]()
-    load_exactly(network, path, name)
+    load_weights(network, read_checkpoint(path), path, f"{path} does not hold the weights of {name}")
     return network.eval()
-
-
-def load_exactly(network: nn.Module, path: Path, name: str) -> None:
-    """Give a network the weights of a file: all that it has, and no others.
-
-    Raises:
-        WeightsError: the file cannot be read, or its weights are not those of the network called ``name``.
-    """
-    weights = read_checkpoint(path)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise WeightsError(f"{path} does not hold the weights of {name}: {_first_difference(error)}.") from error
-
-
-def _first_difference(error: RuntimeError) -> str:
-    lines = [line.strip().rstrip(". ") for line in str(error).splitlines()]
-    return (lines[1] if len(lines) > 1 else lines[0])[:200]
 
 
 def load_torchvision_detector(

@@ -125,7 +125,7 @@ class LinkerConfig:
         max_gap_frames: A track unseen for more frames is dead (``multi-flow``; the other similarities
             see the previous frame alone, so theirs die at once).
         coasting: Besides the stored poses, expect people where their own motion takes them, so that
-            those whom somebody hides are found again (``multi-flow``; off = the paper alone).
+            those whom somebody hides are found again (``multi-flow``).
         recovery_falloff: The k of OKS, for all joints, with which a lost track looks for its person: limbs
             have swung unseen.
         recovery_growth_per_frame: Relative growth of that k with every frame that the track is lost.

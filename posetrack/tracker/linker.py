@@ -22,9 +22,13 @@ class FlowLinker:
     Each frame the stored poses of the last L_Q frames move along the new flow, the most similar pairs
     of track and pose are matched one to one, and poses that continue nothing start a track.
 
-    Two things go beyond the paper, for people whom somebody or something hides (``coasting``): a track is
-    also expected where its own motion takes it (see ``tracks``), and tracks that found no pose look once
-    more, among the poses left over, with a tolerance that grows with the time they have been lost.
+    What goes beyond the paper always: an OKS over few joints counts less (``similarity.best_oks``); a pair below
+    ``min_similarity`` is not matched; a track is born of a good pose only, and dies after ``max_gap_frames``.
+
+    And for people whom somebody or something hides (``coasting``, which can be turned off): a track is also
+    expected where its own motion takes it (see ``tracks``); tracks that found no pose look once more, among the
+    poses left over, with a tolerance that grows with the time they have been lost; and a pose with too few joints
+    to tell whether it is one of these people waits without an id.
 
     Ids count from 0 and are given when a track is born, because a stream cannot go back to number frames
     it has passed on. A track is born of a pose that is good enough (``min_birth_score``, box score, and
@@ -78,7 +82,7 @@ class FlowLinker:
         ids[born] = np.arange(self._next_id, self._next_id + len(born))
         self._next_id += len(born)
         people = people.with_ids(ids)
-        tracks = tracks.seen(rows, people[columns])
+        tracks = tracks.seen(rows, people[columns], self._queue_frames)
         self._queue = queue.pushed(people[np.flatnonzero(ids != UNLINKED)], self._kept(queue, tracks))
         self._tracks = tracks.living(self._max_gap_frames).joined_by(people[born])
         track_ids = np.empty_like(ids)

@@ -5,6 +5,10 @@ somebody who passes behind a pillar stay at its edge, and behind another walker 
 So each track has, besides its stored poses, a *body*: all joints seen of late, moved by the
 track's own mean velocity. That velocity is relative to the background, so that shakes and pans of the camera
 do not enter it: the background's motion is the median of the flow around the people in sight.
+
+A joint leaves the body once its person has been seen without it as often as with it, and after L_Q sightings at
+the latest, when no stored pose of late has it either (norfair has such a counter for each point). Otherwise one
+that was once found far off would make the body large for ever, and OKS lenient. Hidden people keep their joints.
 """
 
 from __future__ import annotations
@@ -36,18 +40,22 @@ class Tracks:
         velocities: float32 [2, T], px per frame relative to the background.
         sightings: int64 [T], frames in which the person was seen.
         gaps: int64 [T], frames since the person was last seen; 0 = in the frame linked last.
+        hits: int64 [T, K], sightings with each joint less those without it, never below 0; the body has the joints
+            that are above.
     """
 
     bodies: Bodies
     velocities: FloatArray
     sightings: IntArray
     gaps: IntArray
+    hits: IntArray
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Self:
         """No tracks."""
         counts = np.zeros(0, np.int64)
-        return cls(Bodies.empty(skeleton), np.zeros((2, 0), np.float32), counts, counts)
+        hits = np.zeros((0, len(skeleton)), np.int64)
+        return cls(Bodies.empty(skeleton), np.zeros((2, 0), np.float32), counts, counts, hits)
 
     def __len__(self) -> int:
         return len(self.gaps)
@@ -74,30 +82,37 @@ class Tracks:
             points=self.bodies.points + step[..., None],
             boxes=self.bodies.boxes + np.concatenate([step, step]),
         )
-        return Tracks(bodies, self.velocities, self.sightings, self.gaps + 1)
+        return replace(self, bodies=bodies, gaps=self.gaps + 1)
 
-    def seen(self, rows: IntArray, people: Bodies) -> Tracks:
-        """With what the present frame shows of the tracks ``rows``, int64 [M]: M people."""
+    def seen(self, rows: IntArray, people: Bodies, most_hits: int) -> Tracks:
+        """With what the present frame shows of the tracks ``rows``, int64 [M]: M people.
+
+        A joint is forgotten after ``most_hits`` sightings without it at the latest.
+        """
         points, boxes, present = self.bodies.points.copy(), self.bodies.boxes.copy(), self.bodies.present.copy()
         velocities, sightings, gaps = self.velocities.copy(), self.sightings.copy(), self.gaps.copy()
+        hits = self.hits.copy()
         expected, known = points.take(rows, axis=1), present.take(rows, axis=0)
         error = _errors(expected, known, people)
         frames = np.minimum(sightings[rows], _VELOCITY_FRAMES) * gaps[rows]
         velocities[:, rows] += (error / frames).astype(np.float32)
         points[:, rows] = np.where(people.present, people.points, expected + error[..., None])
         boxes[:, rows] = people.boxes
-        present[rows] = known | people.present
+        hits[rows] = np.clip(hits[rows] + np.where(people.present, 1, -1), 0, most_hits)
+        present[rows] = hits[rows] > 0
         sightings[rows] += 1
         gaps[rows] = 0
         bodies = replace(self.bodies, points=points, boxes=boxes, present=present)
-        return Tracks(bodies, velocities, sightings, gaps)
+        return Tracks(bodies, velocities, sightings, gaps, hits)
 
     def living(self, max_gap_frames: int) -> Tracks:
         """Without those that have not been seen for longer."""
         rows = np.flatnonzero(self.gaps <= max_gap_frames)
         if len(rows) == len(self):
             return self
-        return Tracks(self.bodies[rows], self.velocities[:, rows], self.sightings[rows], self.gaps[rows])
+        return Tracks(
+            self.bodies[rows], self.velocities[:, rows], self.sightings[rows], self.gaps[rows], self.hits[rows]
+        )
 
     def joined_by(self, people: Bodies) -> Tracks:
         """With new tracks of people seen for the first time, whose ids are above all others'."""
@@ -109,6 +124,7 @@ class Tracks:
             np.concatenate([self.velocities, np.zeros((2, count), np.float32)], axis=1),
             np.concatenate([self.sightings, np.ones(count, np.int64)]),
             np.concatenate([self.gaps, np.zeros(count, np.int64)]),
+            np.concatenate([self.hits, people.present.astype(np.int64)]),
         )
 
 

@@ -39,3 +39,23 @@ def _blur(image: cv2.typing.MatLike, random: np.random.Generator) -> cv2.typing.
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
     return cv2.filter2D(image, -1, kernel if random.random() < 0.7 else kernel.T)
+
+
+def darken(image: Image, random: np.random.Generator) -> Image:
+    """Low light: darker in the shadows above all, with a sensor's noise."""
+    table = 255 * random.uniform(0.3, 0.8) * (np.arange(256) / 255) ** random.uniform(1.0, 2.2)
+    dark = cv2.LUT(np.ascontiguousarray(image), table.clip(0, 255).astype(np.uint8))
+    noise = random.normal(0, random.uniform(2, 10), image.shape)
+    return np.asarray((dark + noise).clip(0, 255).round(), np.uint8)
+
+
+def shrink(image: Image, random: np.random.Generator) -> Image:
+    """As if taken from further away: a part of the pixels, enlarged again."""
+    height, width = image.shape[:2]
+    factor = random.uniform(1.5, 5.0)
+    small = cv2.resize(
+        np.ascontiguousarray(image),
+        (max(2, round(width / factor)), max(2, round(height / factor))),
+        interpolation=cv2.INTER_AREA,
+    )
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

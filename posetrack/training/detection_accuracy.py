@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.pixels import from_centre
 from posetrack.stages import Detector
 from posetrack.training.photographs import Photograph, read_image
 from posetrack.types import BoolArray, Boxes, FloatArray
@@ -51,7 +52,7 @@ def match(boxes: Boxes, photograph: Photograph) -> Finding:
     All labelled people take part, also those labelled by a network, since a box on them is not false.
     """
     order = np.argsort(-boxes.scores, kind="stable")
-    xyxy, scores = boxes.xyxy[order] + 0.5, boxes.scores[order]
+    xyxy, scores = from_centre(boxes.xyxy[order]), boxes.scores[order]
     people = photograph.boxes[~photograph.ignored]
     iou = overlap(xyxy, people)[0]
     found_by = np.full(len(people), -1, np.int64)

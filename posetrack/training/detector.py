@@ -16,8 +16,9 @@ from posetrack.models.detector import DetectorConfig, PersonDetector
 from posetrack.models.detector_weights import read_detector, save_detector
 from posetrack.models.faster_rcnn import DetectorArchitecture, build_detector
 from posetrack.models.runtime import Runtime
+from posetrack.records import check_numbers
 from posetrack.training.detection_accuracy import accuracy, find
-from posetrack.training.detector_data import SceneBatch, SceneBatches, SceneConfig
+from posetrack.training.detector_data import CANVAS_SIDES, SceneBatch, SceneBatches, SceneConfig
 from posetrack.training.detector_losses import DetectorLosses
 from posetrack.training.photographs import read_photographs
 from posetrack.training.pose import DataSource
@@ -60,8 +61,12 @@ class DetectorTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ConfigError(f"detector.batch_size is {self.batch_size}; give at least 1.")
+        check_numbers(
+            self, "detector.", late_canvases=CANVAS_SIDES, late_from_epoch=(0, 10**6), score_threshold=(0, 1),
+            batch_size=(1, 65_536), backbone_rate=(0, 1000), seed=(0, 2**32),
+        )  # fmt: skip
+        if not self.train:
+            raise ConfigError("detector.train is empty; give at least one [[detector.train]].")
         if not set(self.frozen) <= set(BACKBONE_PARTS):
             raise ConfigError(f"detector.frozen is {list(self.frozen)}; choose from {', '.join(BACKBONE_PARTS)}.")
 

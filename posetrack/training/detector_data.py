@@ -16,10 +16,14 @@ import torch
 from torch import Tensor
 
 from posetrack.errors import ConfigError
+from posetrack.records import check_numbers
 from posetrack.training.appearance import degrade, recolour
 from posetrack.training.cutout import Scene, paste_person
 from posetrack.training.photographs import Photograph, read_image
 from posetrack.types import BoolArray, FloatArray, Image, IntArray
+
+CANVAS_SIDES = (32, 4096)
+"""Pixels that the sides of a scene may have, from ... to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +51,16 @@ class SceneConfig:
     grey: float = 0.05
 
     def __post_init__(self) -> None:
-        if len(self.grids) != len(self.grid_weights) or min(self.grid_weights, default=0) <= 0:
-            raise ConfigError("scenes.grid_weights must hold one positive number for each of scenes.grids.")
-        if not 0 < self.zoom[0] <= self.zoom[1]:
-            raise ConfigError(f"scenes.zoom is {list(self.zoom)}; give a range of positive numbers.")
-        if not all(0 <= share <= 1 for share in (self.min_visible, self.pasted, self.degraded, self.grey)):
-            raise ConfigError("scenes.min_visible, pasted, degraded and grey must lie in 0..1.")
+        check_numbers(
+            self, "scenes.", canvases=CANVAS_SIDES, grids=(1, 16), grid_weights=(1e-6, 1e6), zoom=(0.05, 20),
+            min_visible=(0, 1), pasted=(0, 1), degraded=(0, 1), grey=(0, 1),
+        )  # fmt: skip
+        if not self.canvases:
+            raise ConfigError("scenes.canvases is empty; give at least one [height, width].")
+        if len(self.grids) != len(self.grid_weights) or not self.grids:
+            raise ConfigError("scenes.grid_weights must hold one number for each of scenes.grids, of one or more.")
+        if not self.zoom[0] <= self.zoom[1]:
+            raise ConfigError(f"scenes.zoom is {list(self.zoom)}; give the smaller number first.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

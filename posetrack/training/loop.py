@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.formats.pending import check_outputs, output_folder
 from posetrack.models.devices import resolve_device
+from posetrack.records import check_numbers
 
 Batch = TypeVar("Batch")
 BatchOut = TypeVar("BatchOut", covariant=True)
@@ -102,14 +103,13 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in {"epochs": 1, "validate_every_epochs": 1, "warmup_iterations": 0, "threads": 0}.items():
-            if getattr(self, name) < least:
-                raise ConfigError(f"schedule.{name} is {getattr(self, name)}; give at least {least}.")
+        check_numbers(
+            self, "schedule.", epochs=(1, 10**6), validate_every_epochs=(1, 10**6), warmup_iterations=(0, 10**9),
+            threads=(0, 1024), steps=(0, 10**6), weight_decay=(0, 100), seed=(0, 2**32),
+        )  # fmt: skip
         for name in ("learning_rate", "gradient_norm"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"schedule.{name} is {getattr(self, name)}; give a positive number.")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ConfigError(f"schedule.weight_decay is {self.weight_decay}; give 0 or more.")
         if self.decay not in ("steps", "cosine"):
             raise ConfigError(f"schedule.decay is {self.decay!r}; choose 'steps' or 'cosine'.")
         if self.precision not in ("fp32", "bf16"):

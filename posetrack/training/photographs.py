@@ -15,7 +15,11 @@ import cv2
 import numpy as np
 
 from posetrack.errors import DataFormatError
+from posetrack.pixels import from_centre
 from posetrack.types import BoolArray, FloatArray, Image
+
+MALFORMED = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+"""What taking JSON of another form apart can raise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,11 +66,13 @@ def read_photographs(annotations: Path, images: Path) -> list[Photograph]:
         ]
     except OSError as error:
         raise DataFormatError(f"cannot read {annotations}: {error.strerror}.") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise DataFormatError(f"{annotations} is not a COCO annotation file of people ({error!r}).") from error
 
 
 def _photograph(path: Path, size: tuple[int, int], annotations: Sequence[dict[str, Any]]) -> Photograph:
+    if not all(type(side) is int and side > 0 for side in size):
+        raise ValueError("an image whose width and height are no numbers of pixels")
     boxes = np.array([annotation["bbox"] for annotation in annotations], np.float32).reshape(-1, 4)
     if not np.isfinite(boxes).all():
         raise ValueError("a box of which a number is not finite")
@@ -81,7 +87,7 @@ def _photograph(path: Path, size: tuple[int, int], annotations: Sequence[dict[st
 
 def _labelled_joints(keypoints: Sequence[float]) -> FloatArray:
     triples = np.asarray(keypoints, np.float32).reshape(-1, 3)
-    return triples[triples[:, 2] > 0, :2] + np.float32(0.5)
+    return from_centre(triples[triples[:, 2] > 0, :2])
 
 
 def read_image(path: Path, mode: int = cv2.IMREAD_COLOR) -> Image:
@@ -90,7 +96,11 @@ def read_image(path: Path, mode: int = cv2.IMREAD_COLOR) -> Image:
     Raises:
         DataFormatError: the file is missing or no image.
     """
-    image = cv2.imread(str(path), mode) if path.is_file() else None  # OpenCV would complain on the terminal
+    try:
+        content = path.read_bytes()  # OpenCV crashes on names that are not UTF-8
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
+    except (OSError, ValueError, cv2.error):
+        image = None
     if image is None:
         raise DataFormatError(f"cannot read the image {path}, which the annotations name.")
     return np.ascontiguousarray(image[..., ::-1], np.uint8)

@@ -1,8 +1,14 @@
-"""Learning a pose network: the paper's recipe (Xiao et al., ECCV 2018, sections 2 and 4.1)."""
+"""Learning a pose network: the paper's recipe (Xiao et al., ECCV 2018, sections 2 and 4.1), and later additions.
+
+Options beyond the paper's: a teacher's joints beside the labelled ones (``posetrack.training.teacher``), people
+without labels through the teacher alone, boxes on nobody, and the hardest joints only (Chen et al., "Cascaded
+Pyramid Network", CVPR 2018, section 3.2.2).
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,20 +16,22 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import DataLoader, Dataset
 
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.models.backbone import PersonShuffleNet, load_person_backbone
 from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.movenet import MoveNet, calibrate_norms, load_movenet
 from posetrack.models.pose import HeatmapPoseEstimator, Normalisation
-from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
+from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network, save_pose_network
 from posetrack.models.runtime import Runtime
-from posetrack.models.simple_baseline import SimpleBaseline
+from posetrack.records import check_numbers
+from posetrack.skeletons import COCO
 from posetrack.training.loop import Batches
 from posetrack.training.pck import pck
 from posetrack.training.photographs import read_image
+from posetrack.training.pose_augmentation import Augmentation
 from posetrack.training.pose_data import (
-    Augmentation,
     LabelledPerson,
     PoseBatch,
     PoseDataset,
@@ -32,6 +40,8 @@ from posetrack.training.pose_data import (
     read_people,
 )
 from posetrack.types import Boxes
+
+_CALIBRATION_CROPS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +52,9 @@ class DataSource:
     images: Path
     repeat: int = 1
 
+    def __post_init__(self) -> None:
+        check_numbers(self, repeat=(1, 10_000))
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoseTraining:
@@ -50,12 +63,22 @@ class PoseTraining:
     Attributes:
         train: Data to learn from.
         validation: Data to validate on: people with given boxes.
-        backbone: Weights of the person-pretrained lite backbone; None starts from ``initial`` or from nothing.
+        backbone: Published weights to start from: of the person-pretrained lite backbone, or of a whole MoveNet;
+            None starts from ``initial`` or from nothing.
         initial: A pose network to go on from.
         architecture: The network, of any backbone. Its convention is ``own``: crops are RGB in [0, 1].
         augmentation: How crops are varied.
         batch_size: Crops per step.
         sigma: Of the Gaussian targets in heatmap cells.
+        teacher_share: Of the teacher in the target of a joint that a person labelled too (Zhang et al., CVPR
+            2019, equation 5, there 0.5).
+        teacher_gain: Height of the Gaussian at a teacher's joint per unit of its score, up to a height of 1. Best
+            where score times gain is the probability that the teacher is right.
+        unlabelled_share: Share of an epoch's samples that are people without labels of their own, drawn anew in
+            every epoch.
+        nobody_share: The same for boxes on nobody.
+        hard_joints: A sample's loss is that of so many of its joints, those with the largest; 0: of all.
+        hard_joints_from_epoch: The first epoch in which that is so.
         backbone_rate: Factor on the learning rate of the pretrained backbone.
         min_joints: People with fewer labelled joints are left out.
         workers: Processes that prepare crops; 0 prepares them between the steps.
@@ -70,21 +93,42 @@ class PoseTraining:
     augmentation: Augmentation = field(default_factory=Augmentation)
     batch_size: int = 32
     sigma: float = 2.0
+    teacher_share: float = 0.5
+    teacher_gain: float = 1.0
+    unlabelled_share: float = 0.0
+    nobody_share: float = 0.0
+    hard_joints: int = 0
+    hard_joints_from_epoch: int = 0
     backbone_rate: float = 0.5
     min_joints: int = 4
     workers: int = 0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_numbers(
+            self, "pose.", batch_size=(1, 65_536), sigma=(0.1, 20), backbone_rate=(0, 1000), min_joints=(1, 1000),
+            workers=(0, 256), seed=(0, 2**32), teacher_share=(0, 1), teacher_gain=(1e-3, 1e3),
+            unlabelled_share=(0, 1), nobody_share=(0, 1), hard_joints=(0, 1000),
+            hard_joints_from_epoch=(0, 1_000_000),
+        )  # fmt: skip
+        if not self.train:
+            raise ConfigError("pose.train is empty; give at least one [[pose.train]] with annotations and images.")
+        if self.unlabelled_share + self.nobody_share >= 1:
+            raise ConfigError("pose.unlabelled_share and pose.nobody_share leave nothing for labelled people.")
 
-def joints_mse_loss(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+
+def joints_mse_loss(heatmaps: Tensor, targets: Tensor, weights: Tensor, hard_joints: int = 0) -> Tensor:
     """Half the mean squared error over cells, labelled joints only (the paper's ``JointsMSELoss``).
 
     Args:
         heatmaps, targets: [B, J, h, w].
         weights: [B, J]; 0 leaves a joint out.
+        hard_joints: Of each sample only so many joints count, those with the largest errors; 0: all.
     """
-    errors = (heatmaps.float() - targets).square().mean(dim=(2, 3))
-    return 0.5 * (errors * weights).mean()
+    errors = (heatmaps.float() - targets).square().mean(dim=(2, 3)) * weights
+    if hard_joints:
+        errors = errors.topk(min(hard_joints, errors.shape[1]), dim=1).values
+    return 0.5 * errors.mean()
 
 
 class PoseTask:
@@ -101,50 +145,71 @@ class PoseTask:
             for person in read_people(source.annotations, source.images, skeleton, config.min_joints)
             * source.repeat
         ]
-        if not people:
+        if not any(person.human.any() for person in people):
             raise DataFormatError(f"{config.train[0].annotations} has nobody with joints to learn from.")
-        self._validation = read_people(config.validation.annotations, config.validation.images, skeleton)
+        validation = read_people(config.validation.annotations, config.validation.images, skeleton)
+        self._validation = [person for person in validation if person.human.any()]
         if not self._validation:
             raise DataFormatError(f"{config.validation.annotations} has nobody with joints to validate on.")
-        self._dataset = PoseDataset(people, config.architecture, config.augmentation, config.sigma, config.seed)
-        self.network: nn.Module = self._initial_network()
+        self._shares = EpochShares(people, config.unlabelled_share, config.nobody_share)
+        self._dataset = PoseDataset(
+            people,
+            config.architecture,
+            config.augmentation,
+            config.sigma,
+            teacher_share=config.teacher_share,
+            teacher_gain=config.teacher_gain,
+            seed=config.seed,
+        )
+        self.network: nn.Module = self._initial_network().to(memory_format=torch.channels_last)
 
-    def _initial_network(self) -> SimpleBaseline:
-        network = self._config.architecture.build()
-        if self._config.initial is not None:
-            initial, path = load_pose_network(self._config.initial)[0], self._config.initial
+    def _initial_network(self) -> PoseNetwork:
+        config, network = self._config, self._config.architecture.build()
+        if config.initial is not None:
+            initial, path = load_pose_network(config.initial)[0], config.initial
             try:
                 network.load_state_dict(initial.state_dict())
             except RuntimeError as error:
                 raise ConfigError(f"{path} is a network of another architecture than the one to train.") from error
-        elif self._config.backbone is not None:
+        elif config.backbone is not None and isinstance(network, MoveNet):
+            return self._published_movenet(config.backbone)
+        elif config.backbone is not None:
             if not isinstance(network.backbone, PersonShuffleNet):
-                name = self._config.architecture.backbone
                 raise ConfigError(
-                    f"backbone weights are of shufflenet_v2_x1_0, not of {name}: leave `backbone` out."
+                    "backbone weights are of shufflenet_v2_x1_0 or of a MoveNet, "
+                    f"not of {config.architecture.backbone}: leave `backbone` out."
                 )
-            network.backbone = load_person_backbone(self._config.backbone)
-        return network.to(memory_format=torch.channels_last)
+            network.backbone = load_person_backbone(config.backbone)
+        return network
+
+    def _published_movenet(self, path: Path) -> MoveNet:
+        """The publisher's weights with batch norms as in training, each joint's heatmap from COCO's likest."""
+        architecture = self._config.architecture
+        joints = [architecture.joints.joints[slot] for slot in architecture.heatmap_slots]
+        network = load_movenet(path, architecture.backbone, [_coco_rows(joint) for joint in joints])
+        chosen = np.linspace(0, len(self._dataset) - 1, _CALIBRATION_CROPS).astype(int)
+        crops = torch.stack([self._dataset[index][0] for index in chosen.tolist()])
+        calibrate_norms(network, Normalisation(CONVENTIONS[architecture.convention], torch.device("cpu"))(crops))
+        return network
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The backbone learns more slowly than the new layers."""
-        network = cast(SimpleBaseline, self.network)
-        new = [*network.deconv_layers.parameters(), *network.final_layer.parameters()]
-        return [
-            {"params": list(network.backbone.parameters()), "rate": self._config.backbone_rate},
-            {"params": new, "rate": 1.0},
-        ]
+        backbone = list(cast(PoseNetwork, self.network).backbone.parameters())
+        pretrained = set(map(id, backbone))
+        new = [parameter for parameter in self.network.parameters() if id(parameter) not in pretrained]
+        return [{"params": backbone, "rate": self._config.backbone_rate}, {"params": new, "rate": 1.0}]
 
     def batches(self, epoch: int) -> Batches[PoseBatch]:
-        """All people once, in an order of the epoch's own."""
+        """All labelled people once, with others drawn for the epoch, in an order of the epoch's own."""
         self._dataset.epoch = epoch
-        order = torch.Generator().manual_seed(self._config.seed * 100_003 + epoch)
+        self._hard_joints = self._config.hard_joints if epoch >= self._config.hard_joints_from_epoch else 0
+        order = self._shares.order(np.random.default_rng((self._config.seed, epoch)))
         loader: DataLoader[Sample] = DataLoader(
             cast(Dataset[Sample], self._dataset),
             batch_size=self._config.batch_size,
-            sampler=RandomSampler(self._dataset, generator=order),
+            sampler=order,
             collate_fn=collate,
-            drop_last=len(self._dataset) > self._config.batch_size,
+            drop_last=len(order) > self._config.batch_size,
             num_workers=self._config.workers,
         )
         return cast(Batches[PoseBatch], loader)
@@ -155,7 +220,8 @@ class PoseTask:
         normalise = Normalisation(CONVENTIONS[self._config.architecture.convention], device)
         images = normalise(batch.images.to(device)).contiguous(memory_format=torch.channels_last)
         heatmaps = self.network(images)
-        return {"heatmap": joints_mse_loss(heatmaps, batch.targets.to(device), batch.weights.to(device))}
+        targets, weights = batch.targets.to(device), batch.weights.to(device)
+        return {"heatmap": joints_mse_loss(heatmaps, targets, weights, self._hard_joints)}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """PCK@0.2 on the validation people, boxes given."""
@@ -168,7 +234,40 @@ class PoseTask:
     def save(self, network: nn.Module, path: Path) -> None:
         """Write the network as the pipeline loads it."""
         architecture = replace(self._config.architecture, sigma_cells=self._config.sigma)
-        save_pose_network(cast(SimpleBaseline, network), architecture, path)
+        save_pose_network(cast(PoseNetwork, network), architecture, path)
+
+
+class EpochShares:
+    """Chooses an epoch's samples: all labelled people, and shares of the others.
+
+    Args:
+        people: All samples.
+        unlabelled: Share of people of whom the teacher alone says where their joints are.
+        nobody: Share of boxes on nobody.
+    """
+
+    def __init__(self, people: Sequence[LabelledPerson], unlabelled: float, nobody: float) -> None:
+        labelled = np.array([bool(person.weights.any()) for person in people])
+        empty = np.array([person.nobody for person in people])
+        self._labelled = np.flatnonzero(labelled & ~empty)
+        self._others = (np.flatnonzero(~labelled & ~empty), np.flatnonzero(empty))
+        total = len(self._labelled) / (1 - unlabelled - nobody)
+        self._counts = (round(total * unlabelled), round(total * nobody))
+
+    def order(self, rng: np.random.Generator) -> list[int]:
+        """Indices of the epoch's samples, in random order; of each kind at most as many as there are."""
+        drawn = [
+            rng.choice(others, min(count, len(others)), replace=False)
+            for others, count in zip(self._others, self._counts, strict=True)
+        ]
+        order: list[int] = rng.permutation(np.concatenate([self._labelled, *drawn])).tolist()
+        return order
+
+
+def _coco_rows(joint: str) -> list[int]:
+    """COCO's joints of which a joint's heatmap is made at first."""
+    likest = {"head_bottom": ("left_shoulder", "right_shoulder"), "head_top": ("left_eye", "right_eye")}
+    return [COCO.index(each) for each in likest.get(joint, (joint,))]
 
 
 def measure_pck(estimator: HeatmapPoseEstimator, people: list[LabelledPerson]) -> dict[str, float]:

@@ -1,9 +1,7 @@
-"""Video files, streams and cameras, decoded by OpenCV.
+"""Streams and cameras, decoded by OpenCV.
 
-OpenCV's ``CAP_PROP_POS_MSEC`` behind a grabbed frame is that frame's own presentation time, also with
-variable frame rates and B-frames, counted from the first frame; it is missing (0) where the container has
-none (raw H.264) and behind the last frame of some AVI files. Its ``CAP_PROP_FRAME_COUNT`` is exact for
-containers that list their frames, an estimate for others, and can be any number for streams.
+OpenCV's ``CAP_PROP_POS_MSEC`` behind a grabbed frame is that frame's own presentation time; it is missing (0)
+where the stream has none. Its ``CAP_PROP_FRAME_COUNT`` can be any number for streams.
 """
 
 from __future__ import annotations
@@ -11,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from fractions import Fraction
-from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
@@ -20,8 +16,6 @@ import numpy as np
 
 from posetrack.errors import VideoError
 from posetrack.types import Image
-from posetrack.video.endings import is_cut_off
-from posetrack.video.probe import Media, frames_between, is_damaged
 from posetrack.video.quiet import silence_opencv
 
 _PERIOD_S = 1 / 25
@@ -29,14 +23,6 @@ _PERIOD_S = 1 / 25
 
 _FASTEST = 1000
 """A frame rate above this is a container's clock, not a rate."""
-
-_ATTEMPTS = 500
-"""Grabs in a row that may fail before a file is taken to be at its end: each one passes a damaged packet, and
-behind the end they cost next to nothing."""
-
-_SHORTEST_JUMP_S = 10.0
-_JUMP_MARGINS_S = (2.0, 10.0, 60.0)
-"""A jump aims this much too early, because OpenCV aims by frame number and misses at variable frame rates."""
 
 _TIMEOUT_MS = 15_000
 """For a stream to open, and for its next frame to come."""
@@ -53,9 +39,6 @@ class CaptureReader:
         fault: What to say if it has no frame, as a sentence.
     """
 
-    attempts = 1
-    """Grabs in a row that may fail before the end is reached."""
-
     live = False
     """Frames come in their own time, whether asked for or not."""
 
@@ -67,8 +50,7 @@ class CaptureReader:
         self.fps = _frame_rate(opened.get(cv2.CAP_PROP_FPS))
         count = opened.get(cv2.CAP_PROP_FRAME_COUNT)
         self.frame_count = int(count) if 0 < count < 2**31 else None
-        self._gaps = 0
-        self._waiting = self._grab()
+        self._waiting = bool(opened.grab())
         image = self._retrieve() if self._waiting else None
         if image is None:
             self.close()
@@ -82,7 +64,7 @@ class CaptureReader:
             self._waiting = False
         else:
             self._image = None
-            if not self._grab():
+            if not self._capture.grab():
                 self.incomplete = self._at_end()
                 return None
         self.index += 1
@@ -106,13 +88,6 @@ class CaptureReader:
         """Let go of the file or device."""
         self._capture.release()
 
-    def _grab(self) -> bool:
-        for attempt in range(self.attempts):
-            if self._capture.grab():
-                self._gaps += attempt > 0
-                return True
-        return False
-
     def _retrieve(self) -> Image | None:
         done, image = self._capture.retrieve()
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8) if done else None
@@ -132,82 +107,6 @@ class CaptureReader:
     def _at_end(self) -> str | None:
         """What is to be said at the end."""
         return None
-
-
-class FileReader(CaptureReader):
-    """A video file.
-
-    Args:
-        path: The file.
-        media: What FFmpeg tells of it.
-
-    Raises:
-        VideoError: nothing of it can be decoded.
-    """
-
-    attempts = _ATTEMPTS
-
-    def __init__(self, path: Path, media: Media) -> None:
-        self._path = path
-        self._media = media
-        fault = (
-            f"{path}: its video ({media.video_codec}) cannot be decoded; it is damaged, or of a kind that OpenCV "
-            f"lacks: convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
-        )
-        self._open = partial(_open, str(path.absolute()), cv2.CAP_FFMPEG, fault)
-        super().__init__(self._open(), fault)
-        self._shift_s = max(0.0, media.video_start_s - super()._told_time())
-
-    def jump(self, time_s: float) -> None:
-        """By seeking; the index of where that leads is counted in the container."""
-        if time_s < _SHORTEST_JUMP_S or self.index >= 0:
-            return
-        first_s = self._told_time()
-        for margin_s in _JUMP_MARGINS_S:
-            aim_s = time_s - margin_s
-            if aim_s > 0 and self._seek(aim_s) and first_s < self._told_time() <= time_s:
-                self.index = self._frames_before(first_s, self._told_time()) - 1
-                return
-        self.close()  # where seeking leads astray it does not lead back either: begin anew, and go by reading
-        self._capture = self._open()
-        self._waiting = self._grab()
-
-    def _frames_before(self, first_s: float, time_s: float) -> int:
-        """Number of frames from the first one, at ``first_s``, to the one at ``time_s``, which does not count."""
-        return frames_between(self._path, first_s, time_s)
-
-    def _seek(self, time_s: float) -> bool:
-        """Whether a frame is waiting at about that time."""
-        self._image = None
-        self._capture.set(cv2.CAP_PROP_POS_MSEC, max(0.0, time_s - self._shift_s) * 1000)
-        self._waiting = bool(self._capture.grab())
-        return self._waiting
-
-    def _told_time(self) -> float:
-        """From the file's start: some versions of OpenCV count from there, others from the video's first frame."""
-        return super()._told_time() + self._shift_s
-
-    def _at_end(self) -> str | None:
-        expected, decoded = self.frame_count, self.index + 1
-        if expected is None or decoded >= expected or not (self._gaps or self._ends_early(expected)):
-            if not is_cut_off(self._path, self._media.container):
-                return None
-            return f"{self._path} is cut short: {decoded} frames could be decoded, the last perhaps in part."
-        number = f"{expected}" if self._media.counts_frames else f"about {expected}"
-        return f"{self._path} is damaged or cut short: {decoded} of {number} frames could be decoded."
-
-    def _ends_early(self, expected: int) -> bool:
-        """Whether frames are missing at the end.
-
-        An estimated count is no proof (the sound may be longer than the video), nor is an exact one
-        (edit lists leave frames out): time must be missing as well, or the container be faulty.
-        """
-        ends_s = [self._media.video_start_s + expected * self._period_s]
-        if self._media.duration_s is not None:
-            ends_s.append(self._media.duration_s)
-        if min(ends_s) - self._previous_s < 1.5 * self._period_s:
-            return False
-        return self._media.counts_frames or is_damaged(self._path)
 
 
 class StreamReader(CaptureReader):
@@ -280,8 +179,9 @@ class CameraReader(CaptureReader):
 def _open(target: str | int, backend: int, fault: str, settings: list[int] | None = None) -> cv2.VideoCapture:
     silence_opencv()
     try:
+        str(target).encode()  # OpenCV does not survive what is no UTF-8
         capture = cv2.VideoCapture(target, backend, settings or [])
-    except (cv2.error, UnicodeError) as error:  # UnicodeError: a name that is no UTF-8
+    except (cv2.error, UnicodeError) as error:
         raise VideoError(fault) from error
     if not capture.isOpened():
         raise VideoError(fault)

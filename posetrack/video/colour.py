@@ -19,14 +19,27 @@ _CONVERSIONS = {
 class Colour:
     """The meaning of a video's Y'CbCr values (ITU-T H.273), in ffmpeg's names; None: not told.
 
-    The tags of the source are kept, and RGB becomes Y'CbCr with the matrix by which it was decoded: what a
+    The tags of an SDR source are kept, and RGB becomes Y'CbCr with the matrix by which it was decoded: what a
     player makes of the annotated video is then what it makes of the source. Decoders take an untagged
-    matrix as BT.601's.
+    matrix as BT.601's. HDR is decoded as SDR of BT.709, and written as that.
     """
 
     matrix: str | None = None
     primaries: str | None = None
     transfer: str | None = None
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether it is PQ or HLG (BT.2100; also the base layer of Dolby Vision that others can play)."""
+        return self.transfer in ("smpte2084", "arib-std-b67")
+
+    def completed(self, other: Colour) -> Colour:
+        """The same, with what it does not tell taken from another."""
+        return Colour(
+            matrix=self.matrix or other.matrix,
+            primaries=self.primaries or other.primaries,
+            transfer=self.transfer or other.transfer,
+        )
 
     def filters(self) -> str:
         """ffmpeg filters from RGB to tagged yuv420p of limited range."""

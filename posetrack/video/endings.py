@@ -1,10 +1,13 @@
-"""Whether a file ends where its container ends, for containers that do not tell how many frames they hold."""
+"""Whether a file ends where its container ends."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from posetrack.video.containers import boxes
 
 _TS_PACKETS = {188: 0, 192: 4, 204: 0}
 """Bytes of an MPEG transport stream's packet (plain, of Blu-ray, with error correction), and where in it the sync
@@ -25,13 +28,15 @@ def is_cut_off(path: Path, container: str) -> bool:
 
     Args:
         path: The file.
-        container: FFmpeg's name of its format. Others than ``gif`` and ``mpegts`` are not judged.
+        container: FFmpeg's name of its format. Others than AVI, GIF, Matroska, MP4, MOV and MPEG transport streams
+            are not judged.
     """
-    if container not in ("gif", "mpegts"):
+    judge = next((judge for name, judge in _JUDGES.items() if container.startswith(name)), None)
+    if judge is None:
         return False
     try:
         with path.open("rb") as file:
-            return _is_cut_gif(file) if container == "gif" else _is_cut_transport_stream(file)
+            return judge(file)
     except OSError:  # it has gone meanwhile, or the disk fails
         return False
 
@@ -62,8 +67,7 @@ def _is_cut_gif(file: BinaryIO) -> bool:
 
 def _byte(file: BinaryIO, place: int) -> int:
     """The byte there; 0 behind the end, should others have shortened the file meanwhile."""
-    file.seek(place)
-    return int.from_bytes(file.read(1), "big")
+    return int.from_bytes(_bytes_at(file, place, 1), "big")
 
 
 def _palette_bytes(flags: int) -> int:
@@ -81,3 +85,53 @@ def _is_cut_transport_stream(file: BinaryIO) -> bool:
         if phases and len(tail) >= size * _FEWEST_PACKETS:
             return all((len(tail) - phase + sync) % size for phase in phases)
     return False
+
+
+def _is_cut_iso(file: BinaryIO) -> bool:
+    """Whether the last box with frames or their list reaches beyond the end."""
+    length = file.seek(0, os.SEEK_END)
+    return any(box.end > length for box in boxes(file, 0, length) if box.kind in (b"mdat", b"moof", b"moov"))
+
+
+def _is_cut_avi(file: BinaryIO) -> bool:
+    """Whether the last of the RIFF chunks (those behind the first bear the form AVIX) reaches beyond the end."""
+    length, place, size = file.seek(0, os.SEEK_END), 0, 0
+    while place + 12 <= length:
+        file.seek(place)
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] not in (b"AVI ", b"AVIX"):
+            return False
+        size = int.from_bytes(head[4:8], "little")
+        place += 8 + size
+    return place > length
+
+
+def _is_cut_matroska(file: BinaryIO) -> bool:
+    """Whether the segment reaches beyond the end (RFC 8794, RFC 9559)."""
+    length = file.seek(0, os.SEEK_END)
+    place = 4 + sum(_element_size(file, 4))
+    if _bytes_at(file, place, 4) != b"\x18\x53\x80\x67":
+        return False
+    digits, size = _element_size(file, place + 4)
+    unknown = size == (1 << 7 * digits) - 1
+    return not unknown and place + 4 + digits + size > length
+
+
+def _element_size(file: BinaryIO, place: int) -> tuple[int, int]:
+    """An element's size is a number whose leading zero bits tell its bytes: these, and the number."""
+    digits = 9 - _byte(file, place).bit_length()
+    return digits, int.from_bytes(_bytes_at(file, place, digits), "big") & (1 << 7 * digits) - 1
+
+
+def _bytes_at(file: BinaryIO, place: int, count: int) -> bytes:
+    file.seek(place)
+    return file.read(count)
+
+
+_JUDGES: dict[str, Callable[[BinaryIO], bool]] = {
+    "avi": _is_cut_avi,
+    "gif": _is_cut_gif,
+    "matroska": _is_cut_matroska,
+    "mov,": _is_cut_iso,
+    "mpegts": _is_cut_transport_stream,
+}

@@ -12,10 +12,29 @@ import imageio_ffmpeg
 
 from posetrack.errors import OutputError
 
-_OLDEST = (5, 1)
-"""First version with ``-fps_mode``."""
+_OLDEST = (6, 0)
+"""First version with ``-stats_enc_pre``."""
 
 _ENCODER = "libx264"
+
+_CONTAINERS = (
+    "aac", "ac3", "aiff", "amr", "apng", "asf", "asf_o", "au", "av1", "avi", "avs", "avs2", "avs3", "caf",
+    "cavsvideo", "dhav", "dirac", "dnxhd", "dts", "dv", "eac3", "evc", "flac", "flic", "flv", "gif", "gxf", "h261",
+    "h263", "h264", "hevc", "ingenient", "ipu", "ivf", "kux", "live_flv", "lvf", "m4v", "matroska", "mjpeg",
+    "mjpeg_2000", "mov", "mp3", "mp4", "mpeg", "mpegts", "mpegtsraw", "mpegvideo", "mpjpeg", "mtv", "mv", "mxf",
+    "mxg", "nsv", "nut", "nuv", "obu", "ogg", "oma", "pmp", "psxstr", "pva", "r3d", "rm", "roq", "smjpeg", "smk",
+    "swf", "tta", "ty", "vc1", "vc1test", "vvc", "w64", "wav", "webp_anim", "wtv", "wv", "xmv", "yop",
+    "yuv4mpegpipe",
+)  # fmt: skip
+"""The formats of files that hold their own pictures and sound. All others are refused: playlists and scripts
+(``concat``, ``hls``, ``dash``, ``sdp``, ``imf``, ``image2``, ``avisynth``, ``lavfi``, ``vapoursynth``) make FFmpeg
+open what they name, and ``tty`` makes a video of any text."""
+
+SELF_CONTAINED = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CONTAINERS)}
+"""ffmpeg's options for a local file as input: nothing but that file is opened, whatever it contains."""
+
+REFUSED = "Format not on whitelist"
+"""What ffmpeg says of a file in another format."""
 
 
 @lru_cache(maxsize=1)
@@ -74,6 +93,12 @@ def file_url(path: str | Path) -> str:
     'file:/videos/-50%:a.mp4'
     """
     return f"file:{Path(path).absolute()}"
+
+
+def reading(path: str | Path) -> list[str]:
+    """ffmpeg's arguments for a local file as input."""
+    options = [word for name, value in SELF_CONTAINED.items() for word in (f"-{name}", value)]
+    return [*options, "-i", file_url(path)]
 
 
 def reason(complaints: str, status: int) -> str:

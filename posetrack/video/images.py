@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from posetrack.errors import VideoError
 from posetrack.types import Image
-from posetrack.video.quiet import silence_opencv
+from posetrack.video.image_files import common_white, load, shown
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """File names that are taken for images."""
+
+_LOOKED_AT = 16
+"""Images in which it is looked how many bits they use."""
+
+_WHOLE = 0xFFFF
 
 
 def natural_order(paths: Sequence[Path]) -> list[Path]:
@@ -35,7 +39,10 @@ def natural_order(paths: Sequence[Path]) -> list[Path]:
 
 
 class ImageReader:
-    """Reads images, a frame each. Turned as their EXIF data say; 16 bits become 8; transparency is left out.
+    """Reads images, a frame each. Turned as their EXIF data say; transparency is left out.
+
+    16 bits become 8. Images that do not use all of the 16 (of cameras with 10 or 12 bits) are scaled by what they
+    hold, all alike, and a warning says so: what white is follows from ``_LOOKED_AT`` of them.
 
     Images that cannot be read are left out, and told of in ``incomplete``; their numbers and times stay free.
 
@@ -56,6 +63,7 @@ class ImageReader:
         self._paths = paths
         self._period_s = 1 / images_per_second
         self._unreadable: list[Path] = []
+        self._white: int | None = None
         self.index = -1
         self.frame_count: int | None = len(paths)
         self._first = self._image = self._next_readable()
@@ -102,9 +110,11 @@ class ImageReader:
     def _next_readable(self) -> Image | None:
         while self.index + 1 < len(self._paths):
             self.index += 1
-            image = read_image(self._paths[self.index])
-            if image is not None:
-                return image
+            stored = load(self._paths[self.index])
+            if stored is not None:
+                if stored.is_deep and self._white is None:
+                    self._white = _white_of(self._paths)
+                return shown(stored, self._white or 0)
             self._unreadable.append(self._paths[self.index])
         return None
 
@@ -121,28 +131,17 @@ class ImageReader:
         """Nothing is held open."""
 
 
-def read_image(path: Path) -> Image | None:
-    """uint8 [H, W, 3] RGB, upright; None if it cannot be read.
-
-    Raises:
-        VideoError: the file may not be opened.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise VideoError(f"{path} cannot be opened: {error.strerror}.") from error
-    if not data or _is_cut_jpeg(data):
-        return None
-    silence_opencv()
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # damage that the decoder did not expect
-        return None
-    if image is None:
-        return None
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+def _white_of(paths: Sequence[Path]) -> int:
+    """The value of white in a folder of 16-bit images, after images spread over all of it."""
+    step = max(1, len(paths) // _LOOKED_AT)
+    looked_at = (load(path) for path in paths[::step])
+    white = common_white(stored.needed_bits for stored in looked_at if stored is not None and stored.is_deep)
+    if white < _WHOLE:
+        _say(f"The 16-bit images of {paths[0].parent} use {white.bit_length()} bits; {white} is taken as white.")
+    return white
 
 
-def _is_cut_jpeg(data: bytes) -> bool:
-    """Whether its end marker is missing: found out here because libjpeg would complain on the terminal."""
-    return data.startswith(b"\xff\xd8\xff") and b"\xff\xd9" not in data
+@lru_cache(maxsize=256)
+def _say(sentence: str) -> None:
+    """Once in a process, however often a folder is opened."""
+    logging.getLogger("posetrack").warning(sentence)

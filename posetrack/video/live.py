@@ -183,7 +183,7 @@ class LiveFrames:
         self._backlog = Backlog(self._config)
         self._changed = threading.Condition()
         self._begin_s: float | None = None
-        self._in_flight: dict[Frame, float] = {}
+        self._in_flight: dict[int, float] = {}  # by the frame's id: this very frame
         self._ended = False
         self._closed = False
         self._error: BaseException | None = None
@@ -215,13 +215,13 @@ class LiveFrames:
     def done(self, frame: Frame) -> None:
         """A frame has been processed, and another one may be handed out."""
         with self._changed:
-            del self._in_flight[frame]
+            del self._in_flight[id(frame)]
             self._changed.notify_all()
 
     def standing(self, frame: Frame) -> Standing:
         """How processing stands, seen from a frame that has been handed out and is not done."""
         with self._changed:
-            age_s = self._clock.now_s() - self._in_flight[frame]
+            age_s = self._clock.now_s() - self._in_flight[id(frame)]
             return Standing(age_s, self._backlog.period_s, self._backlog.behind)
 
     @property
@@ -234,7 +234,7 @@ class LiveFrames:
                 if len(self._in_flight) < self._most_in_flight:
                     arrival = self._backlog.take(self._clock.now_s())
                     if arrival is not None:
-                        self._in_flight[arrival.frame] = arrival.at_s
+                        self._in_flight[id(arrival.frame)] = arrival.at_s
                         return arrival.frame
                     if self._ended:
                         return None

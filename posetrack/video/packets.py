@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -15,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.types import BoolArray
-from posetrack.video.ffmpeg import ffmpeg_program, file_url
+from posetrack.video.ffmpeg import ffmpeg_program, reading
 
 _LIST = ["-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-f", "framecrc", "-"]
-"""As in ``probe``: asking for sound as well makes FFmpeg count time from the file's start in every format."""
+"""Asking for sound as well makes FFmpeg count time from the file's start, not the video's, in every format."""
 
 _PACKET = re.compile(r"0, *(-?\d+), *(-?\d+|NOPTS),.*?(?:, F=0x([0-9A-Fa-f]+))?(?:, S=.*)?$")
 """``stream, dts, pts, duration, size, checksum``, and the flags where they are not those of a plain key frame."""
+
+_COMPLAINT = re.compile(rb"\[(in#\d+/|(mov,\S+|matroska,webm|avi|flv|mpegts|mpeg|asf|ogg|mxf|wtv) @)")
+"""Of the container. Codecs complain too if a file begins with frames that need earlier ones."""
 
 _KEY, _CORRUPT, _DISCARD = 1, 2, 4
 _NO_TIME = -(2**63)
@@ -36,20 +38,40 @@ class FrameList:
         times_s: float64 [F], presentation times in seconds from the file's start, ascending.
         keys: bool [F]: decoding may begin with the frame.
         faultless: FFmpeg has found nothing wrong with the container.
+        packets: How many packets it has read, also of frames that are not shown.
     """
 
     times_s: NDArray[np.float64]
     keys: BoolArray
     faultless: bool
+    packets: int
+
+    def between(self, start_s: float, end_s: float) -> int:
+        """How many frames have ``start_s`` <= time < ``end_s``."""
+        first, last = np.searchsorted(self.times_s, (start_s - _HALF_TICK_S, end_s - _HALF_TICK_S))
+        return int(last - first)
+
+    def decodable(self, first_s: float) -> int:
+        """How many can be decoded if the first of them is that at ``first_s``.
+
+        Frames before the first key frame need others that the file lacks. Of two at the same time one is shown.
+        """
+        first_key_s = float(self.times_s[self.keys.argmax()]) if self.keys.any() else first_s
+        different = np.diff(self.times_s, prepend=-np.inf) > _HALF_TICK_S
+        return int((different & (self.times_s > min(first_s, first_key_s) - _HALF_TICK_S)).sum())
 
 
-def list_frames(path: str | Path) -> FrameList:
+def list_frames(path: str | Path, *options: str) -> FrameList:
     """Read a video's list of packets: the whole file is read, at the speed of the disk, and nothing decoded.
 
     Times are those that ``open_source`` gives the frames, as far as the container tells them. A file that FFmpeg
     cannot read has no frames, and is not faultless.
+
+    Args:
+        path: The file.
+        options: More of ffmpeg's options for it.
     """
-    command = [ffmpeg_program(), "-nostdin", "-v", "error", "-i", file_url(path), *_LIST]
+    command = [ffmpeg_program(), "-nostdin", "-v", "error", *options, *reading(path), *_LIST]
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints,
@@ -62,16 +84,17 @@ def list_frames(path: str | Path) -> FrameList:
             except BaseException:
                 process.kill()
                 raise
-        faultless = (
-            process.returncode == 0 and os.fstat(complaints.fileno()).st_size == 0 and not (flags & _CORRUPT).any()
-        )
+        complaints.seek(0)
+        complained = any(map(_COMPLAINT.match, complaints))
+        begin = (flags & _KEY > 0).argmax() if len(flags) else 0  # recordings begin within a frame
+        faultless = process.returncode == 0 and not complained and not (flags[begin:] & _CORRUPT).any()
     unknown = shown == _NO_TIME
     if unknown.any():  # as in AVI and MPEG: times are even, and shown is what was decoded after a delay
         shown = decoded + (0 if unknown[0] else shown[0] - decoded[0])
     times_s = shown * tick_s
     wanted = (times_s > -_HALF_TICK_S) & (flags & _DISCARD == 0)
     order = np.argsort(times_s[wanted], kind="stable")
-    return FrameList(times_s[wanted][order], (flags & _KEY > 0)[wanted][order], bool(faultless))
+    return FrameList(times_s[wanted][order], (flags & _KEY > 0)[wanted][order], bool(faultless), len(flags))
 
 
 def _packets(lines: Iterable[str]) -> tuple[float, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""What FFmpeg tells of a media file, and OpenCV does not."""
+"""What FFmpeg tells of a media file."""
 
 from __future__ import annotations
 
@@ -7,25 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from posetrack.video.colour import Colour
-from posetrack.video.ffmpeg import ask, file_url
+from posetrack.video.colour import HD, Colour
+from posetrack.video.containers import declared_frames
+from posetrack.video.ffmpeg import REFUSED, ask, reading
 
-_PACKETS_LOOKED_AT = 32
-"""More than any codec's reordering of frames."""
+_FASTEST = 1000
+"""A frame rate above this is a container's clock, not a rate."""
 
-_LATEST_START_S = 5
-"""A video that begins later than this after its sound is taken to begin with it."""
-
-_LIST_PACKETS = ["-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-f", "framecrc"]
-"""Lists the video's packets as ``stream, dts, pts, duration, size, checksum``; asking for sound as well makes
-FFmpeg count time from the file's start instead of the video's, in every format."""
-
-_NO_TIME = {"NOPTS", str(-(2**63))}
-
-_CONTAINERS_THAT_COUNT = {"mov", "mp4", "avi"}
-
-_NO_MEDIA = {"tty"}
-"""Plain text, of which FFmpeg makes a video of a text terminal."""
+_NAMELESS = ("unknown", "unspecified", "reserved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,79 +23,66 @@ class Media:
 
     Attributes:
         container: FFmpeg's name of the format (``mov,mp4,m4a,3gp,3g2,mj2``); empty: not a media file.
+        refused: FFmpeg knows the format, but it is not one whose files are sure to hold all they show.
         video_codec: Codec of the first video stream (cover pictures do not count); None if there is none.
         audio_codecs: Codecs of the audio streams, in order.
         duration_s: Of the whole file, as its header says.
-        video_start_s: Presentation time of the first frame, from the file's start.
-        colour: What the video's tags say.
+        declared_frames: How many the header lists; None: it does not count them.
+        colour: What the video's Y'CbCr values mean.
+        picture_colour: What decoded frames have, and the annotated video gets.
+        size: Upright width and height of the first frame; None: none can be decoded.
+        fps: Nominal frames per second; None: not told.
         sample_aspect: Width to height of an upright pixel; None: square, or not told.
     """
 
     container: str
+    refused: bool
     video_codec: str | None
     audio_codecs: tuple[str, ...]
     duration_s: float | None
-    video_start_s: float
+    declared_frames: int | None
     colour: Colour
+    picture_colour: Colour
+    size: tuple[int, int] | None
+    fps: Fraction | None
     sample_aspect: Fraction | None
 
     @property
-    def counts_frames(self) -> bool:
-        """Whether the container lists its frames, so that its number of frames is no estimate."""
-        return bool(_CONTAINERS_THAT_COUNT.intersection(self.container.split(",")))
+    def frame_count(self) -> int | None:
+        """Frames that will be shown, an estimate; None: unknown. Edit lists hide some of those declared."""
+        lasting = round(self.duration_s * self.fps) if self.duration_s and self.fps else None
+        if self.declared_frames is None:
+            return lasting
+        return self.declared_frames if lasting is None else min(self.declared_frames, lasting + 1)
 
 
 def probe(path: str | Path) -> Media:
-    """Ask FFmpeg for a file's streams and the time of its first frames. Reads no more than its beginning."""
-    listing = [*_LIST_PACKETS, "-frames:v", str(_PACKETS_LOOKED_AT), "-t", str(_LATEST_START_S), "-"]
-    told = ask(["-hide_banner", "-i", file_url(path), *listing])
-    found = re.search(r"^Input #0, (\S+), from ", told.stderr, re.MULTILINE)
-    container = found[1] if found and found[1] not in _NO_MEDIA else ""
-    _, _, described = told.stderr.partition("\n  Duration: ")
+    """Ask FFmpeg for a file's streams and its first frame. Reads no more than its beginning."""
+    one_frame = ["-map", "0:V:0", "-frames:v", "1", "-vf", "showinfo", "-f", "null", "-"]
+    told = ask(["-hide_banner", *reading(path), *one_frame]).stderr
+    found = re.search(r"^Input #0, (\S+), from ", told, re.MULTILINE)
+    container = found[1] if found else ""
+    _, _, described = told.partition("\n  Duration: ")
     described, _, _ = described.partition("\nOutput #0")
     videos = [line for line in _streams(described, "Video") if "(attached pic)" not in line]
     video = videos[0] if videos and container else ""
     duration = re.match(r"(\d+):(\d+):([\d.]+)", described)
-    times = [time for time in _presentation_times(told.stdout) if time >= 0]
-    audio_codecs = tuple(_codec(line) for line in _streams(described, "Audio"))
+    frame = "\n".join(re.findall(r"^\[Parsed_showinfo_.*", told, re.MULTILINE))
+    in_stream = _colour_in_stream(frame)
+    colour = _colour(video).completed(in_stream)
     return Media(
         container=container,
+        refused=REFUSED in told,
         video_codec=_codec(video) if video else None,
-        audio_codecs=audio_codecs,
+        audio_codecs=tuple(_codec(line) for line in _streams(described, "Audio")),
         duration_s=_seconds(duration) if duration else None,
-        video_start_s=min(times, default=0.0) if audio_codecs else 0.0,
-        colour=_colour(video),
-        sample_aspect=_sample_aspect(video, described),
+        declared_frames=declared_frames(Path(path), container),
+        colour=colour,
+        picture_colour=HD if colour.is_hdr or in_stream.is_hdr else colour,
+        size=_size(frame),
+        fps=_fps(frame),
+        sample_aspect=_sample_aspect(frame),
     )
-
-
-def frames_between(path: str | Path, start_s: float, end_s: float) -> int:
-    """Frames with ``start_s`` <= presentation time < ``end_s``, counted without decoding them."""
-    told = ask(["-v", "error", "-i", file_url(path), *_LIST_PACKETS, "-t", f"{end_s + 1:.3f}", "-"])
-    return sum(start_s - 5e-4 <= time < end_s - 5e-4 for time in _presentation_times(told.stdout))
-
-
-def is_damaged(path: str | Path) -> bool:
-    """Whether FFmpeg complains about the container on its way through the whole file (nothing is decoded)."""
-    told = ask(["-v", "error", "-i", file_url(path), "-map", "0:V:0", "-c", "copy", "-f", "null", "-"])
-    return bool(told.stderr.strip())
-
-
-def _presentation_times(packets: str) -> list[float]:
-    """Seconds from the file's start. Containers that give some packets only a decoding time (AVI, MPEG) have even
-    frame times: there, it is the decoding times plus the delay of the first packet."""
-    unit = re.search(r"^#tb 0: (\d+)/(\d+)", packets, re.MULTILINE)
-    if unit is None:
-        return []
-    tick = int(unit[1]) / int(unit[2])
-    stamps = re.findall(r"^0, *(-?\d+), *(-?\d+|NOPTS),", packets, re.MULTILINE)
-    decoded = [int(dts) for dts, _ in stamps]
-    shown = [None if pts in _NO_TIME else int(pts) for _, pts in stamps]
-    known = [time for time in shown if time is not None]
-    if len(known) < len(shown):
-        delay = 0 if shown[0] is None else shown[0] - decoded[0]
-        known = [time + delay for time in decoded]
-    return [time * tick for time in known]
 
 
 def _streams(described: str, kind: str) -> list[str]:
@@ -123,21 +99,41 @@ def _seconds(duration: re.Match[str]) -> float:
 
 
 def _colour(video: str) -> Colour:
-    """From ``yuv420p(tv, bt709, progressive)`` or ``yuv420p(tv, bt709/unknown/unknown)``."""
+    """What the container says: ``yuv420p(tv, bt709, progressive)`` or ``yuv420p(tv, bt709/unknown/unknown)``."""
     for inside in re.findall(r"\b\w+\(([^)]*)\)", video):
         for part in inside.split(", "):
             if "/" in part or part in ("bt709", "bt470bg", "smpte170m", "smpte240m"):
-                names = part.split("/") if "/" in part else [part] * 3
-                matrix, primaries, transfer = (None if name in ("unknown", "reserved") else name for name in names)
-                return Colour(matrix=matrix, primaries=primaries, transfer=transfer)
+                return _named(*(part.split("/") if "/" in part else [part] * 3))
     return Colour()
 
 
-def _sample_aspect(video: str, described: str) -> Fraction | None:
-    told = re.search(r"\bSAR (\d+):(\d+)", video)
-    if told is None or int(told[1]) * int(told[2]) == 0:
+def _colour_in_stream(frame: str) -> Colour:
+    found = re.search(r"color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)", frame)
+    return _named(*found.groups()) if found else Colour()
+
+
+def _named(matrix: str, primaries: str, transfer: str) -> Colour:
+    matrix_, primaries_, transfer_ = (
+        None if name in _NAMELESS else name for name in (matrix, primaries, transfer)
+    )
+    return Colour(matrix=matrix_, primaries=primaries_, transfer=transfer_)
+
+
+def _size(frame: str) -> tuple[int, int] | None:
+    found = re.search(r" s:(\d+)x(\d+) ", frame)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _fps(frame: str) -> Fraction | None:
+    found = re.search(r"frame_rate: (\d+)/(\d+)", frame)
+    if found is None or int(found[2]) == 0:
         return None
-    aspect = Fraction(int(told[1]), int(told[2]))
-    rotation = re.search(r"display ?matrix: rotation of (-?[\d.]+)", described, re.IGNORECASE)
-    lying = rotation is not None and round(float(rotation[1]) / 90) % 2 == 1
-    return None if aspect == 1 else 1 / aspect if lying else aspect
+    fps = Fraction(int(found[1]), int(found[2])).limit_denominator(1001)
+    return fps if 0 < fps <= _FASTEST else None
+
+
+def _sample_aspect(frame: str) -> Fraction | None:
+    found = re.search(r" sar:(\d+)/(\d+) ", frame)
+    if found is None or int(found[1]) * int(found[2]) == 0 or found[1] == found[2]:
+        return None
+    return Fraction(int(found[1]), int(found[2]))

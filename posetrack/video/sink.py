@@ -137,6 +137,6 @@ def _picture(info: SourceInfo, media: Media | None) -> Picture:
         width=info.width,
         height=info.height,
         fps=info.fps,
-        colour=media.colour if media else HD,
+        colour=media.picture_colour if media else HD,
         sample_aspect=media.sample_aspect if media else None,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import ffmpeg
 
 from posetrack.errors import OutputError
-from posetrack.video.ffmpeg import ask, file_url, is_disk_full, reason
+from posetrack.video.ffmpeg import SELF_CONTAINED, ask, file_url, is_disk_full, reason
 
 _CARRIED_AS_IT_IS = frozenset({"aac", "mp3", "opus"})
 """Sound that MP4 holds and browsers play; any other is encoded as AAC."""
@@ -35,7 +35,7 @@ def cut_sound(source: str | Path, codecs: Sequence[str], start_s: float, length_
         OutputError: the disk is full.
     """
     early_s = max(0.0, start_s - _SEEK_MARGIN_S)
-    media = ffmpeg.input(file_url(source), **({"ss": _seconds(early_s)} if early_s else {}))
+    media = ffmpeg.input(file_url(source), **SELF_CONTAINED, **({"ss": _seconds(early_s)} if early_s else {}))
     # Taking the video as well, and throwing it away, makes ffmpeg count time from the file's start instead of
     # its sound's start in every format.
     frames = ffmpeg.output(media["V:0"], "-", f="null", vcodec="copy", t=_seconds(start_s - early_s + length_s))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from glob import glob, has_magic
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from posetrack.errors import VideoError
-from posetrack.video.capture import CameraReader, FileReader, StreamReader
+from posetrack.video.capture import CameraReader, StreamReader
+from posetrack.video.files import FileReader
 from posetrack.video.images import IMAGE_SUFFIXES, ImageReader, natural_order
 from posetrack.video.options import ReadOptions
 from posetrack.video.probe import probe
@@ -16,6 +17,12 @@ from posetrack.video.readers import Source
 
 _ARCHIVES = (b"PK\x03\x04", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 """How ZIP, RAR and 7z files begin."""
+
+_STREAMS = frozenset(
+    ("ftp", "http", "https", "mmsh", "mmst", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts", "rtp")
+    + ("rtsp", "rtsps", "sftp", "srt", "srtp", "tcp", "tls", "udp")
+)
+"""Schemes of addresses in the network. FFmpeg's others (``concat``, ``subfile``, ``pipe``, ...) lead to files."""
 
 
 def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
@@ -39,8 +46,12 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
         raise VideoError("The source is empty: give a video file, a folder of images, a camera's number or a URL.")
     if isinstance(text, str) and re.fullmatch(r"\d{1,3}", text):
         return Source(CameraReader(int(text)), options, f"camera{int(text)}")
-    if isinstance(text, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-        return _stream(text, options)
+    if isinstance(text, str) and (scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text)):
+        if scheme[1].casefold() in _STREAMS:
+            return _stream(text, options)
+        if scheme[1].casefold() != "file":
+            raise VideoError(f"{scheme[0]} is no kind of stream: give a file, or an address such as rtsp://...")
+        text = unquote(urlsplit(text).path, errors="surrogateescape")
     path = Path(text).expanduser()
     try:
         return _local(path, options)
@@ -68,6 +79,11 @@ def _local(path: Path, options: ReadOptions) -> Source:
 
 def _video(path: Path, options: ReadOptions) -> Source:
     media = probe(path)
+    if media.refused:
+        raise VideoError(
+            f"{path} is a playlist, a script or something else that may lead ffmpeg to other files, not a video: "
+            "give the videos themselves."
+        )
     if media.video_codec is None:
         if media.audio_codecs:
             raise VideoError(f"{path} holds sound but no video: give a file with a video in it.")

@@ -35,7 +35,8 @@ class LiveWindow:
         _require_display()
         os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # OpenCV's Qt misses its fonts aloud
         self._annotator = annotator
-        self._title = f"{info.name} (q: stop)"
+        name = info.name.encode(errors="replace").decode()  # OpenCV does not survive what is no UTF-8
+        self._title = f"{name} (q: stop)"
         self._closed = False
         self._exists = True
         shrink = min(1.0, _LARGEST[0] / info.width, _LARGEST[1] / info.height)

@@ -1,0 +1,53 @@
+"""Weights into networks: exactly those that a network has, and none that it could not work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from posetrack.errors import WeightsError
+from posetrack.records import shortened
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path, mistake: str) -> None:
+    """Give a network its weights, of any precision: all that it has, and no others.
+
+    Args:
+        network: Of any weights.
+        weights: Under the network's names.
+        path: The file that they are from.
+        mistake: How the sentence begins that tells how they differ from the network's.
+
+    Raises:
+        WeightsError: they are not those of the network, or it cannot work with them.
+    """
+    for key, own in network.state_dict().items():
+        if key in weights and weights[key].is_floating_point() != own.is_floating_point():
+            raise WeightsError(f"{mistake}: {key} is of {weights[key].dtype}.")
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise WeightsError(f"{mistake}: {_first_difference(error)}.") from error
+    require_sound(network, path)
+
+
+def _first_difference(error: RuntimeError) -> str:
+    lines = [line.strip().rstrip(". ") for line in str(error).splitlines()]
+    return shortened(lines[1] if len(lines) > 1 else lines[0], 200)
+
+
+def require_sound(network: nn.Module, path: Path) -> None:
+    """See that weights are numbers, and that no layer's are all zero: such a network finds nobody, silently.
+
+    Raises:
+        WeightsError: some are not, of the file at ``path``.
+    """
+    for name, value in network.state_dict().items():
+        if not value.isfinite().all():
+            raise WeightsError(f"{path} is damaged: {name} holds values that are not finite.")
+        if value.dim() > 1 and not value.any():
+            raise WeightsError(f"{path} is damaged or was never trained: {name} holds nothing but zeros.")
+        if name.endswith("running_var") and (value < 0).any():
+            raise WeightsError(f"{path} is damaged: {name} holds variances below zero.")

@@ -1,0 +1,61 @@
+"""A folder that one user alone writes to, for files that are executed: exported networks.
+
+Whoever could write there could plant a network: a comparison of a few outputs does not find one that was made to
+pass, and ONNX Runtime has read it by then. So nothing of others is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from posetrack.errors import OutputError
+from posetrack.formats.pending import output_errors
+
+_REMEDY = "choose another folder with --models-dir"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that its owner alone may enter; an own one that others may enter is closed to them.
+
+    Where the system has no owners of files (Windows), nothing is checked.
+
+    Raises:
+        OutputError: it is another user's, a link, or open to others in spite of all, or cannot be made.
+    """
+    with output_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not hasattr(os, "geteuid"):
+            return
+        status = folder.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            raise OutputError(f"{folder} is a link, where others could put networks of theirs: {_REMEDY}.")
+        if status.st_uid != os.geteuid():
+            raise OutputError(
+                f"{folder} belongs to another user, who could put networks of theirs there: {_REMEDY}."
+            )
+        if _open_to_others(status.st_mode):
+            folder.chmod(0o700)
+            if _open_to_others(folder.lstat().st_mode):
+                raise OutputError(f"{folder} cannot be closed to other users on this file system: {_REMEDY}.")
+
+
+def _open_to_others(mode: int) -> bool:
+    return bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def read_private(path: Path) -> bytes:
+    """The content of a file that nobody else can have written.
+
+    Raises:
+        OSError: it is not there, no plain file, a link, another user's, or others may write to it.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:
+        if hasattr(os, "geteuid"):
+            status = os.fstat(file.fileno())
+            own = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+            if not own or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise PermissionError(f"{path} may be another user's work")
+        return file.read()

@@ -1,0 +1,155 @@
+"""Dataclasses out of tables of TOML and JSON, checked field by field: a file may hold anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from posetrack.errors import ConfigError
+
+Record = TypeVar("Record")
+
+_LARGEST_FILE = 2**22
+"""Bytes of a TOML file that is read at all: our own largest has 50 kB."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no TOML.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ConfigError(f"{path} is too large for a configuration: give a TOML file.")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:  # ValueError: of TOML, UTF-8, and numbers of 4,300 digits
+        raise ConfigError(f"{path} is not a TOML file: {error}.") from error
+
+
+def read_record(kind: type[Record], table: Any, where: str, folder: Path = Path()) -> Record:
+    """The dataclass whose fields a table gives: arrays become tuples, tables dataclasses, integers floats.
+
+    Args:
+        kind: Its annotations say what is allowed.
+        table: As read from TOML or JSON; fields that it leaves out get their defaults.
+        where: What an error calls the table.
+        folder: Paths are relative to it. They may hold environment variables (``$DATA/images``).
+
+    Raises:
+        ConfigError: a field is unknown, missing, of another type, or not what the dataclass allows.
+    """
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} must be a table.")
+    hints = get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in table:
+        if name not in fields:
+            raise ConfigError(f"{where}.{shortened(name)} is unknown; known are {', '.join(fields)}.")
+    for name, field in fields.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in table:
+            raise ConfigError(f"{where}.{name} is missing.")
+    return kind(
+        **{name: _converted(hints[name], value, f"{where}.{name}", folder) for name, value in table.items()}
+    )
+
+
+def _converted(hint: Any, value: Any, where: str, folder: Path) -> Any:
+    """A value as an annotation wants it."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return read_record(hint, value, where, folder)  # type: ignore[arg-type]
+    if origin in (Union, UnionType):
+        others = [one for one in inner if one is not NoneType]
+        return None if value is None and NoneType in inner else _converted(others[0], value, where, folder)
+    if origin is Literal:
+        if value not in inner:
+            raise ConfigError(f"{where} is {shown(value)}; choose {' or '.join(map(repr, inner))}.")
+        return value
+    if origin is tuple:
+        return _tuple(inner, value, where, folder)
+    return _plain(hint, value, where, folder)
+
+
+def _plain(hint: type, value: Any, where: str, folder: Path) -> Any:
+    if hint is Path and isinstance(value, str):
+        return _path(value, where, folder)
+    try:
+        if hint is float and type(value) is int:
+            return float(value)
+    except OverflowError:
+        pass
+    if type(value) is not hint:
+        raise ConfigError(f"{where} is {shown(value)}; give a value of type {hint.__name__}.")
+    return value
+
+
+def _tuple(inner: tuple[Any, ...], value: Any, where: str, folder: Path) -> tuple[Any, ...]:
+    """An array as a tuple, of any length or of as many elements as are annotated."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{where} is {shown(value)}; give an array.")
+    hints = (inner[0],) * len(value) if inner[1:] == (...,) else inner
+    if len(value) != len(hints):
+        raise ConfigError(f"{where} is {shown(value)}; give an array of {len(hints)}.")
+    pairs = zip(hints, value, strict=True)
+    return tuple(_converted(hint, one, f"{where}[{number}]", folder) for number, (hint, one) in enumerate(pairs))
+
+
+def _path(value: str, where: str, folder: Path) -> Path:
+    expanded = os.path.expandvars(value)
+    if "$" in expanded:
+        raise ConfigError(f"{where} is {shown(value)}, but that environment variable is not set.")
+    if "\0" in expanded:
+        raise ConfigError(f"{where} is {shown(value)}; give a path.")
+    return folder / expanded
+
+
+def check_numbers(config: object, prefix: str = "", **ranges: tuple[float, float]) -> None:
+    """Whether numbers, and those in tuples, lie in their ranges, ends included.
+
+    Args:
+        config: Has them under their names.
+        prefix: What an error puts before a name: ``schedule.``.
+        ranges: The least and the largest number of each name.
+
+    Raises:
+        ConfigError: one does not, or is NaN.
+    """
+    for name, (least, most) in ranges.items():
+        value = getattr(config, name)
+        if not all(least <= number <= most for number in _numbers(value)):
+            raise ConfigError(f"{prefix}{name} is {shown(value)}; give {least} to {most}.")
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, tuple):
+        for one in value:
+            yield from _numbers(one)
+    elif value is not None:
+        yield value
+
+
+def shown(value: object) -> str:
+    """A wrong value as Python writes it, arrays in brackets, shortened.
+
+    >>> shown((1, "a\\n"))
+    "[1, 'a\\\\n']"
+    """
+    try:
+        return shortened(repr(list(value) if isinstance(value, tuple) else value))
+    except (ValueError, RecursionError):  # integers of more than 4,300 digits; lists in lists without end
+        return "too large to be shown"
+
+
+def shortened(text: str, length: int = 100) -> str:
+    """Text of unknown origin for a sentence: its first characters, those that do not print escaped."""
+    beginning = text[:length] if text.isprintable() else text[:length].encode("unicode_escape").decode()
+    return beginning + ("..." if len(text) > length else "")

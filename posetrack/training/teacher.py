@@ -1,0 +1,202 @@
+"""Labels by a teacher: joints that a larger network sees, written beside those that people labelled.
+
+A student that learns from both (Zhang, Zhu and Ye, "Fast Human Pose Estimation", CVPR 2019) keeps what the teacher
+knows of poses and surroundings that the labelled images lack. The teacher looks once, and its joints are stored
+instead of its heatmaps: a Gaussian of the teacher's score at the teacher's joint takes their place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posetrack.errors import DataFormatError
+from posetrack.models.movenet import load_movenet
+from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network
+from posetrack.models.runtime import Runtime
+from posetrack.pixels import from_centre, from_corner
+from posetrack.skeletons import COCO, POSETRACK
+from posetrack.stages import Detector
+from posetrack.training.photographs import read_image
+from posetrack.types import Boxes, FloatArray, Image, Poses
+
+EMPTY_SCORE = 0.2
+"""What scores less is no joint; and where the teacher's best joint scores less, there is nobody."""
+
+_OUTSIDE = 0.15
+"""Joints further outside of their box than this share of its sides belong to somebody else, as a rule."""
+_UNKNOWN = -1.0
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+Content = dict[str, Any]
+
+
+def read_annotations(path: Path) -> Content:
+    """A COCO file's content.
+
+    Raises:
+        DataFormatError: it cannot be read, or is not a COCO file with people.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        next(c for c in content["categories"] if c["name"] == "person")
+        list(content["images"]), list(content["annotations"])
+    except OSError as error:
+        raise DataFormatError(f"cannot read {path}: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise DataFormatError(f"{path} is not a COCO file of people ({error!r}).") from error
+    assert isinstance(content, dict)
+    return content
+
+
+def load_teacher(path: Path, movenet: str | None, runtime: Runtime) -> HeatmapPoseEstimator:
+    """A teacher of the weights in a file.
+
+    Args:
+        path: What ``posetrack train pose`` wrote or, with ``movenet``, the publisher's weights.
+        movenet: A key of ``posetrack.models.movenet.MOVENETS``.
+        runtime: Where it runs.
+
+    Raises:
+        ConfigError: there is no such MoveNet.
+        WeightsError: the file is missing, damaged or of another network.
+    """
+    network: PoseNetwork
+    if movenet is None:
+        network, architecture = load_pose_network(path)
+    else:
+        # Wider crops than a student's: MoveNet was made for people with room around them.
+        architecture = PoseArchitecture(
+            skeleton="coco", backbone=movenet, width=192, height=256, padding=1.25, deconv_channels=()
+        )
+        network = load_movenet(path, movenet, [[joint] for joint in range(len(COCO))])
+    return HeatmapPoseEstimator(network, architecture, PoseConfig(flip_test=True, codec="dark"), runtime)
+
+
+def detected_people(images: Path, detector: Detector) -> Content:
+    """Annotations of a folder's images: the boxes that a detector finds, without joints.
+
+    Raises:
+        DataFormatError: the folder has no images.
+    """
+    paths = sorted(path for path in images.glob("*") if path.suffix.lower() in _SUFFIXES)
+    if not paths:
+        raise DataFormatError(f"{images} has no images ({', '.join(_SUFFIXES)}) to label.")
+    entries: list[Content] = []
+    annotations: list[Content] = []
+    for path in paths:
+        image = read_image(path)
+        entry = {"id": len(entries) + 1, "file_name": path.name, "width": image.shape[1], "height": image.shape[0]}
+        entries.append(entry)
+        for box in from_centre(detector.detect([image])[0].xyxy):
+            annotations.append(_box_annotation(len(annotations) + 1, entry["id"], box) | {"pseudo": True})
+    category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(POSETRACK.joints)}
+    return {"images": entries, "annotations": annotations, "categories": [category]}
+
+
+def add_teacher(
+    content: Content,
+    images: Path,
+    teacher: HeatmapPoseEstimator,
+    *,
+    backgrounds: int = 0,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Content:
+    """Annotations with ``teacher_keypoints``: x, y and score of each of the teacher's joints, as COCO has them.
+
+    The person category names the teacher's joints under ``teacher_keypoints``. A score of -1 says that nothing
+    is known of a joint: the teacher saw it outside of the box, on somebody else perhaps.
+
+    Args:
+        content: A COCO file's content.
+        images: Folder of its images.
+        teacher: Labels everybody with a box, regions of crowds excepted.
+        backgrounds: Boxes per image on nobody, marked ``nobody``, that are added: those tried at random that
+            overlap no annotation and in which the teacher sees nobody either.
+        seed: Of those boxes.
+        progress: Is told of images done and in all.
+    """
+    random = np.random.default_rng(seed)
+    by_image: defaultdict[int, list[Content]] = defaultdict(list)
+    for annotation in content["annotations"]:
+        by_image[annotation["image_id"]].append(annotation)
+    labelled: list[Content] = []
+    next_id = max((annotation["id"] for annotation in content["annotations"]), default=0) + 1
+    for done, entry in enumerate(content["images"], start=1):
+        known = by_image[entry["id"]]
+        image = read_image(images / entry["file_name"])
+        people = [each for each in known if not each.get("iscrowd", 0)]
+        labelled += [each for each in known if each.get("iscrowd", 0)]
+        labelled += [
+            {**each, "teacher_keypoints": joints}
+            for each, joints in zip(people, _seen(image, [each["bbox"] for each in people], teacher), strict=True)
+        ]
+        tried = _empty_boxes([each["bbox"] for each in known], image, backgrounds, random)
+        for box, joints in zip(tried, _seen(image, tried, teacher), strict=True):
+            if max(joints[2::3]) < EMPTY_SCORE:
+                corners = np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]])
+                nobody = _box_annotation(next_id, entry["id"], corners)
+                labelled.append({**nobody, "nobody": True, "iscrowd": 0})
+                next_id += 1
+        progress(done, len(content["images"]))
+    categories = [
+        {**each, "teacher_keypoints": list(teacher.skeleton.joints)} if each["name"] == "person" else each
+        for each in content["categories"]
+    ]
+    return {**content, "annotations": labelled, "categories": categories}
+
+
+def _seen(image: Image, boxes: Sequence[Sequence[float]], teacher: HeatmapPoseEstimator) -> list[list[float]]:
+    """The teacher's joints in boxes (x, y, width, height; pixel edges), as COCO's triples."""
+    if not boxes:
+        return []
+    xywh = np.array(boxes, np.float32)
+    corners = from_corner(np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1))
+    poses: Poses = teacher.estimate(image, Boxes(corners, np.ones(len(corners), np.float32)))
+    margin = _OUTSIDE * xywh[:, None, 2:]
+    points = poses.keypoints
+    inside = (points >= corners[:, None, :2] - margin) & (points <= corners[:, None, 2:] + margin)
+    elsewhere = ~inside.all(axis=-1) & (poses.keypoint_scores >= EMPTY_SCORE)
+    scores = np.where(elsewhere, _UNKNOWN, poses.keypoint_scores)
+    triples = np.concatenate([points.round(1), scores[..., None].round(3)], axis=-1)
+    return [[round(float(value), 3) for value in person.ravel()] for person in triples]
+
+
+def _empty_boxes(
+    taken: Sequence[Sequence[float]], image: Image, count: int, random: np.random.Generator
+) -> list[list[float]]:
+    """Up to ``count`` boxes of people's shapes at random places that overlap none of those taken."""
+    height, width = image.shape[:2]
+    boxes = []
+    for _ in range(count):
+        tall = random.uniform(0.15, 0.9) * height
+        wide = min(tall * random.uniform(0.3, 1.2), width - 1)
+        left, top = random.uniform(0, width - wide), random.uniform(0, height - tall)
+        if not any(_overlap((left, top, wide, tall), other) for other in taken):
+            boxes.append([left, top, wide, tall])
+    return boxes
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
+    return all(a[i] < b[i] + b[i + 2] and b[i] < a[i] + a[i + 2] for i in (0, 1))
+
+
+def _box_annotation(number: int, image_id: int, box: FloatArray) -> Content:
+    x, y, right, bottom = (round(float(value), 1) for value in box)
+    width, height = round(right - x, 1), round(bottom - y, 1)
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": 1,
+        "bbox": [x, y, width, height],
+        "area": round(width * height, 1),
+        "iscrowd": 0,
+        "num_keypoints": 0,
+    }

@@ -1,0 +1,117 @@
+"""Video files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from posetrack.errors import VideoError
+from posetrack.types import Image
+from posetrack.video.completeness import fault_at_end
+from posetrack.video.decoder import FileDecoder
+from posetrack.video.packets import list_frames
+from posetrack.video.probe import Media
+
+_PERIOD_S = 1 / 25
+"""From one frame to the next where neither time stamps nor a frame rate are told."""
+
+_SHORTEST_JUMP_S = 10.0
+_JUMP_MARGINS_S = (2.0, 10.0, 60.0)
+"""A jump aims this much too early: decoding can begin at key frames only, and some containers do not list them."""
+
+_DOUBTFUL_S = 1.0
+"""A jump goes on by reading up to this much before the wanted time: where few packets bear time stamps, the first
+frames get wrong ones."""
+
+
+class FileReader:
+    """A ``Reader`` of a video file. The first frame is decoded at once: what opens can be read.
+
+    Args:
+        path: The file.
+        media: What FFmpeg tells of it.
+
+    Raises:
+        VideoError: nothing of it can be decoded.
+    """
+
+    live = False
+
+    def __init__(self, path: Path, media: Media) -> None:
+        self._path = path
+        self._media = media
+        self.fps, self.frame_count = media.fps, media.frame_count
+        self.index = -1
+        self.incomplete: str | None = None
+        self._previous_s = -math.inf
+        self._image: Image | None = None
+        fault = (
+            f"{path}: its video ({media.video_codec}) cannot be decoded; it is damaged, or of a kind that ffmpeg "
+            f"lacks: convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
+        )
+        if media.size is None:
+            raise VideoError(fault)
+        self.size = media.size
+        self._decoder = FileDecoder(path, media)
+        self._waiting = self._decoder.next()
+        if self._waiting is None:
+            self.close()
+            raise VideoError(fault)
+        self._first_s = self._waiting[0]
+
+    def advance(self) -> float | None:
+        """To the next frame."""
+        frame, self._waiting = self._waiting or self._decoder.next(), None
+        if frame is None:
+            self._image = None
+            self.incomplete = self._at_end()
+            return None
+        told_s, self._image = frame
+        self.index += 1
+        self._previous_s = told_s if told_s > self._previous_s else self._previous_s + self._period_s
+        return self._previous_s
+
+    def picture(self) -> Image:
+        """The current frame."""
+        assert self._image is not None
+        return self._image
+
+    def jump(self, time_s: float) -> None:
+        """By seeking; the index of where that leads is counted in the container."""
+        if time_s < _SHORTEST_JUMP_S or self.index >= 0:
+            return
+        for margin_s in _JUMP_MARGINS_S:
+            if margin_s >= time_s:
+                return
+            decoder = FileDecoder(self._path, self._media, time_s - margin_s)
+            frame = entry = decoder.next()
+            while frame is not None and frame[0] < time_s - _DOUBTFUL_S:
+                frame = decoder.next()
+            if entry is not None and frame is not None and self._first_s < entry[0] <= time_s:
+                self._decoder.close()
+                self._decoder, self._waiting = decoder, frame
+                self.index = self._frames_before(self._first_s, frame[0]) - 1
+                return
+            decoder.close()
+
+    def _frames_before(self, first_s: float, time_s: float) -> int:
+        """Number of frames from the first one, at ``first_s``, to the one at ``time_s``, which does not count."""
+        return list_frames(self._path).between(first_s, time_s)
+
+    def close(self) -> None:
+        """End the decoder."""
+        self._waiting = None
+        self._decoder.close()
+
+    @property
+    def _period_s(self) -> float:
+        return float(1 / self.fps) if self.fps else _PERIOD_S
+
+    def _at_end(self) -> str | None:
+        return fault_at_end(
+            self._path,
+            self._media,
+            decoded=self.index + 1,
+            first_s=self._first_s,
+            decoder_is_content=self._decoder.is_content(),
+        )

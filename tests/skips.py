@@ -1,0 +1,60 @@
+"""Tests that are skipped: everywhere they are listed at the end; where ``CI`` is set, a skip needs an excuse.
+
+So no test is skipped for ever without a word. Excuses are those of ``EXCUSED``, and what ``.ci/packages`` could
+not install, which ``.ci/run`` names in ``POSETRACK_LACKS``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+import pytest
+
+EXCUSED = (
+    (r"POSETRACK_SHARED is not set", "the real images and clips are not part of the repository"),
+    (r"there is no (cuda|mps) here", "few machines have a GPU, and none both kinds"),
+    (r"mounting a small file system is not allowed", "needs root, and a container that may mount"),
+    (r"there are no terminals here", "some sandboxes have no pseudo-terminals"),
+)
+"""What a reason says, and why a machine that is otherwise complete may give it."""
+
+OF_PACKAGES = {
+    "chromium": r"there is no Chromium",
+    "g++": r"no C\+\+ compiler",
+    "openssl": r"needs the openssl program",
+}
+"""Debian's package, and what the reason says of a test that is skipped without it."""
+
+
+def is_excused(reason: str, environment: Mapping[str, str]) -> bool:
+    """Whether a test may be skipped for this reason where ``CI`` is set."""
+    lacking = environment.get("POSETRACK_LACKS", "").split()
+    patterns = [pattern for pattern, _ in EXCUSED]
+    patterns += [OF_PACKAGES[package] for package in lacking if package in OF_PACKAGES]
+    return any(re.search(pattern, reason) for pattern in patterns)
+
+
+def _fail_without_excuse(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not os.environ.get("CI") or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    path, line, reason = report.longrepr
+    if not is_excused(reason, os.environ):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{path}:{line}: {reason}\nSkipped, which fails where CI is set: provide what the test needs, "
+            "or list the reason in tests/skips.py."
+        )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Of a test, or of a fixture that skips its tests."""
+    _fail_without_excuse(report)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Of a whole module, as ``importorskip`` skips."""
+    _fail_without_excuse(report)

@@ -1,0 +1,151 @@
+"""Crops are varied as footage varies, and what is no longer to be seen is not taught."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from posetrack.errors import ConfigError
+from posetrack.models.pose_weights import PoseArchitecture
+from posetrack.skeletons import POSETRACK
+from posetrack.training.pose_augmentation import Augmentation, cut_off, half_body, hide_head
+from posetrack.training.pose_data import LabelledPerson, PoseDataset
+
+PLAIN = Augmentation(scale=0, rotation_deg=0, shift=0, flip=0, recolour=False, grey=0, degrade=0)
+SMALL = PoseArchitecture(width=64, height=64, padding=1.0, all_slots=True)
+UPRIGHT = {
+    "head_top": (32, 8), "nose": (32, 12), "head_bottom": (32, 16),
+    "left_shoulder": (40, 20), "right_shoulder": (24, 20), "left_hip": (37, 36), "right_hip": (27, 36),
+    "left_knee": (37, 46), "right_knee": (27, 46), "left_ankle": (37, 56), "right_ankle": (27, 56),
+}  # fmt: skip
+BORDER = (1, 2, 3)
+
+
+def person(tmp_path: Path, **fields: object) -> LabelledPerson:
+    """Somebody upright in a white picture of 64 x 64 whose crop is the picture itself."""
+    path = tmp_path / "white.png"
+    cv2.imwrite(str(path), np.full((64, 64, 3), 255, np.uint8))
+    keypoints, weights = np.zeros((17, 2), np.float32), np.zeros(17, np.float32)
+    for name, place in UPRIGHT.items():
+        keypoints[POSETRACK.index(name)], weights[POSETRACK.index(name)] = place, 1
+    nothing = np.full((17, 3), (0, 0, -1), np.float32)
+    plain = LabelledPerson(path, np.array([0, 0, 63, 63], np.float32), keypoints, weights, weights > 0, nothing)
+    return replace(plain, **fields)
+
+
+def known_joints(someone: LabelledPerson) -> tuple[np.ndarray, np.ndarray]:
+    return someone.points.astype(np.float64), someone.known
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_half_body_holds_one_half_of_the_joints_and_some_of_the_other_at_most(tmp_path: Path, seed: int) -> None:
+    someone = person(tmp_path)
+    box = half_body(someone.box, someone.points, someone.known, POSETRACK, np.random.default_rng(seed))
+    inside = ((someone.points > box[:2]) & (someone.points < box[2:])).all(axis=1) & someone.known
+    names = {POSETRACK.joints[k] for k in np.flatnonzero(inside)}
+    halves = (
+        {"head_top", "left_shoulder", "right_shoulder", "left_hip", "right_hip"},
+        {"left_hip", "right_hip", "left_knee", "left_ankle", "right_ankle"},
+        {"head_top", "left_shoulder", "left_hip", "left_ankle"},
+        {"head_top", "right_shoulder", "right_hip", "right_ankle"},
+    )
+    assert any(half <= names for half in halves)
+    assert (box[2:] - box[:2]).min() < 63
+
+
+def test_all_four_halves_occur(tmp_path: Path) -> None:
+    someone = person(tmp_path)
+    random = np.random.default_rng(0)
+    boxes = {
+        half_body(someone.box, someone.points, someone.known, POSETRACK, random).round().tobytes()
+        for _ in range(60)
+    }
+    assert len(boxes) == 4
+
+
+def test_somebody_of_whom_too_little_is_known_stays_whole(tmp_path: Path) -> None:
+    someone = person(tmp_path)
+    few = np.zeros(17, np.bool_)
+    few[[5, 6]] = True
+    box = half_body(someone.box, someone.points, few, POSETRACK, np.random.default_rng(0))
+    assert (box == someone.box).all()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_where_the_picture_ends_joints_are_gone_and_nothing_is_seen(tmp_path: Path, seed: int) -> None:
+    someone = person(tmp_path)
+    points, known = known_joints(someone)
+    white = np.full((64, 64, 3), 255, np.uint8)
+    crop, gone = cut_off(white, points, known, BORDER, np.random.default_rng(seed))
+    blank = (crop == BORDER).all(axis=-1)
+    assert 0 < blank.sum() < blank.size
+    assert (white == 255).all()
+    for joint in np.flatnonzero(known):
+        x, y = points[joint].astype(int)
+        near = blank[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
+        assert gone[joint] == blank[y, x] or not near.all()
+    assert known[gone].any()
+
+
+def test_a_joint_beyond_the_edge_teaches_that_it_is_not_there(tmp_path: Path) -> None:
+    someone = person(tmp_path)
+    _, targets, weights = PoseDataset([someone], SMALL, replace(PLAIN, cut=1.0), 1.0, seed=3)[0]
+    heights = targets.amax(dim=(1, 2)).numpy()
+    labelled = someone.weights > 0
+    assert (weights.numpy() == labelled).all()
+    assert (heights[labelled] < 0.01).any()
+    assert (heights[labelled] > 0.7).any()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_hidden_head_changes_the_head_and_leaves_the_hips(tmp_path: Path, seed: int) -> None:
+    someone = person(tmp_path)
+    points, known = known_joints(someone)
+    picture = np.random.default_rng(9).integers(0, 256, (64, 64, 3), np.uint8)
+    crop = hide_head(picture, points, known, POSETRACK, np.random.default_rng(seed))
+    changed = (crop != picture).any(axis=-1)
+    assert changed[9:15, 29:35].mean() > 0.9
+    assert not changed[30:].any()
+
+
+def test_a_head_of_which_nothing_is_known_stays(tmp_path: Path) -> None:
+    picture = np.random.default_rng(9).integers(0, 256, (64, 64, 3), np.uint8)
+    crop = hide_head(picture, np.zeros((17, 2)), np.zeros(17, np.bool_), POSETRACK, np.random.default_rng(0))
+    assert (crop == picture).all()
+
+
+@pytest.mark.parametrize("option", ["occlude", "darken", "shrink", "degrade"])
+def test_each_change_of_looks_happens_with_its_probability_and_leaves_the_targets(
+    tmp_path: Path, option: str
+) -> None:
+    picture = np.random.default_rng(9).integers(0, 256, (64, 64, 3), np.uint8)
+    someone = person(tmp_path)
+    cv2.imwrite(str(someone.image), picture)
+    plain = PoseDataset([someone], SMALL, PLAIN, 1.0)[0]
+    varied = PoseDataset([someone], SMALL, replace(PLAIN, **{option: 1.0}), 1.0)[0]
+    assert (plain[0].numpy() != varied[0].numpy()).mean() > 0.02
+    assert (plain[1] == varied[1]).all()
+    assert plain[0].shape == varied[0].shape
+
+
+def test_people_are_turned_over_as_often_as_asked(tmp_path: Path) -> None:
+    """The head's height in the crop says which way up somebody is."""
+    someone = person(tmp_path)
+
+    def below(turn_over: float) -> float:
+        dataset = PoseDataset([someone] * 200, SMALL, replace(PLAIN, turn_over=turn_over), 1.0)
+        head, ankle = POSETRACK.index("head_bottom"), POSETRACK.index("left_ankle")
+        rows = [dataset[index][1][[head, ankle]].amax(dim=2).argmax(dim=1) for index in range(200)]
+        return float(np.mean([int(row[0]) > int(row[1]) for row in rows]))
+
+    assert below(0.0) == 0
+    assert 0.3 < below(1.0) < 0.7
+
+
+@pytest.mark.parametrize("field", ["half_body", "cut", "hide_head", "darken", "shrink", "turn_over", "occlude"])
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_a_probability_outside_of_0_to_1_is_refused(field: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"augmentation.{field}"):
+        Augmentation(**{field: value})
