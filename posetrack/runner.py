@@ -118,7 +118,8 @@ def run(  # noqa: PLR0913 (what the command line offers)
 
     Raises:
         VideoError: the source cannot be opened or decoded.
-        OutputError: a file exists, is the source, or cannot be written.
+        ConfigError: a file to be written is the source.
+        OutputError: a file exists, or cannot be written.
         KeyboardInterrupt: Ctrl-C before the first frame; nothing is written.
     """
     outputs, reading, folder = outputs or Outputs(), reading or ReadOptions(), Path(output)

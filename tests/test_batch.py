@@ -67,15 +67,27 @@ def test_the_tree_is_mirrored_with_what_run_writes(footage: Path, tmp_path: Path
 
 
 def test_the_summary_has_a_line_for_each_clip(footage: Path, tmp_path: Path) -> None:
-    (footage / "bad\nname, really.mp4").touch()
+    odd = {
+        "bad\nname, really.mp4": "bad\\nname, really.mp4",
+        "=1+1.mp4": "'=1+1.mp4",
+        "-2.mp4": "'-2.mp4",
+        "+3.mp4": "'+3.mp4",
+        "@sum.mp4": "'@sum.mp4",
+        "\t=4.mp4": "\\t=4.mp4",
+        "\r5\x1b[2J.mp4": "\\r5\\x1b[2J.mp4",
+    }
+    for name in odd:
+        (footage / name).touch()
     track(footage, tmp_path / "out")
     with open(tmp_path / "out" / "summary.csv", newline="") as file:
         rows = {row["clip"]: row for row in csv.DictReader(file)}
     assert list(rows["walk"]) == ["clip", "frames", "people", "tracks", "seconds", "fps", "status", "error"]
-    assert set(rows) == {"day 1/a.mp4", "b ü%03d.avi", "walk", "bad\nname, really.mp4"}
+    assert set(rows) == {"day 1/a.mp4", "b ü%03d.avi", "walk", *odd.values()}
     assert (rows["walk"]["frames"], rows["walk"]["status"], rows["walk"]["error"]) == ("5", "done", "")
-    bad = rows["bad\nname, really.mp4"]
-    assert bad["status"] == "failed" and "is empty" in bad["error"]
+    for name in odd.values():
+        assert rows[name]["status"] == "failed" and "is empty" in rows[name]["error"]
+    for row in rows.values():
+        assert all(cell.isprintable() and not cell.startswith(("=", "+", "-", "@")) for cell in row.values())
 
 
 def test_what_is_done_is_not_done_again(footage: Path, tmp_path: Path) -> None:

@@ -305,7 +305,7 @@ def test_a_source_is_not_replaced_by_its_own_output(clip: Path, tmp_path: Path, 
     else:
         os.rename(clip, tmp_path / "clip.json")
     before = contents(tmp_path)
-    with pytest.raises(OutputError, match="is the input"):
+    with pytest.raises(ConfigError, match="which is read"):
         posetrack.run(tmp_path / name, tmp_path, tracker=stub_tracker, outputs=Outputs(overwrite=True))
     assert contents(tmp_path) == before
 

@@ -14,6 +14,7 @@ from typing import Any, TextIO, cast
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from posetrack.errors import OutputError
 
@@ -92,6 +93,10 @@ def complain(sentence: str) -> None:
 
 class _ReadableConsole(Console):
     """Shows what is not its own as ``readable`` does."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Of a text that is shown, before its room is measured."""
+        return super().render_str("\n".join(map(readable, text.split("\n"))), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Its pieces."""

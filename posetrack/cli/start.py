@@ -5,7 +5,6 @@ Imports nothing that takes time.
 
 from __future__ import annotations
 
-import _thread
 import os
 import resource
 import signal
@@ -125,7 +124,7 @@ class _Interrupter:
         self._first_s = now_s if self._first_s is None else self._first_s
         if now_s - self._first_s > _PATIENCE_S:
             _leave(number, frame)
-        timer = threading.Timer(_AGAIN_S, _thread.interrupt_main, (number,))
+        timer = threading.Timer(_AGAIN_S, signal.pthread_kill, (threading.main_thread().ident, number))
         timer.daemon = True
         timer.start()
 

@@ -63,8 +63,7 @@ def train_label(
     """Write a COCO file with a teacher network's joints beside those that people labelled."""
     from rich.progress import Progress
 
-    from posetrack.errors import OutputError
-    from posetrack.formats.pending import write_file
+    from posetrack.formats.pending import check_outputs, write_file
     from posetrack.models.devices import resolve_device
     from posetrack.models.runtime import Runtime
     from posetrack.networks import Networks
@@ -72,15 +71,15 @@ def train_label(
     from posetrack.training.teacher import add_teacher, detected_people, load_teacher, read_annotations
     from posetrack.zoo import ModelStore
 
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} exists; give --overwrite to replace it.")
+    inputs = [path for path in (teacher, annotations) if path is not None]
+    check_outputs([output], overwrite=overwrite, inputs=inputs)
     runtime = Runtime(device=resolve_device(device))
     estimator = load_teacher(teacher, movenet, runtime)
     if annotations is None:
         content = detected_people(images, Networks(get_preset(preset), runtime, ModelStore()).detector)
     else:
         content = read_annotations(annotations)
-    with Progress() as bar:
+    with Progress(console=console(stderr=True)) as bar:
         current = bar.add_task("images", total=None)
         labelled = add_teacher(
             content,

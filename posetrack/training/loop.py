@@ -21,8 +21,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError, WeightsError
-from posetrack.formats.pending import check_outputs, output_folder
+from posetrack.errors import ConfigError, OutputError, WeightsError
+from posetrack.formats.pending import output_folder
 from posetrack.models.devices import resolve_device
 from posetrack.records import check_numbers
 
@@ -237,9 +237,8 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
     run = _Run(task, schedule, output, optimiser, WeightAverage(task.network, schedule.weight_average_decay))
     with output_folder(output):
         run.load_checkpoint()
-        if not run.rows:  # nothing of it is ours
-            files = [output / name for name in ("best.safetensors", "last.safetensors", "curve.csv")]
-            check_outputs(files, overwrite=False, remedy="choose another output folder")
+        if not run.rows and any(map(os.path.lexists, (output / "best.safetensors", output / "last.safetensors"))):
+            raise OutputError(f"{output} holds weights, and no checkpoint to go on from: choose another folder.")
         while run.epoch < schedule.epochs:
             start = time.perf_counter()
             row = _train_epoch(run, observer)
