@@ -424,12 +424,12 @@ def test_unusable_numbers_are_refused() -> None:
 
 
 def test_the_number_of_workers_changes_no_byte(footage: Path, tmp_path: Path) -> None:
-    for number in range(8):
-        good_clip(footage / f"more {number % 3}" / f"{number}.mp4", 3 + number)
-    broken_clips(footage / "broken")
+    for number in range(2):
+        good_clip(footage / f"more {number}" / f"{number}.mp4", 3 + number)
+    (footage / "empty.mp4").touch()
     summaries = {
         workers: run_batch(footage, tmp_path / f"out{workers}", config(workers=workers, outputs=Outputs()))
         for workers in (1, 3)
     }
-    assert {(summary.done, len(summary.failed)) for summary in summaries.values()} == {(11, 8)}
+    assert {(summary.done, len(summary.failed)) for summary in summaries.values()} == {(5, 1)}
     assert contents(tmp_path / "out1") == contents(tmp_path / "out3")
