@@ -390,14 +390,15 @@ def test_an_output_folder_that_cannot_be_written_is_told_in_a_sentence(footage: 
 
 
 def test_processes_that_die_hang_or_run_out_of_memory_cost_only_their_clip(tmp_path: Path) -> None:
-    for name in ("killed", "hangs", "memory", "good1", "good2"):
+    for name in ("killed", "hangs", "memory", "allocator", "good1", "good2"):
         good_clip(tmp_path / "in" / f"{name}.mp4")
     summary = run_batch(tmp_path / "in", tmp_path / "out", config(workers=2, timeout_s=8.0))
     told = {record.clip: (str(record.error), record.attempts) for record in summary.failed}
-    assert told.keys() == {"killed.mp4", "hangs.mp4", "memory.mp4"}
+    assert told.keys() == {"killed.mp4", "hangs.mp4", "memory.mp4", "allocator.mp4"}
     assert "killed, as systems do when memory runs out" in told["killed.mp4"][0] and told["killed.mp4"][1] == 2
     assert "no new frame for 8 s" in told["hangs.mp4"][0] and told["hangs.mp4"][1] == 1
-    assert "not enough memory" in told["memory.mp4"][0] and told["memory.mp4"][1] == 2
+    for name in ("memory.mp4", "allocator.mp4"):
+        assert "not enough memory" in told[name][0] and told[name][1] == 2
     assert sorted(contents(tmp_path / "out")) == ["good1.json", "good2.json"]
 
 
