@@ -15,7 +15,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 demo: $(VENV)/installed
-	$(BIN)/posetrack demo $(ARGS)
+	$(BIN)/posetrack demo --overwrite $(ARGS)
 
 run: export VIDEO := $(VIDEO)
 run: $(VENV)/installed

@@ -1,5 +1,6 @@
 """``python -m posetrack``: the same as the ``posetrack`` command."""
 
-from posetrack.cli.main import main
+from posetrack.cli.start import main
 
-main()
+if __name__ == "__main__":
+    main()

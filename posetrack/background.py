@@ -45,24 +45,30 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[Item], capacity: int) -> Generator[Item]:
+def ahead(items: Iterable[Item], capacity: int, patience_s: float | None = None) -> Generator[Item]:
     """The same items in the same order, made up to ``capacity`` ahead in a thread of their own.
 
     The thread runs when this returns. An error of the iteration is raised where its item would have come. Closing
     the generator (also by an error or Ctrl-C in the consumer) ends the thread before it returns, and closes
     ``items`` if it is a generator.
 
+    Args:
+        items: What is iterated in the thread.
+        capacity: How many items may wait.
+        patience_s: Closing waits at most this long: a thread that hangs (reading a stream that sends nothing) is
+            left to itself. None: as long as it takes.
+
     Raises (by the generator):
         ConfigError: an item is asked for in a process forked from the one in which this was called.
     """
     # Not with the first item: Ctrl-C while that is awaited must find a thread that closing knows of. One that
     # is left over aborts the program when it ends, inside the networks' libraries.
-    generator = _items(items, capacity, os.getpid())
+    generator = _items(items, capacity, patience_s, os.getpid())
     next(generator)
     return cast(Generator[Item], generator)
 
 
-def _items(items: Iterable[Item], capacity: int, process: int) -> Generator[Item | None]:
+def _items(items: Iterable[Item], capacity: int, patience_s: float | None, process: int) -> Generator[Item | None]:
     """None once the thread runs, in the process of that number, and then the items."""
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=capacity)
     unwanted = threading.Event()
@@ -79,7 +85,7 @@ def _items(items: Iterable[Item], capacity: int, process: int) -> Generator[Item
         if os.getpid() == process:
             unwanted.set()
             if thread is not threading.current_thread():  # where the garbage collector closes what was given up
-                thread.join()
+                thread.join(patience_s)
 
 
 def _next(ready: queue.Queue[Item | _End], process: int) -> Item | _End:

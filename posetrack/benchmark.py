@@ -20,7 +20,7 @@ from posetrack import __version__
 from posetrack.errors import ConfigError, DataFormatError, VideoError
 from posetrack.evaluation import EvaluationResult, evaluate
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.pending import output_folder, write_file
+from posetrack.formats.pending import check_outputs, output_folder, write_file
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
@@ -183,9 +183,10 @@ def run_benchmark(
             for path, parts in videos.items():
                 target = folder / path.name
                 progress.begin(f"{setting.name} {path.stem}")
-                if target.exists() and not config.overwrite:
+                if target.is_file() and not config.overwrite:
                     progress.advance(sum(len(video.images) for video in parts))
                     continue
+                check_outputs([target, told], overwrite=config.overwrite or told.is_file(), inputs=[path])
                 made = made or (_default_tracker(preset, config) if tracker is None else tracker(preset))
                 tracked = [_tracked(made, root, video, progress) for video in parts]
                 if not told.exists():

@@ -61,6 +61,8 @@ def misbehave(name: str) -> None:
         time.sleep(3600)
     if "memory" in name:
         raise MemoryError
+    if "allocator" in name:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes.")
     if "bug" in name:
         raise ZeroDivisionError("division by zero")
     if "full" in name:

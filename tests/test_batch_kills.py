@@ -15,7 +15,7 @@ from posetrack.batch.names import UNFINISHED
 from tests.batch_cases import contents, good_clip, image_folder
 
 ROOT = Path(__file__).parents[1]
-KILLS = int(os.environ.get("POSETRACK_KILLS", "15"))
+KILLS = int(os.environ.get("POSETRACK_KILLS", "8"))
 """More of them for a thorough search."""
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from posetrack.cli.main import main
 from posetrack.errors import ConfigError, OutputError, VideoError
 from posetrack.interruption import interruptible
 from posetrack.pose_tracker import PoseTracker
-from posetrack.runner import Outputs, RunSummary
+from posetrack.runner import Observer, Outputs, RunSummary
 from posetrack.stages import SourceInfo
 from posetrack.types import Boxes, Image, Poses
 from posetrack.video import ReadOptions
@@ -184,16 +184,137 @@ def test_ctrl_c_while_the_last_files_are_closed_loses_nothing(
     assert frames_of(tmp_path / "out" / "clip_tracked.mp4") == FRAMES
 
 
-def test_the_first_and_the_third_ctrl_c_end_a_wait_and_the_second_none() -> None:
+def test_ctrl_c_ends_the_wait_that_it_meets_and_every_later_one() -> None:
     with interruptible() as interruption:
         with pytest.raises(KeyboardInterrupt), interruption.waiting():
             os.kill(os.getpid(), signal.SIGINT)
-        with interruption.waiting():
-            os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt), interruption.waiting():
-            os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)  # while files are closed
         assert interruption.requested
+        with pytest.raises(KeyboardInterrupt), interruption.waiting():
+            raise AssertionError("waits in vain")
+
+
+def test_ctrl_c_just_before_a_wait_ends_it() -> None:
+    with interruptible() as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), interruption.waiting():
+            time.sleep(60)
+
+
+def interrupted_after(frames: int) -> Observer:
+    def press(info: SourceInfo, summary: RunSummary) -> None:
+        if summary.frames == frames:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return press
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def frames_in(path: Path) -> int:
+    return len(json.loads(path.read_text())["images"])
+
+
+def test_ctrl_c_keeps_earlier_results_and_puts_what_there_is_beside_them(clip: Path, tmp_path: Path) -> None:
+    out, outputs = tmp_path / "out", Outputs(overwrite=True)
+    posetrack.run(clip, out, tracker=stub_tracker)
+    before = contents(out)
+    for number, frames in (("", 4), ("2", 3)):
+        summary = posetrack.run(
+            clip, out, tracker=stub_tracker, outputs=outputs, observer=interrupted_after(frames)
+        )
+        assert summary.interrupted and summary.beside and summary.frames == frames
+        files = [out / f"clip_interrupted{number}_tracked.mp4", out / f"clip_interrupted{number}.json"]
+        assert summary.files == files
+        assert frames_of(files[0]) == frames_in(files[1]) == frames
+    assert before.items() <= contents(out).items() and len(contents(out)) == 6
+    summary = posetrack.run(clip, out, tracker=stub_tracker, outputs=outputs)
+    assert not summary.beside and summary.files == [out / "clip_tracked.mp4", out / "clip.json"]
+
+
+def test_one_earlier_file_is_enough_for_all_to_go_beside(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "clip.csv").write_text("precious")
+    outputs = Outputs(overwrite=True, formats=("posetrack18", "csv"))
+    posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, outputs=outputs, observer=interrupted_after(2))
+    ending = ("_tracked.mp4", ".json", ".csv")
+    assert set(contents(tmp_path / "out")) == {"clip.csv", *(f"clip_interrupted{end}" for end in ending)}
+    assert (tmp_path / "out" / "clip.csv").read_text() == "precious"
+
+
+def test_a_source_that_breaks_off_keeps_earlier_results_too(tmp_path: Path) -> None:
+    from tests.batch_cases import truncated_clip
+
+    clip = truncated_clip(tmp_path / "clip.mp4")
+    out, outputs = tmp_path / "out", Outputs(video=False, overwrite=True)
+    out.mkdir()
+    (out / "clip.json").write_text("precious")
+    summary = posetrack.run(clip, out, tracker=stub_tracker, outputs=outputs)
+    assert summary.incomplete and summary.files == [out / "clip_incomplete.json"]
+    assert (out / "clip.json").read_text() == "precious"
+    assert 0 < frames_in(out / "clip_incomplete.json") == summary.frames < 60
+
+
+def test_what_others_have_written_meanwhile_is_not_replaced(clip: Path, tmp_path: Path) -> None:
+    def meanwhile(info: SourceInfo, summary: RunSummary) -> None:
+        (tmp_path / "out" / "clip.json").write_text("precious")
+
+    summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, observer=meanwhile)
+    assert [path.name for path in summary.files] == ["clip_new_tracked.mp4", "clip_new.json"]
+    assert (tmp_path / "out" / "clip.json").read_text() == "precious"
+    assert sorted(contents(tmp_path / "out")) == ["clip.json", "clip_new.json", "clip_new_tracked.mp4"]
+
+
+def test_a_failure_with_overwrite_leaves_every_earlier_file(clip: Path, tmp_path: Path) -> None:
+    """Also those whose successors are complete already: all are replaced, or none."""
+    posetrack.run(clip, tmp_path / "out", tracker=stub_tracker)
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "clip.csv").mkdir()
+
+    def failing(info: SourceInfo, summary: RunSummary) -> None:
+        raise RuntimeError("no")
+
+    for observer, error in ((failing, RuntimeError), (None, OutputError)):
+        formats = ("posetrack18", "csv") if observer is None else ("posetrack18",)
+        outputs = Outputs(overwrite=True, formats=formats)
+        with pytest.raises(error):
+            posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, outputs=outputs, observer=observer)
+    (tmp_path / "out" / "clip.csv").rmdir()
+    assert contents(tmp_path / "out") == before
+
+
+def test_ctrl_c_before_the_first_frame_writes_nothing(clip: Path, tmp_path: Path) -> None:
+    class Pressing(StubDetector):
+        def detect(self, images: Sequence[Image]) -> list[Boxes]:
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().detect(images)
+
+    with pytest.raises(KeyboardInterrupt):
+        posetrack.run(clip, tmp_path / "out", tracker=lambda: PoseTracker(detector=Pressing(), pose=StubPose()))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.json"])
+def test_a_source_is_not_replaced_by_its_own_output(clip: Path, tmp_path: Path, name: str) -> None:
+    """A link to what is written, or a video under an odd name."""
+    if name == "clip.mp4":
+        os.rename(clip, tmp_path / "clip_tracked.mp4")
+        (tmp_path / "clip.mp4").symlink_to("clip_tracked.mp4")
+    else:
+        os.rename(clip, tmp_path / "clip.json")
+    before = contents(tmp_path)
+    with pytest.raises(ConfigError, match="which is read"):
+        posetrack.run(tmp_path / name, tmp_path, tracker=stub_tracker, outputs=Outputs(overwrite=True))
+    assert contents(tmp_path) == before
+
+
+def test_a_link_that_leads_nowhere_is_not_replaced_unasked(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "clip.json").symlink_to("another disk")
+    with pytest.raises(OutputError, match="exists already"):
+        posetrack.run(clip, tmp_path, tracker=stub_tracker)
+    assert os.readlink(tmp_path / "clip.json") == "another disk"
 
 
 def test_the_same_input_gives_the_same_output(clip: Path, tmp_path: Path) -> None:

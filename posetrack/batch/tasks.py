@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from posetrack.batch.identity import ChangedError, Identity, unchanged
 from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.report import unpublished_overview
-from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError
+from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError, is_out_of_memory
 from posetrack.formats.pending import output_errors, publish
 from posetrack.models.engines import Engine, check_threads_and_seed
 from posetrack.runner import Outputs, RunSummary, run
@@ -182,14 +182,12 @@ def attempted(task: ClipTask, work: Callable[[], ClipResult]) -> ClipResult:
         result = work()
     except PoseTrackError as error:
         result = ClipResult.failed(str(error), _cause(error))
-    except MemoryError:
-        result = ClipResult.failed(
-            f"There is not enough memory for {task.source}: give fewer --workers.", "chance"
-        )
     except Exception as error:  # noqa: BLE001 (one clip stops nothing: the sentence and the trace are recorded)
         trace = "".join(traceback.format_exception(error))
         sentence = f"Tracking {task.source} failed unexpectedly: {type(error).__name__}: {error}"
-        result = ClipResult.failed(sentence, _cause(error), trace)
+        if is_out_of_memory(error):
+            sentence, trace = f"There is not enough memory for {task.source}: give fewer --workers.", ""
+        result = ClipResult.failed(sentence, _cause(error), trace or None)
     finally:
         shutil.rmtree(task.unfinished, ignore_errors=True)
     told = result.error and result.error.replace(str(task.unfinished), str(task.folder))

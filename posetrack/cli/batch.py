@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posetrack.cli.options import TrackOptions, takes_track_options
-from posetrack.cli.run import INTERRUPTED
+from posetrack.cli.output import complain
+from posetrack.cli.start import INTERRUPTED
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ def _finish(summary: BatchSummary) -> None:
 
     print_batch_summary(summary)
     if summary.stopped:
-        print(f"posetrack: {summary.stopped}", file=sys.stderr)
+        complain(summary.stopped)
     if summary.interrupted:
-        print("posetrack: interrupted; run it again to go on.", file=sys.stderr)
+        complain("interrupted; run it again to go on.")
         raise typer.Exit(INTERRUPTED)
     if summary.stopped or summary.failed:
         raise typer.Exit(SOME_FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -10,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from posetrack.batch.plan import ACTIONS, TRACKED, Plan
+from posetrack.cli.output import console, note, readable, tell
 
 if TYPE_CHECKING:
     from posetrack.batch.config import BatchObserver, BatchSummary
@@ -28,24 +26,15 @@ _SPEED_WINDOW_S = 60.0
 _LINE_EVERY_S = 60.0
 
 
-def readable(clip: str) -> str:
-    """A path on one line: line breaks and other control characters are shown as escapes.
-
-    >>> readable("a\\nb ü.mp4")
-    'a\\\\nb ü.mp4'
-    """
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in clip)
-
-
 def print_plan(plan: Plan) -> None:
     """What would be done with each clip, what is left out, and how many there are of each."""
     for clip in plan.clips:
         verb = "track" if clip.action in TRACKED else "fail" if clip.record.status == "failed" else "skip"
         reason = clip.record.error if clip.action == "failed" else ACTIONS[clip.action]
-        print(f"{verb}  {readable(clip.record.clip)}  ({readable(reason or '')})")
+        tell(f"{verb}  {clip.record.clip}  ({reason or ''})")
     for left in plan.left_out:
-        print(f"leave {readable(left.path)}  ({readable(left.reason)})")
-    print(plan_line(plan))
+        tell(f"leave {left.path}  ({left.reason})")
+    tell(plan_line(plan))
 
 
 def plan_line(plan: Plan) -> str:
@@ -71,11 +60,11 @@ def print_batch_summary(summary: BatchSummary) -> None:
     }
     for name, value in lines.items():
         if value:
-            print(f"{name:<14}{value}")
+            tell(f"{name:<14}{value}")
     for record in summary.failed[:_LISTED]:
-        print(f"failed: {readable(record.clip)}: {readable(record.error or '')}", file=sys.stderr)
+        note(f"failed: {record.clip}: {record.error or ''}")
     if len(summary.failed) > _LISTED:
-        print(f"failed: {len(summary.failed) - _LISTED} more, see {summary.table}", file=sys.stderr)
+        note(f"failed: {len(summary.failed) - _LISTED} more, see {summary.table}")
 
 
 def duration(seconds: float) -> str:
@@ -191,15 +180,14 @@ class _Bars:
 
     def planned(self, plan: Plan) -> None:
         self._pace.plan(plan)
-        self._progress.console.print(escape(plan_line(plan)))
+        self._progress.console.print(plan_line(plan))
         self._number = len(plan.to_track)
         self._whole = self._progress.add_task("all clips", total=1.0, text="")
         self._show()
 
     def started(self, record: ClipRecord) -> None:
         self._pace.running[record.clip] = 0, None
-        name = escape(readable(record.clip))
-        self._clips[record.clip] = self._progress.add_task(name, total=None, text="opening")
+        self._clips[record.clip] = self._progress.add_task(readable(record.clip), total=None, text="opening")
 
     def progressed(self, progress: ClipProgress) -> None:
         self._pace.running[progress.clip] = progress.frames, progress.total
@@ -215,7 +203,7 @@ class _Bars:
         if record.clip in self._clips:
             self._progress.remove_task(self._clips.pop(record.clip))
         if record.status != "done":
-            self._progress.console.print(escape(outcome(record)), soft_wrap=True)
+            self._progress.console.print(outcome(record), soft_wrap=True)
         self._show()
 
     def _show(self) -> None:
@@ -243,14 +231,18 @@ def outcome(record: ClipRecord) -> str:
 @contextmanager
 def batch_progress() -> Iterator[BatchObserver]:
     """Bars on a terminal, log lines elsewhere; to standard error."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    shown = console(stderr=True)
+    if not shown.is_terminal:
         yield _Lines()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"))
-    with Progress(*columns, console=console, transient=True) as progress:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=shown, transient=True) as progress:
         yield _Bars(progress)
 
 
 def _log(line: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", file=sys.stderr, flush=True)
+    note(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")

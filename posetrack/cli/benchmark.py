@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posetrack.cli.output import answer_json, answered, console
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from posetrack.presets import Preset
 
 _PROPAGATIONS = {"off": False, "on": True}
-_WIDTH_OF_FILES = 140
 _rows = partial(typer.Option, rich_help_panel="Rows of the table (options may be given several times)")
 
 
@@ -81,10 +80,9 @@ def benchmark(
 
         return PoseTracker(chosen, device=device, precision=precision, models_dir=models_dir, threads=threads)
 
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading")
         results = run_benchmark(
             root,
@@ -96,10 +94,11 @@ def benchmark(
     if json:
         _print_json(results)
         return
-    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
-    console.print(_table(results, f"{layout} {split}"))
+    out = console()
+    out.print(_table(results, f"{layout} {split}"))
     for row in results:
-        console.print(f"{row.setting.name}: {row.predictions}", soft_wrap=True)
+        out.print(f"{row.setting.name}: {row.predictions}", soft_wrap=True)
+    answered()
 
 
 def _switch(text: str) -> bool:
@@ -133,4 +132,4 @@ def _table(rows: list[BenchmarkRow], title: str) -> FittingTable:
 def _print_json(rows: list[BenchmarkRow]) -> None:
     import orjson
 
-    print(orjson.dumps({"rows": [row.as_dict() for row in rows]}, option=orjson.OPT_INDENT_2).decode())
+    answer_json(orjson.dumps({"rows": [row.as_dict() for row in rows]}, option=orjson.OPT_INDENT_2))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.output import tell
+
 
 def convert(
     source: Annotated[
@@ -25,10 +27,9 @@ def convert(
 ) -> None:
     """Convert files of poses, and say what is lost."""
     from posetrack.formats.conversion import ConversionConfig, convert_files
-    from posetrack.formats.text import printable
 
     config = ConversionConfig(to=to, coco_joints=coco_joints, like=like, overwrite=overwrite)
     for path, losses in convert_files(source, target, config).items():
-        print(printable(f"{path}: {'lost:' if losses else 'nothing lost'}"))
+        tell(f"{path}: {'lost:' if losses else 'nothing lost'}")
         for sentence in losses:
-            print(printable(f"  - {sentence}"))
+            tell(f"  - {sentence}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.output import console
 from posetrack.errors import ConfigError
 
 
@@ -20,16 +21,19 @@ def demo(
     engine: Annotated[
         str, typer.Option(help="What networks run in: torch, or onnxruntime (processors only).")
     ] = "torch",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what an earlier demo has written.")
+    ] = False,
 ) -> None:
     """Render people who cross and hide each other, track them, and compare with the exact truth."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from posetrack.cli.progress import FrameProgress
-    from posetrack.cli.summary import print_summary
+    from posetrack.cli.run import finish
     from posetrack.demo import write_clip
     from posetrack.evaluation import evaluate
     from posetrack.evaluation.report import sequence_table
+    from posetrack.formats.pending import check_outputs
     from posetrack.models.devices import resolve_device
     from posetrack.models.engines import check_engine, device_for
     from posetrack.pose_tracker import PoseTracker
@@ -40,21 +44,22 @@ def demo(
         raise ConfigError(f"there is no scene {scene!r}; choose one of {', '.join(SCENES)}.")
     chosen = check_engine(engine, device, precision="auto", compile=False)
     place = str(resolve_device(device_for(chosen, device)))
-    console = Console(width=None if Console().is_terminal else 140)
     filmed = SCENES[scene](seed, (960, 540))
-    with Progress(console=Console(stderr=True)) as bar:
+    outputs = Outputs(overwrite=overwrite)
+    check_outputs(outputs.paths(output, filmed.name).values(), overwrite=overwrite)
+    with Progress(console=console(stderr=True)) as bar:
         task = bar.add_task("rendering", total=filmed.frame_count)
-        clip = write_clip(output, filmed, lambda done: bar.update(task, completed=done))
-    outputs = Outputs(overwrite=True)
+        clip = write_clip(output, filmed, lambda done: bar.update(task, completed=done), overwrite=overwrite)
 
     def tracker() -> PoseTracker:
         return PoseTracker(device=place, engine=chosen)
 
     with FrameProgress() as progress:
         summary = run(clip.video, output, tracker=tracker, outputs=outputs, observer=progress)
-    print_summary(summary)
+    finish(summary)
     result = evaluate(clip.truth / f"{filmed.name}.json", output / f"{filmed.name}.json")
-    console.print(sequence_table(result))
-    console.print(f"MOTA {result.mota:.1f}   mAP {result.mean_ap:.1f}   against the exact truth in {clip.truth}")
-    console.print(f"Annotated video: {output / f'{filmed.name}_tracked.mp4'}")
-    console.print(f"Poses and ids:   {output / f'{filmed.name}.json'}")
+    out = console(soft_wrap=True)
+    out.print(sequence_table(result))
+    out.print(f"MOTA {result.mota:.1f}   mAP {result.mean_ap:.1f}   against the exact truth in {clip.truth}")
+    out.print(f"Annotated video: {output / f'{filmed.name}_tracked.mp4'}")
+    out.print(f"Poses and ids:   {output / f'{filmed.name}.json'}")

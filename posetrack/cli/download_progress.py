@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -16,6 +15,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from posetrack.cli.output import console
 from posetrack.zoo import Entry
 
 
@@ -23,7 +23,7 @@ class DownloadProgress:
     """Shows size, speed and time left on a terminal, and plain lines elsewhere. To standard error."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        self._console = console(stderr=True, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -50,15 +50,15 @@ class DownloadProgress:
             size = "" if total_bytes is None else f", {total_bytes / 1e6:.1f} MB"
             resumed = f", {done_bytes / 1e6:.1f} MB of it are here already" if done_bytes else ""
             if not self._console.is_terminal:
-                self._console.print(f"{entry.name}: downloading{size}{resumed}")
+                self._console.print(f"{entry.name}: downloading{size}{resumed}", highlight=False)
             self._tasks[entry.name] = self._progress.add_task(entry.name, completed=done_bytes)
             self._progress.start()
         self._progress.update(self._tasks[entry.name], completed=done_bytes, total=total_bytes)
 
     def noticed(self, entry: Entry, sentence: str) -> None:
         """Something happened on the way."""
-        self._console.print(f"{entry.name}: {sentence}")
+        self._console.print(f"{entry.name}: {sentence}", highlight=False)
 
     def ended(self, entry: Entry, sentence: str) -> None:
         """A file is there, or will not be."""
-        self._console.print(f"{entry.name}: {sentence}")
+        self._console.print(f"{entry.name}: {sentence}", highlight=False)

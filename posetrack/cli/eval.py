@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posetrack.cli.output import answer_json, answered, console
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from posetrack.evaluation import EvaluationResult
 
-_WIDTH_OF_FILES = 140
 _MOST_WORKERS = 4
 
 
@@ -73,7 +70,7 @@ def evaluate(
 
         write_plots(plots, result)
     if json:
-        print(result.to_json().decode())
+        answer_json(result.to_json())
     else:
         _print_tables(result, joints)
 
@@ -91,41 +88,35 @@ def _outputs(csv: Path | None, errors: Path | None, plots: Path | None) -> list[
 def _check_outputs(outputs: list[Path], ground_truth: Path, predictions: Path, overwrite: bool) -> None:
     """Refuse outputs that would destroy something, before the work begins."""
     from posetrack.evaluation.pairing import pair_files
-    from posetrack.formats.targets import check_targets
+    from posetrack.formats.pending import check_outputs
 
     inputs = [path for pair in pair_files(ground_truth, predictions) for path in pair]
-    check_targets(outputs, inputs, overwrite=overwrite)
+    check_outputs(outputs, inputs=inputs, overwrite=overwrite)
 
 
 def _print_tables(result: EvaluationResult, joints: bool) -> None:
     from posetrack.evaluation.report import group_table, joint_table, sequence_table
 
-    console = _console()
-    console.print(sequence_table(result))
+    out = console()
+    out.print(sequence_table(result))
     if joints:
-        console.print(group_table(result.total))
-        console.print(joint_table(result.total))
+        out.print(group_table(result.total))
+        out.print(joint_table(result.total))
     if result.unlabelled:
-        names = ", ".join(result.unlabelled)
-        console.print(f"Without labelled people, and left out: {names}.", markup=False, highlight=False)
+        out.print(f"Without labelled people, and left out: {', '.join(result.unlabelled)}.")
+    answered()
 
 
 def _print_oks(figures: dict[str, float], json: bool) -> None:
     if json:
         import orjson
 
-        print(orjson.dumps({"total": figures}, option=orjson.OPT_INDENT_2).decode())
+        answer_json(orjson.dumps({"total": figures}, option=orjson.OPT_INDENT_2))
         return
     from posetrack.evaluation.report import oks_table
 
-    _console().print(oks_table(figures))
-
-
-def _console() -> Console:
-    """A pipe or a file has no width: take one that fits the tables."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
+    console().print(oks_table(figures))
+    answered()
 
 
 def _cores() -> int:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.output import tell
 from posetrack.errors import ConfigError
 
 FORMATS = ("onnx",)
@@ -32,12 +33,14 @@ def export_model(
     """
     if file_format not in FORMATS:
         raise ConfigError(f"there is no format {file_format!r}; choose {', '.join(FORMATS)}.")
+    from posetrack.formats.pending import check_outputs
     from posetrack.models.onnx_export import export_onnx
     from posetrack.networks import read_pose_network
     from posetrack.zoo import ModelStore
 
-    network, architecture = read_pose_network(name, ModelStore(models_dir), fetch=None)
     target = output or Path(Path(name).stem + ".onnx")
+    check_outputs([target], overwrite=True, inputs=[Path(name)])  # that it exists is told by who writes it
+    network, architecture = read_pose_network(name, ModelStore(models_dir), fetch=None)
     exported = export_onnx(network, architecture, target, overwrite=overwrite)
     batches = ", ".join(map(str, exported.batches))
-    print(f"{exported.path}: ONNX Runtime agrees to {exported.difference:.1e} (batches of {batches})")
+    tell(f"{exported.path}: ONNX Runtime agrees to {exported.difference:.1e} (batches of {batches})")

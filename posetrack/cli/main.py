@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -15,13 +14,12 @@ from posetrack.cli.convert import convert
 from posetrack.cli.demo import demo
 from posetrack.cli.eval import evaluate
 from posetrack.cli.models import models
+from posetrack.cli.output import answer, complain, guarded_streams
 from posetrack.cli.report import report
-from posetrack.cli.run import INTERRUPTED, run
+from posetrack.cli.run import run
+from posetrack.cli.start import BAD_INPUT, INTERRUPTED, interrupting_signals
 from posetrack.cli.train import train
-from posetrack.errors import PoseTrackError
-
-BAD_INPUT = 2
-"""Exit status where the user can cure it: one sentence on standard error, no traceback."""
+from posetrack.errors import PoseTrackError, is_out_of_memory
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
 """What wrong arguments raise; of its family typer exports only this child."""
@@ -34,7 +32,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            print("posetrack: interrupted.", file=sys.stderr)
+            complain("interrupted.")
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -59,7 +57,7 @@ app.add_typer(models, name="models")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"posetrack {__version__}")
+        answer(f"posetrack {__version__}")
         raise typer.Exit
 
 
@@ -72,29 +70,47 @@ def _options(
 ) -> None:
     """Turns footage of several people into identified, tracked body poses."""
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        answer(context.get_help())
         raise typer.Exit(BAD_INPUT)
 
 
 def main() -> None:
-    """Entry point of the ``posetrack`` command."""
+    """Parse the command line, do what it says, and end the program."""
+    with guarded_streams(), interrupting_signals():
+        status = _status()
+    raise SystemExit(status)
+
+
+def _status() -> int:
+    """Do what the command line says: the exit status. Whatever a user can cure is told in one sentence."""
     try:
-        raise SystemExit(app(standalone_mode=False))
+        return int(app(standalone_mode=False) or 0)
     except _USAGE_ERROR as error:
-        print(f"posetrack: {_usage_sentence(error)}", file=sys.stderr)
-        raise SystemExit(BAD_INPUT) from None
+        complain(_usage_sentence(error))
     except PoseTrackError as error:
-        print(f"posetrack: {error}", file=sys.stderr)
-        raise SystemExit(BAD_INPUT) from None
-    except ImportError as error:
-        if "cannot open shared object file" not in str(error):
-            raise
-        remedy = "OpenCV's on Debian: apt-get install libgl1 libglib2.0-0"
-        print(f"posetrack: a system library is missing ({error}); install it ({remedy}).", file=sys.stderr)
-        raise SystemExit(BAD_INPUT) from None
+        complain(str(error))
     except (KeyboardInterrupt, typer.Abort):  # before there was a command
-        print("posetrack: interrupted.", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
+        complain("interrupted.")
+        return INTERRUPTED
+    except Exception as error:  # most kinds of errors can mean that there is no memory left
+        sentence = _system_fault(error)
+        if sentence is None:
+            raise
+        complain(sentence)
+    return BAD_INPUT
+
+
+def _system_fault(error: Exception) -> str | None:
+    """What the computer lacks, as a sentence; None if the error is another one."""
+    if is_out_of_memory(error):
+        return (
+            "there is not enough memory: close other programs, raise the limit (ulimit -v) if there is one, or "
+            "take a smaller video or network."
+        )
+    if isinstance(error, ImportError) and "cannot open shared object file" in str(error):
+        remedy = "OpenCV's on Debian: apt-get install libgl1 libglib2.0-0"
+        return f"a system library is missing ({error}); install it ({remedy})."
+    return None
 
 
 def _usage_sentence(error: Exception) -> str:

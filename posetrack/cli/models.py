@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posetrack.cli.export import export_model
+from posetrack.cli.output import answer, answer_json, complain, tell
 from posetrack.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def list_models(
 
     store = ModelStore(models_dir)
     if json:
-        print(as_json(read_entries().values(), store))
+        answer_json(as_json(read_entries().values(), store).encode())
     else:
         print_table(read_entries().values(), store)
 
@@ -71,7 +72,9 @@ def download_models(
             else:
                 progress.ended(entry, f"{path} ({_check_of(entry, store)})")
     if failures:
-        raise WeightsError("\nposetrack: ".join(failures))
+        for failure in failures[:-1]:
+            complain(failure)
+        raise WeightsError(failures[-1])
 
 
 @models.command("path")
@@ -83,7 +86,7 @@ def path_of_models(
     from posetrack.zoo import ModelStore, get_entry
 
     store = ModelStore(models_dir)
-    print(store.folder if name is None else store.require(get_entry(name)))
+    answer(str(store.folder if name is None else store.require(get_entry(name))))
 
 
 @models.command("import")
@@ -97,7 +100,7 @@ def import_model(
 
     store, entry = ModelStore(models_dir), get_entry(name)
     import_file(entry, store, file)
-    print(f"{name}: {store.path(entry)} ({_check_of(entry, store)})")
+    tell(f"{name}: {store.path(entry)} ({_check_of(entry, store)})")
 
 
 def _wanted(names: list[str], preset: str | None) -> list[Entry]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from posetrack.cli.output import answered, console
 from posetrack.errors import WeightsError
 from posetrack.zoo import Accuracy, Entry, ModelStore
 from posetrack.zoo.entries import TASKS
 
-_WIDTH_OF_FILES = 140
 _MOST_FIGURES = 2
 _TITLES = {"detector": "Detectors", "pose": "Pose networks", "detector+pose": "Both in one", "flow": "Flow"}
 
@@ -35,7 +33,7 @@ def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
 
     Fits 80 columns with whole names, which is why they stand under what they are for instead of beside it.
     """
-    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
+    out = console(markup=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("name", overflow="fold")
     table.add_column("accuracy", no_wrap=True)
@@ -52,11 +50,12 @@ def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
             for figure in entry.accuracy[:_MOST_FIGURES]
         )
         table.add_row(entry.name, figures, _size(entry, store), state_of(entry, store))
-    console.print(table)
+    out.print(table)
     for meaning, letter in meanings.items():
-        console.print(f"{letter}  {meaning}", markup=False, highlight=False)
-    console.print("~  4 bytes for each parameter, as the publisher gives no size", highlight=False)
-    console.print(f"Folder of the weights: {store.folder}", soft_wrap=True, markup=False, highlight=False)
+        out.print(f"{letter}  {meaning}", markup=False, highlight=False)
+    out.print("~  4 bytes for each parameter, as the publisher gives no size", highlight=False)
+    out.print(f"Folder of the weights: {store.folder}", soft_wrap=True, markup=False, highlight=False)
+    answered()
 
 
 def state_of(entry: Entry, store: ModelStore) -> str:

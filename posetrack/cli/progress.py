@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from posetrack.cli.output import console
 
 if TYPE_CHECKING:
     from posetrack.runner import RunSummary
@@ -20,9 +21,9 @@ class FrameProgress:
     """
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
+        shown = console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[frames]} frames"),
             TextColumn("{task.fields[fps]:.1f} fps"),
@@ -30,8 +31,8 @@ class FrameProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[people]} people"),
-            console=console,
-            disable=not console.is_terminal,
+            console=shown,
+            disable=not shown.is_terminal,
         )
         self._task = self._progress.add_task("opening", total=None, frames=0, fps=0.0, people=0)
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.output import tell
+
 
 def report(
     output: Annotated[Path, typer.Argument(help="Output folder of `posetrack batch`.")],
@@ -14,4 +16,4 @@ def report(
     """Write index.html over the results of a batch: all clips, to be searched and sorted in a browser."""
     from posetrack.batch.report import write_batch_report
 
-    print(f"Report: {write_batch_report(output)}")
+    tell(f"Report: {write_batch_report(output)}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import signal
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posetrack.cli.options import TrackOptions, takes_track_options
+from posetrack.cli.output import complain
+from posetrack.cli.start import INTERRUPTED
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
     from posetrack.runner import RunSummary
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it; the files hold what was tracked until then."""
 
 BROKEN_OFF = 2
 """Exit status if the source broke off before its end; the files hold what could be read."""
@@ -70,7 +66,7 @@ def run(
         summary = run_source(
             source, output, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime, observer=progress
         )
-    _finish(summary)
+    finish(summary)
 
 
 def _check_realtime(options: TrackOptions) -> None:
@@ -81,17 +77,32 @@ def _check_realtime(options: TrackOptions) -> None:
         raise ConfigError("--realtime carries people between detections: leave out --no-propagation.")
 
 
-def _finish(summary: RunSummary) -> None:
+def finish(summary: RunSummary) -> None:
     """Say what has been done, and end with the status that tells how it went."""
     from posetrack.cli.summary import print_summary
 
     print_summary(summary)
     if summary.warning:
-        print(f"posetrack: {summary.warning}", file=sys.stderr)
+        complain(summary.warning)
     if summary.incomplete:
-        print(f"posetrack: {summary.incomplete} The results hold {summary.frames} frames.", file=sys.stderr)
+        told = _what_there_is(summary)
+        complain(f"{summary.incomplete} {told[0].upper()}{told[1:]}.")
         raise typer.Exit(BROKEN_OFF)
     if summary.interrupted:
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # more of them say nothing new
-        print(f"posetrack: interrupted; the results hold {summary.frames} frames.", file=sys.stderr)
+        complain(f"interrupted; {_what_there_is(summary)}.")
         raise typer.Exit(INTERRUPTED)
+    if summary.beside:
+        complain(f"another program has written results of that name meanwhile; these are in {_files(summary)}.")
+
+
+def _what_there_is(summary: RunSummary) -> str:
+    """Of a run that has not come to its end."""
+    if not summary.beside:
+        return f"the results hold {summary.frames} frames"
+    return (
+        f"earlier results stay as they were, and the {summary.frames} frames tracked now are in {_files(summary)}"
+    )
+
+
+def _files(summary: RunSummary) -> str:
+    return ", ".join(map(str, summary.files))

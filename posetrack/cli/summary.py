@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
+
+from posetrack.cli.output import console
 
 if TYPE_CHECKING:
     from posetrack.realtime import RealtimeReport
@@ -25,7 +26,7 @@ def print_summary(summary: RunSummary) -> None:
     table.add_row("time went to", _shares(summary.stages_s))
     for number, path in enumerate(summary.files):
         table.add_row("" if number else "files", str(path))
-    Console(soft_wrap=True).print(table)
+    console(soft_wrap=True).print(table)
 
 
 def _add_realtime(table: Table, frames: int, report: RealtimeReport) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from posetrack.cli.output import console
+
 if TYPE_CHECKING:
     from posetrack.training.loop import Record, Schedule, Task
 
@@ -61,8 +63,7 @@ def train_label(
     """Write a COCO file with a teacher network's joints beside those that people labelled."""
     from rich.progress import Progress
 
-    from posetrack.errors import OutputError
-    from posetrack.formats.pending import write_file
+    from posetrack.formats.pending import check_outputs, write_file
     from posetrack.models.devices import resolve_device
     from posetrack.models.runtime import Runtime
     from posetrack.networks import Networks
@@ -70,15 +71,15 @@ def train_label(
     from posetrack.training.teacher import add_teacher, detected_people, load_teacher, read_annotations
     from posetrack.zoo import ModelStore
 
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} exists; give --overwrite to replace it.")
+    inputs = [path for path in (teacher, annotations) if path is not None]
+    check_outputs([output], overwrite=overwrite, inputs=inputs)
     runtime = Runtime(device=resolve_device(device))
     estimator = load_teacher(teacher, movenet, runtime)
     if annotations is None:
         content = detected_people(images, Networks(get_preset(preset), runtime, ModelStore()).detector)
     else:
         content = read_annotations(annotations)
-    with Progress() as bar:
+    with Progress(console=console(stderr=True)) as bar:
         current = bar.add_task("images", total=None)
         labelled = add_teacher(
             content,
@@ -91,12 +92,11 @@ def train_label(
 
 
 def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from posetrack.training import loop
 
-    console = Console()
+    shown = console()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -104,7 +104,7 @@ def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
         TimeRemainingColumn(),
         TextColumn("loss {task.fields[loss]:.5f}"),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=shown) as bar:
         current = bar.add_task("starting", total=None, loss=float("nan"))
 
         class Bar:
@@ -115,7 +115,7 @@ def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
                 bar.update(current, description=name, completed=done, total=total, loss=loss)
 
             def epoch(self, row: Record) -> None:
-                console.print("  ".join(f"{name} {value:.5g}" for name, value in row.items()))
+                shown.print("  ".join(f"{name} {value:.5g}" for name, value in row.items()))
 
         loop.train(task, schedule, output, Bar())
-    console.print(f"averaged weights: {output / 'best.safetensors'}; curve: {output / 'curve.csv'}")
+    shown.print(f"averaged weights: {output / 'best.safetensors'}; curve: {output / 'curve.csv'}", soft_wrap=True)

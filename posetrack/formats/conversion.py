@@ -16,9 +16,8 @@ from posetrack.formats.annotations import Annotations
 from posetrack.formats.foreign import are_frame_numbers, parse_coco_results, parse_mot
 from posetrack.formats.losses import lost_in_reading, lost_in_writing
 from posetrack.formats.naming import ImageNaming
-from posetrack.formats.pending import output_folder
+from posetrack.formats.pending import check_outputs, output_folder
 from posetrack.formats.reading import files_in, is_folder, load_json, parse_annotations, read_annotations
-from posetrack.formats.targets import check_targets
 from posetrack.formats.writing import (
     write_coco_results,
     write_mot,
@@ -112,7 +111,7 @@ def _read(source: Path, config: ConversionConfig) -> _Read:
 
 def _check(targets: Iterable[Path], sources: Iterable[Path], config: ConversionConfig) -> None:
     like = [] if config.like is None else [_namesake(source, config.like) for source in sources]
-    check_targets(targets, [*sources, *like], overwrite=config.overwrite)
+    check_outputs(targets, inputs=[*sources, *like], overwrite=config.overwrite)
 
 
 def _names(target: Path, videos: Sequence[Annotations], config: ConversionConfig) -> list[Path]:

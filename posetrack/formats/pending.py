@@ -12,6 +12,7 @@ from pathlib import Path
 from posetrack.errors import OutputError
 from posetrack.formats.drafts import clear_drafts, new_file, new_folder
 from posetrack.formats.drafts import temporary_beside as temporary_beside
+from posetrack.formats.targets import check_targets
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; make room or write elsewhere",
@@ -71,36 +72,12 @@ def check_outputs(paths: Iterable[Path], *, overwrite: bool, inputs: Iterable[Pa
         inputs: Files that are read, which are never replaced.
 
     Raises:
-        OutputError: two outputs are one file; one is an input, or a folder; one exists, if only as a link that
-            leads nowhere, and ``overwrite`` is false.
+        ConfigError: two outputs are one file; one is an input.
+        OutputError: one is a folder; one exists, if only as a link that leads nowhere, and ``overwrite`` is false.
     """
-    paths, inputs = list(paths), list(inputs)
-    seen: dict[str, Path] = {}
-    for path in paths:
-        with output_errors(path):
-            same = seen.setdefault(_place(path), path)
-            if same is not path:
-                raise OutputError(f"{path} would be written twice: give every output a name of its own.")
-            for given in inputs:
-                if _place(given) == _place(path) or _are_one(given, path):
-                    raise OutputError(f"{path} is the input {given}: write the output somewhere else.")
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "is a folder")
-        if os.path.lexists(path) and not overwrite:
-            raise OutputError(f"{path} exists already: give --overwrite to replace it, or choose another output.")
+    paths = list(paths)
+    check_targets(paths, inputs, overwrite=overwrite)
     clear_drafts(paths)
-
-
-def _place(path: Path) -> str:
-    """Where a file is, or will be: links in the way to its folder are followed, the file itself may be one."""
-    return os.path.join(os.path.realpath(path.parent), path.name)
-
-
-def _are_one(path: Path, other: Path) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except FileNotFoundError:
-        return False
 
 
 def give_name(temporary: Path, path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import nn
 
 from posetrack import __version__
 from posetrack.errors import OutputError
-from posetrack.formats.pending import give_name, output_errors
+from posetrack.formats.pending import draft_folder, give_name, output_errors
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.folding import folded
 from posetrack.models.onnx_file import BATCHES, Interface, Session, compare, require_packages, write_onnx
@@ -61,8 +60,8 @@ def export_onnx(
     if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists already; choose another file, or --overwrite.")
     network, interface = copy.deepcopy(network).cpu().eval(), pose_interface(architecture)
-    with output_errors(path), tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
-        draft = Path(folder) / "network.onnx"
+    with output_errors(path), draft_folder(path) as folder:
+        draft = folder / "network.onnx"
         write_onnx(folded(network), interface, draft)
         difference = compare(network, Session(draft.read_bytes(), torch.get_num_threads()), interface)
         _add_metadata(draft, _metadata(architecture, difference))

@@ -21,7 +21,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError, WeightsError
+from posetrack.errors import ConfigError, OutputError, WeightsError
 from posetrack.formats.pending import output_folder
 from posetrack.models.devices import resolve_device
 from posetrack.records import check_numbers
@@ -221,7 +221,7 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
 
     Raises:
         WeightsError: the checkpoint belongs to another network.
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be made, or holds results of something else.
         ConfigError: there is no such device; the loss has left all bounds (the checkpoint is of the epoch before).
     """
     if schedule.threads:
@@ -237,6 +237,8 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
     run = _Run(task, schedule, output, optimiser, WeightAverage(task.network, schedule.weight_average_decay))
     with output_folder(output):
         run.load_checkpoint()
+        if not run.rows and any(map(os.path.lexists, (output / "best.safetensors", output / "last.safetensors"))):
+            raise OutputError(f"{output} holds weights, and no checkpoint to go on from: choose another folder.")
         while run.epoch < schedule.epochs:
             start = time.perf_counter()
             row = _train_epoch(run, observer)
