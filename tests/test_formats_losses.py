@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +28,7 @@ JOINT_SCORE_COCO = "Whether a joint has a score: those without get 1."
 PERSON_SCORE = "Whether a person has a score: those without get 1."
 COCO_HEAD = "head_bottom and head_top, which COCO does not have."
 
-ALWAYS = {"posetrack18": set(), "posetrack17": set(), "coco": {NAMES}, "mot": {NAMES, JOINTS}}
+ALWAYS: dict[str, set[str]] = {"posetrack18": set(), "posetrack17": set(), "coco": {NAMES}, "mot": {NAMES, JOINTS}}
 """Lost of every file."""
 
 
@@ -163,7 +162,7 @@ def test_what_is_lost_of_posetrack17(tmp_path: Path, name: str, to: str) -> None
 @pytest.mark.parametrize("name", CASES_18)
 def test_what_is_lost_of_posetrack18(tmp_path: Path, name: str, to: str) -> None:
     change, lost = CASES_18[name]
-    data = copy.deepcopy(file_18())
+    data = file_18()
     change(data)
     check(tmp_path, data, to, lost.get(to, set()))
 
