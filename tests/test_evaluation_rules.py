@@ -191,3 +191,27 @@ def test_errors_name_frame_joint_ids_and_pixels(tmp_path: Path) -> None:
     assert (miss.first_frame, miss.last_frame, miss.errors, miss.x, miss.y) == (3, 4, 2, 100, 50)
     assert (false_positive.first_frame, false_positive.predicted_id, false_positive.x) == (3, 6, 400)
     assert false_positive.image.endswith("000003.jpg")
+
+
+def test_runs_of_errors_end_where_frames_or_errors_do_and_tell_where_they_begin(tmp_path: Path) -> None:
+    def truth(number: int) -> list[Any]:
+        return [person(3, 100 + 10 * number)]
+
+    found = {0, 2, 7}
+    sequence = [frame(truth(n), truth(n) if n in found else []) for n in range(9)]
+    for number in (5, 6):
+        sequence[number]["predictions"] = [person(6, 400 + number, 70)]
+    result = posetrack.evaluate(*write_case(tmp_path, {"a": sequence}), errors=True)
+    runs = [
+        (error.kind, error.first_frame, error.last_frame, error.errors, error.x, error.y, error.image[-10:])
+        for error in result.errors
+        if error.joint in ("nose", "all")
+    ]
+    assert sorted(runs) == [
+        ("false positive", 5, 6, 2, 405, 70, "000005.jpg"),
+        ("miss", 5, 6, 2, 150, 50, "000005.jpg"),
+        ("nobody on one side", 1, 1, 30, None, None, "000001.jpg"),
+        ("nobody on one side", 3, 4, 60, None, None, "000003.jpg"),
+    ]
+    assert {error.truth_id for error in result.errors if error.kind == "miss"} == {3}
+    assert {error.predicted_id for error in result.errors if error.kind == "false positive"} == {6}
