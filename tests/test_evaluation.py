@@ -225,3 +225,23 @@ def test_boundary_points_are_outside() -> None:
     points = np.array([[0.0, 0.0], [2.0, 0.0], [4.0, 4.0], [0.0, 2.0], [2.0, 4.0], [2.0, 2.0], [-1.0, 0.0]])
     assert inside(points, square).tolist() == [False] * 5 + [True, False]
     assert inside(np.array([[2.0, 2.0]]), np.array([[0.0, 0.0], [4.0, 4.0], [4.0, 0.0]])).tolist() == [False]
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_points_on_inner_edges_are_outside_and_points_in_line_with_them_inside(turns: int, mirrored: bool) -> None:
+    l_shape = np.array([[0, 0], [4, 0], [4, 2], [2, 2], [2, 4], [0, 4]], np.float64) - 2
+    on_edges = np.array([[3, 2], [2, 3], [2, 2]], np.float64) - 2
+    within = np.array([[1, 2], [2, 1], [1, 1], [3, 1], [1, 3]], np.float64) - 2
+    outside = np.array([[3, 3], [3, 2.5], [2.5, 3], [5, 2], [2, 5], [-1, 2]], np.float64) - 2
+    turn = np.linalg.matrix_power(np.array([[0, 1], [-1, 0]]), turns) @ np.diag([-1 if mirrored else 1, 1])
+    for polygon in (l_shape, l_shape[::-1], np.roll(l_shape, 3, axis=0)):
+        for points, expected in ((on_edges, False), (within, True), (outside, False)):
+            assert inside(points @ turn, polygon @ turn).tolist() == [expected] * len(points)
+
+
+def test_a_figure_of_eight_has_two_insides_and_no_polygon_none() -> None:
+    crossed = np.array([[0.0, 0.0], [4.0, 4.0], [4.0, 0.0], [0.0, 4.0]])
+    points = np.array([[1.0, 2.0], [3.0, 2.0], [2.0, 1.0], [2.0, 3.0], [2.0, 2.0], [1.0, 1.0]])
+    assert inside(points, crossed).tolist() == [True, True, False, False, False, False]
+    assert inside(points, np.zeros((0, 2))).tolist() == [False] * 6

@@ -88,6 +88,40 @@ def test_a_joint_counts_as_present_unless_all_three_numbers_are_0(tmp_path: Path
     assert result.mota == pytest.approx(100)
 
 
+@pytest.mark.parametrize(("off", "found"), [(6.0, 2), (6.01, 0)])
+def test_a_joint_is_found_up_to_half_a_head_size(tmp_path: Path, off: float, found: int) -> None:
+    here = [person(0, 100)]
+    total = evaluate_case(tmp_path, [frame(here, [person(5, 100 + off)])] * 2 + [frame(here, here)]).total
+    assert total.precision.matched_count[0] == 1 + found
+    assert total.mot.detections[0] == found
+    assert total.identity_true_positives[0] == found
+    # its similarity is all but 0, which no threshold of HOTA lets pass
+    assert total.hota["DetRe"]["nose"] == pytest.approx(100 / 3)
+
+
+def test_whoever_shows_one_joint_is_wholly_found_in_it(tmp_path: Path) -> None:
+    hidden = {"id": 0, "head": 20, "points": {13: (100.0, 50.0, 0.9)}}
+    near = person(1, 100)
+    near["points"] |= {joint: (400.0, 50.0, 0.9) for joint in range(6)}
+    for truth in ([hidden, near], [near, hidden]):
+        precision = evaluate_case(tmp_path, [frame(truth, [person(5, 100)])] * 2).total.precision
+        assert precision.matched_count.tolist() == [2 * (joint == 13) for joint in range(15)]
+
+
+def test_of_equally_good_poses_the_first_is_taken(tmp_path: Path) -> None:
+    def scored(track_id: int, score: float) -> dict[str, Any]:
+        return person(track_id, 100, score=score)
+
+    for first in (0.9, 0.2):
+        sequence = [frame([person(0, 100)], [scored(5, first), scored(6, 0.5)])] * 2
+        precision = evaluate_case(tmp_path, sequence).total.precision
+        assert precision.ap[0] == pytest.approx(100 if first == 0.9 else 50)
+    # the prediction goes to the first truth, the other of the two predictions to nobody
+    elsewhere = {"id": 1, "head": 20, "points": {0: (100.0, 50.0, 0.9)}}
+    sequence = [frame([person(0, 100), elsewhere], [person(5, 100)])] * 2
+    assert evaluate_case(tmp_path, sequence).total.precision.matched_count.tolist() == [2] * 15
+
+
 def test_a_head_of_size_zero_is_never_matched(tmp_path: Path) -> None:
     here = [person(0, 100, head=0)]
     result = evaluate_case(tmp_path, [frame(here, [person(5, 100)])] * 2)
@@ -157,3 +191,27 @@ def test_errors_name_frame_joint_ids_and_pixels(tmp_path: Path) -> None:
     assert (miss.first_frame, miss.last_frame, miss.errors, miss.x, miss.y) == (3, 4, 2, 100, 50)
     assert (false_positive.first_frame, false_positive.predicted_id, false_positive.x) == (3, 6, 400)
     assert false_positive.image.endswith("000003.jpg")
+
+
+def test_runs_of_errors_end_where_frames_or_errors_do_and_tell_where_they_begin(tmp_path: Path) -> None:
+    def truth(number: int) -> list[Any]:
+        return [person(3, 100 + 10 * number)]
+
+    found = {0, 2, 7}
+    sequence = [frame(truth(n), truth(n) if n in found else []) for n in range(9)]
+    for number in (5, 6):
+        sequence[number]["predictions"] = [person(6, 400 + number, 70)]
+    result = posetrack.evaluate(*write_case(tmp_path, {"a": sequence}), errors=True)
+    runs = [
+        (error.kind, error.first_frame, error.last_frame, error.errors, error.x, error.y, error.image[-10:])
+        for error in result.errors
+        if error.joint in ("nose", "all")
+    ]
+    assert sorted(runs) == [
+        ("false positive", 5, 6, 2, 405, 70, "000005.jpg"),
+        ("miss", 5, 6, 2, 150, 50, "000005.jpg"),
+        ("nobody on one side", 1, 1, 30, None, None, "000001.jpg"),
+        ("nobody on one side", 3, 4, 60, None, None, "000003.jpg"),
+    ]
+    assert {error.truth_id for error in result.errors if error.kind == "miss"} == {3}
+    assert {error.predicted_id for error in result.errors if error.kind == "false positive"} == {6}

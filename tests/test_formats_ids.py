@@ -34,7 +34,7 @@ def somebody(count: int = 1) -> Poses:
         boxes=np.tile(np.array([[9.5, 19.5, 29.5, 49.5]]), (count, 1)),
         scores=np.full(count, 0.5),
         keypoints=keypoints,
-        keypoint_scores=np.where(POSETRACK.used, 0.5, 0) * np.ones((count, 1)),
+        keypoint_scores=np.tile(np.where(POSETRACK.used, np.float32(0.5), 0), (count, 1)),
         track_ids=np.arange(count),
         skeleton=POSETRACK,
     )

@@ -34,9 +34,9 @@ def people(seed: int, count: int, skeleton: Skeleton = POSETRACK) -> Poses:
     scores = rng.uniform(0.1, 1, (count, 17)) * (rng.random((count, 17)) > 0.2) * skeleton.used
     return Poses(
         boxes=np.concatenate([corners, corners + sizes], axis=1),
-        scores=rng.uniform(0.1, 1, count),
-        keypoints=corners[:, None] + rng.random((count, 17, 2)) * sizes[:, None],
-        keypoint_scores=scores,
+        scores=rng.uniform(0.1, 1, count).astype(np.float32),
+        keypoints=(corners[:, None] + rng.random((count, 17, 2)) * sizes[:, None]).astype(np.float32),
+        keypoint_scores=scores.astype(np.float32),
         track_ids=np.arange(count),
         skeleton=skeleton,
     )
@@ -167,6 +167,16 @@ def test_a_box_around_joints_is_measured_from_the_corner_of_the_image(tmp_path: 
     assert mot_rows(target)[0][:6] == [1, 4, 11.5, 21.5, 4.25, 20]
 
 
+def test_somebody_without_joints_or_box_has_a_box_without_size(tmp_path: Path) -> None:
+    entry = {"image": [{"name": "images/a/1.jpg"}], "annorect": [{"track_id": [3], "annopoints": []}]}
+    (tmp_path / "a.json").write_text(json.dumps({"annolist": [entry]}))
+    convert_files(tmp_path / "a.json", tmp_path / "b.json", ConversionConfig(to="posetrack18"))
+    (person,) = json.loads((tmp_path / "b.json").read_text())["annotations"]
+    assert (person["bbox"], person["area"], person["num_keypoints"]) == ([0, 0, 0, 0], 0, 0)
+    convert_files(tmp_path / "a.json", tmp_path / "a.txt", ConversionConfig(to="mot"))
+    assert mot_rows(tmp_path / "a.txt") == [[1, 4, 1, 1, 0, 0, 1, -1, -1, -1]]
+
+
 @pytest.mark.parametrize(
     ("ids", "read"),
     [
@@ -212,6 +222,22 @@ def test_flags_of_posetrack17_come_back(tmp_path: Path, flag: int) -> None:
     back = json.loads((tmp_path / "c.json").read_text())["annolist"][0]
     assert back["imgnum"] == [1]
     assert back["annorect"][0]["annopoints"][0]["point"][0] == {**point, "is_visible": [flag]}
+
+
+def test_posetrack17_says_which_images_are_labelled(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.txt", tmp_path / "b.json"
+    source.write_text("2,1,2,3,4,5,1")
+    convert_files(source, target, ConversionConfig(to="posetrack17"))
+    assert [frame["is_labeled"] for frame in json.loads(target.read_text())["annolist"]] == [[1], [1]]
+    data = json.loads(tracked(tmp_path, "posetrack18", FRAMES).read_text())
+    data["images"][1]["is_labeled"] = False
+    (tmp_path / "c.json").write_text(json.dumps(data))
+    convert_files(tmp_path / "c.json", tmp_path / "d.json", ConversionConfig(to="posetrack17"))
+    labelled = [frame["is_labeled"] for frame in json.loads((tmp_path / "d.json").read_text())["annolist"]]
+    assert labelled == [[1], [0], [1]]
+    convert_files(tmp_path / "d.json", tmp_path / "e.json", ConversionConfig(to="posetrack18"))
+    images = json.loads((tmp_path / "e.json").read_text())["images"]
+    assert [image["is_labeled"] for image in images] == [True, False, True]
 
 
 def test_frames_of_posetrack17_are_numbered_from_one(tmp_path: Path) -> None:
