@@ -288,6 +288,14 @@ def test_a_checkpoint_that_is_not_of_this_training_is_named(kind: str, tmp_path:
         train(Toy(), replace(STILL, epochs=2), tmp_path, Watch())
 
 
+def test_a_training_that_diverges_keeps_the_checkpoint_of_the_epoch_before(tmp_path: Path) -> None:
+    train(Toy(), STILL, tmp_path / "out", Watch())
+    kept = (tmp_path / "out" / "checkpoint.pt").read_bytes()
+    with pytest.raises(ConfigError, match="diverged in epoch 2"):
+        train(Toy(targets=[math.inf]), replace(STILL, epochs=2), tmp_path / "out", Watch())
+    assert (tmp_path / "out" / "checkpoint.pt").read_bytes() == kept
+
+
 def test_a_loss_that_is_not_finite_ends_it_before_the_weights_are_touched(tmp_path: Path) -> None:
     task = Toy(targets=[1.0, math.nan])
     with pytest.raises(
