@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from posetrack.errors import WeightsError
 from posetrack.records import shortened
 
-
 _LARGEST = 1e10
 """Beyond what any weight or statistic of a trained network is: a few layers of such leave the numbers' range."""
 
