@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posetrack.models.crop import box_transforms, extract_crops, to_crop, to_source, transforms_about
+from posetrack.models.conventions import Grid
+from posetrack.models.crop import (
+    box_transforms,
+    extract_crops,
+    pyramid_transforms,
+    to_crop,
+    to_source,
+    transforms_about,
+)
 
 SIZE = (96, 128)
 
@@ -35,6 +43,61 @@ def test_source_to_crop_to_source_is_identity(
     transforms = transforms_about(np.array([[100.0, 50.0]]), np.array([pixels]), np.array([angle]), SIZE)
     source = np.array([points])
     np.testing.assert_allclose(to_source(to_crop(source, transforms), transforms), source, atol=2e-3)
+
+
+@pytest.mark.parametrize("grid, middle", [("centres", (47.5, 63.5)), ("corners", (48.0, 64.0))])
+def test_a_crop_is_turned_and_scaled_about_its_middle(grid: Grid, middle: tuple[float, float]) -> None:
+    """A step to the right in the crop is ``pixels`` long in the source, and turned by the angle, y downwards."""
+    centres, pixels, angles = np.array([[100.0, 50.0], [7.0, 3.0]]), np.array([2.0, 0.5]), np.array([0.6, -1.2])
+    transforms = transforms_about(centres, pixels, angles, SIZE, grid)
+    right = np.stack([np.cos(angles), np.sin(angles)], axis=1) * pixels[:, None]
+    down = np.stack([-np.sin(angles), np.cos(angles)], axis=1) * pixels[:, None]
+    steps = np.array([middle, np.add(middle, (1, 0)), np.add(middle, (0, 1))])
+    found = to_source(np.repeat(steps[None], 2, axis=0), transforms)
+    np.testing.assert_allclose(found, np.stack([centres, centres + right, centres + down], axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("grid, middle", [("centres", (47.5, 63.5)), ("corners", (48.0, 64.0))])
+def test_a_box_grows_to_the_crops_aspect_and_by_the_padding_about_its_centre(
+    grid: Grid, middle: tuple[float, float]
+) -> None:
+    wide, tall = (10, 20, 130, 60), (10, 20, 40, 220)  # 120 x 40: as wide as the crop; 30 x 200: as high
+    transforms = box_transforms(np.array([wide, tall]), SIZE, 1.2, grid)
+    np.testing.assert_allclose(transforms[:, [0, 1], [0, 1]], [[1.2 * 120 / 96] * 2, [1.2 * 200 / 128] * 2])
+    np.testing.assert_allclose(transforms[:, [0, 1], [1, 0]], 0, atol=1e-12)
+    np.testing.assert_allclose(to_source(np.array([[middle]] * 2), transforms)[:, 0], [[70, 40], [25, 120]])
+
+
+def test_boxes_without_width_or_height_are_one_pixel() -> None:
+    transforms = box_transforms(np.array([[5, 5, 5, 5], [5, 5, 5.5, 5.25], [9, 9, 3, 3]]), SIZE, 1.25)
+    np.testing.assert_allclose(transforms[:, 0, 0], 1.25 / 96)
+
+
+@pytest.mark.parametrize(
+    "pixels, level", [(0.1, 0), (1.0, 0), (1.99, 0), (2.0, 1), (3.99, 1), (4.0, 2), (8.0, 3), (15.9, 3)]
+)
+def test_sources_are_halved_until_bilinear_sampling_suffices(pixels: float, level: int) -> None:
+    """A crop's pixel is then less than two of the level's; also where the crop is turned."""
+    transforms = transforms_about(np.array([[300.0, 200.0]]), np.array([pixels]), np.array([0.7]), SIZE)
+    levels, there = pyramid_transforms(transforms, antialias=True)
+    assert levels.tolist() == [level] and levels.dtype == np.int64
+    points = np.array([[[0.0, 0.0], [40.0, 7.0]]])
+    halved = (to_source(points, transforms) + 0.5) / 2**level - 0.5
+    np.testing.assert_allclose(to_source(points, there), halved, atol=1e-3)
+    levels, there = pyramid_transforms(transforms, antialias=False)
+    assert levels.tolist() == [0]
+    np.testing.assert_array_equal(there, transforms)
+
+
+def test_sources_of_odd_size_are_halved_with_their_last_row_and_column() -> None:
+    """What is lost at the edge would be black: a white image stays white to its border."""
+    image = np.full((201, 303, 3), 255, np.uint8)
+    transforms = transforms_about(np.array([[151.0, 100.0]]), np.array([8.0]), np.zeros(1), (60, 40))
+    crop = extract_crops(image, transforms, (60, 40))[0]
+    assert not (crop == 255).all(axis=(0, 2)).any(), "the crop is larger than the image"
+    inside = to_crop(np.array([[[3.5, 3.5], [299.5, 200.0]]]), transforms)[0]
+    (left, top), (right, bottom) = np.ceil(inside[0]).astype(int), np.floor(inside[1]).astype(int)
+    assert (crop[top : bottom + 1, left : right + 1] == 255).all()
 
 
 def test_a_box_of_the_crops_aspect_maps_its_edges_to_the_crops_edges() -> None:

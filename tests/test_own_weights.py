@@ -161,6 +161,16 @@ def test_weights_that_are_all_zero_are_refused(weights: dict[str, dict[str, Tens
         assert "holds nothing but zeros" in refusal(write(tmp_path / "w.safetensors", kind, zeros), kind)
 
 
+@pytest.mark.parametrize("value", [1e11, -1e30])
+def test_values_that_no_trained_network_has_are_refused(
+    value: float, weights: dict[str, dict[str, Tensor]], tmp_path: Path
+) -> None:
+    changed = weights["pose"]["final_layer.bias"].clone()
+    changed[3] = value
+    path = write(tmp_path / "w.safetensors", "pose", weights["pose"] | {"final_layer.bias": changed})
+    assert "final_layer.bias holds values beyond 1e+10" in refusal(path, "pose")
+
+
 def test_variances_below_zero_are_refused(weights: dict[str, dict[str, Tensor]], tmp_path: Path) -> None:
     name = "backbone.stage3.0.branch1.1.running_var"
     path = write(tmp_path / "w.safetensors", "pose", weights["pose"] | {name: -weights["pose"][name]})

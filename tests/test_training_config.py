@@ -49,6 +49,8 @@ DATA = 'train = [{annotations = "a.json", images = "i"}]\nvalidation = {annotati
         ("[schedule]\nepochs = 'three'\n", r"schedule\.epochs is 'three'; give a value of type int"),
         ("[schedule]\nepochs = 0\n", r"schedule\.epochs is 0"),
         ("[schedule]\nepochs = 1\nlearning_rate = nan\n", r"schedule\.learning_rate is nan"),
+        ("[schedule]\nepochs = 1\nlearning_rate = inf\n", r"schedule\.learning_rate is inf"),
+        ("[schedule]\nepochs = 1\nlearning_rate = 0\n", r"schedule\.learning_rate is 0"),
         ("[schedule]\nepochs = 1\ngradient_norm = 0\n", r"schedule\.gradient_norm is 0"),
         ("[schedule]\nepochs = 1\nweight_decay = -1\n", r"schedule\.weight_decay is -1"),
         ("[schedule]\nepochs = 1\nweight_average_decay = 1\n", r"schedule\.weight_average_decay is 1"),

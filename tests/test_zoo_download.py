@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,10 +86,12 @@ def fetched(server: hs.HostileServer, store: ModelStore, **options: object) -> L
     return listener
 
 
-def refused(server: hs.HostileServer, store: ModelStore, **changes: object) -> str:
+def refused(
+    server: hs.HostileServer, store: ModelStore, policy: DownloadPolicy = POLICY, **changes: object
+) -> str:
     """Tries to download; the file must not be there. Returns the sentence."""
     with pytest.raises(WeightsError) as caught:
-        download(make_entry(f"{server.url}/tested.pth", **changes), store, policy=POLICY)
+        download(make_entry(f"{server.url}/tested.pth", **changes), store, policy=policy)
     assert not store.path(make_entry(None)).exists()
     return str(caught.value)
 
@@ -187,9 +190,9 @@ def test_passing_faults_are_outlasted_and_lasting_ones_given_up(serve, store, fa
     assert "trying again in" in listener.sentences[0]
     store.path(make_entry(None)).unlink()
     server = serve(fault)
-    sentence = refused(server, store)
+    sentence = refused(server, store, replace(POLICY, tries=2))
     assert f"{server.url}/tested.pth" in sentence
-    assert 3 <= len(server.requests) <= 4
+    assert 2 <= len(server.requests) <= 3  # one that has brought something does not count
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,9 @@ def test_a_table_that_publishes_another_hash_counts_at_once(store):
         store.find(make_entry(ENTRY.url, sha256_prefix="00000000"))
 
 
-@pytest.mark.parametrize("note", ["", "[]", "{}", '{"sha256": 1, "size_bytes": 1, "mtime_ns": 1}', "\x00"])
+@pytest.mark.parametrize(
+    "note", ["", "[]", "{}", '{"sha256": 1, "size_bytes": 1, "mtime_ns": 1}', "\x00", "[" * 100_000]
+)
 def test_a_note_that_makes_no_sense_is_written_anew(store, note):
     lay(store)
     (store.folder / ".checked").mkdir()

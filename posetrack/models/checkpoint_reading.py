@@ -66,7 +66,7 @@ _STAND_INS: list[Any] = [_forgotten(module, name) for module, name in ALLOWED]
 _ALONE = threading.Lock()
 """One file at a time: what is allowed holds for the whole program, and ends with the file."""
 
-_DAMAGES = (
+DAMAGES = (
     ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, MemoryError, OSError,
     RuntimeError, TypeError, ValueError, pickle.UnpicklingError, struct.error, zipfile.BadZipFile,
 )  # fmt: skip
@@ -165,7 +165,7 @@ def _check_archive(path: Path) -> None:
             for record in archive.infolist():
                 if record.filename.lower().endswith(".pkl"):  # PyTorch does not mind the case
                     _count(io.BytesIO(archive.read(record)), path, 1)
-    except (*_DAMAGES, zlib.error) as error:
+    except (*DAMAGES, zlib.error) as error:
         raise WeightsError(_damaged(path)) from error
     if changed is not None:
         raise WeightsError(_damaged(path))
@@ -179,7 +179,7 @@ def _check_instructions(path: Path) -> None:
     try:
         with path.open("rb") as file:
             _count(file, path, _PICKLES)
-    except _DAMAGES as error:
+    except DAMAGES as error:
         raise WeightsError(_damaged(path)) from error
 
 
@@ -210,7 +210,7 @@ def _load_pickle(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(_refused(path, str(error))) from error
-    except _DAMAGES as error:
+    except DAMAGES as error:
         raise WeightsError(_damaged(path)) from error
 
 

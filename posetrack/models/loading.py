@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from posetrack.errors import WeightsError
 from posetrack.records import shortened
 
+_LARGEST = 1e10
+"""Beyond what any weight or statistic of a trained network is: a few layers of such leave the numbers' range."""
+
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path, mistake: str) -> None:
     """Give a network its weights, of any precision: all that it has, and no others.
@@ -39,7 +42,7 @@ def _first_difference(error: RuntimeError) -> str:
 
 
 def require_sound(network: nn.Module, path: Path) -> None:
-    """See that weights are numbers, and that no layer's are all zero: such a network finds nobody, silently.
+    """See that weights are numbers of some size, and no layer's all zero: such networks find nobody, silently.
 
     Raises:
         WeightsError: some are not, of the file at ``path``.
@@ -47,6 +50,8 @@ def require_sound(network: nn.Module, path: Path) -> None:
     for name, value in network.state_dict().items():
         if not value.isfinite().all():
             raise WeightsError(f"{path} is damaged: {name} holds values that are not finite.")
+        if not (value.abs() <= _LARGEST).all():
+            raise WeightsError(f"{path} is damaged: {name} holds values beyond {_LARGEST:g}.")
         if value.dim() > 1 and not value.any():
             raise WeightsError(f"{path} is damaged or was never trained: {name} holds nothing but zeros.")
         if name.endswith("running_var") and (value < 0).any():

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from posetrack.errors import ConfigError, OutputError, WeightsError
 from posetrack.formats.pending import output_folder
+from posetrack.models.checkpoint_reading import DAMAGES
 from posetrack.models.devices import resolve_device
 from posetrack.records import check_numbers
 
@@ -189,11 +190,12 @@ class _Run(Generic[Batch]):
             self.task.network.load_state_dict(state["network"])
             self.average.network.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
-        except (RuntimeError, KeyError, ValueError) as error:
+            self.epoch, self.iteration = int(state["epoch"]), int(state["iteration"])
+            self.rows = [dict(row) for row in state["rows"]]
+        except DAMAGES as error:
             raise WeightsError(
-                f"{path} does not belong to this configuration; give another output folder or remove it."
+                f"{path} is damaged or does not belong to this configuration; remove it or use another folder."
             ) from error
-        self.epoch, self.iteration, self.rows = state["epoch"], state["iteration"], state["rows"]
 
     def write_curve(self) -> None:
         names = list(dict.fromkeys(name for row in self.rows for name in row))

@@ -202,7 +202,7 @@ class ModelStore:
         """What was noted of an entry's file; None if nothing legible was."""
         try:
             note = Checked(**json.loads(self._note(entry).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, RecursionError, TypeError, ValueError):
             return None
         return note if isinstance(note.sha256, str) else None
 

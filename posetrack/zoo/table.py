@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from posetrack.errors import ConfigError
-from posetrack.zoo.entries import Accuracy, Entry
+from posetrack.records import read_record, read_toml, shown
+from posetrack.zoo.entries import Entry
 
 ENTRIES_FILE = Path(__file__).with_name("zoo.toml")
 """The table itself."""
@@ -25,21 +24,27 @@ def read_entries(path: Path = ENTRIES_FILE) -> Mapping[str, Entry]:
     Raises:
         ConfigError: the file cannot be read, or a field is unknown, missing, of a wrong type or out of its range.
     """
+    table = read_toml(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read the table of weights {path}: {error}") from error
+        return types.MappingProxyType(_entries(table))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _entries(table: dict[str, Any]) -> dict[str, Entry]:
     unknown = set(table) - {"joint_orders", "weights"}
     if unknown:
-        raise ConfigError(f"{path}: there is no {', '.join(sorted(unknown))}.")
-    orders = {name: tuple(joints) for name, joints in table.get("joint_orders", {}).items()}
+        raise ConfigError(f"{', '.join(sorted(unknown))} is unknown; known are joint_orders, weights.")
+    orders, rows = table.get("joint_orders", {}), table.get("weights", [])
+    if not isinstance(orders, dict) or not isinstance(rows, list):
+        raise ConfigError("joint_orders must be a table, and weights an array of tables.")
     entries: dict[str, Entry] = {}
-    for row in table.get("weights", []):
-        entry = _entry(dict(row), orders, f"{path}, weights {row.get('name')!r}")
+    for number, row in enumerate(rows):
+        entry = _entry(row, orders, f"weights[{number}]")
         if entry.name in entries or any(entry.file == other.file for other in entries.values()):
-            raise ConfigError(f"{path}: {entry.name} or its file is there twice.")
+            raise ConfigError(f"{entry.name} or its file is there twice.")
         entries[entry.name] = entry
-    return types.MappingProxyType(entries)
+    return entries
 
 
 def get_entry(name: str) -> Entry:
@@ -56,53 +61,11 @@ def get_entry(name: str) -> Entry:
     raise ConfigError(f"there are no weights named {name!r}; {hint}")
 
 
-def _entry(row: dict[str, Any], orders: dict[str, tuple[str, ...]], where: str) -> Entry:
-    order = row.pop("joint_order", None)
-    if order is not None and order not in orders:
-        raise ConfigError(f"{where}: there is no joint_order {order!r}.")
-    figures = row.pop("accuracy", [])
-    row["accuracy"] = tuple(Accuracy(**_checked(Accuracy, figure, f"{where}, accuracy")) for figure in figures)
-    if "joints" in row:
-        raise ConfigError(f"{where}: joints are given by joint_order.")
-    row["joints"] = orders[order] if order else ()
-    return Entry(**_checked(Entry, row, where))
-
-
-def _checked(kind: type[Accuracy] | type[Entry], row: dict[str, Any], where: str) -> dict[str, Any]:
-    """The fields of a row, lists as tuples, if each is known, of its type, and none is missing."""
-    hints = get_type_hints(kind)
-    unknown = sorted(set(row) - set(hints))
-    if unknown:
-        raise ConfigError(f"{where}: there is no field {', '.join(unknown)}.")
-    missing = [field.name for field in fields(kind) if _is_required(field) and field.name not in row]
-    if missing:
-        raise ConfigError(f"{where}: {', '.join(missing)} is missing.")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    for name, value in values.items():
-        if not _fits(value, hints[name]):
-            raise ConfigError(f"{where}: {name} cannot be {value!r}.")
-    return values
-
-
-def _is_required(field: Field[Any]) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-def _fits(value: object, hint: Any) -> bool:
-    """Whether a value is of an annotated type: plain types, unions, literals and tuples."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, one) for one in inner)
-    if origin is Literal:
-        return value in inner
-    if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        if inner[1:] == (...,):
-            return all(_fits(one, inner[0]) for one in value)
-        return len(value) == len(inner) and all(map(_fits, value, inner))
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
+def _entry(row: Any, orders: dict[str, Any], where: str) -> Entry:
+    if not isinstance(row, dict) or "joints" in row:
+        raise ConfigError(f"{where} must be a table, in which joint_order gives the joints.")
+    order = row.get("joint_order")
+    if order is not None and order not in list(orders):
+        raise ConfigError(f"{where}: there is no joint_order {shown(order)}.")
+    fields = {name: value for name, value in row.items() if name != "joint_order"}
+    return read_record(Entry, fields | ({} if order is None else {"joints": orders[order]}), where)

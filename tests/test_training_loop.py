@@ -1,0 +1,306 @@
+"""The training loop on networks small enough to know what comes out: rates, averages, curve, checkpoints."""
+
+import csv
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError, WeightsError
+from posetrack.training.loop import Record, Schedule, WeightAverage, train
+
+Loss = Callable[[nn.Module, float], Tensor]
+
+STILL = Schedule(epochs=1, learning_rate=0.01, warmup_iterations=0, weight_average_decay=0.0)
+"""One epoch without warm-up, whose averaged weights are the last ones."""
+
+
+class Watch:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.iterations: list[tuple[int, int, int, float]] = []
+        self.rows: list[Record] = []
+
+    def iteration(self, epoch: int, done: int, total: int, loss: float) -> None:
+        self.iterations.append((epoch, done, total, loss))
+
+    def epoch(self, row: Record) -> None:
+        self.rows.append(row)
+
+
+def towards(network: nn.Module, target: float) -> Tensor:
+    """Squared distance of the only output from a target."""
+    return (network(torch.ones(1, 1)) - target).square().sum()
+
+
+@dataclass
+class Toy:
+    """A ``Task``: one number is learnt; validation figures are given."""
+
+    targets: list[float] = field(default_factory=lambda: [1.0, 2.0])
+    figures: list[float] = field(default_factory=lambda: [0.5] * 99)
+    loss: Loss = towards
+    rates: tuple[float, float] = (1.0, 1.0)
+    score: str = "goodness"
+    saved: dict[str, list[float]] = field(default_factory=dict)
+    validated: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.network: nn.Module = nn.Linear(1, 1)
+        nn.init.zeros_(self.network.weight)
+        nn.init.zeros_(self.network.bias)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        weight, bias = self.network.parameters()
+        return [{"params": [weight], "rate": self.rates[0]}, {"params": [bias], "rate": self.rates[1]}]
+
+    def batches(self, epoch: int) -> list[float]:
+        return [target + epoch for target in self.targets]
+
+    def losses(self, batch: float) -> dict[str, Tensor]:
+        loss = self.loss(self.network, batch)
+        return {"near": 0.75 * loss, "far": 0.25 * loss}
+
+    def validate(self, network: nn.Module) -> Record:
+        self.validated.append(number_of(network))
+        return {"goodness": self.figures[len(self.validated) - 1]}
+
+    def save(self, network: nn.Module, path: Path) -> None:
+        self.saved.setdefault(path.name, []).append(number_of(network))
+
+
+def number_of(network: nn.Module) -> float:
+    return float(network(torch.ones(1, 1)))
+
+
+# The rate
+
+
+def test_the_rate_falls_to_a_tenth_at_every_step() -> None:
+    schedule = replace(STILL, epochs=9, steps=(2, 5))
+    for iteration, expected in ((0, 1e-2), (19, 1e-2), (20, 1e-3), (49, 1e-3), (50, 1e-4), (89, 1e-4)):
+        assert schedule.rate(iteration, 10) == pytest.approx(expected)
+
+
+def test_the_cosine_falls_smoothly_to_a_hundredth() -> None:
+    schedule = replace(STILL, epochs=4, decay="cosine")
+    for iteration in range(40):
+        share = 0.5 + 0.5 * math.cos(math.pi * iteration / 40)
+        assert schedule.rate(iteration, 10) == pytest.approx(1e-2 * (0.01 + 0.99 * share))
+
+
+def test_the_rate_rises_over_the_first_iterations() -> None:
+    schedule = replace(STILL, epochs=9, warmup_iterations=4)
+    rates = [schedule.rate(iteration, 10) for iteration in range(6)]
+    assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
+
+
+def test_a_step_is_as_long_as_rate_and_group_say(tmp_path: Path) -> None:
+    """Adam's first step is the rate, whatever the gradient is."""
+    task = Toy(targets=[7.0], rates=(1.0, 0.25))
+    train(task, replace(STILL, warmup_iterations=2), tmp_path / "out", Watch())
+    weight, bias = (float(value.detach()) for value in task.network.parameters())
+    assert (weight, bias) == pytest.approx((0.005, 0.00125))
+
+
+def test_weights_decay_apart_from_the_gradient(tmp_path: Path) -> None:
+    """AdamW: without a gradient a weight shrinks by rate times decay at each step."""
+    task = Toy(targets=[0.0] * 3, loss=lambda network, _: 0 * network(torch.ones(1, 1)).sum())
+    nn.init.ones_(task.network.weight)
+    train(task, replace(STILL, weight_decay=5.0), tmp_path / "out", Watch())
+    assert float(task.network.weight) == pytest.approx(0.95**3)
+
+
+def test_long_gradients_are_shortened_and_short_ones_are_not(tmp_path: Path) -> None:
+    for target, expected in ((1000.0, 0.5), (0.01, math.hypot(0.02, 0.02))):
+        task = Toy(targets=[target])
+        train(task, replace(STILL, gradient_norm=0.5), tmp_path / f"{target}", Watch())
+        length = torch.cat(
+            [value.grad.ravel() for value in task.network.parameters() if value.grad is not None]
+        ).norm()
+        assert float(length) == pytest.approx(expected, rel=1e-4)
+
+
+# The average
+
+
+def average_after(decay: float, iteration: int, values: list[float]) -> float:
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average = WeightAverage(network, decay)
+    for number, value in enumerate(values):
+        nn.init.constant_(network.weight, value)
+        average.update(network, iteration + number)
+    return float(average.network.weight)
+
+
+def test_the_average_keeps_its_decay_of_itself_and_takes_the_rest() -> None:
+    assert average_after(0.9, 10_000, [1.0]) == pytest.approx(0.1)
+    assert average_after(0.9, 10_000, [1.0, 3.0]) == pytest.approx(0.9 * 0.1 + 0.1 * 3)
+    assert average_after(0.0, 10_000, [1.0]) == 1.0
+
+
+@pytest.mark.parametrize("iteration, decay", [(0, 0.1), (1, 2 / 11), (90, 0.91), (899, 900 / 909), (10**6, 0.999)])
+def test_the_decay_grows_to_its_value_so_that_the_start_is_forgotten(iteration: int, decay: float) -> None:
+    assert average_after(0.999, iteration, [1.0]) == pytest.approx(1 - decay)
+
+
+def test_statistics_are_averaged_and_counters_are_copied() -> None:
+    network = nn.BatchNorm1d(2)
+    average = WeightAverage(network, 0.9)
+    network.running_mean.fill_(2.0)  # type: ignore[union-attr]
+    network.num_batches_tracked.fill_(7)  # type: ignore[union-attr]
+    average.update(network, 10_000)
+    state = average.network.state_dict()
+    assert state["running_mean"].tolist() == pytest.approx([0.2, 0.2]) and int(state["num_batches_tracked"]) == 7
+    assert not average.network.training and not any(value.requires_grad for value in average.network.parameters())
+    assert network.training and all(value.requires_grad for value in network.parameters())
+
+
+def test_what_is_validated_and_saved_is_the_average(tmp_path: Path) -> None:
+    task = Toy(targets=[5.0])
+    train(task, replace(STILL, weight_average_decay=0.999), tmp_path / "out", Watch())
+    # The first step of both parameters is 0.01, of which the average takes nine tenths.
+    assert task.validated == pytest.approx([0.018]) and task.saved["last.safetensors"] == pytest.approx([0.018])
+    assert number_of(task.network) == pytest.approx(0.02)
+
+
+# The record
+
+
+def test_the_curve_has_means_of_losses_rates_and_epochs_from_one(tmp_path: Path) -> None:
+    watch, task = Watch(), Toy()
+    rows = train(task, replace(STILL, epochs=2, learning_rate=1e-9, decay="cosine"), tmp_path / "out", watch)
+    first, second = rows
+    assert first["epoch"] == 1 and second["epoch"] == 2 and watch.rows == rows
+    assert (first["loss_near"], first["loss_far"]) == pytest.approx((0.75 * 2.5, 0.25 * 2.5), rel=1e-4)
+    assert second["loss_near"] == pytest.approx(0.75 * 6.5, rel=1e-4)
+    assert first["learning_rate"] == pytest.approx(1e-9 * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi / 4))))
+    assert [one[:3] for one in watch.iterations] == [(0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2)]
+    assert [one[3] for one in watch.iterations] == pytest.approx([1, 4, 4, 9], rel=1e-4)
+    written = list(csv.DictReader((tmp_path / "out" / "curve.csv").open()))
+    assert [{name: float(value) for name, value in row.items()} for row in written] == rows
+
+
+def test_every_so_many_epochs_and_the_last_are_validated(tmp_path: Path) -> None:
+    task = Toy()
+    rows = train(task, replace(STILL, epochs=5, validate_every_epochs=2), tmp_path / "out", Watch())
+    assert ["goodness" in row for row in rows] == [False, True, False, True, True]
+    header, *lines = (tmp_path / "out" / "curve.csv").read_text().splitlines()
+    assert "goodness" in header and len(lines) == 5
+
+
+def test_the_best_are_those_of_the_highest_score_and_of_the_latest_of_them(tmp_path: Path) -> None:
+    task = Toy(figures=[0.3, 0.6, 0.5, 0.6, 0.2])
+    train(task, replace(STILL, epochs=5), tmp_path / "out", Watch())
+    last, best = task.saved["last.safetensors"], task.saved["best.safetensors"]
+    assert last == task.validated
+    assert best == [task.validated[0], task.validated[1], task.validated[3]]
+
+
+def test_epochs_without_a_score_are_not_the_best(tmp_path: Path) -> None:
+    task = Toy(figures=[0.3, 0.6])
+    train(task, replace(STILL, epochs=4, validate_every_epochs=2), tmp_path / "out", Watch())
+    assert task.saved["best.safetensors"] == task.validated
+
+
+def test_the_seed_and_the_threads_are_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    noisy = [Toy(loss=lambda network, target: towards(network, target + float(torch.rand(1)))) for _ in range(3)]
+    for number, (task, seed) in enumerate(zip(noisy, (1, 1, 2), strict=True)):
+        train(task, replace(STILL, seed=seed, threads=number, learning_rate=1.0), tmp_path / f"{number}", Watch())
+    first, second, other = (number_of(task.network) for task in noisy)
+    assert first == second != other and threads == [1, 2]
+
+
+def test_reduced_precision_is_used_where_it_is_asked_for(tmp_path: Path) -> None:
+    kinds = []
+
+    def loss(network: nn.Module, target: float) -> Tensor:
+        kinds.append(network(torch.ones(1, 1)).dtype)
+        return towards(network, target)
+
+    for precision in ("fp32", "bf16"):
+        train(Toy(loss=loss, targets=[1.0]), replace(STILL, precision=precision), tmp_path / precision, Watch())
+    assert kinds == [torch.float32, torch.bfloat16]
+
+
+# Going on
+
+
+def test_a_training_goes_on_where_it_was(tmp_path: Path) -> None:
+    schedule = replace(STILL, epochs=4, weight_average_decay=0.9, decay="cosine")
+    whole, watch = Toy(figures=[0.3, 0.9, 0.5, 0.4]), Watch()
+    rows = train(whole, schedule, tmp_path / "whole", Watch())
+    first, second = Toy(figures=[0.3, 0.9]), Toy(figures=[0.5, 0.4])
+    # The cosine is that of the whole: the first half is ended by its third epoch's validation.
+    with pytest.raises(IndexError):
+        train(first, schedule, tmp_path / "parts", Watch())
+    again = train(second, schedule, tmp_path / "parts", watch)
+    assert [{**row, "seconds": 0} for row in again] == [{**row, "seconds": 0} for row in rows]
+    assert [row["epoch"] for row in watch.rows] == [3, 4]
+    assert second.saved["last.safetensors"] == whole.saved["last.safetensors"][2:]
+    assert "best.safetensors" not in second.saved, "the best came before"
+    assert number_of(second.network) == number_of(whole.network)
+
+
+def test_a_training_that_is_complete_does_nothing_more(tmp_path: Path) -> None:
+    rows = train(Toy(), replace(STILL, epochs=2), tmp_path / "out", Watch())
+    watch = Watch()
+    assert train(Toy(), replace(STILL, epochs=2), tmp_path / "out", watch) == rows
+    assert not watch.iterations and not watch.rows
+
+
+def other_network(path: Path) -> None:
+    task = Toy()
+    task.network = nn.Sequential(nn.Linear(1, 1))  # other names
+    train(task, STILL, path.parent / "other", Watch())
+    path.write_bytes((path.parent / "other" / "checkpoint.pt").read_bytes())
+
+
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "another network": other_network,
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "text": lambda path: path.write_text("no checkpoint"),
+    "empty": lambda path: path.write_bytes(b""),
+    "folder": lambda path: (path.unlink(), path.mkdir()),
+    "pickle": lambda path: path.write_bytes(b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R."),
+    "list": lambda path: torch.save([1], path),
+    "nothing": lambda path: torch.save({}, path),
+    "epoch": lambda path: torch.save(torch.load(path) | {"epoch": "two"}, path),
+    "rows": lambda path: torch.save(torch.load(path) | {"rows": [1]}, path),
+    "optimiser": lambda path: torch.save(torch.load(path) | {"optimiser": {}}, path),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_checkpoint_that_is_not_of_this_training_is_named(kind: str, tmp_path: Path) -> None:
+    train(Toy(), STILL, tmp_path, Watch())
+    SPOILT[kind](tmp_path / "checkpoint.pt")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt is damaged or does not belong to this configuration"):
+        train(Toy(), replace(STILL, epochs=2), tmp_path, Watch())
+
+
+def test_a_training_that_diverges_keeps_the_checkpoint_of_the_epoch_before(tmp_path: Path) -> None:
+    train(Toy(), STILL, tmp_path / "out", Watch())
+    kept = (tmp_path / "out" / "checkpoint.pt").read_bytes()
+    with pytest.raises(ConfigError, match="diverged in epoch 2"):
+        train(Toy(targets=[math.inf]), replace(STILL, epochs=2), tmp_path / "out", Watch())
+    assert (tmp_path / "out" / "checkpoint.pt").read_bytes() == kept
+
+
+def test_a_loss_that_is_not_finite_ends_it_before_the_weights_are_touched(tmp_path: Path) -> None:
+    task = Toy(targets=[1.0, math.nan])
+    with pytest.raises(
+        ConfigError, match=r"diverged in epoch 1 \(loss nan\): give a schedule\.learning_rate below 0\.01"
+    ):
+        train(task, STILL, tmp_path / "out", Watch())
+    assert number_of(task.network) == pytest.approx(0.02), "after the first step alone"
+    assert not (tmp_path / "out").exists()
