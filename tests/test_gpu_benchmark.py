@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -16,12 +20,28 @@ from torch.utils.flop_counter import FlopCounterMode
 from posetrack.models.pose_weights import PoseArchitecture
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
+NO_INTERNET = {"https_proxy": "http://127.0.0.1:9"}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "https_proxy": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    """The script in this process, which has loaded torch already."""
+    out, error = StringIO(), StringIO()
+    with (
+        patch.object(sys, "argv", [str(SCRIPT), *arguments]),
+        patch.object(sys, "path", [str(SCRIPT.parent), *sys.path]),
+        patch.object(sys, "excepthook", sys.excepthook),  # typer sets its own
+        patch.dict(os.environ, NO_INTERNET),
+        redirect_stdout(out),
+        redirect_stderr(error),
+        pytest.raises(SystemExit) as end,
+    ):
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    status = end.value.code
+    if isinstance(status, str):
+        status, told = 1, f"{status}\n"
+    else:
+        status, told = status or 0, error.getvalue()
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), told)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +107,8 @@ def test_an_unknown_flow_is_one_sentence() -> None:
 
 
 def test_a_device_that_is_not_here_is_one_sentence() -> None:
-    done = run("--device", "cuda:99", "--quick")
+    """In a process of its own."""
+    command = [sys.executable, str(SCRIPT), "--device", "cuda:99", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "gpu.py: device 'cuda:99' is not on this computer; --device auto takes what there is.\n"
