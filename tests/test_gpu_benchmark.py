@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import runpy
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from posetrack.models.pose_weights import PoseArchitecture
+from tests.in_process import script
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
-NO_INTERNET = {"https_proxy": "http://127.0.0.1:9"}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The script in this process, which has loaded torch already."""
-    out, error = StringIO(), StringIO()
-    with (
-        patch.object(sys, "argv", [str(SCRIPT), *arguments]),
-        patch.object(sys, "path", [str(SCRIPT.parent), *sys.path]),
-        patch.object(sys, "excepthook", sys.excepthook),  # typer sets its own
-        patch.dict(os.environ, NO_INTERNET),
-        redirect_stdout(out),
-        redirect_stderr(error),
-        pytest.raises(SystemExit) as end,
-    ):
-        runpy.run_path(str(SCRIPT), run_name="__main__")
-    status = end.value.code
-    if isinstance(status, str):
-        status, told = 1, f"{status}\n"
-    else:
-        status, told = status or 0, error.getvalue()
-    return subprocess.CompletedProcess(arguments, status, out.getvalue(), told)
+    return script(SCRIPT, *arguments, https_proxy="http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
