@@ -26,7 +26,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check posetrack tests benchmarks
 	$(BIN)/ruff format --check posetrack tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

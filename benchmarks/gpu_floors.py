@@ -136,7 +136,7 @@ class Floors:
         architecture = self.plan.architecture
         with torch.device("meta"):
             network = architecture.build().eval()
-        return multiply_adds(network, torch.empty(1, 3, architecture.height, architecture.width, device="meta"))
+        return multiply_adds(network, torch.empty(1, 3, architecture.height, architecture.width, device="meta"))[0]
 
     def _copied_bytes(self, way: Way, footage: Footage) -> tuple[int, int]:
         """To the device and back, for a frame."""

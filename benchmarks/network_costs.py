@@ -31,34 +31,28 @@ PUBLISHED = {
 (github.com/leoxiaobin/deep-high-resolution-net.pytorch)."""
 
 
-def multiply_adds(network: nn.Module, image: Tensor) -> int:
-    """Multiplications that a forward pass needs."""
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(image)
-    return counter.get_total_flops() // 2
+def multiply_adds(network: nn.Module, image: Tensor) -> tuple[int, int]:
+    """Multiplications that a forward pass needs; and as the official code counts them.
 
-
-def multiply_adds_as_published(network: nn.Module, image: Tensor) -> int:
-    """The official code's count: each layer's weights times the cells of its *output*.
-
-    This counts a transposed convolution of stride 2 four times: its weights meet each *input* cell once.
+    It multiplies each layer's weights by the cells of its *output*. This counts a transposed convolution of stride
+    2 four times: its weights meet each *input* cell once.
     """
-    total = 0
+    published = 0
 
     def add(layer: nn.Module, _: object, output: Tensor) -> None:
-        nonlocal total
-        total += layer.get_parameter("weight").numel() * output.shape[2] * output.shape[3]
+        nonlocal published
+        published += layer.get_parameter("weight").numel() * output.shape[2] * output.shape[3]
 
     hooks = [
         layer.register_forward_hook(add)
         for layer in network.modules()
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     ]
-    with torch.inference_mode():
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(image)
     for hook in hooks:
         hook.remove()
-    return total
+    return counter.get_total_flops() // 2, published
 
 
 def rows(backbone: str) -> list[str]:
@@ -71,9 +65,9 @@ def rows(backbone: str) -> list[str]:
     lines = []
     for (width, height), figure in zip(SIZES, published, strict=True):
         image = torch.empty(1, 3, height, width, device="meta")
-        needed = f"{multiply_adds(network, image) / 1e9:.2f}"
-        counted = f"{multiply_adds_as_published(network, image) / 2**30:.2f}"
-        cells = (NAMES[backbone], f"{height}×{width}", f"{parameters:,}", f"{millions} M", needed, counted, figure)
+        needed, counted = multiply_adds(network, image)
+        work = (f"{needed / 1e9:.2f}", f"{counted / 2**30:.2f}")
+        cells = (NAMES[backbone], f"{height}×{width}", f"{parameters:,}", f"{millions} M", *work, figure)
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 import pytest
 
 EXCUSED = (
-    (r"POSETRACK_SHARED is not set", "the real images and clips are not part of the repository"),
-    (r"there is no (cuda|mps) here", "few machines have a GPU, and none both kinds"),
-    (r"mounting a small file system is not allowed", "needs root, and a container that may mount"),
-    (r"there are no terminals here", "some sandboxes have no pseudo-terminals"),
+    r"POSETRACK_SHARED is not set",  # the real images and clips are no part of the repository
+    r"there is no (cuda|mps) here",  # few machines have a GPU, and none both kinds
+    r"mounting a small file system is not allowed",  # only root may, and not in every container
+    r"there are no terminals here",  # some sandboxes have no pseudo-terminals
 )
-"""What a reason says, and why a machine that is otherwise complete may give it."""
+"""Reasons (regular expressions) that a machine may give which has all that can be installed."""
 
 OF_PACKAGES = {
     "chromium": r"there is no Chromium",
@@ -31,9 +31,8 @@ OF_PACKAGES = {
 def is_excused(reason: str, environment: Mapping[str, str]) -> bool:
     """Whether a test may be skipped for this reason where ``CI`` is set."""
     lacking = environment.get("POSETRACK_LACKS", "").split()
-    patterns = [pattern for pattern, _ in EXCUSED]
-    patterns += [OF_PACKAGES[package] for package in lacking if package in OF_PACKAGES]
-    return any(re.search(pattern, reason) for pattern in patterns)
+    of_packages = [OF_PACKAGES[package] for package in lacking if package in OF_PACKAGES]
+    return any(re.search(pattern, reason) for pattern in (*EXCUSED, *of_packages))
 
 
 def _fail_without_excuse(report: pytest.TestReport | pytest.CollectReport) -> None:

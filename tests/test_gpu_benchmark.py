@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +13,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from posetrack.models.pose_weights import PoseArchitecture
+from tests.in_process import script
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "https_proxy": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return script(SCRIPT, *arguments, https_proxy="http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +85,8 @@ def test_an_unknown_flow_is_one_sentence() -> None:
 
 
 def test_a_device_that_is_not_here_is_one_sentence() -> None:
-    done = run("--device", "cuda:99", "--quick")
+    """In a process of its own."""
+    command = [sys.executable, str(SCRIPT), "--device", "cuda:99", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "gpu.py: device 'cuda:99' is not on this computer; --device auto takes what there is.\n"

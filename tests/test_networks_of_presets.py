@@ -1,7 +1,5 @@
 """From names to networks: what a preset names is loaded, from where it lies, and nothing else."""
 
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from posetrack.stages import PoseEstimator
 from posetrack.types import Boxes
 from posetrack.zoo import ModelStore, get_entry
 
+from .in_process import posetrack
 from .stubs import StubDetector
 
 LITE = get_preset("lite")
@@ -37,11 +36,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("by_hand") / "pose_resnet_50.pth.tar"
     torch.save(tensors, path)
     return path
-
-
-def posetrack(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "posetrack", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
