@@ -25,7 +25,7 @@ from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
 from posetrack.networks import weight_files
-from posetrack.presets import PRESETS, Changes, Preset, customised, in_every_frame
+from posetrack.presets import PRESETS, Changes, Preset, Propagation, customised, in_every_frame
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.similarity import SIMILARITIES
 from posetrack.video import ReadOptions
@@ -80,7 +80,8 @@ class Setting:
         """
         if self.propagation and preset.pipeline.propagation is None:
             raise ConfigError(f"the preset {preset.name!r} does not propagate: leave propagation off.")
-        changes = Changes(propagation=self.propagation, similarity=self.similarity, matching=self.matching)
+        propagation: Propagation = "paper" if self.propagation else "off"
+        changes = Changes(propagation=propagation, similarity=self.similarity, matching=self.matching)
         return customised(in_every_frame(preset), changes)
 
 

@@ -18,7 +18,7 @@ from posetrack.observation import Observation, Observer
 from posetrack.pipeline_config import PipelineConfig
 from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, Linker, PerVideo, PoseEstimator
 from posetrack.stopwatch import Stopwatch
-from posetrack.tracker import Refresh, people_among, propagate, select_joints, survivors
+from posetrack.tracker import Evidence, Refresh, people_among, propagate, select_joints, survivors
 from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, IntArray, Poses
 
 __all__ = ["Pipeline", "PipelineConfig"]
@@ -59,6 +59,7 @@ class Pipeline:
             detector=detector, flow=flow, pose=pose, config=self._config, schedule=schedule, stopwatch=self._time
         )
         self._refresh = Refresh(self._config.refresh)
+        self._evidence = Evidence(self._config.evidence) if self._config.evidence else None
         self._previous = Poses.empty(pose.skeleton)
         self._frames_unjudged = 0
 
@@ -89,13 +90,15 @@ class Pipeline:
         if observation.cut:
             self._linker.reset()
             self._refresh.reset()
+            if self._evidence is not None:
+                self._evidence.reset()
             self._previous = Poses.empty(self._pose.skeleton)
             self._frames_unjudged = 0
         with self._time("propagate"):
             carried = self._carried(observation)
             carried_boxes = Boxes(carried.boxes, carried.scores)
             rows = survivors(observation.detected or Boxes.empty(), carried_boxes, config.merge)
-        poses, estimated = self._posed(observation, carried, rows)
+        poses, estimated = self._believed(*self._posed(observation, carried, rows), observation, carried, rows)
         with self._time("link"):
             people = people_among(poses, config.selection)
             poses = self._linker.link(poses[people], observation.flow)
@@ -112,6 +115,18 @@ class Pipeline:
         judged = 0 if observation.detected is None else self._frames_unjudged
         self._frames_unjudged -= judged
         return propagate(self._previous, observation.flow, self._config.propagation, (width, height), judged)
+
+    def _believed(
+        self, poses: Poses, estimated: BoolArray, observation: Observation, carried: Poses, rows: IntArray
+    ) -> tuple[Poses, BoolArray]:
+        """What ``_posed`` returns, without people whom the detector should have found, and nothing bears out."""
+        if self._evidence is None or observation.detected is None:
+            return poses, estimated
+        carried_ids = np.full(len(rows), UNLINKED, np.int64)
+        is_carried = rows >= len(observation.detected)
+        carried_ids[is_carried] = carried.track_ids[rows[is_carried] - len(observation.detected)]
+        there = self._evidence.believed(poses, carried_ids, observation.detected, observation.frame.time_s)
+        return poses[there], estimated[there]
 
     def _posed(self, observation: Observation, carried: Poses, rows: IntArray) -> tuple[Poses, BoolArray]:
         """Poses in the boxes that survived merging. Where people were looked for, everybody's are estimated.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from posetrack.errors import ConfigError
-from posetrack.tracker import MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
+from posetrack.tracker import EvidenceConfig, MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
 from posetrack.tracker.config import require_fraction
 
 
@@ -24,6 +24,8 @@ class PipelineConfig:
             (worth it on GPUs); 1: each frame's poses in its turn, those alone that are needed.
         propagation: How poses are carried to the next frame; None: boxes come from the detector alone.
         refresh: For whom the carried joints will do.
+        evidence: Whom to believe of those carried into a frame in which the detector did not find them; None:
+            everybody, as in the paper.
         merge: How detected and carried boxes become one set.
         selection: Which poses and joints are kept.
         frames_ahead: Frames that each part may be ahead of the next one.
@@ -35,6 +37,7 @@ class PipelineConfig:
     flow_batch: int = 1
     pose_batch: int = 1
     propagation: PropagationConfig | None = PropagationConfig()
+    evidence: EvidenceConfig | None = None
     refresh: RefreshConfig = RefreshConfig()
     merge: MergeConfig = MergeConfig()
     selection: SelectionConfig = SelectionConfig()

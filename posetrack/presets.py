@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from posetrack.errors import ConfigError
 from posetrack.flow import FLOWS
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
-from posetrack.tracker import LinkerConfig, PropagationConfig, SelectionConfig
+from posetrack.tracker import EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
 from posetrack.zoo import get_entry, read_entries
 
 Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
@@ -36,6 +36,9 @@ AUTO_SKIPPING_MIN_FPS = 14
 frame of 29.97 a second is just fast enough.)"""
 
 Interval = int | Literal["auto"]
+
+Propagation = Literal["evidence", "paper", "off"]
+"""Carried people are believed if the frame bears them out; always, as in the paper; or nobody is carried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +123,9 @@ PRESETS = {
             detect_every="auto",
             pose_every="auto",
             # Looks at every fifth frame come in bursts: with a longer lead the pose network seldom waits for them.
-            pipeline=PipelineConfig(propagation=PropagationConfig(box_inertia=0.9), frames_ahead=8),
+            pipeline=PipelineConfig(
+                propagation=PropagationConfig(box_inertia=0.9), evidence=EvidenceConfig(), frames_ahead=8
+            ),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
         Preset(
@@ -156,7 +161,7 @@ class Changes:
     flow: str | None = None
     detect_every: Interval | None = None
     pose_every: Interval | None = None
-    propagation: bool | None = None
+    propagation: Propagation | None = None
     similarity: str | None = None
     matching: str | None = None
     queue_frames: int | None = None
@@ -207,7 +212,7 @@ def customised(preset: Preset, changes: Changes) -> Preset:
     pipeline = preset.pipeline
     if changes.pose is not None and changes.codec is None:
         changes = replace(changes, codec=_published_codec(changes.pose))
-    if changes.propagation is False and changes.detect_every is None:
+    if changes.propagation == "off" and changes.detect_every is None:
         changes = replace(changes, detect_every=1)
     return replace(
         preset,
@@ -219,7 +224,7 @@ def customised(preset: Preset, changes: Changes) -> Preset:
         pipeline=replace(
             pipeline,
             selection=_changed(pipeline.selection, changes, "nms", "min_joint_score", "max_oks", "rescore"),
-            propagation=None if changes.propagation is False else pipeline.propagation,
+            **_propagation(pipeline, changes.propagation),
         ),
         detector_config=_changed(preset.detector_config, changes, "score_threshold"),
         pose_config=_changed(preset.pose_config, changes, "flip_test", "codec"),
@@ -227,6 +232,18 @@ def customised(preset: Preset, changes: Changes) -> Preset:
             preset.linker, changes, "similarity", "matching", "queue_frames", "max_gap_frames", "min_similarity"
         ),
     )
+
+
+def _propagation(pipeline: PipelineConfig, kind: Propagation | None) -> dict[str, Any]:
+    """The pipeline's fields ``propagation`` and ``evidence`` for a kind of propagation."""
+    if kind not in (None, "off", "paper", "evidence"):
+        raise ConfigError(f"propagation is {kind!r}; choose evidence, paper or off.")
+    carrying = None if kind == "off" else pipeline.propagation
+    if kind in ("paper", "evidence") and carrying is None:
+        carrying = PropagationConfig()
+    if kind is None:
+        return {"propagation": carrying, "evidence": pipeline.evidence}
+    return {"propagation": carrying, "evidence": EvidenceConfig() if kind == "evidence" else None}
 
 
 def _published_codec(pose: str) -> str:

@@ -157,7 +157,7 @@ def test_auto_looks_for_people_and_joints_so_often_in_a_second() -> None:
 
 
 def test_without_propagation_people_are_looked_for_in_every_frame() -> None:
-    config = customised(get_preset("lite"), Changes(propagation=False)).pipeline_config(Fraction(25))
+    config = customised(get_preset("lite"), Changes(propagation="off")).pipeline_config(Fraction(25))
     assert config.propagation is None and config.detect_every == 1
     with pytest.raises(ConfigError, match="needs propagation"):
-        customised(get_preset("lite"), Changes(propagation=False, detect_every=3)).pipeline_config(Fraction(25))
+        customised(get_preset("lite"), Changes(propagation="off", detect_every=3)).pipeline_config(Fraction(25))

@@ -569,7 +569,7 @@ def test_from_python_a_file_or_ones_own_images_are_followed_with_a_report(clip: 
 
 
 def test_without_propagation_there_is_no_real_time(clip: Path) -> None:
-    preset = customised(get_preset("lite"), Changes(propagation=False))
+    preset = customised(get_preset("lite"), Changes(propagation="off"))
     with pytest.raises(ConfigError, match="real time needs propagation"):
         list(PoseTracker(preset, detector=StubDetector(), pose=StubPose()).track(clip, realtime=True))
 

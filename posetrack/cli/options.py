@@ -15,7 +15,7 @@ from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
     from posetrack.models.engines import Engine
-    from posetrack.presets import Preset
+    from posetrack.presets import Preset, Propagation
     from posetrack.runner import Outputs
     from posetrack.video import ReadOptions
 
@@ -84,11 +84,15 @@ class TrackOptions:
         str | None, _tracking(help="dis, lk, farneback or none; or a network: raft_small, raft_large.")
     ] = None
     propagation: Annotated[
-        bool | None,
+        str | None,
         _tracking(
-            "--propagation/--no-propagation", help="Carry people into the next frame (or rely on the detector)."
+            help="Whether people carried into the next frame are believed: as far as the frame bears them out "
+            "(evidence), or always (paper); off carries nobody."
         ),
     ] = None
+    no_propagation: Annotated[
+        bool, _tracking("--no-propagation", help="The same as --propagation off: rely on the detector alone.")
+    ] = False
     similarity: Annotated[str | None, _tracking(help="bbox, pose, flow or multi-flow.")] = None
     matching: Annotated[str | None, _tracking(help="greedy or hungarian.")] = None
     queue_frames: Annotated[int | None, _tracking(help="Past frames that poses are compared with.")] = None
@@ -120,8 +124,9 @@ class TrackOptions:
         from posetrack.tracker import FlowLinker
 
         names = {field.name for field in fields(Changes)} & {field.name for field in fields(self)}
-        given = {name: getattr(self, name) for name in names - {"detect_every", "pose_every"}}
+        given = {name: getattr(self, name) for name in names - {"detect_every", "pose_every", "propagation"}}
         changes = Changes(
+            propagation=self.chosen_propagation(),
             detect_every=_interval("--detect-every", self.detect_every),
             pose_every=_interval("--pose-every", self.pose_every),
             **given,
@@ -129,6 +134,12 @@ class TrackOptions:
         preset = customised(get_preset(self.preset), changes)
         FlowLinker(preset.linker)  # which refuses what it does not know, here before anything is loaded or written
         return preset
+
+    def chosen_propagation(self) -> Propagation | None:
+        """Of either flag."""
+        if self.no_propagation and self.propagation not in (None, "off"):
+            raise ConfigError(f"--no-propagation contradicts --propagation {self.propagation}: leave one out.")
+        return "off" if self.no_propagation else self.propagation  # type: ignore[return-value] # checked by presets
 
     def check_engine(self) -> Engine:
         """The engine; refused before anything is fetched or loaded if other settings do not go with it."""

@@ -73,7 +73,7 @@ def _check_realtime(options: TrackOptions) -> None:
     """Whether the other flags leave it something to choose."""
     if options.detect_every is not None:
         raise ConfigError("--realtime chooses the detection interval itself: leave out --detect-every.")
-    if options.propagation is False:
+    if options.chosen_propagation() == "off":
         raise ConfigError("--realtime carries people between detections: leave out --no-propagation.")
 
 

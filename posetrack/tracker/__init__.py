@@ -1,6 +1,7 @@
 """From boxes and poses to people with identities: propagation, merging, duplicates, linking."""
 
-from posetrack.tracker.config import LinkerConfig, MergeConfig, PropagationConfig, RefreshConfig
+from posetrack.tracker.config import EvidenceConfig, LinkerConfig, MergeConfig, PropagationConfig, RefreshConfig
+from posetrack.tracker.evidence import Evidence
 from posetrack.tracker.linker import FlowLinker
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.merge import merge, survivors
@@ -21,6 +22,8 @@ __all__ = [
     "MATCHINGS",
     "POSE_NMS",
     "SIMILARITIES",
+    "Evidence",
+    "EvidenceConfig",
     "FlowLinker",
     "LinkerConfig",
     "MergeConfig",

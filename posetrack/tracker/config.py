@@ -101,6 +101,27 @@ class MergeConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EvidenceConfig:
+    """Whom to believe of those whom the detector has not found again (see ``evidence``).
+
+    Attributes:
+        min_iou: A carried box that overlaps a detected one by this much is borne out by it.
+        min_pose_score: Mean joint score from which the pose network vouches for a person without a detection.
+        max_covered: Where more of the carried box lies in a detected one, the network would see the other person.
+        max_missed_s: Seconds since the last detection of a person after which the network alone is not believed.
+    """
+
+    min_iou: float = 0.5
+    min_pose_score: float = 0.5
+    max_covered: float = 0.5
+    max_missed_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require_fraction(min_iou=self.min_iou, min_pose_score=self.min_pose_score, max_covered=self.max_covered)
+        _require_at_least(0, max_missed_s=self.max_missed_s)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RefreshConfig:
     """Whose joints are looked for anew (see ``refresh``).
 

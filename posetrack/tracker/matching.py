@@ -11,7 +11,7 @@ from collections.abc import Callable
 import lap
 import numpy as np
 
-from posetrack.types import FloatArray, IntArray
+from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray
 
 Matching = Callable[[FloatArray, float], tuple[IntArray, IntArray]]
 
@@ -59,3 +59,12 @@ MATCHINGS: dict[str, Matching] = {"greedy": greedy, "hungarian": hungarian}
 
 def _allowed(similarity: FloatArray, floor: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     return similarity >= floor if floor > 0 else similarity > 0
+
+
+def rows_of(ids: IntArray, known_ids: IntArray) -> tuple[IntArray, BoolArray]:
+    """Where each id stands among ``known_ids`` (distinct), and whether it does."""
+    order = np.argsort(known_ids)
+    places = np.minimum(np.searchsorted(known_ids, ids, sorter=order), max(len(known_ids) - 1, 0))
+    rows = order[places] if len(known_ids) else np.zeros(len(ids), np.int64)
+    found = known_ids[rows] == ids if len(known_ids) else np.zeros(len(ids), np.bool_)
+    return rows, found & (ids != UNLINKED)

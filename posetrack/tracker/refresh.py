@@ -9,8 +9,9 @@ import numpy as np
 
 from posetrack.tracker.config import RefreshConfig
 from posetrack.tracker.joints import confident_joints, extents, masked_median
+from posetrack.tracker.matching import rows_of
 from posetrack.tracker.oks import iou_matrix
-from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
+from posetrack.types import UNLINKED, BoolArray, FloatArray, Poses
 
 
 class Refresh:
@@ -37,7 +38,7 @@ class Refresh:
         """
         if self._estimated is None or self._config.every == 1:
             return np.ones(len(carried), np.bool_)
-        rows, known = _rows_of(carried.track_ids, self._estimated.track_ids)
+        rows, known = rows_of(carried.track_ids, self._estimated.track_ids)
         due = ~known | overlapped(carried.boxes, self._config.max_overlap)
         due[known] |= self._ages[rows[known]] + 1 >= self._config.every
         waiting = np.flatnonzero(~due)
@@ -53,7 +54,7 @@ class Refresh:
         poses, estimated = poses[linked], estimated[linked]
         ages = np.zeros(len(poses), np.int64)
         if self._estimated is not None and not estimated.all():
-            rows, known = _rows_of(poses.track_ids, self._estimated.track_ids)
+            rows, known = rows_of(poses.track_ids, self._estimated.track_ids)
             kept = known & ~estimated
             ages[kept] = self._ages[rows[kept]] + 1
             keypoints, scores = poses.keypoints.copy(), poses.keypoint_scores.copy()
@@ -90,12 +91,3 @@ def posture_change(before: FloatArray, after: FloatArray, joints: BoolArray) -> 
     size = np.maximum((high - low).max(axis=1, initial=1), 1)
     mean = np.where(joints, against_body, 0).sum(axis=1) / np.maximum(joints.sum(axis=1), 1)
     return np.asarray(mean / size, np.float32)
-
-
-def _rows_of(ids: IntArray, known_ids: IntArray) -> tuple[IntArray, BoolArray]:
-    """Where each id stands among ``known_ids`` (distinct), and whether it does."""
-    order = np.argsort(known_ids)
-    places = np.minimum(np.searchsorted(known_ids, ids, sorter=order), max(len(known_ids) - 1, 0))
-    rows = order[places] if len(known_ids) else np.zeros(len(ids), np.int64)
-    found = known_ids[rows] == ids if len(known_ids) else np.zeros(len(ids), np.bool_)
-    return rows, found & (ids != UNLINKED)

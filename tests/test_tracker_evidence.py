@@ -1,0 +1,139 @@
+"""Carried people are believed as far as the frame bears them out."""
+
+import numpy as np
+import pytest
+
+from posetrack.errors import ConfigError
+from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.skeletons import POSETRACK
+from posetrack.tracker import Evidence, EvidenceConfig, FlowLinker, LinkerConfig
+from posetrack.tracker.evidence import covered
+from posetrack.types import UNLINKED, Boxes, Poses
+from tests.stubs import StubDetector, StubPose
+from tests.test_pipeline import WatchedDetector, ZeroFlow, frames
+
+CONFIG = EvidenceConfig(min_iou=0.5, min_pose_score=0.5, max_covered=0.5, max_missed_s=0.5)
+HERE, THERE = [10, 10, 30, 50], [110, 10, 130, 50]
+
+
+def people(*boxes: list[float], score: float = 0.9) -> Poses:
+    count = len(boxes)
+    return Poses(
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        scores=np.ones(count),
+        keypoints=np.zeros((count, 17, 2)),
+        keypoint_scores=np.full((count, 17), score),
+        track_ids=np.full(count, UNLINKED),
+        skeleton=POSETRACK,
+    )
+
+
+def found(*boxes: list[float]) -> Boxes:
+    return Boxes(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes)))
+
+
+def ids(*numbers: int) -> np.ndarray:
+    return np.array(numbers, np.int64)
+
+
+def test_everybody_in_a_detected_box_is_believed_however_badly_seen() -> None:
+    believed = Evidence(CONFIG).believed(people(HERE, THERE, score=0.0), ids(-1, -1), found(HERE, THERE), 0.0)
+    assert believed.all()
+
+
+def test_a_carried_person_near_a_detection_is_believed_and_one_far_from_all_needs_the_pose_network() -> None:
+    for score, there in ((0.49, False), (0.5, True)):
+        believed = Evidence(CONFIG).believed(people(HERE, THERE, score=score), ids(3, 4), found(HERE), 0.0)
+        assert believed.tolist() == [True, there]
+
+
+@pytest.mark.parametrize("width, near", [(41, False), (39, True)])
+def test_near_is_an_overlap_of_half(width: float, near: bool) -> None:
+    """A carried box of 20 in a detected one twice as wide: IoU 20 / width."""
+    detected = found([10, 10, 10 + width, 50])
+    assert Evidence(CONFIG).believed(people(HERE, score=0.2), ids(3), detected, 0.0).tolist() == [near]
+
+
+@pytest.mark.parametrize("fps", [7, 25, 60, 240])
+def test_the_pose_networks_word_counts_for_half_a_second_at_any_rate(fps: int) -> None:
+    evidence = Evidence(CONFIG)
+    assert evidence.believed(people(HERE), ids(3), found(HERE), 0.0).all()
+    times = np.arange(1, fps + 1) / fps
+    believed = np.array([evidence.believed(people(HERE), ids(3), found(), float(t))[0] for t in times])
+    last = times[believed].max()
+    assert believed[times <= last].all()
+    assert 0.5 - 1 / fps - 1e-4 <= last <= 0.5 + 1e-4
+
+
+def test_a_detection_in_between_starts_the_half_second_anew_and_another_tracks_does_not() -> None:
+    evidence = Evidence(CONFIG)
+    for t in (0.0, 0.3):
+        assert evidence.believed(people(HERE, THERE), ids(3, 4), found(HERE, THERE), t).all()
+    assert evidence.believed(people(HERE, THERE), ids(3, 4), found(THERE), 0.6).all()
+    assert evidence.believed(people(HERE, THERE), ids(3, 4), found(), 0.75).all()
+    assert evidence.believed(people(HERE, THERE), ids(3, 4), found(), 0.9).tolist() == [False, True]
+
+
+def test_after_a_cut_nothing_is_remembered() -> None:
+    evidence = Evidence(CONFIG)
+    evidence.believed(people(HERE), ids(3), found(), 0.0)
+    evidence.reset()
+    assert evidence.believed(people(HERE), ids(3), found(), 9.0).all()
+
+
+def test_most_of_a_box_in_a_detected_one_shows_the_other_person() -> None:
+    large = [0, 0, 100, 200]
+    beside, inside = [92, 0, 110, 50], [88, 0, 106, 50]
+    for box, there in ((beside, True), (inside, False)):
+        believed = Evidence(CONFIG).believed(people(box, score=0.9), ids(3), found(large), 0.0)
+        assert believed.tolist() == [there]
+
+
+def test_the_covered_share_is_the_largest_of_any_other_box() -> None:
+    boxes = np.array([[0, 0, 10, 10], [100, 0, 110, 10]], np.float32)
+    others = np.array([[5, 0, 20, 10], [0, 0, 10, 2], [300, 0, 310, 10]], np.float32)
+    assert covered(boxes, others).tolist() == pytest.approx([0.5, 0.0])
+    assert covered(boxes, np.zeros((0, 4), np.float32)).tolist() == [0.0, 0.0]
+
+
+def test_nobody_is_an_ordinary_frame() -> None:
+    assert Evidence(CONFIG).believed(people(), ids(), found(), 0.0).shape == (0,)
+
+
+def pipeline(evidence: EvidenceConfig | None, unseen: range) -> list[int]:
+    """How many people are reported in each of 30 frames of 25 a second; the detector misses some."""
+    made = Pipeline(
+        detector=WatchedDetector(unseen=frozenset(unseen)), flow=ZeroFlow(), pose=StubPose(),
+        linker=FlowLinker(LinkerConfig()), config=PipelineConfig(evidence=evidence),
+    )  # fmt: skip
+    return [len(poses) for _, poses in made.run(frames(30))]
+
+
+def test_in_the_pipeline_a_short_miss_is_bridged_and_a_long_one_is_not() -> None:
+    assert pipeline(CONFIG, range(5, 10)) == [1] * 30
+    long = pipeline(CONFIG, range(5, 25))
+    assert long == [1] * 17 + [0] * 8 + [1] * 5  # frame 4 has the last detection; half a second later is frame 16
+    assert pipeline(None, range(5, 25)) == [1] * 30
+
+
+def test_who_comes_back_after_being_hidden_keeps_the_number() -> None:
+    made = Pipeline(
+        detector=WatchedDetector(unseen=frozenset(range(5, 25))), flow=ZeroFlow(), pose=StubPose(),
+        linker=FlowLinker(LinkerConfig()), config=PipelineConfig(evidence=CONFIG),
+    )  # fmt: skip
+    assert {number for _, poses in made.run(frames(30)) for number in poses.track_ids.tolist()} == {0}
+
+
+def test_where_the_detector_has_not_looked_everybody_is_believed() -> None:
+    made = Pipeline(
+        detector=StubDetector(), flow=ZeroFlow(), pose=StubPose(), linker=FlowLinker(LinkerConfig()),
+        config=PipelineConfig(evidence=EvidenceConfig(max_missed_s=0), detect_every=10),
+    )  # fmt: skip
+    assert [len(poses) for _, poses in made.run(frames(30))] == [1] * 30
+
+
+@pytest.mark.parametrize("field", ["min_iou", "min_pose_score", "max_covered", "max_missed_s"])
+@pytest.mark.parametrize("value", [-0.1, float("nan")])
+def test_settings_out_of_range_are_one_sentence(field: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=field):
+        EvidenceConfig(**{field: value})
