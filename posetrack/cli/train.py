@@ -55,9 +55,13 @@ def train_label(
     annotations: Annotated[
         Path | None, typer.Option(help="COCO file with people's boxes; without it `--preset` finds them.")
     ] = None,
+    pseudo: Annotated[
+        bool, typer.Option("--pseudo/--no-pseudo", help="Label people whose boxes a network found, too.")
+    ] = True,
     backgrounds: Annotated[int, typer.Option(min=0, help="Boxes on nobody to try for each image.")] = 0,
     preset: Annotated[str, typer.Option(help="Whose detector finds people.")] = "lite",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a COCO file with a teacher network's joints beside those that people labelled."""
@@ -73,12 +77,12 @@ def train_label(
 
     inputs = [path for path in (teacher, annotations) if path is not None]
     check_outputs([output], overwrite=overwrite, inputs=inputs)
-    runtime = Runtime(device=resolve_device(device))
+    runtime = Runtime(device=resolve_device(device), precision=precision)
     estimator = load_teacher(teacher, movenet, runtime)
     if annotations is None:
         content = detected_people(images, Networks(get_preset(preset), runtime, ModelStore()).detector)
     else:
-        content = read_annotations(annotations)
+        content = read_annotations(annotations, pseudo=pseudo)
     with Progress(console=console(stderr=True)) as bar:
         current = bar.add_task("images", total=None)
         labelled = add_teacher(

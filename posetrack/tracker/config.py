@@ -117,8 +117,8 @@ class EvidenceConfig:
     max_missed_s: float = 0.5
 
     def __post_init__(self) -> None:
-        _require_fraction(min_iou=self.min_iou, min_pose_score=self.min_pose_score, max_covered=self.max_covered)
-        _require_at_least(0, max_missed_s=self.max_missed_s)
+        require_fraction(min_iou=self.min_iou, min_pose_score=self.min_pose_score, max_covered=self.max_covered)
+        require_at_least(0, max_missed_s=self.max_missed_s)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

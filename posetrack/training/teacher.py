@@ -23,7 +23,7 @@ from posetrack.models.runtime import Runtime
 from posetrack.pixels import from_centre, from_corner
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.stages import Detector
-from posetrack.training.photographs import read_image
+from posetrack.training.photographs import MALFORMED, read_image
 from posetrack.types import Boxes, FloatArray, Image, Poses
 
 EMPTY_SCORE = 0.2
@@ -37,8 +37,12 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 Content = dict[str, Any]
 
 
-def read_annotations(path: Path) -> Content:
+def read_annotations(path: Path, *, pseudo: bool = True) -> Content:
     """A COCO file's content.
+
+    Args:
+        path: The file.
+        pseudo: Keep people whose boxes a network found.
 
     Raises:
         DataFormatError: it cannot be read, or is not a COCO file with people.
@@ -46,13 +50,13 @@ def read_annotations(path: Path) -> Content:
     try:
         content = json.loads(path.read_bytes())
         next(c for c in content["categories"] if c["name"] == "person")
-        list(content["images"]), list(content["annotations"])
+        list(content["images"])
+        kept = [each for each in content["annotations"] if pseudo or not each.get("pseudo", False)]
     except OSError as error:
         raise DataFormatError(f"cannot read {path}: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+    except (*MALFORMED, StopIteration) as error:
         raise DataFormatError(f"{path} is not a COCO file of people ({error!r}).") from error
-    assert isinstance(content, dict)
-    return content
+    return {**content, "annotations": kept}
 
 
 def load_teacher(path: Path, movenet: str | None, runtime: Runtime) -> HeatmapPoseEstimator:
