@@ -56,7 +56,7 @@ class FileDecoder:
                     *(_SOUND if media.audio_codecs else []),
                 ],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0,
-                cwd=self._tables and self._tables.name, pass_fds=[ffmpegs_end], start_new_session=True,
+                cwd=self._tables.name if self._tables else None, pass_fds=[ffmpegs_end], start_new_session=True,
             )  # fmt: skip
         finally:
             os.close(ffmpegs_end)
