@@ -76,9 +76,9 @@ def is_within(path: Path, output: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(output))
 
 
-def is_file_within(path: Path, output: Path) -> bool:
-    """Whether a plain file is there, and in the output folder."""
-    return path.is_file() and is_within(path, output)
+def may_be_read(path: Path, output: Path) -> bool:
+    """Whether a path leads to a plain file in the output folder, or to nothing there."""
+    return is_within(path, output) and (path.is_file() or not path.exists())
 
 
 def clean(output: Path) -> None:

@@ -109,8 +109,8 @@ def record_of(row: Sequence[object]) -> ClipRecord:
     for name, value in values.items():
         if not _CHECKS[name](value):
             raise ValueError(f"{name} is {_shortened(value)}")
-    if values["outputs"].keys() != values["output_bytes"].keys():
-        raise ValueError("outputs and output_bytes name different files")
+    if not values["output_bytes"].keys() <= values["outputs"].keys():
+        raise ValueError("output_bytes names more files than outputs")
     allowed = files_of(values["clip"], values["name"])
     for kind, path in values["outputs"].items():
         if allowed.get(kind) != path:

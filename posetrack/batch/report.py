@@ -11,7 +11,7 @@ from pathlib import Path
 
 from posetrack.batch.manifest import ClipRecord, Manifest
 from posetrack.batch.names import OVERVIEWS, PAGE, UNFINISHED, hashed
-from posetrack.batch.output import check_folders, is_file_within
+from posetrack.batch.output import check_folders, may_be_read
 from posetrack.errors import DataFormatError, PoseTrackError
 from posetrack.formats.pending import output_errors
 from posetrack.report import ClipOverview, ReportRow, clip_overview, write_report
@@ -172,7 +172,7 @@ def _row(out: Path, record: ClipRecord, footage: Path | None, complete: bool) ->
 def _overview(out: Path, record: ClipRecord, footage: Path | None, complete: bool) -> ClipOverview | None:
     """The kept overview, else one made now if that is wanted; None where the files do not allow it."""
     path = overview_path(out, record.clip)
-    outputs = {kind: out / file for kind, file in record.outputs.items() if is_file_within(out / file, out)}
+    outputs = {kind: out / file for kind, file in record.outputs.items() if may_be_read(out / file, out)}
     poses = _poses(outputs)
     if poses is None:
         return None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from posetrack.cli.output import console
+from posetrack.cli.output import tell
 
 if TYPE_CHECKING:
     from posetrack.realtime import RealtimeReport
@@ -15,29 +13,30 @@ if TYPE_CHECKING:
 
 def print_summary(summary: RunSummary) -> None:
     """Frames, people, tracks, speed, where the time went, and which files there are."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     people = summary.poses / summary.frames if summary.frames else 0.0
-    table.add_row("frames", str(summary.frames))
+    _row("frames", str(summary.frames))
     if summary.realtime is not None:
-        _add_realtime(table, summary.frames, summary.realtime)
-    table.add_row("people per frame", f"{people:.1f} (at most {summary.most_people})")
-    table.add_row("tracks", str(summary.tracks))
-    table.add_row("time", f"{summary.seconds:.1f} s, {summary.fps:.1f} frames per second")
-    table.add_row("time went to", _shares(summary.stages_s))
+        _add_realtime(summary.frames, summary.realtime)
+    _row("people per frame", f"{people:.1f} (at most {summary.most_people})")
+    _row("tracks", str(summary.tracks))
+    _row("time", f"{summary.seconds:.1f} s, {summary.fps:.1f} frames per second")
+    _row("time went to", _shares(summary.stages_s))
     for number, path in enumerate(summary.files):
-        table.add_row("" if number else "files", str(path))
-    console(soft_wrap=True).print(table)
+        _row("" if number else "files", str(path))
 
 
-def _add_realtime(table: Table, frames: int, report: RealtimeReport) -> None:
+def _row(name: str, value: str) -> None:
+    """However long it is: names of files are not cut off."""
+    tell(f"{name:<18}{value}")
+
+
+def _add_realtime(frames: int, report: RealtimeReport) -> None:
     """What it took to keep up with a live source."""
     arrived = frames + report.dropped
     share = 100 * report.dropped / arrived if arrived else 0.0
-    table.add_row("dropped", f"{report.dropped} of {arrived} frames ({share:.0f} %)")
-    table.add_row("people looked for", _intervals(report))
-    table.add_row(
-        "behind the source", f"{report.mean_lag_s:.2f} s on average, at most {report.longest_lag_s:.2f} s"
-    )
+    _row("dropped", f"{report.dropped} of {arrived} frames ({share:.0f} %)")
+    _row("people looked for", _intervals(report))
+    _row("behind the source", f"{report.mean_lag_s:.2f} s on average, at most {report.longest_lag_s:.2f} s")
 
 
 def _intervals(report: RealtimeReport) -> str:
