@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import posetrack
 from posetrack.errors import ConfigError
 from posetrack.evaluation import JOINT_NAMES, EvaluationResult, Scores
+from posetrack.evaluation.assignment import contested, most_pairs_least_cost
 from posetrack.evaluation.ignore_regions import inside
 from tests import evaluation_oracle as oracle
 from tests.evaluation_cases import Frame, random_sequence, write_case
@@ -245,3 +246,23 @@ def test_a_figure_of_eight_has_two_insides_and_no_polygon_none() -> None:
     points = np.array([[1.0, 2.0], [3.0, 2.0], [2.0, 1.0], [2.0, 3.0], [2.0, 2.0], [1.0, 1.0]])
     assert inside(points, crossed).tolist() == [True, True, False, False, False, False]
     assert inside(points, np.zeros((0, 2))).tolist() == [False] * 6
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=SEEDS)
+def test_most_pairs_at_the_least_cost_agree_with_trying_all(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 4, 2))
+    candidates, costs = rng.random(shape) < 0.6, rng.exponential(rng.choice([0.1, 100.0]), shape)
+    chosen = most_pairs_least_cost(candidates, costs)
+    possible = [
+        (-len(pairs), sum(costs[pair] for pair in pairs))
+        for pairs in oracle.matchings(list(range(shape[0])), list(range(shape[1])))
+        if all(candidates[pair] for pair in pairs)
+    ]
+    most, least = min(possible)
+    assert (candidates | ~chosen).all() and chosen.sum() == -most
+    assert chosen.sum(axis=0).max() <= 1 and chosen.sum(axis=1).max() <= 1
+    assert costs[chosen].sum() == pytest.approx(least)
+    several = candidates.sum(axis=0).max() > 1 or candidates.sum(axis=1).max() > 1
+    assert bool(contested(candidates)) == several
