@@ -79,6 +79,37 @@ def test_dark_is_the_published_code_on_noisy_peaks_of_any_height(sigma: float, k
     np.testing.assert_allclose(points, publishers.dark_peaks(heatmaps, kernel), atol=1e-4)
 
 
+@pytest.mark.parametrize("sigma, kernel", [(2.0, 11), (3.0, 17)])
+def test_dark_is_the_published_code_at_the_border(sigma: float, kernel: int) -> None:
+    """Peaks in the two outermost cells stay where they are, those in the third move."""
+    rng = np.random.default_rng(4)
+    truth = rng.uniform((0, 0), (SIZE[0] - 1, SIZE[1] - 1), (3, 16, 2))
+    truth[0, :, 0] = np.repeat([0, 1, 2, 3, SIZE[0] - 4, SIZE[0] - 3, SIZE[0] - 2, SIZE[0] - 1], 2)
+    truth[1, :, 1] = np.repeat([0, 1, 2, 3, SIZE[1] - 4, SIZE[1] - 3, SIZE[1] - 2, SIZE[1] - 1], 2)
+    truth[0, ::2, 0] += 0.2
+    heatmaps = gaussian_targets(truth, SIZE, sigma) + rng.normal(0, 0.002, (3, 16, *SIZE[::-1])).astype(np.float32)
+    points, _ = decode_dark(heatmaps, sigma)
+    expected = publishers.dark_peaks(heatmaps, kernel)
+    assert {0, 1, SIZE[0] - 2, SIZE[0] - 1} <= set(expected[0, :, 0]), "some stay"
+    np.testing.assert_allclose(points, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["hole", "saddle", "ridge"])
+def test_dark_leaves_a_peak_alone_that_has_no_maximum_nearby(form: str) -> None:
+    """Cells below 0 beside it, a saddle in place of a summit, a ridge without end."""
+    heatmaps = one(20.3, 30.8)
+    if form == "hole":
+        heatmaps = one(20.3, 30.8, 1.0) - np.float32(0.6)
+    elif form == "saddle":
+        rows, columns = np.indices(SIZE[::-1])
+        heatmaps[0, 0] = np.exp(0.02 * (columns - 20.0) ** 2 - 0.05 * (rows - 31.0) ** 2) / 1e4
+    else:
+        heatmaps[:] = np.exp(-((np.arange(SIZE[0]) - 20.3) ** 2) / 8)
+    y, x = np.unravel_index(heatmaps[0, 0].argmax(), SIZE[::-1])
+    points, _ = decode_dark(heatmaps, SIGMA)
+    np.testing.assert_array_equal(points[0, 0], (x, y))
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 2), (3, 3), (4, 5), (9, 7)])
 def test_the_quarter_offset_is_the_published_code_wherever_the_peak_is(shape: tuple[int, int]) -> None:
     """Peaks in every cell of small maps, with every kind of neighbours."""
