@@ -94,19 +94,20 @@ def test_dark_is_the_published_code_at_the_border(sigma: float, kernel: int) -> 
     np.testing.assert_allclose(points, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("form", ["hole", "saddle", "ridge"])
-def test_dark_leaves_a_peak_alone_that_has_no_maximum_nearby(form: str) -> None:
-    """Cells below 0 beside it, a saddle in place of a summit, a ridge without end."""
-    heatmaps = one(20.3, 30.8)
-    if form == "hole":
-        heatmaps = one(20.3, 30.8, 1.0) - np.float32(0.6)
-    elif form == "saddle":
-        rows, columns = np.indices(SIZE[::-1])
-        heatmaps[0, 0] = np.exp(0.02 * (columns - 20.0) ** 2 - 0.05 * (rows - 31.0) ** 2) / 1e4
+@pytest.mark.parametrize("form", ["negative", "ridge", (1, -1), (-1, 1), (1, 1)])
+def test_dark_leaves_a_peak_alone_that_has_no_maximum_nearby(form: str | tuple[int, int]) -> None:
+    """Cells below 0 beside it, a ridge without end, a spike on a saddle or in a hollow."""
+    rows, columns = np.indices(SIZE[::-1])
+    if form == "negative":
+        heatmap = one(20.3, 30.8, 1.0)[0, 0] - 0.6
+    elif form == "ridge":
+        heatmap = np.exp(-((columns - 20.3) ** 2) / 8)
     else:
-        heatmaps[:] = np.exp(-((np.arange(SIZE[0]) - 20.3) ** 2) / 8)
-    y, x = np.unravel_index(heatmaps[0, 0].argmax(), SIZE[::-1])
-    points, _ = decode_dark(heatmaps, SIGMA)
+        along_x, along_y = np.minimum((columns - 20.3) ** 2, 16), np.minimum((rows - 30.8) ** 2, 16)
+        heatmap = 0.3 + 0.003 * (form[0] * along_x + form[1] * along_y)
+        heatmap[31, 20] = 0.46
+    y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+    points, _ = decode_dark(heatmap[None, None].astype(np.float32), SIGMA)
     np.testing.assert_array_equal(points[0, 0], (x, y))
 
 
