@@ -55,8 +55,8 @@ def test_threads_batches_and_their_like_give_the_bits_of_the_plain_loop(
                 np.testing.assert_array_equal(getattr(expected, name), getattr(found, name))
 
 
-def test_the_pose_network_finds_three_limb_joints_in_five_on_photographs(shared: Path) -> None:
-    """PCK@0.2 of at least 0.63, boxes given, of every third person; 0.647 of all.
+def test_the_pose_network_finds_seven_limb_joints_in_ten_on_photographs(shared: Path) -> None:
+    """PCK@0.2 of at least 0.7, boxes given, of every third person; 0.714 of all.
 
     MoveNet Lightning has 0.592 on people of the same photographs.
     """
@@ -64,7 +64,7 @@ def test_the_pose_network_finds_three_limb_joints_in_five_on_photographs(shared:
     network, architecture = load_pose_network(FILES[LITE.pose])
     estimator = HeatmapPoseEstimator(network, architecture, LITE.pose_config)
     people = read_people(folder / "val.json", folder / "images", estimator.skeleton)
-    assert measure_pck(estimator, people[::3])["PCK@0.2"] >= 0.63
+    assert measure_pck(estimator, people[::3])["PCK@0.2"] >= 0.7
 
 
 def test_tall_people_in_a_street_keep_their_numbers(shared: Path) -> None:

@@ -94,10 +94,12 @@ def test_sources_of_odd_size_are_halved_with_their_last_row_and_column() -> None
     image = np.full((201, 303, 3), 255, np.uint8)
     transforms = transforms_about(np.array([[151.0, 100.0]]), np.array([8.0]), np.zeros(1), (60, 40))
     crop = extract_crops(image, transforms, (60, 40))[0]
-    assert not (crop == 255).all(axis=(0, 2)).any(), "the crop is larger than the image"
     inside = to_crop(np.array([[[3.5, 3.5], [299.5, 200.0]]]), transforms)[0]
     (left, top), (right, bottom) = np.ceil(inside[0]).astype(int), np.floor(inside[1]).astype(int)
     assert (crop[top : bottom + 1, left : right + 1] == 255).all()
+    outside = crop.copy()
+    outside[top - 2 : bottom + 3, left - 2 : right + 3] = (124, 116, 104)
+    assert (outside == (124, 116, 104)).all(), "two cells farther out nothing of the image is left"
 
 
 def test_a_box_of_the_crops_aspect_maps_its_edges_to_the_crops_edges() -> None:

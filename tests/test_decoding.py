@@ -79,6 +79,38 @@ def test_dark_is_the_published_code_on_noisy_peaks_of_any_height(sigma: float, k
     np.testing.assert_allclose(points, publishers.dark_peaks(heatmaps, kernel), atol=1e-4)
 
 
+@pytest.mark.parametrize("sigma, kernel", [(2.0, 11), (3.0, 17)])
+def test_dark_is_the_published_code_at_the_border(sigma: float, kernel: int) -> None:
+    """Peaks in the two outermost cells stay where they are, those in the third move."""
+    rng = np.random.default_rng(4)
+    truth = rng.uniform((0, 0), (SIZE[0] - 1, SIZE[1] - 1), (3, 16, 2))
+    truth[0, :, 0] = np.repeat([0, 1, 2, 3, SIZE[0] - 4, SIZE[0] - 3, SIZE[0] - 2, SIZE[0] - 1], 2)
+    truth[1, :, 1] = np.repeat([0, 1, 2, 3, SIZE[1] - 4, SIZE[1] - 3, SIZE[1] - 2, SIZE[1] - 1], 2)
+    truth[0, ::2, 0] += 0.2
+    heatmaps = gaussian_targets(truth, SIZE, sigma) + rng.normal(0, 0.002, (3, 16, *SIZE[::-1])).astype(np.float32)
+    points, _ = decode_dark(heatmaps, sigma)
+    expected = publishers.dark_peaks(heatmaps, kernel)
+    assert {0, 1, SIZE[0] - 2, SIZE[0] - 1} <= set(expected[0, :, 0]), "some stay"
+    np.testing.assert_allclose(points, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["negative", "ridge", (1, -1), (-1, 1), (1, 1)])
+def test_dark_leaves_a_peak_alone_that_has_no_maximum_nearby(form: str | tuple[int, int]) -> None:
+    """Cells below 0 beside it, a ridge without end, a spike on a saddle or in a hollow."""
+    rows, columns = np.indices(SIZE[::-1])
+    if form == "negative":
+        heatmap = one(20.3, 30.8, 1.0)[0, 0] - 0.6
+    elif form == "ridge":
+        heatmap = np.exp(-((columns - 20.3) ** 2) / 8)
+    else:
+        along_x, along_y = np.minimum((columns - 20.3) ** 2, 16), np.minimum((rows - 30.8) ** 2, 16)
+        heatmap = 0.3 + 0.003 * (form[0] * along_x + form[1] * along_y)
+        heatmap[31, 20] = 0.46
+    y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+    points, _ = decode_dark(heatmap[None, None].astype(np.float32), SIGMA)
+    np.testing.assert_array_equal(points[0, 0], (x, y))
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 2), (3, 3), (4, 5), (9, 7)])
 def test_the_quarter_offset_is_the_published_code_wherever_the_peak_is(shape: tuple[int, int]) -> None:
     """Peaks in every cell of small maps, with every kind of neighbours."""

@@ -75,9 +75,9 @@ def test_mistakes_in_a_configuration_are_named(tmp_path: Path, text: str, messag
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize("name", ["pose", "pose_start", "pose_more", "pose_finish", "detector"])
+@pytest.mark.parametrize("name", ["pose_lite_start", "pose_lite", "detector"])
 def test_the_configurations_of_the_bundled_networks_are_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("POSETRACK_SHARED", "RENDERINGS", "POSE_START", "POSE_LONG", "POSE_MORE"):
+    for variable in ("POSETRACK_SHARED", "RENDERINGS", "LABELS", "POSE_START"):
         monkeypatch.setenv(variable, "/data")
     kind = "detector" if name == "detector" else "pose"
     path = Path(__file__).parents[1] / "configs" / f"{name}.toml"

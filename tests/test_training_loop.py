@@ -99,6 +99,10 @@ def test_the_rate_rises_over_the_first_iterations() -> None:
     schedule = replace(STILL, epochs=9, warmup_iterations=4)
     rates = [schedule.rate(iteration, 10) for iteration in range(6)]
     assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
+    cosine = replace(schedule, decay="cosine", warmup_iterations=0)
+    for iteration, share in ((0, 0.25), (2, 0.75), (3, 1.0), (50, 1.0)):
+        warm = replace(cosine, warmup_iterations=4).rate(iteration, 10)
+        assert warm == pytest.approx(share * cosine.rate(iteration, 10))
 
 
 def test_a_step_is_as_long_as_rate_and_group_say(tmp_path: Path) -> None:
