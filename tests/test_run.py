@@ -22,6 +22,7 @@ from posetrack.runner import Observer, Outputs, RunSummary
 from posetrack.stages import SourceInfo
 from posetrack.types import Boxes, Image, Poses
 from posetrack.video import ReadOptions
+from tests import in_process
 from tests.stubs import StubDetector, StubPose
 from tests.video_clips import ffmpeg
 
@@ -387,13 +388,21 @@ def command(*arguments: str | Path, **options: object) -> subprocess.CompletedPr
     ],
     ids=lambda value: " ".join(value[1:]) or value[0] if isinstance(value, list) else "",
 )
-def test_bad_input_gets_one_sentence_and_status_two(clip: Path, arguments: list[str], sentence: str) -> None:
+def test_bad_input_gets_one_sentence_and_status_two(
+    clip: Path,
+    arguments: list[str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(clip.parent)
     (clip.parent / "text.mp4").write_text("This is no video.\n" * 100)
     (clip.parent / "empty.mp4").touch()
     before = sorted(clip.parent.rglob("*"))
     output = [] if "-o" in arguments else ["-o", "new/out"]
-    done = command("run", *arguments, *output, cwd=clip.parent)
+    done = in_process.posetrack("run", *arguments, *output)
     assert done.returncode == 2
+    assert capfd.readouterr().err == "", "no library adds words of its own"
     assert sentence in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert sorted(clip.parent.rglob("*")) == before
