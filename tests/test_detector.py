@@ -98,6 +98,19 @@ def test_results_do_not_depend_on_the_company_in_a_batch(network: FasterRCNN) ->
         np.testing.assert_array_equal(boxes.scores, alone.scores)
 
 
+def test_results_do_not_depend_on_what_was_seen_first(network: FasterRCNN) -> None:
+    """torchvision takes the strides of the pyramid's levels from the first image, and is misled by a narrow one."""
+    narrow, image = photograph(40, 1000), photograph(90, 120)
+    used, fresh = PersonDetector(network, EVERYTHING), PersonDetector(network, EVERYTHING)
+    used.detect([narrow])
+    assert used.detect([image]) == fresh.detect([image])
+    misled = build_detector(SMALL).eval()
+    misled.load_state_dict(network.state_dict())
+    with torch.inference_mode():
+        misled([torch.zeros(3, 40, 1000)])
+    assert PersonDetector(misled, EVERYTHING).detect([image]) == fresh.detect([image])
+
+
 def test_no_images_give_no_results_and_nobody_is_an_ordinary_result(network: FasterRCNN) -> None:
     detector = PersonDetector(network, DetectorConfig(score_threshold=1.0))
     assert detector.detect([]) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -262,6 +262,34 @@ def test_the_box_grows_with_the_body_and_distances_below_a_pixel_count_as_one(ar
     moved = boxes_moved(box, before, after, np.ones((1, 3), np.bool_), SIZE)
     half = growth * np.array([10, 20])
     np.testing.assert_allclose(moved, [[*(middle - half), *(middle + half)]])
+
+
+def test_with_inertia_each_box_moves_with_its_own_body() -> None:
+    people = [person((100, 50, 200, 350)), person((420, 90, 520, 400)), person((300, 50, 380, 300))]
+    together = Poses.concatenate(people)
+    config, flow = PropagationConfig(box_inertia=0.6), Zoom(1.05, (40.0, 200.0))
+    carried = propagate(together, flow, config, SIZE)
+    alone = [propagate(one, flow, config, SIZE).boxes[0] for one in people]
+    np.testing.assert_allclose(carried.boxes, alone, rtol=1e-6)
+
+
+def test_scores_and_joints_at_their_limits_suffice() -> None:
+    poses = with_scores(person(score=0.25), **{f"j{k}": 0.1 for k in range(12)})
+    limits = PropagationConfig(min_joints=3, min_score=0.25)
+    assert len(propagate(poses, Uniform(), limits, SIZE, 0)) == 1
+    assert len(propagate(poses, Uniform(), replace(limits, min_score=0.26), SIZE, 0)) == 0
+    assert len(propagate(poses, Uniform(), replace(limits, min_joints=4), SIZE, 0)) == 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("joint_score", "seen"), [(0.35, 0.5), (0.1, 0.0), (0.95, 1.0)])
+def test_a_single_joint_tells_how_well_its_person_is_seen(joint_score: float, seen: float) -> None:
+    poses = with_scores(person(score=0.8), **{f"j{k}": 0.0 for k in range(15)} | {"j3": joint_score})
+    config = PropagationConfig(min_joints=1, min_joint_score=0.1, min_score=0.1)
+    expected = 0.8 * 2 ** -(seen / 20 + (1 - seen) / 1.5)
+    assert propagate(poses, Uniform(), config, SIZE).scores.tolist() == pytest.approx([expected], rel=1e-5)
+    nobody = with_scores(poses, j3=0.0)
+    assert len(propagate(nobody, Uniform(), config, SIZE)) == 0
 
 
 def test_a_ghost_dies_the_sooner_the_less_it_looks_like_a_person() -> None:

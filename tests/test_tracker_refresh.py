@@ -156,3 +156,46 @@ def test_in_the_pipeline_still_people_are_estimated_when_due_or_detected_and_kee
 def test_settings_out_of_range_are_refused(option: str, value: float) -> None:
     with pytest.raises(ConfigError, match=option):
         RefreshConfig(**{option: value})  # type: ignore[arg-type]
+
+
+def test_after_a_cut_everybody_is_due() -> None:
+    memory = refreshed(every=100)
+    assert memory.due(people(4, 7, 2)).tolist() == [False] * 3
+    memory.reset()
+    assert memory.due(people(4, 7, 2)).tolist() == [True] * 3
+
+
+def test_a_joint_that_was_lost_counts_until_the_next_estimate() -> None:
+    """Also where the person was not estimated in spite of it."""
+    memory, carried = refreshed(every=100), people(4, 7, 2)
+    scores = carried.keypoint_scores.copy()
+    scores[1, 5] = 0
+    lost = carried.replace(keypoint_scores=scores)
+    memory.update(lost, np.zeros(3, np.bool_))
+    assert memory.due(lost).tolist() == [False, True, False]
+    memory.update(lost, np.ones(3, np.bool_))
+    assert memory.due(lost).tolist() == [False] * 3
+
+
+def test_people_carried_into_an_empty_memory_are_as_new() -> None:
+    memory = Refresh(RefreshConfig(every=3))
+    memory.update(people(4, 7), np.array([True, False]))
+    assert memory.due(people(4, 7)).tolist() == [False, False]
+
+
+@pytest.mark.parametrize(("extent", "size"), [(0.25, 1), (1.5, 1.5), (8, 8)])
+def test_a_body_of_less_than_a_pixel_counts_as_one(extent: float, size: float) -> None:
+    before = np.zeros((1, 3, 2), np.float32)
+    before[0, 1, 1] = extent
+    after = before + np.float32([5, 6])
+    after[0, 2, 0] += 0.3
+    assert posture_change(before, after, np.ones((1, 3), np.bool_)).tolist() == pytest.approx(
+        [0.1 / size], rel=1e-4
+    )
+
+
+def test_limits_that_are_just_reached_make_nobody_due() -> None:
+    memory, carried = refreshed(every=100, max_motion=0.0, max_overlap=0.6), people(4, 7, 2)
+    boxes = carried.boxes.copy()
+    boxes[1] = boxes[0] + np.float32([10, 0, 10, 0])  # IoU 30 / 50
+    assert memory.due(carried.replace(boxes=boxes)).tolist() == [False] * 3

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from posetrack.errors import ConfigError
 from posetrack.skeletons import COCO, POSETRACK, Skeleton
-from posetrack.tracker import ParametricConfig, SelectionConfig, parametric_nms, select_joints, select_people
+from posetrack.tracker import (
+    ParametricConfig,
+    SelectionConfig,
+    oks_matrix,
+    parametric_nms,
+    select_joints,
+    select_people,
+)
 from posetrack.tracker.pose_nms import close_joints, parametric_similarity
 from posetrack.types import UNLINKED, Poses
 
@@ -171,3 +178,74 @@ def test_unknown_rules_are_refused() -> None:
         SelectionConfig(nms="soft")
     with pytest.raises(ConfigError, match="min_nms_joint_score must lie between 0 and 1"):
         SelectionConfig(min_nms_joint_score=1.5)
+
+
+def one_person(*scores: float, shift: float = 0.0) -> Poses:
+    """A pose 200 px tall, the first joints with these scores and the rest missing."""
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform((0, 0), (80, 200), (1, 17, 2)) + shift
+    filled = np.zeros((1, 17))
+    filled[0, : len(scores)] = scores
+    return Poses([[0, 0, 80, 200]], [0.8], keypoints, filled, [UNLINKED], COCO)
+
+
+@pytest.mark.parametrize(("mean", "is_a_person"), [(0.14, False), (0.16, True)])
+def test_a_pose_is_a_person_from_a_mean_joint_score_of_15_percent_on(mean: float, is_a_person: bool) -> None:
+    assert len(select_people(one_person(*[mean] * 17), SelectionConfig())) == is_a_person
+
+
+@pytest.mark.parametrize(("shift", "people_left"), [(5.0, 1), (14.0, 2)])
+def test_two_poses_are_one_person_above_an_oks_of_a_half(shift: float, people_left: int) -> None:
+    poses = Poses.concatenate([one_person(*[0.9] * 17), one_person(*[0.8] * 17, shift=shift)])
+    oks = oks_matrix(poses, poses)[0, 1]
+    assert 0.25 < oks < 0.5 if people_left == 2 else oks > 0.5
+    assert len(select_people(poses, SelectionConfig())) == people_left
+
+
+def test_joints_below_three_tenths_do_not_tell_two_people_apart() -> None:
+    """Three joints agree; the others, which nobody believes in, do not."""
+    poses = Poses.concatenate([one_person(*[0.9] * 3, *[0.25] * 14), one_person(*[0.8] * 3, *[0.25] * 14)])
+    keypoints = poses.keypoints.copy()
+    keypoints[1, 3:] += 60
+    assert len(select_people(poses.replace(keypoints=keypoints), SelectionConfig())) == 1
+    everything = SelectionConfig(min_nms_joint_score=0.2)
+    assert len(select_people(poses.replace(keypoints=keypoints), everything)) == 2
+
+
+def test_the_chosen_rule_decides() -> None:
+    """9 px apart, two poses are alike by OKS, and not within AlphaPose's 7 px."""
+    poses = Poses.concatenate([one_person(*[0.9] * 17), one_person(*[0.8] * 17, shift=6.4)])
+    assert len(select_people(poses, SelectionConfig(nms="oks"))) == 1
+    assert len(select_people(poses, SelectionConfig(nms="parametric"))) == 2
+
+
+def test_a_joint_at_the_limit_is_reported_and_a_missing_one_has_score_0() -> None:
+    reported = select_joints(one_person(0.25, 0.24, 0.9), SelectionConfig(min_joint_score=0.25))
+    assert reported.keypoint_scores[0].tolist() == pytest.approx([0.25, 0, 0.9] + [0] * 14)
+    alone = select_joints(one_person(0.25, 0.24), SelectionConfig(min_joint_score=0.25, rescore=True))
+    assert alone.scores.tolist() == pytest.approx([0.8 * 0.25])
+
+
+def test_joints_just_seven_pixels_apart_are_close_and_five_of_them_suffice() -> None:
+    one = one_person(*[0.9] * 17)
+    other = one_person(*[0.8] * 17)
+    keypoints = np.round(one.keypoints)
+    moved = keypoints + [0, 7]
+    moved[0, 5:] += 300
+    pair = Poses.concatenate([one.replace(keypoints=keypoints), other.replace(keypoints=moved)])
+    assert close_joints(pair, CONFIG)[0, 1] == 5
+    assert parametric_nms(pair, CONFIG).tolist() == [0]
+    moved[0, 4] += 300
+    pair = Poses.concatenate([one.replace(keypoints=keypoints), other.replace(keypoints=moved)])
+    assert parametric_nms(pair, CONFIG).tolist() == [0, 1]
+
+
+def test_joints_that_one_of_two_poses_misses_are_not_compared_not_even_near_the_origin() -> None:
+    scores = np.zeros((1, 17))
+    scores[0, 0] = 0.5
+    near = Poses([[0, 0, 80, 200]], [0.8], np.full((1, 17, 2), 1.0), np.full((1, 17), 0.9), [UNLINKED], COCO)
+    pair = Poses.concatenate([near, near.replace(keypoint_scores=scores)])
+    assert close_joints(pair, CONFIG).tolist() == [[17, 1], [1, 1]]
+    wide = ParametricConfig(score_scale=2.0)
+    expected = np.tanh(0.9 / 2) * np.tanh(0.5 / 2) + 1.7
+    assert parametric_similarity(pair, wide)[0, 1] == pytest.approx(expected, rel=1e-5)

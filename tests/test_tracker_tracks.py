@@ -113,14 +113,26 @@ def test_bodies_move_and_are_corrected_as_the_model_says(most_hits: int, seed: i
 
 
 def test_what_was_seen_before_stays_as_it_was() -> None:
+    def contents(tracks: Tracks) -> list[FloatArray]:
+        bodies = tracks.bodies
+        return [
+            bodies.points,
+            bodies.boxes,
+            bodies.present,
+            tracks.velocities,
+            tracks.sightings,
+            tracks.gaps,
+            tracks.hits,
+        ]
+
     rng = np.random.default_rng(0)
-    found = people(rng, np.array([[100.0, 100]]), 1.0)
-    before = Tracks.empty(POSETRACK).joined_by(found)
-    moved = before.moved(np.ones((2, 8), np.float32), np.ones(8, np.bool_))
-    kept = [moved.bodies.points.copy(), moved.velocities.copy(), moved.gaps.copy(), moved.hits.copy()]
-    moved.seen(np.array([0]), replace(found, points=found.points + 9), 10)
-    for old, now in zip(kept, (moved.bodies.points, moved.velocities, moved.gaps, moved.hits), strict=True):
+    found = people(rng, np.array([[100.0, 100]]), 0.6)
+    before = Tracks.empty(POSETRACK).joined_by(found).moved(np.ones((2, 8), np.float32), np.ones(8, np.bool_))
+    kept = [values.copy() for values in contents(before)]
+    after = before.seen(np.array([0]), people(rng, np.array([[120.0, 100]]), 0.6), 10)
+    for old, now, changed in zip(kept, contents(before), contents(after), strict=True):
         np.testing.assert_array_equal(old, now)
+        assert not np.array_equal(old, changed)
 
 
 def test_only_those_live_on_who_were_seen_lately_enough() -> None:

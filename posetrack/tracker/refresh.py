@@ -88,6 +88,6 @@ def posture_change(before: FloatArray, after: FloatArray, joints: BoolArray) -> 
     motion = after - before
     against_body = np.linalg.norm(motion - masked_median(motion, joints)[:, None], axis=2)
     low, high = extents(before, joints)
-    size = np.maximum((high - low).max(axis=1, initial=1), 1)
+    size = np.maximum((high - low).max(axis=1), 1)
     mean = np.where(joints, against_body, 0).sum(axis=1) / np.maximum(joints.sum(axis=1), 1)
     return np.asarray(mean / size, np.float32)
