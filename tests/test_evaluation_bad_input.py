@@ -66,6 +66,11 @@ BROKEN_18: dict[str, tuple[str, Callable[[Any], Any], list[str]]] = {
     ),
     "truth's track id twice": (TRUTH, lambda d: person(d).update(track_id=1), [TRUTH, "frame 1", "two people"]),
     "NaN": (PREDICTION, lambda d: person(d)["keypoints"].__setitem__(0, float("nan")), ["frame 1", "finite"]),
+    "NaN twice": (
+        PREDICTION,
+        lambda d: [person(d, n)["keypoints"].__setitem__(0, float("nan")) for n in (1, 2)],
+        ["frame 1", "finite"],
+    ),
     "infinity": (TRUTH, lambda d: person(d)["keypoints"].__setitem__(1, float("inf")), ["frame 1", "finite"]),
     "null": (PREDICTION, lambda d: person(d)["keypoints"].__setitem__(2, None), ["frame 1", "finite"]),
     "text": (PREDICTION, lambda d: person(d)["keypoints"].__setitem__(2, "x"), ["frame 1", "keypoints"]),

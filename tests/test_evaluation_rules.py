@@ -11,7 +11,8 @@ import pytest
 
 import posetrack
 from posetrack.evaluation import EvaluationResult
-from tests.evaluation_cases import Frame, write_case, write_posetrack18
+from posetrack.evaluation.pairing import read_pair
+from tests.evaluation_cases import JOINTS, Frame, write_case, write_posetrack18
 
 
 def evaluate_case(folder: Path, sequence: list[Frame]) -> EvaluationResult:
@@ -215,3 +216,16 @@ def test_runs_of_errors_end_where_frames_or_errors_do_and_tell_where_they_begin(
     ]
     assert {error.truth_id for error in result.errors if error.kind == "miss"} == {3}
     assert {error.predicted_id for error in result.errors if error.kind == "false positive"} == {6}
+
+
+@pytest.mark.parametrize(("predicted", "taken"), [("ba", "ab"), ("bc", "bc"), ("cba", "ab"), ("cbd", "cb")])
+def test_videos_belong_together_by_name_or_else_by_order(tmp_path: Path, predicted: str, taken: str) -> None:
+    def write(path: Path, videos: str) -> Path:
+        images = [{"id": n, "file_name": f"{video}/000000.jpg"} for n, video in enumerate(videos)]
+        categories = [{"name": "person", "keypoints": list(JOINTS)}]
+        path.write_text(json.dumps({"images": images, "annotations": [], "categories": categories}))
+        return path
+
+    pairs = read_pair(write(tmp_path / "t.json", "ab"), write(tmp_path / "p.json", predicted))
+    assert [name for name, _, _ in pairs] == ["t/a", "t/b"]
+    assert [prediction.video for _, _, prediction in pairs] == list(taken)
