@@ -192,6 +192,12 @@ def test_the_curve_has_means_of_losses_rates_and_epochs_from_one(tmp_path: Path)
     assert [{name: float(value) for name, value in row.items()} for row in written] == rows
 
 
+def test_the_rate_of_an_epoch_is_that_of_its_iterations(tmp_path: Path) -> None:
+    schedule = replace(STILL, epochs=3, steps=(1, 2), warmup_iterations=3)
+    rows = train(Toy(), schedule, tmp_path / "out", Watch())
+    assert [row["learning_rate"] for row in rows] == pytest.approx([0.01 * 2 / 3, 0.001, 0.0001])
+
+
 def test_every_so_many_epochs_and_the_last_are_validated(tmp_path: Path) -> None:
     task = Toy()
     rows = train(task, replace(STILL, epochs=5, validate_every_epochs=2), tmp_path / "out", Watch())
