@@ -76,7 +76,7 @@ class Toy:
 
 
 def number_of(network: nn.Module) -> float:
-    return float(network(torch.ones(1, 1)))
+    return float(network(torch.ones(1, 1)).detach())
 
 
 # The rate
