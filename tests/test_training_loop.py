@@ -76,7 +76,7 @@ class Toy:
 
 
 def number_of(network: nn.Module) -> float:
-    return float(network(torch.ones(1, 1)))
+    return float(network(torch.ones(1, 1)).detach())
 
 
 # The rate
@@ -190,6 +190,12 @@ def test_the_curve_has_means_of_losses_rates_and_epochs_from_one(tmp_path: Path)
     assert [one[3] for one in watch.iterations] == pytest.approx([1, 4, 4, 9], rel=1e-4)
     written = list(csv.DictReader((tmp_path / "out" / "curve.csv").open()))
     assert [{name: float(value) for name, value in row.items()} for row in written] == rows
+
+
+def test_the_rate_of_an_epoch_is_that_of_its_iterations(tmp_path: Path) -> None:
+    schedule = replace(STILL, epochs=3, steps=(1, 2), warmup_iterations=3)
+    rows = train(Toy(), schedule, tmp_path / "out", Watch())
+    assert [row["learning_rate"] for row in rows] == pytest.approx([0.01 * 2 / 3, 0.001, 0.0001])
 
 
 def test_every_so_many_epochs_and_the_last_are_validated(tmp_path: Path) -> None:
