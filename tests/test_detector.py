@@ -99,7 +99,7 @@ def test_results_do_not_depend_on_the_company_in_a_batch(network: FasterRCNN) ->
 
 
 def test_results_do_not_depend_on_what_was_seen_first(network: FasterRCNN) -> None:
-    """torchvision takes the strides of the pyramid's levels from the first image, and is misled by a narrow one."""
+    """torchvision takes the strides of the pyramid's levels from the first image, which a narrow one belies."""
     narrow, image = photograph(40, 1000), photograph(90, 120)
     used, fresh = PersonDetector(network, EVERYTHING), PersonDetector(network, EVERYTHING)
     used.detect([narrow])
