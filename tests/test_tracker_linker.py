@@ -328,10 +328,10 @@ def test_unknown_choices_name_the_known_ones(option: str, names: dict[str, objec
 
 def test_a_joint_that_was_once_found_far_off_is_forgotten() -> None:
     """Somebody who comes 90 px from a place that has just been left is somebody else, 200 frames after a stray."""
-    linker, standing = FlowLinker(CONFIG), walk((200, 500, 0.0)).truth(0)
-    keypoints = standing.keypoints.copy()
-    keypoints[0, 9] = (1200, 40)
-    stray = standing.replace(keypoints=keypoints)
+    linker, whole = FlowLinker(CONFIG), walk((200, 500, 0.0)).truth(0)
+    keypoints, scores = whole.keypoints.copy(), whole.keypoint_scores.copy()
+    keypoints[0, 9], scores[0, 9] = (1200, 40), 0
+    stray, standing = whole.replace(keypoints=keypoints), whole.replace(keypoint_scores=scores)
     for poses in [standing] * 5 + [stray] + [standing] * 200:
         assert linker.link(poses, Still()).track_ids.tolist() == [0]
     newcomer = standing.replace(keypoints=standing.keypoints + [90, 0], boxes=standing.boxes + [90, 0, 90, 0])
