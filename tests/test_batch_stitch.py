@@ -105,6 +105,18 @@ def test_frames_without_a_joint_in_common_do_not_count_against_a_pair() -> None:
     assert apart == {}
 
 
+def test_one_joint_in_common_can_be_compared() -> None:
+    left, right = chunk_of([{1: (100, slice(0, 9))}]), chunk_of([{2: (100, slice(8, 17))}])
+    assert matched_tracks(left, right, StitchConfig(min_oks=0.99)) == {2: 1}
+
+
+def test_who_is_seen_by_both_long_before_the_end_alone_is_matched_all_the_same() -> None:
+    """Nine frames before the end, each of which halves the weight."""
+    left = chunk_of([{1: (100, slice(17))}] + [{}] * 9)
+    right = chunk_of([{2: (100, slice(17))}] + [{}] * 9)
+    assert matched_tracks(left, right, StitchConfig(half_life_share=0.1)) == {2: 1}
+
+
 @pytest.mark.parametrize("half_life_share, expected", [(0.1, {2: 1}), (1.0, {2: 0})])
 def test_the_weight_halves_with_every_share_of_the_overlap(
     half_life_share: float, expected: dict[int, int]

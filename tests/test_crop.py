@@ -102,6 +102,18 @@ def test_sources_of_odd_size_are_halved_with_their_last_row_and_column() -> None
     assert (outside == (124, 116, 104)).all(), "two cells farther out nothing of the image is left"
 
 
+@pytest.mark.parametrize("sides", [(121, 122), (122, 123), (123, 121), (124, 125), (125, 124)])
+def test_a_source_of_any_size_is_halved_in_place(sides: tuple[int, int]) -> None:
+    """Grey levels grow by 2 with every column and every row, so a crop's pixel tells where it is from."""
+    width, height = sides
+    rows, columns = np.indices((height, width))
+    image = np.stack([2 * columns, 2 * rows, 0 * rows], axis=-1).astype(np.uint8)
+    transforms = transforms_about(np.array([[62.0, 61.0]]), np.array([2.0]), np.zeros(1), (50, 50))
+    crop = extract_crops(image, transforms, (50, 50))[0]
+    places = to_source(np.indices((50, 50))[::-1].reshape(1, 2, -1).swapaxes(1, 2).astype(float), transforms)[0]
+    np.testing.assert_allclose(crop.reshape(-1, 3)[:, :2], 2 * places, atol=1.01)
+
+
 def test_a_box_of_the_crops_aspect_maps_its_edges_to_the_crops_edges() -> None:
     transforms = box_transforms(np.array([[9.5, 19.5, 105.5, 147.5]], np.float32), SIZE, padding=1.0)
     edges = np.array([[[-0.5, -0.5], [95.5, 127.5]]])
