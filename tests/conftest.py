@@ -1,9 +1,14 @@
-"""Shared by all tests: the folder of real data, one thread for small networks, and what may be skipped."""
+"""Shared by all tests: real data, one thread for small networks, no deadlines, and what may be skipped."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# On a busy machine an example may take any time; where CI is set, hypothesis has a profile of its own beneath.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 pytest_plugins = ["tests.skips", "pytester"]
 
