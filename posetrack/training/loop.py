@@ -265,9 +265,8 @@ def _keep(run: _Run[Any]) -> None:
 
 
 def _autocast(schedule: Schedule) -> AbstractContextManager[Any]:
-    if schedule.precision == "bf16":
-        return torch.autocast(torch.device(schedule.device).type, torch.bfloat16)
-    return nullcontext()
+    reduced = schedule.precision == "bf16"
+    return torch.autocast(torch.device(schedule.device).type, torch.bfloat16) if reduced else nullcontext()
 
 
 def _train_epoch(run: _Run[Batch], observer: Observer) -> Record:
