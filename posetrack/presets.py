@@ -133,7 +133,7 @@ PRESETS = {
             summary="the best published networks trained on COCO: for a GPU; 0.4 GB to download",
             detector="fasterrcnn_resnet50_fpn_v2",
             pose="hrnet_w48_dark_coco_384x288",
-            pipeline=_ON_GPUS,
+            pipeline=replace(_ON_GPUS, evidence=EvidenceConfig()),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
         Preset(
