@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
@@ -270,7 +271,10 @@ def test_one_ctrl_c_ends_the_wait_for_a_server_that_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "_PATIENCE_S", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    # A worker of a parallel test run ignores the signal.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with ExitStack() as after, socket.create_server(("127.0.0.1", 0)) as server:
+        after.callback(signal.signal, signal.SIGINT, usual)
         url, began_s = f"http://127.0.0.1:{server.getsockname()[1]}/a.mp4", time.monotonic()
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):

@@ -14,12 +14,11 @@ from posetrack.networks import Networks, weight_files
 from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import AUTO_SURE_SCORE, PRESETS, Changes, customised, get_preset, weights_of
 from posetrack.skeletons import COCO, POSETRACK
-from posetrack.stages import PoseEstimator
 from posetrack.types import Boxes
 from posetrack.zoo import ModelStore, get_entry
 
 from .in_process import posetrack
-from .stubs import StubDetector
+from .stubs import StubDetector, StubPose
 
 LITE = get_preset("lite")
 BY_HAND = "official_resnet50_coco_256x192"
@@ -125,12 +124,7 @@ def test_weights_for_something_else_are_refused(changes: Changes, said: str) -> 
 def test_only_what_is_not_brought_is_loaded(tmp_path: Path) -> None:
     """One's own stages take the place of weights that are not here."""
 
-    class Pose:
-        skeleton = POSETRACK
-        estimate = None
-
-    pose: PoseEstimator = Pose()  # type: ignore[assignment]
-    PoseTracker(get_preset("accurate"), detector=StubDetector(), pose=pose, models_dir=tmp_path)
+    PoseTracker(get_preset("accurate"), detector=StubDetector(), pose=StubPose(), models_dir=tmp_path)
 
 
 def test_reduced_precision_is_asked_for_or_not_used() -> None:

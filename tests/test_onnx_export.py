@@ -112,7 +112,7 @@ def test_the_command_exports_the_bundled_network_with_what_one_must_know(
     np.testing.assert_allclose(run(path, images), torch_output(network, images), atol=1e-4, rtol=0)
     metadata = metadata_of(path)
     joints = json.loads(metadata["posetrack.joints"])
-    assert len(joints) == 15 and joints[0] == "nose" and "left_ear" not in joints
+    assert len(joints) == 17 and joints[0] == "nose" and "left_ear" in joints
     assert metadata["posetrack.skeleton"] == "posetrack"
     fields = json.loads(metadata["posetrack.architecture"])
     assert PoseArchitecture(**fields | {"deconv_channels": tuple(fields["deconv_channels"])}) == architecture

@@ -1,5 +1,7 @@
 """Where ``CI`` is set, a test may be skipped for a listed reason alone."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.skips import is_excused
@@ -61,6 +63,7 @@ def test_without_excuse_a_skip_fails_where_ci_is_set_and_nowhere_else(
     """Also in the workers of a parallel run."""
     monkeypatch.setenv("CI", ci)
     monkeypatch.setenv("POSETRACK_LACKS", "chromium")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     pytester.makepyfile(test_cases=CASES, test_module=MODULE)
     flags = ["--numprocesses", "1"] if ci else ["-p", "no:xdist"]
     done = pytester.runpytest_subprocess(

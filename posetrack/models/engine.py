@@ -17,6 +17,9 @@ from posetrack.models.onnx_file import Interface
 from posetrack.models.outputs import in_fp32, largest_difference, tensors_in
 from posetrack.models.runtime import CPU, Runtime
 
+_COMPILING = threading.Lock()
+"""torch compiles one network at a time."""
+
 _ROUNDING = 1e-3
 """How much of an output's largest value a compiled network may be off in fp32."""
 
@@ -73,7 +76,6 @@ class Prepared(nn.Module):
         if dtype != torch.float32 and not compiled:
             _reduce_weights(network, dtype)
         self._compared: set[tuple[tuple[int, ...], ...]] = set()
-        self._compiling = threading.Lock()
 
     @torch.inference_mode()
     def forward(self, *inputs: Any) -> Any:
@@ -87,11 +89,13 @@ class Prepared(nn.Module):
         if self._compiled is None:
             return self.network(*inputs)
         shapes = tuple(tuple(tensor.shape) for tensor in tensors_in(inputs))
-        if shapes not in self._compared:
-            with self._compiling:
-                self._check(inputs, self._first_compiled(inputs))
-                self._compared.add(shapes)
-        return self._compiled(*inputs)
+        if shapes in self._compared:
+            return self._compiled(*inputs)
+        with _COMPILING:
+            output = self._first_compiled(inputs)
+            self._check(inputs, output)
+            self._compared.add(shapes)
+        return output
 
     def _check(self, inputs: tuple[Any, ...], output: Any) -> None:
         """Compare with the network in fp32: twice as far off as it is itself in this precision is rounding."""
