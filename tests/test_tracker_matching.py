@@ -75,5 +75,29 @@ def test_greedy_and_hungarian_differ_where_they_should() -> None:
     assert pairs("hungarian", similarity, 0.2) == [(0, 0), (1, 1)]
 
 
+def test_hungarian_leaves_somebody_alone_where_that_makes_the_sum_larger() -> None:
+    """0.9 alone is more than 0.5 and 0.35 together; the 0.1 is below the floor and costs nothing."""
+    assert pairs("hungarian", np.array([[0.9, 0.5], [0.35, 0.1]]), 0.3) == [(0, 0)]
+
+
+@pytest.mark.parametrize("name", MATCHINGS)
+def test_a_pair_at_the_floor_is_matched_and_one_below_it_is_not(name: str) -> None:
+    assert pairs(name, np.array([[0.25]]), 0.25) == [(0, 0)]
+    assert pairs(name, np.array([[0.25]]), 0.251) == []
+    assert pairs(name, np.array([[0.01]]), 0.0) == [(0, 0)]
+    assert pairs(name, np.array([[0.0]]), 0.0) == []
+
+
+def test_among_equals_greedy_takes_the_lower_row_then_the_lower_column() -> None:
+    """Of a crowd, since short arrays are sorted stably by any method."""
+    similarity = similarities(0, 40, 30)
+    order = sorted(np.ndindex(40, 30), key=lambda pair: (-similarity[pair], *pair))
+    expected: Pairs = []
+    for row, column in order:
+        if similarity[row, column] >= 0.2 and all(row != i and column != j for i, j in expected):
+            expected.append((row, column))
+    assert pairs("greedy", similarity, 0.2) == sorted(expected)
+
+
 def test_ties_are_broken_the_same_way_every_time() -> None:
     assert pairs("greedy", np.full((3, 3), 0.5), 0.2) == [(0, 0), (1, 1), (2, 2)]
