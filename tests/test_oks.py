@@ -128,18 +128,19 @@ def test_pairs_left_out_beforehand_cannot_reach_the_floor(seed: int, floor: floa
     assert (oks_matrix(a, b)[left_out] < floor + 1e-6).all()
 
 
-def outline(poses: Poses, person: int) -> tuple[list[float], list[float], float]:
-    """Corners of the extent of a person's joints, and the square root of the area."""
+Extent = tuple[list[float], list[float], float]
+
+
+def extent(poses: Poses, person: int) -> Extent:
+    """Corners around a person's joints, and the square root of the area."""
     joints = poses.keypoints[person].astype(float)[poses.keypoint_scores[person] > 0]
     return joints.min(axis=0).tolist(), joints.max(axis=0).tolist(), math.sqrt(area(poses, person))
 
 
-def may_reach(a: Poses, i: int, b: Poses, j: int, floor: float, k: float, widest: float) -> bool:
-    """Whether the extents overlap, each grown by sqrt(ln(1 / floor)) k s, the second one by the largest k."""
-    low_a, high_a, side_a = outline(a, i)
-    low_b, high_b, side_b = outline(b, j)
-    reach = math.sqrt(math.log(1 / floor)) * (k * side_a + widest * side_b)
-    return all(low_a[axis] - reach <= high_b[axis] and low_b[axis] - reach <= high_a[axis] for axis in (0, 1))
+def overlap(a: Extent, b: Extent, reach_a: float, reach_b: float) -> bool:
+    """Whether the extents do, each grown by its reach times the square root of its area."""
+    reach = reach_a * a[2] + reach_b * b[2]
+    return all(a[0][axis] - reach <= b[1][axis] and b[0][axis] - reach <= a[1][axis] for axis in (0, 1))
 
 
 @pytest.mark.parametrize("own_falloff", [False, True])
@@ -149,8 +150,12 @@ def test_pairs_looked_at_are_those_whose_grown_extents_overlap(floor: float, own
     a, b = (poses.replace(keypoint_scores=poses.keypoint_scores * POSETRACK.used) for poses in (a, b))
     falloff = np.linspace(0.05, 0.4, 30) if own_falloff else None
     each = [2 * max(POSETRACK.sigmas)] * 30 if falloff is None else falloff.tolist()
+    reach = math.sqrt(math.log(1 / floor))
     expected = [
-        (i, j) for j in range(40) for i in range(30) if may_reach(a, i, b, j, floor, each[i], max(each))
+        (i, j)
+        for j in range(40)
+        for i in range(30)
+        if overlap(extent(a, i), extent(b, j), reach * each[i], reach * max(each))
     ]
     rows, columns = oks_candidates(Outlines.of(a), Outlines.of(b), floor, falloff)
     assert rows.dtype == columns.dtype == np.int64

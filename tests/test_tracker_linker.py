@@ -103,6 +103,10 @@ def test_people_whose_boxes_begin_alike_are_numbered_alike_in_any_order(joints_d
     for order in permutations(range(3)):
         linked = FlowLinker(CONFIG).link(alike[list(order)], Still())
         assert linked.track_ids.tolist() == list(order)
+    apart = alike[[0]].replace(boxes=alike.boxes[[0]] - 300, keypoints=alike.keypoints[[0]] - 300)
+    for order in permutations(range(3)):
+        linked = FlowLinker(CONFIG).link(Poses.concatenate([alike[list(order)], apart]), Still())
+        assert linked.track_ids.tolist() == [*(number + 1 for number in order), 0]
 
 
 def test_displacements_that_the_flow_does_not_know_are_not_used() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from posetrack.skeletons import POSETRACK
 from posetrack.tracker import FlowLinker, LinkerConfig
+from posetrack.tracker.bodies import Bodies
+from posetrack.tracker.similarity import best_oks
 from posetrack.types import UNLINKED, BoolArray, FloatArray, Poses
 from tests.test_tracker_linker import Still, ids_over_time, walk
 from tests.walkers import Scene, Walker
@@ -59,6 +61,25 @@ def test_whoever_is_followed_is_not_taken_for_somebody_lost_beside_them() -> Non
 
 def test_a_lost_person_found_beside_somebody_followed_has_the_old_number() -> None:
     assert last_ids([at(300, 700)] * 5 + [at(300)] * 5 + [at(300, 740)]) == [0, 1]
+
+
+def test_two_people_who_might_be_the_lost_one_are_one_old_and_one_new() -> None:
+    assert sorted(last_ids([at(300)] * 5 + HIDDEN + [at(335, 345)])) == [0, 1]
+
+
+def test_whoever_was_seen_in_the_frame_before_is_not_looked_for_with_more_tolerance() -> None:
+    assert last_ids([at(300)] * 5 + [NOBODY] + [at(330)]) == [0]
+    assert last_ids([at(300)] * 5 + [at(330)]) == [1]
+
+
+@pytest.mark.parametrize("stricter", [False, True])
+def test_a_lost_person_as_similar_as_asked_for_is_found(stricter: bool) -> None:
+    """Six frames after the last sighting the tolerance has grown five times by a twentieth."""
+    stored, seen = (Bodies.of(at(x), CONFIG.min_joint_score) for x in (300, 340))
+    ids = np.array([0])
+    similarity = best_oks(stored.with_ids(ids), seen, ids, 0.0, np.array([0.3 * 1.25], np.float32))[0, 0]
+    floor = float(np.nextafter(similarity, np.float32(1))) if stricter else float(similarity)
+    assert last_ids([at(300)] * 5 + HIDDEN + [at(340)], replace(CONFIG, min_similarity=floor)) == [int(stricter)]
 
 
 JOINTS = ("left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_knee")
