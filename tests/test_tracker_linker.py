@@ -109,6 +109,17 @@ def test_people_whose_boxes_begin_alike_are_numbered_alike_in_any_order(joints_d
         assert linked.track_ids.tolist() == [*(number + 1 for number in order), 0]
 
 
+def test_people_in_one_box_are_numbered_by_their_joints_in_any_order() -> None:
+    """Also where the joints lie the higher the further they lie to the right."""
+    one = walk((500, 500, 0.0)).truth(0)
+    keypoints = np.concatenate([one.keypoints + [20 * step, -20 * step] for step in range(3)])
+    alike = one[[0, 0, 0]].replace(keypoints=keypoints)
+    numbers = FlowLinker(CONFIG).link(alike, Still()).track_ids
+    for order in permutations(range(3)):
+        linked = FlowLinker(CONFIG).link(alike[list(order)], Still())
+        assert linked.track_ids.tolist() == numbers[list(order)].tolist()
+
+
 def test_displacements_that_the_flow_does_not_know_are_not_used() -> None:
     linker, poses = FlowLinker(CONFIG), walk((300, 500, 0.0), (600, 500, 0.0)).truth(0)
     linker.link(poses, Still())
@@ -267,6 +278,12 @@ def test_weak_poses_continue_tracks_but_start_none() -> None:
     assert linker.link(weak, Still()).track_ids.tolist() == [UNLINKED]
     assert linker.link(strong, Still()).track_ids.tolist() == [0]
     assert linker.link(weak, Still()).track_ids.tolist() == [0]
+
+
+def test_a_pose_with_the_score_asked_for_starts_a_track() -> None:
+    poses = walk((300, 500, 0.0)).truth(0)
+    assert FlowLinker(CONFIG).link(poses.replace(scores=[0.399]), Still()).track_ids.tolist() == [UNLINKED]
+    assert FlowLinker(CONFIG).link(poses.replace(scores=[0.4]), Still()).track_ids.tolist() == [0]
 
 
 def test_two_joints_that_fit_exactly_do_not_outbid_a_whole_body() -> None:

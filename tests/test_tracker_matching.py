@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack.tracker import MATCHINGS
+from posetrack.tracker.matching import rows_of
+from posetrack.types import UNLINKED
 
 Pairs = list[tuple[int, int]]
 
@@ -101,3 +103,17 @@ def test_among_equals_greedy_takes_the_lower_row_then_the_lower_column() -> None
 
 def test_ties_are_broken_the_same_way_every_time() -> None:
     assert pairs("greedy", np.full((3, 3), 0.5), 0.2) == [(0, 0), (1, 1), (2, 2)]
+
+
+@given(seed=st.integers(0, 10_000), known=st.integers(0, 6), count=st.integers(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_ids_are_found_where_they_stand_and_no_id_is_found_nowhere(seed: int, known: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    known_ids = rng.permutation(np.arange(UNLINKED, 8))[:known]
+    ids = rng.integers(UNLINKED, 8, count)
+    rows, found = rows_of(ids, known_ids)
+    assert found.tolist() == [i != UNLINKED and i in known_ids.tolist() for i in ids.tolist()]
+    assert (
+        rows.shape == (count,)
+        and [known_ids.tolist().index(i) for i in ids[found].tolist()] == rows[found].tolist()
+    )
