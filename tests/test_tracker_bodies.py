@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posetrack.skeletons import POSETRACK
+from posetrack.skeletons import COCO, POSETRACK
 from posetrack.tracker.bodies import Bodies
 from posetrack.tracker.queue import Queue
 from posetrack.types import UNLINKED
@@ -32,6 +32,7 @@ def test_chosen_and_joined_bodies_are_those_asked_for() -> None:
     one, others = PEOPLE[np.array([1])], PEOPLE[np.array([0, 2])]
     assert same(Bodies.concatenate([one]), one)
     assert same(Bodies.concatenate([one, others])[np.array([1, 0, 2])], PEOPLE)
+    assert Bodies.concatenate([one, Bodies.empty(COCO)]).skeleton == POSETRACK, "the first one's"
 
 
 def test_the_queue_moves_and_ages_what_it_stores_and_loses_joints_that_the_flow_loses() -> None:

@@ -92,6 +92,7 @@ def test_counts_are_whole_and_have_a_least_value(config: Config, name: str, leas
 def test_seen_and_unseen_people_have_scores_and_half_lives_in_this_order() -> None:
     PropagationConfig(unseen_joint_score=0.49, seen_joint_score=0.5)
     PropagationConfig(unseen_half_life_frames=20, seen_half_life_frames=20)
+    PropagationConfig(unseen_half_life_frames=0.01)
     for unseen in (0.5, 0.51):
         with pytest.raises(ConfigError, match="unseen_joint_score must be below seen_joint_score"):
             PropagationConfig(unseen_joint_score=unseen, seen_joint_score=0.5)

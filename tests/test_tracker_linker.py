@@ -103,7 +103,9 @@ def test_people_whose_boxes_begin_alike_are_numbered_alike_in_any_order(joints_d
     for order in permutations(range(3)):
         linked = FlowLinker(CONFIG).link(alike[list(order)], Still())
         assert linked.track_ids.tolist() == list(order)
-    apart = alike[[0]].replace(boxes=alike.boxes[[0]] - 300, keypoints=alike.keypoints[[0]] - 300)
+    apart = alike[[0]].replace(
+        boxes=alike.boxes[[0]] + [-300, 90, -300, 90], keypoints=alike.keypoints[[0]] + [-300, 90]
+    )
     for order in permutations(range(3)):
         linked = FlowLinker(CONFIG).link(Poses.concatenate([alike[list(order)], apart]), Still())
         assert linked.track_ids.tolist() == [*(number + 1 for number in order), 0]
@@ -249,11 +251,12 @@ def test_the_queue_reaches_back_as_many_frames_as_it_is_long() -> None:
     assert ids_over_time(scene, FlowLinker(replace(PAPER, queue_frames=4)), missed, 10)[-1] == [1]
 
 
-def test_a_track_dies_after_its_longest_gap() -> None:
-    scene = walk((300, 500, 0.0))
+@pytest.mark.parametrize("coasting", [False, True])
+def test_a_track_dies_after_its_longest_gap(coasting: bool) -> None:
+    scene, config = walk((300, 500, 0.0)), replace(CONFIG, coasting=coasting, queue_frames=20)
     missed = {frame: [] for frame in range(5, 12)}
-    assert ids_over_time(scene, FlowLinker(replace(CONFIG, max_gap_frames=7)), missed, 13)[-1] == [0]
-    assert ids_over_time(scene, FlowLinker(replace(CONFIG, max_gap_frames=6)), missed, 13)[-1] == [1]
+    assert ids_over_time(scene, FlowLinker(replace(config, max_gap_frames=7)), missed, 13)[-1] == [0]
+    assert ids_over_time(scene, FlowLinker(replace(config, max_gap_frames=6)), missed, 13)[-1] == [1]
 
 
 def test_identity_survives_missing_joints_and_a_border() -> None:

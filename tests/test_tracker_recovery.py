@@ -90,6 +90,10 @@ def test_few_joints_that_might_be_a_lost_person_wait_without_a_number(seen: int,
     assert last_ids([at(300)] * 5 + HIDDEN + [only(at(340), *JOINTS[:seen])]) == [expected]
 
 
+def test_few_joints_that_might_be_one_of_two_lost_people_wait_without_a_number() -> None:
+    assert last_ids([at(300, 800)] * 5 + HIDDEN + [only(at(340), *JOINTS[:4])]) == [UNLINKED]
+
+
 def test_few_joints_where_nobody_was_lost_start_a_track() -> None:
     few = only(at(900), *JOINTS[:4])
     assert last_ids([at(300)] * 5 + HIDDEN + [few]) == [1]
@@ -108,6 +112,33 @@ def test_somebody_who_stops_unseen_is_found_where_the_flow_left_them() -> None:
     scene = Scene((Walker(way, swing=0.0),))
     missed = {frame: [] for frame in range(12, 28)}
     assert ids_over_time(scene, FlowLinker(CONFIG), missed, 29)[-1] == [0]
+
+
+def test_who_stopped_unseen_and_stepped_aside_is_found_near_where_the_flow_left_them() -> None:
+    """The body has gone on by its own motion, and says nothing of the place."""
+    linker = FlowLinker(CONFIG)
+    for frame in range(10):
+        linker.link(at(100 + 20 * frame), Shifted((20, 0) if frame < 6 else (19, 0)))
+    for _ in range(15):
+        linker.link(NOBODY, Still())
+    assert linker.link(at(315), Still()).track_ids.tolist() == [0]
+
+
+def test_who_walks_hidden_goes_with_the_background_and_by_their_own_motion() -> None:
+    """12 px a frame, while the camera pans by 25 px: the flow at their last pose is the background's."""
+    linker = FlowLinker(CONFIG)
+    for frame in range(12):
+        assert linker.link(at(600 + 12 * frame), Still()).track_ids.tolist() == [0]
+    for _ in range(8):
+        linker.link(NOBODY, Shifted((-25, 0)))
+    place = 600 + 12 * 11 + 9 * (12 - 25)
+    assert linker.link(at(place), Shifted((-25, 0))).track_ids.tolist() == [0]
+
+
+def test_with_more_tolerance_only_the_last_pose_is_compared() -> None:
+    """Somebody walked from 200 to 335; who appears 30 px behind one of the first places is somebody else."""
+    walking = [at(200 + 15 * frame) for frame in range(10)]
+    assert last_ids([*walking, NOBODY, NOBODY, at(200)]) == [1]
 
 
 def test_joints_seen_earlier_go_with_the_flow_after_joints_seen_later() -> None:
