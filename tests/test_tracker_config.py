@@ -9,8 +9,22 @@ import pytest
 
 from posetrack.errors import ConfigError
 from posetrack.tracker import EvidenceConfig, LinkerConfig, MergeConfig, PropagationConfig, RefreshConfig
+from posetrack.tracker.pose_nms import ParametricConfig
+from posetrack.tracker.selection import SelectionConfig
 
-Config = type[EvidenceConfig | LinkerConfig | MergeConfig | PropagationConfig | RefreshConfig]
+Config = type[
+    EvidenceConfig
+    | LinkerConfig
+    | MergeConfig
+    | ParametricConfig
+    | PropagationConfig
+    | RefreshConfig
+    | SelectionConfig
+]
+PARAMETRIC = {
+    "score_scale": 1.0, "distance_scale_px2": 2.65, "spatial_weight": 1.7, "min_similarity": 22.48,
+    "box_share": 0.1, "min_matches": 5, "max_match_px": 7.0,
+}  # fmt: skip
 
 DEFAULTS: dict[Config, dict[str, object]] = {
     PropagationConfig: {
@@ -21,6 +35,11 @@ DEFAULTS: dict[Config, dict[str, object]] = {
     MergeConfig: {"min_iou": 0.5, "duplicate_iou": 0.8},
     EvidenceConfig: {"min_iou": 0.5, "min_pose_score": 0.5, "max_covered": 0.5, "max_missed_s": 0.5},
     RefreshConfig: {"every": 1, "max_motion": 0.0055, "min_joint_score": 0.3, "max_overlap": 0.3},
+    ParametricConfig: PARAMETRIC,
+    SelectionConfig: {
+        "nms": "oks", "max_oks": 0.5, "min_nms_joint_score": 0.3, "parametric": PARAMETRIC,
+        "min_pose_score": 0.15, "min_joint_score": 0.2, "rescore": False,
+    },
     LinkerConfig: {
         "similarity": "multi-flow", "matching": "greedy", "queue_frames": 10, "min_similarity": 0.2,
         "min_joint_score": 0.2, "min_birth_score": 0.4, "min_birth_joints": 3, "max_gap_frames": 60,
@@ -34,6 +53,7 @@ FRACTIONS: dict[Config, list[str]] = {
     MergeConfig: ["min_iou", "duplicate_iou"],
     EvidenceConfig: ["min_iou", "min_pose_score", "max_covered"],
     RefreshConfig: ["min_joint_score", "max_overlap"],
+    SelectionConfig: ["max_oks", "min_nms_joint_score", "min_pose_score", "min_joint_score"],
     LinkerConfig: ["min_similarity", "min_joint_score", "min_birth_score"],
 }
 SIZES: dict[Config, list[str]] = {

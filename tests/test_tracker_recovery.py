@@ -115,13 +115,9 @@ def test_somebody_who_stops_unseen_is_found_where_the_flow_left_them() -> None:
 
 
 def test_who_stopped_unseen_and_stepped_aside_is_found_near_where_the_flow_left_them() -> None:
-    """The body has gone on by its own motion, and says nothing of the place."""
-    linker = FlowLinker(CONFIG)
-    for frame in range(10):
-        linker.link(at(100 + 20 * frame), Shifted((20, 0) if frame < 6 else (19, 0)))
-    for _ in range(15):
-        linker.link(NOBODY, Still())
-    assert linker.link(at(315), Still()).track_ids.tolist() == [0]
+    """The body has gone on by its own motion, 240 px by now, and says nothing of the place."""
+    walking = [at(200 + 15 * frame) for frame in range(10)]
+    assert last_ids([*walking, *[NOBODY] * 15, at(365)]) == [0]
 
 
 def test_who_walks_hidden_goes_with_the_background_and_by_their_own_motion() -> None:
