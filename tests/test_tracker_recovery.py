@@ -21,13 +21,13 @@ HIDDEN = [NOBODY] * 5
 
 
 class Shifted:
-    """Everything moves by as much."""
+    """Everything moves by as much, as far as anybody could see."""
 
     def __init__(self, by: tuple[float, float]) -> None:
         self.by = by
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
-        return np.tile(np.array(self.by, np.float32), (len(xy), 1)), np.ones(len(xy), np.bool_)
+        return np.tile(np.array(self.by, np.float32), (len(xy), 1)), (np.abs(xy) < 1e5).all(axis=1)
 
 
 def at(*places: float) -> Poses:
