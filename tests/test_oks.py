@@ -128,6 +128,74 @@ def test_pairs_left_out_beforehand_cannot_reach_the_floor(seed: int, floor: floa
     assert (oks_matrix(a, b)[left_out] < floor + 1e-6).all()
 
 
+Extent = tuple[list[float], list[float], float]
+
+
+def extent(poses: Poses, person: int) -> Extent:
+    """Corners around a person's joints, and the square root of the area."""
+    joints = poses.keypoints[person].astype(float)[poses.keypoint_scores[person] > 0]
+    return joints.min(axis=0).tolist(), joints.max(axis=0).tolist(), math.sqrt(area(poses, person))
+
+
+def overlap(a: Extent, b: Extent, reach_a: float, reach_b: float) -> bool:
+    """Whether the extents do, each grown by its reach times the square root of its area."""
+    reach = reach_a * a[2] + reach_b * b[2]
+    return all(a[0][axis] - reach <= b[1][axis] and b[0][axis] - reach <= a[1][axis] for axis in (0, 1))
+
+
+@pytest.mark.parametrize("own_falloff", [False, True])
+@pytest.mark.parametrize("floor", [0.05, 0.5, 0.9])
+def test_pairs_looked_at_are_those_whose_grown_extents_overlap(floor: float, own_falloff: bool) -> None:
+    a, b = some_poses(5, 30, spread=800, missing=0.5), some_poses(6, 40, spread=800, missing=0.5)
+    a, b = (poses.replace(keypoint_scores=poses.keypoint_scores * POSETRACK.used) for poses in (a, b))
+    falloff = np.linspace(0.05, 0.4, 30) if own_falloff else None
+    each = [2 * max(POSETRACK.sigmas)] * 30 if falloff is None else falloff.tolist()
+    reach = math.sqrt(math.log(1 / floor))
+    expected = [
+        (i, j)
+        for j in range(40)
+        for i in range(30)
+        if overlap(extent(a, i), extent(b, j), reach * each[i], reach * max(each))
+    ]
+    rows, columns = oks_candidates(Outlines.of(a), Outlines.of(b), floor, falloff)
+    assert rows.dtype == columns.dtype == np.int64
+    assert 30 < len(expected) < 1000 and list(zip(rows.tolist(), columns.tolist(), strict=True)) == expected
+
+
+def test_poses_in_the_same_place_can_reach_an_oks_of_one() -> None:
+    same = Outlines.of(one_joint(NOSE, (30.0, 40.0)))
+    rows, columns = oks_candidates(same, same, 1.0)
+    assert rows.tolist() == columns.tolist() == [0]
+
+
+@pytest.mark.parametrize(("distance", "near"), [(166.0, True), (166.5, False)])
+def test_a_floor_of_nothing_reaches_as_far_as_one_of_1e_30(distance: float, near: bool) -> None:
+    """Twice sqrt(30 ln 10) = 8.311 times k s = 10 px."""
+    a, b = (Outlines.of(one_joint(LEFT_HIP, (x, 50.0))) for x in (0.0, distance))
+    rows, _ = oks_candidates(a, b, 0.0, np.array([0.1]))
+    assert len(rows) == near
+
+
+def test_of_nobody_no_pair_is_looked_at() -> None:
+    somebody, nobody = Outlines.of(some_poses(0, 3)), Outlines.of(some_poses(0, 0))
+    for a, b in ((nobody, somebody), (somebody, nobody), (nobody, nobody)):
+        for falloff in (None, np.full(len(a), 0.3)):
+            rows, columns = oks_candidates(a, b, 0.2, falloff)
+            assert rows.shape == columns.shape == (0,)
+
+
+def test_a_person_smaller_than_a_pixel_counts_as_one_pixel() -> None:
+    """Two hips 0.214 px apart: exp(-0.214^2 / (2 * 1 * 0.214^2)) = exp(-1/2)."""
+    a, b = (one_joint(LEFT_HIP, (x, 0.25), side=0.5) for x in (0.0, 0.214))
+    assert oks_matrix(a, b)[0, 0] == pytest.approx(math.exp(-0.5), abs=1e-5)
+
+
+def test_the_iou_of_boxes_does_not_depend_on_their_size() -> None:
+    boxes = np.array([[0, 0, 4, 4], [2, 0, 6, 4], [1, 1, 3, 3]])
+    for factor in (1, 0.1, 1000):
+        np.testing.assert_allclose(iou_matrix(boxes * factor, boxes * factor)[0], [1, 1 / 3, 1 / 4], rtol=1e-5)
+
+
 @given(seed=st.integers(0, 10_000), n=st.integers(0, 6), m=st.integers(0, 6))
 @settings(max_examples=40, deadline=None)
 def test_iou_is_the_formula(seed: int, n: int, m: int) -> None:
@@ -189,3 +257,27 @@ def test_kept_poses_differ_and_dropped_ones_resemble_a_better_one(seed: int, max
     assert (among <= max_oks).all()
     for dropped in set(range(8)) - set(kept.tolist()):
         assert any(matrix[dropped, k] > max_oks and quality[k] >= quality[dropped] for k in kept)
+
+
+def test_poses_as_alike_as_allowed_are_both_kept() -> None:
+    """Above the limit they are dropped, not at it."""
+    one = some_poses(7, 1, missing=0)
+    assert oks_nms(one[[0, 0]], 1.0).tolist() == [0, 1]
+    assert oks_nms(one[[0, 0]], 0.999).tolist() == [0]
+
+
+def test_boxes_that_overlap_as_much_as_allowed_are_both_kept() -> None:
+    boxes = Boxes(np.array([[0, 0, 2, 2], [0, 0, 2, 1]]), np.array([0.9, 0.8]))
+    assert nms(boxes, 0.5).tolist() == [0, 1]
+    assert nms(boxes, 0.499).tolist() == [0]
+
+
+def test_among_equals_the_earlier_one_comes_first() -> None:
+    """Of a crowd, since short arrays are sorted stably by any method."""
+    scores = np.random.default_rng(0).integers(1, 4, 300) / 4
+    expected = sorted(range(300), key=lambda index: -scores[index])
+    left = 200.0 * np.arange(300)[:, None]
+    assert nms(Boxes(left * [1, 0, 1, 0] + [0, 0, 50, 50], scores), 0.5).tolist() == expected
+    one = some_poses(8, 1, spread=0, missing=0)[[0] * 300]
+    apart = one.replace(scores=scores, keypoints=one.keypoints + 9 * left[..., None] * [1, 0])
+    assert oks_nms(apart, 0.5).tolist() == expected

@@ -47,7 +47,7 @@ def test_a_carried_person_near_a_detection_is_believed_and_one_far_from_all_need
         assert believed.tolist() == [True, there]
 
 
-@pytest.mark.parametrize("width, near", [(41, False), (39, True)])
+@pytest.mark.parametrize("width, near", [(41, False), (40, True), (39, True)])
 def test_near_is_an_overlap_of_half(width: float, near: bool) -> None:
     """A carried box of 20 in a detected one twice as wide: IoU 20 / width."""
     detected = found([10, 10, 10 + width, 50])
@@ -63,6 +63,23 @@ def test_the_pose_networks_word_counts_for_half_a_second_at_any_rate(fps: int) -
     last = times[believed].max()
     assert believed[times <= last].all()
     assert 0.5 - 1 / fps - 1e-4 <= last <= 0.5 + 1e-4
+
+
+def test_at_half_a_second_the_pose_network_is_believed_and_after_it_not() -> None:
+    for time_s, there in ((0.5, True), (0.5001, False)):
+        evidence = Evidence(CONFIG)
+        evidence.believed(people(HERE), ids(3), found(HERE), 0.0)
+        assert evidence.believed(people(HERE), ids(3), found(), time_s).tolist() == [there]
+
+
+def test_the_first_track_is_missed_from_the_first_look_on_like_any_other() -> None:
+    assert Evidence(CONFIG).believed(people(HERE, THERE), ids(0, 1), found(), 9.0).tolist() == [True, True]
+
+
+def test_where_no_overlap_is_asked_for_everybody_is_believed() -> None:
+    lenient = EvidenceConfig(min_iou=0)
+    for detected in (found(), found(THERE)):
+        assert Evidence(lenient).believed(people(HERE, score=0.1), ids(3), detected, 0.0).tolist() == [True]
 
 
 def test_a_detection_in_between_starts_the_half_second_anew_and_another_tracks_does_not() -> None:
@@ -83,8 +100,8 @@ def test_after_a_cut_nothing_is_remembered() -> None:
 
 def test_most_of_a_box_in_a_detected_one_shows_the_other_person() -> None:
     large = [0, 0, 100, 200]
-    beside, inside = [92, 0, 110, 50], [88, 0, 106, 50]
-    for box, there in ((beside, True), (inside, False)):
+    beside, half, inside = [92, 0, 110, 50], [90, 0, 110, 50], [88, 0, 106, 50]
+    for box, there in ((beside, True), (half, False), (inside, False)):
         believed = Evidence(CONFIG).believed(people(box, score=0.9), ids(3), found(large), 0.0)
         assert believed.tolist() == [there]
 
@@ -94,6 +111,15 @@ def test_the_covered_share_is_the_largest_of_any_other_box() -> None:
     others = np.array([[5, 0, 20, 10], [0, 0, 10, 2], [300, 0, 310, 10]], np.float32)
     assert covered(boxes, others).tolist() == pytest.approx([0.5, 0.0])
     assert covered(boxes, np.zeros((0, 4), np.float32)).tolist() == [0.0, 0.0]
+
+
+def test_the_covered_share_of_small_and_empty_boxes() -> None:
+    small, empty = [5, 5, 6, 6.5], [5, 5, 5, 5]
+    boxes = np.array([small, empty], np.float32)
+    assert covered(boxes, np.array([[0, 0, 10, 10]], np.float32)).tolist() == [1.0, 0.0]
+    assert covered(boxes, np.array([[20, 20, 30, 30]], np.float32)).tolist() == [0.0, 0.0], (
+        "off in both directions"
+    )
 
 
 def test_nobody_is_an_ordinary_frame() -> None:

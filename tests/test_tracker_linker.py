@@ -103,6 +103,23 @@ def test_people_whose_boxes_begin_alike_are_numbered_alike_in_any_order(joints_d
     for order in permutations(range(3)):
         linked = FlowLinker(CONFIG).link(alike[list(order)], Still())
         assert linked.track_ids.tolist() == list(order)
+    apart = alike[[0]].replace(
+        boxes=alike.boxes[[0]] + [-300, 90, -300, 90], keypoints=alike.keypoints[[0]] + [-300, 90]
+    )
+    for order in permutations(range(3)):
+        linked = FlowLinker(CONFIG).link(Poses.concatenate([alike[list(order)], apart]), Still())
+        assert linked.track_ids.tolist() == [*(number + 1 for number in order), 0]
+
+
+def test_people_in_one_box_are_numbered_by_their_joints_in_any_order() -> None:
+    """Also where the joints lie the higher the further they lie to the right."""
+    one = walk((500, 500, 0.0)).truth(0)
+    keypoints = np.concatenate([one.keypoints + [20 * step, -20 * step] for step in range(3)])
+    alike = one[[0, 0, 0]].replace(keypoints=keypoints)
+    numbers = FlowLinker(CONFIG).link(alike, Still()).track_ids
+    for order in permutations(range(3)):
+        linked = FlowLinker(CONFIG).link(alike[list(order)], Still())
+        assert linked.track_ids.tolist() == numbers[list(order)].tolist()
 
 
 def test_displacements_that_the_flow_does_not_know_are_not_used() -> None:
@@ -234,11 +251,12 @@ def test_the_queue_reaches_back_as_many_frames_as_it_is_long() -> None:
     assert ids_over_time(scene, FlowLinker(replace(PAPER, queue_frames=4)), missed, 10)[-1] == [1]
 
 
-def test_a_track_dies_after_its_longest_gap() -> None:
-    scene = walk((300, 500, 0.0))
+@pytest.mark.parametrize("coasting", [False, True])
+def test_a_track_dies_after_its_longest_gap(coasting: bool) -> None:
+    scene, config = walk((300, 500, 0.0)), replace(CONFIG, coasting=coasting, queue_frames=20)
     missed = {frame: [] for frame in range(5, 12)}
-    assert ids_over_time(scene, FlowLinker(replace(CONFIG, max_gap_frames=7)), missed, 13)[-1] == [0]
-    assert ids_over_time(scene, FlowLinker(replace(CONFIG, max_gap_frames=6)), missed, 13)[-1] == [1]
+    assert ids_over_time(scene, FlowLinker(replace(config, max_gap_frames=7)), missed, 13)[-1] == [0]
+    assert ids_over_time(scene, FlowLinker(replace(config, max_gap_frames=6)), missed, 13)[-1] == [1]
 
 
 def test_identity_survives_missing_joints_and_a_border() -> None:
@@ -263,6 +281,12 @@ def test_weak_poses_continue_tracks_but_start_none() -> None:
     assert linker.link(weak, Still()).track_ids.tolist() == [UNLINKED]
     assert linker.link(strong, Still()).track_ids.tolist() == [0]
     assert linker.link(weak, Still()).track_ids.tolist() == [0]
+
+
+def test_a_pose_with_the_score_asked_for_starts_a_track() -> None:
+    poses = walk((300, 500, 0.0)).truth(0)
+    assert FlowLinker(CONFIG).link(poses.replace(scores=[0.399]), Still()).track_ids.tolist() == [UNLINKED]
+    assert FlowLinker(CONFIG).link(poses.replace(scores=[0.4]), Still()).track_ids.tolist() == [0]
 
 
 def test_two_joints_that_fit_exactly_do_not_outbid_a_whole_body() -> None:

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack.tracker import MATCHINGS
+from posetrack.tracker.matching import rows_of
+from posetrack.types import UNLINKED
 
 Pairs = list[tuple[int, int]]
 
@@ -75,5 +77,43 @@ def test_greedy_and_hungarian_differ_where_they_should() -> None:
     assert pairs("hungarian", similarity, 0.2) == [(0, 0), (1, 1)]
 
 
+def test_hungarian_leaves_somebody_alone_where_that_makes_the_sum_larger() -> None:
+    """0.9 alone is more than 0.5 and 0.35 together; the 0.1 is below the floor and costs nothing."""
+    assert pairs("hungarian", np.array([[0.9, 0.5], [0.35, 0.1]]), 0.3) == [(0, 0)]
+
+
+@pytest.mark.parametrize("name", MATCHINGS)
+def test_a_pair_at_the_floor_is_matched_and_one_below_it_is_not(name: str) -> None:
+    assert pairs(name, np.array([[0.25]]), 0.25) == [(0, 0)]
+    assert pairs(name, np.array([[0.25]]), 0.251) == []
+    assert pairs(name, np.array([[0.01]]), 0.0) == [(0, 0)]
+    assert pairs(name, np.array([[0.0]]), 0.0) == []
+
+
+def test_among_equals_greedy_takes_the_lower_row_then_the_lower_column() -> None:
+    """Of a crowd, since short arrays are sorted stably by any method."""
+    similarity = similarities(0, 40, 30)
+    order = sorted(np.ndindex(40, 30), key=lambda pair: (-similarity[pair], *pair))
+    expected: Pairs = []
+    for row, column in order:
+        if similarity[row, column] >= 0.2 and all(row != i and column != j for i, j in expected):
+            expected.append((row, column))
+    assert pairs("greedy", similarity, 0.2) == sorted(expected)
+
+
 def test_ties_are_broken_the_same_way_every_time() -> None:
     assert pairs("greedy", np.full((3, 3), 0.5), 0.2) == [(0, 0), (1, 1), (2, 2)]
+
+
+@given(seed=st.integers(0, 10_000), known=st.integers(0, 6), count=st.integers(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_ids_are_found_where_they_stand_and_no_id_is_found_nowhere(seed: int, known: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    known_ids = rng.permutation(np.arange(UNLINKED, 8))[:known]
+    ids = rng.integers(UNLINKED, 8, count)
+    rows, found = rows_of(ids, known_ids)
+    assert found.tolist() == [i != UNLINKED and i in known_ids.tolist() for i in ids.tolist()]
+    assert (
+        rows.shape == (count,)
+        and [known_ids.tolist().index(i) for i in ids[found].tolist()] == rows[found].tolist()
+    )

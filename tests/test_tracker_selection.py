@@ -249,3 +249,44 @@ def test_joints_that_one_of_two_poses_misses_are_not_compared_not_even_near_the_
     wide = ParametricConfig(score_scale=2.0)
     expected = np.tanh(0.9 / 2) * np.tanh(0.5 / 2) + 1.7
     assert parametric_similarity(pair, wide)[0, 1] == pytest.approx(expected, rel=1e-5)
+
+
+def pair_apart(x: float, y: float = 0.0, corner: tuple[int, int] = (0, 0)) -> Poses:
+    """Two poses in one box of 80 x 200 px from a corner on, each joint of one this far from the other's."""
+    one = one_person(*[0.9] * 17)
+    first = one.replace(boxes=one.boxes + [*corner, *corner], keypoints=np.round(one.keypoints) + corner)
+    second = first.replace(keypoints=first.keypoints + [x, y], keypoint_scores=np.full((1, 17), 0.8))
+    return Poses.concatenate([first, second])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "inside"), [(5, 0, True), (5.01, 0, False), (0, 12.5, True), (0, 12.51, False), (-5, -12.5, True)]
+)
+def test_a_joint_on_the_edge_of_the_box_about_the_references_joint_matches(
+    x: float, y: float, inside: bool
+) -> None:
+    """An eighth of 80 x 200 px: 5 and 12.5 px to each side."""
+    found = parametric_similarity(pair_apart(x, y), ParametricConfig(box_share=0.125))[0, 1]
+    spatial = 1.7 * 17 * np.exp(-(x * x + y * y) / 2.65)
+    assert found == pytest.approx(inside * 17 * np.tanh(0.9) * np.tanh(0.8) + spatial, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (1000, 0), (0, 1000)])
+def test_close_is_within_a_share_of_the_longer_side_wherever_the_box_lies(corner: tuple[int, int]) -> None:
+    """A fortieth of 200 px is 5 px."""
+    config = ParametricConfig(box_share=1 / 40)
+    assert close_joints(pair_apart(5, corner=corner), config)[0, 1] == 17
+    assert close_joints(pair_apart(6, corner=corner), config)[0, 1] == 0
+
+
+def test_poses_as_similar_as_allowed_are_two_people() -> None:
+    pair = pair_apart(2)
+    similarity = parametric_similarity(pair, CONFIG)[0, 1]
+    for allowed, kept in ((similarity, [0, 1]), (np.nextafter(similarity, np.float32(0)), [0])):
+        config = ParametricConfig(min_similarity=float(allowed), min_matches=18)
+        assert parametric_nms(pair, config).tolist() == kept
+
+
+def test_without_weight_distances_do_not_count() -> None:
+    found = parametric_similarity(pair_apart(30, 60), ParametricConfig(spatial_weight=0, min_similarity=0))
+    assert found[0, 1] == 0

@@ -107,7 +107,8 @@ class EvidenceConfig:
     Attributes:
         min_iou: A carried box that overlaps a detected one by this much is borne out by it.
         min_pose_score: Mean joint score from which the pose network vouches for a person without a detection.
-        max_covered: Where more of the carried box lies in a detected one, the network would see the other person.
+        max_covered: Where this share of the carried box or more lies in a detected one, the network would see the
+            other person.
         max_missed_s: Seconds since the last detection of a person after which the network alone is not believed.
     """
 
