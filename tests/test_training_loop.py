@@ -79,6 +79,68 @@ def number_of(network: nn.Module) -> float:
     return float(network(torch.ones(1, 1)).detach())
 
 
+# The schedule
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "epochs": (1, 1_000_000),
+    "validate_every_epochs": (1, 1_000_000),
+    "warmup_iterations": (0, 1_000_000_000),
+    "threads": (0, 1024),
+    "weight_decay": (0, 100),
+    "seed": (0, 4_294_967_296),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_numbers_of_the_schedule_have_limits_that_are_allowed_themselves(name: str) -> None:
+    least, most = LIMITS[name]
+    for value in (least, most):
+        assert getattr(replace(STILL, **{name: value}), name) == value
+    for value in (least - 1, most + 1, math.nan):
+        with pytest.raises(ConfigError, match=rf"schedule\.{name} is {value}; give {least} to {most}"):
+            replace(STILL, **{name: value})
+
+
+def test_every_step_of_the_schedule_is_an_epoch() -> None:
+    assert replace(STILL, steps=(0, 1_000_000)).steps == (0, 1_000_000)
+    for steps in ((3, -1), (1_000_001,)):
+        with pytest.raises(ConfigError, match=r"schedule\.steps is .*; give 0 to 1000000"):
+            replace(STILL, steps=steps)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "gradient_norm"])
+def test_rate_and_norm_are_positive_and_finite(name: str) -> None:
+    assert getattr(replace(STILL, **{name: 1e-12}), name) == 1e-12
+    for value in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(ConfigError, match=f"{name} is {value}; give a positive number"):
+            replace(STILL, **{name: value})
+
+
+def test_the_average_keeps_something_of_the_present() -> None:
+    for value in (0.0, 0.999999):
+        assert replace(STILL, weight_average_decay=value).weight_average_decay == value
+    for value in (-0.001, 1.0, math.nan):
+        with pytest.raises(ConfigError, match=f"weight_average_decay is {value}; give 0 to below 1"):
+            replace(STILL, weight_average_decay=value)
+
+
+@pytest.mark.parametrize("name, choices", [("decay", ("steps", "cosine")), ("precision", ("fp32", "bf16"))])
+def test_kinds_of_decay_and_precision_are_those_that_are_named(name: str, choices: tuple[str, str]) -> None:
+    for value in choices:
+        assert getattr(replace(STILL, **{name: value}), name) == value
+    with pytest.raises(ConfigError, match=f"{name} is 'other'; choose '{choices[0]}' or '{choices[1]}'"):
+        replace(STILL, **{name: "other"})
+
+
+def test_a_schedule_is_by_default_plain_adam_on_the_cpu_at_a_thousandth() -> None:
+    schedule = Schedule(epochs=2)
+    rates = [schedule.rate(iteration, 500) for iteration in (0, 198, 199, 999)]
+    assert rates == pytest.approx([0.001 / 200, 0.001 * 199 / 200, 0.001, 0.001])
+    assert (schedule.weight_decay, schedule.weight_average_decay, schedule.gradient_norm) == (0, 0.999, 10)
+    assert (schedule.validate_every_epochs, schedule.threads, schedule.seed) == (1, 0, 0)
+    assert (schedule.precision, schedule.device) == ("fp32", "cpu")
+
+
 # The rate
 
 
