@@ -190,6 +190,20 @@ def test_shared_frames_may_differ_by_a_millisecond(late_s: float, same: bool) ->
             joined(parts, chunks)
 
 
+def test_a_millisecond_itself_is_allowed() -> None:
+    parts = [chunk_of([{}]), chunk_of([{}] * 2, late_s=SAME_TIME_S)]
+    assert parts[1].times_s[0] - parts[0].times_s[0] == SAME_TIME_S
+    assert len(joined(parts, [seam(0, 0, 1, 0), seam(1, 0, 2, 1)])) == 2
+
+
+def test_one_shared_frame_at_another_time_is_found_out() -> None:
+    left, right = chunk_of([{}] * 4), chunk_of([{}] * 4, first=2)
+    times_s = right.times_s + np.array([0, 2 * SAME_TIME_S, 0, 0])
+    moved = ChunkPoses(right.indices, times_s, right.starts, right.people)
+    with pytest.raises(SeamError):
+        joined([left, moved], [seam(0, 0, 4, 0), seam(1, 2, 4, 4)])
+
+
 @pytest.mark.parametrize("first", [1, 3])
 def test_an_overlap_of_other_frames_is_found_out(first: int) -> None:
     chunks = [seam(0, 0, 4, 0), seam(1, 2, 4, 4)]

@@ -12,6 +12,9 @@ from posetrack.skeletons import COCO, LSP, POSETRACK, Skeleton
 from posetrack.types import Poses
 
 SKELETONS = [POSETRACK, COCO, LSP]
+TORSO = Skeleton("torso", ("left_hip", "right_shoulder", "left_shoulder"), (), (0.1, 0.1, 0.1))
+NOTHING = Skeleton("nothing", (), (), ())
+SOURCES = [*SKELETONS, TORSO, NOTHING]
 
 Place = np.ndarray
 Rule = tuple[tuple[str, ...], Callable[..., Place]]
@@ -64,7 +67,7 @@ def by_hand(poses: Poses, person: int, joint: str) -> tuple[Place | None, float]
     return place(*(poses.keypoints[person, slot].astype(np.float64) for slot in slots)), score
 
 
-@pytest.mark.parametrize("source", SKELETONS, ids=lambda skeleton: skeleton.name)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda skeleton: skeleton.name)
 @pytest.mark.parametrize("target", SKELETONS, ids=lambda skeleton: skeleton.name)
 def test_every_joint_is_copied_blended_or_left_out(source: Skeleton, target: Skeleton) -> None:
     poses = people(source)
@@ -85,7 +88,7 @@ def test_the_same_skeleton_leaves_poses_as_they_are() -> None:
     assert convert_poses(poses, COCO) is poses
 
 
-@pytest.mark.parametrize("source", SKELETONS, ids=lambda skeleton: skeleton.name)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda skeleton: skeleton.name)
 @pytest.mark.parametrize("target", SKELETONS, ids=lambda skeleton: skeleton.name)
 def test_weights_of_a_joint_sum_to_one_or_it_is_left_out(source: Skeleton, target: Skeleton) -> None:
     weights = conversion_matrix(source, target)
