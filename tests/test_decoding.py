@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.models.decoding import CODECS, decode_argmax, decode_dark, decode_quarter, decode_soft_argmax
+from posetrack.models.decoding import (
+    CODECS,
+    decode_argmax,
+    decode_dark,
+    decode_quarter,
+    decode_soft_argmax,
+    reach_cells,
+)
 from posetrack.models.heatmap import gaussian_targets
 from tests import publishers
 
@@ -132,6 +139,32 @@ def test_soft_argmax_is_the_expectation_over_the_window() -> None:
             weight = np.exp(5.0 * heatmaps[0, 0, y, x] / heatmaps.max()) - 1
             total, place = total + weight, place + weight * np.array([x, y])
     np.testing.assert_allclose(decode_soft_argmax(heatmaps, SIGMA)[0][0, 0], place / total, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "codec, sigma, reach",
+    [
+        ("argmax", 2.0, 0),
+        ("quarter", 2.0, 2),
+        ("dark", 0.5, 3),
+        ("dark", 2.0, 7),
+        ("dark", 3.0, 10),
+        ("soft-argmax", 1.5, 5),
+        ("soft-argmax", 2.0, 6),
+    ],
+)
+def test_cells_beyond_the_reach_of_a_codec_change_nothing(codec: str, sigma: float, reach: int) -> None:
+    """The quarter offset reaches one cell farther than it looks: a border there keeps the peak in place."""
+    assert reach_cells(codec, sigma) == reach
+    heatmaps = one(24.3, 31.2, sigma)
+    points, _ = CODECS[codec](heatmaps, sigma)
+    for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        spoilt, touched = heatmaps.copy(), heatmaps.copy()
+        spoilt[0, 0, 31 + y * (reach + 1), 24 + x * (reach + 1)] = 0.5
+        np.testing.assert_array_equal(CODECS[codec](spoilt, sigma)[0], points)
+        if codec in ("dark", "soft-argmax"):
+            touched[0, 0, 31 + y * reach, 24 + x * reach] = 0.3
+            assert np.abs(CODECS[codec](touched, sigma)[0] - points).max() > 1e-4
 
 
 @pytest.mark.parametrize("codec", ["dark", "soft-argmax"])
