@@ -2,16 +2,19 @@
 
 import csv
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError, WeightsError
+from posetrack.errors import ConfigError, OutputError, WeightsError
+from posetrack.training import loop
 from posetrack.training.loop import Record, Schedule, WeightAverage, train
 
 Loss = Callable[[nn.Module, float], Tensor]
@@ -175,6 +178,50 @@ def test_a_step_is_as_long_as_rate_and_group_say(tmp_path: Path) -> None:
     assert (weight, bias) == pytest.approx((0.005, 0.00125))
 
 
+def test_a_group_without_a_rate_has_the_schedules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Toy(targets=[7.0])
+    monkeypatch.setattr(task, "parameter_groups", lambda: [{"params": list(task.network.parameters())}])
+    train(task, STILL, tmp_path / "out", Watch())
+    assert [float(value.detach()) for value in task.network.parameters()] == pytest.approx([0.01, 0.01])
+
+
+def test_the_network_is_brought_to_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, devices = Toy(), list[str]()
+    monkeypatch.setattr(task.network, "to", devices.append)
+    train(task, STILL, tmp_path / "out", Watch())
+    assert devices == ["cpu"]
+
+
+def test_a_parameter_without_a_gradient_rests(tmp_path: Path) -> None:
+    """The bias is learnt from the first batch alone; its momentum moves it no farther."""
+
+    def loss(network: nn.Module, target: float) -> Tensor:
+        weight, _ = network.parameters()
+        return towards(network, target) if target == 1 else (weight - target).square().sum()
+
+    task = Toy(targets=[1.0, 2.0, 3.0], loss=loss)
+    train(task, STILL, tmp_path / "out", Watch())
+    weight, bias = (float(value.detach()) for value in task.network.parameters())
+    assert bias == pytest.approx(0.01) and weight > 0.02
+
+
+def test_every_epoch_learns_in_training_mode_whatever_validation_leaves(tmp_path: Path) -> None:
+    modes: list[bool] = []
+
+    def loss(network: nn.Module, target: float) -> Tensor:
+        modes.append(network.training)
+        network.eval()
+        return towards(network, target)
+
+    train(Toy(targets=[1.0], loss=loss), replace(STILL, epochs=3), tmp_path / "out", Watch())
+    assert modes == [True] * 3
+
+
+def test_an_epoch_without_batches_learns_nothing(tmp_path: Path) -> None:
+    row, *_ = train(Toy(targets=[]), STILL, tmp_path / "out", Watch())
+    assert {**row, "seconds": 0} == {"epoch": 1, "learning_rate": 0, "goodness": 0.5, "seconds": 0}
+
+
 def test_weights_decay_apart_from_the_gradient(tmp_path: Path) -> None:
     """AdamW: without a gradient a weight shrinks by rate times decay at each step."""
     task = Toy(targets=[0.0] * 3, loss=lambda network, _: 0 * network(torch.ones(1, 1)).sum())
@@ -254,6 +301,13 @@ def test_the_curve_has_means_of_losses_rates_and_epochs_from_one(tmp_path: Path)
     assert [{name: float(value) for name, value in row.items()} for row in written] == rows
 
 
+def test_an_epoch_is_timed_to_a_tenth_of_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([10.0, 12.34, 100.0, 161.27])
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(readings)))
+    rows = train(Toy(), replace(STILL, epochs=2), tmp_path / "out", Watch())
+    assert [row["seconds"] for row in rows] == [2.3, 61.3]
+
+
 def test_the_rate_of_an_epoch_is_that_of_its_iterations(tmp_path: Path) -> None:
     schedule = replace(STILL, epochs=3, steps=(1, 2), warmup_iterations=3)
     rows = train(Toy(), schedule, tmp_path / "out", Watch())
@@ -323,6 +377,19 @@ def test_a_training_goes_on_where_it_was(tmp_path: Path) -> None:
     assert number_of(second.network) == number_of(whole.network)
 
 
+@pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors"])
+def test_weights_without_a_checkpoint_are_not_replaced(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).symlink_to("nowhere")  # a dangling link is in the way too
+    with pytest.raises(OutputError, match="holds weights, and no checkpoint to go on from"):
+        train(Toy(), STILL, out, Watch())
+    (out / name).unlink()
+    train(Toy(), STILL, out, Watch())
+    (out / name).write_bytes(b"weights")
+    assert len(train(Toy(), replace(STILL, epochs=2), out, Watch())) == 2
+
+
 def test_a_training_that_is_complete_does_nothing_more(tmp_path: Path) -> None:
     rows = train(Toy(), replace(STILL, epochs=2), tmp_path / "out", Watch())
     watch = Watch()
@@ -358,6 +425,25 @@ def test_a_checkpoint_that_is_not_of_this_training_is_named(kind: str, tmp_path:
     SPOILT[kind](tmp_path / "checkpoint.pt")
     with pytest.raises(WeightsError, match=r"checkpoint\.pt is damaged or does not belong to this configuration"):
         train(Toy(), replace(STILL, epochs=2), tmp_path, Watch())
+
+
+class Command:
+    """An object that makes a folder when it is read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_no_code_of_a_checkpoint_is_run(tmp_path: Path) -> None:
+    train(Toy(), STILL, tmp_path, Watch())
+    state = torch.load(tmp_path / "checkpoint.pt")
+    torch.save(state | {"more": Command(tmp_path / "made")}, tmp_path / "checkpoint.pt")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt is damaged"):
+        train(Toy(), replace(STILL, epochs=2), tmp_path, Watch())
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_training_that_diverges_keeps_the_checkpoint_of_the_epoch_before(tmp_path: Path) -> None:
