@@ -128,6 +128,36 @@ def test_the_weight_halves_with_every_share_of_the_overlap(
     assert matched_tracks(left, right, config) == expected
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_last_shared_frame_counts_in_full_however_short_the_half_life_is() -> None:
+    """All others have a weight of 0 then, and no weight is infinite."""
+    left = chunk_of([{0: (100, slice(17)), 1: (900, slice(17))}] * 10)
+    right = chunk_of([{2: (100, slice(17))}] * 9 + [{2: (900, slice(17))}])
+    assert matched_tracks(left, right, StitchConfig(half_life_share=1e-6)) == {2: 1}
+
+
+def test_the_same_pose_is_one_person_also_where_nothing_less_is() -> None:
+    chunk = chunk_of([{1: (100, slice(17))}] * 3)
+    assert matched_tracks(chunk, chunk, StitchConfig(min_oks=1.0)) == {1: 1}
+
+
+@pytest.mark.parametrize("shift, oks, same", [(18, 0.501, True), (19, 0.468, False)])
+def test_by_default_an_oks_of_a_half_makes_one_person(shift: float, oks: float, same: bool) -> None:
+    left, right = chunk_of([{1: (100, slice(17))}]), chunk_of([{2: (100 + shift, slice(17))}])
+    assert float(oks_matrix(left.people, right.people)[0, 0]) == pytest.approx(oks, abs=1e-3)
+    assert matched_tracks(left, right, StitchConfig()) == ({2: 1} if same else {})
+
+
+@pytest.mark.parametrize("off, expected", [(0, {2: 1}), (2, {2: 0})])
+def test_by_default_the_weight_halves_with_every_tenth_of_the_overlap(
+    off: float, expected: dict[int, int]
+) -> None:
+    """Nine of ten frames weigh 1/2 + ... + 1/512 = 0.998: less than the last, unless that fits a little worse."""
+    left = chunk_of([{0: (100, slice(17)), 1: (900, slice(17))}] * 10)
+    right = chunk_of([{2: (100, slice(17))}] * 9 + [{2: (900 + off, slice(17))}])
+    assert matched_tracks(left, right, StitchConfig(min_oks=0.05)) == expected
+
+
 def test_chunks_of_other_lengths_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="2 frames of one chunk cannot be compared with 3"):
         matched_tracks(chunk_of([{}] * 2), chunk_of([{}] * 3), StitchConfig())
@@ -158,6 +188,20 @@ def test_shared_frames_may_differ_by_a_millisecond(late_s: float, same: bool) ->
     else:
         with pytest.raises(SeamError, match="damaged, or lacks time stamps"):
             joined(parts, chunks)
+
+
+def test_a_millisecond_itself_is_allowed() -> None:
+    parts = [chunk_of([{}]), chunk_of([{}] * 2, late_s=SAME_TIME_S)]
+    assert parts[1].times_s[0] - parts[0].times_s[0] == SAME_TIME_S
+    assert len(joined(parts, [seam(0, 0, 1, 0), seam(1, 0, 2, 1)])) == 2
+
+
+def test_one_shared_frame_at_another_time_is_found_out() -> None:
+    left, right = chunk_of([{}] * 4), chunk_of([{}] * 4, first=2)
+    times_s = right.times_s + np.array([0, 2 * SAME_TIME_S, 0, 0])
+    moved = ChunkPoses(right.indices, times_s, right.starts, right.people)
+    with pytest.raises(SeamError):
+        joined([left, moved], [seam(0, 0, 4, 0), seam(1, 2, 4, 4)])
 
 
 @pytest.mark.parametrize("first", [1, 3])

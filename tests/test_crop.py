@@ -114,6 +114,22 @@ def test_a_source_of_any_size_is_halved_in_place(sides: tuple[int, int]) -> None
     np.testing.assert_allclose(crop.reshape(-1, 3)[:, :2], 2 * places, atol=1.01)
 
 
+@pytest.mark.parametrize("sides", [(2, 9), (9, 2), (7, 7), (8, 10), (5, 4), (4, 5), (6, 3)])
+def test_a_halved_source_is_the_means_of_its_squares_of_four(sides: tuple[int, int]) -> None:
+    """A crop whose pixels are those squares, two farther than the source; its last row and column count twice."""
+    width, height = sides
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    size = (width + 1) // 2 + 2, (height + 1) // 2 + 2
+    crop = extract_crops(image, np.array([[[2.0, 0.0, 0.5], [0.0, 2.0, 0.5]]]), size)[0]
+    for y, x in np.ndindex(size[1], size[0]):
+        if 2 * x < width and 2 * y < height:
+            rows, columns = [2 * y, min(2 * y + 1, height - 1)], [2 * x, min(2 * x + 1, width - 1)]
+            expected = image[rows][:, columns].reshape(4, 3).mean(axis=0)
+        else:
+            expected = np.array([124, 116, 104])
+        np.testing.assert_allclose(crop[y, x], expected, atol=0.51)
+
+
 def test_a_box_of_the_crops_aspect_maps_its_edges_to_the_crops_edges() -> None:
     transforms = box_transforms(np.array([[9.5, 19.5, 105.5, 147.5]], np.float32), SIZE, padding=1.0)
     edges = np.array([[[-0.5, -0.5], [95.5, 127.5]]])

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.models.decoding import CODECS, decode_argmax, decode_dark, decode_quarter, decode_soft_argmax
+from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.decoding import (
+    CODECS,
+    codec_of,
+    decode_argmax,
+    decode_dark,
+    decode_quarter,
+    decode_soft_argmax,
+    reach_cells,
+)
 from posetrack.models.heatmap import gaussian_targets
 from tests import publishers
 
@@ -111,6 +120,28 @@ def test_dark_leaves_a_peak_alone_that_has_no_maximum_nearby(form: str | tuple[i
     np.testing.assert_array_equal(points[0, 0], (x, y))
 
 
+@pytest.mark.parametrize("off", [(1.5, 0.3), (0.3, -1.5), (2.6, 0.3), (0.3, 2.6), (-2.6, -2.6)])
+def test_dark_moves_a_peak_by_two_cells_at_most_in_x_and_in_y(off: tuple[float, float]) -> None:
+    """A wide hill, and a cell beside its top that is a little higher: where the hill is too far away it stays."""
+    rows, columns = np.indices(SIZE[::-1])
+    hill = np.exp(-((columns - 20 - off[0]) ** 2 + (rows - 31 - off[1]) ** 2) / (2 * 8**2))
+    hill[31, 20] = 1.001
+    heatmaps = hill[None, None].astype(np.float32)
+    published = publishers.dark_peaks(heatmaps, 11)[0, 0]
+    step = np.abs(published - (20, 31)).max()
+    assert 1 < step < 1.9 or 2.1 < step < 2.9
+    expected = published if step < 2 else (20, 31)
+    np.testing.assert_allclose(decode_dark(heatmaps, 2.0)[0][0, 0], expected, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_dark_leaves_a_spike_among_cells_of_zero_alone() -> None:
+    """The smoothed map is still 0 two cells away, and 0 has no logarithm."""
+    heatmaps = np.zeros((1, 1, *SIZE[::-1]), np.float32)
+    heatmaps[0, 0, 31, 20:22] = 0.9, 0.4
+    np.testing.assert_array_equal(decode_dark(heatmaps, 0.5)[0][0, 0], (20, 31))
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 2), (3, 3), (4, 5), (9, 7)])
 def test_the_quarter_offset_is_the_published_code_wherever_the_peak_is(shape: tuple[int, int]) -> None:
     """Peaks in every cell of small maps, with every kind of neighbours."""
@@ -123,6 +154,18 @@ def test_the_quarter_offset_is_the_published_code_wherever_the_peak_is(shape: tu
     np.testing.assert_array_equal(found, publishers.quarter_peaks_of_mmpose(heatmaps))
 
 
+def test_only_the_quarter_offset_of_mmpose_looks_at_each_axis_alone() -> None:
+    heatmaps = np.random.default_rng(0).random((1, 40, 4, 5)).astype(np.float32)
+    published = {False: publishers.quarter_peaks(heatmaps), True: publishers.quarter_peaks_of_mmpose(heatmaps)}
+    assert (published[False] != published[True]).any()
+    for name, convention in CONVENTIONS.items():
+        points, scores = codec_of("quarter", convention)(heatmaps, SIGMA)
+        np.testing.assert_array_equal(points, published[name == "mmpose"])
+        np.testing.assert_array_equal(scores, heatmaps.max(axis=(2, 3)))
+        for codec in ("argmax", "dark", "soft-argmax"):
+            assert codec_of(codec, convention) is CODECS[codec]
+
+
 def test_soft_argmax_is_the_expectation_over_the_window() -> None:
     """The sum, cell by cell, of the place times exp(5 h / peak) - 1."""
     heatmaps = one(20.3, 30.8) * np.float32(0.6)
@@ -132,6 +175,32 @@ def test_soft_argmax_is_the_expectation_over_the_window() -> None:
             weight = np.exp(5.0 * heatmaps[0, 0, y, x] / heatmaps.max()) - 1
             total, place = total + weight, place + weight * np.array([x, y])
     np.testing.assert_allclose(decode_soft_argmax(heatmaps, SIGMA)[0][0, 0], place / total, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "codec, sigma, reach",
+    [
+        ("argmax", 2.0, 0),
+        ("quarter", 2.0, 2),
+        ("dark", 0.5, 3),
+        ("dark", 2.0, 7),
+        ("dark", 3.0, 10),
+        ("soft-argmax", 1.5, 5),
+        ("soft-argmax", 2.0, 6),
+    ],
+)
+def test_cells_beyond_the_reach_of_a_codec_change_nothing(codec: str, sigma: float, reach: int) -> None:
+    """The quarter offset reaches one cell farther than it looks: a border there keeps the peak in place."""
+    assert reach_cells(codec, sigma) == reach
+    heatmaps = one(24.3, 31.2, sigma)
+    points, _ = CODECS[codec](heatmaps, sigma)
+    for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        spoilt, touched = heatmaps.copy(), heatmaps.copy()
+        spoilt[0, 0, 31 + y * (reach + 1), 24 + x * (reach + 1)] = 0.5
+        np.testing.assert_array_equal(CODECS[codec](spoilt, sigma)[0], points)
+        if codec in ("dark", "soft-argmax"):
+            touched[0, 0, 31 + y * reach, 24 + x * reach] = 0.3
+            assert np.abs(CODECS[codec](touched, sigma)[0] - points).max() > 1e-4
 
 
 @pytest.mark.parametrize("codec", ["dark", "soft-argmax"])

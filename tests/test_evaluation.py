@@ -17,6 +17,7 @@ from posetrack.errors import ConfigError
 from posetrack.evaluation import JOINT_NAMES, EvaluationResult, Scores
 from posetrack.evaluation.assignment import contested, most_pairs_least_cost
 from posetrack.evaluation.ignore_regions import inside
+from posetrack.evaluation.track_pairs import TrackPairs
 from tests import evaluation_oracle as oracle
 from tests.evaluation_cases import Frame, random_sequence, write_case
 
@@ -266,3 +267,14 @@ def test_most_pairs_at_the_least_cost_agree_with_trying_all(seed: int) -> None:
     assert costs[chosen].sum() == pytest.approx(least)
     several = candidates.sum(axis=0).max() > 1 or candidates.sum(axis=1).max() > 1
     assert bool(contested(candidates)) == several
+
+
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_tracks_that_meet_in_a_joint_are_listed_once_and_in_order(count: int) -> None:
+    rng = np.random.default_rng(count)
+    observations = [rng.integers(0, most, count) for most in (15, 7, 4)]
+    triples = list(zip(*(column.tolist() for column in observations), strict=True))
+    pairs = TrackPairs.of(*observations)
+    listed = list(zip(pairs.joints.tolist(), pairs.truth.tolist(), pairs.prediction.tolist(), strict=True))
+    assert listed == sorted(set(triples)) and len(pairs) == len(listed)
+    assert [listed[place] for place in pairs.of_observation] == triples

@@ -2,16 +2,19 @@
 
 import csv
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError, WeightsError
+from posetrack.errors import ConfigError, OutputError, WeightsError
+from posetrack.training import loop
 from posetrack.training.loop import Record, Schedule, WeightAverage, train
 
 Loss = Callable[[nn.Module, float], Tensor]
@@ -79,6 +82,68 @@ def number_of(network: nn.Module) -> float:
     return float(network(torch.ones(1, 1)).detach())
 
 
+# The schedule
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "epochs": (1, 1_000_000),
+    "validate_every_epochs": (1, 1_000_000),
+    "warmup_iterations": (0, 1_000_000_000),
+    "threads": (0, 1024),
+    "weight_decay": (0, 100),
+    "seed": (0, 4_294_967_296),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_numbers_of_the_schedule_have_limits_that_are_allowed_themselves(name: str) -> None:
+    least, most = LIMITS[name]
+    for value in (least, most):
+        assert getattr(replace(STILL, **{name: value}), name) == value
+    for value in (least - 1, most + 1, math.nan):
+        with pytest.raises(ConfigError, match=rf"schedule\.{name} is {value}; give {least} to {most}"):
+            replace(STILL, **{name: value})
+
+
+def test_every_step_of_the_schedule_is_an_epoch() -> None:
+    assert replace(STILL, steps=(0, 1_000_000)).steps == (0, 1_000_000)
+    for steps in ((3, -1), (1_000_001,)):
+        with pytest.raises(ConfigError, match=r"schedule\.steps is .*; give 0 to 1000000"):
+            replace(STILL, steps=steps)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "gradient_norm"])
+def test_rate_and_norm_are_positive_and_finite(name: str) -> None:
+    assert getattr(replace(STILL, **{name: 1e-12}), name) == 1e-12
+    for value in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(ConfigError, match=f"{name} is {value}; give a positive number"):
+            replace(STILL, **{name: value})
+
+
+def test_the_average_keeps_something_of_the_present() -> None:
+    for value in (0.0, 0.999999):
+        assert replace(STILL, weight_average_decay=value).weight_average_decay == value
+    for value in (-0.001, 1.0, math.nan):
+        with pytest.raises(ConfigError, match=f"weight_average_decay is {value}; give 0 to below 1"):
+            replace(STILL, weight_average_decay=value)
+
+
+@pytest.mark.parametrize("name, choices", [("decay", ("steps", "cosine")), ("precision", ("fp32", "bf16"))])
+def test_kinds_of_decay_and_precision_are_those_that_are_named(name: str, choices: tuple[str, str]) -> None:
+    for value in choices:
+        assert getattr(replace(STILL, **{name: value}), name) == value
+    with pytest.raises(ConfigError, match=f"{name} is 'other'; choose '{choices[0]}' or '{choices[1]}'"):
+        replace(STILL, **{name: "other"})
+
+
+def test_a_schedule_is_by_default_plain_adam_on_the_cpu_at_a_thousandth() -> None:
+    schedule = Schedule(epochs=2)
+    rates = [schedule.rate(iteration, 500) for iteration in (0, 198, 199, 999)]
+    assert rates == pytest.approx([0.001 / 200, 0.001 * 199 / 200, 0.001, 0.001])
+    assert (schedule.weight_decay, schedule.weight_average_decay, schedule.gradient_norm) == (0, 0.999, 10)
+    assert (schedule.validate_every_epochs, schedule.threads, schedule.seed) == (1, 0, 0)
+    assert (schedule.precision, schedule.device) == ("fp32", "cpu")
+
+
 # The rate
 
 
@@ -111,6 +176,50 @@ def test_a_step_is_as_long_as_rate_and_group_say(tmp_path: Path) -> None:
     train(task, replace(STILL, warmup_iterations=2), tmp_path / "out", Watch())
     weight, bias = (float(value.detach()) for value in task.network.parameters())
     assert (weight, bias) == pytest.approx((0.005, 0.00125))
+
+
+def test_a_group_without_a_rate_has_the_schedules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Toy(targets=[7.0])
+    monkeypatch.setattr(task, "parameter_groups", lambda: [{"params": list(task.network.parameters())}])
+    train(task, STILL, tmp_path / "out", Watch())
+    assert [float(value.detach()) for value in task.network.parameters()] == pytest.approx([0.01, 0.01])
+
+
+def test_the_network_is_brought_to_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, devices = Toy(), list[str]()
+    monkeypatch.setattr(task.network, "to", devices.append)
+    train(task, STILL, tmp_path / "out", Watch())
+    assert devices == ["cpu"]
+
+
+def test_a_parameter_without_a_gradient_rests(tmp_path: Path) -> None:
+    """The bias is learnt from the first batch alone; its momentum moves it no farther."""
+
+    def loss(network: nn.Module, target: float) -> Tensor:
+        weight, _ = network.parameters()
+        return towards(network, target) if target == 1 else (weight - target).square().sum()
+
+    task = Toy(targets=[1.0, 2.0, 3.0], loss=loss)
+    train(task, STILL, tmp_path / "out", Watch())
+    weight, bias = (float(value.detach()) for value in task.network.parameters())
+    assert bias == pytest.approx(0.01) and weight > 0.02
+
+
+def test_every_epoch_learns_in_training_mode_whatever_validation_leaves(tmp_path: Path) -> None:
+    modes: list[bool] = []
+
+    def loss(network: nn.Module, target: float) -> Tensor:
+        modes.append(network.training)
+        network.eval()
+        return towards(network, target)
+
+    train(Toy(targets=[1.0], loss=loss), replace(STILL, epochs=3), tmp_path / "out", Watch())
+    assert modes == [True] * 3
+
+
+def test_an_epoch_without_batches_learns_nothing(tmp_path: Path) -> None:
+    row, *_ = train(Toy(targets=[]), STILL, tmp_path / "out", Watch())
+    assert {**row, "seconds": 0} == {"epoch": 1, "learning_rate": 0, "goodness": 0.5, "seconds": 0}
 
 
 def test_weights_decay_apart_from_the_gradient(tmp_path: Path) -> None:
@@ -192,6 +301,13 @@ def test_the_curve_has_means_of_losses_rates_and_epochs_from_one(tmp_path: Path)
     assert [{name: float(value) for name, value in row.items()} for row in written] == rows
 
 
+def test_an_epoch_is_timed_to_a_tenth_of_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([10.0, 12.34, 100.0, 161.27])
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(readings)))
+    rows = train(Toy(), replace(STILL, epochs=2), tmp_path / "out", Watch())
+    assert [row["seconds"] for row in rows] == [2.3, 61.3]
+
+
 def test_the_rate_of_an_epoch_is_that_of_its_iterations(tmp_path: Path) -> None:
     schedule = replace(STILL, epochs=3, steps=(1, 2), warmup_iterations=3)
     rows = train(Toy(), schedule, tmp_path / "out", Watch())
@@ -261,6 +377,19 @@ def test_a_training_goes_on_where_it_was(tmp_path: Path) -> None:
     assert number_of(second.network) == number_of(whole.network)
 
 
+@pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors"])
+def test_weights_without_a_checkpoint_are_not_replaced(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).symlink_to("nowhere")  # a dangling link is in the way too
+    with pytest.raises(OutputError, match="holds weights, and no checkpoint to go on from"):
+        train(Toy(), STILL, out, Watch())
+    (out / name).unlink()
+    train(Toy(), STILL, out, Watch())
+    (out / name).write_bytes(b"weights")
+    assert len(train(Toy(), replace(STILL, epochs=2), out, Watch())) == 2
+
+
 def test_a_training_that_is_complete_does_nothing_more(tmp_path: Path) -> None:
     rows = train(Toy(), replace(STILL, epochs=2), tmp_path / "out", Watch())
     watch = Watch()
@@ -296,6 +425,25 @@ def test_a_checkpoint_that_is_not_of_this_training_is_named(kind: str, tmp_path:
     SPOILT[kind](tmp_path / "checkpoint.pt")
     with pytest.raises(WeightsError, match=r"checkpoint\.pt is damaged or does not belong to this configuration"):
         train(Toy(), replace(STILL, epochs=2), tmp_path, Watch())
+
+
+class Command:
+    """An object that makes a folder when it is read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_no_code_of_a_checkpoint_is_run(tmp_path: Path) -> None:
+    train(Toy(), STILL, tmp_path, Watch())
+    state = torch.load(tmp_path / "checkpoint.pt")
+    torch.save(state | {"more": Command(tmp_path / "made")}, tmp_path / "checkpoint.pt")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt is damaged"):
+        train(Toy(), replace(STILL, epochs=2), tmp_path, Watch())
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_training_that_diverges_keeps_the_checkpoint_of_the_epoch_before(tmp_path: Path) -> None:

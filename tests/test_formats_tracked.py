@@ -1,0 +1,85 @@
+"""Tracked poses as annotations of a video, against plain loops."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posetrack.formats.annotations import EVALUATION_JOINTS
+from posetrack.formats.tracked import annotations_of
+from posetrack.pixels import from_centre, from_corner
+from posetrack.skeletons import COCO, POSETRACK, Skeleton
+from posetrack.types import Poses
+
+
+def people(count: int, skeleton: Skeleton = POSETRACK, seed: int = 0) -> Poses:
+    """People of whose joints some are missing, wherever those are said to be."""
+    rng = np.random.default_rng(seed)
+    joints = len(skeleton)
+    scores = rng.uniform(0.1, 1, (count, joints)) * (rng.random((count, joints)) > 0.3)
+    return Poses(
+        boxes=rng.uniform(0, 300, (count, 4)),
+        scores=rng.uniform(0.1, 1, count),
+        keypoints=rng.uniform(-20, 660, (count, joints, 2)),
+        keypoint_scores=scores,
+        track_ids=rng.permutation(100)[:count],
+        skeleton=skeleton,
+    )
+
+
+def images(count: int) -> list[dict[str, Any]]:
+    return [{"file_name": f"{number:06d}.jpg"} for number in range(count)]
+
+
+def test_everybody_is_told_of_to_a_thousandth_of_a_pixel() -> None:
+    """Joints as they are, boxes from the image's corner; what nobody has given is NaN."""
+    frames = [people(3), Poses.empty(POSETRACK), people(2, seed=1)]
+    found = annotations_of(Path("000007.json"), "000007", images(3), frames)
+    assert (found.path, found.video, found.images) == (Path("000007.json"), "000007", images(3))
+    assert found.frames.tolist() == [0, 0, 0, 2, 2] and len(found) == 5
+    assert found.listed.tolist() == [True] * 5
+    assert found.head_boxes.shape == (5, 4) and np.isnan(found.head_boxes).all()
+    everybody = [(poses, person) for poses in frames for person in range(len(poses))]
+    for row, (poses, person) in enumerate(everybody):
+        assert found.track_ids[row] == poses.track_ids[person]
+        assert found.person_scores[row] == round(float(poses.scores[person]), 4)
+        assert found.boxes[row].tolist() == [round(float(side) + 0.5, 3) for side in poses.boxes[person]]
+        for place, joint in enumerate(EVALUATION_JOINTS):
+            slot = POSETRACK.index(joint)
+            score = float(poses.keypoint_scores[person, slot])
+            x, y = poses.keypoints[person, slot].tolist()
+            assert found.present[row, place] == (score > 0)
+            assert found.keypoints[row, place].tolist() == ([round(x, 3), round(y, 3)] if score > 0 else [0, 0])
+            shown = found.visibility[row, place], found.scores[row, place]
+            assert shown == (2, round(score, 4)) if score > 0 else all(map(math.isnan, shown))
+
+
+def test_people_of_another_skeleton_show_the_joints_that_posetrack_has() -> None:
+    poses = people(4, COCO).replace(keypoint_scores=np.full((4, 17), 0.5))
+    found = annotations_of(Path("a.json"), "a", images(1), [poses])
+    for place, joint in enumerate(EVALUATION_JOINTS):
+        if joint in COCO.joints:
+            np.testing.assert_allclose(found.keypoints[:, place], poses.keypoints[:, COCO.index(joint)], atol=6e-4)
+    assert found.present.all(), "head and neck lie on the line of the face"
+
+
+def test_a_video_in_which_nobody_is_found_has_its_images() -> None:
+    found = annotations_of(Path("a.json"), "a", images(2), [Poses.empty(COCO)] * 2)
+    assert len(found) == 0 and found.keypoints.shape == (0, 15, 2) and found.people_per_frame().tolist() == [0, 0]
+
+
+def test_an_image_without_poses_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="2 images but poses of 1 frames"):
+        annotations_of(Path("a.json"), "a", images(2), [people(1)])
+
+
+def test_the_images_corner_is_half_a_pixel_before_its_first_centre() -> None:
+    corner = np.array([[0.0, 0.0], [1.0, 10.25]], np.float32)
+    centre = np.array([[-0.5, -0.5], [0.5, 9.75]], np.float32)
+    for found, expected in ((from_corner(corner), centre), (from_centre(centre), corner)):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == np.float32
