@@ -362,7 +362,7 @@ def command(*arguments: str | Path, **options: object) -> subprocess.CompletedPr
     "arguments, sentence",
     [
         (["nowhere.mp4"], "nowhere.mp4"),
-        (["clip.avi", "--stride", "0"], "stride is 0; give at least 1"),
+        (["clip.avi", "--stride", "0"], "stride is 0; give a whole number, at least 1"),
         (["clip.avi", "--start", "5", "--end", "2"], "give a time after the start"),
         (["clip.avi", "--preset", "best"], "there is no preset 'best'"),
         (["clip.avi", "--device", "abacus"], "there is no device 'abacus'"),
