@@ -365,11 +365,11 @@ def test_training_set_is_coco_keypoints_and_depends_on_seed_and_number_alone(tmp
 
 def test_training_images_go_into_folders_of_any_name_and_name_what_is_in_the_way(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9 \x1b")
-    write_training_set(folder, 1, (64, 64))
+    write_training_set(folder, 1, (320, 240))
     assert (folder / "images" / "r000_000000.jpg").read_bytes()[:2] == b"\xff\xd8"
     (tmp_path / "images" / "r000_000000.jpg").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"^Cannot write .*r000_000000\.jpg: .*folder"):
-        write_training_set(tmp_path, 1, (64, 64))
+        write_training_set(tmp_path, 1, (320, 240))
 
 
 def test_command_writes_a_set_and_says_in_one_line_what_is_wrong(
