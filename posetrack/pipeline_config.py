@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_fraction
 from posetrack.tracker import EvidenceConfig, MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
-from posetrack.tracker.config import require_fraction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from typing import cast
 
 from posetrack.errors import ConfigError
 from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.ranges import require_above, require_whole
 from posetrack.stages import DetectionSchedule
 from posetrack.types import Boxes, Frame, Poses
 from posetrack.video.live import Clock, LiveFrames, Standing
@@ -45,12 +46,8 @@ class AdaptiveConfig:
     cases: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("longest_frames", "cases"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
-        for name in ("longest_s", "late_frames", "late_s"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give more than 0.")
+        require_whole(1, longest_frames=self.longest_frames, cases=self.cases)
+        require_above(0, longest_s=self.longest_s, late_frames=self.late_frames, late_s=self.late_s)
 
 
 @dataclass

@@ -19,6 +19,7 @@ LAYERS = [
         "own_frames",
         "own_stages",
         "pixels",
+        "ranges",
         "records",
         "schedule",
         "skeleton_conversion",

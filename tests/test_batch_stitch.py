@@ -167,7 +167,7 @@ def test_chunks_of_other_lengths_are_a_mistake() -> None:
 def test_settings_are_more_than_nothing_and_at_most_one(name: str) -> None:
     assert getattr(StitchConfig(**{name: 1.0}), name) == 1 and StitchConfig(**{name: 1e-9})
     for value in (0.0, -0.5, 1.0001, float("nan")):
-        with pytest.raises(ConfigError, match=f"{name} is {value}; give more than 0 and at most 1"):
+        with pytest.raises(ConfigError, match=f"{name} must"):
             StitchConfig(**{name: value})
 
 

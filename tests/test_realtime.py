@@ -273,7 +273,7 @@ def test_pictures_that_come_seldom_may_wait_for_one_another() -> None:
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(make: Callable[[], object]) -> None:
-    with pytest.raises(ConfigError, match="give"):
+    with pytest.raises(ConfigError, match="must be"):
         make()
 
 

@@ -16,6 +16,7 @@ import pytest
 import posetrack
 from posetrack.cli.main import main
 from posetrack.errors import ConfigError, OutputError, VideoError
+from posetrack.formats.text import printable
 from posetrack.interruption import interruptible
 from posetrack.pose_tracker import PoseTracker
 from posetrack.runner import Observer, Outputs, RunSummary
@@ -70,6 +71,17 @@ def test_every_format_is_written_beside_the_others(clip: Path, tmp_path: Path) -
     summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, outputs=outputs)
     assert len(summary.files) == len(names)
     assert all(path.stat().st_size > 0 for path in summary.files)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9 \xff", b"half \xed\xa0\xbd", b"red \x1b[31m"], ids=str)
+def test_names_that_are_no_utf8_lose_no_result(clip: Path, tmp_path: Path, name: bytes) -> None:
+    odd = clip.rename(tmp_path / f"{os.fsdecode(name)}.avi")
+    outputs = Outputs(formats=("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet"))
+    summary = posetrack.run(odd, tmp_path / "out", tracker=stub_tracker, outputs=outputs)
+    assert len(summary.files) == 7 and all(path.stem.startswith(odd.stem) for path in summary.files)
+    images = json.loads((tmp_path / "out" / f"{odd.stem}.json").read_bytes())["images"]
+    folder = f"000000_mpii_{printable(odd.stem)}"
+    assert [image["file_name"] for image in images] == [f"images/{folder}/{n:06d}.jpg" for n in range(FRAMES)]
 
 
 def test_earlier_results_are_not_replaced_unasked(clip: Path, tmp_path: Path) -> None:
@@ -362,7 +374,7 @@ def command(*arguments: str | Path, **options: object) -> subprocess.CompletedPr
     "arguments, sentence",
     [
         (["nowhere.mp4"], "nowhere.mp4"),
-        (["clip.avi", "--stride", "0"], "stride is 0; give at least 1"),
+        (["clip.avi", "--stride", "0"], "stride is 0; give a whole number, at least 1"),
         (["clip.avi", "--start", "5", "--end", "2"], "give a time after the start"),
         (["clip.avi", "--preset", "best"], "there is no preset 'best'"),
         (["clip.avi", "--device", "abacus"], "there is no device 'abacus'"),

@@ -1,6 +1,7 @@
 """Rendered scenes: pixels and ground truth must tell the same story."""
 
 import json
+import os
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice, pairwise
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, OutputError
 from posetrack.evaluation import evaluate
 from posetrack.skeletons import POSETRACK
 from posetrack.synthetic import (
@@ -360,6 +361,15 @@ def test_training_set_is_coco_keypoints_and_depends_on_seed_and_number_alone(tmp
     images = [sorted((path.parent / "images").iterdir()) for path in paths]
     assert images[0][0].read_bytes() == images[1][0].read_bytes()
     assert images[0][0].read_bytes() != images[2][0].read_bytes()
+
+
+def test_training_images_go_into_folders_of_any_name_and_name_what_is_in_the_way(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9 \x1b")
+    write_training_set(folder, 1, (320, 240))
+    assert (folder / "images" / "r000_000000.jpg").read_bytes()[:2] == b"\xff\xd8"
+    (tmp_path / "images" / "r000_000000.jpg").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"^Cannot write .*r000_000000\.jpg: .*folder"):
+        write_training_set(tmp_path, 1, (320, 240))
 
 
 def test_command_writes_a_set_and_says_in_one_line_what_is_wrong(

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from posetrack.cli.main import main
+from posetrack.errors import ConfigError
 from posetrack.zoo import ModelStore, get_entry, read_entries
 from tests import hostile_server as hs
 from tests.test_zoo_download import CONTENT, make_entry
@@ -140,6 +141,16 @@ def test_an_unknown_name_is_one_sentence_with_those_alike(command, arguments):
     assert done.status == 2
     assert "there are no weights named 'hrnet_w32_coco'; did you mean hrnet_w32" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "runs/best", "./best.pt"])
+def test_a_file_that_cannot_hold_weights_is_no_unknown_name(name):
+    with pytest.raises(
+        ConfigError, match=rf"^{name} is no file of weights: give a .safetensors file .*import`\.$"
+    ):
+        get_entry(name)
+    with pytest.raises(ConfigError, match="^there are no weights named 'hrnet'; "):
+        get_entry("hrnet")
 
 
 def test_a_download_is_kept_and_says_how_it_was_checked(command, server, home):

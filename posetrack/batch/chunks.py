@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.errors import ConfigError
+from posetrack.ranges import require_at_least, require_whole
 from posetrack.types import BoolArray, IntArray
 from posetrack.video import ReadOptions, Source, open_source
 from posetrack.video.files import FileReader
@@ -49,12 +49,8 @@ class ChunkConfig:
     detect_every: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("chunk_s", "overlap_s"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give a number of seconds from 0 on.")
-        for name in ("overlap_frames", "detect_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+        require_at_least(0, chunk_s=self.chunk_s, overlap_s=self.overlap_s)
+        require_whole(1, overlap_frames=self.overlap_frames, detect_every=self.detect_every)
 
     def fitted(self, preset: Preset, fps: Fraction | None) -> ChunkConfig:
         """For a tracker's settings and a clip of that many frames a second.

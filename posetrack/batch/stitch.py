@@ -9,7 +9,8 @@ import numpy as np
 
 from posetrack.batch.chunk_poses import ChunkPoses
 from posetrack.batch.chunks import Chunk
-from posetrack.errors import ConfigError, VideoError
+from posetrack.errors import VideoError
+from posetrack.ranges import require_above, require_fraction
 from posetrack.tracker.matching import hungarian
 from posetrack.tracker.oks import Outlines, oks_pairs
 from posetrack.types import IntArray, Poses
@@ -37,9 +38,9 @@ class StitchConfig:
     half_life_share: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("min_oks", "half_life_share"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give more than 0 and at most 1.")
+        shares = {"min_oks": self.min_oks, "half_life_share": self.half_life_share}
+        require_above(0, **shares)
+        require_fraction(**shares)
 
 
 def matched_tracks(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) -> dict[int, int]:

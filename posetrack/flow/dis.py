@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from posetrack.errors import ConfigError
 from posetrack.flow.dense import DenseFlow, ReducedGrey
+from posetrack.ranges import require_one_of, require_whole
 from posetrack.types import Image
 
 PRESETS = {
@@ -36,10 +36,8 @@ class DisConfig:
     max_side_px: int = 640
 
     def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
-        if self.max_side_px < 32:
-            raise ConfigError(f"max_side_px must be 32 or more, not {self.max_side_px}")
+        require_one_of(PRESETS, preset=self.preset)
+        require_whole(32, max_side_px=self.max_side_px)
 
 
 class _Search(threading.local):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from posetrack.errors import ConfigError
 from posetrack.flow.dense import DenseFlow, ReducedGrey
+from posetrack.ranges import require_whole
 from posetrack.types import Image
 
 # OpenCV adds a constant to the determinant of each window's equations, which go with the fourth power of the
@@ -34,9 +34,9 @@ class FarnebackConfig:
     iterations: int = 3
 
     def __post_init__(self) -> None:
-        for name, least in (("max_side_px", 32), ("levels", 1), ("window_px", 3), ("iterations", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        require_whole(32, max_side_px=self.max_side_px)
+        require_whole(3, window_px=self.window_px)
+        require_whole(1, levels=self.levels, iterations=self.iterations)
 
 
 class _Expansion(threading.local):

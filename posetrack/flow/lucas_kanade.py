@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from posetrack.errors import ConfigError
 from posetrack.flow.dense import ReducedGrey, inside
+from posetrack.ranges import require_above, require_at_least, require_whole
 from posetrack.types import BoolArray, FloatArray, Image, IntArray
 
 
@@ -34,11 +34,11 @@ class LucasKanadeConfig:
     cell_px: float = 4.0
 
     def __post_init__(self) -> None:
-        for name, least in (("max_side_px", 32), ("window_px", 3), ("levels", 0), ("cell_px", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be {least} or more, not {getattr(self, name)}")
-        if not self.max_round_trip_px > 0:
-            raise ConfigError(f"max_round_trip_px must be above 0, not {self.max_round_trip_px}")
+        require_whole(32, max_side_px=self.max_side_px)
+        require_whole(3, window_px=self.window_px)
+        require_whole(0, levels=self.levels)
+        require_at_least(0, cell_px=self.cell_px)
+        require_above(0, max_round_trip_px=self.max_round_trip_px)
 
 
 class LucasKanadeFlow:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from posetrack.errors import ConfigError
 from posetrack.flow.dense import DenseFlow
+from posetrack.ranges import require_whole
 from posetrack.types import Image
 
 RAFTS = ("raft_small", "raft_large")
@@ -45,9 +45,8 @@ class RaftConfig:
     iterations: int = 12
 
     def __post_init__(self) -> None:
-        for name, least in (("max_side_px", 32), ("iterations", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        require_whole(32, max_side_px=self.max_side_px)
+        require_whole(1, iterations=self.iterations)
 
 
 class _LastFrame(threading.local):

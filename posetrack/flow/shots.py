@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from posetrack.errors import ConfigError
+from posetrack.ranges import require_at_least, require_fraction, require_whole
 from posetrack.types import FloatArray, Image
 
 # x1, x2, y1, y2 in shares of the frame (long side along x): the centre, which any pan leaves in sight, and the two
@@ -41,13 +41,9 @@ class ShotConfig:
     thumbnail_px: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("min_correlation", "max_shift"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
-        if not self.min_contrast >= 0:
-            raise ConfigError(f"min_contrast must be 0 or more, not {self.min_contrast}")
-        if self.thumbnail_px < 32:
-            raise ConfigError(f"thumbnail_px must be 32 or more, not {self.thumbnail_px}")
+        require_fraction(min_correlation=self.min_correlation, max_shift=self.max_shift)
+        require_at_least(0, min_contrast=self.min_contrast)
+        require_whole(32, thumbnail_px=self.thumbnail_px)
 
 
 class ShotDetector:

@@ -83,7 +83,7 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
     sources = sorted(path for ending in (".json", ".txt") for path in files_in(source, ending))
     if not sources:
         raise DataFormatError(f"{source}: the folder has no .json or .txt files; name the folder with the files.")
-    targets = {path: target / (path.stem + SUFFIXES[config.to]) for path in sources}
+    targets = _targets(sources, target, config)
     _check(targets.values(), sources, config)
     if config.to == "mot":  # only the content tells whether there are further files
         names = [name for path in sources for name in _names(targets[path], _read(path, config).videos, config)]
@@ -93,6 +93,16 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
         for path in sources:
             written |= _write(_read(path, config), targets[path], config)
     return written
+
+
+def _targets(sources: Iterable[Path], folder: Path, config: ConversionConfig) -> dict[Path, Path]:
+    targets = {path: folder / (path.stem + SUFFIXES[config.to]) for path in sources}
+    made_of: dict[Path, Path] = {}
+    for path, target in targets.items():
+        other = made_of.setdefault(target, path)
+        if other is not path:
+            raise ConfigError(f"{other} and {path} would become one file, {target}; rename one.")
+    return targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,8 @@
 
 PoseTrack calls an image ``images/val/000342_mpii_test/000007.jpg`` and numbers it T SSSSSS FFFF: the
 source (1 mpii, 2 bonn, 3 mpiinew), the sequence, the frame. The official evaluator parses these names and
-stops at any other, so that footage of one's own is filed as sequence 000000 of the first source.
+stops at any other, so that footage of one's own is filed as sequence 000000 of the first source. What JSON cannot
+hold of a name is escaped.
 
 PoseTrack has no frame beyond 9999. Ours count on in front of the T: frame 120007 of that sequence is
 12 1 000342 0007. So ids are unique across sequences, ascend with the frames, and tell the frame.
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from posetrack.formats.text import printable
 
 _SEQUENCE = re.compile(r"(\d{1,6})_(mpii|bonn|mpiinew)(_.*)?")
 _SOURCE_NUMBERS = {"mpii": 1, "bonn": 2, "mpiinew": 3}
@@ -58,19 +61,24 @@ class ImageNaming:
 
     @classmethod
     def of(cls, name: str) -> ImageNaming:
-        """Naming of the sequence or video ``name``.
+        r"""Naming of the sequence or video ``name``.
 
         >>> ImageNaming.of("000342_mpii_test").first_id
         10003420000
         >>> ImageNaming.of("street").file_name(7)
         'images/000000_mpii_street/000007.jpg'
+
+        A name that is no UTF-8 has its undecodable bytes escaped:
+
+        >>> ImageNaming.of("b\udce9").folder
+        '000000_mpii_b\\udce9'
         """
         match = _SEQUENCE.fullmatch(name)
         if match is None:
-            return cls(folder=f"000000_mpii_{name}", video_id="000000", first_id=OWN_FOOTAGE)
+            return cls(folder=f"000000_mpii_{printable(name)}", video_id="000000", first_id=OWN_FOOTAGE)
         number = int(match[1])
         first_id = (_SOURCE_NUMBERS[match[2]] * _SEQUENCES + number) * _FRAMES
-        return cls(folder=name, video_id=f"{number:06d}", first_id=first_id)
+        return cls(folder=printable(name), video_id=f"{number:06d}", first_id=first_id)
 
     def file_name(self, index: int) -> str:
         """Name of a frame's image."""

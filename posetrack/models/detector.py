@@ -19,7 +19,6 @@ from torch.nn import functional
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.image_list import ImageList
 
-from posetrack.errors import ConfigError
 from posetrack.models.detector_weights import read_detector
 from posetrack.models.engine import prepared
 from posetrack.models.faster_rcnn import PERSON
@@ -27,6 +26,7 @@ from posetrack.models.onnx_file import Interface
 from posetrack.models.region_heads import EachLevel, LevelPool, OneLevel, pooled_interface
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.pixels import from_corner
+from posetrack.ranges import require_fraction, require_whole
 from posetrack.types import Boxes, Image
 
 SCALINGS = ("area", "bilinear")
@@ -59,13 +59,11 @@ class DetectorConfig:
     max_batch: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("score_threshold", "nms_iou"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give a number from 0 to 1.")
-        for name in ("max_people", "short_side", "long_side", "max_batch"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} is {value}; give at least 1.")
+        require_fraction(score_threshold=self.score_threshold, nms_iou=self.nms_iou)
+        require_whole(1, max_people=self.max_people, max_batch=self.max_batch)
+        for name in ("short_side", "long_side"):
+            if getattr(self, name) is not None:
+                require_whole(1, **{name: getattr(self, name)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

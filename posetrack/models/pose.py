@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError
 from posetrack.forking import threads_at_work
 from posetrack.models.around_network import AroundNetwork, OnDevice, OnProcessor
 from posetrack.models.conventions import CONVENTIONS, InputConvention
@@ -22,6 +21,7 @@ from posetrack.models.onnx_export import pose_interface
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
+from posetrack.ranges import require_one_of, require_whole
 from posetrack.skeletons import Skeleton
 from posetrack.types import UNLINKED, Boxes, FloatArray, Image, Poses
 
@@ -46,10 +46,8 @@ class PoseConfig:
     max_batch: int = 64
 
     def __post_init__(self) -> None:
-        if self.codec not in CODECS:
-            raise ConfigError(f"codec is {self.codec!r}; choose one of {', '.join(CODECS)}.")
-        if self.max_batch < 1:
-            raise ConfigError(f"max_batch is {self.max_batch}; give at least 1.")
+        require_one_of(CODECS, codec=self.codec)
+        require_whole(1, max_batch=self.max_batch)
 
 
 class HeatmapPoseEstimator:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import orjson
 
-from posetrack.errors import ConfigError, OutputError
+from posetrack.errors import ConfigError
 from posetrack.formats.json_sinks import PERSON_CATEGORY, xywh
 from posetrack.formats.pending import output_errors
 from posetrack.synthetic.anatomy import Array
@@ -21,6 +21,7 @@ from posetrack.synthetic.performers import Performer
 from posetrack.synthetic.rendering import render
 from posetrack.synthetic.scene import Scene, Shot
 from posetrack.synthetic.truth import Truth
+from posetrack.types import Image
 
 _JPEG_QUALITY = 88
 
@@ -42,7 +43,7 @@ def write_training_set(
 
     Raises:
         ConfigError: a negative number of images.
-        OutputError: a file could not be written.
+        OutputError: a file cannot be written.
     """
     if people_images < 0:
         raise ConfigError(f"the number of images must not be negative, not {people_images}")
@@ -53,11 +54,7 @@ def write_training_set(
     for number in range(people_images):
         frame, truth = next(render(random_scene(np.random.default_rng((seed, number)), size)))
         name = f"r{seed:03d}_{number:06d}.jpg"
-        written = cv2.imwrite(
-            str(folder / "images" / name), frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-        )
-        if not written:
-            raise OutputError(f"could not write {folder / 'images' / name}: check permissions and free space")
+        _write_jpeg(folder / "images" / name, frame.image)
         height, width = frame.image.shape[:2]
         images.append(
             {"id": number + 1, "file_name": name, "width": width, "height": height, "source": "rendered"}
@@ -73,6 +70,13 @@ def write_training_set(
     with output_errors(path):
         path.write_bytes(orjson.dumps(document))
     return path
+
+
+def _write_jpeg(path: Path, image: Image) -> None:
+    """OpenCV only encodes: names that are not UTF-8 would crash it, and it does not say why a disk refuses."""
+    data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    with output_errors(path):
+        path.write_bytes(data.tobytes())
 
 
 def _annotations(truth: Truth, image_id: int, size: tuple[int, int], first_id: int) -> list[dict[str, Any]]:

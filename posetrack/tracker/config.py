@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 from posetrack.errors import ConfigError
-
-
-def require_fraction(**options: float) -> None:
-    """Refuses, as a ``ConfigError``, what is no number from 0 to 1."""
-    for name, value in options.items():
-        if not (isinstance(value, Real) and 0 <= value <= 1):
-            raise ConfigError(f"{name} must lie between 0 and 1, not {value!r}")
-
-
-def require_at_least(minimum: float, **options: float) -> None:
-    """Refuses, as a ``ConfigError``, what is no finite number from ``minimum`` on."""
-    for name, value in options.items():
-        if not (isinstance(value, Real) and minimum <= value < math.inf):
-            raise ConfigError(f"{name} must be {minimum} or more, not {value!r}")
-
-
-def require_whole(minimum: int, **options: int) -> None:
-    """Refuses, as a ``ConfigError``, what is no whole number from ``minimum`` on."""
-    for name, value in options.items():
-        if not (isinstance(value, Integral) and value >= minimum):
-            raise ConfigError(f"{name} must be a whole number, {minimum} or more, not {value!r}")
+from posetrack.ranges import require_at_least, require_fraction, require_whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.errors import ConfigError
+from posetrack.ranges import require_above, require_at_least, require_whole
 from posetrack.tracker.joints import mean_scores, used_joints
 from posetrack.tracker.oks import suppress
 from posetrack.types import BoolArray, FloatArray, IntArray, Poses
@@ -55,12 +55,15 @@ class ParametricConfig:
     max_match_px: float = 7.0
 
     def __post_init__(self) -> None:
-        for name in ("score_scale", "distance_scale_px2", "box_share", "min_matches", "max_match_px"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("spatial_weight", "min_similarity"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        require_above(
+            0,
+            score_scale=self.score_scale,
+            distance_scale_px2=self.distance_scale_px2,
+            box_share=self.box_share,
+            max_match_px=self.max_match_px,
+        )
+        require_whole(1, min_matches=self.min_matches)
+        require_at_least(0, spatial_weight=self.spatial_weight, min_similarity=self.min_similarity)
 
 
 def parametric_similarity(poses: Poses, config: ParametricConfig) -> FloatArray:

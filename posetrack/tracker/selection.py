@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.errors import ConfigError
-from posetrack.tracker.config import require_fraction
+from posetrack.ranges import require_fraction
 from posetrack.tracker.joints import mean_scores, used_joints
 from posetrack.tracker.oks import oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms

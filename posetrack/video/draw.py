@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.errors import ConfigError
+from posetrack.ranges import require_above, require_fraction
 from posetrack.skeletons import Skeleton
 from posetrack.types import UNLINKED, FloatArray, Frame, Image, IntArray, Poses
 from posetrack.video.faces import blur_faces
@@ -55,10 +55,8 @@ class AnnotatorConfig:
     trail_s: float = 2.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_joint_score <= 1:
-            raise ConfigError(f"min_joint_score of the drawing is {self.min_joint_score}; give 0 to 1.")
-        if not self.trail_s > 0:
-            raise ConfigError(f"trail_s is {self.trail_s}; give more than 0 seconds.")
+        require_fraction(min_joint_score=self.min_joint_score)
+        require_above(0, trail_s=self.trail_s)
 
 
 class Annotator:

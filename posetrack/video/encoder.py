@@ -7,6 +7,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 
 import cv2
@@ -44,8 +45,8 @@ class EncodingConfig:
     sound: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.crf <= 51:
-            raise ConfigError(f"crf is {self.crf}; give 0 (lossless) to 51.")
+        if not (isinstance(self.crf, Integral) and 0 <= self.crf <= 51):
+            raise ConfigError(f"crf is {self.crf!r}; give 0 (lossless) to 51.")
         if self.preset not in _PRESETS:
             raise ConfigError(f"There is no encoder preset {self.preset!r}; choose one of {', '.join(_PRESETS)}.")
 

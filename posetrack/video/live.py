@@ -16,7 +16,7 @@ from statistics import median
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
-from posetrack.errors import ConfigError
+from posetrack.ranges import require_at_least, require_whole
 from posetrack.types import Frame
 
 _PERIOD_S = 1 / 25
@@ -50,11 +50,13 @@ class LiveConfig:
     in_flight_behind: int = 2
 
     def __post_init__(self) -> None:
-        if not 0 <= self.patience_s < float("inf"):
-            raise ConfigError(f"patience_s is {self.patience_s}; give seconds from 0 on.")
-        for name in ("calm_frames", "in_flight", "in_flight_behind"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1.")
+        require_at_least(0, patience_s=self.patience_s)
+        require_whole(
+            1,
+            calm_frames=self.calm_frames,
+            in_flight=self.in_flight,
+            in_flight_behind=self.in_flight_behind,
+        )
 
 
 class Clock(Protocol):

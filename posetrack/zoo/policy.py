@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
-from posetrack.errors import ConfigError
+from posetrack.ranges import require_above, require_at_least, require_whole
 from posetrack.zoo.entries import Entry
 
 
@@ -29,12 +29,9 @@ class DownloadPolicy:
     longest_wait_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.tries < 1:
-            raise ConfigError(f"tries is {self.tries}; give at least 1.")
-        if not 0 < self.timeout_s < float("inf"):
-            raise ConfigError(f"timeout_s is {self.timeout_s}; give a number of seconds above 0.")
-        if not (0 <= self.backoff_s < float("inf") and 0 <= self.longest_wait_s < float("inf")):
-            raise ConfigError("backoff_s and longest_wait_s are numbers of seconds, at least 0.")
+        require_whole(1, tries=self.tries)
+        require_above(0, timeout_s=self.timeout_s)
+        require_at_least(0, backoff_s=self.backoff_s, longest_wait_s=self.longest_wait_s)
 
     def pause_s(self, failures: int, retry_after_s: float | None) -> float:
         """Seconds to wait after so many failures in a row, and after what the server asked for."""

@@ -51,11 +51,17 @@ def get_entry(name: str) -> Entry:
     """The weights of a name.
 
     Raises:
-        ConfigError: there are none of that name; says which are named alike.
+        ConfigError: there are none of that name; says which are named alike, or what files there may be.
     """
     entries = read_entries()
     if name in entries:
         return entries[name]
+    path = Path(name)
+    if path.suffix or path.name != name:
+        raise ConfigError(
+            f"{name} is no file of weights: give a .safetensors file that `posetrack train` wrote, or take over a "
+            "published one by `posetrack models import`."
+        )
     alike = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(alike)}?" if alike else "`posetrack models list` shows what there is."
     raise ConfigError(f"there are no weights named {name!r}; {hint}")
