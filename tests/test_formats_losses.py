@@ -189,3 +189,18 @@ def test_several_sequences_of_a_file_run_together_under_the_name_of_the_first(tm
     target = tmp_path / "c.json"
     losses = convert_files(tmp_path / "b.json", target, ConversionConfig(to="posetrack17"))[target]
     assert "The borders between 2 videos." in losses
+
+
+@pytest.mark.parametrize(
+    ("numbers", "lost"), [([0, 1, 2], False), ([7, 8], False), ([0, 5, 10005], True), ([3], False)]
+)
+def test_frames_that_become_others_in_mot_are_said(tmp_path: Path, numbers: list[int], lost: bool) -> None:
+    """MOTChallenge's frames are the images that the file lists, one after the other."""
+    image = {"image": [{"name": ""}], **file_17()["annolist"][0]}
+    annolist = [{**image, "image": [{"name": f"images/000001_mpii/{n:06d}.jpg"}]} for n in numbers]
+    (tmp_path / "a.json").write_text(json.dumps({"annolist": annolist}))
+    (losses,) = convert_files(tmp_path / "a.json", tmp_path / "a.txt", ConversionConfig(to="mot")).values()
+    frames = "Numbers of frames: each image is the next frame, though others lie between."
+    assert (frames in losses) == lost
+    written = (tmp_path / "a.txt").read_text().splitlines()
+    assert [int(line.split(",")[0]) for line in written] == list(range(1, len(numbers) + 1))

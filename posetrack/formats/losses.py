@@ -12,6 +12,7 @@ import numpy as np
 from posetrack.formats.annotations import VISIBLE, Annotations
 from posetrack.formats.checks import number_or_nan
 from posetrack.formats.mot import COLUMNS
+from posetrack.formats.naming import unpacked_id
 from posetrack.formats.writing import are_numbered, flags
 from posetrack.skeletons import COCO
 
@@ -92,6 +93,9 @@ def lost_in_writing(
         and named
         and empty_frames,
         "Names of images.": no_truth and named and not empty_frames,
+        "Numbers of frames: each image is the next frame, though others lie between.": to == "mot"
+        and named
+        and _has_gaps(official_ids),
         "Ids of images.": to == "posetrack17"
         and named
         and [image["id"] for image in video.images] != list(official_ids),
@@ -119,6 +123,12 @@ def lost_in_writing(
     }
     fields = _fields("images", video.images, "images") if to != "posetrack18" else []
     return [*(sentence for sentence, applies in losses.items() if applies), *fields]
+
+
+def _has_gaps(official_ids: Sequence[int]) -> bool:
+    """Whether some of a sequence's frames have no image."""
+    numbers = [unpacked_id(image_id)[1] for image_id in official_ids]
+    return any(after - before != 1 for before, after in zip(numbers, numbers[1:], strict=False))
 
 
 def _objects(items: Iterable[Any]) -> list[dict[str, Any]]:
