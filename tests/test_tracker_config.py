@@ -85,7 +85,7 @@ def test_fractions_reach_from_0_to_1(config: Config, name: str) -> None:
         if TIED.get(name) != value:
             assert getattr(config(**{name: value}), name) == value
     for value in (-0.001, 1.001, math.nan, math.inf, "0.5", None):
-        with pytest.raises(ConfigError, match=f"^{name} must lie between 0 and 1, not {value!r}$"):
+        with pytest.raises(ConfigError, match=f"^{name} must lie between 0 and 1, not {value!r}\\.$"):
             config(**{name: value})
 
 
@@ -94,7 +94,7 @@ def test_sizes_are_finite_and_not_negative(config: Config, name: str) -> None:
     if TIED.get(name) != 0:
         assert getattr(config(**{name: 0}), name) == 0
     for value in (-0.001, math.nan, math.inf, "2", None):
-        with pytest.raises(ConfigError, match=f"^{name} must be 0 or more, not {value!r}$"):
+        with pytest.raises(ConfigError, match=f"^{name} must be 0 or more, not {value!r}\\.$"):
             config(**{name: value})
 
 
@@ -105,7 +105,9 @@ def test_sizes_are_finite_and_not_negative(config: Config, name: str) -> None:
 def test_counts_are_whole_and_have_a_least_value(config: Config, name: str, least: int) -> None:
     assert getattr(config(**{name: least}), name) == least
     for value in (least - 1, 1.5, math.nan, "3", None):
-        with pytest.raises(ConfigError, match=f"^{name} must be a whole number, {least} or more, not {value!r}$"):
+        with pytest.raises(
+            ConfigError, match=f"^{name} must be a whole number, {least} or more, not {value!r}\\.$"
+        ):
             config(**{name: value})
 
 

@@ -177,8 +177,10 @@ def test_tries_and_timeout_are_those_of_the_command_line(command, server):
     server.manners["/tested.pth"] = [hs.silent]
     done = command("download", "tested", "--tries", "1", "--timeout", "0.2")
     assert done.status == 2 and "timed out" in done.err and len(server.requests) == 1
-    assert command("download", "tested", "--tries", "0").err.startswith("posetrack: tries is 0")
-    assert command("download", "tested", "--timeout", "-1").err.startswith("posetrack: timeout_s is -1")
+    assert command("download", "tested", "--tries", "0").err.startswith(
+        "posetrack: tries must be a whole number, 1 or more"
+    )
+    assert command("download", "tested", "--timeout", "-1").err.startswith("posetrack: timeout_s must be")
 
 
 def test_what_has_no_address_is_not_downloaded(command):
