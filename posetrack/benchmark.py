@@ -26,6 +26,7 @@ from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
 from posetrack.networks import weight_files
 from posetrack.presets import PRESETS, Changes, Preset, Propagation, customised, in_every_frame
+from posetrack.ranges import require_kinds
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.similarity import SIMILARITIES
 from posetrack.video import ReadOptions
@@ -60,6 +61,7 @@ class Setting:
     matching: str = "greedy"
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         for option, chosen, known in (
             ("similarity", self.similarity, SIMILARITIES),
             ("matching", self.matching, MATCHINGS),
@@ -110,6 +112,7 @@ class BenchmarkConfig:
     models_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.layout not in LAYOUTS:
             raise ConfigError(f"there is no layout {self.layout!r}; choose one of {', '.join(LAYOUTS)}.")
         if self.limit is not None and self.limit < 1:

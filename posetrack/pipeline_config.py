@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
 from posetrack.errors import ConfigError
-from posetrack.ranges import require_fraction
+from posetrack.ranges import require_fraction, require_kinds, require_whole
 from posetrack.tracker import EvidenceConfig, MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
 
 
@@ -51,10 +50,15 @@ class PipelineConfig:
         return group + self.frames_ahead + 2
 
     def __post_init__(self) -> None:
-        for name in ("detect_every", "detect_batch", "flow_batch", "pose_batch", "frames_ahead"):
-            value = getattr(self, name)
-            if not (isinstance(value, Integral) and int(value) >= 1):
-                raise ConfigError(f"{name} is {value!r}; give a whole number, at least 1.")
+        require_kinds(self)
+        require_whole(
+            1,
+            detect_every=self.detect_every,
+            detect_batch=self.detect_batch,
+            flow_batch=self.flow_batch,
+            pose_batch=self.pose_batch,
+            frames_ahead=self.frames_ahead,
+        )
         if self.sure_score is not None:
             require_fraction(sure_score=self.sure_score)
         if self.detect_every > 1 and self.propagation is None:

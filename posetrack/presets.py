@@ -14,6 +14,7 @@ from posetrack.flow import FLOWS
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
+from posetrack.ranges import require_kinds, require_whole
 from posetrack.tracker import EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
 from posetrack.zoo import get_entry, read_entries
 
@@ -81,6 +82,10 @@ class Preset:
     linker: LinkerConfig = field(default_factory=LinkerConfig)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
+        for name in ("detect_every", "pose_every"):
+            if getattr(self, name) != "auto":
+                require_whole(1, **{name: getattr(self, name)})
         networks = [entry.name for entry in read_entries().values() if entry.task == "flow"]
         if self.flow not in (*FLOWS, *networks):
             raise ConfigError(f"there is no flow {self.flow!r}; choose one of {', '.join([*FLOWS, *networks])}.")
@@ -174,6 +179,9 @@ class Changes:
     rescore: bool | None = None
     flip_test: bool | None = None
     codec: str | None = None
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
 
 def get_preset(name: str) -> Preset:

@@ -16,7 +16,7 @@ from typing import cast
 
 from posetrack.errors import ConfigError
 from posetrack.pipeline import Pipeline, PipelineConfig
-from posetrack.ranges import require_above, require_whole
+from posetrack.ranges import require_above, require_kinds, require_whole
 from posetrack.stages import DetectionSchedule
 from posetrack.types import Boxes, Frame, Poses
 from posetrack.video.live import Clock, LiveFrames, Standing
@@ -46,6 +46,7 @@ class AdaptiveConfig:
     cases: int = 3
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_whole(1, longest_frames=self.longest_frames, cases=self.cases)
         require_above(0, longest_s=self.longest_s, late_frames=self.late_frames, late_s=self.late_s)
 

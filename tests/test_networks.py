@@ -162,7 +162,7 @@ def test_a_heatmap_for_every_joint_in_use_or_for_every_slot() -> None:
         ({"backbone": "hrnet_w32", "width": 200}, "width is 200; give a multiple of 32"),
         ({"height": 0}, "height is 0; give 32 to 2048"),
         ({"skeleton": "centaur"}, "skeleton is 'centaur'; choose one of"),
-        ({"padding": float("nan")}, "padding is nan"),
+        ({"padding": float("nan")}, "padding must be a number, not nan"),
         ({"deconv_channels": (256, 0, 256)}, "deconv_channels is [256, 0, 256]; give 1 to 1024"),
         ({"deconv_channels": (256, 256)}, "deconv_channels is [256, 256]; give three numbers"),
     ],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ranges import require_at_least, require_whole
+from posetrack.ranges import require_at_least, require_kinds, require_whole
 from posetrack.types import BoolArray, IntArray
 from posetrack.video import ReadOptions, Source, open_source
 from posetrack.video.files import FileReader
@@ -49,6 +49,7 @@ class ChunkConfig:
     detect_every: int = 1
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_at_least(0, chunk_s=self.chunk_s, overlap_s=self.overlap_s)
         require_whole(1, overlap_frames=self.overlap_frames, detect_every=self.detect_every)
 

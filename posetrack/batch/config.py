@@ -14,6 +14,7 @@ from posetrack.batch.plan import Plan
 from posetrack.batch.tasks import Compute, TrackerFactory
 from posetrack.batch.workers import Progress
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.runner import Outputs
 from posetrack.video import ReadOptions
 
@@ -52,6 +53,7 @@ class BatchConfig:
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.workers < 0:
             raise ConfigError(f"workers is {self.workers}; give a number of processes, or 0 for what fits.")
         if self.retries < 0:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from posetrack.ranges import require_kinds
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -53,6 +55,9 @@ class Choice:
 
     globs: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     def wants(self, path: str) -> bool:
         """Whether a path is meant."""

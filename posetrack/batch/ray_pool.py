@@ -22,6 +22,7 @@ from posetrack import __version__
 from posetrack.batch.ray_cluster import import_ray, join, on_cluster
 from posetrack.batch.tasks import ClipResult, ClipTask, Compute
 from posetrack.batch.workers import Finished, Progress, Reporter
+from posetrack.ranges import require_above, require_kinds, require_whole
 
 _REPORT_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.5
@@ -48,6 +49,12 @@ class RayConfig:
     address: str = "auto"
     node_losses: int = 5
     timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+        require_whole(0, node_losses=self.node_losses)
+        if self.timeout_s is not None:
+            require_above(0, timeout_s=self.timeout_s)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import numpy as np
 from posetrack.batch.chunk_poses import ChunkPoses
 from posetrack.batch.chunks import Chunk
 from posetrack.errors import VideoError
-from posetrack.ranges import require_above, require_fraction
+from posetrack.ranges import require_above, require_fraction, require_kinds
 from posetrack.tracker.matching import hungarian
 from posetrack.tracker.oks import Outlines, oks_pairs
 from posetrack.types import IntArray, Poses
@@ -38,6 +38,7 @@ class StitchConfig:
     half_life_share: float = 0.1
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         shares = {"min_oks": self.min_oks, "half_life_share": self.half_life_share}
         require_above(0, **shares)
         require_fraction(**shares)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from posetrack.batch.identity import ChangedError, Identity, unchanged
 from posetrack.batch.remote import RemoteFolder
@@ -18,6 +18,7 @@ from posetrack.batch.report import unpublished_overview
 from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError, is_out_of_memory
 from posetrack.formats.pending import output_errors, publish
 from posetrack.models.engines import Engine, check_threads_and_seed
+from posetrack.ranges import require_kinds
 from posetrack.runner import Outputs, RunSummary, run
 from posetrack.stages import SourceInfo
 from posetrack.video import ReadOptions
@@ -48,12 +49,17 @@ class Compute:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         check_threads_and_seed(self.threads, self.seed)
 
 
-TrackerFactory = Callable[[Compute], "PoseTracker"]
-"""Makes the tracker. It travels to the workers: a function of a module, or a hashable object like
-``PresetTracker``."""
+@runtime_checkable
+class TrackerFactory(Protocol):
+    """Makes a tracker. Sent to the workers: a function of a module, or a hashable object such as ``PresetTracker``."""
+
+    def __call__(self, compute: Compute, /) -> PoseTracker:
+        """A tracker that runs on these processors or this GPU."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from posetrack.flow.dense import DenseFlow, ReducedGrey
-from posetrack.ranges import require_one_of, require_whole
+from posetrack.ranges import require_kinds, require_one_of, require_whole
 from posetrack.types import Image
 
 PRESETS = {
@@ -36,6 +36,7 @@ class DisConfig:
     max_side_px: int = 640
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_one_of(PRESETS, preset=self.preset)
         require_whole(32, max_side_px=self.max_side_px)
 

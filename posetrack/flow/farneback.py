@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from posetrack.flow.dense import DenseFlow, ReducedGrey
-from posetrack.ranges import require_whole
+from posetrack.ranges import require_kinds, require_whole
 from posetrack.types import Image
 
 # OpenCV adds a constant to the determinant of each window's equations, which go with the fourth power of the
@@ -34,6 +34,7 @@ class FarnebackConfig:
     iterations: int = 3
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_whole(32, max_side_px=self.max_side_px)
         require_whole(3, window_px=self.window_px)
         require_whole(1, levels=self.levels, iterations=self.iterations)

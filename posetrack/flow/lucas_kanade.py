@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from posetrack.flow.dense import ReducedGrey, inside
-from posetrack.ranges import require_above, require_at_least, require_whole
+from posetrack.ranges import require_above, require_at_least, require_kinds, require_whole
 from posetrack.types import BoolArray, FloatArray, Image, IntArray
 
 
@@ -34,6 +34,7 @@ class LucasKanadeConfig:
     cell_px: float = 4.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_whole(32, max_side_px=self.max_side_px)
         require_whole(3, window_px=self.window_px)
         require_whole(0, levels=self.levels)

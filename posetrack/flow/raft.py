@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from posetrack.flow.dense import DenseFlow
-from posetrack.ranges import require_whole
+from posetrack.ranges import require_kinds, require_whole
 from posetrack.types import Image
 
 RAFTS = ("raft_small", "raft_large")
@@ -45,6 +45,7 @@ class RaftConfig:
     iterations: int = 12
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_whole(32, max_side_px=self.max_side_px)
         require_whole(1, iterations=self.iterations)
 

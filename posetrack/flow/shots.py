@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from posetrack.ranges import require_at_least, require_fraction, require_whole
+from posetrack.ranges import require_at_least, require_fraction, require_kinds, require_whole
 from posetrack.types import FloatArray, Image
 
 # x1, x2, y1, y2 in shares of the frame (long side along x): the centre, which any pan leaves in sight, and the two
@@ -41,6 +41,7 @@ class ShotConfig:
     thumbnail_px: int = 64
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_fraction(min_correlation=self.min_correlation, max_shift=self.max_shift)
         require_at_least(0, min_contrast=self.min_contrast)
         require_whole(32, thumbnail_px=self.thumbnail_px)

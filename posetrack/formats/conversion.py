@@ -24,6 +24,7 @@ from posetrack.formats.writing import (
     write_posetrack17,
     write_posetrack18,
 )
+from posetrack.ranges import require_kinds
 from posetrack.skeletons import COCO, POSETRACK, Skeleton
 
 SUFFIXES = {"posetrack18": ".json", "posetrack17": ".json", "coco": ".json", "mot": ".txt"}
@@ -53,6 +54,7 @@ class ConversionConfig:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.to not in SUFFIXES:
             raise ConfigError(f"to must be one of {', '.join(SUFFIXES)}, not '{self.to}'.")
         if self.coco_joints not in COCO_JOINTS:

@@ -34,6 +34,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 
 ColourOrder = Literal["rgb", "bgr"]
 
@@ -74,6 +75,7 @@ class InputConvention:
     quarter_each_axis: bool = False
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.colour_order not in ("rgb", "bgr"):
             raise ConfigError(f"colour_order is {self.colour_order!r}; choose rgb or bgr.")
         if self.grid not in ("centres", "corners"):

@@ -26,7 +26,7 @@ from posetrack.models.onnx_file import Interface
 from posetrack.models.region_heads import EachLevel, LevelPool, OneLevel, pooled_interface
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.pixels import from_corner
-from posetrack.ranges import require_fraction, require_whole
+from posetrack.ranges import require_fraction, require_kinds, require_whole
 from posetrack.types import Boxes, Image
 
 SCALINGS = ("area", "bilinear")
@@ -59,6 +59,7 @@ class DetectorConfig:
     max_batch: int = 8
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_fraction(score_threshold=self.score_threshold, nms_iou=self.nms_iou)
         require_whole(1, max_people=self.max_people, max_batch=self.max_batch)
         for name in ("short_side", "long_side"):

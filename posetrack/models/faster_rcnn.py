@@ -16,6 +16,7 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
 from posetrack.errors import ConfigError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
+from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 
 PERSON = 1
@@ -49,6 +50,7 @@ class DetectorArchitecture:
     anchor_ratios: tuple[float, ...] = (0.5, 1.1, 2.4)
 
     def __post_init__(self) -> None:
+        require_kinds(self, "architecture.")
         check_numbers(
             self, "architecture.", short_side=(32, 4096), long_side=(32, 8192), pyramid_channels=(1, 512),
             head_channels=(1, 2048), anchor_sizes=(1, 10_000), anchor_ratios=(0.01, 100),

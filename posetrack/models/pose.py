@@ -21,7 +21,7 @@ from posetrack.models.onnx_export import pose_interface
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
-from posetrack.ranges import require_one_of, require_whole
+from posetrack.ranges import require_kinds, require_one_of, require_whole
 from posetrack.skeletons import Skeleton
 from posetrack.types import UNLINKED, Boxes, FloatArray, Image, Poses
 
@@ -46,6 +46,7 @@ class PoseConfig:
     max_batch: int = 64
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_one_of(CODECS, codec=self.codec)
         require_whole(1, max_batch=self.max_batch)
 

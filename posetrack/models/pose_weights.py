@@ -16,6 +16,7 @@ from posetrack.models.movenet import MOVENETS, MoveNet
 from posetrack.models.resnet import RESNET_CHANNELS, RESNETS, ResNet
 from posetrack.models.simple_baseline import SimpleBaseline
 from posetrack.models.tensor_file import load_network, save_tensors
+from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 from posetrack.skeletons import SKELETONS, Skeleton
 
@@ -59,6 +60,7 @@ class PoseArchitecture:
     sigma_cells: float = 2.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.skeleton not in SKELETONS:
             raise ConfigError(f"skeleton is {self.skeleton!r}; choose one of {', '.join(SKELETONS)}.")
         check_numbers(

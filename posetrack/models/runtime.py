@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from posetrack.models.engines import Engine, check_engine
+from posetrack.ranges import require_kinds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class Runtime:
     side_by_side: int = 1
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         check_engine(self.engine, str(self.device), self.precision, self.compile)
 
 

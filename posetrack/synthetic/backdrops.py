@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.synthetic.camera import Camera
 from posetrack.synthetic.canvas import Canvas
 from posetrack.synthetic.noise import fractal_noise
@@ -36,6 +37,7 @@ class Backdrop:
     margin: int = 96
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.place not in PLACES:
             raise ConfigError(f"place must be one of {', '.join(PLACES)}, not {self.place!r}")
         if self.margin < 0:

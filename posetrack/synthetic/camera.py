@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.types import FloatArray
 
 Array = NDArray[np.float64]
@@ -31,6 +32,7 @@ class Camera:
     pitch: float
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if min(self.width, self.height) < 16:
             raise ConfigError(f"the frame size {self.width}x{self.height} is below 16 pixels")
         if self.focal_px <= 0 or self.altitude_m <= 0:
@@ -84,6 +86,9 @@ class Handheld:
     roll: float = 0.0
     zoom: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     def transform(self, time_s: float, size: tuple[int, int]) -> Array:
         """float [2, 3]: maps pixels of the resting camera to pixels of the frame (``size``: width, height)."""

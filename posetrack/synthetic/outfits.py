@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 
 Colour = tuple[float, float, float]
 """sRGB in [0, 1]."""
@@ -59,6 +60,7 @@ class Outfit:
     seed: int
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.hair not in HAIRSTYLES:
             raise ConfigError(f"hair must be one of {', '.join(HAIRSTYLES)}, not {self.hair!r}")
         if self.pattern not in PATTERNS:
@@ -84,6 +86,9 @@ class Column:
     height: float
     colour: Colour
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
 
 _SKIN = ((0.96, 0.80, 0.69), (0.91, 0.72, 0.58), (0.84, 0.63, 0.48), (0.73, 0.52, 0.38), (0.55, 0.37, 0.26),

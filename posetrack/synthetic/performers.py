@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.motions import ON_THE_SPOT, run, walk
 from posetrack.synthetic.outfits import Outfit
@@ -41,6 +42,7 @@ class Performer:
     frozen_posture: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.standing not in ON_THE_SPOT:
             raise ConfigError(f"standing must be one of {', '.join(ON_THE_SPOT)}, not {self.standing!r}")
         if not self.path or np.any(np.diff([point[0] for point in self.path]) <= 0):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.stages import SourceInfo
 from posetrack.synthetic.backdrops import Backdrop
 from posetrack.synthetic.camera import Camera, Handheld
@@ -37,6 +38,7 @@ class Shot:
     columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.frame_count < 1:
             raise ConfigError(f"frame_count must be at least 1, not {self.frame_count}")
         numbers = [number for number, _ in self.people]
@@ -72,6 +74,7 @@ class Scene:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if not self.shots:
             raise ConfigError("a scene needs at least one shot")
         if len({(shot.camera.width, shot.camera.height) for shot in self.shots}) != 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posetrack.errors import ConfigError
-from posetrack.ranges import require_at_least, require_fraction, require_whole
+from posetrack.ranges import require_at_least, require_fraction, require_kinds, require_whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +36,7 @@ class PropagationConfig:
     unseen_half_life_frames: float = 1.5
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_fraction(
             min_joint_score=self.min_joint_score,
             box_inertia=self.box_inertia,
@@ -75,6 +76,7 @@ class MergeConfig:
     duplicate_iou: float = 0.8
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_fraction(min_iou=self.min_iou, duplicate_iou=self.duplicate_iou)
 
 
@@ -96,6 +98,7 @@ class EvidenceConfig:
     max_missed_s: float = 0.5
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_fraction(min_iou=self.min_iou, min_pose_score=self.min_pose_score, max_covered=self.max_covered)
         require_at_least(0, max_missed_s=self.max_missed_s)
 
@@ -120,6 +123,7 @@ class RefreshConfig:
     max_overlap: float = 0.3
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_whole(1, every=self.every)
         require_at_least(0, max_motion=self.max_motion)
         require_fraction(min_joint_score=self.min_joint_score, max_overlap=self.max_overlap)
@@ -164,6 +168,7 @@ class LinkerConfig:
     min_recovery_joints: int = 5
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_fraction(
             min_similarity=self.min_similarity,
             min_joint_score=self.min_joint_score,

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.ranges import require_above, require_at_least, require_whole
+from posetrack.ranges import require_above, require_at_least, require_kinds, require_whole
 from posetrack.tracker.joints import mean_scores, used_joints
 from posetrack.tracker.oks import suppress
 from posetrack.types import BoolArray, FloatArray, IntArray, Poses
@@ -55,6 +55,7 @@ class ParametricConfig:
     max_match_px: float = 7.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_above(
             0,
             score_scale=self.score_scale,

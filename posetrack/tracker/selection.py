@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.errors import ConfigError
-from posetrack.ranges import require_fraction
+from posetrack.ranges import require_fraction, require_kinds
 from posetrack.tracker.joints import mean_scores, used_joints
 from posetrack.tracker.oks import oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
@@ -42,6 +42,7 @@ class SelectionConfig:
     rescore: bool = False
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.nms not in POSE_NMS:
             raise ConfigError(f"nms is {self.nms!r}; choose one of {', '.join(POSE_NMS)}.")
         require_fraction(

@@ -16,6 +16,7 @@ from posetrack.models.detector import DetectorConfig, PersonDetector
 from posetrack.models.detector_weights import read_detector, save_detector
 from posetrack.models.faster_rcnn import DetectorArchitecture, build_detector
 from posetrack.models.runtime import Runtime
+from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 from posetrack.training.detection_accuracy import accuracy, find
 from posetrack.training.detector_data import CANVAS_SIDES, SceneBatch, SceneBatches, SceneConfig
@@ -61,6 +62,7 @@ class DetectorTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_kinds(self, "detector.")
         check_numbers(
             self, "detector.", late_canvases=CANVAS_SIDES, late_from_epoch=(0, 10**6), score_threshold=(0, 1),
             batch_size=(1, 65_536), backbone_rate=(0, 1000), seed=(0, 2**32),

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 from posetrack.training.appearance import degrade, recolour
 from posetrack.training.cutout import Scene, paste_person
@@ -51,6 +52,7 @@ class SceneConfig:
     grey: float = 0.05
 
     def __post_init__(self) -> None:
+        require_kinds(self, "scenes.")
         check_numbers(
             self, "scenes.", canvases=CANVAS_SIDES, grids=(1, 16), grid_weights=(1e-6, 1e6), zoom=(0.05, 20),
             min_visible=(0, 1), pasted=(0, 1), degraded=(0, 1), grey=(0, 1),

@@ -25,6 +25,7 @@ from posetrack.errors import ConfigError, OutputError, WeightsError
 from posetrack.formats.pending import output_folder
 from posetrack.models.checkpoint_reading import DAMAGES
 from posetrack.models.devices import resolve_device
+from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 
 Batch = TypeVar("Batch")
@@ -104,6 +105,7 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_kinds(self, "schedule.")
         check_numbers(
             self, "schedule.", epochs=(1, 10**6), validate_every_epochs=(1, 10**6), warmup_iterations=(0, 10**9),
             threads=(0, 1024), steps=(0, 10**6), weight_decay=(0, 100), seed=(0, 2**32),

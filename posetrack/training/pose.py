@@ -25,6 +25,7 @@ from posetrack.models.movenet import MoveNet, calibrate_norms, load_movenet
 from posetrack.models.pose import HeatmapPoseEstimator, Normalisation
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network, save_pose_network
 from posetrack.models.runtime import Runtime
+from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 from posetrack.skeletons import COCO
 from posetrack.training.loop import Batches
@@ -53,6 +54,7 @@ class DataSource:
     repeat: int = 1
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         check_numbers(self, repeat=(1, 10_000))
 
 
@@ -105,6 +107,7 @@ class PoseTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_kinds(self, "pose.")
         check_numbers(
             self, "pose.", batch_size=(1, 65_536), sigma=(0.1, 20), backbone_rate=(0, 1000), min_joints=(1, 1000),
             workers=(0, 256), seed=(0, 2**32), teacher_share=(0, 1), teacher_gain=(1e-3, 1e3),

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 from posetrack.skeletons import Skeleton
 from posetrack.training.appearance import darken, degrade, recolour, shrink
@@ -59,6 +60,7 @@ class Augmentation:
     degrade: float = 0.1
 
     def __post_init__(self) -> None:
+        require_kinds(self, "augmentation.")
         probabilities = dict.fromkeys(_PROBABILITIES, (0, 1))
         check_numbers(self, "augmentation.", scale=(0, 0.9), rotation_deg=(0, 180), shift=(0, 1), **probabilities)
 

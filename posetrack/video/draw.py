@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ranges import require_above, require_fraction
+from posetrack.ranges import require_above, require_fraction, require_kinds
 from posetrack.skeletons import Skeleton
 from posetrack.types import UNLINKED, FloatArray, Frame, Image, IntArray, Poses
 from posetrack.video.faces import blur_faces
@@ -55,6 +55,7 @@ class AnnotatorConfig:
     trail_s: float = 2.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_fraction(min_joint_score=self.min_joint_score)
         require_above(0, trail_s=self.trail_s)
 

@@ -7,13 +7,13 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Integral
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from posetrack.errors import ConfigError, OutputError
+from posetrack.ranges import require_kinds
 from posetrack.types import Image
 from posetrack.video.colour import Colour
 from posetrack.video.ffmpeg import ffmpeg_program, file_url, is_written, reason
@@ -45,7 +45,8 @@ class EncodingConfig:
     sound: bool = True
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.crf, Integral) and 0 <= self.crf <= 51):
+        require_kinds(self)
+        if not 0 <= self.crf <= 51:
             raise ConfigError(f"crf is {self.crf!r}; give 0 (lossless) to 51.")
         if self.preset not in _PRESETS:
             raise ConfigError(f"There is no encoder preset {self.preset!r}; choose one of {', '.join(_PRESETS)}.")

@@ -16,7 +16,7 @@ from statistics import median
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
-from posetrack.ranges import require_at_least, require_whole
+from posetrack.ranges import require_at_least, require_kinds, require_whole
 from posetrack.types import Frame
 
 _PERIOD_S = 1 / 25
@@ -50,6 +50,7 @@ class LiveConfig:
     in_flight_behind: int = 2
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_at_least(0, patience_s=self.patience_s)
         require_whole(
             1,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,19 +32,18 @@ class ReadOptions:
     images_per_second: float = 25.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         start, end = self.start_s or 0.0, math.inf if self.end_s is None else self.end_s
-        if not (isinstance(start, Real) and 0 <= start < math.inf):
-            raise ConfigError(f"start is {self.start_s!r} s; give a time from 0 on.")
-        if not (isinstance(end, Real) and end > start):
-            raise ConfigError(f"end is {self.end_s!r} s; give a time after the start ({start:g} s).")
-        if not (isinstance(self.stride, Integral) and self.stride >= 1):
-            raise ConfigError(f"stride is {self.stride!r}; give a whole number, at least 1 (every frame).")
-        most = self.max_frames
-        if most is not None and not (isinstance(most, Integral) and most >= 1):
-            raise ConfigError(f"max_frames is {most!r}; give at least 1, or leave it out for all frames.")
-        rate = self.images_per_second
-        if not (isinstance(rate, Real) and 0.001 <= rate <= 1000):
-            raise ConfigError(f"images_per_second is {rate!r}; give a number from 0.001 to 1000.")
+        if not 0 <= start < math.inf:
+            raise ConfigError(f"start is {self.start_s} s; give a time from 0 on.")
+        if not end > start:
+            raise ConfigError(f"end is {self.end_s} s; give a time after the start ({start:g} s).")
+        if self.stride < 1:
+            raise ConfigError(f"stride is {self.stride}; give a whole number, at least 1 (every frame).")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise ConfigError(f"max_frames is {self.max_frames}; give at least 1, or leave it out for all frames.")
+        if not 0.001 <= self.images_per_second <= 1000:
+            raise ConfigError(f"images_per_second is {self.images_per_second}; give a number from 0.001 to 1000.")
 
     def count(self, total: int | None, fps: float | None) -> int | None:
         """Frames that will be delivered of ``total``; None if neither number nor limit is known.

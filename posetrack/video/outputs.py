@@ -10,6 +10,7 @@ from typing import Self
 
 from posetrack.errors import ConfigError
 from posetrack.formats import FORMATS
+from posetrack.ranges import require_kinds
 from posetrack.stages import Sink, SourceInfo
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Frame, Poses
@@ -38,6 +39,7 @@ class Outputs:
     drawing: AnnotatorConfig = field(default_factory=AnnotatorConfig)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         for name in self.formats:
             if name not in FORMATS:
                 raise ConfigError(f"there is no format {name!r}; choose from {', '.join(FORMATS)}.")

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
-from posetrack.ranges import require_above, require_at_least, require_whole
+from posetrack.ranges import require_above, require_at_least, require_kinds, require_whole
 from posetrack.zoo.entries import Entry
 
 
@@ -29,6 +29,7 @@ class DownloadPolicy:
     longest_wait_s: float = 60.0
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_whole(1, tries=self.tries)
         require_above(0, timeout_s=self.timeout_s)
         require_at_least(0, backoff_s=self.backoff_s, longest_wait_s=self.longest_wait_s)
