@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import posetrack
 from posetrack.cli.main import app
-from posetrack.errors import ConfigError, DataFormatError
+from posetrack.errors import ConfigError, DataFormatError, OutputError
 from posetrack.evaluation import evaluate_oks
 from posetrack.evaluation.report import joint_table, sequence_table
 from posetrack.skeletons import COCO
@@ -103,9 +103,37 @@ def test_plots_are_pictures(case: tuple[str, str], tmp_path: Path) -> None:
         assert picture.std() > 5
 
 
-def test_an_unwritable_csv_is_one_sentence(case: tuple[str, str], tmp_path: Path) -> None:
-    output = RUNNER.invoke(app, ["eval", *case, "--csv", str(tmp_path / "nowhere" / "x.csv")])
-    assert "create it first" in str(output.exception)
+@pytest.mark.parametrize(
+    ("option", "path", "remedy"),
+    [
+        ("--csv", "nowhere/x.csv", "create it first"),
+        ("--errors", "nowhere/x.csv", "create it first"),
+        ("--csv", "file/x.csv", "choose another path"),
+        ("--errors", "a" * 300, "choose a shorter path"),
+        ("--plots", "file", "cannot be made"),
+        ("--plots", "file/plots", "cannot be made"),
+    ],
+)
+def test_outputs_that_cannot_be_written_are_refused_before_the_ground_truth_is_read(
+    tmp_path: Path, option: str, path: str, remedy: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "truth.json").write_text("broken")
+    (tmp_path / "predictions.json").write_text("broken")
+    files = [str(tmp_path / name) for name in ("truth.json", "predictions.json")]
+    output = RUNNER.invoke(app, ["eval", *files, option, str(tmp_path / path)])
+    assert isinstance(output.exception, OutputError)
+    assert remedy in str(output.exception)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "predictions.json", "truth.json"]
+
+
+def test_a_failed_evaluation_leaves_neither_files_nor_the_folder_of_plots(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text("broken")
+    (tmp_path / "predictions.json").write_text("broken")
+    outputs = ["--csv", str(tmp_path / "a.csv"), "--plots", str(tmp_path / "new" / "plots")]
+    files = [str(tmp_path / name) for name in ("truth.json", "predictions.json")]
+    assert isinstance(RUNNER.invoke(app, ["eval", *files, *outputs]).exception, DataFormatError)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["predictions.json", "truth.json"]
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class Compute:
 
 @runtime_checkable
 class TrackerFactory(Protocol):
-    """Makes a tracker. Sent to the workers: a function of a module, or a hashable object such as ``PresetTracker``."""
+    """Makes a tracker in a worker: a function of a module, or a hashable object like ``PresetTracker``."""
 
     def __call__(self, compute: Compute, /) -> PoseTracker:
         """A tracker that runs on these processors or this GPU."""

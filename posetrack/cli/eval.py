@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,7 @@ def evaluate(
     from posetrack.evaluation.error_runs import write_errors
     from posetrack.evaluation.oks_ap import are_coco_results
     from posetrack.evaluation.report import write_csv
+    from posetrack.formats.pending import output_folder
 
     if are_coco_results(predictions):
         if csv or errors or plots:
@@ -53,22 +55,25 @@ def evaluate(
             )
         _print_oks(evaluation.evaluate_oks(ground_truth, predictions), json)
         return
-    _check_outputs(_outputs(csv, errors, plots), ground_truth, predictions, overwrite)
-    result = evaluation.evaluate(
-        ground_truth,
-        predictions,
-        hota=hota,
-        errors=errors is not None or plots is not None,
-        workers=_cores() if workers is None else workers,
-    )
-    if csv is not None:
-        write_csv(csv, result)
-    if errors is not None:
-        write_errors(errors, result.errors)
-    if plots is not None:
-        from posetrack.evaluation.plots import write_plots
+    outputs = _outputs(csv, errors, plots)
+    _refuse_unsafe(outputs, ground_truth, predictions, overwrite)
+    with nullcontext() if plots is None else output_folder(plots):
+        _refuse_unwritable(outputs)
+        result = evaluation.evaluate(
+            ground_truth,
+            predictions,
+            hota=hota,
+            errors=errors is not None or plots is not None,
+            workers=_cores() if workers is None else workers,
+        )
+        if csv is not None:
+            write_csv(csv, result)
+        if errors is not None:
+            write_errors(errors, result.errors)
+        if plots is not None:
+            from posetrack.evaluation.plots import write_plots
 
-        write_plots(plots, result)
+            write_plots(plots, result)
     if json:
         answer_json(result.to_json())
     else:
@@ -85,13 +90,23 @@ def _outputs(csv: Path | None, errors: Path | None, plots: Path | None) -> list[
     return [*tables, *(plots / name for name in PLOTS)]
 
 
-def _check_outputs(outputs: list[Path], ground_truth: Path, predictions: Path, overwrite: bool) -> None:
-    """Refuse outputs that would destroy something, before the work begins."""
+def _refuse_unsafe(outputs: list[Path], ground_truth: Path, predictions: Path, overwrite: bool) -> None:
+    """Refuse outputs that would destroy something."""
     from posetrack.evaluation.pairing import pair_files
     from posetrack.formats.pending import check_outputs
 
     inputs = [path for pair in pair_files(ground_truth, predictions) for path in pair]
     check_outputs(outputs, inputs=inputs, overwrite=overwrite)
+
+
+def _refuse_unwritable(outputs: list[Path]) -> None:
+    """Refuse outputs whose folder is missing or read-only, or whose name is too long."""
+    from posetrack.formats.pending import PendingFile, output_errors
+
+    for path in outputs:
+        PendingFile(path).discard()
+        with output_errors(path), suppress(FileNotFoundError):
+            path.lstat()  # the pending file's own name is short
 
 
 def _print_tables(result: EvaluationResult, joints: bool) -> None:
