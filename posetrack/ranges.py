@@ -30,7 +30,8 @@ def require_kinds(config: object, prefix: str = "") -> None:
     Raises:
         ConfigError: a field is of another type.
     """
-    for name, hint in _hints(type(config)).items():
+    kind: Any = type(config)
+    for name, hint in _hints(kind).items():
         value = getattr(config, name)
         if not _fits(hint, value):
             raise ConfigError(f"{prefix}{name} must be {_in_words(hint)}, not {reprlib.repr(value)}.")

@@ -1,4 +1,4 @@
-"""``posetrack eval``: figures as the official PoseTrack evaluator computes them."""
+"""``posetrack eval``: figures like the official PoseTrack evaluator's."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def evaluate(
         Path, typer.Argument(help="PoseTrack18 or PoseTrack17 JSON, or a folder of them (or COCO keypoints JSON).")
     ],
     predictions: Annotated[
-        Path, typer.Argument(help="The same for the predictions, files of the same names (or COCO results JSON).")
+        Path, typer.Argument(help="Predictions likewise, in files of the same names (or COCO results JSON).")
     ],
-    joints: Annotated[bool, typer.Option("--joints", help="Show every joint, too.")] = False,
+    joints: Annotated[bool, typer.Option("--joints", help="Also show every joint.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead of tables.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every sequence and joint to this CSV file.")] = None,
     errors: Annotated[
         Path | None,
-        typer.Option(help="Write every switch, miss and false positive, dearest first, to this CSV file."),
+        typer.Option(help="Write every switch, miss and false positive to this CSV file, most expensive first."),
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="Draw curves, bars and switches into this folder.")] = None,
-    hota: Annotated[bool, typer.Option(help="Compute HOTA, too.")] = True,
+    hota: Annotated[bool, typer.Option(help="Also compute HOTA.")] = True,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that share the sequences; by default one per core, at most four.")
+        int | None, typer.Option(help="Number of processes. Defaults to one per core, at most four.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing files (never those that are read).")
+        bool, typer.Option("--overwrite", help="Replace existing files, but never inputs.")
     ] = False,
 ) -> None:
-    """Compare predictions with a ground truth: AP, MOTA, IDF1, HOTA; OKS-AP for COCO results."""
+    """Evaluate predictions: AP, MOTA, IDF1 and HOTA, or OKS-AP for COCO results."""
     from posetrack import evaluation
     from posetrack.evaluation.error_runs import write_errors
     from posetrack.evaluation.oks_ap import are_coco_results
@@ -81,7 +81,7 @@ def evaluate(
 
 
 def _outputs(csv: Path | None, errors: Path | None, plots: Path | None) -> list[Path]:
-    """The files that are going to be written."""
+    """All files to be written."""
     tables = [path for path in (csv, errors) if path is not None]
     if plots is None:
         return tables
@@ -118,7 +118,7 @@ def _print_tables(result: EvaluationResult, joints: bool) -> None:
         out.print(group_table(result.total))
         out.print(joint_table(result.total))
     if result.unlabelled:
-        out.print(f"Without labelled people, and left out: {', '.join(result.unlabelled)}.")
+        out.print(f"Left out, as nobody is labelled: {', '.join(result.unlabelled)}.")
     answered()
 
 
@@ -135,6 +135,6 @@ def _print_oks(figures: dict[str, float], json: bool) -> None:
 
 
 def _cores() -> int:
-    """Cores that this process may use, up to a number beyond which starting processes costs more than it saves."""
+    """Number of cores that this process may use, limited because processes take time to start."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(usable, _MOST_WORKERS)

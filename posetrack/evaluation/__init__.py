@@ -1,4 +1,4 @@
-"""Evaluation: AP and MOTA as the official PoseTrack evaluator computes them, HOTA, IDF1."""
+"""Evaluation: AP and MOTA like the official PoseTrack evaluator's, HOTA and IDF1."""
 
 from posetrack.evaluation.error_runs import ErrorRun
 from posetrack.evaluation.evaluate import evaluate

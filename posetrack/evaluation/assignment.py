@@ -10,13 +10,13 @@ from posetrack.types import BoolArray
 
 
 def contested(candidates: BoolArray) -> BoolArray:
-    """Which matrices need a solver, because a row or a column has several candidates.
+    """Find the matrices that need a solver: a row or column has several candidates.
 
     Args:
         candidates: bool [..., R, C].
 
     Returns:
-        bool [...]; where False, the candidates are the assignment.
+        bool [...]. Where False, the candidates are the assignment.
     """
     rows, columns = candidates.sum(axis=-1) > 1, candidates.sum(axis=-2) > 1
     several: BoolArray = rows.any(axis=-1) | columns.any(axis=-1)
@@ -24,7 +24,7 @@ def contested(candidates: BoolArray) -> BoolArray:
 
 
 def most_pairs_least_cost(candidates: BoolArray, costs: Doubles) -> BoolArray:
-    """The assignment with the most pairs, and of those the one with the least total cost.
+    """Find the assignment with the most pairs and, among those, the least total cost.
 
     Args:
         candidates: bool [R, C].
@@ -37,7 +37,7 @@ def most_pairs_least_cost(candidates: BoolArray, costs: Doubles) -> BoolArray:
     >>> most_pairs_least_cost(np.isfinite(costs), costs).tolist()
     [[False, True], [True, False]]
     """
-    # dearer than any assignment without it; the same constant as motmetrics', so that ties fall alike
+    # more than all candidates cost together; motmetrics' constant, so that ties are broken alike
     forbidden = 2 * min(costs.shape) * (costs[candidates].max(initial=0) + 1) + 1
     rows, columns = linear_sum_assignment(np.where(candidates, costs, forbidden))
     chosen = np.zeros_like(candidates)

@@ -1,4 +1,4 @@
-"""Average precision of joints, as the official PoseTrack evaluator computes it."""
+"""Average precision of joints, like the official PoseTrack evaluator's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MATCH_DISTANCE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredJoints:
-    """Every predicted joint, right or wrong (M people, K joints), and how many there are to find.
+    """All predicted joints (M people, K joints), which are correct, and how many the truth has.
 
     Attributes:
         scores: float64 [M, K].
@@ -33,7 +33,7 @@ class ScoredJoints:
 
     @classmethod
     def concatenate(cls, parts: SequenceOf[ScoredJoints]) -> ScoredJoints:
-        """Pooled, in order (which decides between equal scores)."""
+        """Concatenate parts. Their order decides between equal scores."""
         return cls(
             scores=np.concatenate([part.scores for part in parts]),
             present=np.concatenate([part.present for part in parts]),
@@ -47,9 +47,9 @@ class Precision:
     """AP and its counts, K joints; percent.
 
     Attributes:
-        ap, precision, recall: float64 [K]. Equal scores in stable order: later predictions first.
-        ap_best, ap_worst: float64 [K]: had equal scores been put in the luckiest or unluckiest order.
-        tie_groups: int64 [K]: scores shared by right and wrong predictions, whose order therefore matters.
+        ap, precision, recall: float64 [K]. Equal scores are sorted stably, later predictions first.
+        ap_best, ap_worst: float64 [K]: AP with equal scores in the best and in the worst order.
+        tie_groups: int64 [K]: number of scores that correct and wrong predictions share: their order matters.
         truth_count, predicted_count, matched_count: int64 [K].
     """
 
@@ -65,11 +65,10 @@ class Precision:
 
 
 class PoseAssignment:
-    """Finds which predicted joints are right, by assigning whole poses.
+    """Decides which predicted joints are correct, by assigning whole poses.
 
-    PCK of a pair is the share of the truth's joints that are matched. Every prediction keeps its best
-    truth, then every truth its best prediction (the first of equals); a prediction that loses its truth is
-    not assigned again.
+    The PCK of a pair is the share of the truth's joints that match. Each prediction keeps its best truth, then
+    each truth its best prediction (the first of equals). A prediction that loses its truth is not assigned again.
     """
 
     def __init__(self, sequence: Sequence) -> None:
@@ -100,10 +99,10 @@ class PoseAssignment:
 
 
 def average_precision(joints: ScoredJoints) -> Precision:
-    """AP, precision and recall of each joint.
+    """Compute AP, precision and recall of each joint.
 
-    A joint that is never predicted has 0 in all three; one that is predicted but never in the truth has AP
-    and recall NaN.
+    All three are 0 for a joint that is never predicted. AP and recall are NaN for one that is predicted but
+    never in the truth.
     """
     results = [
         _of_joint(scores[present], correct[present], int(count))
@@ -126,21 +125,21 @@ def average_precision(joints: ScoredJoints) -> Precision:
 
 
 def precision_recall(scores: Doubles, correct: BoolArray, truth_count: int) -> tuple[Doubles, Doubles]:
-    """The curve of one joint, best score first (of equal scores, the last first).
+    """Compute the precision-recall curve of a joint, best score first (of equal scores, the last first).
 
     Args:
         scores: float64 [N].
         correct: bool [N].
-        truth_count: Joints to find.
+        truth_count: Number of such joints in the truth.
 
     Returns:
-        Precision [N] and recall [N] in 0..1; recall is NaN where there is nothing to find.
+        Precision [N] and recall [N] in 0..1; recall is NaN if the truth has no such joint.
     """
     return _curve(correct[_stable_order(scores)], truth_count)
 
 
 def _of_joint(scores: Doubles, correct: BoolArray, truth_count: int) -> tuple[float, ...]:
-    """AP, AP at best and at worst, precision, recall in percent, and the number of ties that matter."""
+    """AP, best and worst AP, precision and recall in percent, and the number of tie groups."""
     if not len(scores):
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     order = _stable_order(scores)
@@ -160,7 +159,7 @@ def _stable_order(scores: Doubles) -> IntArray:
 
 
 def _mixed_ties(scores: Doubles, correct: BoolArray) -> int:
-    """How many scores, sorted, are shared by right and wrong predictions."""
+    """Count the scores, sorted, that correct and wrong predictions share."""
     starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
     if len(starts) == len(scores):
         return 0

@@ -1,7 +1,7 @@
-"""CLEAR MOT of every joint, as the official PoseTrack evaluator computes it with motmetrics 1.4.
+"""CLEAR MOT per joint, like the official PoseTrack evaluator's with motmetrics 1.4.
 
 Source: Bernardin and Stiefelhagen, "Evaluating Multiple Object Tracking Performance: The CLEAR MOT
-Metrics", 2008; what deviates from it here is the official evaluator's.
+Metrics", 2008. Deviations from it are the official evaluator's.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ NO_TRACK = -1
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class JointPairs:
-    """Matched joints of a sequence, E of them, in the order of frames.
+    """E matched joints of a sequence, in the order of frames.
 
     Attributes:
         frames: int64 [E]: numbers of the kept frames.
         joints: int64 [E].
         truth, prediction: int64 [E]: rows of the two sides.
-        previous: int64 [E]: the prediction track that had the truth's joint before a switch, else -1.
+        previous: int64 [E]: at a switch, the prediction track that was matched before; else -1.
     """
 
     frames: IntArray
@@ -40,12 +40,12 @@ class JointPairs:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MotCounts:
-    """Counts behind MOTA and MOTP, each [K]: K joints.
+    """Counts behind MOTA and MOTP of K joints, [K] each.
 
     Attributes:
         objects, misses, false_positives, switches, detections: int64.
-        distance_of_events: float64: distances over all of motmetrics' events, its bookkeeping ones included.
-        distance_of_matches: float64: distances of matches and switches.
+        distance_of_events: float64: sum over all of motmetrics' events, including its bookkeeping events.
+        distance_of_matches: float64: sum over matches and switches.
     """
 
     objects: IntArray
@@ -58,22 +58,22 @@ class MotCounts:
 
     @classmethod
     def total(cls, parts: SequenceOf[MotCounts]) -> MotCounts:
-        """Sums over sequences."""
+        """Sum over sequences."""
         return cls(**{name: np.sum([getattr(part, name) for part in parts], axis=0) for name in cls.__slots__})
 
 
 def tracked_frames(sequence: Sequence) -> int:
-    """How many of the kept frames MOT looks at: all but the last, which the official evaluator drops.
+    """Number of kept frames that MOT evaluates: all but the last, which the official evaluator drops.
 
-    It stops with an error if that leaves none; a sequence of one kept frame is compared in that frame here.
+    The official evaluator fails on a single kept frame; here that frame is evaluated.
     """
     return max(len(sequence) - 1, 1)
 
 
 class JointTracker:
-    """Matches joints frame by frame: first the pairs of before, then the rest.
+    """Matches joints frame by frame: keeps earlier pairs, then assigns the rest.
 
-    Memory never expires: a truth's joint remembers the last prediction track it was matched with.
+    Pairs never expire: a truth's joint remembers its last prediction track over any gap.
     """
 
     def __init__(self, sequence: Sequence) -> None:
@@ -87,10 +87,10 @@ class JointTracker:
         self._bookkeeping = np.zeros(joints)
 
     def add(self, run: Distances) -> None:
-        """Go through a run of frames; runs come in order."""
+        """Match a run of frames. Runs must come in order."""
         near = run.values <= MATCH_DISTANCE
         tracked = run.frames < tracked_frames(self._sequence)
-        # motmetrics notes every pair that is near enough as a raw event
+        # motmetrics records each pair that is near enough as a RAW event
         self._bookkeeping += np.where(near, run.values, 0)[tracked].sum(axis=(0, 2, 3))
         for number in np.flatnonzero(tracked & near.any(axis=(1, 2, 3))):
             self._frame(run, int(number), near[number])
@@ -105,7 +105,7 @@ class JointTracker:
 
         before = self._last_track[:, objects]
         kept = near & (before[:, :, None] == tracks)
-        kept &= kept.cumsum(axis=1) == 1  # two may remember the same track: the first has it
+        kept &= kept.cumsum(axis=1) == 1  # if two remember the same track, the first keeps it
         free = near & ~kept.any(axis=2, keepdims=True) & ~kept.any(axis=1, keepdims=True)
         if free.any():
             for joint in np.flatnonzero(contested(free)):
@@ -121,7 +121,7 @@ class JointTracker:
         self._costs.append(costs[joints, row, column])
 
     def _note_new(self, new: BoolArray, costs: Doubles, objects: IntArray, tracks: IntArray) -> None:
-        """motmetrics' events beside new matches; each counts its distance once more."""
+        """Add the distances of motmetrics' bookkeeping events for new matches."""
         joints, row, column = np.nonzero(new)
         objects, tracks = objects[row], tracks[column]
         switch = self._last_track[joints, objects] >= 0
@@ -140,10 +140,10 @@ class JointTracker:
         return JointPairs(frames=frames, joints=joints, truth=truth, prediction=prediction, previous=previous)
 
     def counts(self) -> MotCounts:
-        """The counts so far.
+        """Counts so far.
 
-        A frame with nobody on one side counts one object, one miss and one false positive for each joint,
-        however many people there are.
+        A frame without people on one side counts as one object, one miss and one false positive per joint,
+        regardless of the number of people.
         """
         sequence, joints = self._sequence, len(self._bookkeeping)
         pairs = self.pairs()

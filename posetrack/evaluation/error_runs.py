@@ -21,20 +21,20 @@ ALL_JOINTS = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRun:
-    """One error, or the same one in consecutive labelled frames.
+    """An error, or the same error in consecutive labelled frames.
 
     Attributes:
-        mota_points: What it takes from the total MOTA, in percentage points.
+        mota_points: Percentage points that it costs the total MOTA.
         sequence: Name of the sequence.
         kind: ``switch``, ``miss``, ``false positive`` or ``nobody on one side`` (the official evaluator counts
-            such a frame as one miss and one false positive of every joint).
+            such a frame as one miss and one false positive per joint).
         joint: Joint name, or ``all``.
         first_frame, last_frame: Positions in the file, from 0.
         image: The first frame's image.
-        x, y: Where, in the first frame, in pixels: of the truth's joint, or of the false positive.
-        truth_id, predicted_id: Track ids in the files; None where there is none.
-        previous_id: Of a switch: the prediction's track before.
-        errors: How many errors these are.
+        x, y: Position in the first frame, in pixels, of the truth's joint or of the false positive.
+        truth_id, predicted_id: Track ids in the files, or None.
+        previous_id: At a switch, the predicted track id before it.
+        errors: Number of errors.
     """
 
     mota_points: float
@@ -53,7 +53,7 @@ class ErrorRun:
 
 
 def error_runs(sequence: Sequence, pairs: JointPairs) -> list[ErrorRun]:
-    """All errors of a sequence; ``mota_points`` are 0 until ``by_cost`` fills them in."""
+    """List all errors of a sequence. ``mota_points`` are 0 until ``by_cost`` fills them in."""
     return [
         *_switches(sequence, pairs),
         *_unmatched_runs(sequence, "miss", sequence.truth, pairs.truth, pairs.joints),
@@ -63,11 +63,11 @@ def error_runs(sequence: Sequence, pairs: JointPairs) -> list[ErrorRun]:
 
 
 def by_cost(runs: SequenceOf[ErrorRun], objects: IntArray) -> list[ErrorRun]:
-    """The runs with their cost, dearest first.
+    """Fill in the cost of each run and sort them, most expensive first.
 
     Args:
         runs: Of all sequences.
-        objects: int64 [K]: joints of the whole ground truth; MOTA averages the joints that have any.
+        objects: int64 [K]: number of each joint in the whole ground truth; MOTA averages the joints above 0.
     """
     per_error = np.where(objects > 0, 100 / np.maximum(objects, 1), 0) / max(int((objects > 0).sum()), 1)
     costs = {**dict(zip(JOINT_NAMES, per_error.tolist(), strict=True)), ALL_JOINTS: float(per_error.mean())}
@@ -76,7 +76,7 @@ def by_cost(runs: SequenceOf[ErrorRun], objects: IntArray) -> list[ErrorRun]:
 
 
 def write_errors(path: Path, runs: SequenceOf[ErrorRun]) -> None:
-    """A CSV table with a header line, one run per line.
+    """Write the runs as CSV, with a header line and a line per run.
 
     Raises:
         OutputError: the file cannot be written.
@@ -104,7 +104,7 @@ def _switches(sequence: Sequence, pairs: JointPairs) -> Iterator[ErrorRun]:
 def _unmatched_runs(
     sequence: Sequence, kind: str, side: Side, matched_rows: IntArray, matched_joints: IntArray
 ) -> Iterator[ErrorRun]:
-    """Joints of a side that are not matched, where both sides have people, in runs of kept frames."""
+    """Runs of unmatched joints of a side, in frames with people on both sides."""
     tracked = np.arange(len(sequence)) < tracked_frames(sequence)
     unmatched = side.present & (sequence.compared & tracked)[side.frames, None]
     unmatched[matched_rows, matched_joints] = False

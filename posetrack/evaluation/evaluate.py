@@ -1,4 +1,4 @@
-"""The evaluation as a whole: files in, figures out."""
+"""The whole evaluation: files in, figures out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from posetrack.types import IntArray
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Counted:
-    """What one sequence adds to the total; nothing (``None``) if its ground truth has no people."""
+    """A sequence's part of the total; None if its ground truth has no people."""
 
     name: str
     parts: _Parts | None
@@ -56,26 +56,26 @@ def evaluate(
     workers: int = 1,
     sequences: Collection[str] | None = None,
 ) -> EvaluationResult:
-    """Compare predictions with a ground truth, as the official PoseTrack evaluator does.
+    """Evaluate predictions like the official PoseTrack evaluator.
 
     Args:
         ground_truth: A PoseTrack18 or PoseTrack17 file, or a folder of them.
-        predictions: The same for the predictions; files of a folder have their ground truth's names.
-        hota: Compute HOTA, too.
-        errors: List every error, too.
-        workers: Processes that share the sequences.
-        sequences: Of a folder of ground truths, only these files (names without .json); None: all.
+        predictions: Likewise; files in a folder have the names of their ground truths.
+        hota: Also compute HOTA.
+        errors: Also list every error.
+        workers: Number of processes.
+        sequences: Names, without .json, of the ground truths to take from a folder. Defaults to all.
 
     Returns:
         Figures per joint, per sequence and in total.
 
     Raises:
-        DataFormatError: a file is missing or breaks a rule of its format: which, in which frame, and what to do.
+        DataFormatError: a file is missing or malformed; the message names file, frame and remedy.
         ConfigError: ``workers`` is not positive.
 
-    Where the official evaluator is surprising but definite, so are we. Where it crashes or forgets, we
-    deviate: a sequence of one labelled frame is compared in that frame; of several videos in a file all
-    are evaluated; equal scores are sorted stably (the official order depends on the processor).
+    The official evaluator's rules hold even where they are surprising. Where it crashes or ignores input, this
+    deviates: a sequence of one labelled frame is evaluated in that frame, all videos of a file are evaluated,
+    and equal scores are sorted stably (the official order depends on the processor).
     """
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, not {workers}.")
@@ -89,8 +89,8 @@ def evaluate(
 
 
 def _evaluate_pair(pair: tuple[Path, Path, _Wanted]) -> list[_Counted]:
-    """The sequences of one pair of files; at top level, so that it can be sent to another process."""
-    # what lies at the end of the number line is infinitely far from everything
+    """Evaluate a pair of files. At module level, so that it can be sent to another process."""
+    # huge coordinates overflow: such joints are infinitely far from all others
     with np.errstate(over="ignore", invalid="ignore"):
         return list(_counted(*pair))
 

@@ -15,16 +15,16 @@ _UNBOUNDED = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class FittingTable:
-    """Text in rows and columns, for rich to print.
+    """A table of text for rich to print.
 
-    Where the terminal is too narrow the columns go on below, each part with the labels again.
+    Columns that do not fit into the terminal follow below, with the labels repeated.
 
     Attributes:
-        title: Above it, if given.
-        labels: Headings of the first columns, which say what a row is.
-        headings: Of the figures, which are aligned to the right.
+        title: Printed above the table.
+        labels: Headings of the first columns, which name the rows.
+        headings: Headings of the figures, which are right-aligned.
         rows: Labels and figures.
-        total: The last row is a total: set off, and bold.
+        total: Set off the last row, in bold.
     """
 
     labels: Sequence[str]
@@ -34,7 +34,7 @@ class FittingTable:
     title: str | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        """As many parts as needed, each with as many columns as fit."""
+        """Yield parts of as many columns as fit."""
         unbounded = options.update(max_width=_UNBOUNDED)
         first, end = 0, len(self.headings)
         while first < end:

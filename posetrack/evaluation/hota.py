@@ -1,12 +1,12 @@
-"""Keypoint HOTA of every joint, as the PoseTrack21 kit computes it.
+"""Keypoint HOTA per joint, like the PoseTrack21 kit's.
 
 Sources: Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", 2021; Doering
-et al., "PoseTrack21", 2022. Two things deviate from the kit. For a frame without predictions it counts as
-missed the joints of the whole sequence; here, those of the frame. Of a frame whose ground truth lies in
-ignore regions altogether it crashes; here the frame is left out. Like the kit, and unlike TrackEval and the
-paper, a frame is matched by its similarities alone, without the global alignment score of tracks.
+et al., "PoseTrack21", 2022. There are two deviations from the kit. In a frame without predictions the kit
+counts all joints of the sequence as missed; here only the frame's count. On a frame whose ground truth lies
+entirely in ignore regions the kit crashes; here the frame is skipped. Like the kit, and unlike TrackEval and
+the paper, this matches a frame by its similarities alone, without the global alignment score of tracks.
 
-A joint counts where x > 0 and y > 0, as in the kit. Similarity falls from 1 to 0 at half a head size.
+As in the kit, a joint counts only if x > 0 and y > 0. Similarity falls from 1 to 0 at half a head size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from posetrack.formats.annotations import Doubles
 from posetrack.types import BoolArray, IntArray
 
 THRESHOLDS = np.arange(0.05, 0.99, 0.05)
-"""The 19 similarities alpha that HOTA averages over."""
+"""The 19 similarity thresholds alpha that HOTA averages over."""
 
 _ZERO_SIMILARITY_DISTANCE = 0.5001
 _TINY = 1e-10
@@ -32,14 +32,14 @@ _TINY = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HotaParts:
-    """What HOTA is made of, for A thresholds and K joints, and in a last column for all joints together.
+    """Components of HOTA for A thresholds and K joints. The last column is all joints together.
 
     Attributes:
         found, missed, wrong: float64 [A, K + 1]: true positives, false negatives, false positives.
         association, association_recall, association_precision: float64 [A, K + 1] in 0..1, averages over the
             true positives.
         localisation: float64 [A, K + 1] in 0..1, average similarity of the true positives.
-        averages: the last column averages the joints' figures; else they come from its own counts.
+        averages: figures of the last column are means over joints; otherwise they come from its own counts.
     """
 
     found: Doubles
@@ -53,7 +53,7 @@ class HotaParts:
 
     @classmethod
     def pooled(cls, parts: SequenceOf[HotaParts]) -> HotaParts:
-        """Over sequences: counts are summed, averages weighted with the true positives."""
+        """Pool sequences: sum the counts, weight the averages by true positives."""
         found = np.sum([part.found for part in parts], axis=0)
 
         def weighted(name: str) -> Doubles:
@@ -90,7 +90,7 @@ class HotaParts:
 
 
 class HotaMatcher:
-    """Matches joints frame by frame for the largest total similarity, and judges tracks afterwards."""
+    """Matches joints frame by frame by the largest total similarity, and evaluates tracks afterwards."""
 
     def __init__(self, sequence: Sequence) -> None:
         self._sequence = sequence
@@ -127,7 +127,7 @@ class HotaMatcher:
         similarities = np.concatenate([np.zeros(0), *self._similarities])
         pairs = TrackPairs.of(joints, tracks, predicted_tracks)
 
-        # levels: how many thresholds a match passes; it is a true positive of so many first thresholds
+        # a match passes the first `levels` thresholds, and is a true positive of those
         levels = np.searchsorted(THRESHOLDS - np.finfo(float).eps, similarities, side="right")
         passes = levels[:, None] > np.arange(len(THRESHOLDS))
         joint_count = truth.present.shape[1]
@@ -165,7 +165,7 @@ def _padded(valid: BoolArray, rows: IntArray) -> BoolArray:
 
 
 def _joints_of_tracks(side: Side, valid: BoolArray) -> Doubles:
-    """float64 [tracks, K]: in how many frames each track shows each joint."""
+    """float64 [tracks, K]: number of frames in which each track has each joint."""
     return _sum_by(side.tracks, valid.astype(float), len(side.track_ids))
 
 

@@ -1,4 +1,4 @@
-"""IDF1 of every joint.
+"""IDF1 per joint.
 
 Source: Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking",
 2016. Tracks are assigned once for the whole sequence; frames and distances are those of MOTA.
@@ -24,7 +24,7 @@ class IdentityAssignment:
         self._observations: list[tuple[IntArray, IntArray, IntArray]] = []
 
     def add(self, run: Distances) -> None:
-        """Note which tracks meet in a run of frames."""
+        """Record which tracks meet in a run of frames."""
         near = run.values <= MATCH_DISTANCE
         near[run.frames >= tracked_frames(self._sequence)] = False
         frames, joints, rows, columns = np.nonzero(near)

@@ -1,4 +1,4 @@
-"""Joints inside regions that are not annotated do not count."""
+"""Leaves out joints in regions that are not annotated."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from posetrack.types import BoolArray
 
 
 def inside(points: Doubles, polygon: Polygon) -> BoolArray:
-    """Which points lie strictly inside a polygon: those on its boundary do not.
+    """Find the points strictly inside a polygon, not on its boundary.
 
     Args:
         points: float64 [N, 2].
-        polygon: float64 [V, 2], closed by itself; may cross itself (even-odd rule).
+        polygon: float64 [V, 2], closed implicitly. It may cross itself (even-odd rule).
 
     Returns:
         bool [N].
@@ -37,21 +37,21 @@ def inside(points: Doubles, polygon: Polygon) -> BoolArray:
         & (y <= np.maximum(y1, y2))
     )
     on_boundary = ((side == 0) & within).any(axis=1)
-    # a ray to the right crosses an edge that passes the point's height, if the point is on the edge's left
+    # a ray to the right crosses an edge that spans the point's height and lies to its right
     crossed = ((y1 > y) != (y2 > y)) & ((side > 0) == (y2 > y1))
     result[candidates] = (crossed.sum(axis=1) % 2 == 1) & ~on_boundary
     return result
 
 
 def remove_ignored(people: Annotations, truth: Annotations) -> tuple[BoolArray, BoolArray]:
-    """What the truth's ignore regions leave of the people of either side.
+    """Apply the truth's ignore regions to the people of either side.
 
     Returns:
         bool [M, K]: joints that are present and outside all regions of their frame; bool [M]: people to
-        keep. In frames with regions these are the people with joints left; in others, everybody.
+        keep. In frames with regions, people without joints left are dropped.
 
     Raises:
-        DataFormatError: a region of one or two points.
+        DataFormatError: a region has only one or two points.
     """
     present, kept = people.present.copy(), np.ones(len(people), dtype=bool)
     annotated = truth.people_per_frame() > 0

@@ -1,6 +1,6 @@
-"""What evaluators call the joints."""
+"""Names of the joints in evaluations."""
 
 from posetrack.formats.annotations import EVALUATION_JOINTS
 
 JOINT_NAMES = tuple("neck" if joint == "head_bottom" else joint for joint in EVALUATION_JOINTS)
-"""The joints as the official evaluator calls them, in its order."""
+"""The official evaluator's names of the joints, in its order."""

@@ -25,15 +25,15 @@ FIGURES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75", 
 """COCO's ten figures, in the order of pycocotools."""
 
 _PERSON = 1
-_LARGEST = np.finfo(np.float64).max  # an infinite area would make pycocotools take everybody for this person
-_UNDEFINED = -1  # pycocotools' mark for a figure that nobody falls under
+_LARGEST = np.finfo(np.float64).max  # with an infinite area pycocotools would match this person with everyone
+_UNDEFINED = -1  # pycocotools' value for a figure without people
 
 
 def are_coco_results(path: Path) -> bool:
     """Whether a file is a JSON list, as COCO results are and PoseTrack's files are not.
 
     Raises:
-        DataFormatError: there is nothing, or it cannot be read.
+        DataFormatError: the file is missing or cannot be read.
     """
     if is_folder(path) or not path.is_file():  # a pipe can be read only once
         return False
@@ -45,14 +45,14 @@ def are_coco_results(path: Path) -> bool:
 
 
 def evaluate_oks(ground_truth: str | PathLike[str], results: str | PathLike[str]) -> dict[str, float]:
-    """COCO's ten figures of keypoint results, percent; NaN where undefined.
+    """Compute COCO's ten figures of keypoint results, in percent; NaN where undefined.
 
     Args:
-        ground_truth: COCO keypoints JSON, or PoseTrack18 JSON (areas are then those of the boxes).
+        ground_truth: COCO keypoints JSON, or PoseTrack18 JSON (where areas are missing, the boxes' are taken).
         results: COCO results JSON: a list of ``image_id``, ``category_id``, ``keypoints``, ``score``.
 
     Raises:
-        DataFormatError: a file is missing, or the two do not fit together.
+        DataFormatError: a file is missing or malformed, or a result is for an unknown image.
     """
     truth_path, results_path = Path(ground_truth), Path(results)
     truth, people = load_json(truth_path), load_json(results_path)
@@ -101,12 +101,12 @@ def _image_ids(path: Path, images: list[Any]) -> dict[Any, None]:
 
 
 def _joints(path: Path, what: str, people: list[Any], joints: int, images: dict[Any, None]) -> Doubles:
-    """float64 [N, K, 3]: everybody's joints. Everybody is of an image of the ground truth."""
+    """float64 [N, K, 3]: the people's joints. Raises an error if someone's image is unknown."""
     for number, person in enumerate(people):
         image_id = person.get("image_id") if isinstance(person, dict) else None
         if not isinstance(image_id, int | float | str) or image_id not in images:
             raise DataFormatError(
-                f"{path}, {what} {number}: the ground truth has no image {image_id}; these people are of others."
+                f"{path}, {what} {number}: the ground truth has no image {image_id}; give results for its images."
             )
     rows = [person.get("keypoints") for person in people]
     return rows_of_numbers(path, "keypoints", rows, 3 * joints, lambda n: f"{what} {n}").reshape(-1, joints, 3)
@@ -115,11 +115,11 @@ def _joints(path: Path, what: str, people: list[Any], joints: int, images: dict[
 def _check_scores(path: Path, people: list[dict[str, Any]]) -> None:
     for number, person in enumerate(people):
         if not np.isfinite(number_or_nan(person.get("score"))):
-            raise DataFormatError(f"{path}, result {number}: there is no number 'score'; add the person's.")
+            raise DataFormatError(f"{path}, result {number}: 'score' is not a number; add the person's score.")
 
 
 def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list[dict[str, Any]]:
-    """What pycocotools needs of a ground truth, with the fields that PoseTrack leaves out."""
+    """Annotations for pycocotools, with the fields that PoseTrack leaves out."""
     there = joints[..., 2] > 0
     boxes = _extents(joints[..., :2], there)
     boxed = [number for number, person in enumerate(people) if person.get("bbox")]
@@ -129,7 +129,7 @@ def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list
     areas = np.where(np.isnan(given), boxes[:, 2:].prod(axis=1), given).tolist()
     return [
         {
-            "id": number + 1,  # pycocotools takes 0 for nobody
+            "id": number + 1,  # pycocotools takes 0 for no match
             "image_id": person["image_id"],
             "category_id": _PERSON,
             "keypoints": joints[number].ravel().tolist(),
@@ -143,7 +143,7 @@ def _complete(path: Path, people: list[dict[str, Any]], joints: Doubles) -> list
 
 
 def _extents(xy: Doubles, there: BoolArray) -> Doubles:
-    """float64 [N, 4]: 0, 0, and width and height of the joints [N, K, 2] that are there [N, K]."""
+    """float64 [N, 4]: 0, 0, width and height of the present joints (xy [N, K, 2], there [N, K])."""
     low = np.where(there[..., None], xy, np.inf).min(axis=1, initial=np.inf)
     high = np.where(there[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
     sizes = np.where(there.any(axis=1, keepdims=True), high - low, 0)
@@ -156,7 +156,7 @@ def _measure(truth: dict[str, Any], people: list[dict[str, Any]], skeleton: Skel
 
     if not people:
         return [0.0] * len(FIGURES)
-    # pycocotools reports its progress; joints at the end of the number line are infinitely far from others
+    # pycocotools prints its progress; huge coordinates overflow to infinite distances
     with redirect_stdout(StringIO()), np.errstate(over="ignore", invalid="ignore"):
         index = COCO()
         index.dataset = truth

@@ -1,4 +1,4 @@
-"""Which prediction file belongs to which ground-truth file, and which video to which."""
+"""Pairs files and videos of predictions with those of the ground truth."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from posetrack.formats.text import printable
 def pair_files(
     ground_truth: Path, predictions: Path, names: Collection[str] | None = None
 ) -> list[tuple[Path, Path]]:
-    """Ground-truth files with their predictions, by name; either side may be a folder or a file.
+    """Pair ground-truth files with predictions of the same name. Either side may be a folder or a file.
 
-    A folder's predictions have the names of the ground truth's files; others are ignored. Two files belong
-    together whatever their names. ``names`` (without .json) chooses from a folder of ground truths.
+    Other files in a folder of predictions are ignored. Two single files are a pair whatever their names.
+    ``names`` (without .json) selects from a folder of ground truths.
 
     Raises:
-        DataFormatError: something is missing.
+        DataFormatError: a file is missing.
     """
     many_truths, many_predictions = is_folder(ground_truth), is_folder(predictions)
     if not many_truths:
@@ -35,7 +35,7 @@ def pair_files(
     chosen = truths if len(truths) == 1 else [truth for truth in truths if truth.name == predictions.name]
     if not chosen:
         raise DataFormatError(
-            f"{predictions}: {ground_truth} has several ground truths, none of this name; name one of them."
+            f"{predictions}: {ground_truth} has several ground truths, none of this name; give one of them."
         )
     return [(chosen[0], predictions)]
 
@@ -50,10 +50,10 @@ def _named(folder: Path, truth: Path) -> Path:
 
 
 def read_pair(truth_path: Path, prediction_path: Path) -> list[tuple[str, Annotations, Annotations]]:
-    """Name, ground truth and predictions of every video of a pair of files.
+    """Read the name, ground truth and predictions of each video in a pair of files.
 
-    A file with one video gives its name to it; several are called ``file/video``. Videos belong together
-    that have one name, else by their order.
+    A single video is named after its file, several are named ``file/video``. Videos are paired by name, or by
+    order if some names differ.
     """
     truths, predictions = read_annotations(truth_path), read_annotations(prediction_path)
     if len(predictions) < len(truths):

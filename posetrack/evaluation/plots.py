@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: precision over recall, bars per joint, switches over time."""
+"""Plots of an evaluation: precision over recall, bars per joint, switches over time."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _COLOURS = {
     "head_top": "#7f7f7f", "nose": "#444444", "neck": "#bcbd22", "shoulder": "#1f77b4", "elbow": "#17becf",
     "wrist": "#2ca02c", "hip": "#9467bd", "knee": "#d62728", "ankle": "#ff7f0e",
 }  # fmt: skip
-"""A colour per kind of joint; right ones are dashed."""
+"""A colour per kind of joint. Right joints are dashed."""
 
 _DOTS_PER_INCH = 120
 _MOST_SEQUENCES = 40
 
 
 def write_plots(folder: Path, result: EvaluationResult) -> list[Path]:
-    """Write the pictures, ``PLOTS``; those that are there are replaced.
+    """Write all ``PLOTS``, replacing existing files.
 
     Args:
-        folder: Created if need be.
-        result: With ``errors``, which the switches are taken from.
+        folder: Created if missing.
+        result: Evaluated with ``errors``, which include the switches.
 
     Returns:
         The files.
@@ -48,14 +48,14 @@ def write_plots(folder: Path, result: EvaluationResult) -> list[Path]:
         for name, draw in PLOTS.items():
             picture = BytesIO()
             with catch_warnings():
-                simplefilter("ignore", UserWarning)  # names of sequences may hold letters that the font does not
+                simplefilter("ignore", UserWarning)  # the font may lack letters of a sequence's name
                 draw(result).savefig(picture, format="png", dpi=_DOTS_PER_INCH)
             write_file(folder / name, picture.getvalue())
     return [folder / name for name in PLOTS]
 
 
 def precision_recall_figure(result: EvaluationResult) -> Figure:
-    """Precision over recall of each joint, all sequences pooled; the legend gives AP."""
+    """Plot precision over recall of each joint, all sequences pooled. The legend gives AP."""
     figure, axes = _figure(9, 6)
     joints = result.joints
     for name in _BODY_ORDER:
@@ -81,7 +81,7 @@ def precision_recall_figure(result: EvaluationResult) -> Figure:
 
 
 def joints_figure(result: EvaluationResult) -> Figure:
-    """AP and MOTA of each joint as bars; their totals as lines."""
+    """Plot AP and MOTA of each joint as bars, and the totals as lines."""
     figure, axes = _figure(11, 5.5)
     places = np.arange(len(_BODY_ORDER))
     for offset, name, colour, scores in (
@@ -101,9 +101,9 @@ def joints_figure(result: EvaluationResult) -> Figure:
 
 
 def switches_figure(result: EvaluationResult) -> Figure:
-    """When identities switch: a row per sequence, a dot per frame with switches, as large as their number.
+    """Plot when identities switch: a row per sequence, a dot per frame, larger for more switches.
 
-    Of more than 40 sequences, those with the most switches are shown.
+    At most 40 sequences are shown, those with the most switches.
     """
     times: dict[str, dict[int, int]] = {name: {} for name in result.sequences}
     for run in result.errors:
@@ -135,7 +135,7 @@ PLOTS: dict[str, Callable[[EvaluationResult], Figure]] = {
     "joints.png": joints_figure,
     "switches.png": switches_figure,
 }
-"""Name of a picture's file -> what draws it."""
+"""File name -> function that draws the plot."""
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

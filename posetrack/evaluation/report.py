@@ -25,7 +25,7 @@ _GROUPS = (
     ("Knees", ("right_knee", "left_knee")),
     ("Ankles", ("right_ankle", "left_ankle")),
 )
-"""Joints in the groups and the order of the papers' tables."""
+"""Joints grouped and ordered as in the papers' tables."""
 
 
 def figures_of(scores: Scores) -> dict[str, JointFigures]:
@@ -65,14 +65,14 @@ _HEADINGS = {
     "switches": "Switches",
 }
 TOTAL_HEADINGS = {**_HEADINGS, "AP": "mAP"}
-"""Figures' names in tables of totals, where they differ from those in the files."""
+"""Headings in tables of totals, where they differ from the names in files."""
 
 _SEQUENCE_FIGURES = ("AP", "MOTA", "MOTP", "MOT_precision", "MOT_recall", "IDF1", "HOTA")
 _SEQUENCE_COUNTS = ("misses", "false_positives", "switches")
 
 
 def sequence_table(result: EvaluationResult) -> FittingTable:
-    """Sequences as rows, the total last. MOTP is the official evaluator's."""
+    """Make a table with a row per sequence, the total last. MOTP is the official evaluator's."""
     names = [name for name in _SEQUENCE_FIGURES if name in figures_of(result.total)]
     rows = []
     for scores in (*result.sequences.values(), result.total):
@@ -86,7 +86,7 @@ def sequence_table(result: EvaluationResult) -> FittingTable:
 
 
 def joint_table(scores: Scores) -> FittingTable:
-    """Joints as rows, from head to foot, all of them last. MOTP* counts matches and switches only."""
+    """Make a table with a row per joint, the total last. MOTP* counts matches and switches only."""
     figures, counts = figures_of(scores), counts_of(scores)
     rows = []
     for joint in (joint for _, joints in _GROUPS for joint in joints):
@@ -105,7 +105,7 @@ def joint_table(scores: Scores) -> FittingTable:
 
 
 def group_table(scores: Scores) -> Table:
-    """AP and MOTA of head, shoulders, ... as the papers print them: the mean of a group's joints."""
+    """Make a table of AP and MOTA per body part, as in papers: the mean of the part's joints."""
     table = Table(title=f"{scores.name}: by body part", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("")
     for name, _ in _GROUPS:
@@ -119,7 +119,7 @@ def group_table(scores: Scores) -> Table:
 
 
 def oks_table(figures: dict[str, float]) -> Table:
-    """COCO's figures of keypoint results, one per row."""
+    """Make a table with a row per COCO figure."""
     table = Table(title="OKS, by pycocotools", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Figure", no_wrap=True)
     table.add_column("%", justify="right")
@@ -129,7 +129,7 @@ def oks_table(figures: dict[str, float]) -> Table:
 
 
 def write_csv(path: Path, result: EvaluationResult) -> None:
-    """One line per sequence and joint, and per sequence for all joints; NaN is left empty.
+    """Write a CSV line per sequence and joint, and per sequence in total. NaN is left empty.
 
     Raises:
         OutputError: the file cannot be written.
@@ -149,7 +149,7 @@ def _csv_rows(scores: Scores) -> Iterator[list[str | int | float | None]]:
 
 
 def percent(value: float) -> str:
-    """With one decimal; NaN is a dash."""
+    """Format with one decimal; NaN is a dash."""
     return "-" if math.isnan(value) else f"{value:.1f}"
 
 

@@ -1,4 +1,4 @@
-"""Figures of a sequence or of all of them, as objects and as JSON."""
+"""Figures of one sequence or of all, as objects and as JSON."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from posetrack.types import IntArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointFigures:
-    """One figure for each joint, and for all together; percent, NaN where undefined.
+    """A figure per joint and in total, in percent; NaN where undefined.
 
     Attributes:
-        joints: float64 [K] in the order of ``JOINT_NAMES``.
+        joints: float64 [K], in the order of ``JOINT_NAMES``.
         total: Over all joints.
     """
 
@@ -29,7 +29,7 @@ class JointFigures:
 
     @classmethod
     def averaged(cls, joints: Doubles) -> JointFigures:
-        """Total = mean of the joints that are not NaN; NaN if all are."""
+        """Take the mean of the joints that are not NaN as the total; NaN if all are."""
         known = joints[~np.isnan(joints)]
         return cls(joints, float(known.mean()) if len(known) else np.nan)
 
@@ -47,12 +47,12 @@ class Scores:
     """All figures of one sequence, or of all.
 
     Attributes:
-        name: Of the sequence; ``total``.
+        name: Name of the sequence, or ``total``.
         frames: Frames compared.
         precision: AP and its counts.
         mot: Counts behind MOTA and MOTP.
         identity_true_positives: int64 [K]: IDTP.
-        hota: HOTA, DetA, AssA, LocA, DetRe, DetPr, AssRe, AssPr -> figures; empty if not asked for.
+        hota: HOTA, DetA, AssA, LocA, DetRe, DetPr, AssRe, AssPr -> figures; empty if not computed.
     """
 
     name: str
@@ -79,19 +79,19 @@ class Scores:
 
     @property
     def mota(self) -> JointFigures:
-        """1 - (misses + switches + false positives) / objects; NaN for a joint that never is in the truth."""
+        """1 - (misses + switches + false positives) / objects; NaN for a joint that is never in the truth."""
         mot = self.mot
         errors = mot.misses + mot.switches + mot.false_positives
         return JointFigures.averaged(100 * (1 - errors / _or_nan(mot.objects)))
 
     @property
     def motp(self) -> JointFigures:
-        """1 - distance / detections, over all of motmetrics' events, as officially; 0 without detections."""
+        """1 - distance / detections over all of motmetrics' events, as in the official evaluator; 0 without any."""
         return self._motp(self.mot.distance_of_events)
 
     @property
     def motp_clean(self) -> JointFigures:
-        """MOTP over matches and switches alone, as in published tables."""
+        """MOTP over matches and switches only, as in published tables."""
         return self._motp(self.mot.distance_of_matches)
 
     def _motp(self, distance: Doubles) -> JointFigures:
@@ -119,9 +119,9 @@ class Scores:
         return JointFigures.averaged(200 * self.identity_true_positives / _or_nan(mot.objects + predictions))
 
     def as_dict(self) -> dict[str, Any]:
-        """Fields named as in the official evaluator's results and in HOTA's; counts as lists.
+        """Figures under the official evaluator's and HOTA's names; counts as lists.
 
-        Each figure has the joints of ``JOINT_NAMES``, and ``total``.
+        Each figure has the keys ``JOINT_NAMES`` and ``total``.
         """
         precision, mot, idtp = self.precision, self.mot, self.identity_true_positives
         fields = {
@@ -169,14 +169,14 @@ def _or_nan(counts: IntArray) -> Doubles:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class EvaluationResult:
-    """What ``posetrack.evaluate`` found.
+    """Result of ``posetrack.evaluate``.
 
     Attributes:
         total: Counts of all sequences pooled.
-        sequences: Name -> its figures, in order.
-        unlabelled: Names of the sequences whose ground truth has no people; they count nowhere.
-        joints: Every predicted joint with its score, right or wrong, of all sequences.
-        errors: Every error, dearest first; empty if not asked for.
+        sequences: Name -> figures, in order.
+        unlabelled: Names of sequences whose ground truth has no people; they do not count.
+        joints: All predicted joints of all sequences, with scores, and which are correct.
+        errors: All errors, most expensive first; empty if not computed.
     """
 
     total: Scores
@@ -196,7 +196,7 @@ class EvaluationResult:
         return self.total.ap.total
 
     def as_dict(self) -> dict[str, Any]:
-        """``total`` and ``sequences``, ready for JSON but for NaN, which becomes null there."""
+        """``total`` and ``sequences``, as in the JSON, where NaN is null."""
         return {
             "total": self.total.as_dict(),
             "sequences": {name: scores.as_dict() for name, scores in self.sequences.items()},

@@ -1,8 +1,8 @@
-"""Which people of which frames are compared: the official evaluator's preparation of a sequence.
+"""Selects the people and frames to compare, like the official evaluator.
 
 Frames are matched by position. Ground-truth frames without people are dropped together with their
-predictions. In frames with ignore regions, joints strictly inside a region are taken from both sides, and
-people left without joints with them.
+predictions. In frames with ignore regions, joints strictly inside a region are removed from both sides, and
+so are people without joints left.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Side:
     Attributes:
         source: The file's content.
         rows: int64 [M]: rows of ``source``.
-        frames: int64 [M], ascending: number of the person's frame among the kept ones.
+        frames: int64 [M], ascending: number of the person's frame among the kept frames.
         tracks: int64 [M]: number of the person's track, from 0.
         track_ids: int64 [T]: their ids in the file.
         present: bool [M, K].
@@ -46,7 +46,7 @@ class Side:
 
     @classmethod
     def of(cls, source: Annotations, kept_frames: IntArray, regions: Annotations) -> Side:
-        """The people of ``source`` in the kept frames, less what ``regions`` ignores."""
+        """Select the people of ``source`` in the kept frames; the ignore regions are those of ``regions``."""
         position = np.full(len(source.images), -1)
         position[kept_frames] = np.arange(len(kept_frames))
         present, kept = remove_ignored(source, regions)
@@ -65,19 +65,19 @@ class Side:
 
     @property
     def counts(self) -> IntArray:
-        """int64 [F]: people per kept frame."""
+        """int64 [F]: number of people per kept frame."""
         return np.diff(self.starts)
 
     @property
     def joint_scores(self) -> Doubles:
-        """float64 [M, K]; joints without a score have -9999."""
+        """float64 [M, K]; -9999 for joints without a score."""
         scores = self.source.scores[self.rows]
         return np.where(np.isnan(scores), MISSING_SCORE, scores)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Sequence:
-    """A ground truth and its predictions, prepared.
+    """A ground truth and its predictions, ready to compare.
 
     Attributes:
         name: Name of the sequence.
@@ -103,11 +103,11 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Distances:
-    """Distances in a run of frames, padded to the most people of a frame (G on one side, P on the other).
+    """Distances in a run of frames, padded to the largest number of people (G in the truth, P predicted).
 
     Attributes:
-        frames: int64 [B]: numbers of the frames among the kept ones; all have people on both sides.
-        values: float64 [B, K, G, P] in head sizes; infinite where one of the joints is absent or in the padding.
+        frames: int64 [B]: numbers of the kept frames. All have people on both sides.
+        values: float64 [B, K, G, P] in head sizes; infinite where a joint is absent, and in the padding.
         truth: int64 [B, G]: rows of the truth, -1 in the padding.
         prediction: int64 [B, P]: rows of the predictions, -1 in the padding.
     """
@@ -119,16 +119,16 @@ class Distances:
 
 
 def prepare(name: str, truth: Annotations, prediction: Annotations) -> Sequence | None:
-    """The sequence as it is compared; None if its ground truth has no people at all.
+    """Prepare a sequence for comparison. Returns None if its ground truth has no people.
 
     Raises:
-        DataFormatError: unequal frame counts, track ids of 10,000 and more, head boxes missing where a
-            frame has predictions, degenerate ignore regions.
+        DataFormatError: frame counts differ, a track id is 10,000 or more, a head box is missing in a frame
+            with predictions, or an ignore region is degenerate.
     """
     if len(truth.images) != len(prediction.images):
         raise DataFormatError(
             f"{prediction.path}: {len(prediction.images)} frames, but the ground truth {truth.path} has "
-            f"{len(truth.images)}; write an entry for every frame, also for those without people."
+            f"{len(truth.images)}; write an entry for every frame, including those without people."
         )
     for side in (truth, prediction):
         _check_track_ids(side)
@@ -147,7 +147,7 @@ def prepare(name: str, truth: Annotations, prediction: Annotations) -> Sequence 
 
 
 def distances(sequence: Sequence) -> Iterator[Distances]:
-    """Distances of all pairs, in runs of frames short enough for the memory. Source: PCKh with head size x 0.6."""
+    """Yield the distances of all pairs (PCKh with head size x 0.6), in runs of frames that fit into memory."""
     frames = np.flatnonzero(sequence.compared)
     while len(frames):
         sizes = sequence.truth.counts[frames], sequence.prediction.counts[frames]
@@ -167,7 +167,7 @@ def _padded_distances(sequence: Sequence, frames: IntArray) -> Distances:
         _padded_joints(sequence.prediction, prediction),
     )
     difference = xy_truth[..., None] - xy_prediction[..., None, :]
-    # a head of size 0 is infinitely far from everything, also from itself
+    # heads of size 0 are infinitely far from everything, even from themselves
     with np.errstate(divide="ignore"):
         np.square(difference, out=difference)
         values = np.sqrt(difference[0] + difference[1])

@@ -1,4 +1,4 @@
-"""How often each truth track and each prediction track meet in each joint."""
+"""Counts how often truth tracks and prediction tracks meet in a joint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from posetrack.types import IntArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackPairs:
-    """T different triples of joint, truth track and prediction track, and where each observation belongs.
+    """T distinct triples of joint, truth track and prediction track, and the triple of each observation.
 
     Attributes:
         joints, truth, prediction: int64 [T], in ascending order of joints.
