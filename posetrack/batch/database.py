@@ -18,21 +18,29 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def check_files(path: Path) -> None:
-    """See to it that what SQLite opens for a database are plain files: a link might lead out of the output folder.
+    """Check that all files of an SQLite database are plain ones: a link might lead out of the output folder.
 
     Raises:
-        OutputError: there is something else.
+        OutputError: one is something else.
     """
     for ending in ("", "-wal", "-shm", "-journal"):
-        file = path.with_name(f"{path.name}{ending}")
-        try:
-            plain = stat.S_ISREG(file.lstat().st_mode)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise OutputError(f"{file} cannot be looked at: {error.strerror}.") from error
-        if not plain:
-            raise OutputError(f"{file} is no plain file (but a folder, or a link): {REMEDY}.")
+        require_plain_file(path.with_name(f"{path.name}{ending}"))
+
+
+def require_plain_file(path: Path) -> None:
+    """Check that a path is a plain file or does not exist.
+
+    Raises:
+        OutputError: it is a folder, a link or something else.
+    """
+    try:
+        plain = stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"{path} cannot be looked at: {error.strerror}.") from error
+    if not plain:
+        raise OutputError(f"{path} is no plain file (but a folder, or a link): {REMEDY}.")
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from posetrack.batch.lock import FolderLock
+from posetrack.batch.lock import locked
 from posetrack.batch.manifest import MANIFEST, Manifest
 from posetrack.batch.names import CHUNKS, LOCK, OURS, OVERVIEWS, UNFINISHED
 from posetrack.batch.remote import RemoteFolder
@@ -41,7 +41,7 @@ def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifes
         check_folders(output)
         if remote is not None and not (output / MANIFEST).exists():
             remote.download(output / MANIFEST, output / MANIFEST)
-        with FolderLock(output / LOCK):
+        with locked(output / LOCK):
             made = [LOCK, *(name for name in OURS if not os.path.lexists(output / name))]
             useless = False
             try:
