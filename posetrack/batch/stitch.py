@@ -58,8 +58,6 @@ def matched_tracks(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) ->
     if len(left) != len(right):
         raise ValueError(f"{len(left)} frames of one chunk cannot be compared with {len(right)} of the other")
     rows, columns, frames = _pairs(left, right)
-    if len(rows) == 0:
-        return {}
     oks, common = oks_pairs(Outlines.of(left.people), Outlines.of(right.people), rows, columns)
     weights = np.exp2((frames - (len(left) - 1)) / (config.half_life_share * len(left)))
     left_ids, row_tracks = np.unique(left.people.track_ids[rows], return_inverse=True)
@@ -70,7 +68,7 @@ def matched_tracks(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) ->
     np.add.at(gain, (row_tracks, column_tracks), comparable * oks)
     np.add.at(weight, (row_tracks, column_tracks), comparable)
     alike = gain >= config.min_oks * weight
-    matched = hungarian(np.where(alike, gain, 0).astype(np.float64), 0.0)
+    matched = hungarian(np.where(alike, gain, 0), 0.0)
     return {int(right_ids[column]): int(left_ids[row]) for row, column in zip(*matched, strict=True)}
 
 
@@ -80,8 +78,8 @@ def _pairs(left: ChunkPoses, right: ChunkPoses) -> tuple[IntArray, IntArray, Int
     counts = lefts * rights
     frames = np.repeat(np.arange(len(counts)), counts)
     numbers = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows = left.starts[frames] + numbers // np.maximum(rights[frames], 1)
-    columns = right.starts[frames] + numbers % np.maximum(rights[frames], 1)
+    rows = left.starts[frames] + numbers // rights[frames]
+    columns = right.starts[frames] + numbers % rights[frames]
     return rows, columns, frames
 
 
