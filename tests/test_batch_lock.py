@@ -42,13 +42,13 @@ def test_a_lock_excludes_this_process_too_until_its_block_ends(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", ["folder", "link"])
-def test_a_lock_that_is_no_plain_file_is_refused(tmp_path: Path, kind: str) -> None:
+def test_a_lock_that_is_not_a_regular_file_is_refused(tmp_path: Path, kind: str) -> None:
     lock = tmp_path / "manifest.lock"
     if kind == "folder":
         lock.mkdir()
     else:
         lock.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OutputError, match="manifest.lock is no plain file"), locked(lock):
+    with pytest.raises(OutputError, match="manifest.lock is not a regular file"), locked(lock):
         pass
     assert not (tmp_path / "elsewhere").exists()
 

@@ -169,7 +169,7 @@ def test_nobody_is_matched_where_a_chunk_shows_nobody(frames: int, empty: str) -
 
 
 def test_chunks_of_other_lengths_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match="2 frames of one chunk cannot be compared with 3"):
+    with pytest.raises(ValueError, match="2 frames of one chunk cannot be matched with 3"):
         matched_tracks(chunk_of([{}] * 2), chunk_of([{}] * 3), StitchConfig())
 
 
