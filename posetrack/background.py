@@ -1,4 +1,4 @@
-"""Running one part of a chain of generators ahead of the rest, in a thread."""
+"""Runs a part of a generator chain ahead of the rest, in a thread."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from posetrack.errors import ConfigError
 Item = TypeVar("Item")
 
 _POLL_S = 0.1
-"""How often whoever is blocked looks whether anybody still wants the items."""
+"""How often a blocked thread checks whether its items are still wanted."""
 
 _PATIENCE_S = 5.0
-"""How long the program waits in the end for threads that nobody has closed."""
+"""Maximum wait at exit for threads that were not closed."""
 
 _ending = threading.Event()
-"""The program ends: nobody wants anything any more."""
+"""Set when the program exits: all threads must end."""
 
 _threads: WeakSet[threading.Thread] = WeakSet()
-"""All that were started."""
+"""All threads started here."""
 
 
 @atexit.register
 def _end() -> None:
-    """End the threads of generators that were given up half-way: one left over would abort the program."""
+    """End the threads of abandoned generators: one still running at exit would abort the program."""
     _ending.set()
     last_s = time.monotonic() + _PATIENCE_S
     for thread in list(_threads):
@@ -39,37 +39,37 @@ def _end() -> None:
 
 
 class _End:
-    """Travels through the queue behind the last item, with the error that ended the iteration, if any."""
+    """Follows the last item through the queue, with the error that ended the iteration, if any."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 def ahead(items: Iterable[Item], capacity: int, patience_s: float | None = None) -> Generator[Item]:
-    """The same items in the same order, made up to ``capacity`` ahead in a thread of their own.
+    """Iterate in a thread, up to ``capacity`` items ahead; yields the same items in the same order.
 
-    The thread runs when this returns. An error of the iteration is raised where its item would have come. Closing
-    the generator (also by an error or Ctrl-C in the consumer) ends the thread before it returns, and closes
-    ``items`` if it is a generator.
+    The thread is running when this returns. An error in the iteration is raised in place of its item. Closing the
+    generator, also through an error or Ctrl-C in the consumer, first ends the thread and closes ``items`` if it
+    is a generator.
 
     Args:
-        items: What is iterated in the thread.
-        capacity: How many items may wait.
-        patience_s: Closing waits at most this long: a thread that hangs (reading a stream that sends nothing) is
-            left to itself. None: as long as it takes.
+        items: Iterated in the thread.
+        capacity: Maximum number of waiting items.
+        patience_s: Maximum wait for the thread when closing; a thread that still hangs then (on a silent stream)
+            is abandoned. ``None`` waits without limit.
 
-    Raises (by the generator):
-        ConfigError: an item is asked for in a process forked from the one in which this was called.
+    Raises (from the generator):
+        ConfigError: the process was forked after this call.
     """
-    # Not with the first item: Ctrl-C while that is awaited must find a thread that closing knows of. One that
-    # is left over aborts the program when it ends, inside the networks' libraries.
+    # Start the thread now, not at the first item: after Ctrl-C during that wait, closing must know the thread. An
+    # abandoned one would abort the program at exit, inside the networks' libraries.
     generator = _items(items, capacity, patience_s, os.getpid())
     next(generator)
     return cast(Generator[Item], generator)
 
 
 def _items(items: Iterable[Item], capacity: int, patience_s: float | None, process: int) -> Generator[Item | None]:
-    """None once the thread runs, in the process of that number, and then the items."""
+    """Yield ``None`` once the thread runs, then the items. ``process`` is the id of the starting process."""
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=capacity)
     unwanted = threading.Event()
     thread = threading.Thread(target=_produce, args=(items, ready, unwanted), daemon=True)
@@ -84,15 +84,15 @@ def _items(items: Iterable[Item], capacity: int, patience_s: float | None, proce
     finally:
         if os.getpid() == process:
             unwanted.set()
-            if thread is not threading.current_thread():  # where the garbage collector closes what was given up
+            if thread is not threading.current_thread():  # the garbage collector may close this in that thread
                 thread.join(patience_s)
 
 
 def _next(ready: queue.Queue[Item | _End], process: int) -> Item | _End:
     if os.getpid() != process:
         raise ConfigError(
-            "This process was forked while a video was being tracked, and the threads that track it are missing "
-            "here: go on in the process that began."
+            "This process was forked while a video was being tracked, and lacks the threads that track it: "
+            "continue in the parent process."
         )
     while not _ending.is_set():
         with suppress(queue.Empty):
@@ -107,7 +107,7 @@ def _produce(items: Iterable[Item], ready: queue.Queue[Item | _End], unwanted: t
         for item in iterator:
             if not _offer(item, ready, unwanted):
                 break
-    except BaseException as error:  # noqa: BLE001 (not handled here: handed over to the consumer's thread)
+    except BaseException as error:  # noqa: BLE001 (passed to the consumer's thread)
         end.error = error
     finally:
         close = getattr(iterator, "close", None)

@@ -1,8 +1,8 @@
-"""Processes forked from one in which networks were at work in several threads.
+"""Detects processes forked after networks ran in several threads.
 
-A fork takes along only the thread that called it. The libraries under the networks (OpenMP, thread pools) would
-wait for their other threads for ever. So it is noted when several threads begin to work, and in a process forked
-after that, using several again is an error at once. Networks with one thread each work there too.
+A fork keeps only the thread that called it, so the networks' libraries (OpenMP, thread pools) would wait for ever
+for the others. We note when several threads start to work; using several threads in a process forked later then
+raises an error. Networks with one thread each still work there.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from posetrack.errors import ConfigError
 
 @dataclass
 class _Process:
-    """What is known of this process."""
+    """State of this process."""
 
     has_threads: bool = False
-    """Several threads have begun to work in it."""
+    """Several threads have worked in it."""
     lost_threads: bool = False
-    """It has been forked from one of which that was so."""
+    """It was forked from a process in which several threads had worked."""
 
     def forked(self) -> None:
-        """In the new process, as the first thing."""
+        """Update the state in a newly forked process."""
         self.lost_threads = self.lost_threads or self.has_threads
         self.has_threads = False
 
@@ -35,20 +35,20 @@ if hasattr(os, "register_at_fork"):
 
 
 def require_threads(count: int) -> None:
-    """Refuses to work with several threads where that would wait for ever.
+    """Refuse to use several threads where they would hang.
 
     Raises:
-        ConfigError: this process has been forked from one in which several were at work, and ``count`` is above 1.
+        ConfigError: ``count`` is above 1 and this process was forked after several threads had worked.
     """
     if count > 1 and _process.lost_threads:
         raise ConfigError(
-            "This process was forked from one in which networks had been at work in several threads, which are "
-            "missing here: start it by multiprocessing.get_context('spawn'), or use threads=1 in both."
+            "This process was forked after networks had run in several threads, which it lacks: start it with "
+            "multiprocessing.get_context('spawn'), or use threads=1 in both processes."
         )
 
 
 def threads_at_work(count: int) -> None:
-    """So many threads are about to work at once: the same, and noted for processes that are forked later."""
+    """Like ``require_threads``, and remember that ``count`` threads are about to work."""
     require_threads(count)
     if count > 1:
         _process.has_threads = True

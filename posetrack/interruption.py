@@ -1,4 +1,4 @@
-"""Ctrl-C that ends the work, not the program: what is being written is finished first."""
+"""Makes Ctrl-C end the work rather than the program: files being written are completed first."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ Item = TypeVar("Item")
 
 
 class Interruption:
-    """Whether the user wants the work to end.
+    """Whether the user has asked to stop.
 
-    Ctrl-C while the program waits for the next frame ends the wait at once (``KeyboardInterrupt``); at any other
-    time it is noted, however often it comes, so that no frame is half written and every file is closed. No wait
-    begins after it.
+    Ctrl-C raises ``KeyboardInterrupt`` while the program waits for the next frame. At any other time it is only
+    noted, so that no frame is written halfway and every file is closed; the next wait then raises.
 
     Attributes:
-        stopped: Something has been left unfinished for it.
+        stopped: Whether work was left unfinished because of it.
     """
 
     def __init__(self) -> None:
@@ -30,17 +29,17 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """The user wants the work to end."""
+        """Whether the user has asked to stop."""
         return self._requested
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Mark a part of the program that may be broken off anywhere.
+        """Mark a block that may be interrupted anywhere.
 
         Raises:
-            KeyboardInterrupt: the user wants the work to end, or has said so before.
+            KeyboardInterrupt: the user asks to stop, or has asked before.
         """
-        self._waiting = True  # first: a Ctrl-C behind the question would be noted, and waited upon
+        self._waiting = True  # first: a Ctrl-C after the check below would only be noted
         try:
             if self._requested:
                 raise KeyboardInterrupt
@@ -49,7 +48,7 @@ class Interruption:
             self._waiting = False
 
     def until_requested(self, items: Generator[Item]) -> Generator[Item]:
-        """Items until their end, or until the user wants no more (``stopped``). They are closed in the end."""
+        """Yield items until they end or the user asks to stop (which sets ``stopped``). Closes ``items``."""
         try:
             while True:
                 try:
@@ -67,15 +66,15 @@ class Interruption:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._requested = True
         if self._waiting:
-            self._waiting = False  # what is done about it may not be broken off
+            self._waiting = False  # the handling must not be interrupted
             raise KeyboardInterrupt
 
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Take over Ctrl-C (SIGINT), SIGTERM and, unless it is ignored (nohup), the terminal's end (SIGHUP).
+    """Handle Ctrl-C (SIGINT), SIGTERM and, unless ignored as under nohup, SIGHUP in the block.
 
-    In threads other than the main one there is nothing to take over.
+    Does nothing outside the main thread.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():

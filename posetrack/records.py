@@ -1,4 +1,4 @@
-"""Dataclasses out of tables of TOML and JSON, checked field by field: a file may hold anything."""
+"""Reads dataclasses from TOML and JSON tables, checking every field."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from posetrack.errors import ConfigError
 Record = TypeVar("Record")
 
 _LARGEST_FILE = 2**22
-"""Bytes of a TOML file that is read at all: our own largest has 50 kB."""
+"""Maximum bytes of a TOML file; our largest has 50 kB."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        ConfigError: the file cannot be read, or is no TOML.
+        ConfigError: the file cannot be read, or is not TOML.
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -30,21 +30,21 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:  # ValueError: of TOML, UTF-8, and numbers of 4,300 digits
+    except (ValueError, RecursionError) as error:  # ValueError: bad TOML or UTF-8, numbers of 4,300 digits
         raise ConfigError(f"{path} is not a TOML file: {error}.") from error
 
 
 def read_record(kind: type[Record], table: Any, where: str, folder: Path = Path()) -> Record:
-    """The dataclass whose fields a table gives: arrays become tuples, tables dataclasses, integers floats.
+    """Make a dataclass from a table. Arrays become tuples, tables dataclasses, integers floats where needed.
 
     Args:
-        kind: Its annotations say what is allowed.
-        table: As read from TOML or JSON; fields that it leaves out get their defaults.
-        where: What an error calls the table.
-        folder: Paths are relative to it. They may hold environment variables (``$DATA/images``).
+        kind: The dataclass. Its annotations give the types.
+        table: The table from TOML or JSON. Missing fields get their defaults.
+        where: Name of the table in error messages.
+        folder: Base of relative paths. Paths may contain environment variables (``$DATA/images``).
 
     Raises:
-        ConfigError: a field is unknown, missing, of another type, or not what the dataclass allows.
+        ConfigError: a field is unknown, missing, of the wrong type, or out of range.
     """
     if not isinstance(table, dict):
         raise ConfigError(f"{where} must be a table.")
@@ -63,7 +63,7 @@ def read_record(kind: type[Record], table: Any, where: str, folder: Path = Path(
 
 
 def _converted(hint: Any, value: Any, where: str, folder: Path) -> Any:
-    """A value as an annotation wants it."""
+    """Convert a value to an annotated type."""
     origin, inner = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return read_record(hint, value, where, folder)  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def _plain(hint: type, value: Any, where: str, folder: Path) -> Any:
 
 
 def _tuple(inner: tuple[Any, ...], value: Any, where: str, folder: Path) -> tuple[Any, ...]:
-    """An array as a tuple, of any length or of as many elements as are annotated."""
+    """Convert an array to a tuple, checking an annotated length."""
     if not isinstance(value, list | tuple):
         raise ConfigError(f"{where} is {shown(value)}; give an array.")
     hints = (inner[0],) * len(value) if inner[1:] == (...,) else inner
@@ -113,15 +113,15 @@ def _path(value: str, where: str, folder: Path) -> Path:
 
 
 def check_numbers(config: object, prefix: str = "", **ranges: tuple[float, float]) -> None:
-    """Whether numbers, and those in tuples, lie in their ranges, ends included.
+    """Check that numbers, also in tuples, lie in their ranges (inclusive).
 
     Args:
-        config: Has them under their names.
-        prefix: What an error puts before a name: ``schedule.``.
-        ranges: The least and the largest number of each name.
+        config: The object with the attributes to check.
+        prefix: Prefix of names in error messages: ``schedule.``.
+        ranges: Attribute name -> smallest and largest allowed number.
 
     Raises:
-        ConfigError: one does not, or is NaN.
+        ConfigError: a number is out of range or NaN.
     """
     for name, (least, most) in ranges.items():
         value = getattr(config, name)
@@ -138,18 +138,18 @@ def _numbers(value: Any) -> Iterator[float]:
 
 
 def shown(value: object) -> str:
-    """A wrong value as Python writes it, arrays in brackets, shortened.
+    """A rejected value for an error message: its ``repr``, arrays in brackets, shortened.
 
     >>> shown((1, "a\\n"))
     "[1, 'a\\\\n']"
     """
     try:
         return shortened(repr(list(value) if isinstance(value, tuple) else value))
-    except (ValueError, RecursionError):  # integers of more than 4,300 digits; lists in lists without end
-        return "too large to be shown"
+    except (ValueError, RecursionError):  # integers of more than 4,300 digits; endless nesting
+        return "too large to show"
 
 
 def shortened(text: str, length: int = 100) -> str:
-    """Text of unknown origin for a sentence: its first characters, those that do not print escaped."""
+    """Untrusted text for an error message: cut to ``length``, unprintable characters escaped."""
     beginning = text[:length] if text.isprintable() else text[:length].encode("unicode_escape").decode()
     return beginning + ("..." if len(text) > length else "")

@@ -1,4 +1,4 @@
-"""Where the time goes: wall and CPU seconds of named parts, added up from any thread."""
+"""Measures wall and processor time of named parts, from any thread."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ class Stopwatch:
     """Adds up the time spent in named parts.
 
     Args:
-        keep_samples: Keep every single duration (for medians and percentiles), not the sums alone. Costs
-            sixteen bytes per part and frame.
+        keep_samples: Keep each duration (for medians and percentiles), not just the sums. Costs 16 bytes per
+            part and frame.
     """
 
     def __init__(self, *, keep_samples: bool = False) -> None:
         self._keep_samples = keep_samples
         self._lock = threading.Lock()
         self.wall_s: dict[str, float] = {}
-        """Seconds by the clock in each part, waiting included."""
+        """Wall time in each part, in seconds, including waiting."""
         self.cpu_s: dict[str, float] = {}
-        """Seconds of the calling thread's processor time in each part."""
+        """Processor time of the calling thread in each part, in seconds."""
         self.samples_s: dict[str, array[float]] = {}
-        """Each duration by the clock, if they are kept."""
+        """Every wall time of each part, if ``keep_samples``."""
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        """Count what happens inside the ``with`` towards ``part``."""
+        """Add the time spent in the ``with`` block to ``part``."""
         wall, cpu = time.perf_counter(), time.thread_time()
         try:
             yield
@@ -42,7 +42,7 @@ class Stopwatch:
                     self.samples_s.setdefault(part, array("d")).append(wall)
 
     def clear(self) -> None:
-        """Start again from nothing (after a warm-up)."""
+        """Reset all times (after a warm-up)."""
         with self._lock:
             self.wall_s.clear()
             self.cpu_s.clear()

@@ -122,7 +122,7 @@ def broken_clips(folder: Path) -> dict[str, str]:
         "sound.mp4": "holds sound but no video",
         "headless.mp4": "is not a video that can be read, or its header is lost",
         "gone.avi": "There is no file",
-        "pipe.mkv": "is no file but a pipe",
+        "pipe.mkv": "is a pipe, socket or device",
         "locked.mp4": "is an archive: unpack it, with its password",
     }
 

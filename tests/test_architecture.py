@@ -83,17 +83,27 @@ def test_files_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
 
 
-HEAVY = ("torch", "torchvision", "cv2", "scipy", "pyarrow", "matplotlib")
+def importers_of(part: str) -> set[str]:
+    """The modules outside a part that import it, anywhere in them."""
+    return {str(path.relative_to(PACKAGE)) for path in MODULES if part in imported_parts(path) - {part_of(path)}}
+
+
+def test_only_the_demo_command_loads_the_renderer() -> None:
+    assert importers_of("synthetic") == {"demo.py", "cli/demo.py"}
+    assert importers_of("demo") == {"cli/demo.py"}
+
+
+HEAVY = ("torch", "torchvision", "cv2", "scipy", "pyarrow", "matplotlib", "posetrack.synthetic")
 
 
 @pytest.mark.parametrize("statement", ["import posetrack", "import posetrack.cli.main"])
-def test_import_loads_no_deep_learning_library(statement: str) -> None:
+def test_import_loads_nothing_heavy(statement: str) -> None:
     code = f"{statement}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_help_loads_no_deep_learning_library() -> None:
+def test_help_loads_nothing_heavy() -> None:
     code = "import sys; from posetrack.cli.main import main; sys.argv = ['posetrack', 'run', '--help']; main()"
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", code],

@@ -352,7 +352,7 @@ def test_a_second_batch_in_the_same_folder_is_refused_as_long_as_the_first_lives
 
 @pytest.mark.parametrize(
     "content, words",
-    [(b"no database" * 1000, "is damaged"), (b"", "is damaged|is no manifest")],
+    [(b"no database" * 1000, "is damaged"), (b"", "is damaged|is not a manifest")],
     ids=["other", "empty"],
 )
 def test_a_manifest_that_is_none_is_told_in_a_sentence(
@@ -395,7 +395,7 @@ def test_processes_that_die_hang_or_run_out_of_memory_cost_only_their_clip(tmp_p
     summary = run_batch(tmp_path / "in", tmp_path / "out", config(workers=2, timeout_s=8.0))
     told = {record.clip: (str(record.error), record.attempts) for record in summary.failed}
     assert told.keys() == {"killed.mp4", "hangs.mp4", "memory.mp4", "allocator.mp4"}
-    assert "killed, as systems do when memory runs out" in told["killed.mp4"][0] and told["killed.mp4"][1] == 2
+    assert "killed, probably because memory ran out" in told["killed.mp4"][0] and told["killed.mp4"][1] == 2
     assert "no new frame for 8 s" in told["hangs.mp4"][0] and told["hangs.mp4"][1] == 1
     for name in ("memory.mp4", "allocator.mp4"):
         assert "not enough memory" in told[name][0] and told[name][1] == 2

@@ -89,7 +89,7 @@ def test_a_clip_that_changes_all_the_time_fails_and_is_tried_again_in_the_next_r
     observer = Replacing(clips / "in" / "a.mp4", clips / "other.mp4", times=9)
     summary = run_batch(clips / "in", clips / "out", config(), observer=observer, workers=InlineWorkers())
     (failed,) = summary.failed
-    assert "has been changed since the batch has looked at it: run the batch again" in str(failed.error)
+    assert "has changed since the batch was planned: run the batch again" in str(failed.error)
     assert failed.attempts == 2 and contents(clips / "out") == {}
     assert track(clips / "in", clips / "out")[0].done == 1
 
@@ -153,7 +153,7 @@ def test_a_clip_that_vanishes_while_it_is_tracked_has_changed(clips: Path) -> No
     given = task(clips)
     Meddler.left = [str(clips / "gone"), str(given.source)]
     result = given.perform()
-    assert result.status == "failed" and "was changed while it was tracked" in str(result.error)
+    assert result.status == "failed" and "changed while it was being tracked" in str(result.error)
 
 
 # --- chunks

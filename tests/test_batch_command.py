@@ -46,7 +46,7 @@ def test_clips_are_tracked_with_the_bundled_networks_and_every_step_is_logged(
     assert status == 1, err
     lines = err.splitlines()
     assert "3 clips, 3 to track: 3 new" in lines[0] and re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", lines[0])
-    assert any("/3] done: day 1/a.mp4: 5 frames, 0 people at most, 0 tracks" in line for line in lines)
+    assert any("/3] done: day 1/a.mp4: 5 frames, at most 0 people, 0 tracks" in line for line in lines)
     assert any("/3] failed: empty.mp4" in line and "is empty" in line for line in lines)
     assert "summary.csv" in out and "Traceback" not in err
     folder = {"day 1/a.csv", "day 1/a.json", "day 1/a_tracked.mp4", "walk.csv", "walk.json", "walk_tracked.mp4"}
@@ -59,8 +59,8 @@ def test_clips_are_tracked_with_the_bundled_networks_and_every_step_is_logged(
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["nowhere", "-o", "out"], "nowhere is no folder"),
-        (["in/a.mp4", "-o", "out"], "is no folder: give one with footage in it"),
+        (["nowhere", "-o", "out"], "nowhere is not a folder"),
+        (["in/a.mp4", "-o", "out"], "is not a folder: give a folder of footage"),
         (["in", "-o", "in/a.mp4"], "cannot be made"),
         (["in", "-o", "out", "--workers", "-1"], "workers is -1"),
         (["in", "-o", "out", "--retries", "-1"], "retries is -1"),
@@ -77,7 +77,7 @@ def test_clips_are_tracked_with_the_bundled_networks_and_every_step_is_logged(
         (["in", "-o", "out", "--precision", "fp16", "--device", "cpu"], "precision fp16 is for GPUs"),
         (["in", "-o", "out", "--similarity", "guess"], "similarity must be one of"),
         (["in", "-o", "out", "--matching", "guess"], "matching must be one of"),
-        (["", "-o", "out"], "the name of the footage's folder is empty"),
+        (["", "-o", "out"], "the name of the footage folder is empty"),
         (["in", "-o", ""], "the name of the output folder is empty"),
         (["in"], "-o"),
     ],
@@ -128,7 +128,9 @@ def test_ctrl_c_ends_with_status_130_and_the_next_run_goes_on(tmp_path: Path) ->
             time.sleep(0.05)
         os.killpg(running.pid, signal.SIGINT)
         _, told = running.communicate(timeout=60)
-    assert running.returncode == 130 and "interrupted; run it again to go on" in told and "Traceback" not in told
+    assert (
+        running.returncode == 130 and "interrupted; run it again to continue" in told and "Traceback" not in told
+    )
     assert records(tmp_path / "out")["long.mp4"].status == "pending"
     assert contents(tmp_path / "out") == {}
 

@@ -46,7 +46,7 @@ def test_a_name_that_is_no_text_is_a_clip_with_a_fault(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", "wb"):
         pass
     (clip,) = find_clips(tmp_path).clips
-    assert clip.clip == "caf\\xe9.mp4" and "no valid UTF-8" in (clip.fault or "")
+    assert clip.clip == "caf\\xe9.mp4" and "not valid UTF-8" in (clip.fault or "")
 
 
 def test_hidden_files_and_the_systems_own_folders_are_passed_over(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_folder_of_images_is_a_clip_unless_there_are_videos_or_few_images_in_i
     files(tmp_path, *(f"match/{number}.jpg" for number in range(5)))
     found = find_clips(tmp_path)
     assert [(clip.clip, clip.kind) for clip in found.clips] == [("match/m.mp4", "video"), ("walk", "images")]
-    assert "fewer than 3" in reasons(found)["poster"] and "has videos" in reasons(found)["match"]
+    assert "needs at least 3" in reasons(found)["poster"] and "has videos" in reasons(found)["match"]
 
 
 def test_the_footage_itself_may_be_a_folder_of_images(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_what_cannot_be_listed_or_is_no_file_is_a_clip_with_a_fault(
 @pytest.mark.parametrize("name", ["nowhere", "file.mp4"])
 def test_footage_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     files(tmp_path, "file.mp4")
-    with pytest.raises(VideoError, match="is no folder"):
+    with pytest.raises(VideoError, match="is not a folder"):
         find_clips(tmp_path / name)
 
 

@@ -158,8 +158,18 @@ def test_by_default_the_weight_halves_with_every_tenth_of_the_overlap(
     assert matched_tracks(left, right, StitchConfig(min_oks=0.05)) == expected
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("frames", [0, 3])
+@pytest.mark.parametrize("empty", ["left", "right", "both"])
+def test_nobody_is_matched_where_a_chunk_shows_nobody(frames: int, empty: str) -> None:
+    nobody, somebody = chunk_of([{}] * frames), chunk_of([{1: (100, slice(17))}] * frames)
+    left = somebody if empty == "right" else nobody
+    right = somebody if empty == "left" else nobody
+    assert matched_tracks(left, right, StitchConfig()) == {}
+
+
 def test_chunks_of_other_lengths_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match="2 frames of one chunk cannot be compared with 3"):
+    with pytest.raises(ValueError, match="2 frames of one chunk cannot be matched with 3"):
         matched_tracks(chunk_of([{}] * 2), chunk_of([{}] * 3), StitchConfig())
 
 

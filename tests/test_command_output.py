@@ -90,9 +90,7 @@ def test_files_are_complete_and_the_status_is_that_of_the_work(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ü.json", "ü_tracked.mp4"]
     told = capfd.readouterr().err
     assert told == (
-        "posetrack: the standard output could not be written (No space left on device).\n"
-        if stream is full
-        else ""
+        "posetrack: standard output could not be written (No space left on device).\n" if stream is full else ""
     )
 
 
@@ -120,8 +118,7 @@ def test_an_answer_that_is_lost_is_told_and_one_that_nobody_wants_is_not(
         (
             full,
             2,
-            "posetrack: the standard output cannot be written (No space left on device); send it somewhere "
-            "else.\n",
+            "posetrack: standard output cannot be written (No space left on device); send it elsewhere.\n",
         ),
         (closed_pipe, 0, ""),
         (lambda: None, 0, ""),
@@ -324,6 +321,4 @@ def test_a_limit_in_which_nothing_can_begin_is_told_in_a_sentence() -> None:
     line = f"ulimit -v 120000; '{sys.executable}' -m posetrack models path"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == (
-        "posetrack: there is not enough memory: raise the limit (ulimit -v), which is 120000 KiB.\n"
-    )
+    assert done.stderr == ("posetrack: there is not enough memory: raise the limit (ulimit -v) of 120000 KiB.\n")

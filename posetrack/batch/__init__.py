@@ -1,5 +1,5 @@
-"""Whole folders of footage: each clip once, whatever happens in between.
+"""Tracks whole folders of footage: each clip once, even if the batch is interrupted.
 
-``run_batch`` (``coordinator``) finds the clips, plans with what the manifest knows of them, and gives each as a
-``ClipTask`` to workers. The manifest alone can be read with ``posetrack.batch.manifest``.
+``coordinator.run_batch`` finds the clips, looks up in the manifest which are done, and hands the others to workers
+as ``ClipTask``s. ``manifest.Manifest`` reads the manifest on its own.
 """

@@ -1,4 +1,4 @@
-"""What a chunk's tracking gives: the poses of its frames, kept in a file until the clip is put together."""
+"""The poses of a tracked chunk, kept in a file until the clip is joined."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChunkPoses:
-    """F frames of a clip and their people, M in all.
+    """F frames of a clip and the M people in them.
 
     Attributes:
         indices: int64 [F], ascending.
         times_s: float64 [F].
-        starts: int64 [F + 1]: the people of frame f are ``starts[f]`` to ``starts[f + 1]``.
-        people: Of all frames, in order; ids are the chunk's own.
+        starts: int64 [F + 1]; the people of frame f are rows ``starts[f]`` to ``starts[f + 1]``.
+        people: The people of all frames, in frame order. Track ids are local to the chunk.
     """
 
     indices: IntArray
@@ -38,7 +38,7 @@ class ChunkPoses:
 
     @classmethod
     def collect(cls, results: Iterable[tuple[Frame, Poses]]) -> ChunkPoses:
-        """Of everything that a tracker gives."""
+        """Collect all results of a tracker."""
         indices: list[int] = []
         times_s: list[float] = []
         poses: list[Poses] = []
@@ -57,11 +57,11 @@ class ChunkPoses:
         return len(self.indices)
 
     def poses(self, place: int) -> Poses:
-        """The people of the frame at that place, 0 to F - 1."""
+        """The people in the frame at position ``place``, 0 to F - 1."""
         return self.people[slice(int(self.starts[place]), int(self.starts[place + 1]))]
 
     def part(self, places: slice) -> ChunkPoses:
-        """Some frames in a row."""
+        """A run of consecutive frames."""
         first, behind, _ = places.indices(len(self))
         behind = max(first, behind)
         starts = self.starts[first : behind + 1]
@@ -69,12 +69,12 @@ class ChunkPoses:
         return ChunkPoses(self.indices[first:behind], self.times_s[first:behind], starts - starts[0], people)
 
     def __iter__(self) -> Iterator[tuple[int, float, Poses]]:
-        """Index, time and people of each frame."""
+        """Yield each frame's index, time and people."""
         for place, (index, time_s) in enumerate(zip(self.indices.tolist(), self.times_s.tolist(), strict=True)):
             yield index, time_s, self.poses(place)
 
     def save(self, path: Path) -> None:
-        """Write a file (NumPy's npz), complete or not at all.
+        """Write an npz file atomically.
 
         Raises:
             OutputError: it cannot be written.
@@ -96,10 +96,10 @@ class ChunkPoses:
 
     @classmethod
     def load(cls, path: Path) -> ChunkPoses:
-        """Read a file again.
+        """Read a file written by ``save``.
 
         Raises:
-            DataFormatError: it is not there, damaged, or another kind of file.
+            DataFormatError: it is missing, damaged, or another kind of file.
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -108,15 +108,15 @@ class ChunkPoses:
                 )
                 found = cls(arrays["indices"], arrays["times_s"], arrays["starts"], people)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DataFormatError(f"{path} holds no poses of a chunk ({error}): remove it.") from error
+            raise DataFormatError(f"{path} is not a chunk's pose file ({error}): remove it.") from error
         counts = (len(found.indices), len(found.starts) - 1, len(found.times_s))
         if len(set(counts)) != 1 or found.starts[-1] != len(people):
-            raise DataFormatError(f"{path} holds no poses of a chunk (its lists do not agree): remove it.")
+            raise DataFormatError(f"{path} is not a chunk's pose file (array lengths disagree): remove it.")
         return found
 
 
 def is_saved(path: Path) -> bool:
-    """Whether an earlier run has left the chunk's poses there, whole."""
+    """Whether an earlier run saved the chunk's poses there in full."""
     if not os.path.exists(path):
         return False
     try:

@@ -1,4 +1,4 @@
-"""A long clip as several pieces of work that can be done anywhere: cut it, track chunks, put them together."""
+"""The tasks for a long clip, which run on any worker: split it into chunks, track each, join them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ Task = TypeVar("Task", bound=ClipTask)
 
 @dataclass(frozen=True, kw_only=True)
 class SplitResult(ClipResult):
-    """The clip is long: it has been cut, and nothing tracked yet.
+    """The clip is long and was split; nothing is tracked yet.
 
     Attributes:
-        chunks: Its parts in order.
-        files: Where the poses of each are to be kept.
+        chunks: The chunks in order.
+        files: For each chunk, the file for its poses.
     """
 
     chunks: tuple[Chunk, ...] = ()
@@ -54,10 +54,10 @@ class SplitResult(ClipResult):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitTask(ClipTask):
-    """Cuts a clip if it is long (the result is a ``SplitResult``), and tracks it if it is not.
+    """Splits a long clip (the result is a ``SplitResult``) and tracks a short one.
 
     Attributes:
-        config: How it is cut.
+        config: Where to cut.
         store: Folder for the poses of chunks.
     """
 
@@ -65,7 +65,7 @@ class SplitTask(ClipTask):
     store: Path
 
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
-        """Do it."""
+        """Split or track the clip."""
         return attempted(self, partial(self._split_or_tracked, observer))
 
     def _split_or_tracked(self, observer: FrameObserver | None) -> ClipResult:
@@ -75,7 +75,7 @@ class SplitTask(ClipTask):
                 with open_source(self.source, self.reading) as source:
                     config = config.fitted(self.tracker.preset, source.info.delivered_fps)
             chunks = plan(self.source, self.reading, config)
-        except VideoError:  # which tracking it says as well, and what can be read is tracked
+        except VideoError:  # tracking reports the same error, after the frames that can be read
             pass
         if not chunks:
             return tracked(self, observer)
@@ -84,7 +84,7 @@ class SplitTask(ClipTask):
         return SplitResult(status="done", chunks=tuple(chunks), files=files)
 
     def _key(self, config: ChunkConfig) -> str:
-        """A name that stands for everything that decides over the chunks' poses."""
+        """A hash of everything that affects the chunks' poses."""
         everything = {
             "content": plain(self.content or Identity.now(self.source)),
             "settings": settings_hash(self.tracker, self.reading, Outputs(), self.compute.seed),
@@ -95,18 +95,18 @@ class SplitTask(ClipTask):
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkTask(ClipTask):
-    """Tracks one chunk; done at once if an earlier run has left its poses.
+    """Tracks one chunk, unless an earlier run has saved its poses.
 
     Attributes:
-        chunk: Which part of the clip.
-        file: Where its poses are kept.
+        chunk: The part of the clip to track.
+        file: The file for its poses.
     """
 
     chunk: Chunk
     file: Path
 
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
-        """Do it."""
+        """Track the chunk."""
         return attempted(self, partial(self._tracked, observer))
 
     def _tracked(self, observer: FrameObserver | None) -> ClipResult:
@@ -123,7 +123,7 @@ class ChunkTask(ClipTask):
         return ClipResult(status="done", frames=self.chunk.frames)
 
     def _readable(self, observer: FrameObserver | None) -> Iterator[tuple[Frame, Poses]]:
-        """What can be read: whoever puts the chunks together finds out what is missing."""
+        """Yield the frames that can be read. ``StitchTask`` notices missing ones."""
         try:
             with open_chunk(self.source, self.chunk) as source:
                 for number, result in enumerate(self.load().track(source), start=1):
@@ -136,14 +136,14 @@ class ChunkTask(ClipTask):
 
 @dataclass(frozen=True, kw_only=True)
 class StitchTask(ClipTask):
-    """Puts the chunks of a clip together and writes its files, in one pass over the clip.
+    """Joins the chunks of a clip and writes its files, in one pass over the clip.
 
-    If the clip does not show the frames in which the chunks were tracked, it is tracked as a whole.
+    Tracks the whole clip instead if its frames are not the ones tracked in the chunks.
 
     Attributes:
-        chunks: In order.
-        files: The poses of each. Those in another place are removed once they are not needed any more.
-        config: How they are put together.
+        chunks: The chunks in order.
+        files: The pose file of each chunk. Remote ones are removed when the clip is done.
+        config: How tracks are matched.
     """
 
     chunks: tuple[Chunk, ...]
@@ -151,7 +151,7 @@ class StitchTask(ClipTask):
     config: StitchConfig = field(default_factory=StitchConfig)
 
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
-        """Do it."""
+        """Join the chunks."""
         result = attempted(self, partial(self._stitched_or_tracked, observer))
         if self.remote is not None and (result.status == "done" or result.partial):
             with suppress(OutputError):
@@ -159,7 +159,7 @@ class StitchTask(ClipTask):
         return result
 
     def load(self) -> PoseTracker:
-        """What knows the poses already."""
+        """A stand-in for the tracker that returns the known poses."""
         parts = map(self._loaded, self.files)
         return cast("PoseTracker", _KnownPoses(stitched(parts, self.chunks, self.config)))
 
@@ -178,43 +178,43 @@ class StitchTask(ClipTask):
 
 
 class _KnownPoses:
-    """Stands for a tracker: goes through a source whose poses are known."""
+    """Replaces the tracker where the poses of a source are already known."""
 
     def __init__(self, known: Iterable[tuple[int, float, Poses]]) -> None:
         self._known = iter(known)
         self.stopwatch = Stopwatch()
 
     def track(self, source: FrameSource) -> Iterator[tuple[Frame, Poses]]:
-        """Each frame and its people.
+        """Yield each frame with its people.
 
         Raises:
-            SeamError: the frames are not those whose poses are known.
+            SeamError: the source's frames differ from those with known poses.
         """
         for frame in source:
             index, time_s, poses = next(self._known, (None, 0.0, None))
             if poses is None or index != frame.index or abs(time_s - frame.time_s) > SAME_TIME_S:
-                raise SeamError(f"{source.info.name} shows other frames than its chunks did.")
+                raise SeamError(f"{source.info.name} shows different frames from its chunks.")
             yield frame, poses
         if next(self._known, None) is not None:
-            raise SeamError(f"{source.info.name} shows fewer frames than its chunks did.")
+            raise SeamError(f"{source.info.name} shows fewer frames than its chunks.")
 
 
 def split_task(task: ClipTask, config: ChunkConfig, store: Path) -> SplitTask:
-    """Of a clip that may be long."""
+    """The first task for a clip, which may be long."""
     return _as(SplitTask, task, config=config, store=store)
 
 
 def chunk_task(task: ClipTask, split: SplitResult, number: int) -> ChunkTask:
-    """Of one chunk of a clip, under a name of its own."""
+    """The task for one chunk. Its name differs from the clip's."""
     name = f"{task.clip}\0{number}"
     return _as(ChunkTask, task, clip=name, chunk=split.chunks[number], file=split.files[number])
 
 
 def stitch_task(task: ClipTask, split: SplitResult) -> StitchTask:
-    """Of putting a clip together, under a name of its own."""
+    """The task that joins a clip. Its name differs from the clip's."""
     return _as(StitchTask, task, clip=f"{task.clip}\0", chunks=split.chunks, files=split.files)
 
 
 def _as(kind: type[Task], task: ClipTask, **more: Any) -> Task:
-    """A task of another kind for the same clip."""
+    """A task of another class with the same clip and settings."""
     return kind(**({one.name: getattr(task, one.name) for one in fields(ClipTask)} | more))

@@ -1,4 +1,4 @@
-"""``Workers`` that have long clips tracked in chunks, side by side, by other workers."""
+"""``Workers`` that split long clips into chunks and let other workers track the chunks in parallel."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class _Clip:
     """A clip that is being tracked.
 
     Attributes:
-        task: All of it.
-        started_s: When, by a clock that only goes forward.
-        split: How it has been cut; None: not yet, or it is short.
-        frames: Frames tracked in each chunk that has begun.
-        running: Names of its tasks that somebody works on.
-        left: Chunks not tracked yet.
-        failure: Of a chunk, if one has failed.
+        task: The task for the whole clip.
+        started_s: When it was started (monotonic clock).
+        split: The chunks; ``None`` before the split and for short clips.
+        frames: Frames tracked so far, by chunk.
+        running: Names of its tasks now running.
+        left: Names of the chunks not yet tracked.
+        failure: The first chunk failure.
     """
 
     task: ClipTask
@@ -41,14 +41,14 @@ class _Clip:
 
 
 class ChunkingWorkers:
-    """Cuts what is long, has its chunks tracked, and the clip put together; what is short is tracked as it is.
+    """Splits long clips, tracks the chunks and joins them. Tracks short clips whole.
 
-    Chunks of clips that have begun go before clips that have not. The poses of chunks outlive the program: a clip
-    that is begun again goes on with the chunks that are left.
+    Chunks of started clips run before new clips. The poses of finished chunks stay on disk, so a restarted clip
+    tracks only the missing ones.
 
     Args:
-        workers: Who does the work.
-        config: How clips are cut.
+        workers: Run the tasks.
+        config: Where to cut.
         store: Folder for the poses of chunks, on a disk that all workers see.
     """
 
@@ -62,17 +62,17 @@ class ChunkingWorkers:
 
     @property
     def free(self) -> int:
-        """How many clips could be started now."""
+        """Number of clips that can start now."""
         return max(0, self._workers.free - len(self._waiting))
 
     def start(self, task: ClipTask) -> None:
-        """Begin a clip."""
+        """Start a clip."""
         clip = _Clip(task, time.perf_counter())
         self._clips[task.clip] = clip
         self._give(clip, split_task(task, self._config, self._store))
 
     def events(self) -> list[Progress | Finished]:
-        """What has happened to clips since the last call."""
+        """Clip events since the last call."""
         told: list[Progress | Finished] = []
         for event in self._workers.events():
             clip = self._owners[event.clip]
@@ -85,9 +85,9 @@ class ChunkingWorkers:
         return told
 
     def stop(self) -> None:
-        """End everything at once. Poses of chunks are kept until their clip is done, be it in another batch."""
+        """Stop everything now. Poses of chunks are kept until their clip is done, even by a later batch."""
         self._workers.stop()
-        with suppress(OSError):  # there are some, or have been none
+        with suppress(OSError):  # not empty, or never made
             self._store.rmdir()
 
     def __enter__(self) -> ChunkingWorkers:
@@ -113,7 +113,7 @@ class ChunkingWorkers:
             clip.left = {task.clip for task in tasks}
             self._waiting.extend((clip, task) for task in tasks)
             return []
-        if event.clip not in clip.left:  # all of the clip, at once or put together
+        if event.clip not in clip.left:  # the whole clip, tracked at once or joined
             return self._ended(clip, result)
         if result.status != "done":
             return self._torn(clip, result)
@@ -127,14 +127,14 @@ class ChunkingWorkers:
         return []
 
     def _torn(self, clip: _Clip, failure: ClipResult) -> list[Progress | Finished]:
-        """A chunk has failed, and so has the clip, once nobody works on its other chunks any more."""
+        """A chunk failed. The clip fails once none of its other chunks is running."""
         clip.failure = clip.failure or failure
         self._waiting = deque((owner, task) for owner, task in self._waiting if owner is not clip)
-        at_once = failure.cause in ("setup", "disk")  # the whole batch ends
+        at_once = failure.cause in ("setup", "disk")  # which end the whole batch
         return self._ended(clip, clip.failure) if at_once or not clip.running else []
 
     def _ended(self, clip: _Clip, result: ClipResult) -> list[Progress | Finished]:
-        if self._clips.pop(clip.task.clip, None) is None:  # told already
+        if self._clips.pop(clip.task.clip, None) is None:  # already reported
             return []
         if result.status == "done" or result.partial:
             shutil.rmtree(self._store / hashed(clip.task.clip), ignore_errors=True)
@@ -142,7 +142,7 @@ class ChunkingWorkers:
 
 
 def _overall(clip: _Clip, event: Progress) -> Progress:
-    """How far the clip is; while it is being put together, its frames are all tracked."""
+    """The clip's progress. While it is being joined, all its frames count as tracked."""
     if clip.split is None:
         return event
     total = sum(chunk.own_frames for chunk in clip.split.chunks)

@@ -1,7 +1,7 @@
-"""Where a long clip is cut into chunks that overlap, so that they can be tracked side by side.
+"""Splits a long clip into overlapping chunks, which are tracked in parallel.
 
-The cuts depend on the clip and the settings alone, never on how many workers there are: a repeated run, and a
-cluster of any size, cut in the same places.
+The cuts depend only on the clip and the settings, not on the number of workers: repeated runs and clusters of any
+size cut in the same places.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from posetrack.presets import Preset
 
 _TO_FIND_ITS_WAY_FRAMES = 30
-"""Until a tracker that begins in the middle of a clip sees what one sees that has begun earlier."""
+"""Frames after which a tracker started in mid-clip agrees with one that started earlier."""
 
 _SAME_TIME_S = 1e-4
-"""As for ``Source``: a frame this much before a wanted time is wanted."""
+"""As in ``Source``: a frame at most this much before a requested start counts as at the start."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChunkConfig:
-    """How long clips are cut.
+    """Where long clips are cut.
 
     Attributes:
-        chunk_s: About so many seconds make a chunk; clips shorter than one and a half are not cut. 0: none is.
-        overlap_s: At least so many seconds at a seam are tracked by both neighbours.
-        overlap_frames: And at least so many frames.
+        chunk_s: Approximate length of a chunk in seconds. Clips shorter than 1.5 chunks stay whole; 0 cuts none.
+        overlap_s: Minimum overlap of neighbouring chunks in seconds.
+        overlap_frames: Minimum overlap in frames.
         detect_every: Chunks begin at frames where a whole run without shot cuts would look for people.
     """
 
@@ -54,10 +54,10 @@ class ChunkConfig:
         require_whole(1, overlap_frames=self.overlap_frames, detect_every=self.detect_every)
 
     def fitted(self, preset: Preset, fps: Fraction | None) -> ChunkConfig:
-        """For a tracker's settings and a clip of that many frames a second.
+        """Adapt to a preset and a clip's frame rate.
 
-        The overlap is longer than the tracker remembers anybody unseen: whoever comes out of hiding behind a seam
-        and is known again in a whole run has been seen in the overlap, and is known again in chunks.
+        The overlap becomes longer than the tracker remembers a hidden person. Anyone who reappears after a seam
+        and keeps their id in a whole run was then seen in the overlap, and keeps it in chunks too.
         """
         return replace(
             self,
@@ -68,14 +68,14 @@ class ChunkConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chunk:
-    """A part of a clip. Frames are those of the whole clip that its options ask for, counted in the source.
+    """A part of a clip. Frame indices are the source's.
 
     Attributes:
-        number: From 0.
-        reading: Which part of the clip to read.
+        number: Position among the clip's chunks, from 0.
+        reading: The part of the clip to read.
         first: Index of its first frame.
-        frames: How many frames it has.
-        own_from: Index from which on the chunk before has them no more; its own first for the first chunk.
+        frames: Number of frames.
+        own_from: Index of its first frame that the previous chunk lacks; ``first`` for the first chunk.
     """
 
     number: int
@@ -86,20 +86,19 @@ class Chunk:
 
     @property
     def own_frames(self) -> int:
-        """How many of its frames the chunk before does not have."""
+        """Number of its frames that the previous chunk lacks."""
         return self.frames - (self.own_from - self.first) // self.reading.stride
 
 
 def plan(path: Path, reading: ReadOptions, config: ChunkConfig) -> list[Chunk]:
-    """The chunks of a clip in order; empty if it is better tracked as a whole.
+    """The chunks of a clip in order; empty if it should stay whole.
 
-    That is: short clips, clips with too few key frames, and videos whose container is damaged (frames could not
-    be found again by seeking).
+    Short clips, clips with too few key frames and damaged videos (where seeking is unreliable) stay whole.
 
     Args:
         path: A video file, or a folder of images.
-        reading: Which frames are wanted of it.
-        config: How it is cut.
+        reading: The frames to read.
+        config: Where to cut.
     """
     if not config.chunk_s or not path.exists() or _surely_short(path, config):
         return []
@@ -117,14 +116,14 @@ def plan(path: Path, reading: ReadOptions, config: ChunkConfig) -> list[Chunk]:
 
 
 def open_chunk(path: Path, chunk: Chunk) -> Source:
-    """The source of a chunk's frames, with the indices and times of a whole run. Raises as ``open_source``."""
+    """Open a chunk. Its frames have the indices and times of a whole run. Raises what ``open_source`` raises."""
     if path.is_dir():
         return open_source(path, chunk.reading)
     return Source(_ChunkReader(path, probe(path), chunk), chunk.reading, path.stem, str(path))
 
 
 class _ChunkReader(FileReader):
-    """A video file, read from a frame on whose index is known: nothing has to be counted up to there."""
+    """Reads a video file from a frame with a known index, without counting the frames before it."""
 
     def __init__(self, path: Path, media: Media, chunk: Chunk) -> None:
         self._first = chunk.first
@@ -133,7 +132,7 @@ class _ChunkReader(FileReader):
         super().__init__(path, media)
 
     def advance(self) -> float | None:
-        """To the next frame; the first of the chunk gets its index."""
+        """Advance one frame. The chunk's first frame gets its known index."""
         time_s = super().advance()
         if not self._placed and time_s is not None and time_s >= self._start_s - _SAME_TIME_S:
             self.index, self._placed = self._first, True
@@ -144,7 +143,7 @@ class _ChunkReader(FileReader):
 
 
 def _surely_short(path: Path, config: ChunkConfig) -> bool:
-    """Whether the header says that the clip is shorter than a chunk: then its packets need no listing."""
+    """Whether the header gives a duration shorter than a chunk, which saves listing the packets."""
     if path.is_dir():
         return False
     duration_s = probe(path).duration_s
@@ -157,7 +156,7 @@ def _image_count(folder: Path, reading: ReadOptions) -> int:
 
 
 def _wanted(times_s: NDArray[np.float64], reading: ReadOptions) -> IntArray:
-    """Indices of the frames that ``Source`` would deliver."""
+    """Indices of the frames that ``Source`` delivers."""
     start_s = (reading.start_s or 0.0) - _SAME_TIME_S
     end_s = math.inf if reading.end_s is None else reading.end_s - _SAME_TIME_S
     within = np.flatnonzero((times_s >= start_s) & (times_s < end_s))
@@ -167,9 +166,9 @@ def _wanted(times_s: NDArray[np.float64], reading: ReadOptions) -> IntArray:
 def _seams(
     times_s: NDArray[np.float64], keys: BoolArray, wanted: IntArray, config: ChunkConfig
 ) -> list[tuple[int, int]]:
-    """For each chunk but the first: its first frame, and the one behind its last shared (places in ``wanted``).
+    """For each chunk but the first: positions in ``wanted`` of its first frame and its first unshared frame.
 
-    A frame belongs to two chunks at most, and something is left behind the last seam.
+    A frame belongs to at most two chunks, and frames remain after the last overlap.
     """
     key_frames = np.flatnonzero(keys)
     if len(wanted) == 0 or len(key_frames) == 0:
@@ -212,5 +211,5 @@ def _chunks(
 
 
 def _just_before(times_s: NDArray[np.float64], index: int) -> float:
-    """A time between a frame and the one before: no rounding of times can shift what is cut there."""
+    """The midpoint between a frame's time and the previous one's: rounding cannot move the cut."""
     return float((times_s[index - 1] + times_s[index]) / 2)

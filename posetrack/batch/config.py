@@ -1,4 +1,4 @@
-"""What a batch is told, tells meanwhile, and tells in the end."""
+"""The settings, progress events and summary of a batch."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class BatchConfig:
     """How a folder of footage is tracked.
 
     Attributes:
-        tracker: Makes the tracker, in each worker once.
-        choice: Which clips are wanted.
-        reading: Which part of each clip is read.
-        outputs: What is written of each; ``overwrite``: all is done again, and files not ours are replaced.
+        tracker: Makes the tracker, once in each worker.
+        choice: The clips to track.
+        reading: The part of each clip to read.
+        outputs: The files to write. ``overwrite`` tracks everything again and replaces files of other origin.
         compute: Where networks run.
-        chunks: How long clips are cut, to be tracked by several workers.
-        remote_url: Where results go, as fsspec takes it (``s3://bucket/folder``), while the output folder holds
-            the manifest alone; None: into the output folder.
-        workers: Processes; 0: what fits the computer.
-        retries: How often a clip that has failed is tried again in one run: at once where the reason may pass (a
-            process that died), else when the batch is run again.
-        timeout_s: A clip that does not come a frame further for so long has failed; None: wait for ever.
+        chunks: Where long clips are cut.
+        remote_url: An fsspec URL for the results (``s3://bucket/folder``); the output folder then holds only the
+            manifest. ``None`` writes the results to the output folder.
+        workers: Number of processes. 0 uses what fits the computer.
+        retries: Maximum retries of a failed clip in one run: at once if the cause may pass (a process died),
+            otherwise the next time the batch runs.
+        timeout_s: A clip without a new frame for this many seconds has failed. ``None`` disables the timeout.
 
     Raises:
         ConfigError: a number is out of range.
@@ -55,7 +55,7 @@ class BatchConfig:
     def __post_init__(self) -> None:
         require_kinds(self)
         if self.workers < 0:
-            raise ConfigError(f"workers is {self.workers}; give a number of processes, or 0 for what fits.")
+            raise ConfigError(f"workers is {self.workers}; give a number of processes, or 0 for as many as fit.")
         if self.retries < 0:
             raise ConfigError(f"retries is {self.retries}; give 0 (never try again) or more.")
         if self.timeout_s is not None and not self.timeout_s > 0:
@@ -63,40 +63,40 @@ class BatchConfig:
 
 
 class BatchObserver(Protocol):
-    """Is told how a batch goes on."""
+    """Receives the events of a batch."""
 
     def planned(self, plan: Plan) -> None:
-        """Before anything is done."""
+        """The plan is made; nothing is done yet."""
         ...
 
     def started(self, record: ClipRecord) -> None:
-        """A clip is being tracked."""
+        """A clip starts."""
         ...
 
     def progressed(self, progress: Progress) -> None:
-        """It comes forward."""
+        """More frames of a clip are done."""
         ...
 
     def finished(self, record: ClipRecord) -> None:
-        """It is done, has failed, or waits to be tried again (``pending``, with an ``error``)."""
+        """A clip is done, has failed, or will be retried (``pending`` with an ``error``)."""
         ...
 
 
 @dataclass(kw_only=True)
 class BatchSummary:
-    """What a run has done.
+    """The outcome of a run.
 
     Attributes:
         done: Clips tracked in this run.
-        skipped: Clips that were done before.
-        failed: Records of clips that have failed, now or before, and have not been done since.
-        pending: Clips that wait for the next run.
+        skipped: Clips that were already done.
+        failed: Records of clips that failed, in this run or an earlier one.
+        pending: Clips left for the next run.
         frames: Frames tracked in this run.
-        seconds: By the clock.
-        interrupted: By Ctrl-C.
-        stopped: Why it ended before its end (a full disk), a sentence.
-        table: ``summary.csv``.
-        page: ``index.html``, over all clips.
+        seconds: Wall time.
+        interrupted: Whether the user stopped it.
+        stopped: Why it stopped early (a full disk), as a sentence.
+        table: Path of ``summary.csv``.
+        page: Path of ``index.html``.
     """
 
     done: int = 0
@@ -112,5 +112,5 @@ class BatchSummary:
 
     @property
     def fps(self) -> float:
-        """Frames tracked per second, all workers together."""
+        """Frames tracked per second by all workers together."""
         return self.frames / self.seconds if self.seconds else 0.0

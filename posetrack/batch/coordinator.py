@@ -1,4 +1,4 @@
-"""``run_batch``: the one process that knows what is to be done, gives it to workers, and keeps the manifest."""
+"""``run_batch``: plans the batch, hands tasks to workers, and alone writes the manifest."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from posetrack.interruption import Interruption, interruptible
 
 
 def plan_batch(footage: str | Path, output: str | Path, config: BatchConfig) -> Plan:
-    """What ``run_batch`` would do. Writes nothing.
+    """Plan what ``run_batch`` would do. Writes nothing.
 
     Raises:
-        PoseTrackError: as ``run_batch``.
+        PoseTrackError: what ``run_batch`` raises.
     """
     footage, output = Path(os.path.realpath(footage)), Path(os.path.realpath(output))
     discovery = find_clips(footage, config.choice, output=output)
@@ -62,22 +62,22 @@ def run_batch(
 ) -> BatchSummary:
     """Track every clip in a folder that is not yet done with these settings.
 
-    What is done is recorded in ``output/manifest`` before anything else happens: whatever ends the program, the
-    next run goes on from there, and its files are those of a run that nothing has ended. One clip's failure
-    stops nothing; a full disk stops everything. Ctrl-C ends the run; what is not complete waits for the next.
+    Each finished clip is recorded in ``output/manifest`` at once, so that after any interruption the next run
+    continues and writes the same files as an undisturbed run. A failed clip does not stop the others; a full
+    disk stops the batch. Ctrl-C ends the run and leaves unfinished clips for the next one.
 
     Args:
-        footage: The folder.
-        output: Folder of the results, which mirrors it; made if it is not there.
-        config: What is tracked, and how.
-        observer: Is told how it goes on.
-        workers: Who tracks; None: processes of this computer.
+        footage: Folder of the clips.
+        output: Folder for the results, which mirrors ``footage``. Made if missing.
+        config: Settings.
+        observer: Receives progress events.
+        workers: Track the clips. Defaults to processes on this computer.
 
     Raises:
-        VideoError: the footage is no folder, or cannot be listed.
+        VideoError: the footage is not a folder, or cannot be listed.
         OutputError: the output folder cannot be written, or another batch is writing there.
-        ConfigError: a setting is unusable; the output folder holds results of other footage.
-        WeightsError: a network's file is missing.
+        ConfigError: a setting is unusable, or the output folder holds results of other footage.
+        WeightsError: a weights file is missing.
         DataFormatError: the manifest is damaged, or of a later version.
     """
     footage, output = Path(os.path.realpath(footage)), Path(os.path.realpath(output))
@@ -124,7 +124,7 @@ def _remote(output: Path, config: BatchConfig) -> RemoteFolder | None:
 
 
 class _Run:
-    """One run over a plan."""
+    """One run of a plan."""
 
     def __init__(
         self, output: Path, config: BatchConfig, manifest: Manifest, plan: Plan, observer: BatchObserver
@@ -149,7 +149,7 @@ class _Run:
         )
 
     def go(self, pool: Workers) -> BatchSummary:
-        """Until everything is done, or something ends it."""
+        """Run until every clip is finished or the batch is stopped."""
         summary, start = self._summary, time.perf_counter()
         self._observer.planned(self._plan)
         with interruptible() as interruption:
@@ -158,11 +158,11 @@ class _Run:
                     self._step(pool, interruption)
             except KeyboardInterrupt:
                 summary.interrupted = True
-            except OutputError as error:  # from the manifest: no more can be recorded
+            except OutputError as error:  # from the manifest: nothing more can be recorded
                 summary.stopped = str(error)
             finally:
                 pool.stop()
-                with suppress(OutputError):  # what is left as running counts as pending the next time
+                with suppress(OutputError):  # the next run treats ``running`` as ``pending`` anyway
                     self._manifest.put([replace(record, status="pending") for record in self._running.values()])
         summary.pending = len(self._waiting) + len(self._running)
         summary.seconds = time.perf_counter() - start
@@ -184,7 +184,7 @@ class _Run:
 
     def _start(self, record: ClipRecord, pool: Workers) -> None:
         found = self._found[record.clip]
-        content = Identity.of(found.path, found.kind)  # it may have changed since the batch was planned
+        content = Identity.of(found.path, found.kind)  # the file may have changed since the plan was made
         record = replace(
             record, status="running", owned=True, attempts=record.attempts + 1, error=None, started_at=_now(),
             size=content.size, mtime_ns=content.mtime_ns, digest=content.digest,
@@ -215,7 +215,7 @@ class _Run:
         if result.cause == "setup":
             raise ConfigError(result.error or "")
         if result.status == "interrupted":
-            result = ClipResult.failed(f"Somebody ended the process that tracked {event.clip}.", "chance")
+            result = ClipResult.failed(f"The process tracking {event.clip} was terminated.", "chance")
         again = result.cause == "chance" and self._tries[event.clip] > 0
         record = _recorded(record, result, self._output, again)
         if result.outputs:
@@ -230,11 +230,11 @@ class _Run:
             self._summary.failed.append(record)
         self._summary.frames += result.frames
         if result.cause == "disk":
-            self._summary.stopped = f"{result.error} Nothing more is tracked; then run it again."
+            self._summary.stopped = f"{result.error} The batch has stopped; run it again afterwards."
         self._observer.finished(record)
 
     def _remove_stale(self, before: ClipRecord, after: ClipRecord) -> None:
-        """Remove files of the clip's earlier settings that are not written any more."""
+        """Remove the clip's files from earlier settings that are no longer written."""
         for path in set(before.outputs.values()) - set(after.outputs.values()):
             with suppress(OSError, OutputError):
                 if self._remote is None:
@@ -268,7 +268,7 @@ def _now() -> str:
 
 
 class _Nobody:
-    """An observer that does not care."""
+    """An observer that ignores all events."""
 
     def planned(self, plan: Plan) -> None: ...
 

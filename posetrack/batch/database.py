@@ -1,4 +1,4 @@
-"""SQLite files in the output folder: how they are opened, and its errors as sentences."""
+"""Opens SQLite files in the output folder and turns SQLite's errors into sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from posetrack.errors import DataFormatError, OutputError
 
-REMEDY = "move it away to begin anew, or choose another output folder"
+REMEDY = "move it away to start afresh, or choose another output folder"
 
 _PATIENCE_S = 10.0
 _NOT_CREATABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
@@ -18,32 +18,40 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def check_files(path: Path) -> None:
-    """See to it that what SQLite opens for a database are plain files: a link might lead out of the output folder.
+    """Check that all files of an SQLite database are regular files: a link might lead out of the output folder.
 
     Raises:
-        OutputError: there is something else.
+        OutputError: one is something else.
     """
     for ending in ("", "-wal", "-shm", "-journal"):
-        file = path.with_name(f"{path.name}{ending}")
-        try:
-            plain = stat.S_ISREG(file.lstat().st_mode)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise OutputError(f"{file} cannot be looked at: {error.strerror}.") from error
-        if not plain:
-            raise OutputError(f"{file} is no plain file (but a folder, or a link): {REMEDY}.")
+        require_plain_file(path.with_name(f"{path.name}{ending}"))
+
+
+def require_plain_file(path: Path) -> None:
+    """Check that a path is a regular file or does not exist.
+
+    Raises:
+        OutputError: it is a folder, a link or something else.
+    """
+    try:
+        plain = stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"Cannot inspect {path}: {error.strerror}.") from error
+    if not plain:
+        raise OutputError(f"{path} is not a regular file (perhaps a folder or a link): {REMEDY}.")
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A database, opened in a mode of SQLite's URIs; transactions are begun and ended by hand."""
+    """Open a database in an SQLite URI mode (``mode=ro``). Transactions are explicit."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=_PATIENCE_S
     )
 
 
 def is_at_rest(path: Path) -> bool:
-    """Whether it has a write-ahead log, and nobody is writing."""
+    """Whether the database uses a write-ahead log and no process is writing."""
     try:
         with path.open("rb") as file:
             logs_ahead = file.read(19)[18:] == b"\x02"  # "file format write version" in SQLite's header
@@ -54,7 +62,7 @@ def is_at_rest(path: Path) -> bool:
 
 @contextmanager
 def closed_if_refused(connection: sqlite3.Connection) -> Iterator[None]:
-    """Meanwhile, an error closes the database."""
+    """Close the database if the block raises."""
     try:
         yield
     except BaseException:
@@ -64,7 +72,7 @@ def closed_if_refused(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """SQLite's errors as sentences with a remedy."""
+    """Turn SQLite's errors into sentences with a remedy."""
     try:
         yield
     except sqlite3.Error as error:
@@ -74,7 +82,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_FULL:
             raise OutputError(f"Cannot write {path}: the disk is full; make room, then run it again.") from error
         if code == sqlite3.SQLITE_IOERR:
-            raise OutputError(f"Cannot use {path} ({error}): see whether the disk is full or failing.") from error
+            raise OutputError(f"Cannot use {path} ({error}): is the disk full or failing?") from error
         if code in _NOT_CREATABLE:
             raise OutputError(f"Cannot write {path}: no permission, or a read-only disk.") from error
         raise OutputError(f"Cannot use {path}: {error}.") from error

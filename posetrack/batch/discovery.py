@@ -1,4 +1,4 @@
-"""Which clips there are in a folder of footage, at any depth."""
+"""Finds the clips in a footage folder, at any depth."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ VIDEO_SUFFIXES = frozenset(
     ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .h264 .h265 .264 .265 .hevc .insv .lrv .m2t .m2ts .m2v .m4v .mjpeg "
     ".mjpg .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mts .mxf .ogm .ogv .rm .rmvb .tod .ts .vob .webm .wmv .y4m".split()
 )
-"""File names that are taken for videos; upper and lower case are the same."""
+"""Suffixes of video files, in lower case."""
 
 MIN_IMAGES = 3
-"""Fewer images in a folder are no footage (a poster, a cover)."""
+"""Minimum number of images for a folder to be a clip: fewer are posters or covers."""
 
 TRACKED_ENDING = "_tracked.mp4"
-"""Of the annotated videos that we write ourselves."""
+"""End of the names of our own annotated videos."""
 
 _JUNK = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"})
-"""Folders that systems and network storage keep for themselves."""
+"""Folders that operating systems and network storage create."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,10 @@ class FoundClip:
     """A video, or a folder of images.
 
     Attributes:
-        clip: Path relative to the footage's folder, with ``/``; ``.`` is that folder.
+        clip: Path relative to the footage folder (separator ``/``); ``.`` is the footage folder itself.
         kind: ``video`` or ``images``.
-        path: Where it is.
-        fault: Why it cannot be tracked, as far as that is known without opening it.
+        path: Absolute path.
+        fault: Why it cannot be tracked, if that is known without opening it.
     """
 
     clip: str
@@ -48,7 +48,7 @@ class FoundClip:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that might be taken for footage and is not."""
+    """Something that looks like footage but is not tracked."""
 
     path: str
     reason: str
@@ -56,11 +56,11 @@ class LeftOut:
 
 @dataclass
 class Discovery:
-    """What ``find_clips`` has found.
+    """The result of ``find_clips``.
 
     Attributes:
-        clips: In the natural order of their paths.
-        left_out: What might be missed.
+        clips: In natural order of their paths.
+        left_out: What looks like footage but is not tracked, with the reason.
     """
 
     clips: list[FoundClip] = field(default_factory=list)
@@ -68,22 +68,22 @@ class Discovery:
 
 
 def find_clips(footage: Path, choice: Choice | None = None, *, output: Path | None = None) -> Discovery:
-    """Videos, and folders of at least ``MIN_IMAGES`` images without videos beside them.
+    """Find videos, and folders with at least ``MIN_IMAGES`` images and no videos.
 
-    Hidden files and folders are passed over, as are results: the output folder, those of other batches, and
-    ``*_tracked.mp4`` (unless a glob names ``_tracked``). Links are followed; what they lead to is taken once,
-    under its own path where that lies in the footage. What cannot be listed or read is a clip with a fault.
+    Skips hidden files and folders, the output folder, results of other batches, and ``*_tracked.mp4`` (unless a
+    glob contains ``_tracked``). Follows links; a target is taken once, under its own path if that lies in the
+    footage. Whatever cannot be listed or read becomes a clip with a fault.
 
     Args:
-        footage: The folder.
-        choice: Which clips are wanted; None: all.
-        output: The folder of the results, which may lie in the footage.
+        footage: The folder to search.
+        choice: The clips to take. Defaults to all.
+        output: The output folder, which may lie in the footage.
 
     Raises:
-        VideoError: the folder is not there or cannot be listed.
+        VideoError: the folder is missing or cannot be listed.
     """
     if not footage.is_dir():
-        raise VideoError(f"{footage} is no folder: give one with footage in it (`posetrack run` tracks one clip).")
+        raise VideoError(f"{footage} is not a folder: give a folder of footage (`posetrack run` tracks one clip).")
     try:
         os.listdir(footage)
     except OSError as error:
@@ -97,7 +97,7 @@ def find_clips(footage: Path, choice: Choice | None = None, *, output: Path | No
 
 @dataclass
 class _Folder:
-    """What lies directly in a folder: names, each kind in order."""
+    """The names directly in a folder, by kind, sorted."""
 
     videos: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
@@ -119,7 +119,7 @@ class _Walk:
             self._output = None
 
     def go(self) -> None:
-        """Folders of their own first, then links to folders, then links to files: so nothing is found twice."""
+        """Search real folders, then linked folders, then linked files, so that nothing is found twice."""
         waiting: list[tuple[str, frozenset[str]]] = [("", frozenset())]
         linked: list[tuple[str, frozenset[str]]] = []
         while waiting or linked:
@@ -134,25 +134,25 @@ class _Walk:
         for relative in self._links:
             real = os.path.realpath(self._root / relative)
             if real in self._seen_files:
-                self._leave_out(relative, f"is a link to {real}, which is tracked itself")
+                self._leave_out(relative, f"is a link to {real}, which is tracked under that name")
                 continue
             self._seen_files.add(real)
             self._add(relative, "video", _fault_of_file(self._root / relative))
 
     def _enter(self, relative: str) -> _Folder | None:
-        """List a folder that is wanted and has not been seen yet."""
+        """List a folder unless it was seen before or is to be skipped."""
         path = self._root / relative
         try:
             identity = _identity(path)
             if identity in self._seen_folders:
-                self._leave_out(relative, "is a link to a folder that is searched itself")
+                self._leave_out(relative, "is a link to a folder that is searched anyway")
                 return None
             self._seen_folders.add(identity)
             if identity == self._output:
                 self._leave_out(relative, "is the output folder")
                 return None
             if relative and path.is_symlink() and _contains(path, self._root):
-                self._leave_out(relative, "is a link to a folder around the footage")
+                self._leave_out(relative, "is a link to a folder that contains the footage")
                 return None
             if relative and _holds_results(path):
                 self._leave_out(relative, "holds results of another batch")
@@ -180,7 +180,7 @@ class _Walk:
     def _sort_in(self, name: str, path: str, folder: _Folder) -> None:
         suffix = os.path.splitext(name)[1].casefold()
         if name.endswith(TRACKED_ENDING) and not any("_tracked" in glob for glob in self._choice.globs):
-            self._leave_out(path, "is called like an annotated video of ours")
+            self._leave_out(path, "is named like an annotated video of ours")
         elif suffix in VIDEO_SUFFIXES:
             folder.videos.append(name)
         elif suffix in IMAGE_SUFFIXES:
@@ -208,11 +208,11 @@ class _Walk:
         images = [name for name in folder.images if _stem(name) not in stems_above]
         path = relative or "."
         if folder.videos:
-            self._leave_out(path, f"has videos, so its {_count(folder.images)} not taken for footage")
+            self._leave_out(path, f"has videos: ignoring its {_count(folder.images)}")
         elif not images:
-            self._leave_out(path, "has an image for each of the videos beside it, which is not taken for footage")
+            self._leave_out(path, "has one image for each video beside it: ignoring thumbnails")
         elif len(images) < MIN_IMAGES:
-            self._leave_out(path, f"has {_count(images)} not taken for footage: fewer than {MIN_IMAGES}")
+            self._leave_out(path, f"has only {_count(images)}: a clip needs at least {MIN_IMAGES}")
         elif all(self._choice.refuses(_joined(relative, name)) for name in images):
             self._leave_out(path, "is excluded")
         elif self._choice.wants(path) or any(self._choice.wants(_joined(relative, name)) for name in images):
@@ -221,7 +221,7 @@ class _Walk:
     def _add(self, relative: str, kind: Literal["video", "images"], fault: str | None) -> None:
         clip = os.fsencode(relative).decode(errors="backslashreplace")
         if clip != relative:
-            fault = f"The name of {clip} is no valid UTF-8: rename it."
+            fault = f"The name of {clip} is not valid UTF-8: rename it."
         self.found.clips.append(FoundClip(clip=clip or ".", kind=kind, path=self._root / relative, fault=fault))
 
     def _leave_out(self, relative: str, reason: str) -> None:
@@ -231,19 +231,19 @@ class _Walk:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, or to where we may not look: whoever opens it finds out
+    except OSError:  # a link to itself, or to a place we may not read: opening it reports the error
         return False
 
 
 def _fault_of_file(path: Path) -> str | None:
-    """Pipes and devices would be waited for without end."""
+    """Refuse pipes and devices, which would block for ever."""
     if path.exists() and not path.is_file():
-        return f"{path} is no file but a pipe, socket or device: give video files."
+        return f"{path} is a pipe, socket or device: give video files."
     return None
 
 
 def _holds_results(folder: Path) -> bool:
-    """Whether a batch has written its results there (not beside the footage itself)."""
+    """Whether a batch wrote its results there (other than into its own footage)."""
     if not (folder / MANIFEST).is_file():
         return False
     try:
@@ -271,4 +271,4 @@ def _stem(name: str) -> str:
 
 
 def _count(images: Sequence[str]) -> str:
-    return f"{len(images)} images are" if len(images) != 1 else "1 image is"
+    return f"{len(images)} image{'s' * (len(images) != 1)}"

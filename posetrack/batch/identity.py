@@ -1,4 +1,4 @@
-"""Whether a clip is still the one that it was."""
+"""Tells whether a clip has changed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from posetrack.errors import PoseTrackError
 from posetrack.video.images import IMAGE_SUFFIXES
 
 _END_BYTES = 256 * 1024
-"""Read at the beginning and at the end of a file."""
+"""Bytes hashed at the start and at the end of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A clip's content, as far as it can be told quickly.
+    """A quick fingerprint of a clip's content.
 
     Attributes:
-        size: Bytes (of all images).
-        mtime_ns: Last change, nanoseconds since 1970 (of the latest image).
-        digest: SHA-256 of a video's first and last 256 KiB; of images, of the names, sizes and times of all.
+        size: Bytes (of all images together).
+        mtime_ns: Last modification, nanoseconds since 1970 (of the latest image).
+        digest: SHA-256 of a video's first and last 256 KiB, or of the names, sizes and times of all images.
     """
 
     size: int
@@ -34,7 +34,7 @@ class Identity:
 
     @classmethod
     def of(cls, path: Path, kind: Literal["video", "images"]) -> Identity:
-        """What is there now; all zero and empty if it cannot be read: whoever tracks it says why."""
+        """Fingerprint a path; ``unknown()`` if it cannot be read (tracking it reports why)."""
         try:
             return _of_images(path) if kind == "images" else _of_file(path)
         except OSError:
@@ -42,48 +42,48 @@ class Identity:
 
     @classmethod
     def now(cls, path: Path) -> Identity:
-        """The same of a clip whose kind nobody has told: a folder is one of images."""
+        """Fingerprint a path of unknown kind: a folder holds images."""
         return cls.of(path, "images" if path.is_dir() else "video")
 
     @classmethod
     def unknown(cls) -> Identity:
-        """Of what cannot be read."""
+        """The fingerprint of something that cannot be read."""
         return cls(0, 0, "")
 
     def is_that_of(self, record: ClipRecord) -> bool:
-        """Whether a clip is unchanged since it was recorded.
+        """Whether the clip is unchanged since it was recorded.
 
-        A copy of a file that is done counts as the same, whatever its time. One that has failed is new as soon as
-        its time is: damage in the middle of a file shows neither in its size nor at its ends.
+        For a done clip the modification time does not matter: a copy is the same clip. For a failed clip it does,
+        because a repair in the middle of a file changes neither its size nor its ends.
         """
         same = (self.size, self.digest) == (record.size, record.digest)
         return same and (record.status == "done" or self.mtime_ns == record.mtime_ns)
 
 
 class ChangedError(PoseTrackError):
-    """A clip is not the one any more that it was."""
+    """A clip has changed."""
 
 
 @contextmanager
 def unchanged(path: Path, expected: Identity | None) -> Iterator[None]:
-    """See to it that a clip is the right one when its tracking begins, and the same when it has ended.
+    """Check that a clip is the expected one when the block starts and unchanged when it ends.
 
-    A clip that is not there, or may not be read, is left to those who open it: they say so.
+    A clip that cannot be read passes: opening it reports the error.
 
     Args:
         path: The clip.
-        expected: What it must be; None: whatever it is.
+        expected: Its fingerprint. ``None`` accepts any.
 
     Raises:
-        ChangedError: it is another one.
+        ChangedError: the clip has changed.
     """
     before = Identity.now(path)
     expected = expected or before
     if before != Identity.unknown() and (before.size, before.digest) != (expected.size, expected.digest):
-        raise ChangedError(f"{path} has been changed since the batch has looked at it: run the batch again.")
+        raise ChangedError(f"{path} has changed since the batch was planned: run the batch again.")
     yield
     if Identity.now(path) != before:
-        raise ChangedError(f"{path} was changed while it was tracked: run the batch again.")
+        raise ChangedError(f"{path} changed while it was being tracked: run the batch again.")
 
 
 def _of_file(path: Path) -> Identity:

@@ -1,6 +1,6 @@
-"""``OUT/manifest``: what has become of each clip, in an SQLite file that survives whatever ends the program.
+"""``OUT/manifest``: the state of each clip, in an SQLite file that survives crashes.
 
-To read one, also while a batch is writing it::
+It can be read while a batch is writing it::
 
     with Manifest.open("results") as manifest:
         for record in manifest.clips():
@@ -27,7 +27,7 @@ from posetrack.errors import DataFormatError, OutputError
 _APPLICATION = 0x706F7365  # "pose": marks the file as ours
 _VERSION = 1
 _CUT_SHORT = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT}
-"""Codes: whoever was writing has been killed, and the file must be put in order before it can be read."""
+"""Error codes after a writer was killed: the file needs recovery before it can be read."""
 
 _TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -45,9 +45,9 @@ _MAKE = ";".join(
 
 
 class Manifest:
-    """The file, opened: a context manager. Made by ``open`` (to read) or ``create`` (to write).
+    """An open manifest, a context manager. Use ``open`` to read and ``create`` to write.
 
-    One process writes, the one that holds the output folder's lock; any number may read meanwhile.
+    Only the process that holds the output folder's lock writes; any number may read at the same time.
     """
 
     def __init__(
@@ -59,24 +59,24 @@ class Manifest:
 
     @classmethod
     def open(cls, path: str | Path) -> Manifest:
-        """Open an existing manifest to read it. What a batch writes that begins later may not be seen.
+        """Open an existing manifest for reading. Writes of batches that start later may not be visible.
 
-        An empty one, which a batch leaves that is killed at its very beginning, has no clips.
+        An empty file, which a batch killed at its start leaves behind, has no clips.
 
         Args:
-            path: The file, or the output folder that it lies in.
+            path: The file, or the output folder that holds it.
 
         Raises:
-            DataFormatError: it is damaged, no manifest, or written by a later version.
-            OutputError: it is not there or may not be read.
+            DataFormatError: it is damaged, not a manifest, or written by a later version.
+            OutputError: it is missing or cannot be read.
         """
         path = Path(path)
         path = path / MANIFEST if path.is_dir() else path
         if not path.exists():
-            raise OutputError(f"There is no manifest {path}: give the output folder of `posetrack batch`.")
+            raise OutputError(f"There is no manifest {path}: give an output folder of `posetrack batch`.")
         check_files(path)
         with sqlite_errors(path):
-            # Of one at rest, reading leaves no trace.
+            # Reading an idle manifest must not create files beside it.
             mode = "mode=ro&immutable=1" if is_at_rest(path) else "mode=ro"
             try:
                 return cls._read(connect(path, mode), path)
@@ -87,10 +87,10 @@ class Manifest:
 
     @classmethod
     def create(cls, path: str | Path) -> Manifest:
-        """Open a manifest to write it; made if it is not there.
+        """Open a manifest for writing. Made if missing.
 
         Raises:
-            DataFormatError: it is damaged, no manifest, or written by a later version.
+            DataFormatError: it is damaged, not a manifest, or written by a later version.
             OutputError: it cannot be written.
         """
         path = Path(path)
@@ -101,7 +101,7 @@ class Manifest:
                 if _is_new(connection):
                     connection.executescript(_MAKE)
                 _check(connection, path)
-                connection.execute("PRAGMA journal_mode = WAL")  # remains what it was where the disk knows no WAL
+                connection.execute("PRAGMA journal_mode = WAL")  # has no effect on disks without WAL support
                 connection.execute("PRAGMA synchronous = FULL")
             return cls(connection, path)
 
@@ -119,7 +119,7 @@ class Manifest:
 
     @classmethod
     def _copied(cls, path: Path) -> Manifest:
-        """Of one whose writer was killed, a copy, put in order: reading changes nothing in the output folder."""
+        """Recover a copy of a manifest whose writer was killed: reading must not change the output folder."""
         folder = tempfile.TemporaryDirectory(prefix="posetrack-")
         try:
             for ending in ("", "-journal", "-wal"):
@@ -140,7 +140,7 @@ class Manifest:
         return cls(manifest._connection, path, close)
 
     def clips(self) -> list[ClipRecord]:
-        """All clips, ordered by their path."""
+        """All clips, ordered by path."""
         records = []
         with sqlite_errors(self._path):
             for row in self._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM clips ORDER BY clip"):
@@ -153,14 +153,14 @@ class Manifest:
         return records
 
     def put(self, records: Iterable[ClipRecord]) -> None:
-        """Write records, each in the place of the clip's earlier one; all of them or none. Then they are safe."""
+        """Write records durably in one transaction. Each replaces its clip's earlier record."""
         places = ", ".join("?" * len(COLUMNS))
         with sqlite_errors(self._path), self._transaction():
             self._connection.executemany(f"INSERT OR REPLACE INTO clips VALUES ({places})", map(row_of, records))
 
     @property
     def footage(self) -> str | None:
-        """The folder that the clips' paths are relative to; None: not told yet."""
+        """The folder that clip paths are relative to; ``None`` if not yet set."""
         with sqlite_errors(self._path):
             row = self._connection.execute("SELECT value FROM facts WHERE name = 'footage'").fetchone()
         if row is None:
@@ -181,12 +181,12 @@ class Manifest:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            with suppress(sqlite3.Error):  # SQLite has rolled back by itself after some errors
+            with suppress(sqlite3.Error):  # some errors roll back by themselves
                 self._connection.execute("ROLLBACK")
             raise
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._close()
 
     def __enter__(self) -> Self:
@@ -199,16 +199,16 @@ class Manifest:
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:
-    """Whether nothing has ever been written to it."""
+    """Whether the database is empty."""
     facts = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
     return facts == [0, 0] and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse what is no manifest of ours, whole and with these tables alone: no views, no triggers.
+    """Require a sound manifest with exactly our tables: no views, no triggers.
 
     Raises:
-        DataFormatError: it is one of those.
+        DataFormatError: it is not a manifest, is of a later version, or has other tables.
         sqlite3.Error: it is damaged.
     """
     application, version = (
@@ -216,7 +216,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     )
     if application != _APPLICATION:
         raise DataFormatError(
-            f"{path} is no manifest of `posetrack batch`: choose another output folder, or move it away."
+            f"{path} is not a manifest of `posetrack batch`: choose another output folder, or move it away."
         )
     if version > _VERSION:
         raise DataFormatError(
@@ -225,6 +225,6 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         )
     made = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
     if version != _VERSION or sorted(made) != sorted((table,) for table in _TABLES):
-        raise DataFormatError(f"{path} is damaged (its tables are not those of a manifest): {REMEDY}.")
+        raise DataFormatError(f"{path} is damaged (it has the wrong tables): {REMEDY}.")
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise sqlite3.DatabaseError("malformed")

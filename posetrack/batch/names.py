@@ -1,4 +1,4 @@
-"""What the files of each clip are called: as ``posetrack run`` calls them, unless two clips would share a name."""
+"""Names the files of each clip as ``posetrack run`` does, unless two clips would share a name."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from posetrack.batch.discovery import FoundClip
 
 MANIFEST = "manifest"
-"""Name of the file in the output folder that knows what is done."""
+"""Name of the manifest in the output folder."""
 
 SUMMARY = "summary.csv"
 PAGE = "index.html"
 LOCK = f"{MANIFEST}.lock"
 UNFINISHED = ".posetrack-unfinished"
-"""Folder in the output folder for files that are not complete."""
+"""Subfolder for incomplete files."""
 
 CHUNKS = ".posetrack-chunks"
-"""Folder in the output folder for the poses of chunks, a folder for each clip until it is done."""
+"""Subfolder for the poses of chunks: a folder for each clip until it is done."""
 
 OVERVIEWS = ".posetrack-overviews"
-"""Folder in the output folder for what the page shows of each clip."""
+"""Subfolder for the data that the report page shows of each clip."""
 
 OURS = (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm", LOCK, SUMMARY, PAGE)
-"""All files of a batch in the output folder, apart from the clips' results."""
+"""All files of a batch in the output folder, except the clips' results."""
 
 _ALL_OUTPUTS = Outputs(formats=tuple(FORMATS))
 
 
 def is_clip(text: object) -> bool:
-    """Whether it can be a clip's path: it stays in the folder that it starts from.
+    """Whether it is a valid clip path: relative, normalised, and without ``..``.
 
     >>> is_clip("day 1/a.mp4"), is_clip("."), is_clip("../a.mp4"), is_clip("/a.mp4"), is_clip("a//b.mp4")
     (True, True, False, False, False)
@@ -50,7 +50,7 @@ def is_clip(text: object) -> bool:
 
 
 def is_name(text: object) -> bool:
-    """Whether it can be the name of a clip's files, without their endings.
+    """Whether it is a valid stem for a clip's files.
 
     >>> is_name("a"), is_name("../a"), is_name("")
     (True, False, False)
@@ -59,7 +59,7 @@ def is_name(text: object) -> bool:
 
 
 def files_of(clip: str, name: str) -> dict[str, str]:
-    """All files that a clip can have.
+    """All files that a clip may have.
 
     Returns:
         ``video`` or a format's name -> path relative to the output folder, with ``/``.
@@ -72,12 +72,12 @@ def files_of(clip: str, name: str) -> dict[str, str]:
 
 
 def hashed(clip: str) -> str:
-    """A file name for a clip's path, which may be of any length and letters."""
+    """A file name derived from a clip path of any length and characters."""
     return hashlib.sha256(clip.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def folder_of(clip: str) -> PurePosixPath:
-    """Folder of a clip's results, relative to the output folder: the clip's, unless a file of ours is called so.
+    """Folder of a clip's results, relative to the output folder: the clip's own, unless it clashes with our files.
 
     >>> folder_of("day 1/a.mp4"), folder_of("a.mp4"), folder_of(".")
     (PurePosixPath('day 1'), PurePosixPath('.'), PurePosixPath('.'))
@@ -91,16 +91,15 @@ def folder_of(clip: str) -> PurePosixPath:
 
 
 def assign_names(clips: Iterable[FoundClip], known: Mapping[str, str]) -> dict[str, str]:
-    """The name of each clip's files.
+    """Choose the stem of each clip's files.
 
-    A video's is its file's without the ending, a folder's the folder's, as with ``posetrack run``. Where files of
-    two clips would have one name, whatever formats are written, both clips keep their ending: ``a.mp4`` and
-    ``a.avi`` give ``a.mp4.json`` and ``a.avi.json``. Once given, a name stays: clips that are added later do not
-    rename the results of those that are known.
+    As with ``posetrack run``, a video gives its name without the suffix, a folder its whole name. If files of two
+    clips would clash in any format, both keep the suffix: ``a.mp4`` and ``a.avi`` give ``a.mp4.json`` and
+    ``a.avi.json``. Names never change: clips added later do not rename existing results.
 
     Args:
-        clips: All that have been found.
-        known: Names given in earlier runs, by clip; also of clips that have not been found now.
+        clips: All clips found now.
+        known: Names from earlier runs, by clip, including clips not found now.
 
     Returns:
         Clip -> name.
@@ -124,7 +123,7 @@ def assign_names(clips: Iterable[FoundClip], known: Mapping[str, str]) -> dict[s
 
 
 def _candidates(clip: FoundClip) -> Iterator[str]:
-    """Names in the order in which they are tried."""
+    """Candidate names, best first."""
     file = clip.path.resolve().name if clip.clip == "." else PurePosixPath(clip.clip).name
     if clip.kind == "video":
         yield PurePosixPath(file).stem
@@ -137,7 +136,7 @@ def _candidates(clip: FoundClip) -> Iterator[str]:
 
 
 def _files(clip: str, name: str) -> set[str]:
-    """All that a clip could write, in a form that is equal where a file system might take two names for one."""
+    """All files a clip could write, folded so that names that some file systems treat as equal compare equal."""
     return {_folded(PurePosixPath(path)) for path in files_of(clip, name).values()}
 
 

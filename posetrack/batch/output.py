@@ -1,4 +1,4 @@
-"""The output folder of a batch while the batch is running."""
+"""Prepares, checks and cleans the output folder of a batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from posetrack.batch.lock import FolderLock
+from posetrack.batch.lock import locked
 from posetrack.batch.manifest import MANIFEST, Manifest
 from posetrack.batch.names import CHUNKS, LOCK, OURS, OVERVIEWS, UNFINISHED
 from posetrack.batch.remote import RemoteFolder
@@ -24,24 +24,24 @@ _BETWEEN_ROUNDS_S = 0.05
 
 @contextmanager
 def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifest]:
-    """Make the folder, keep other batches out, and open its manifest to write it.
+    """Make the folder, lock it, and open its manifest for writing.
 
-    If a setting proves unusable (``ConfigError``) in a new batch that has no results yet, nothing of it is left;
-    files that were there before are, whatever they are called.
+    If the block raises ``ConfigError`` and the batch is new and has no results, its files are removed; files that
+    were there before stay.
 
     Args:
         output: The folder.
-        remote: Where its manifest is if it is not there.
+        remote: Where to fetch a missing manifest from.
 
     Raises:
-        OutputError: it cannot be written, or another batch is writing there.
+        OutputError: the folder cannot be written, or another batch is writing there.
         DataFormatError: the manifest is damaged, or of a later version.
     """
     with output_folder(output):
         check_folders(output)
         if remote is not None and not (output / MANIFEST).exists():
             remote.download(output / MANIFEST, output / MANIFEST)
-        with FolderLock(output / LOCK):
+        with locked(output / LOCK):
             made = [LOCK, *(name for name in OURS if not os.path.lexists(output / name))]
             useless = False
             try:
@@ -60,29 +60,29 @@ def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifes
 
 
 def check_folders(output: Path) -> None:
-    """See to it that our own folders in an output folder are folders: a link might lead out of it.
+    """Check that our subfolders of an output folder are real folders: a link might lead out of it.
 
     Raises:
-        OutputError: one is something else.
+        OutputError: one is a file or a link.
     """
     for name in _FOLDERS:
         folder = output / name
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-            raise OutputError(f"{folder} is no folder (but a file, or a link): remove it.")
+            raise OutputError(f"{folder} is a file or a link, not a folder: remove it.")
 
 
 def is_within(path: Path, output: Path) -> bool:
-    """Whether a path leads to a place in the output folder, whatever links there are on its way."""
+    """Whether a path lies in the output folder after resolving links."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(output))
 
 
 def may_be_read(path: Path, output: Path) -> bool:
-    """Whether a path leads to a plain file in the output folder, or to nothing there."""
+    """Whether a path resolves to a regular file in the output folder, or to nothing there."""
     return is_within(path, output) and (path.is_file() or not path.exists())
 
 
 def clean(output: Path) -> None:
-    """Remove what was never completed. An encoder whose worker was killed may write for a moment longer."""
+    """Remove incomplete files. Retries, because the encoder of a killed worker may keep writing for a moment."""
     folder = output / UNFINISHED
     for _ in range(_ROUNDS_OF_CLEANING):
         shutil.rmtree(folder, ignore_errors=True)

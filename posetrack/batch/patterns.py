@@ -1,4 +1,4 @@
-"""``--glob`` and ``--exclude``: patterns of paths, as rsync and gitignore have them."""
+"""The path patterns of ``--glob`` and ``--exclude``, in the style of rsync."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from posetrack.ranges import require_kinds
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One pattern: ``*`` and ``?`` stay within a name, ``**`` spans folders, ``[a-f]`` is one of those.
+    """One pattern: ``*`` and ``?`` match within a name, ``**`` spans folders, ``[a-f]`` matches one character.
 
-    Without a ``/`` it is compared with the name alone, in any folder; with one, with the whole path below the
-    footage's folder. Upper and lower case are the same, as cameras write ``.MP4``.
+    A pattern without ``/`` matches names in any folder; one with ``/`` matches the whole path below the footage
+    folder. Matching ignores case, as cameras write ``.MP4``.
 
     >>> Pattern("*.mp4").matches("day 1/GX01.MP4"), Pattern("day*/*.mp4").matches("day 1/cut/a.mp4")
     (True, False)
@@ -26,14 +26,14 @@ class Pattern:
     text: str
 
     def matches(self, path: str) -> bool:
-        """Whether a path relative to the footage's folder, with ``/``, is meant."""
+        """Whether the pattern matches a path relative to the footage folder (separator ``/``)."""
         pattern = self.text.removeprefix("./").strip("/")
         compared = path if "/" in self.text.strip("/") else path.rpartition("/")[2]
         return re.fullmatch(_expression(_plain(pattern)), _plain(compared), re.DOTALL) is not None
 
     @property
     def names_a_kind(self) -> bool:
-        """Whether it spells out an ending or a whole name, so that files of unknown kinds can be meant.
+        """Whether it spells out a suffix or a whole name, and may therefore choose files of unknown types.
 
         >>> Pattern("*.dat").names_a_kind, Pattern("day1/*").names_a_kind, Pattern("*.*").names_a_kind
         (True, False, False)
@@ -45,12 +45,12 @@ class Pattern:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which clips are wanted.
+    """The clips to track.
 
     Attributes:
-        globs: One of these must match (a folder of images: its path, or one image's); none given: all are wanted.
-            Files whose names do not end as videos' do are wanted only by a pattern that spells out their ending.
-        excludes: None of these may match, neither the clip nor a folder that it lies in.
+        globs: A clip must match one of these; empty chooses all clips. A folder of images matches by its own path
+            or that of an image in it. Files without a video suffix need a pattern that spells out their suffix.
+        excludes: A clip must match none of these, nor may any folder it lies in.
     """
 
     globs: tuple[str, ...] = ()
@@ -60,11 +60,11 @@ class Choice:
         require_kinds(self)
 
     def wants(self, path: str) -> bool:
-        """Whether a path is meant."""
+        """Whether the globs choose a path."""
         return not self.globs or _any_matches([Pattern(text) for text in self.globs], path)
 
     def wants_kind(self, path: str) -> bool:
-        """Whether a path is meant by a pattern that spells out its ending."""
+        """Whether a glob that spells out the suffix chooses a path."""
         return _any_matches([pattern for text in self.globs if (pattern := Pattern(text)).names_a_kind], path)
 
     def refuses(self, path: str) -> bool:
@@ -73,7 +73,7 @@ class Choice:
 
 
 def _any_matches(patterns: Sequence[Pattern], path: str) -> bool:
-    """Whether one of the patterns means the path."""
+    """Whether any pattern matches."""
     return any(pattern.matches(path) for pattern in patterns)
 
 
@@ -98,7 +98,7 @@ def _piece(piece: str) -> str:
 
 
 def _set(characters: str, inverted: bool) -> str:
-    """``a-f`` and single characters as a regular expression's set; a range that runs backwards matches nothing."""
+    """The contents of ``[...]`` as a regular expression. A backwards range matches nothing."""
     inside = ""
     for first, last in re.findall(r"(.)(?:-(.))?", characters, re.DOTALL):
         if not last:

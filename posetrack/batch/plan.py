@@ -1,4 +1,4 @@
-"""What is to be done with each clip, seen from what is recorded of it."""
+"""Decides what to do with each clip, given its record in the manifest."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ Action = Literal[
 
 ACTIONS: dict[Action, str] = {
     "new": "new",
-    "continued": "begun or planned earlier, and not finished",
+    "continued": "begun or planned earlier, not finished",
     "changed": "changed since it was tracked",
-    "resettled": "done before with other settings",
-    "missing": "done before, but results are missing or altered",
+    "resettled": "done before with different settings",
+    "missing": "done before, but results are missing or changed",
     "again": "to be replaced (--overwrite)",
     "retried": "failed before",
     "done": "done with these settings",
-    "broken": "broken off, all that can be read is tracked",
+    "broken": "incomplete file, tracked as far as it can be read",
     "failed": "failed",
 }
-"""What each action means, for people."""
+"""Descriptions of the actions for users."""
 
 TRACKED: frozenset[Action] = frozenset({"new", "continued", "changed", "resettled", "missing", "again", "retried"})
-"""The actions in which a clip is tracked; in the others it is left as it is."""
+"""The actions that track a clip; the others leave it as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedClip:
-    """One clip and what is to be done with it.
+    """One clip and what to do with it.
 
     Attributes:
         found: The clip.
-        record: Of the clip, as it is to be before anything is done.
+        record: Its record at the start of the run.
         action: A key of ``ACTIONS``.
-        tries: How often it may be tried in this run.
+        tries: Maximum number of attempts in this run.
     """
 
     found: FoundClip
@@ -63,9 +63,9 @@ class Plan:
     """All clips of a run.
 
     Attributes:
-        clips: In the order of their paths.
-        left_out: What is not taken for footage and might be missed.
-        absent: Recorded clips that have not been found now, or are not wanted.
+        clips: In order of their paths.
+        left_out: What looks like footage but is not tracked.
+        absent: Recorded clips that were not found, or not chosen, in this run.
     """
 
     clips: tuple[PlannedClip, ...]
@@ -74,27 +74,26 @@ class Plan:
 
     @property
     def to_track(self) -> list[PlannedClip]:
-        """The largest first, so that no worker is left alone with a long one; what has failed before, last."""
+        """Clips to track: largest first, to keep all workers busy to the end, but earlier failures last."""
         wanted = [clip for clip in self.clips if clip.action in TRACKED]
         return sorted(wanted, key=lambda clip: (clip.action == "retried", -clip.record.size))
 
     @property
     def counts(self) -> Counter[Action]:
-        """Clips of each action."""
+        """Number of clips for each action."""
         return Counter(clip.action for clip in self.clips)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
-    """Decides.
+    """Decides what to do with each clip.
 
     Attributes:
         output: Folder of the results.
-        outputs: What is written; with ``overwrite``, also what is done is done again, and files are replaced that
-            are not ours.
+        outputs: The files to write. ``overwrite`` repeats done clips and replaces files of other origin.
         settings: Hash of the settings.
-        retries: How often a clip that has failed is tried again in one run.
-        remote: Where the results are, if not in ``output``, which stands for it.
+        retries: Maximum retries of a failed clip in one run.
+        remote: Where the results are, if not in ``output``.
     """
 
     output: Path
@@ -104,7 +103,7 @@ class Planner:
     remote: RemoteFolder | None = None
 
     def plan(self, discovery: Discovery, known: Sequence[ClipRecord]) -> Plan:
-        """Decide about all clips."""
+        """Decide for all clips."""
         records = {record.clip: record for record in known}
         names = assign_names(discovery.clips, {record.clip: record.name for record in known})
         clips = tuple(self._decide(found, records.get(found.clip), names[found.clip]) for found in discovery.clips)
@@ -154,16 +153,16 @@ class Planner:
         for path in self.outputs.paths(self.output / folder_of(record.clip), record.name).values():
             if len(os.fsencode(path.name)) > LONGEST_NAME_BYTES:
                 return (
-                    f"{record.clip} has too long a name: its results' would be longer than the "
-                    f"{LONGEST_NAME_BYTES} bytes that disks take; rename it."
+                    f"The name of {record.clip} is too long: its results' names would exceed the "
+                    f"{LONGEST_NAME_BYTES} bytes that disks allow; rename it."
                 )
             try:
                 if self.remote is None and not is_within(path.parent, self.output):
-                    return f"{path.parent} is a link that leads out of the output folder: remove it."
+                    return f"{path.parent} is a link out of the output folder: remove it."
                 if not ours and self._exists(path):
                     return f"{path} exists already: give --overwrite to replace it, or another output folder."
             except OSError as error:
-                return f"{path} cannot be looked for: {error.strerror}."
+                return f"Cannot inspect {path}: {error.strerror}."
         return None
 
     def _exists(self, path: Path) -> bool:
@@ -171,7 +170,7 @@ class Planner:
 
 
 def results_are_whole(record: ClipRecord, output: Path, remote: RemoteFolder | None = None) -> bool:
-    """Whether the files of a clip are there, in the sizes that they had."""
+    """Whether all files of a clip exist with their recorded sizes."""
     if remote is not None:
         return {kind: remote.size(output / path) for kind, path in record.outputs.items()} == record.output_bytes
     try:
@@ -182,10 +181,10 @@ def results_are_whole(record: ClipRecord, output: Path, remote: RemoteFolder | N
 
 
 def check_footage(recorded: str | None, footage: Path, plan: Plan, overwrite: bool) -> None:
-    """Whether the results in a folder are of this footage, which may have moved.
+    """Check that the results in a folder belong to this footage, which may have moved.
 
     Raises:
-        ConfigError: they are of another folder's, whose clips differ.
+        ConfigError: they belong to another folder with different clips.
     """
     if recorded is None or Path(recorded) == footage or overwrite:
         return

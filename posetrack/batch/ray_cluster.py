@@ -1,4 +1,4 @@
-"""Joining a Ray cluster, and what is asked of it."""
+"""Joins a Ray cluster and fits the settings to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KNOCK_S = 10.0
 
 
 def import_ray() -> Any:
-    """The library.
+    """Import Ray.
 
     Raises:
         ConfigError: it is not installed.
@@ -31,7 +31,7 @@ def import_ray() -> Any:
 
 
 def join(ray: Any, address: str) -> None:
-    """Join a cluster, or make one, and keep its messages off the terminal."""
+    """Join or start a cluster, and keep its messages off the terminal."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         if address != "auto":
@@ -44,20 +44,20 @@ def join(ray: Any, address: str) -> None:
         first = str(error).strip().partition("\n")[0].rstrip(".")
         remedy = "start one with `ray start --head`, or give --ray auto"
         raise ConfigError(f"There is no Ray cluster at {address} ({first}): {remedy}.") from error
-    # Ray prints pages of its own log when a computer is lost, and has no public switch for that
+    # Ray prints pages of log when it loses a computer, and has no public switch for that
     ray._private.worker._worker_logs_enabled = False
 
 
 def _knock(address: str) -> None:
-    """Ray itself waits for minutes for a cluster that is not there."""
+    """Try the address first: Ray waits minutes for a missing cluster."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if parts.hostname is None or parts.port is None:
-        raise ValueError("an address is HOST:PORT, as `ray start --head` tells it")
+        raise ValueError("an address is HOST:PORT, as `ray start --head` prints it")
     socket.create_connection((parts.hostname, parts.port), timeout=_KNOCK_S).close()
 
 
 def on_cluster(compute: Compute, gpus: float) -> Compute:
-    """Where networks run, as seen by a task of the cluster."""
+    """The device and threads of one task on the cluster."""
     device = compute.device
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"the device is {device!r}; with --ray give auto, cpu or cuda: Ray chooses which GPU.")

@@ -1,8 +1,7 @@
-"""``Workers`` of a Ray cluster: each task is a Ray task. Ray decides where it runs, and runs it again elsewhere if
-its computer is lost.
+"""``Workers`` on a Ray cluster. Ray decides where each task runs, and restarts it elsewhere if a computer is lost.
 
-What it needs: ``pip install '.[ray]'`` in the clone. All computers see the footage and the results
-under the same paths (a shared folder), and have the same versions of Python, Ray and posetrack.
+Needs ``pip install '.[ray]'`` in the clone. All computers must see the footage and the results under the same
+paths (a shared folder) and have the same versions of Python, Ray and posetrack.
 """
 
 from __future__ import annotations
@@ -29,21 +28,22 @@ _LOOK_EVERY_S = 0.5
 _COUNT_AGAIN_S = 10.0
 
 _WAITING_PER_PLACE = 2
-"""Tasks handed to Ray for each that can run: none waits for the next, and growing clusters see what is wanted."""
+"""Tasks handed to Ray per task that can run at once: none idles, and autoscaling clusters see the demand."""
 
 _GPU_SHARE = 0.5
-"""Of a GPU, for a task: while one decodes and encodes, another one's networks run."""
+"""Share of a GPU per task: one task's networks run while another decodes and encodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RayConfig:
-    """Which cluster, and how it is used.
+    """Which cluster to use, and how.
 
     Attributes:
-        address: ``auto`` joins the running cluster (``RAY_ADDRESS``, or this computer's), and makes this computer
-            a cluster of its own if there is none; else the address of a cluster.
-        node_losses: How often a task is begun again because its computer, or its process, was lost.
-        timeout_s: A clip that has begun and does not come a frame further for so long has failed; None: wait.
+        address: ``HOST:PORT`` of a cluster. ``auto`` joins the running cluster (``RAY_ADDRESS`` or this
+            computer's), or starts one on this computer.
+        node_losses: Maximum restarts of a task whose computer or process was lost.
+        timeout_s: A started clip without a new frame for this many seconds has failed. ``None`` disables the
+            timeout.
     """
 
     address: str = "auto"
@@ -59,18 +59,18 @@ class RayConfig:
 
 @dataclass
 class _Task:
-    """A task that Ray has, the folder made for it, and when it was last heard of; None: it waits for its turn."""
+    """A task handed to Ray, and when it last reported; ``None`` if it has not started."""
 
     task: ClipTask
     last_sign_s: float | None = None
 
 
 class RayWorkers:
-    """``Workers`` of a Ray cluster. A context manager: leaves the cluster in the end.
+    """``Workers`` on a Ray cluster: a context manager that leaves the cluster at the end.
 
     Args:
-        compute: Where networks run on each computer: ``cpu``, ``cuda`` (Ray chooses the GPU), or ``auto`` (GPUs if
-            the cluster has any). ``threads`` is the number of processors that Ray keeps free for a task; 0: one.
+        compute: Where networks run: ``cpu``, ``cuda`` (Ray chooses the GPU), or ``auto`` (GPUs if the cluster has
+            any). ``threads`` is the number of processors Ray reserves for a task; 0 reserves one.
         config: Which cluster.
 
     Raises:
@@ -103,7 +103,7 @@ class RayWorkers:
 
     @property
     def free(self) -> int:
-        """How many tasks Ray can be given."""
+        """Number of tasks Ray can take now."""
         now = time.monotonic()
         if now - self._counted_s >= _COUNT_AGAIN_S:
             there = self._ray.cluster_resources()
@@ -114,14 +114,14 @@ class RayWorkers:
     def start(self, task: ClipTask) -> None:
         """Hand a task to Ray."""
         self._serial += 1
-        folder = task.unfinished / f"{self._serial}"  # chunks of a clip must not remove each other's
-        folder.mkdir(parents=True, exist_ok=True)  # by which a computer knows that it sees the results
+        folder = task.unfinished / f"{self._serial}"  # chunks of one clip must not remove each other's files
+        folder.mkdir(parents=True, exist_ok=True)  # a computer that sees it sees the output folder
         task = replace(task, unfinished=folder, compute=replace(self._compute, seed=task.compute.seed))
         reference = self._perform.remote(task, self._board, __version__)
         self._tasks[reference] = _Task(task)
 
     def events(self) -> list[Progress | Finished]:
-        """What has happened since the last call; waits half a second at most for something to happen."""
+        """Events since the last call. Waits at most half a second for one."""
         if not self._tasks:
             return []
         waiting = list(self._tasks)
@@ -137,7 +137,7 @@ class RayWorkers:
     def _progress(self) -> list[Progress | Finished]:
         try:
             news: dict[str, Progress] = self._ray.get(self._board.take.remote(), timeout=_LOOK_EVERY_S)
-        except self._ray.exceptions.RayError:  # its computer is lost; Ray makes it anew
+        except self._ray.exceptions.RayError:  # the board's computer is lost; Ray restarts it
             return []
         told: list[Progress | Finished] = []
         for known in self._tasks.values():
@@ -160,9 +160,9 @@ class RayWorkers:
             return Finished(task.clip, ClipResult.failed(sentence, "chance", str(error)))
         except errors.RayError as error:
             first = str(error).strip().partition("\n")[0]
-            sentence = f"The cluster has lost {task.source} too often: {first}"
+            sentence = f"The cluster lost the task for {task.source} too often: {first}"
             return Finished(task.clip, ClipResult.failed(sentence, "chance", str(error)))
-        if isinstance(result, str):  # what the computer lacks; a clip that is not here either is simply gone
+        if isinstance(result, str):  # what the computer lacks; if the clip is missing here too, it was removed
             result = ClipResult.failed(result, "setup") if task.source.exists() else task.perform()
         return Finished(task.clip, result)
 
@@ -176,12 +176,12 @@ class RayWorkers:
         for reference in late:
             self._ray.cancel(reference, force=True)
             task = self._tasks.pop(reference).task
-            error = f"{task.source} has been given up: no new frame for {timeout_s:g} s."
+            error = f"Gave up on {task.source}: no new frame for {timeout_s:g} s."
             told.append(Finished(task.clip, ClipResult.failed(error, "clip")))
         return told
 
     def stop(self) -> None:
-        """Have Ray end everything at once."""
+        """Cancel all tasks now."""
         for reference in self._tasks:
             self._ray.cancel(reference, force=True)
         self._tasks.clear()
@@ -194,30 +194,30 @@ class RayWorkers:
         self._leave()
 
     def _leave(self) -> None:
-        """Once; what belongs to this batch alone goes with it."""
+        """Leave the cluster, once. A cluster started for this batch ends."""
         if self._joined and self._ray.is_initialized():
             self._ray.shutdown()
         self._joined = False
 
 
 class _Board:
-    """Where tasks write how far they are, and the coordinator reads it: an actor of Ray."""
+    """A Ray actor that collects the tasks' progress for the coordinator."""
 
     def __init__(self) -> None:
         self._news: dict[str, Progress] = {}
 
     def report(self, progress: Progress) -> None:
-        """Of a task."""
+        """Store a task's progress."""
         self._news[progress.clip] = progress
 
     def take(self) -> dict[str, Progress]:
-        """The latest of each task since the last call."""
+        """The latest progress of each task that reported since the last call."""
         news, self._news = self._news, {}
         return news
 
 
 def _post_board(ray: Any) -> Any:
-    """The board, on the coordinator's computer if that can be."""
+    """Start the board, on the coordinator's computer if possible."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
@@ -226,7 +226,7 @@ def _post_board(ray: Any) -> Any:
 
 
 def _perform(task: ClipTask, board: Any, version: str) -> ClipResult | str:
-    """What a computer of the cluster does: the task, or else say in a sentence what it lacks."""
+    """Perform a task on a computer of the cluster, or return a sentence saying what that computer lacks."""
     host = socket.gethostname()
     if version != __version__:
         return f"The computer {host} has posetrack {__version__}, not {version}: install one version everywhere."
@@ -234,7 +234,7 @@ def _perform(task: ClipTask, board: Any, version: str) -> ClipResult | str:
         return f"The computer {host} does not see the output folder: mount {task.folder} on every computer."
     if not task.source.exists():
         return f"The computer {host} does not see {task.source}: mount the footage on every computer."
-    # Whoever was believed lost may still be writing to his own folder.
+    # A process believed lost may still be writing: each process has its own folder.
     own = f"{host}-{os.getpid()}"
     folder = task.unfinished / own if task.remote is None else Path(tempfile.mkdtemp(prefix="posetrack-"))
     task = replace(task, unfinished=folder)
@@ -244,7 +244,7 @@ def _perform(task: ClipTask, board: Any, version: str) -> ClipResult | str:
 
 
 def _in_a_thread(work: Callable[[], ClipResult]) -> ClipResult:
-    """The main thread's signals belong to Ray: ``run`` would take them for itself."""
+    """Run outside the main thread, whose signal handlers belong to Ray: ``run`` would replace them."""
     results: list[ClipResult] = []
     thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
     thread.start()

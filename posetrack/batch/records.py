@@ -1,4 +1,4 @@
-"""What is recorded of a clip, and whether what a file says of one can be true."""
+"""The record of a clip, and the checks on records read from a file."""
 
 from __future__ import annotations
 
@@ -18,33 +18,32 @@ Status = Literal["pending", "running", "done", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRecord:
-    """One clip of the footage and what has become of it.
+    """One clip and its state.
 
     Attributes:
-        clip: Path relative to the footage's folder, with ``/``; a folder of images by the folder's path (``.``
-            is the footage's folder itself).
+        clip: Path relative to the footage folder (separator ``/``). ``.`` is the footage folder itself, if it
+            holds images.
         kind: ``video`` or ``images``.
-        name: Name of its files: ``NAME_tracked.mp4``, ``NAME.json`` in the folder of OUT that mirrors the clip's.
-        status: ``pending`` (not yet tried with these settings and this content, or interrupted), ``running``
-            (being tracked; after a crash: was being tracked), ``done``, ``failed``.
-        attempts: Times that it has been started with this content and these settings.
-        error: Why it has failed, a sentence.
-        warning: What the results of a clip that is done lack (its sound), a sentence.
-        trace: Of an unexpected error, for whoever mends it.
-        partial: It has failed because the file breaks off; the outputs hold all that could be read.
+        name: Stem of its files: ``NAME_tracked.mp4``, ``NAME.json``, in the folder of OUT that mirrors the clip's.
+        status: ``pending`` (not yet tried with this content and these settings, or interrupted), ``running`` (also
+            after a crash), ``done`` or ``failed``.
+        attempts: Number of starts with this content and these settings.
+        error: Why it failed, as a sentence.
+        warning: What the results of a done clip lack (its sound), as a sentence.
+        trace: Traceback of an unexpected error.
+        partial: The file ends early; the outputs hold everything that could be read.
         frames, people, tracks: Frames tracked, most people in one frame, different people.
-        seconds: By the clock, of the last try.
-        source_fps: Nominal frames per second of the clip; None if unknown.
-        outputs: ``video`` or a format's name -> path relative to OUT, with ``/``. Files of the last try that left
-            any: those of a clip that waits to be done again, or has failed since, are of its earlier content or
-            settings.
-        output_bytes: Size of each, by the same keys.
-        owned: The clip has been started at some time: files of its name in OUT are ours to replace.
+        seconds: Wall time of the last attempt.
+        source_fps: Nominal frames per second of the clip; ``None`` if unknown.
+        outputs: ``video`` or a format's name -> path relative to OUT (separator ``/``). Files of the last attempt
+            that wrote any, which may have had other content or settings if the clip is not ``done``.
+        output_bytes: Size of each output, by the same keys.
+        owned: The clip was started at least once, so files of its name in OUT may be replaced.
         size: Bytes of the clip (of all its images).
-        mtime_ns: When it was last changed, nanoseconds since 1970 (the latest of its images).
-        digest: SHA-256 of the beginning and the end of its content.
-        settings: SHA-256 of everything that decides over the results, apart from the clip itself.
-        started_at, finished_at: Of the last try, UTC, ISO 8601.
+        mtime_ns: Last modification, nanoseconds since 1970 (of its latest image).
+        digest: SHA-256 of the start and end of its content (see ``identity.Identity``).
+        settings: SHA-256 of everything that affects the results, except the clip itself.
+        started_at, finished_at: Time of the last attempt, UTC, ISO 8601.
     """
 
     clip: str
@@ -78,17 +77,17 @@ class ClipRecord:
 
 
 COLUMNS = tuple(field.name for field in fields(ClipRecord))
-"""Of the table of clips, in order."""
+"""Columns of the table of clips, in order."""
 
 _JSON = ("outputs", "output_bytes")
 _FLAGS = ("partial", "owned")
 
 _MOST = 2**53
-"""No count of anything comes near it."""
+"""Upper bound of any plausible number."""
 
 
 def row_of(record: ClipRecord) -> list[Any]:
-    """A record as the table keeps it."""
+    """A record as a row of the table."""
     values = {name: getattr(record, name) for name in COLUMNS}
     values |= {name: json.dumps(values[name], ensure_ascii=False) for name in _JSON}
     values |= {name: int(values[name]) for name in _FLAGS}
@@ -96,12 +95,12 @@ def row_of(record: ClipRecord) -> list[Any]:
 
 
 def record_of(row: Sequence[object]) -> ClipRecord:
-    """A record from the table, none of which is believed unseen.
+    """Read a record from a row of the table, checking every value.
 
-    The files that it names must be those of a clip of its path and name, so that nobody reads or removes others.
+    The outputs must be files that a clip of this path and name can have, so that no others are read or removed.
 
     Raises:
-        ValueError: what is wrong with it.
+        ValueError: a value is impossible; says which.
     """
     values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
     for name in _JSON:
@@ -125,7 +124,7 @@ def _parsed(name: str, text: object) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"{name} is no JSON") from error
+        raise ValueError(f"{name} is not JSON") from error
 
 
 def _shortened(value: object) -> str:
@@ -186,4 +185,4 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "started_at": _or_none(_is_text),
     "finished_at": _or_none(_is_text),
 }
-"""Whether a column's value can be true, as it comes out of the table (JSON read)."""
+"""For each column, whether a value from the table (with JSON parsed) is possible."""

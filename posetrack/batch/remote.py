@@ -1,7 +1,7 @@
-"""Results in object storage, or any other place that fsspec knows: ``s3://bucket/folder``, ``gs://``, ``memory://``.
+"""Results in object storage, or anywhere else fsspec can write: ``s3://bucket/folder``, ``gs://``, ``memory://``.
 
-A folder of this computer stands for the place: the manifest is in it, and every path of a result is a path in it.
-What a worker has completed goes from its own disk to the place, and not into the folder.
+A local folder mirrors the remote one: it holds the manifest, and result paths are given as paths in it. Workers
+upload finished files from their own disks; the local folder does not receive them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import platformdirs
 from posetrack.errors import ConfigError, OutputError
 
 _APPEAR_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"})
-"""Places in which a file is seen once all of it is there. In others it is renamed when it is complete."""
+"""Protocols where a file becomes visible only when complete. Elsewhere it is renamed when complete."""
 
 
 def is_url(text: str) -> bool:
-    """Whether it names a place for fsspec, not a folder.
+    """Whether it is an fsspec URL rather than a local folder.
 
     >>> is_url("s3://bucket/results"), is_url("C:/results"), is_url("results")
     (True, False, False)
@@ -33,9 +33,9 @@ def is_url(text: str) -> bool:
 
 
 def state_folder(url: str) -> Path:
-    """Where the manifest of a batch with results elsewhere is kept on this computer.
+    """The local folder for the manifest of a batch with remote results.
 
-    In ``batches`` in the folder that ``POSETRACK_HOME`` names, else in the user's data folder of this system.
+    It lies in ``batches`` under ``POSETRACK_HOME``, by default the user's data folder.
     """
     home = os.environ.get("POSETRACK_HOME") or platformdirs.user_data_dir("posetrack", appauthor=False)
     name = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:32]
@@ -44,25 +44,25 @@ def state_folder(url: str) -> Path:
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """A place for results. It travels to the workers, where credentials are those of their environment.
+    """A remote folder for results. Workers receive it and use the credentials of their own environment.
 
     Attributes:
-        url: The place, as fsspec takes it.
-        base: The folder of this computer that stands for it.
+        url: An fsspec URL.
+        base: The local folder that mirrors it.
 
-    Raises (by all methods):
-        ConfigError: what fsspec needs for such places is not installed, or there are no such places.
-        OutputError: the place refuses.
+    Raises (all methods):
+        ConfigError: fsspec or the library it needs is not installed, or the URL is invalid.
+        OutputError: the storage refuses.
     """
 
     url: str
     base: Path
 
     def upload(self, files: Mapping[Path, Path]) -> None:
-        """Put files there, each at once complete.
+        """Upload files. Each appears there only when complete.
 
         Args:
-            files: File of this computer -> path in ``base`` that stands for where it goes. Both stay as they are.
+            files: Local file -> path in ``base`` of its destination. Neither is changed.
         """
         with self._errors():
             system, root = self._opened()
@@ -85,7 +85,7 @@ class RemoteFolder:
                     raise
 
     def download(self, path: Path, file: Path) -> bool:
-        """Fetch what stands under a path in ``base``; whether it was there."""
+        """Download the file for a path in ``base``. Returns whether it exists."""
         with self._errors():
             system, root = self._opened()
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class RemoteFolder:
             return True
 
     def size(self, path: Path) -> int | None:
-        """Bytes of what stands under a path in ``base``; None if nothing does."""
+        """Size in bytes of the file for a path in ``base``; ``None`` if there is none."""
         with self._errors():
             system, root = self._opened()
             try:
@@ -106,7 +106,7 @@ class RemoteFolder:
                 return None
 
     def remove(self, path: Path) -> None:
-        """Remove a file, or a folder with all that is in it; nothing happens if there is none."""
+        """Remove a file or a whole folder, if it exists."""
         with self._errors():
             system, root = self._opened()
             with suppress(FileNotFoundError):
@@ -126,7 +126,7 @@ class RemoteFolder:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Whatever kind of error each storage's own library has, as a sentence."""
+        """Turn the errors of any storage library into sentences."""
         try:
             yield
         except (ConfigError, OutputError):
@@ -134,8 +134,8 @@ class RemoteFolder:
         except ImportError as error:
             raise ConfigError(f"{self.url} cannot be used: {error}.") from error
         except ValueError as error:
-            raise ConfigError(f"{self.url} is no place that fsspec knows ({error}): correct it.") from error
-        except Exception as error:  # each storage's library has errors of its own
+            raise ConfigError(f"{self.url} is not a URL that fsspec can open ({error}): correct it.") from error
+        except Exception as error:  # each storage library raises its own errors
             why = str(error).strip().partition("\n")[0] or type(error).__name__
             remedy = "check the address, the network and the access rights"
             raise OutputError(f"{self.url} cannot be used ({why}): {remedy}.") from error

@@ -1,4 +1,4 @@
-"""``OUT/index.html``: a page over all clips, from the manifest and one small file for each tracked clip."""
+"""Writes ``OUT/index.html``, a page of all clips, from the manifest and a small overview file per tracked clip."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from posetrack.formats.pending import output_errors
 from posetrack.report import ClipOverview, ReportRow, clip_overview, write_report
 
 _POSES = ("posetrack18", "posetrack17")
-"""Outputs that an overview can be made from, the best first."""
+"""Outputs that an overview can be made from, best first."""
 
 _LABELS = {
     "posetrack18": "JSON",
@@ -29,30 +29,30 @@ _LABELS = {
 }
 
 _SHARE_OF_TIME = 0.02
-"""That a page kept up to date may take."""
+"""Maximum share of the time for rewriting the page during a batch."""
 
 
 def overview_path(out: Path, clip: str) -> Path:
-    """Where the overview of a clip is kept."""
+    """Path of a clip's overview file."""
     return out / OVERVIEWS / f"{hashed(clip)}.json"
 
 
 def unpublished_overview(
     outputs: Mapping[str, Path], source: Path, unfinished: Path, path: Path
 ) -> dict[Path, Path]:
-    """Make the overview of a clip whose files are complete but do not have their names yet.
+    """Make the overview of a clip whose files are complete but not yet published.
 
     Args:
         outputs: ``video`` or a format's name -> its file.
         source: The clip itself.
-        unfinished: The folder of files without their names.
-        path: Where the overview is to be kept, from ``overview_path``; its folder is made.
+        unfinished: The folder of unpublished files.
+        path: Destination of the overview, from ``overview_path``. Its folder is made.
 
     Returns:
-        The overview's file -> ``path``, to be given its name with the others; empty if there is none: the page
-        does without, or makes it up.
+        The overview's file -> ``path``, to be published with the others. Empty if it cannot be made; the page
+        then makes it later or does without.
     """
-    made = unfinished / ".overview"  # without an ending, which all outputs have
+    made = unfinished / ".overview"  # has no suffix, so it cannot clash with an output
     try:
         with output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,15 +62,15 @@ def unpublished_overview(
 
 
 def save_overview(outputs: Mapping[str, Path], source: Path | None, path: Path) -> ClipOverview | None:
-    """Make and keep the overview of a clip that has been tracked; costs about one decoded frame of video.
+    """Make and save the overview of a tracked clip. Costs about as much as decoding one video frame.
 
     Args:
         outputs: ``video`` or a format's name -> its file.
-        source: The clip itself: where the picture is taken from if there is no video among the outputs.
-        path: Where it is kept, from ``overview_path``.
+        source: The clip itself, which gives the picture if no video was written.
+        path: Destination, from ``overview_path``.
 
     Returns:
-        The overview; None if no output tells who is in which frame (``posetrack18`` or ``posetrack17``).
+        The overview; ``None`` without an output that holds poses by frame (``posetrack18``, ``posetrack17``).
 
     Raises:
         DataFormatError: the file of poses is missing or damaged.
@@ -87,15 +87,15 @@ def save_overview(outputs: Mapping[str, Path], source: Path | None, path: Path) 
 
 
 def write_batch_report(out: Path, *, complete: bool = True) -> Path:
-    """Write the page over the output folder of a batch, also while the batch is running.
+    """Write the report page of a batch, which may still be running.
 
     Args:
         out: The output folder, with its manifest.
-        complete: Make the overviews that are missing, or older than their clip's poses; otherwise such clips
-            have neither picture nor charts on this page.
+        complete: Make overviews that are missing or older than their clip's poses. Otherwise such clips get
+            neither picture nor charts.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         DataFormatError: the manifest is damaged.
@@ -107,9 +107,7 @@ def write_batch_report(out: Path, *, complete: bool = True) -> Path:
     footage = None if told is None else Path(told)
     rows = [_row(out, record, footage, complete) for record in records]
     title = footage.name if footage is not None and footage.name else "Clips"
-    unfinished = (
-        out / UNFINISHED / f"report-{os.getpid()}"
-    )  # what is cut off there is cleaned up by the next batch
+    unfinished = out / UNFINISHED / f"report-{os.getpid()}"  # the next batch removes what a crash leaves there
     try:
         with output_errors(out / PAGE):
             unfinished.mkdir(parents=True, exist_ok=True)
@@ -118,18 +116,18 @@ def write_batch_report(out: Path, *, complete: bool = True) -> Path:
             os.replace(unfinished / PAGE, out / PAGE)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-        if complete:  # else a batch is running, which needs the folder
+        if complete:  # otherwise a running batch needs the folder
             with suppress(OSError):
                 unfinished.parent.rmdir()
     return out / PAGE
 
 
 class LiveReport:
-    """Keeps the page up to date while a batch is running, without taking much of its time.
+    """Rewrites the page while a batch is running, at little cost.
 
     Args:
         out: The output folder.
-        every_s: The page is written at most this often, and less often if that takes long.
+        every_s: Minimum time between two writes; longer if writing is slow.
     """
 
     def __init__(self, out: Path, every_s: float = 60.0) -> None:
@@ -138,7 +136,7 @@ class LiveReport:
         self._next_s = 0.0
 
     def refresh(self) -> None:
-        """Write the page if it is time to. A page that cannot be written is left to the end of the batch."""
+        """Write the page if it is due. Errors are left to the final report."""
         start_s = time.monotonic()
         if start_s < self._next_s:
             return
@@ -151,9 +149,7 @@ class LiveReport:
 def _row(out: Path, record: ClipRecord, footage: Path | None, complete: bool) -> ReportRow:
     name = footage.name if record.clip == "." and footage is not None else record.clip
     if record.status != "done" and not (record.status == "failed" and record.partial):
-        return ReportRow(
-            clip=name, status=record.status, error=record.error or ""
-        )  # files of an earlier try, if any
+        return ReportRow(clip=name, status=record.status, error=record.error or "")  # any files are out of date
     return ReportRow(
         clip=name,
         status=record.status,
@@ -170,7 +166,7 @@ def _row(out: Path, record: ClipRecord, footage: Path | None, complete: bool) ->
 
 
 def _overview(out: Path, record: ClipRecord, footage: Path | None, complete: bool) -> ClipOverview | None:
-    """The kept overview, else one made now if that is wanted; None where the files do not allow it."""
+    """The saved overview, or a new one if ``complete``; ``None`` if there is none."""
     path = overview_path(out, record.clip)
     outputs = {kind: out / file for kind, file in record.outputs.items() if may_be_read(out / file, out)}
     poses = _poses(outputs)
@@ -193,7 +189,7 @@ def _poses(outputs: Mapping[str, Path]) -> Path | None:
 
 
 def _is_older(path: Path, other: Path) -> bool:
-    """Whether both are there, and the first is older. (Results may have been moved elsewhere.)"""
+    """Whether both exist and the first is older. (Results may have been moved away.)"""
     try:
         return path.stat().st_mtime_ns < other.stat().st_mtime_ns
     except OSError:

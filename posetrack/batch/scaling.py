@@ -1,4 +1,4 @@
-"""How many workers there are, and how they share processors and devices."""
+"""Chooses the number of workers and shares processors and devices among them."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from posetrack.errors import ConfigError
 from posetrack.models.processors import available_memory_bytes, available_processors
 
 _BYTES_PER_WORKER = 2 * 1024**3
-"""Of memory, for one worker: networks, frames in flight and the encoder."""
+"""Memory for one worker: networks, frames in flight and the encoder."""
 
 
 def share_out(compute: Compute, workers: int = 0) -> list[Compute]:
     """One ``Compute`` for each worker.
 
-    Several GPUs are used in turn. Without ``threads``, the processors are divided among the workers, and each
-    worker's share between its two networks, which work side by side.
+    Workers take turns on several GPUs. Without ``threads``, processors are divided among the workers, and each
+    worker's share between its two networks, which run in parallel.
 
     Args:
-        compute: As asked for.
-        workers: How many; 0: one for each processor, as far as the memory goes; with GPUs, two for each of them,
-            if there are as many processors.
+        compute: The settings asked for.
+        workers: Number of workers. 0 uses one per processor, or two per GPU if there are enough processors, as
+            far as memory allows.
 
     Raises:
-        ConfigError: no such device, or it is not on this computer; a number out of range.
+        ConfigError: the device is unknown or missing, or a number is out of range.
     """
     if workers < 0:
-        raise ConfigError(f"workers is {workers}; give a number of processes, or 0 for what fits the computer.")
+        raise ConfigError(f"workers is {workers}; give a number of processes, or 0 for as many as fit.")
     devices, processors = _devices(compute.device), available_processors()
     workers = workers or _default_workers(processors, devices)
     share = max(1, processors // workers)
@@ -44,10 +44,10 @@ def share_out(compute: Compute, workers: int = 0) -> list[Compute]:
 
 
 def check_precision(precision: str, computes: Sequence[Compute]) -> None:
-    """Refuse a precision that a device does not have, before anything is loaded.
+    """Refuse a precision that a device lacks, before anything is loaded.
 
     Raises:
-        ConfigError: one does not have it; or there is no such precision, or device.
+        ConfigError: a device lacks it, or the precision or device is unknown.
     """
     from posetrack.models.devices import resolve_device, resolve_precision
 
@@ -61,7 +61,7 @@ def _default_workers(processors: int, devices: list[str]) -> int:
 
 
 def _devices(text: str) -> list[str]:
-    """The devices that are meant: all GPUs for ``auto`` and ``cuda``."""
+    """The devices a name stands for: all GPUs for ``auto`` and ``cuda``."""
     if text == "cpu":
         return ["cpu"]
     import torch

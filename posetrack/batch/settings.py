@@ -1,4 +1,4 @@
-"""One short text for everything that decides over results, apart from the clip."""
+"""Hashes everything that affects the results, except the clip itself."""
 
 from __future__ import annotations
 
@@ -18,19 +18,17 @@ from posetrack.video import ReadOptions
 def settings_hash(
     tracker: TrackerFactory, reading: ReadOptions, outputs: Outputs, seed: int, *, fetch: bool = True
 ) -> str:
-    """SHA-256 over everything that decides over results.
+    """SHA-256 of everything that affects the results.
 
-    Of the package's version, the preset and its networks' files, their precision and engine, what is read, written
-    and drawn.
-
-    Not over where and how fast it runs: the device, threads and workers may change between runs.
+    Covers the package's version, the preset and its weights, precision, engine, seed, and what is read, written
+    and drawn. Device, threads and workers are left out: they may change between runs.
 
     Args:
-        tracker, reading, outputs, seed: As a task has them.
-        fetch: Download weights that are not there.
+        tracker, reading, outputs, seed: As in ``ClipTask``.
+        fetch: Download missing weights.
 
     Raises:
-        WeightsError: a network's file cannot be read or downloaded.
+        WeightsError: a weights file cannot be read or downloaded.
     """
     formats = tuple(sorted(set(outputs.formats)))
     everything = {
@@ -64,7 +62,7 @@ def _sha256(path: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value of configuration as JSON has it: the same for equal values, in every process.
+    """A configuration value as JSON types, the same for equal values in every process.
 
     >>> plain(frozenset({"b", "a"})), plain((1, None))
     (['a', 'b'], [1, None])

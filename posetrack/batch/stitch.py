@@ -1,4 +1,4 @@
-"""Chunks of a clip joined again: whoever is seen by both neighbours of a seam goes on under one id."""
+"""Joins the chunks of a clip: a person seen by both neighbours of a seam keeps one id."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from posetrack.errors import VideoError
 from posetrack.ranges import require_above, require_fraction, require_kinds
 from posetrack.tracker.matching import hungarian
 from posetrack.tracker.oks import Outlines, oks_pairs
-from posetrack.types import IntArray, Poses
+from posetrack.types import UNLINKED, IntArray, Poses
 
 SAME_TIME_S = 1e-3
-"""A frame is the same if it is seen at the same time: containers round to milliseconds at worst."""
+"""Frames whose times differ by at most this are the same: containers round to milliseconds at worst."""
 
 
 class SeamError(VideoError):
-    """Two chunks do not show the same frames where they overlap: the clip has to be tracked as a whole."""
+    """Two chunks show different frames in their overlap: the clip must be tracked as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,10 +28,9 @@ class StitchConfig:
     """How the tracks of two chunks are matched.
 
     Attributes:
-        min_oks: Two tracks less alike than this, on average over the frames that both are seen in, are
-            different people.
-        half_life_share: The weight of a shared frame halves with every such share of the overlap that it lies
-            before its end: what counts is who is who where one chunk takes over from the other.
+        min_oks: Minimum mean OKS of two tracks, over the frames they share, to be the same person.
+        half_life_share: Half-life of a frame's weight, as a share of the overlap. Frames near the end of the
+            overlap weigh most, because the right chunk takes over there.
     """
 
     min_oks: float = 0.5
@@ -45,22 +44,21 @@ class StitchConfig:
 
 
 def matched_tracks(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) -> dict[int, int]:
-    """Track of the right chunk -> track of the left one that is the same person.
-
-    One to one, so that the sum over all pairs and shared frames of weight x OKS is largest.
+    """Match the tracks of two chunks one to one, maximising the sum of weight x OKS over pairs and frames.
 
     Args:
         left, right: Poses of both chunks in the same F frames.
         config: Settings.
 
+    Returns:
+        Track id in the right chunk -> id of the same person in the left chunk.
+
     Raises:
-        ValueError: the frames are not the same number, or skeletons differ.
+        ValueError: the numbers of frames or the skeletons differ.
     """
     if len(left) != len(right):
-        raise ValueError(f"{len(left)} frames of one chunk cannot be compared with {len(right)} of the other")
+        raise ValueError(f"{len(left)} frames of one chunk cannot be matched with {len(right)} of the other")
     rows, columns, frames = _pairs(left, right)
-    if len(rows) == 0:
-        return {}
     oks, common = oks_pairs(Outlines.of(left.people), Outlines.of(right.people), rows, columns)
     weights = np.exp2((frames - (len(left) - 1)) / (config.half_life_share * len(left)))
     left_ids, row_tracks = np.unique(left.people.track_ids[rows], return_inverse=True)
@@ -71,37 +69,40 @@ def matched_tracks(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) ->
     np.add.at(gain, (row_tracks, column_tracks), comparable * oks)
     np.add.at(weight, (row_tracks, column_tracks), comparable)
     alike = gain >= config.min_oks * weight
-    matched = hungarian(np.where(alike, gain, 0).astype(np.float64), 0.0)
+    matched = hungarian(gain * alike, 0.0)
     return {int(right_ids[column]): int(left_ids[row]) for row, column in zip(*matched, strict=True)}
 
 
 def _pairs(left: ChunkPoses, right: ChunkPoses) -> tuple[IntArray, IntArray, IntArray]:
-    """Everybody of the left chunk with everybody of the right one in the same frame: rows, columns, places."""
+    """All pairs of a left and a right person in the same frame: rows left, rows right, frame positions."""
     lefts, rights = np.diff(left.starts), np.diff(right.starts)
     counts = lefts * rights
     frames = np.repeat(np.arange(len(counts)), counts)
     numbers = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows = left.starts[frames] + numbers // np.maximum(rights[frames], 1)
-    columns = right.starts[frames] + numbers % np.maximum(rights[frames], 1)
+    rows = left.starts[frames] + numbers // rights[frames]
+    columns = right.starts[frames] + numbers % rights[frames]
     return rows, columns, frames
 
 
 def stitched(
     parts: Iterable[ChunkPoses], chunks: Iterable[Chunk], config: StitchConfig
 ) -> Iterator[tuple[int, float, Poses]]:
-    """The frames of the whole clip, each once: index, time, and people under ids that go on over the seams.
+    """Join the chunks: each frame of the clip once, with ids that are the same on both sides of a seam.
 
-    Shared frames are the left chunk's, which knows the past; the right one takes over behind the overlap, in which
-    it has found its way. A track of it that continues none of the left chunk's gets the next free id,
-    the one born first the lowest: ids stay compact, and the first chunk's are those of a whole run.
+    Shared frames come from the left chunk, which knows the past; the right chunk takes over after the overlap.
+    New tracks get the next free ids in order of appearance, so that ids stay compact and those of the first chunk
+    equal a whole run's.
 
     Args:
-        parts: The chunks' poses in order; two are held at a time.
-        chunks: The plan.
+        parts: The chunks' poses in order; two are in memory at a time.
+        chunks: The chunks themselves.
         config: How tracks are matched.
 
+    Yields:
+        Frame index, time in seconds, people.
+
     Raises:
-        SeamError: two chunks do not show the same frames in their overlap.
+        SeamError: two chunks show different frames in their overlap.
     """
     before: ChunkPoses | None = None
     next_id = 0
@@ -120,10 +121,9 @@ def stitched(
         ]
         identities |= {track_id: next_id + number for number, track_id in enumerate(new)}
         next_id += len(new)
-        # Tracks that end within the overlap and continue nothing are left out with the frames that show them.
-        table = np.full(int(part.people.track_ids.max(initial=-1)) + 1, -1, np.int64)
-        table[list(identities)] = list(identities.values())
-        people = part.people.replace(track_ids=table[part.people.track_ids])
+        # Unmatched tracks that end in the overlap stay unlinked: no frame that shows them is delivered.
+        track_ids = [identities.get(track_id, UNLINKED) for track_id in part.people.track_ids.tolist()]
+        people = part.people.replace(track_ids=np.array(track_ids, np.int64))
         before = ChunkPoses(part.indices, part.times_s, part.starts, people)
         yield from before.part(slice(own, len(part)))
 
@@ -131,4 +131,4 @@ def stitched(
 def _require_same_frames(left: ChunkPoses, right: ChunkPoses) -> None:
     same = np.array_equal(left.indices, right.indices)
     if not same or (np.abs(left.times_s - right.times_s) > SAME_TIME_S).any():
-        raise SeamError("Its frames are not found again by seeking: the file is damaged, or lacks time stamps.")
+        raise SeamError("Seeking does not find its frames again: the file is damaged, or lacks time stamps.")

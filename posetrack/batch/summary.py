@@ -1,4 +1,4 @@
-"""``OUT/summary.csv``: a line for each clip."""
+"""Writes ``OUT/summary.csv``, one line per clip."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from posetrack.formats.pending import write_file
 from posetrack.formats.text import csv_table
 
 COLUMNS = ("clip", "frames", "people", "tracks", "seconds", "fps", "status", "error")
-"""``people``: most in a frame. ``seconds``: by the clock. ``fps``: frames tracked per second."""
+"""``people``: most in one frame. ``seconds``: wall time. ``fps``: frames tracked per second."""
 
 
 def write_summary(records: Iterable[ClipRecord], path: Path) -> None:
-    """Write the file, UTF-8 CSV, replacing an earlier one at once. A spreadsheet takes no name for a formula.
+    """Write the file as UTF-8 CSV, atomically. Text that a spreadsheet would read as a formula is escaped.
 
     Raises:
         OutputError: it cannot be written.

@@ -1,4 +1,4 @@
-"""One clip as a piece of work that any process on any computer can do, given the same paths."""
+"""The task of tracking one clip, which any process on any computer with the same paths can perform."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from posetrack.presets import Preset
 
 Cause = Literal["clip", "chance", "setup", "disk"]
-"""Of a failure: the clip itself; something that may be gone the next time; the tracker cannot be made, for no
-clip; the disk is full."""
+"""Why a task failed. ``clip``: the clip itself. ``chance``: something that may pass. ``setup``: the tracker cannot
+be made, so every clip would fail. ``disk``: the disk is full."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """Where and with how much networks run; and the seed of random numbers.
+    """The hardware that networks use, and the random seed.
 
     Attributes:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        threads: Processor threads of each network; 0: half of the processors.
-        processors: How many processors all else may keep busy; 0: all of them.
-        seed: Of torch's and OpenCV's random numbers.
+        threads: Processor threads per network. 0 uses half of the processors.
+        processors: Processors for everything else. 0 uses all.
+        seed: Seed of torch's and OpenCV's random numbers.
     """
 
     device: str = "auto"
@@ -55,7 +55,9 @@ class Compute:
 
 @runtime_checkable
 class TrackerFactory(Protocol):
-    """Makes a tracker in a worker: a function of a module, or a hashable object like ``PresetTracker``."""
+    """Makes the tracker in a worker, to which it is pickled: a module-level function, or a hashable object such as
+    ``PresetTracker``.
+    """
 
     def __call__(self, compute: Compute, /) -> PoseTracker:
         """A tracker that runs on these processors or this GPU."""
@@ -64,14 +66,14 @@ class TrackerFactory(Protocol):
 
 @dataclass(frozen=True)
 class PresetTracker:
-    """Makes trackers of a preset.
+    """Makes trackers from a preset.
 
     Attributes:
-        preset: Which networks, and how they are used.
-        precision: Of the networks: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
-        compile: Have ``torch.compile`` make them faster.
-        models_dir: Folder of downloaded weights; None: the usual one.
-        engine: What they run in: ``torch`` or ``onnxruntime``.
+        preset: Networks and settings.
+        precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
+        compile: Compile the networks with ``torch.compile``.
+        models_dir: Folder of downloaded weights. Defaults to ``ModelStore``'s.
+        engine: ``torch`` or ``onnxruntime``.
     """
 
     preset: Preset
@@ -81,7 +83,7 @@ class PresetTracker:
     engine: Engine = "torch"
 
     def __call__(self, compute: Compute) -> PoseTracker:
-        """The tracker, its networks loaded."""
+        """A tracker with its networks loaded."""
         from posetrack.pose_tracker import PoseTracker
 
         return PoseTracker(
@@ -92,22 +94,22 @@ class PresetTracker:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipTask:
-    """Everything that is needed to track one clip.
+    """Everything needed to track one clip.
 
     Attributes:
-        clip: How it is called: its path in the footage.
+        clip: Name of the clip: its path in the footage.
         source: The video, or folder of images.
-        folder: Of the results; made if it is not there.
-        name: Of the results' files, before ``_tracked.mp4`` and ``.json``.
-        unfinished: A folder for this try alone, on the results' disk: files are written there, and moved when all
-            of them are complete. Removed in the end.
-        reading: Which part is read.
-        outputs: What is written; files that are there are replaced.
+        folder: Folder of the results. Made if missing.
+        name: Stem of the results' files, before ``_tracked.mp4`` and ``.json``.
+        unfinished: A folder for this attempt only, on the same disk as ``folder``. Files are written there and
+            moved when all are complete. Removed at the end.
+        reading: The part of the clip to read.
+        outputs: The files to write. Existing ones are replaced.
         tracker: Makes the tracker.
-        compute: Where it runs.
-        content: What the source must be: it fails if that has changed. None: whatever it is when it is opened.
-        overview: Where what the page shows of the clip is kept; None: nowhere.
-        remote: Where the results go instead of ``folder``, which stands for it.
+        compute: Where networks run.
+        content: The source's expected fingerprint; the task fails if it has changed. ``None`` accepts any.
+        overview: Destination of the overview for the report page. ``None`` writes none.
+        remote: Where the results go instead of ``folder``, which mirrors it.
     """
 
     clip: str
@@ -124,11 +126,11 @@ class ClipTask:
     remote: RemoteFolder | None = None
 
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
-        """Do it."""
+        """Track the clip."""
         return track_clip(self, observer)
 
     def load(self) -> PoseTracker:
-        """The tracker. That of the last task stays loaded in the process, for the next task with the same one."""
+        """The tracker. It stays loaded in the process for the next task with the same settings."""
         made = _loaded(self.tracker, self.compute)
         made.stopwatch.clear()
         return made
@@ -136,20 +138,20 @@ class ClipTask:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipResult:
-    """What has become of a task.
+    """The outcome of a task.
 
     Attributes:
-        status: ``interrupted``: somebody wanted it to end; it is as if it had not begun.
-        error: Why it has failed, a sentence.
-        cause: What is to blame.
-        trace: Of an error that nobody expected.
-        partial: The clip breaks off: it counts as failed, and the files hold what could be read.
-        warning: What the files of a clip that is done lack.
+        status: ``interrupted`` means that the user stopped it; it counts as never started.
+        error: Why it failed, as a sentence.
+        cause: Why it failed, for the coordinator.
+        trace: Traceback of an unexpected error.
+        partial: The clip ends early: it counts as failed, and the files hold what could be read.
+        warning: What the files of a done clip lack.
         frames, people, tracks: Frames tracked, most people in one frame, different people.
-        seconds: By the clock, from opening the clip to the files' being safe on the disk.
-        source_fps: Nominal frames per second; None if unknown.
-        outputs: ``video`` or a format's name -> its file, all complete.
-        output_bytes: Their sizes.
+        seconds: Wall time, from opening the clip until the files are safely on disk.
+        source_fps: Nominal frames per second; ``None`` if unknown.
+        outputs: ``video`` or a format's name -> its complete file.
+        output_bytes: Sizes of the outputs.
     """
 
     status: Literal["done", "failed", "interrupted"]
@@ -168,21 +170,21 @@ class ClipResult:
 
     @classmethod
     def failed(cls, error: str, cause: Cause, trace: str | None = None) -> ClipResult:
-        """Of a task that has left no files."""
+        """The result of a task that left no files."""
         return cls(status="failed", error=error, cause=cause, trace=trace)
 
 
 FrameObserver = Callable[[int, int | None], None]
-"""Is told of frames done and frames in all (an estimate, None if unknown), after each frame."""
+"""Called after each frame with the frames done and the total (an estimate; ``None`` if unknown)."""
 
 
 def track_clip(task: ClipTask, observer: FrameObserver | None = None) -> ClipResult:
-    """Track one clip. Whatever goes wrong with it is told in the result."""
+    """Track one clip. Errors are reported in the result."""
     return attempted(task, partial(tracked, task, observer))
 
 
 def attempted(task: ClipTask, work: Callable[[], ClipResult]) -> ClipResult:
-    """What comes of a piece of work; of an error, a result that tells it. What is unfinished is removed."""
+    """Do the work, turn errors into a result, and remove unfinished files."""
     started = time.perf_counter()
     try:
         result = work()
@@ -192,7 +194,7 @@ def attempted(task: ClipTask, work: Callable[[], ClipResult]) -> ClipResult:
         trace = "".join(traceback.format_exception(error))
         sentence = f"Tracking {task.source} failed unexpectedly: {type(error).__name__}: {error}"
         if is_out_of_memory(error):
-            sentence, trace = f"There is not enough memory for {task.source}: give fewer --workers.", ""
+            sentence, trace = f"There is not enough memory for {task.source}: use fewer --workers.", ""
         result = ClipResult.failed(sentence, _cause(error), trace or None)
     finally:
         shutil.rmtree(task.unfinished, ignore_errors=True)
@@ -201,7 +203,7 @@ def attempted(task: ClipTask, work: Callable[[], ClipResult]) -> ClipResult:
 
 
 def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
-    """Track one clip; raises whatever goes wrong. Only complete files are given their names."""
+    """Track one clip and publish its files when all are complete. Raises on errors."""
     seen: list[SourceInfo] = []
 
     def observe(info: SourceInfo, summary: RunSummary) -> None:
@@ -252,7 +254,7 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
 
 @lru_cache(maxsize=1)
 def _loaded(factory: TrackerFactory, compute: Compute) -> PoseTracker:
-    import cv2  # here, because the first import of OpenCV is that of posetrack.video, which explains its faults
+    import cv2  # here: posetrack.video must import OpenCV first, to explain its faults
 
     if compute.processors:
         cv2.setNumThreads(compute.processors)

@@ -1,4 +1,4 @@
-"""Processes of this computer that track clips, and what they tell of it. When one dies, its clip has failed."""
+"""Worker processes on this computer that track clips and report progress. If one dies, its clip has failed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from posetrack.batch.tasks import ClipResult, ClipTask, Compute
 _REPORT_EVERY_S = 0.25
 _LOOK_EVERY_S = 0.5
 _DEATH_S = 10.0
-"""A killed process may hang in the system for longer (a network disk that is gone): it is not waited for."""
+"""Maximum wait for a killed process to end: one blocked on a lost network disk may hang for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Frames of a clip that are done, and how many there are (an estimate; None if unknown)."""
+    """Frames of a clip done, and the total (an estimate; ``None`` if unknown)."""
 
     clip: str
     frames: int
@@ -36,30 +36,30 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A clip that is not being tracked any more."""
+    """A clip is no longer being tracked."""
 
     clip: str
     result: ClipResult
 
 
 class Workers(Protocol):
-    """Who tracks clips: processes here, or a cluster. A context manager that ends them all."""
+    """Tracks clips, in local processes or on a cluster. A context manager that stops all of them."""
 
     @property
     def free(self) -> int:
-        """How many tasks could be started now."""
+        """Number of tasks that can start now."""
         ...
 
     def start(self, task: ClipTask) -> None:
-        """Begin a task; there must be somebody free."""
+        """Start a task. A worker must be free."""
         ...
 
     def events(self) -> list[Progress | Finished]:
-        """What has happened since the last call; waits a moment for something to happen."""
+        """Events since the last call. Waits briefly for one."""
         ...
 
     def stop(self) -> None:
-        """End everything at once; tasks that are running leave no results."""
+        """Stop everything now. Running tasks leave no results."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -70,14 +70,14 @@ class Workers(Protocol):
 
 
 class LocalWorkers:
-    """``Workers`` of this computer: one process each, started when there is something to do.
+    """``Workers`` on this computer, one process each, started on demand.
 
-    A process tracks one clip after the other and keeps its networks. It is started afresh after an unexpected
-    error. It ends when this process does, whatever ends it; Ctrl-C is left to this process.
+    A process tracks clips one after another and keeps its networks loaded. It is restarted after an unexpected
+    error, ends when this process ends, however that happens, and ignores Ctrl-C.
 
     Args:
-        computes: Where each worker's networks run: as many workers as there are items.
-        timeout_s: A clip that does not come a frame further for so long has failed; None: wait for ever.
+        computes: One per worker: where its networks run.
+        timeout_s: A clip without a new frame for this many seconds has failed. ``None`` disables the timeout.
     """
 
     def __init__(self, computes: Sequence[Compute], timeout_s: float | None = None) -> None:
@@ -87,21 +87,21 @@ class LocalWorkers:
 
     @property
     def free(self) -> int:
-        """Workers without a task."""
+        """Number of idle workers."""
         return sum(worker.task is None for worker in self._workers)
 
     def start(self, task: ClipTask) -> None:
-        """Give a free worker a task; one that is running is preferred to one that must be started."""
+        """Give a task to an idle worker, if possible one whose process is running."""
         worker = min((one for one in self._workers if one.task is None), key=lambda one: not one.alive)
         try:
             worker.start(task)
         except OSError as error:
             worker.kill()
-            failure = f"No process could be started for {task.source}: {error.strerror}."
+            failure = f"Cannot start a process for {task.source}: {error.strerror}."
             self._unborn.append(Finished(task.clip, ClipResult.failed(failure, "chance")))
 
     def events(self) -> list[Progress | Finished]:
-        """What has happened since the last call; waits half a second at most for something to happen."""
+        """Events since the last call. Waits at most half a second for one."""
         busy = {worker.connection: worker for worker in self._workers if worker.task and worker.connection}
         told: list[Progress | Finished] = [*self._unborn]
         self._unborn.clear()
@@ -113,7 +113,7 @@ class LocalWorkers:
         return told
 
     def stop(self) -> None:
-        """Kill all processes: what they were writing is in folders that nobody needs any more."""
+        """Kill all processes. Their unfinished files are in folders that are removed later."""
         for worker in self._workers:
             worker.kill()
 
@@ -127,7 +127,7 @@ class LocalWorkers:
 
 
 class _Worker:
-    """One process, as this process sees it."""
+    """The handle of one worker process."""
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
@@ -147,11 +147,11 @@ class _Worker:
         assert self.connection is not None
         try:
             self.connection.send(task)
-        except OSError:  # it has died in this moment
+        except OSError:  # it has just died
             self._spawn()
             self.connection.send(task)
         self.task = task
-        self._last_sign_s = math.inf  # until the process, which may have to be started, has taken the task
+        self._last_sign_s = math.inf  # the clock starts when the process takes the task
 
     def _spawn(self) -> None:
         self.kill()
@@ -163,7 +163,7 @@ class _Worker:
         theirs.close()
 
     def listen(self) -> list[Progress | Finished]:
-        """The next message, or the news of the process's death."""
+        """Receive the next message, or notice that the process died."""
         assert self.connection is not None and self.task is not None
         try:
             message = self.connection.recv()
@@ -175,7 +175,7 @@ class _Worker:
     def give_up(self, timeout_s: float) -> list[Progress | Finished]:
         if self.task is None or time.monotonic() - self._last_sign_s < timeout_s:
             return []
-        error = f"{self.task.source} has been given up: no new frame for {timeout_s:g} s."
+        error = f"Gave up on {self.task.source}: no new frame for {timeout_s:g} s."
         self.kill()
         return [self._finish(ClipResult.failed(error, "clip"))]
 
@@ -194,11 +194,11 @@ class _Worker:
         if status in (-signal.SIGTERM, -signal.SIGHUP):
             return ClipResult(status="interrupted")
         if status == -signal.SIGKILL:
-            why = "killed, as systems do when memory runs out: give fewer --workers"
+            why = "killed, probably because memory ran out: use fewer --workers"
         elif status < 0:
-            why = f"ended by signal {-status} ({signal.strsignal(-status)}): a decoder or a network has crashed"
+            why = f"ended by signal {-status} ({signal.strsignal(-status)}): a decoder or a network crashed"
         else:
-            why = f"ended with status {status}"
+            why = f"ended with exit status {status}"
         return ClipResult.failed(f"The process that tracked {self.task.source} was {why}.", "chance")
 
     def kill(self) -> None:
@@ -213,7 +213,7 @@ class _Worker:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """A process that is started meanwhile gets no Ctrl-C before it can say that it wants none."""
+    """Block Ctrl-C for processes started in the block until they can ignore it themselves."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -225,9 +225,9 @@ def _without_ctrl_c() -> Iterator[None]:
 
 
 def _serve(connection: Connection) -> None:
-    """What a worker does: its main thread waits for the parent's end, another one tracks.
+    """The worker process: its main thread waits for the parent to end, a second thread tracks.
 
-    (In a thread of its own, because in the main thread ``run`` would take Ctrl-C for itself.)
+    Tracking runs in the second thread because ``run`` would handle Ctrl-C in the main one.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -245,18 +245,18 @@ def _track_all(connection: Connection) -> None:
             connection.send(task.perform(Reporter(connection.send, task.clip, _REPORT_EVERY_S)))
     except (EOFError, OSError):  # the parent has ended
         os._exit(1)
-    except BaseException:  # noqa: BLE001 (the thread is the process: it ends with it, and the parent tells)
+    except BaseException:  # noqa: BLE001 (end the process with its thread; the parent reports it)
         traceback.print_exc()
         os._exit(1)
 
 
 class Reporter:
-    """A ``FrameObserver`` that passes frames on, the first at once and then every so often.
+    """A ``FrameObserver`` that sends progress: the first frame at once, then at intervals.
 
     Args:
-        send: Takes what is told.
-        clip: What is told of.
-        every_s: Seconds from one message to the next.
+        send: Receives the progress.
+        clip: Name of the clip.
+        every_s: Minimum seconds between messages.
     """
 
     def __init__(self, send: Callable[[Progress], object], clip: str, every_s: float) -> None:

@@ -1,4 +1,4 @@
-"""``posetrack batch``: track whole folders of footage."""
+"""``posetrack batch``: track a whole folder of footage."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from posetrack.batch.config import BatchSummary
 
 SOME_FAILED = 1
-"""Exit status if a clip has failed, or the batch was stopped before its end."""
+"""Exit status if a clip failed or the batch stopped early."""
 
-_work = partial(typer.Option, rich_help_panel="How the work is done")
+_work = partial(typer.Option, rich_help_panel="Batch")
 
 
 @takes_track_options
@@ -31,38 +31,38 @@ def batch(
         typer.Option(
             "--output",
             "-o",
-            help="Folder of the results, which mirrors it; or a URL for fsspec (s3://bucket/results).",
+            help="Folder for the results, which mirrors FOOTAGE; or an fsspec URL (s3://bucket/results).",
         ),
     ],
     glob: Annotated[
         list[str] | None,
-        typer.Option(help="Only clips that match: '*.mp4', 'day1/**' (may be given several times)."),
+        typer.Option(help="Track only clips that match: '*.mp4', 'day1/**' (repeatable)."),
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="No clips or folders that match (may be given several times).")
+        list[str] | None, typer.Option(help="Skip clips and folders that match (repeatable).")
     ] = None,
-    dry_run: Annotated[bool, _work("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    workers: Annotated[int, _work(help="Processes that track side by side; 0 takes what fits the computer.")] = 0,
-    retries: Annotated[int, _work(help="How often a failed clip is tried again.")] = 1,
+    dry_run: Annotated[bool, _work("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    workers: Annotated[int, _work(help="Number of parallel processes; 0 uses as many as fit the computer.")] = 0,
+    retries: Annotated[int, _work(help="Maximum retries of a failed clip.")] = 1,
     timeout: Annotated[
-        float | None, _work(help="Give a clip up that has no new frame for so many seconds; by default never.")
+        float | None, _work(help="Give up on a clip without a new frame for this many seconds. Off by default.")
     ] = None,
     chunk_seconds: Annotated[
-        float, _work(help="Long clips are tracked in chunks of about so many seconds, side by side; 0: never.")
+        float, _work(help="Track long clips in parallel, in chunks of about this many seconds; 0 disables it.")
     ] = 300.0,
     ray: Annotated[
         str | None,
-        _work(help="Track on a Ray cluster: its address, or auto (the running one, else this computer alone)."),
+        _work(help="Track on a Ray cluster: its address, or auto (the running one, or else this computer)."),
     ] = None,
     overwrite: Annotated[
-        bool, _work("--overwrite", help="Track everything again, also replacing files of other origin.")
+        bool, _work("--overwrite", help="Track everything again, and replace files of other origin too.")
     ] = False,
     *,
     options: TrackOptions,
 ) -> None:
-    """Track every clip in a folder once. Run it again after an interruption: it goes on where it was.
+    """Track every clip in a folder once. Run it again after an interruption to continue.
 
-    Writes for each clip what `run` writes, OUTPUT/summary.csv, and OUTPUT/manifest, which knows what is done.
+    Writes for each clip what `run` writes, plus OUTPUT/summary.csv and OUTPUT/manifest (what is done).
     Exit status: 0 all done, 1 some clips failed, 2 unusable arguments, 130 interrupted.
     """
     from posetrack.batch.chunks import ChunkConfig
@@ -75,9 +75,9 @@ def batch(
     from posetrack.cli.batch_progress import batch_progress, print_plan
     from posetrack.models.engines import device_for
 
-    for name, given in (("footage's folder", footage), ("output folder", output)):
+    for name, given in (("footage folder", footage), ("output folder", output)):
         if not given.strip():
-            raise ConfigError(f"the name of the {name} is empty; give one (. is where you are).")
+            raise ConfigError(f"the name of the {name} is empty; give one (. is the current folder).")
     preset, engine = options.customised_preset(), options.check_engine()
     config = BatchConfig(
         tracker=PresetTracker(preset, options.precision, options.compile, options.models_dir, engine),
@@ -103,14 +103,14 @@ def batch(
 
 
 def _finish(summary: BatchSummary) -> None:
-    """Say what has been done, and end with the status that tells how it went."""
+    """Print what was done, and exit with the status of the batch."""
     from posetrack.cli.batch_progress import print_batch_summary
 
     print_batch_summary(summary)
     if summary.stopped:
         complain(summary.stopped)
     if summary.interrupted:
-        complain("interrupted; run it again to go on.")
+        complain("interrupted; run it again to continue.")
         raise typer.Exit(INTERRUPTED)
     if summary.stopped or summary.failed:
         raise typer.Exit(SOME_FAILED)

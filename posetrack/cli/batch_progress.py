@@ -1,4 +1,4 @@
-"""What ``posetrack batch`` shows: bars where somebody watches, lines where the output goes to a file."""
+"""The progress of ``posetrack batch``: bars on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from posetrack.batch.workers import Progress as ClipProgress
 
 _LISTED = 10
-"""Failed clips that the closing summary lists; the others are in ``summary.csv``."""
+"""Maximum failed clips in the final summary; ``summary.csv`` has all."""
 
 _SPEED_WINDOW_S = 60.0
 _LINE_EVERY_S = 60.0
 
 
 def print_plan(plan: Plan) -> None:
-    """What would be done with each clip, what is left out, and how many there are of each."""
+    """Print what would be done with each clip, what is left out, and the totals."""
     for clip in plan.clips:
         verb = "track" if clip.action in TRACKED else "fail" if clip.record.status == "failed" else "skip"
         reason = clip.record.error if clip.action == "failed" else ACTIONS[clip.action]
@@ -38,22 +38,22 @@ def print_plan(plan: Plan) -> None:
 
 
 def plan_line(plan: Plan) -> str:
-    """Numbers of clips, on one line."""
+    """The numbers of clips, on one line."""
     counts = plan.counts
     parts = [f"{counts[action]} {meaning}" for action, meaning in ACTIONS.items() if counts[action]]
-    known = f"; {len(plan.absent)} of earlier runs are not among them" if plan.absent else ""
+    known = f"; {len(plan.absent)} more from earlier runs" if plan.absent else ""
     left = f"; {len(plan.left_out)} left out (--dry-run says why)" if plan.left_out else ""
     total = f"{len(plan.clips)} clip{'s' * (len(plan.clips) != 1)}, {len(plan.to_track)} to track"
     return f"{total}{': ' if parts else ''}{', '.join(parts)}{known}{left}"
 
 
 def print_batch_summary(summary: BatchSummary) -> None:
-    """The closing table, and the first failures."""
+    """Print the final table and the first failures."""
     lines = {
         "done": f"{summary.done}, and {summary.skipped} before",
         "failed": len(summary.failed),
         "not yet done": summary.pending,
-        "frames": f"{summary.frames}, {summary.fps:.1f} a second",
+        "frames": f"{summary.frames}, {summary.fps:.1f} per second",
         "time": duration(summary.seconds),
         "summary": summary.table,
         "in a browser": summary.page,
@@ -80,9 +80,9 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class Pace:
-    """How far a batch has come, and when it will be there.
+    """How far a batch has come, and how long it will take.
 
-    Frames of clips that have not been opened are unknown; their bytes are not, so that bytes tell the share.
+    Progress is measured in bytes: the frame counts of unopened clips are unknown.
     """
 
     total_bytes: int = 0
@@ -94,13 +94,13 @@ class Pace:
     _history: deque[tuple[float, int]] = field(default_factory=deque)
 
     def plan(self, plan: Plan) -> None:
-        """Begin."""
+        """Start."""
         self.sizes = {clip.record.clip: max(1, clip.record.size) for clip in plan.to_track}
         self.total_bytes = sum(self.sizes.values())
         self.start_s = time.monotonic()
 
     def finish(self, record: ClipRecord) -> None:
-        """A clip is not tracked any more."""
+        """Record that a clip is no longer being tracked."""
         self.running.pop(record.clip, None)
         self.frames += record.frames
         if record.status != "pending":
@@ -108,12 +108,12 @@ class Pace:
 
     @property
     def all_frames(self) -> int:
-        """Frames tracked so far, those of running clips included."""
+        """Frames tracked so far, including running clips."""
         return self.frames + sum(frames for frames, _ in self.running.values())
 
     @property
     def share(self) -> float:
-        """Of the footage, 0 to 1."""
+        """Share of the footage that is done, 0 to 1."""
         begun = sum(
             self.sizes.get(clip, 0) * min(1.0, frames / total)
             for clip, (frames, total) in self.running.items()
@@ -122,7 +122,7 @@ class Pace:
         return (self.done_bytes + begun) / self.total_bytes if self.total_bytes else 1.0
 
     def fps(self) -> float:
-        """Frames per second, all workers together, over the last minute."""
+        """Frames per second of all workers together, over the last minute."""
         now = time.monotonic()
         self._history.append((now, self.all_frames))
         while now - self._history[0][0] > _SPEED_WINDOW_S:
@@ -131,13 +131,13 @@ class Pace:
         return max(0.0, (self.all_frames - frames) / (now - since)) if now > since else 0.0
 
     def left(self) -> str:
-        """Time until the end; a question mark as long as nothing is known."""
+        """Estimated time left; a question mark before the first frame."""
         share, elapsed = self.share, time.monotonic() - self.start_s
         return duration(elapsed * (1 - share) / share) if share > 0 else "?"
 
 
 class _Lines:
-    """For files and pipes: one line for each clip, and one a minute for the whole."""
+    """Progress for files and pipes: one line per clip, and one per minute for the whole batch."""
 
     def __init__(self) -> None:
         self._pace = Pace()
@@ -159,7 +159,7 @@ class _Lines:
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + _LINE_EVERY_S
             pace = self._pace
-            _log(f"{pace.all_frames} frames, {pace.fps():.1f} a second, about {pace.left()} left")
+            _log(f"{pace.all_frames} frames, {pace.fps():.1f} per second, about {pace.left()} left")
 
     def finished(self, record: ClipRecord) -> None:
         self._pace.finish(record)
@@ -169,7 +169,7 @@ class _Lines:
 
 
 class _Bars:
-    """For people: the whole, and each clip that is being tracked."""
+    """Progress for terminals: a bar for the batch, and one for each running clip."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -217,20 +217,20 @@ class _Bars:
 
 
 def outcome(record: ClipRecord) -> str:
-    """What has become of a clip, on one line."""
+    """The outcome of a clip, on one line."""
     clip, error = readable(record.clip), readable(record.error or "")
     if record.status == "pending":
-        return f"again later: {clip}: {error}"
+        return f"will retry: {clip}: {error}"
     if record.status == "failed":
         return f"failed: {clip}: {error}"
-    people = f"{record.people} people at most, {record.tracks} tracks, {record.fps:.1f} frames/s"
+    people = f"at most {record.people} people, {record.tracks} tracks, {record.fps:.1f} frames/s"
     warning = f" ({readable(record.warning)})" if record.warning else ""
     return f"done: {clip}: {record.frames} frames, {people}{warning}"
 
 
 @contextmanager
 def batch_progress() -> Iterator[BatchObserver]:
-    """Bars on a terminal, log lines elsewhere; to standard error."""
+    """Show bars on a terminal, or log lines elsewhere, on standard error."""
     shown = console(stderr=True)
     if not shown.is_terminal:
         yield _Lines()

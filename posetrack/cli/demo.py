@@ -12,20 +12,16 @@ from posetrack.errors import ConfigError
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the clip and the results.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the clip and the results.")] = Path(
         "demo"
     ),
     scene: Annotated[str, typer.Option(help="demo, crossing, occlusion, leaving, re_entering, cut ...")] = "demo",
-    seed: Annotated[int, typer.Option(help="Who plays, and how they are dressed.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the people and their clothes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    engine: Annotated[
-        str, typer.Option(help="What networks run in: torch, or onnxruntime (processors only).")
-    ] = "torch",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what an earlier demo has written.")
-    ] = False,
+    engine: Annotated[str, typer.Option(help="Inference engine: torch, or onnxruntime (CPU only).")] = "torch",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
 ) -> None:
-    """Render people who cross and hide each other, track them, and compare with the exact truth."""
+    """Render people who cross and hide each other, track them, and evaluate against the exact truth."""
     from rich.progress import Progress
 
     from posetrack.cli.progress import FrameProgress

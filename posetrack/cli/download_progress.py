@@ -20,7 +20,7 @@ from posetrack.zoo import Entry
 
 
 class DownloadProgress:
-    """Shows size, speed and time left on a terminal, and plain lines elsewhere. To standard error."""
+    """Shows size, speed and time left on a terminal, or plain lines elsewhere, on standard error."""
 
     def __init__(self) -> None:
         self._console = console(stderr=True, soft_wrap=True)
@@ -45,10 +45,10 @@ class DownloadProgress:
         self._progress.stop()
 
     def progressed(self, entry: Entry, done_bytes: int, total_bytes: int | None) -> None:
-        """Another piece of a file is there."""
+        """More of a file has arrived."""
         if entry.name not in self._tasks:
             size = "" if total_bytes is None else f", {total_bytes / 1e6:.1f} MB"
-            resumed = f", {done_bytes / 1e6:.1f} MB of it are here already" if done_bytes else ""
+            resumed = f", {done_bytes / 1e6:.1f} MB already here" if done_bytes else ""
             if not self._console.is_terminal:
                 self._console.print(f"{entry.name}: downloading{size}{resumed}", highlight=False)
             self._tasks[entry.name] = self._progress.add_task(entry.name, completed=done_bytes)
@@ -56,9 +56,9 @@ class DownloadProgress:
         self._progress.update(self._tasks[entry.name], completed=done_bytes, total=total_bytes)
 
     def noticed(self, entry: Entry, sentence: str) -> None:
-        """Something happened on the way."""
+        """Something happened during the download."""
         self._console.print(f"{entry.name}: {sentence}", highlight=False)
 
     def ended(self, entry: Entry, sentence: str) -> None:
-        """A file is there, or will not be."""
+        """A download has succeeded or failed."""
         self._console.print(f"{entry.name}: {sentence}", highlight=False)

@@ -1,4 +1,4 @@
-"""``posetrack models export``: a pose network for other runtimes."""
+"""``posetrack models export``: export a pose network for other runtimes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ FORMATS = ("onnx",)
 def export_model(
     name: Annotated[
         str,
-        typer.Argument(
-            help="Name of a pose network's weights that are here, or a .safetensors file from training."
-        ),
+        typer.Argument(help="Name of downloaded pose weights, or a .safetensors file from training."),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file; by default the name with .onnx, here.")
+        Path | None,
+        typer.Option("--output", "-o", help="File to write. Defaults to NAME.onnx in the current folder."),
     ] = None,
-    file_format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    file_format: Annotated[str, typer.Option("--format", help="File format: onnx.")] = "onnx",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     models_dir: Annotated[Path | None, typer.Option("--models-dir", help="Folder of the weights.")] = None,
 ) -> None:
-    """Write a pose network as ONNX, for any number of people at once, and compare it in ONNX Runtime.
+    """Export a pose network to ONNX with a dynamic batch size, and check it in ONNX Runtime.
 
-    Needs the packages of the extra `onnx`.
+    Needs the `onnx` extra.
     """
     if file_format not in FORMATS:
         raise ConfigError(f"there is no format {file_format!r}; choose {', '.join(FORMATS)}.")
@@ -39,7 +38,7 @@ def export_model(
     from posetrack.zoo import ModelStore
 
     target = output or Path(Path(name).stem + ".onnx")
-    check_outputs([target], overwrite=True, inputs=[Path(name)])  # that it exists is told by who writes it
+    check_outputs([target], overwrite=True, inputs=[Path(name)])  # export_onnx refuses an existing file
     network, architecture = read_pose_network(name, ModelStore(models_dir), fetch=None)
     exported = export_onnx(network, architecture, target, overwrite=overwrite)
     batches = ", ".join(map(str, exported.batches))

@@ -1,4 +1,4 @@
-"""The command line: a thin shell. Each command parses, calls one documented Python function, and prints."""
+"""The command line, a thin shell: each command parses, calls one documented Python function, and prints."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from posetrack.cli.train import train
 from posetrack.errors import PoseTrackError, is_out_of_memory
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
-"""What wrong arguments raise; of its family typer exports only this child."""
+"""The base class of argument errors; typer exports only this subclass."""
 
 
 class _Commands(TyperGroup):
-    """Says that a command was interrupted; typer ends without a word."""
+    """Prints a line when a command is interrupted; typer prints nothing."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -75,24 +75,24 @@ def _options(
 
 
 def main() -> None:
-    """Parse the command line, do what it says, and end the program."""
+    """Run the command line and exit."""
     with guarded_streams(), interrupting_signals():
         status = _status()
     raise SystemExit(status)
 
 
 def _status() -> int:
-    """Do what the command line says: the exit status. Whatever a user can cure is told in one sentence."""
+    """Run the command and return the exit status. Prints one sentence for errors that a user can fix."""
     try:
         return int(app(standalone_mode=False) or 0)
     except _USAGE_ERROR as error:
         complain(_usage_sentence(error))
     except PoseTrackError as error:
         complain(str(error))
-    except (KeyboardInterrupt, typer.Abort):  # before there was a command
+    except (KeyboardInterrupt, typer.Abort):  # before a command started
         complain("interrupted.")
         return INTERRUPTED
-    except Exception as error:  # most kinds of errors can mean that there is no memory left
+    except Exception as error:  # many kinds of error can mean that memory ran out
         sentence = _system_fault(error)
         if sentence is None:
             raise
@@ -101,11 +101,11 @@ def _status() -> int:
 
 
 def _system_fault(error: Exception) -> str | None:
-    """What the computer lacks, as a sentence; None if the error is another one."""
+    """A sentence on what the computer lacks; ``None`` for other errors."""
     if is_out_of_memory(error):
         return (
             "there is not enough memory: close other programs, raise the limit (ulimit -v) if there is one, or "
-            "take a smaller video or network."
+            "use a smaller video or network."
         )
     if isinstance(error, ImportError) and "cannot open shared object file" in str(error):
         remedy = "OpenCV's on Debian: apt-get install libgl1 libglib2.0-0"
@@ -114,7 +114,7 @@ def _system_fault(error: Exception) -> str | None:
 
 
 def _usage_sentence(error: Exception) -> str:
-    """What was wrong with the arguments, and where the right ones are explained."""
+    """What was wrong with the arguments, and where to read about them."""
     message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
     context = getattr(error, "ctx", None)
     return f"{message}; see `{context.command_path if context else 'posetrack'} --help`."

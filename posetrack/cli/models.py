@@ -1,4 +1,4 @@
-"""``posetrack models``: which weights there are, and how they come here."""
+"""``posetrack models``: list, download, import and export weights."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ FolderOption = Annotated[
     Path | None,
     typer.Option(
         "--models-dir",
-        help="Folder of the weights; by default $POSETRACK_HOME/models, or one in the user's data folder.",
+        help="Folder of the weights. Defaults to $POSETRACK_HOME/models, or one in the user's data folder.",
     ),
 ]
-NameArgument = Annotated[str, typer.Argument(help="Name of weights, as `posetrack models list` shows it.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of the weights, from `posetrack models list`.")]
 
 
 @models.command("list")
 def list_models(
     models_dir: FolderOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print everything that is known as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print all fields as JSON.")] = False,
 ) -> None:
-    """Show all weights: what they are for, how accurate, how large, and whether they are here."""
+    """List all weights: purpose, accuracy, size, and whether they are here."""
     from posetrack.cli.models_table import as_json, print_table
     from posetrack.zoo import ModelStore, read_entries
 
@@ -48,13 +48,13 @@ def download_models(
     names: Annotated[list[str] | None, typer.Argument(help="Names of weights.")] = None,
     preset: Annotated[str | None, typer.Option(help="Download what this preset needs.")] = None,
     models_dir: FolderOption = None,
-    tries: Annotated[int, typer.Option(help="How often a download that makes no progress is tried.")] = 5,
-    timeout: Annotated[float, typer.Option(help="Seconds without an answer after which a try ends.")] = 30.0,
+    tries: Annotated[int, typer.Option(help="Maximum attempts without progress.")] = 5,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 30.0,
 ) -> None:
-    """Download weights that are not here yet, and check them against their published hash.
+    """Download missing weights, and check them against their published hashes.
 
-    Proxies are taken from https_proxy, http_proxy and no_proxy. POSETRACK_MIRROR names an address that has the
-    files, to be asked instead of their publishers.
+    Uses the proxies in https_proxy, http_proxy and no_proxy. POSETRACK_MIRROR is the address of a mirror to use
+    instead of the publishers.
     """
     from posetrack.cli.download_progress import DownloadProgress
     from posetrack.zoo import DownloadPolicy, ModelStore, download
@@ -79,10 +79,10 @@ def download_models(
 
 @models.command("path")
 def path_of_models(
-    name: Annotated[str | None, typer.Argument(help="Name of weights; without it, the folder.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the weights. Defaults to the folder.")] = None,
     models_dir: FolderOption = None,
 ) -> None:
-    """Print the folder of the weights, or the path of one file, which must be there."""
+    """Print the folder of the weights, or the path of one file, which must exist."""
     from posetrack.zoo import ModelStore, get_entry
 
     store = ModelStore(models_dir)
@@ -92,10 +92,10 @@ def path_of_models(
 @models.command("import")
 def import_model(
     name: NameArgument,
-    file: Annotated[Path, typer.Argument(help="The file, fetched by hand. It is copied.")],
+    file: Annotated[Path, typer.Argument(help="The file, downloaded by hand. It is copied.")],
     models_dir: FolderOption = None,
 ) -> None:
-    """Take over a file fetched by hand, if it has the published hash or, where there is none, fits its network."""
+    """Import a file downloaded by hand, if it has the published hash or, without one, fits its network."""
     from posetrack.zoo import ModelStore, get_entry, import_file
 
     store, entry = ModelStore(models_dir), get_entry(name)
@@ -104,7 +104,7 @@ def import_model(
 
 
 def _wanted(names: list[str], preset: str | None) -> list[Entry]:
-    """The entries of names and of a preset, each once."""
+    """The entries of the names and the preset, without duplicates."""
     from posetrack.zoo import get_entry
 
     if preset is not None:
@@ -112,12 +112,12 @@ def _wanted(names: list[str], preset: str | None) -> list[Entry]:
 
         names = [*names, *weights_of(get_preset(preset))]
     if not names:
-        raise ConfigError("say which weights to download: names that `posetrack models list` shows, or --preset.")
+        raise ConfigError("say which weights to download: names from `posetrack models list`, or --preset.")
     return [get_entry(name) for name in dict.fromkeys(names)]
 
 
 def _check_of(entry: Entry, store: ModelStore) -> str:
-    """What is known of the hash of a file that is there."""
+    """How far the hash of an existing file could be checked."""
     if entry.bundled:
         return "part of posetrack"
     sha256 = store.checked(entry).sha256
@@ -125,5 +125,5 @@ def _check_of(entry: Entry, store: ModelStore) -> str:
         return f"SHA-256 {sha256}, as published"
     if entry.sha256_prefix:
         digits = len(entry.sha256_prefix)
-        return f"SHA-256 {sha256}; its first {digits} digits are published, and agree"
-    return f"SHA-256 {sha256}, noted; its publisher gives none, so that it could not be checked"
+        return f"SHA-256 {sha256}; its first {digits} digits agree with the published ones"
+    return f"SHA-256 {sha256}, recorded but not checked: the publisher gives none"

@@ -19,7 +19,7 @@ _TITLES = {"detector": "Detectors", "pose": "Pose networks", "detector+pose": "B
 
 
 def as_json(entries: Iterable[Entry], store: ModelStore) -> str:
-    """All fields of the table, and of each file whether it is here, and where it is or would be."""
+    """All fields of the entries, and for each file whether it is here and its path."""
     rows = []
     for entry in entries:
         state = state_of(entry, store)
@@ -29,9 +29,9 @@ def as_json(entries: Iterable[Entry], store: ModelStore) -> str:
 
 
 def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
-    """What each is for, how accurate, how large, and whether it is here; below it, what the figures mean.
+    """Print purpose, accuracy, size and presence of each entry, and below the table what the figures mean.
 
-    Fits 80 columns with whole names, which is why they stand under what they are for instead of beside it.
+    To fit 80 columns with whole names, the purpose is a heading rather than a column.
     """
     out = console(markup=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -53,13 +53,13 @@ def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
     out.print(table)
     for meaning, letter in meanings.items():
         out.print(f"{letter}  {meaning}", markup=False, highlight=False)
-    out.print("~  4 bytes for each parameter, as the publisher gives no size", highlight=False)
+    out.print("~  estimated at 4 bytes per parameter: the publisher gives no size", highlight=False)
     out.print(f"Folder of the weights: {store.folder}", soft_wrap=True, markup=False, highlight=False)
     answered()
 
 
 def state_of(entry: Entry, store: ModelStore) -> str:
-    """``bundled``, ``yes``, ``no``, ``by hand`` (no, and nothing can download it) or ``damaged``."""
+    """``bundled``, ``yes``, ``no``, ``by hand`` (missing, and not downloadable) or ``damaged``."""
     try:
         found = store.find(entry)
     except WeightsError:
@@ -83,7 +83,7 @@ def _meaning(figure: Accuracy) -> str:
 
 
 def _size(entry: Entry, store: ModelStore) -> str:
-    """Megabytes: of the file that is here, as published, or estimated."""
+    """Size in megabytes: of the file here, else as published or estimated."""
     path = store.path(entry)
     if path.is_file():
         return f"{path.stat().st_size / 1e6:.1f}"

@@ -1,4 +1,4 @@
-"""The flags that ``run`` and ``batch`` share: each is defined here, once."""
+"""The options that ``run`` and ``batch`` share, each defined once."""
 
 from __future__ import annotations
 
@@ -19,107 +19,108 @@ if TYPE_CHECKING:
     from posetrack.runner import Outputs
     from posetrack.video import ReadOptions
 
-_reading = partial(typer.Option, rich_help_panel="What is read")
-_output = partial(typer.Option, rich_help_panel="What is written")
-_drawing = partial(typer.Option, rich_help_panel="What is drawn")
-_tracking = partial(typer.Option, rich_help_panel="How it is tracked")
-_computing = partial(typer.Option, rich_help_panel="How it is computed")
+_reading = partial(typer.Option, rich_help_panel="Input")
+_output = partial(typer.Option, rich_help_panel="Output")
+_drawing = partial(typer.Option, rich_help_panel="Drawing")
+_tracking = partial(typer.Option, rich_help_panel="Tracking")
+_computing = partial(typer.Option, rich_help_panel="Computing")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackOptions:
-    """What is read, written and drawn, and how it is tracked. A field is a flag, as Typer takes it."""
+    """What to read, write and draw, and how to track. Each field is a Typer option."""
 
     formats: Annotated[
         list[str] | None,
         _output(
             "--format",
             "-f",
-            help="Also write csv, parquet, mot, coco or posetrack17 (may be given several times).",
+            help="Also write csv, parquet, mot, coco or posetrack17 (repeatable).",
         ),
     ] = None
     video: Annotated[bool, _output("--video/--no-video", help="Write the annotated video.")] = True
-    start: Annotated[float | None, _reading(help="Begin at this time, in seconds.")] = None
+    start: Annotated[float | None, _reading(help="Start at this time, in seconds.")] = None
     end: Annotated[float | None, _reading(help="Stop before this time, in seconds.")] = None
     stride: Annotated[int, _reading(help="Take every n-th frame.")] = 1
-    max_frames: Annotated[int | None, _reading(help="Take at most so many frames.")] = None
-    image_fps: Annotated[float, _reading(help="Frames per second of a folder or glob of images.")] = 25.0
+    max_frames: Annotated[int | None, _reading(help="Maximum number of frames.")] = None
+    image_fps: Annotated[float, _reading(help="Frame rate of a folder or glob of images.")] = 25.0
     boxes: Annotated[bool, _drawing("--boxes", help="Draw the boxes.")] = False
-    trails: Annotated[bool, _drawing("--trails", help="Draw where people have been.")] = False
+    trails: Annotated[bool, _drawing("--trails", help="Draw the paths of people.")] = False
     blur_faces: Annotated[bool, _drawing("--blur-faces", help="Make faces unrecognisable.")] = False
-    preset: Annotated[
-        str, _tracking(help="Networks and settings that go together: lite, accurate or posetrack.")
-    ] = "lite"
+    preset: Annotated[str, _tracking(help="Matching networks and settings: lite, accurate or posetrack.")] = "lite"
     detector: Annotated[
         str | None,
-        _tracking(help="Another detector: a name that `posetrack models list` shows, or a file that you trained."),
+        _tracking(help="Detector weights: a name from `posetrack models list`, or a file you trained."),
     ] = None
-    pose: Annotated[str | None, _tracking(help="Another pose network, likewise.")] = None
+    pose: Annotated[str | None, _tracking(help="Pose weights, likewise.")] = None
     detect_every: Annotated[
         str | None,
-        _tracking(help="Look for people in every n-th frame, or auto (five a second, up to all in crowds)."),
+        _tracking(help="Detect people every n-th frame, or auto (5 per second; up to every frame in crowds)."),
     ] = None
     pose_every: Annotated[
         str | None,
-        _tracking(help="Estimate carried people's joints every n-th frame, or auto (five a second; movers more)."),
+        _tracking(help="Re-estimate tracked people every n-th frame, or auto (5 per second; more if they move)."),
     ] = None
-    score_threshold: Annotated[float | None, _tracking(help="Detected boxes below it are dropped.")] = None
-    min_joint_score: Annotated[float | None, _tracking(help="Joints below it are missing in the output.")] = None
+    score_threshold: Annotated[float | None, _tracking(help="Minimum score of detected boxes.")] = None
+    min_joint_score: Annotated[
+        float | None, _tracking(help="Joints with a lower score are missing in the output.")
+    ] = None
     nms: Annotated[
-        str | None, _tracking(help="How one person's second pose is found: oks, or AlphaPose's parametric.")
+        str | None, _tracking(help="How duplicate poses are found: oks, or parametric (AlphaPose).")
     ] = None
-    max_oks: Annotated[float | None, _tracking(help="Of two poses more alike than this, one is dropped.")] = None
+    max_oks: Annotated[float | None, _tracking(help="Drop one of two poses with a higher OKS than this.")] = None
     flip_test: Annotated[
         bool | None,
         _tracking("--flip-test/--no-flip-test", help="Average with the mirrored image: slower, more accurate."),
     ] = None
     codec: Annotated[
-        str | None, _tracking(help="How heatmaps become joints: argmax, quarter, dark or soft-argmax.")
+        str | None, _tracking(help="How heatmaps are decoded: argmax, quarter, dark or soft-argmax.")
     ] = None
     rescore: Annotated[
         bool | None,
-        _tracking("--rescore/--no-rescore", help="Report box score x mean joint score, rather than the box's."),
+        _tracking("--rescore/--no-rescore", help="Report box score x mean joint score instead of the box score."),
     ] = None
     flow: Annotated[
-        str | None, _tracking(help="dis, lk, farneback or none; or a network: raft_small, raft_large.")
+        str | None,
+        _tracking(help="Optical flow: dis, lk, farneback or none; or a network: raft_small, raft_large."),
     ] = None
     propagation: Annotated[
         str | None,
         _tracking(
-            help="Whether people carried into the next frame are believed: as far as the frame bears them out "
-            "(evidence), or always (paper); off carries nobody."
+            help="Which people carried by the flow are kept: those the frame confirms (evidence), or all (paper); "
+            "off carries nobody."
         ),
     ] = None
     no_propagation: Annotated[
-        bool, _tracking("--no-propagation", help="The same as --propagation off: rely on the detector alone.")
+        bool, _tracking("--no-propagation", help="Same as --propagation off: rely on the detector alone.")
     ] = False
-    similarity: Annotated[str | None, _tracking(help="bbox, pose, flow or multi-flow.")] = None
-    matching: Annotated[str | None, _tracking(help="greedy or hungarian.")] = None
-    queue_frames: Annotated[int | None, _tracking(help="Past frames that poses are compared with.")] = None
-    max_gap_frames: Annotated[int | None, _tracking(help="Frames after which somebody unseen is forgotten.")] = (
+    similarity: Annotated[
+        str | None, _tracking(help="Similarity used for linking: bbox, pose, flow or multi-flow.")
+    ] = None
+    matching: Annotated[str | None, _tracking(help="Assignment used for linking: greedy or hungarian.")] = None
+    queue_frames: Annotated[int | None, _tracking(help="Number of past frames that poses are compared with.")] = (
         None
     )
-    min_similarity: Annotated[float | None, _tracking(help="Poses less alike than this are not linked.")] = None
-    device: Annotated[str, _computing(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
-    precision: Annotated[
-        str, _computing(help="fp32, fp16 or bf16; auto is fp32 on processors, and less on GPUs.")
-    ] = "auto"
-    compile: Annotated[
-        bool, _computing("--compile", help="Have torch.compile make the networks faster, after a minute's work.")
-    ] = False
-    engine: Annotated[str, _computing(help="What networks run in: torch, or onnxruntime (processors only).")] = (
-        "torch"
-    )
-    models_dir: Annotated[
-        Path | None, _computing(help="Folder of downloaded weights; by default $POSETRACK_HOME/models.")
+    max_gap_frames: Annotated[
+        int | None, _tracking(help="Maximum number of frames that an unseen person is remembered.")
     ] = None
-    threads: Annotated[
-        int, _computing(help="Processor threads of each network; 0 shares out what processors there are.")
-    ] = 0
-    seed: Annotated[int, _computing(help="Of all random numbers.")] = 0
+    min_similarity: Annotated[float | None, _tracking(help="Minimum similarity of linked poses.")] = None
+    device: Annotated[str, _computing(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    precision: Annotated[str, _computing(help="fp32, fp16 or bf16; auto is fp32 on CPUs and lower on GPUs.")] = (
+        "auto"
+    )
+    compile: Annotated[
+        bool, _computing("--compile", help="Compile the networks with torch.compile; takes about a minute.")
+    ] = False
+    engine: Annotated[str, _computing(help="Inference engine: torch, or onnxruntime (CPU only).")] = "torch"
+    models_dir: Annotated[
+        Path | None, _computing(help="Folder of downloaded weights. Defaults to $POSETRACK_HOME/models.")
+    ] = None
+    threads: Annotated[int, _computing(help="CPU threads per network; 0 shares out all processors.")] = 0
+    seed: Annotated[int, _computing(help="Random seed.")] = 0
 
     def customised_preset(self) -> Preset:
-        """The preset with what the flags change."""
+        """The preset with the options applied."""
         from posetrack.presets import Changes, customised, get_preset
         from posetrack.tracker import FlowLinker
 
@@ -132,23 +133,23 @@ class TrackOptions:
             **given,
         )
         preset = customised(get_preset(self.preset), changes)
-        FlowLinker(preset.linker)  # which refuses what it does not know, here before anything is loaded or written
+        FlowLinker(preset.linker)  # refuses unknown values before anything is loaded or written
         return preset
 
     def chosen_propagation(self) -> Propagation | None:
-        """Of either flag."""
+        """The propagation chosen by either option."""
         if self.no_propagation and self.propagation not in (None, "off"):
             raise ConfigError(f"--no-propagation contradicts --propagation {self.propagation}: leave one out.")
         return "off" if self.no_propagation else self.propagation  # type: ignore[return-value] # checked by presets
 
     def check_engine(self) -> Engine:
-        """The engine; refused before anything is fetched or loaded if other settings do not go with it."""
+        """The engine. Refuses conflicting settings before anything is downloaded or loaded."""
         from posetrack.models.engines import check_engine
 
         return check_engine(self.engine, self.device, self.precision, self.compile)
 
     def fetch_weights(self, preset: Preset) -> None:
-        """Download what the preset needs and is not here yet, with a progress bar."""
+        """Download the preset's missing weights, with a progress bar."""
         from posetrack.cli.download_progress import DownloadProgress
         from posetrack.presets import weights_of
         from posetrack.zoo import ModelStore, download, get_entry
@@ -161,7 +162,7 @@ class TrackOptions:
                     progress.ended(entry, str(download(entry, store, observer=progress)))
 
     def reading(self) -> ReadOptions:
-        """Which part of a source is read."""
+        """The part of a source to read."""
         from posetrack.video import ReadOptions
 
         return ReadOptions(
@@ -170,7 +171,7 @@ class TrackOptions:
         )  # fmt: skip
 
     def outputs(self, *, overwrite: bool, show: bool = False) -> Outputs:
-        """What is written: PoseTrack18 always."""
+        """The files to write, always including PoseTrack18."""
         from posetrack.runner import Outputs
         from posetrack.video import AnnotatorConfig
 
@@ -184,7 +185,7 @@ class TrackOptions:
 
 
 def takes_track_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the shared flags behind its own; it receives them as ``options``."""
+    """Append the shared options to a command's own. The command receives them as ``options``."""
     own = inspect.signature(command, eval_str=True).parameters.values()
     hints = get_type_hints(TrackOptions, include_extras=True)
     shared = [

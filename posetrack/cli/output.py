@@ -1,6 +1,6 @@
-"""What the commands say: names of files are shown, never obeyed, and words that cannot be said end no work.
+"""Everything that the commands print.
 
-Everything that a command prints goes through here.
+File names cannot send control characters to the terminal, and output errors do not stop the work.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from rich.text import Text
 from posetrack.errors import OutputError
 
 _WIDTH_OF_FILES = 140
-"""A pipe or a file has no width: this one fits the tables."""
+"""Width of tables in pipes and files, which have none."""
 
 
 def readable(text: str) -> str:
-    """Text on one line: what a terminal obeys, and what reorders or hides other characters, is shown as escapes.
+    """Text on one line, with control characters and those that reorder or hide text shown as escapes.
 
     >>> readable("a\\nb ü.mp4"), readable("\\x1b[31m\\u202e")
     ('a\\\\nb ü.mp4', '\\\\x1b[31m\\\\u202e')
@@ -36,12 +36,12 @@ def _escape(letter: str) -> str:
 
 
 def tell(line: str = "") -> None:
-    """A line to standard output, beside the files that a command writes."""
+    """Print an informative line to standard output."""
     print(readable(line))
 
 
 def answer(text: str) -> None:
-    """What the user has asked for, to standard output; it may have lines.
+    """Print what the user asked for, possibly several lines, to standard output.
 
     Raises:
         OutputError: it cannot be written.
@@ -51,7 +51,7 @@ def answer(text: str) -> None:
 
 
 def answer_json(data: bytes) -> None:
-    """The same of JSON, which stays JSON in every encoding: all but ASCII is escaped.
+    """Like ``answer`` for JSON. Escapes all but ASCII, so that it stays valid in any encoding.
 
     Raises:
         OutputError: it cannot be written.
@@ -69,37 +69,37 @@ def _json_escape(letter: str) -> str:
 
 
 def answered() -> None:
-    """See to it that what was asked for is out.
+    """Flush standard output.
 
     Raises:
-        OutputError: it cannot be written. (Who reads it may have had enough, which is no fault.)
+        OutputError: it cannot be written. (A reader that closed the pipe is no error.)
     """
     sys.stdout.flush()
     failure = getattr(sys.stdout, "failure", None)
     if failure is not None:
-        cast(_Guarded, sys.stdout).failure = None  # it is told of here
-        raise OutputError(f"the standard output cannot be written ({failure.strerror}); send it somewhere else.")
+        cast(_Guarded, sys.stdout).failure = None  # reported here
+        raise OutputError(f"standard output cannot be written ({failure.strerror}); send it elsewhere.")
 
 
 def note(line: str) -> None:
-    """A line to standard error."""
+    """Print a line to standard error."""
     print(readable(line), file=sys.stderr, flush=True)
 
 
 def complain(sentence: str) -> None:
-    """A sentence about what is wrong, to standard error."""
+    """Print a sentence about an error or warning to standard error."""
     note(f"posetrack: {sentence}")
 
 
 class _ReadableConsole(Console):
-    """Shows what is not its own as ``readable`` does."""
+    """A console that passes all text through ``readable``."""
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """Of a text that is shown, before its room is measured."""
+        """Escape text before its width is measured."""
         return super().render_str("\n".join(map(readable, text.split("\n"))), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Its pieces."""
+        """Escape the text of all segments."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment
@@ -108,7 +108,7 @@ class _ReadableConsole(Console):
 
 
 def console(*, stderr: bool = False, markup: bool = False, soft_wrap: bool = False) -> Console:
-    """A console of rich for tables and bars. Names that look like its markup are none, unless that is wanted."""
+    """A rich console for tables and bars. Text is not parsed as markup unless asked for."""
     made = _ReadableConsole(stderr=stderr, markup=markup, emoji=False, soft_wrap=soft_wrap)
     if not (made.is_terminal or soft_wrap):
         made.width = _WIDTH_OF_FILES
@@ -116,10 +116,10 @@ def console(*, stderr: bool = False, markup: bool = False, soft_wrap: bool = Fal
 
 
 class _Guarded:
-    """A stream that swallows what cannot be written, and remembers why; everything else is the stream's.
+    """Wraps a stream: discards what cannot be written, and remembers the error.
 
     Attributes:
-        failure: The first error; None if there was none, or if nobody reads the stream any more.
+        failure: The first error. ``None`` if there was none, or if the reader has closed the pipe.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -128,7 +128,7 @@ class _Guarded:
         self.failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write, as well as it can be."""
+        """Write the text, if the stream still works."""
         try:
             if not self._broken:
                 self._stream.write(self._encodable(text))
@@ -137,7 +137,7 @@ class _Guarded:
         return len(text)
 
     def flush(self) -> None:
-        """Flush."""
+        """Flush, if the stream still works."""
         try:
             if not self._broken:
                 self._stream.flush()
@@ -149,7 +149,7 @@ class _Guarded:
         return text.encode(encoding, "backslashreplace").decode(encoding)
 
     def _give_up(self, error: OSError) -> None:
-        """Send what is still in the stream's buffers nowhere: the end of the program would find fault with it."""
+        """Send what is left in the buffers to the null device: flushing it at exit would fail."""
         self._broken = True
         if error.errno != errno.EPIPE:
             self.failure = error
@@ -157,7 +157,7 @@ class _Guarded:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
-        except (OSError, ValueError):  # it is no file of the system's
+        except (OSError, ValueError):  # not a real file
             pass
 
     def __getattr__(self, name: str) -> Any:
@@ -166,7 +166,7 @@ class _Guarded:
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Meanwhile a standard output or error that is full, closed or of a small alphabet raises nothing."""
+    """Keep standard output and error from raising if they are full, closed or of limited encoding."""
     before = sys.stdout, sys.stderr
     guarded = [_Guarded(stream if stream is not None else _nowhere()) for stream in before]
     sys.stdout, sys.stderr = (cast(TextIO, one) for one in guarded)
@@ -176,10 +176,10 @@ def guarded_streams() -> Iterator[None]:
         for one in guarded:
             one.flush()
         if guarded[0].failure is not None:
-            complain(f"the standard output could not be written ({guarded[0].failure.strerror}).")
+            complain(f"standard output could not be written ({guarded[0].failure.strerror}).")
         sys.stdout, sys.stderr = before
 
 
 def _nowhere() -> TextIO:
-    """For a stream that was closed when the program started."""
+    """A replacement for a stream that was closed when the program started."""
     return open(os.devnull, "w", encoding="utf-8")

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class FrameProgress:
-    """Shows frames done, frames per second and the time left, from the first frame on, if somebody watches.
+    """Shows frames done, frames per second and the time left, on a terminal only.
 
-    To standard error: results may go to a pipe.
+    Uses standard error, because results may go to a pipe.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class FrameProgress:
         self._progress.stop()
 
     def __call__(self, info: SourceInfo, summary: RunSummary) -> None:
-        """Another frame is done. An estimated number of frames that turns out too small is forgotten."""
+        """Another frame is done. Drops an estimated total once it proves too small."""
         passed = summary.frames + summary.dropped
         total = info.frame_count if (info.frame_count or 0) >= passed else None
         elapsed = self._progress.tasks[self._task].elapsed

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from posetrack.runner import RunSummary
 
 BROKEN_OFF = 2
-"""Exit status if the source broke off before its end; the files hold what could be read."""
+"""Exit status if the source ended early; the files hold what could be read."""
 
-_output = partial(typer.Option, rich_help_panel="What is written")
-_tracking = partial(typer.Option, rich_help_panel="How it is tracked")
+_output = partial(typer.Option, rich_help_panel="Output")
+_tracking = partial(typer.Option, rich_help_panel="Tracking")
 
 
 @takes_track_options
@@ -29,16 +29,16 @@ def run(
     source: Annotated[
         str, typer.Argument(help="Video file, folder or glob of images, camera index, or stream URL.")
     ],
-    output: Annotated[Path, _output("--output", "-o", help="Folder of the results.")] = Path(),
+    output: Annotated[Path, _output("--output", "-o", help="Folder for the results.")] = Path(),
     show: Annotated[bool, _output("--show", help="Show the annotated frames in a window; q closes it.")] = False,
-    overwrite: Annotated[bool, _output("--overwrite", help="Replace results of earlier runs.")] = False,
+    overwrite: Annotated[bool, _output("--overwrite", help="Replace existing results.")] = False,
     realtime: Annotated[
         bool,
         _tracking(
             "--realtime",
-            help="Keep up with a live source (a file is taken as one): look for people as often as there is time "
-            "for, drop frames only if that does not suffice, and say so. Goes with every preset. What comes out "
-            "depends on how fast the computer is; without it, the same input gives the same output.",
+            help="Keep up with a live source, or play a file as one: detect as often as time allows, and drop "
+            "frames only if that is not enough. Works with every preset. Results then depend on the computer's "
+            "speed; without it, the same input gives the same output.",
         ),
     ] = False,
     *,
@@ -70,7 +70,7 @@ def run(
 
 
 def _check_realtime(options: TrackOptions) -> None:
-    """Whether the other flags leave it something to choose."""
+    """Refuse options that contradict ``--realtime``."""
     if options.detect_every is not None:
         raise ConfigError("--realtime chooses the detection interval itself: leave out --detect-every.")
     if options.chosen_propagation() == "off":
@@ -78,7 +78,7 @@ def _check_realtime(options: TrackOptions) -> None:
 
 
 def finish(summary: RunSummary) -> None:
-    """Say what has been done, and end with the status that tells how it went."""
+    """Print what was done, and exit with the status of the run."""
     from posetrack.cli.summary import print_summary
 
     print_summary(summary)
@@ -92,16 +92,14 @@ def finish(summary: RunSummary) -> None:
         complain(f"interrupted; {_what_there_is(summary)}.")
         raise typer.Exit(INTERRUPTED)
     if summary.beside:
-        complain(f"another program has written results of that name meanwhile; these are in {_files(summary)}.")
+        complain(f"another program wrote results of that name in the meantime; these are in {_files(summary)}.")
 
 
 def _what_there_is(summary: RunSummary) -> str:
-    """Of a run that has not come to its end."""
+    """Describe the results of an unfinished run."""
     if not summary.beside:
         return f"the results hold {summary.frames} frames"
-    return (
-        f"earlier results stay as they were, and the {summary.frames} frames tracked now are in {_files(summary)}"
-    )
+    return f"earlier results are unchanged, and the {summary.frames} frames tracked now are in {_files(summary)}"
 
 
 def _files(summary: RunSummary) -> str:

@@ -1,6 +1,6 @@
-"""How the program begins and ends: before the first large import, and whatever interrupts it.
+"""The entry point: handles signals from the start, before any slow import.
 
-Imports nothing that takes time.
+This module imports nothing slow.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from types import FrameType
 from typing import NoReturn
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
 
 BAD_INPUT = 2
-"""Exit status where the user can cure it: one sentence on standard error, no traceback."""
+"""Exit status for errors the user can fix: one sentence on standard error, no traceback."""
 
 _LEAST_BYTES = 256 * 1024**2
 _AGAIN_S = 0.05
@@ -38,9 +38,7 @@ def main() -> None:
     try:
         run()
     except SystemExit as end:
-        if (
-            end.code == INTERRUPTED and threading.active_count() > 1
-        ):  # one hangs, in the middle of a library's work
+        if end.code == INTERRUPTED and threading.active_count() > 1:  # a thread hangs in a library call
             os._exit(INTERRUPTED)
         raise
     finally:
@@ -49,7 +47,7 @@ def main() -> None:
 
 
 def _signals() -> list[signal.Signals]:
-    """What ends the program: Ctrl-C, SIGTERM and, unless it is ignored (nohup), the end of the terminal."""
+    """The signals that end the program: SIGINT, SIGTERM and, unless ignored as under nohup, SIGHUP."""
     wanted = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         wanted.append(signal.SIGHUP)
@@ -57,7 +55,7 @@ def _signals() -> list[signal.Signals]:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """As long as nothing has been begun there is nothing to clear up."""
+    """Exit at once: nothing has started yet, so there is nothing to clean up."""
     _say("interrupted.")
     os._exit(INTERRUPTED)
 
@@ -67,10 +65,10 @@ def _leave_silently(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _check_memory() -> None:
-    """Whether there is room for the libraries' first imports, some of which abort the program for want of it."""
+    """Check that the memory limit allows the first imports: some libraries abort the program without enough."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < _LEAST_BYTES:
-        _say(f"there is not enough memory: raise the limit (ulimit -v), which is {limit // 1024} KiB.")
+        _say(f"there is not enough memory: raise the limit (ulimit -v) of {limit // 1024} KiB.")
         sys.exit(BAD_INPUT)
 
 
@@ -80,7 +78,7 @@ def _say(sentence: str) -> None:
 
 
 def _open_standard_streams() -> None:
-    """Open those that are closed: a file opened later would get the number, and what is printed there."""
+    """Open closed standard streams: a file opened later would get their number, and whatever is printed."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -90,9 +88,9 @@ def _open_standard_streams() -> None:
 
 @contextmanager
 def interrupting_signals() -> Iterator[None]:
-    """Meanwhile the signals that end the program raise ``KeyboardInterrupt``, as Ctrl-C does, but in no import.
+    """Make the signals that end the program raise ``KeyboardInterrupt`` in the block, except during imports.
 
-    In threads other than the main one there is nothing to take over.
+    Does nothing outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -109,9 +107,9 @@ def interrupting_signals() -> Iterator[None]:
 
 
 class _Interrupter:
-    """Raises; in an import it comes again a moment later, and leaves if that takes long.
+    """Raises ``KeyboardInterrupt``. During an import it waits, and exits if the import takes long.
 
-    What libraries do in their first import cannot be broken off: they swallow the exception, or abort the program.
+    Libraries cannot be interrupted in their first import: they swallow the exception, or abort the program.
     """
 
     def __init__(self) -> None:

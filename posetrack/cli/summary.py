@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(summary: RunSummary) -> None:
-    """Frames, people, tracks, speed, where the time went, and which files there are."""
+    """Print frames, people, tracks, speed, time by stage, and the files written."""
     people = summary.poses / summary.frames if summary.frames else 0.0
     _row("frames", str(summary.frames))
     if summary.realtime is not None:
@@ -26,31 +26,31 @@ def print_summary(summary: RunSummary) -> None:
 
 
 def _row(name: str, value: str) -> None:
-    """However long it is: names of files are not cut off."""
+    """Print a row of any length, so that file names are not cut off."""
     tell(f"{name:<18}{value}")
 
 
 def _add_realtime(frames: int, report: RealtimeReport) -> None:
-    """What it took to keep up with a live source."""
+    """Print how well the run kept up with its source."""
     arrived = frames + report.dropped
     share = 100 * report.dropped / arrived if arrived else 0.0
     _row("dropped", f"{report.dropped} of {arrived} frames ({share:.0f} %)")
-    _row("people looked for", _intervals(report))
+    _row("detector ran", _intervals(report))
     _row("behind the source", f"{report.mean_lag_s:.2f} s on average, at most {report.longest_lag_s:.2f} s")
 
 
 def _intervals(report: RealtimeReport) -> str:
-    """How often people were looked for."""
+    """How often the detector ran."""
     shortest, longest = report.shortest_interval, report.longest_interval
     if not shortest:
-        return "where a shot begins"
+        return "at shot starts only"
     if shortest == longest:
         return "in every frame" if longest == 1 else f"every {longest} frames"
     return f"every {shortest} to {longest} frames, {report.mean_interval:.1f} on average"
 
 
 def _shares(stages_s: dict[str, float]) -> str:
-    """Each stage's share of the time that all stages have worked (they overlap)."""
+    """Each stage's share of the total working time of all stages (they overlap)."""
     total = sum(stages_s.values())
     if not total:
         return "-"

@@ -1,4 +1,4 @@
-"""``posetrack train pose|detector|label``: learn a network from COCO-keypoints data, labelled by a teacher too."""
+"""``posetrack train pose|detector|label``: train a network on COCO keypoints, or label images with a teacher."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 train = typer.Typer(help="Train a network.")
 
-ConfigArgument = Annotated[Path, typer.Argument(help="TOML file; configs/ has those of the bundled networks.")]
+ConfigArgument = Annotated[Path, typer.Argument(help="TOML file; configs/ holds those of the bundled networks.")]
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for checkpoint, curve and weights; goes on if it has one.")
+    Path,
+    typer.Option(
+        "--output", "-o", help="Folder for checkpoint, curve and weights. Resumes from a checkpoint there."
+    ),
 ]
 
 
 @train.command("pose")
 def train_pose(config: ConfigArgument, output: OutputOption) -> None:
-    """Train a SimpleBaseline pose network: joints' MSE loss on Gaussian heatmaps."""
+    """Train a SimpleBaseline pose network with MSE loss on Gaussian heatmaps."""
     from posetrack.training.config import read_config
     from posetrack.training.loop import Schedule
     from posetrack.training.pose import PoseTask, PoseTraining
@@ -47,24 +50,25 @@ def train_detector(config: ConfigArgument, output: OutputOption) -> None:
 def train_label(
     images: Annotated[Path, typer.Argument(help="Folder of images.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="COCO file to write.")],
-    teacher: Annotated[Path, typer.Option(help="Weights of the pose network that labels.")],
+    teacher: Annotated[Path, typer.Option(help="Weights of the teacher, a pose network.")],
     movenet: Annotated[
         str | None,
-        typer.Option(help="The weights are the publisher's own: of movenet_lightning or movenet_thunder."),
+        typer.Option(help="If the weights are the publisher's: movenet_lightning or movenet_thunder."),
     ] = None,
     annotations: Annotated[
-        Path | None, typer.Option(help="COCO file with people's boxes; without it `--preset` finds them.")
+        Path | None,
+        typer.Option(help="COCO file with people's boxes. Defaults to detecting them with `--preset`."),
     ] = None,
     pseudo: Annotated[
-        bool, typer.Option("--pseudo/--no-pseudo", help="Label people whose boxes a network found, too.")
+        bool, typer.Option("--pseudo/--no-pseudo", help="Also label people whose boxes a network found.")
     ] = True,
-    backgrounds: Annotated[int, typer.Option(min=0, help="Boxes on nobody to try for each image.")] = 0,
-    preset: Annotated[str, typer.Option(help="Whose detector finds people.")] = "lite",
+    backgrounds: Annotated[int, typer.Option(min=0, help="Number of empty boxes to try per image.")] = 0,
+    preset: Annotated[str, typer.Option(help="Preset whose detector finds people.")] = "lite",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Write a COCO file with a teacher network's joints beside those that people labelled."""
+    """Write a COCO file that adds a teacher network's joints to those labelled by hand."""
     from rich.progress import Progress
 
     from posetrack.formats.pending import check_outputs, write_file
@@ -112,7 +116,7 @@ def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
         current = bar.add_task("starting", total=None, loss=float("nan"))
 
         class Bar:
-            """Shows the progress of the present epoch, and prints a line after each."""
+            """Shows the progress of the current epoch, and prints a line after each."""
 
             def iteration(self, epoch: int, done: int, total: int, loss: float) -> None:
                 name = f"epoch {epoch + 1}/{schedule.epochs}"
