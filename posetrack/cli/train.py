@@ -67,7 +67,7 @@ def train_label(
     """Write a COCO file with a teacher network's joints beside those that people labelled."""
     from rich.progress import Progress
 
-    from posetrack.formats.pending import check_outputs, write_file
+    from posetrack.files.pending import check_outputs, write_file
     from posetrack.models.devices import resolve_device
     from posetrack.models.runtime import Runtime
     from posetrack.networks import Networks

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import ConfigError, DataFormatError
+from posetrack.files.pending import check_outputs, output_folder
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.foreign import are_frame_numbers, parse_coco_results, parse_mot
 from posetrack.formats.losses import lost_in_reading, lost_in_writing
 from posetrack.formats.naming import ImageNaming
-from posetrack.formats.pending import check_outputs, output_folder
 from posetrack.formats.reading import files_in, is_folder, load_json, parse_annotations, read_annotations
 from posetrack.formats.writing import (
     write_coco_results,

@@ -17,9 +17,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from posetrack.files.pending import PendingFile, output_errors
 from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE
 from posetrack.formats.naming import ImageNaming
-from posetrack.formats.pending import PendingFile, output_errors
 from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import convert_poses
 from posetrack.skeletons import COCO, POSETRACK

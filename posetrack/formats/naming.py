@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from posetrack.formats.text import printable
+from posetrack.files.text import printable
 
 _SEQUENCE = re.compile(r"(\d{1,6})_(mpii|bonn|mpiinew)(_.*)?")
 _SOURCE_NUMBERS = {"mpii": 1, "bonn": 2, "mpiinew": 3}

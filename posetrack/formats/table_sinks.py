@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from posetrack.files.pending import PendingFile, output_errors
 from posetrack.formats.mot import mot_corners, mot_frames, mot_ids
-from posetrack.formats.pending import PendingFile, output_errors
 from posetrack.pixels import from_centre
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses

@@ -12,10 +12,10 @@ import numpy as np
 import orjson
 
 from posetrack.errors import DataFormatError
+from posetrack.files.pending import write_file
 from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, VISIBLE, Annotations, Doubles
 from posetrack.formats.json_sinks import PERSON_CATEGORY, PLAIN_PERSON
 from posetrack.formats.mot import mot_corners, mot_frames, mot_ids
-from posetrack.formats.pending import write_file
 from posetrack.formats.posetrack17 import SEEN
 from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import conversion_matrix

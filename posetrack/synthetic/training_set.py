@@ -10,8 +10,8 @@ import numpy as np
 import orjson
 
 from posetrack.errors import ConfigError
+from posetrack.files.pending import output_errors
 from posetrack.formats.json_sinks import PERSON_CATEGORY, xywh
-from posetrack.formats.pending import output_errors
 from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.backdrops import PLACES, Backdrop
 from posetrack.synthetic.camera import Camera, Handheld
