@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from posetrack.formats.json_sinks import PERSON_CATEGORY
 from posetrack.formats.naming import ImageNaming
+from posetrack.formats.posetrack18_rows import PERSON_CATEGORY
 from posetrack.skeletons import POSETRACK
 
 _SEED = 0

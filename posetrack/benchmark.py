@@ -19,8 +19,8 @@ import orjson
 from posetrack import __version__
 from posetrack.errors import ConfigError, DataFormatError, VideoError
 from posetrack.evaluation import EvaluationResult, evaluate
+from posetrack.files.pending import check_outputs, output_folder, write_file
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.pending import check_outputs, output_folder, write_file
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from posetrack.formats.pending import check_outputs, draft_folder, output_folder, publish
+from posetrack.files.pending import check_outputs, draft_folder, output_folder, publish
 from posetrack.skeletons import POSETRACK
 from posetrack.synthetic import GroundTruthWriter, Scene, render
 from posetrack.types import Poses

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from posetrack.background import ahead
-from posetrack.formats.drafts import clear_drafts
-from posetrack.formats.pending import check_outputs, draft_folder, output_folder, publish
+from posetrack.files.drafts import clear_drafts
+from posetrack.files.pending import check_outputs, draft_folder, output_folder, publish
 from posetrack.interruption import interruptible
 from posetrack.realtime import RealtimeReport
 from posetrack.stages import SourceInfo

@@ -16,9 +16,9 @@ import posetrack
 from posetrack.cli.main import app
 from posetrack.errors import DataFormatError
 from posetrack.evaluation import evaluate_oks
+from posetrack.files.text import csv_table, printable
 from posetrack.formats.conversion import SUFFIXES, ConversionConfig, convert_files
 from posetrack.formats.reading import read_annotations
-from posetrack.formats.text import csv_table, printable
 from posetrack.skeletons import COCO
 from tests.evaluation_cases import WRITERS, random_sequence, write_case
 

@@ -16,8 +16,8 @@ import pyarrow.parquet
 import pytest
 
 from posetrack.errors import OutputError
+from posetrack.files.pending import write_file
 from posetrack.formats import FORMATS, PoseTrack18Sink
-from posetrack.formats.pending import write_file
 from posetrack.skeleton_conversion import conversion_matrix, convert_poses
 from posetrack.skeletons import COCO, LSP, POSETRACK, Skeleton
 from posetrack.stages import SourceInfo

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from posetrack.evaluation import evaluate_oks
 from posetrack.formats import FORMATS
 from posetrack.formats.conversion import ConversionConfig, convert_files
-from posetrack.formats.foreign import are_frame_numbers
 from posetrack.formats.naming import ImageNaming, packed_id, unpacked_id
 from posetrack.formats.reading import read_annotations
+from posetrack.formats.results import are_frame_numbers
 from posetrack.report.presence import read_presence
 from posetrack.skeletons import POSETRACK
 from posetrack.stages import SourceInfo

@@ -175,7 +175,19 @@ def test_frames_without_people_are_lost_where_only_people_are_written(tmp_path: 
     losses = convert_files(tmp_path / "source.json", tmp_path / "target", ConversionConfig(to=to))
     (sentences,) = losses.values()
     assert NAMES_AND_FRAMES in sentences and NAMES not in sentences
-    assert (COCO_HEAD in sentences) == (to == "coco")
+
+
+@pytest.mark.parametrize("joint", [11, 12, 13, 14])
+@pytest.mark.parametrize("coco_joints", ["coco", "posetrack"])
+def test_head_joints_are_lost_where_there_are_some_and_coco_has_none(
+    tmp_path: Path, joint: int, coco_joints: str
+) -> None:
+    data = file_17()
+    points(data)[0]["id"] = [joint]
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    config = ConversionConfig(to="coco", coco_joints=coco_joints)
+    (sentences,) = convert_files(tmp_path / "a.json", tmp_path / "b.json", config).values()
+    assert (COCO_HEAD in sentences) == (joint in (12, 14) and coco_joints == "coco")
 
 
 def test_several_sequences_of_a_file_run_together_under_the_name_of_the_first(tmp_path: Path) -> None:

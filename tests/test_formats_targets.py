@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from posetrack.cli.main import app
 from posetrack.errors import ConfigError, OutputError
+from posetrack.files.targets import check_targets
 from posetrack.formats.conversion import ConversionConfig, convert_files
-from posetrack.formats.targets import check_targets
 from tests.evaluation_cases import random_sequence, write_case, write_posetrack17, write_posetrack18
 
 KEPT = "somebody's work"

@@ -35,8 +35,8 @@ def images(count: int) -> list[dict[str, Any]]:
     return [{"file_name": f"{number:06d}.jpg"} for number in range(count)]
 
 
-def test_everybody_is_told_of_to_a_thousandth_of_a_pixel() -> None:
-    """Joints as they are, boxes from the image's corner; what nobody has given is NaN."""
+def test_numbers_are_rounded_to_a_thousandth_of_a_pixel() -> None:
+    """Joints keep their coordinates, boxes are measured from the image's corner; unknown values are NaN."""
     frames = [people(3), Poses.empty(POSETRACK), people(2, seed=1)]
     found = annotations_of(Path("000007.json"), "000007", images(3), frames)
     assert (found.path, found.video, found.images) == (Path("000007.json"), "000007", images(3))
@@ -47,15 +47,18 @@ def test_everybody_is_told_of_to_a_thousandth_of_a_pixel() -> None:
     for row, (poses, person) in enumerate(everybody):
         assert found.track_ids[row] == poses.track_ids[person]
         assert found.person_scores[row] == round(float(poses.scores[person]), 4)
-        assert found.boxes[row].tolist() == [round(float(side) + 0.5, 3) for side in poses.boxes[person]]
+        x1, y1, x2, y2 = (float(side) for side in poses.boxes[person])
+        corner, size = [round(x1 + 0.5, 3), round(y1 + 0.5, 3)], [round(x2 - x1, 3), round(y2 - y1, 3)]
+        assert found.boxes[row, :2].tolist() == corner
+        assert (found.boxes[row, 2:] - found.boxes[row, :2]).tolist() == pytest.approx(size, abs=1e-9)
         for place, joint in enumerate(EVALUATION_JOINTS):
             slot = POSETRACK.index(joint)
             score = float(poses.keypoint_scores[person, slot])
             x, y = poses.keypoints[person, slot].tolist()
             assert found.present[row, place] == (score > 0)
             assert found.keypoints[row, place].tolist() == ([round(x, 3), round(y, 3)] if score > 0 else [0, 0])
-            shown = found.visibility[row, place], found.scores[row, place]
-            assert shown == (2, round(score, 4)) if score > 0 else all(map(math.isnan, shown))
+            assert math.isnan(found.visibility[row, place]), "the tracker does not say"
+            assert found.scores[row, place] == round(score, 4)
 
 
 def test_people_of_another_skeleton_show_the_joints_that_posetrack_has() -> None:

@@ -16,7 +16,7 @@ import pytest
 import posetrack
 from posetrack.cli.main import main
 from posetrack.errors import ConfigError, OutputError, VideoError
-from posetrack.formats.text import printable
+from posetrack.files.text import printable
 from posetrack.interruption import interruptible
 from posetrack.pose_tracker import PoseTracker
 from posetrack.runner import Observer, Outputs, RunSummary

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.pending import PendingFile, output_errors
+from posetrack.files.pending import PendingFile, output_errors
 from posetrack.skeletons import POSETRACK, SKELETONS
 from posetrack.types import Frame, IntArray, Poses
 

@@ -14,7 +14,7 @@ from posetrack.batch.manifest import MANIFEST, Manifest
 from posetrack.batch.names import CHUNKS, LOCK, OURS, OVERVIEWS, UNFINISHED
 from posetrack.batch.remote import RemoteFolder
 from posetrack.errors import ConfigError, OutputError
-from posetrack.formats.pending import output_folder
+from posetrack.files.pending import output_folder
 
 _FOLDERS = (UNFINISHED, CHUNKS, OVERVIEWS)
 

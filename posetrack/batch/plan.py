@@ -16,7 +16,7 @@ from posetrack.batch.names import assign_names, folder_of
 from posetrack.batch.output import is_within
 from posetrack.batch.remote import RemoteFolder
 from posetrack.errors import ConfigError
-from posetrack.formats.drafts import LONGEST_NAME_BYTES
+from posetrack.files.drafts import LONGEST_NAME_BYTES
 from posetrack.runner import Outputs
 
 Action = Literal[

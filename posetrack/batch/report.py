@@ -13,7 +13,7 @@ from posetrack.batch.manifest import ClipRecord, Manifest
 from posetrack.batch.names import OVERVIEWS, PAGE, UNFINISHED, hashed
 from posetrack.batch.output import check_folders, may_be_read
 from posetrack.errors import DataFormatError, PoseTrackError
-from posetrack.formats.pending import output_errors
+from posetrack.files.pending import output_errors
 from posetrack.report import ClipOverview, ReportRow, clip_overview, write_report
 
 _POSES = ("posetrack18", "posetrack17")

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from posetrack.batch.manifest import ClipRecord
-from posetrack.formats.drafts import clear_drafts
-from posetrack.formats.pending import write_file
-from posetrack.formats.text import csv_table
+from posetrack.files.drafts import clear_drafts
+from posetrack.files.pending import write_file
+from posetrack.files.text import csv_table
 
 COLUMNS = ("clip", "frames", "people", "tracks", "seconds", "fps", "status", "error")
 """``people``: most in one frame. ``seconds``: wall time. ``fps``: frames tracked per second."""

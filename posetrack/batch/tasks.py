@@ -16,7 +16,7 @@ from posetrack.batch.identity import ChangedError, Identity, unchanged
 from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.report import unpublished_overview
 from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError, is_out_of_memory
-from posetrack.formats.pending import output_errors, publish
+from posetrack.files.pending import output_errors, publish
 from posetrack.models.engines import Engine, check_threads_and_seed
 from posetrack.ranges import require_kinds
 from posetrack.runner import Outputs, RunSummary, run

@@ -29,7 +29,7 @@ def demo(
     from posetrack.demo import write_clip
     from posetrack.evaluation import evaluate
     from posetrack.evaluation.report import sequence_table
-    from posetrack.formats.pending import check_outputs
+    from posetrack.files.pending import check_outputs
     from posetrack.models.devices import resolve_device
     from posetrack.models.engines import check_engine, device_for
     from posetrack.pose_tracker import PoseTracker

@@ -93,7 +93,7 @@ def _outputs(csv: Path | None, errors: Path | None, plots: Path | None) -> list[
 def _refuse_unsafe(outputs: list[Path], ground_truth: Path, predictions: Path, overwrite: bool) -> None:
     """Refuse outputs that would destroy something."""
     from posetrack.evaluation.pairing import pair_files
-    from posetrack.formats.pending import check_outputs
+    from posetrack.files.pending import check_outputs
 
     inputs = [path for pair in pair_files(ground_truth, predictions) for path in pair]
     check_outputs(outputs, inputs=inputs, overwrite=overwrite)

@@ -32,7 +32,7 @@ def export_model(
     """
     if file_format not in FORMATS:
         raise ConfigError(f"there is no format {file_format!r}; choose {', '.join(FORMATS)}.")
-    from posetrack.formats.pending import check_outputs
+    from posetrack.files.pending import check_outputs
     from posetrack.models.onnx_export import export_onnx
     from posetrack.networks import read_pose_network
     from posetrack.zoo import ModelStore

@@ -71,7 +71,7 @@ def train_label(
     """Write a COCO file that adds a teacher network's joints to those labelled by hand."""
     from rich.progress import Progress
 
-    from posetrack.formats.pending import check_outputs, write_file
+    from posetrack.files.pending import check_outputs, write_file
     from posetrack.models.devices import resolve_device
     from posetrack.models.runtime import Runtime
     from posetrack.networks import Networks

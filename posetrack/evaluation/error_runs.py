@@ -12,8 +12,8 @@ import numpy as np
 from posetrack.evaluation.clear_mot import JointPairs, tracked_frames
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.sequences import Sequence, Side
-from posetrack.formats.pending import write_file
-from posetrack.formats.text import csv_table
+from posetrack.files.pending import write_file
+from posetrack.files.text import csv_table
 from posetrack.types import IntArray
 
 ALL_JOINTS = "all"

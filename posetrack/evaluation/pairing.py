@@ -6,9 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from posetrack.errors import DataFormatError
+from posetrack.files.text import printable
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.reading import files_in, is_folder, read_annotations
-from posetrack.formats.text import printable
 
 
 def pair_files(

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from posetrack.evaluation.average_precision import precision_recall
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.results import EvaluationResult
-from posetrack.formats.pending import output_folder, write_file
+from posetrack.files.pending import output_folder, write_file
 
 _BODY_ORDER = (
     "head_top", "nose", "neck", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist",

@@ -12,8 +12,8 @@ from rich.table import Table
 from posetrack.evaluation.fitting_table import FittingTable
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.results import EvaluationResult, JointFigures, Scores
-from posetrack.formats.pending import write_file
-from posetrack.formats.text import csv_table
+from posetrack.files.pending import write_file
+from posetrack.files.text import csv_table
 from posetrack.types import IntArray
 
 _GROUPS = (

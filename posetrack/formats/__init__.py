@@ -1,7 +1,13 @@
-"""Files of poses. Sinks write them frame by frame, in constant memory, under a temporary name until complete."""
+"""Formats of files of poses: sinks write them frame by frame, readers and writers convert between them."""
 
-from posetrack.formats.json_sinks import CocoResultsSink, PoseTrack17Sink, PoseTrack18Sink
-from posetrack.formats.table_sinks import CsvSink, MotChallengeSink, ParquetSink
+from posetrack.formats.sinks import (
+    CocoResultsSink,
+    CsvSink,
+    MotChallengeSink,
+    ParquetSink,
+    PoseTrack17Sink,
+    PoseTrack18Sink,
+)
 
 FormatSink = PoseTrack18Sink | PoseTrack17Sink | CocoResultsSink | CsvSink | ParquetSink | MotChallengeSink
 
@@ -13,7 +19,7 @@ FORMATS: dict[str, tuple[str, type[FormatSink]]] = {
     "csv": (".csv", CsvSink),
     "parquet": (".parquet", ParquetSink),
 }
-"""Name on the command line -> what follows the source's name in the file's, and the sink:
+"""Name on the command line -> what follows the source's name in the file's name, and the sink:
 ``sink(path, source_info)``."""
 
 __all__ = [

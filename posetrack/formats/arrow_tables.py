@@ -1,15 +1,21 @@
-"""The CSV and Parquet tables, by Arrow. In a module of its own, because importing pyarrow takes long."""
+"""CSV and Parquet through Arrow. A module of its own, because importing pyarrow is slow."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from posetrack.types import Frame, Poses
+from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import Annotations
+from posetrack.formats.checks import number_or_nan
+from posetrack.formats.joints import finite, own_joints
 
 COLUMNS = pyarrow.schema(
     [
@@ -23,13 +29,13 @@ COLUMNS = pyarrow.schema(
         ("score", pyarrow.float32()),
     ]
 )
-"""Columns of both tables. Coordinates are our own: the top-left pixel's centre is (0, 0)."""
+"""Columns of both tables. Coordinates are ours: the top-left pixel's centre is (0, 0)."""
 
 _ROWS_PER_GROUP = 50_000
 
 
 class ArrowTable:
-    """Collects the rows of frames into groups of about 50,000 and writes them to a stream.
+    """Collects rows into groups of about 50,000 and writes them to a stream.
 
     Args:
         stream: An open binary file.
@@ -41,12 +47,12 @@ class ArrowTable:
         self._batches: list[Any] = []
         self._rows = 0
 
-    def append(self, frame: Frame, poses: Poses) -> None:
-        """Add one frame; nobody in it, no rows."""
-        batch = joint_rows(frame, poses)
+    def append(self, video: Annotations, numbers: Sequence[int]) -> None:
+        """Add the rows of some frames (``joint_rows``)."""
+        batch = joint_rows(video, numbers)
         self._batches.append(batch)
         self._rows += batch.num_rows
-        # frames without people cost memory too, little as it is
+        # batches without rows take memory, too
         if self._rows >= _ROWS_PER_GROUP or len(self._batches) >= _ROWS_PER_GROUP:
             self.flush()
 
@@ -62,30 +68,76 @@ class ArrowTable:
 
 
 def csv_writer(stream: BinaryIO) -> Any:
-    """Writes tables as CSV with a header line."""
+    """A writer of CSV with a header line."""
     return pyarrow.csv.CSVWriter(stream, COLUMNS, write_options=pyarrow.csv.WriteOptions(quoting_style="none"))
 
 
 def parquet_writer(stream: BinaryIO) -> Any:
-    """Writes tables as row groups of Parquet."""
+    """A writer of Parquet row groups."""
     return pyarrow.parquet.ParquetWriter(stream, COLUMNS)
 
 
-def joint_rows(frame: Frame, poses: Poses) -> Any:
-    """The rows of one frame: people in order, each with the joints in use; x and y null where missing."""
-    slots = poses.skeleton.in_use
-    count = len(poses) * len(slots)
-    missing = ~poses.present[:, slots].ravel()
-    names = np.array(poses.skeleton.joints, dtype=object)[slots]
-    x, y = poses.keypoints[:, slots].reshape(count, 2).T
+def joint_rows(video: Annotations, numbers: Sequence[int]) -> Any:
+    """A record batch with one row per frame, person and joint in use.
+
+    ``x`` and ``y`` of absent joints are null, as are unknown times and scores.
+
+    Args:
+        video: The people, with joints in their own skeleton.
+        numbers: [F] the frames' numbers, from 0.
+
+    Raises:
+        DataFormatError: a coordinate is too large for 32 bits.
+    """
+    joints = own_joints(video)
+    slots = joints.skeleton.in_use
+    present = joints.present[:, slots].ravel()
+    x, y = _floats(video.path, joints.xy[:, slots].reshape(-1, 2).T)
+    scores = np.where(present, joints.scores[:, slots].ravel(), 0)
+    times = np.array([number_or_nan(image.get("time_s")) for image in video.images], dtype=np.float64)
+    names = np.array(joints.skeleton.joints, dtype=object)[slots]
+
+    def of_people(values: Any) -> Any:
+        return np.repeat(values, len(slots))
+
     columns = [
-        pyarrow.array(np.full(count, frame.index)),
-        pyarrow.array(np.full(count, frame.time_s)),
-        pyarrow.array(np.repeat(poses.track_ids, len(slots))),
-        pyarrow.array(np.repeat(poses.scores, len(slots))),
-        pyarrow.array(np.tile(names, len(poses)), pyarrow.string()),
-        pyarrow.array(x, mask=missing),
-        pyarrow.array(y, mask=missing),
-        pyarrow.array(np.where(missing, 0, poses.keypoint_scores[:, slots].ravel()).astype(np.float32)),
+        pyarrow.array(of_people(np.array(numbers, dtype=np.int64)[video.frames])),
+        _nullable(of_people(times[video.frames])),
+        pyarrow.array(of_people(video.track_ids)),
+        _nullable(_floats(video.path, of_people(video.person_scores))),
+        pyarrow.array(np.tile(names, len(video)), pyarrow.string()),
+        pyarrow.array(x, mask=~present),
+        pyarrow.array(y, mask=~present),
+        _nullable(_floats(video.path, scores)),
     ]
     return pyarrow.RecordBatch.from_arrays(columns, schema=COLUMNS)
+
+
+def _floats(path: Path, values: Any) -> Any:
+    with np.errstate(over="ignore"):
+        floats = values.astype(np.float32)
+    finite(path, floats[~np.isnan(values)])
+    return floats
+
+
+def _nullable(values: Any) -> Any:
+    return pyarrow.array(values, mask=np.isnan(values))
+
+
+def read_parquet_texts(path: Path) -> dict[str, list[str]]:
+    """The columns of a Parquet file as text: numbers as their shortest decimals, null as an empty text.
+
+    Raises:
+        DataFormatError: the file is not Parquet, damaged, or has columns that are neither numbers nor text.
+    """
+    try:
+        table = pyarrow.parquet.ParquetFile(path).read()
+        return {
+            name: [text or "" for text in pyarrow.compute.cast(column, pyarrow.string()).to_pylist()]
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataFormatError(
+            f"{path}: cannot be read as Parquet ({reason}); the file may be cut short: write or download it again."
+        ) from error

@@ -16,9 +16,29 @@ from posetrack.types import IntArray
 Where = Callable[[int], str]
 """Names the frame of the n-th object of a list, for messages."""
 
+LARGEST_FILE_BYTES = 512 * 2**20
+"""Larger files are refused: parsed, they need about ten times their size in memory."""
+
 _HUGE = 10**300
 _ID_LIMIT = 2**31
 _LONGEST_QUOTE = 40
+
+
+def check_size(path: Path) -> None:
+    """Refuse files larger than ``LARGEST_FILE_BYTES``.
+
+    Raises:
+        DataFormatError: the file is too large, or not there.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataFormatError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
+    if size > LARGEST_FILE_BYTES:
+        raise DataFormatError(
+            f"{path}: the file has {size / 2**20:.0f} MiB, and the largest that is read has "
+            f"{LARGEST_FILE_BYTES / 2**20:.0f}; write one file per video."
+        )
 
 
 def member(path: Path, data: Any, key: str, kind: type) -> Any:

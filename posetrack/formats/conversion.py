@@ -1,4 +1,4 @@
-"""Files of one format as files of another, and what is lost on the way."""
+"""Converts files of poses from one format to another, and says what is lost."""
 
 from __future__ import annotations
 
@@ -6,34 +6,61 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from posixpath import basename, dirname
 from typing import Any
 
 import numpy as np
 
 from posetrack.errors import ConfigError, DataFormatError
+from posetrack.files.pending import check_outputs, output_folder
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.foreign import are_frame_numbers, parse_coco_results, parse_mot
-from posetrack.formats.losses import lost_in_reading, lost_in_writing
-from posetrack.formats.naming import ImageNaming
-from posetrack.formats.pending import check_outputs, output_folder
-from posetrack.formats.reading import files_in, is_folder, load_json, parse_annotations, read_annotations
+from posetrack.formats.coco_results import parse_coco_results
+from posetrack.formats.losses import TABLES, lost_in_reading, lost_in_writing
+from posetrack.formats.mot import parse_mot
+from posetrack.formats.naming import official_ids
+from posetrack.formats.reading import (
+    files_in,
+    is_folder,
+    load_json,
+    load_text,
+    parse_annotations,
+    read_annotations,
+)
+from posetrack.formats.results import are_frame_numbers
+from posetrack.formats.tables import Table, is_table, load_table, parse_table
 from posetrack.formats.writing import (
     write_coco_results,
     write_mot,
     write_posetrack17,
     write_posetrack18,
+    write_table,
 )
 from posetrack.ranges import require_kinds
 from posetrack.skeletons import COCO, POSETRACK, Skeleton
 
-SUFFIXES = {"posetrack18": ".json", "posetrack17": ".json", "coco": ".json", "mot": ".txt"}
+SUFFIXES = {
+    "posetrack18": ".json",
+    "posetrack17": ".json",
+    "coco": ".json",
+    "mot": ".txt",
+    "csv": ".csv",
+    "parquet": ".parquet",
+}
 """Formats that can be converted to, and the endings of their files."""
 
-_NUMBERED_NAME = re.compile(r"(?:.*/)?(\d{1,8})(?:_[^/]*)?(?:\.[^./]*)?", re.DOTALL)
+_ONE_VIDEO = ("mot", *TABLES)
+"""Formats whose files hold one video."""
+
+_WRITERS: dict[str, Callable[[Path, Sequence[Annotations], Skeleton], None]] = {
+    "posetrack18": lambda path, videos, _: write_posetrack18(path, videos),
+    "posetrack17": lambda path, videos, _: write_posetrack17(path, videos),
+    "coco": write_coco_results,
+    "mot": lambda path, videos, _: write_mot(path, videos),
+    "csv": lambda path, videos, _: write_table(path, videos, "csv"),
+    "parquet": lambda path, videos, _: write_table(path, videos, "parquet"),
+}
 
 COCO_JOINTS = {"coco": COCO, "posetrack": POSETRACK}
-"""What the 17 joints of COCO results may be."""
+"""Skeletons that the 17 joints of COCO results can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +70,9 @@ class ConversionConfig:
     Attributes:
         to: Format to write: a key of ``SUFFIXES``.
         coco_joints: Joints of COCO results, read or written: a key of ``COCO_JOINTS``.
-        like: PoseTrack file (or folder of files of the same names) that names the images of COCO results or
-            MOTChallenge text, which do not; None to make names up.
-        overwrite: Replace files that exist, though never one that is read.
+        like: PoseTrack file (or folder of files of the same names) that names the images of COCO results,
+            MOTChallenge text or tables, which do not. ``None`` makes names up.
+        overwrite: Replace existing files, but never one that is read.
     """
 
     to: str
@@ -62,13 +89,14 @@ class ConversionConfig:
 
 
 def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[Path, list[str]]:
-    """Convert a file, or all .json and .txt files of a folder.
+    """Convert a file or a folder of files.
 
     Args:
-        source: File or folder. The format is found out from the content.
-        target: File for a file, folder (created) for a folder. MOTChallenge text holds one video: further
-            videos of a file go to ``TARGET_VIDEO.txt``.
-        config: How.
+        source: A file, whose format is recognized from its content and ending; or a folder, of which all .json and
+            .txt files are converted, or all .csv and .parquet files if there are no others.
+        target: A file for a file, a folder (created) for a folder. MOTChallenge text and tables hold one video:
+            further videos of a file go to ``TARGET_VIDEO.txt``.
+        config: How to convert.
 
     Returns:
         File written -> what was lost, in sentences; empty if nothing.
@@ -82,12 +110,10 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
         read = _read(source, config)
         _check(_names(target, read.videos, config), [source], config)
         return _write(read, target, config)
-    sources = sorted(path for ending in (".json", ".txt") for path in files_in(source, ending))
-    if not sources:
-        raise DataFormatError(f"{source}: the folder has no .json or .txt files; name the folder with the files.")
+    sources = _sources(source)
     targets = _targets(sources, target, config)
     _check(targets.values(), sources, config)
-    if config.to == "mot":  # only the content tells whether there are further files
+    if config.to in _ONE_VIDEO:  # only the content tells whether there are further files
         names = [name for path in sources for name in _names(targets[path], _read(path, config).videos, config)]
         _check(names, sources, config)
     written: dict[Path, list[str]] = {}
@@ -95,6 +121,15 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
         for path in sources:
             written |= _write(_read(path, config), targets[path], config)
     return written
+
+
+def _sources(folder: Path) -> list[Path]:
+    for endings in ((".json", ".txt"), (".csv", ".parquet")):
+        if sources := sorted(path for ending in endings for path in files_in(folder, ending)):
+            return sources
+    raise DataFormatError(
+        f"{folder}: the folder has no .json, .txt, .csv or .parquet files; name the folder with the files."
+    )
 
 
 def _targets(sources: Iterable[Path], folder: Path, config: ConversionConfig) -> dict[Path, Path]:
@@ -127,52 +162,44 @@ def _check(targets: Iterable[Path], sources: Iterable[Path], config: ConversionC
 
 
 def _names(target: Path, videos: Sequence[Annotations], config: ConversionConfig) -> list[Path]:
-    """The files that videos go to: MOTChallenge text holds one, further names follow the target's."""
-    further = videos[1:] if config.to == "mot" else []
+    """The files that videos go to. In formats of one video, the names of further files follow the target's."""
+    further = videos[1:] if config.to in _ONE_VIDEO else []
     others = (re.sub(r"[^\w.-]", "_", video.video) for video in further)
     return [target, *(target.with_name(f"{target.stem}_{other}{target.suffix}") for other in others)]
 
 
 def _write(read: _Read, target: Path, config: ConversionConfig) -> dict[Path, list[str]]:
-    skeleton = COCO_JOINTS[config.coco_joints]
-    writers: dict[str, Callable[[Path, Sequence[Annotations]], None]] = {
-        "posetrack18": write_posetrack18,
-        "posetrack17": write_posetrack17,
-        "coco": lambda path, videos: write_coco_results(path, videos, skeleton),
-        "mot": write_mot,
-    }
     names = _names(target, read.videos, config)
     further = [[video] for video in read.videos[1:]]
-    parts = [read.videos[:1], *further] if config.to == "mot" else [read.videos]
-    with np.errstate(over="ignore", invalid="ignore"):  # writers refuse what comes of it
+    parts = [read.videos[:1], *further] if config.to in _ONE_VIDEO else [read.videos]
+    with np.errstate(over="ignore", invalid="ignore"):  # writers refuse the results
         for name, videos in zip(names, parts, strict=True):
-            writers[config.to](name, videos)
+            _WRITERS[config.to](name, videos, COCO_JOINTS[config.coco_joints])
     return {name: _losses(read.content, videos, config) for name, videos in zip(names, parts, strict=True)}
 
 
 def _losses(content: Any, videos: Sequence[Annotations], config: ConversionConfig) -> list[str]:
     named = isinstance(content, dict) or config.like is not None
-    losses = lost_in_reading(content, config.to, config.coco_joints)
+    losses = lost_in_reading(content)
     if not named and isinstance(content, list) and not are_frame_numbers([p["image_id"] for p in content]):
         losses.append("Numbers of frames, which the images' ids do not tell: each image is the next frame.")
     for video in videos:
-        losses += lost_in_writing(video, _restored_ids(video), config.to, config.coco_joints, named)
+        losses += lost_in_writing(video, config.to, COCO_JOINTS[config.coco_joints], named)
     if config.to in ("posetrack17", "coco") and len(videos) > 1:
         losses.append(f"The borders between {len(videos)} videos.")
     return list(dict.fromkeys(losses))
 
 
 def _content(source: Path) -> Any:
-    """Text of MOTChallenge, or what JSON holds: a list for COCO results, an object for PoseTrack's files."""
-    if source.suffix != ".txt":
-        return load_json(source)
-    try:
-        return source.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataFormatError(f"{source}: cannot be read as text; check the path.") from error
+    """A table, the text of MOTChallenge, or JSON: a list of COCO results, an object of PoseTrack's."""
+    if is_table(source):
+        return load_table(source)
+    return load_text(source) if source.suffix == ".txt" else load_json(source)
 
 
 def _parsed(source: Path, content: Any, like: Path | None, skeleton: Skeleton) -> list[Annotations]:
+    if isinstance(content, Table):
+        return [parse_table(content, _images(source, like))]
     if isinstance(content, str) and source.suffix == ".txt":
         return [parse_mot(source, content, _images(source, like))]
     if isinstance(content, list):
@@ -192,19 +219,8 @@ def _namesake(source: Path, like: Path) -> Path:
 
 
 def _with_image_ids(video: Annotations) -> Annotations:
-    """PoseTrack17 gives images no ids: they get those that the official conversion gives them."""
+    """PoseTrack17 gives images no ids: they get those of the official conversion."""
     if all("id" in image for image in video.images):
         return video
-    pairs = zip(video.images, _restored_ids(video), strict=True)
+    pairs = zip(video.images, official_ids(video.images), strict=True)
     return replace(video, images=[{**image, "id": image_id} for image, image_id in pairs])
-
-
-def _restored_ids(video: Annotations) -> list[int]:
-    """The ids that PoseTrack gives images of such names."""
-    names = [_NUMBERED_NAME.fullmatch(image["file_name"]) for image in video.images]
-    positions = [int(name[1]) if name else n for n, name in enumerate(names)]
-    if len(set(positions)) < len(positions):
-        positions = list(range(len(positions)))
-    folders = [basename(dirname(image["file_name"])) for image in video.images]
-    namings = {folder: ImageNaming.of(folder) for folder in set(folders)}
-    return [namings[folder].image_id(n) for folder, n in zip(folders, positions, strict=True)]

@@ -1,4 +1,4 @@
-"""What is lost when a file of poses becomes one of another format."""
+"""What is lost when a file of poses is converted, in sentences."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from posetrack.formats import mot, tables
 from posetrack.formats.annotations import VISIBLE, Annotations
-from posetrack.formats.checks import number_or_nan
-from posetrack.formats.mot import COLUMNS
-from posetrack.formats.naming import unpacked_id
-from posetrack.formats.writing import are_numbered, flags
-from posetrack.skeletons import COCO
+from posetrack.formats.checks import is_number, number_or_nan
+from posetrack.formats.joints import flags, own_joints
+from posetrack.formats.naming import frame_numbers, official_ids, unpacked_id
+from posetrack.formats.posetrack18_rows import can_be_numbered
+from posetrack.skeletons import COCO, POSETRACK, Skeleton
 
+TABLES = ("csv", "parquet")
 _FACE = ("left_eye", "right_eye", "left_ear", "right_ear")
+_HEAD = ("head_bottom", "head_top")
 _EARS = ("left_ear", "right_ear")
-_ANY = 1.0  # the flag of every joint in PoseTrack's own files
-_CLOSE = 0.01  # in pixels squared: files round sizes and areas
+_ANY = 1.0
+"""The flag of every joint in PoseTrack's own files."""
+
+_CLOSE = 0.01
+"""Square pixels by which areas may differ: files round sizes and areas."""
+
 _KEPT = {
     "images": {
         "file_name", "id", "frame_id", "vid_id", "nframes", "is_labeled", "ignore_regions_x", "ignore_regions_y",
@@ -32,24 +39,24 @@ _KEPT = {
     "annorect": {"track_id", "annopoints", "x1", "y1", "x2", "y2", "score"},
     "coco": {"image_id", "category_id", "track_id", "keypoints", "score"},
 }  # fmt: skip
-"""Fields of each list that are read; those of PoseTrack18's images are all kept in PoseTrack18."""
+"""Fields of each list that are read. PoseTrack18 keeps all fields of its images."""
 
 
-def lost_in_reading(content: Any, to: str, coco_joints: str) -> list[str]:
-    """What a file holds that is not read, in sentences.
+def lost_in_reading(content: Any) -> list[str]:
+    """What a file holds that is not read.
 
     Args:
-        content: JSON of PoseTrack17, PoseTrack18 or COCO results (a list), or MOTChallenge text; not checked yet.
-        to: The target format.
-        coco_joints: What the joints of COCO results are: ``coco`` or ``posetrack``.
+        content: JSON of PoseTrack17, PoseTrack18 or COCO results (a list), MOTChallenge text, or a table; it need
+            not be valid.
     """
+    if isinstance(content, tables.Table):
+        others = sorted(set(content.columns) - set(tables.COLUMNS))
+        return [f"Columns: {', '.join(others)}."] if others else []
     if isinstance(content, str):
-        further = (value for line in content.splitlines() for value in line.split(",")[COLUMNS:])
+        further = (value for line in content.splitlines() for value in line.split(",")[mot.COLUMNS :])
         return ["Columns behind the confidence."] if any(value.strip() != "-1" for value in further) else []
     if isinstance(content, list):
-        people = _objects(content)
-        faces = _coco_faces(people, to) if coco_joints == "coco" and to != "mot" else []
-        return [*_fields("people", people, "coco"), *faces]
+        return _fields("people", _objects(content), "coco")
     if not isinstance(content, dict):
         return []
     if "annolist" in content:
@@ -66,63 +73,130 @@ def lost_in_reading(content: Any, to: str, coco_joints: str) -> list[str]:
     ]
 
 
-def lost_in_writing(
-    video: Annotations, official_ids: Sequence[int], to: str, coco_joints: str, named: bool
-) -> list[str]:
-    """What the target format has no room for, of what a video has, in sentences.
+def lost_in_writing(video: Annotations, to: str, skeleton: Skeleton, named: bool) -> list[str]:
+    """What of a video the target format has no room for.
 
     Args:
         video: With an ``id`` for every image.
-        official_ids: [F] the ids that the images' names stand for.
         to: The target format.
-        coco_joints: Joints of COCO results, if they are the target.
-        named: The images' names are the source's, and not made up.
+        skeleton: Joints of COCO results, if they are the target.
+        named: The images' names come from the source, and are not made up.
     """
-    has_boxes, has_heads = ~np.isnan(video.boxes).all(), ~np.isnan(video.head_boxes).all()
-    has_joints, has_regions = bool(video.present.any()), bool(video.ignore_regions)
-    unscored = video.present & np.isnan(video.scores)
-    some_unscored = (unscored & ~np.isnan(video.scores).all(axis=1, keepdims=True)).any()
-    kinds = set(np.unique(flags(video)[video.present]).tolist())
-    empty_frames = bool((video.people_per_frame() == 0).any())
-    no_truth = to in ("coco", "mot")
     losses = {
-        "Boxes of people.": has_boxes and to in ("posetrack17", "coco"),
-        "Boxes of heads, so that it is no ground truth.": has_heads and no_truth,
-        "Ignore regions.": has_regions and no_truth,
-        "Names of images; frames without people, of which only the numbers of others tell.": no_truth
-        and named
+        **_of_boxes_and_regions(video, to),
+        **_of_images(video, to, named),
+        **_of_skeletons(video, to, skeleton),
+        **_of_joints(video, to),
+        **_of_people(video, to),
+    }
+    fields = _fields("images", list(map(_without_time, video.images)), "images") if to != "posetrack18" else []
+    return [*(sentence for sentence, applies in losses.items() if applies), *fields, *_time(video, to)]
+
+
+def _of_boxes_and_regions(video: Annotations, to: str) -> dict[str, bool]:
+    no_truth = to in ("coco", "mot", *TABLES)
+    return {
+        "Boxes of people.": not np.isnan(video.boxes).all() and to in ("posetrack17", "coco", *TABLES),
+        "Boxes of heads, so that it is no ground truth.": not np.isnan(video.head_boxes).all() and no_truth,
+        "Ignore regions.": bool(video.ignore_regions) and no_truth,
+    }
+
+
+def _of_images(video: Annotations, to: str, named: bool) -> dict[str, bool]:
+    if not named:
+        return {}
+    unnamed = to in ("coco", "mot", *TABLES)
+    empty_frames = bool((video.people_per_frame() == 0).any())
+    official = official_ids(video.images)
+    return {
+        "Names of images; frames without people, of which only the numbers of others tell.": unnamed
         and empty_frames,
-        "Names of images.": no_truth and named and not empty_frames,
-        "Numbers of frames: each image is the next frame, though others lie between.": to == "mot"
-        and named
-        and _has_gaps(official_ids),
-        "Ids of images.": to == "posetrack17"
-        and named
-        and [image["id"] for image in video.images] != list(official_ids),
-        "Joints and their scores.": to == "mot" and has_joints,
-        "Flags of visibility.": to == "coco" and not (kinds <= {_ANY} or kinds <= {VISIBLE}),
-        "Flags of visibility: PoseTrack17 does not tell 1 from 2.": (
-            to == "posetrack17" and {_ANY, VISIBLE} <= kinds
+        "Names of images.": unnamed and not empty_frames,
+        "Numbers of frames: each image is the next frame, though others lie between.": (
+            (to == "mot" and _has_gaps(official)) or (to in TABLES and _are_renumbered(video, official))
         ),
-        "head_bottom and head_top, which COCO does not have.": (
-            to == "coco" and coco_joints == "coco" and has_joints and named
+        "Ids of images.": to == "posetrack17" and [image["id"] for image in video.images] != official,
+    }
+
+
+def _of_skeletons(video: Annotations, to: str, skeleton: Skeleton) -> dict[str, bool]:
+    """What the target's skeleton lacks, and what is estimated in place of what the source's lacks."""
+    own = own_joints(video)
+    target = skeleton if to == "coco" else POSETRACK
+    if to in ("mot", *TABLES) or target == own.skeleton:
+        return {}
+
+    def has_any(joints: Iterable[str]) -> bool:
+        return bool(own.present[:, [own.skeleton.index(joint) for joint in joints]].any())
+
+    lost = set(own.skeleton.joints) - own.skeleton.unused - set(target.joints)
+    faces = [joint for joint in _FACE if joint in own.skeleton.joints]
+    return {
+        "Eyes and ears, which PoseTrack does not have.": target == POSETRACK and has_any(faces),
+        "head_bottom and head_top, which COCO does not have.": target == COCO and has_any(lost & set(_HEAD)),
+        "That head_bottom and head_top are no findings: they are estimated from nose and shoulders.": (
+            own.skeleton == COCO and len(video) > 0
         ),
-        "Whether a joint has a score: those without get -9999, as the official evaluator reads them.": (
-            to == "posetrack18" and bool(some_unscored)
-        ),
-        "Whether a joint has a score: those without get 1.": to == "coco" and bool(unscored.any()),
-        "Whether a person has a score: those without get 1.": to == "mot"
-        and bool(np.isnan(video.person_scores).any()),
-        "Joints at (0, 0) that are not visible: they are absent now.": (
-            to == "posetrack18"
-            and bool((video.present & (video.keypoints == 0).all(axis=2) & (flags(video) == 0)).any())
-        ),
-        "That people without a list of joints have none: their list is empty now.": (
-            to == "posetrack18" and not video.listed.all()
+        "That the nose is no finding: it is estimated from head_bottom and head_top.": (
+            "nose" not in own.skeleton.joints and len(video) > 0
         ),
     }
-    fields = _fields("images", video.images, "images") if to != "posetrack18" else []
-    return [*(sentence for sentence, applies in losses.items() if applies), *fields]
+
+
+def _of_joints(video: Annotations, to: str) -> dict[str, bool]:
+    kinds = set(np.unique(flags(video)[video.present]).tolist())
+    unscored = video.present & np.isnan(video.scores)
+    partly = (unscored & ~np.isnan(video.scores).all(axis=1, keepdims=True)).any()
+    hidden_at_origin = video.present & (video.keypoints == 0).all(axis=2) & (flags(video) == 0)
+    return {
+        "Joints and their scores.": to == "mot" and bool(video.present.any()),
+        "Flags of visibility.": to in ("coco", *TABLES) and not (kinds <= {_ANY} or kinds <= {VISIBLE}),
+        "Flags of visibility: PoseTrack17 does not tell 1 from 2.": to == "posetrack17"
+        and {_ANY, VISIBLE} <= kinds,
+        "Whether a joint has a score: those without get -9999, as the official evaluator reads them.": (
+            to == "posetrack18" and bool(partly)
+        ),
+        "Whether a joint has a score: those without get 1.": to == "coco" and bool(unscored.any()),
+        "Joints at (0, 0) that are not visible: they are absent now.": (
+            to == "posetrack18" and bool(hidden_at_origin.any())
+        ),
+        "Digits of coordinates and scores: tables hold about seven.": to in TABLES and _has_more_digits(video),
+    }
+
+
+def _of_people(video: Annotations, to: str) -> dict[str, bool]:
+    return {
+        "Whether a person has a score: those without get 1.": to == "mot"
+        and bool(np.isnan(video.person_scores).any()),
+        "That people without a list of joints have none: their list is empty now.": (
+            to in ("posetrack18", *TABLES) and not video.listed.all()
+        ),
+    }
+
+
+def _without_time(image: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in image.items() if key != "time_s"}
+
+
+def _time(video: Annotations, to: str) -> list[str]:
+    times = [image["time_s"] for image in video.images if "time_s" in image]
+    kept = to == "posetrack18" or (to in TABLES and all(map(is_number, times)))
+    return [] if kept or not times else ["Times of frames."]
+
+
+def _are_renumbered(video: Annotations, official: Sequence[int]) -> bool:
+    return frame_numbers(video.images) != [unpacked_id(image_id)[1] for image_id in official]
+
+
+def _has_more_digits(video: Annotations) -> bool:
+    """Whether a number is not the shortest decimal of a 32-bit float."""
+    joints = own_joints(video)
+    values = np.concatenate(
+        [joints.xy[joints.present].ravel(), joints.scores[joints.present], video.person_scores], dtype=np.float64
+    )
+    values = values[~np.isnan(values)]
+    with np.errstate(over="ignore"):
+        return bool((values.astype(np.float32).astype(str).astype(np.float64) != values).any())
 
 
 def _has_gaps(official_ids: Sequence[int]) -> bool:
@@ -140,23 +214,9 @@ def _objects_of(items: Any) -> list[dict[str, Any]]:
 
 
 def _fields(what: str, items: list[dict[str, Any]], kind: str) -> list[str]:
-    """Fields that some objects have and that have no place."""
+    """Fields of some objects that are not read."""
     others = sorted(set(chain.from_iterable(items)) - _KEPT[kind])
     return [f"Fields of {what}: {', '.join(others)}."] if others else []
-
-
-def _coco_faces(people: list[dict[str, Any]], to: str) -> list[str]:
-    """Results with COCO's joints: what PoseTrack does not have, and what is estimated instead."""
-    slots = [COCO.index(joint) for joint in _FACE]
-    losses = {
-        "Eyes and ears, which PoseTrack does not have.": any(
-            _flag(person.get("keypoints"), slot) for person in people for slot in slots
-        ),
-        "That head_bottom and head_top are no findings: they are estimated from nose and shoulders.": (
-            bool(people) and to != "coco"
-        ),
-    }
-    return [sentence for sentence, applies in losses.items() if applies]
 
 
 def _ears(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:
@@ -168,17 +228,17 @@ def _ears(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:
 
 
 def _flag(keypoints: Any, slot: int) -> bool:
-    """The joint of that slot is there."""
+    """Whether the joint of that slot is present."""
     return isinstance(keypoints, list) and any(keypoints[3 * slot : 3 * slot + 3])
 
 
 def _ids(people: list[dict[str, Any]]) -> list[str]:
-    """Annotations are numbered anew, officially: the image's id and two digits more."""
+    """Annotations get PoseTrack's numbers: the image's id and two more digits."""
     seen: Counter[str] = Counter()
     for person in people:
         image_id: Any = person.get("image_id")
         number = seen[str(image_id)]
-        expected = 100 * image_id + number if are_numbered([image_id], number + 1) else None
+        expected = 100 * image_id + number if can_be_numbered([image_id], number + 1) else None
         if "id" in person and person["id"] != expected:
             return ["Ids of annotations."]
         seen[str(image_id)] += 1
@@ -186,16 +246,16 @@ def _ids(people: list[dict[str, Any]]) -> list[str]:
 
 
 def _shapes(people: list[dict[str, Any]]) -> list[str]:
-    """What COCO's files may say of people beyond a box."""
+    """What COCO's files may say about people beyond their box."""
     losses = {
         "Outlines of people (segmentation).": any(person.get("segmentation") for person in people),
         "That some of the people are crowds (iscrowd).": any(person.get("iscrowd") for person in people),
-        "Areas of people: those of their boxes stand for them.": any(map(_has_area_of_its_own, people)),
+        "Areas of people: those of their boxes stand for them.": any(map(_has_other_area, people)),
     }
     return [sentence for sentence, applies in losses.items() if applies]
 
 
-def _has_area_of_its_own(person: dict[str, Any]) -> bool:
+def _has_other_area(person: dict[str, Any]) -> bool:
     area, box = person.get("area"), person.get("bbox")
     if area is None:
         return False

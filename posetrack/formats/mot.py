@@ -6,76 +6,103 @@ Frames, people and pixels count from 1; the pixels from the image's corner. Sour
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import Annotations, Joints
 from posetrack.formats.checks import check_unique_ids
+from posetrack.formats.joints import finite, person_boxes
+from posetrack.formats.naming import LARGEST_FRAME
+from posetrack.formats.results import images_up_to, results_video
+from posetrack.skeletons import POSETRACK
 from posetrack.types import IntArray
 
 COLUMNS = 7
-"""Those that are read: frame, id, left, top, width, height, confidence."""
-
-LARGEST_FRAME = 10**6
-"""An image is made up for every frame up to the last, which must therefore have a bound."""
+"""Columns that are read: frame, id, left, top, width, height, confidence."""
 
 _FIRST = 1
 _LARGEST_ID = 2**31 - 1
+_DECIMALS = 6
 
 
-def mot_frames(frames: IntArray) -> IntArray:
-    """Frames, counted from 0, as MOTChallenge counts them."""
-    return frames + _FIRST
-
-
-def mot_ids(track_ids: IntArray) -> IntArray:
-    """Track ids, counted from 0, as MOTChallenge counts them; negative ones stand for nobody and stay.
-
-    >>> mot_ids(np.array([0, 7, -1])).tolist()
-    [1, 8, -1]
-    """
-    return track_ids + _FIRST * (track_ids >= 0)
-
-
-def mot_corners(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points measured from the image's corner, which MOTChallenge calls (1, 1)."""
-    return corners + _FIRST
-
-
-def parse_table(path: Path, text: str) -> tuple[IntArray, IntArray, NDArray[np.float64], NDArray[np.float64]]:
-    """The content of a file, by ascending frame.
+def parse_mot(path: Path, text: str, images: list[dict[str, Any]] | None) -> Annotations:
+    """MOTChallenge text (ground truth or results) as one video whose people have boxes and no joints.
 
     Args:
-        path: For messages.
+        path: For messages and the video's name.
         text: The file's content.
-
-    Returns:
-        Frames int64 [N] from 0; track ids int64 [N] from 0 (a file in which somebody is 0 counts from 0
-        already); boxes float64 [N, 4], x1 y1 x2 y2, from the image's corner; confidences float64 [N].
+        images: The video's images. ``None`` makes up all frames to the last.
 
     Raises:
-        DataFormatError: a line without seven finite numbers, a frame or an id that is no whole number in range,
-            an id twice in a frame, a box that ends beyond all numbers.
+        DataFormatError: lines without seven numbers, frames below 1 or beyond ``images``, an id twice in a frame.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
-    table = np.empty((0, COLUMNS))
-    try:
-        if lines:
-            table = np.array([line.split(",")[:COLUMNS] for line in lines], dtype=np.float64)
-    except ValueError:
-        table = np.empty((0, 0))
-    if table.shape[1:] != (COLUMNS,) or not np.isfinite(table).all():
-        raise DataFormatError(
-            f"{path}: MOTChallenge lines are frame,id,left,top,width,height,confidence,...; this is not."
-        )
+    frames, ids, boxes, confidences = _parse_table(path, text)
+    if images is None:
+        images = images_up_to(path, int(frames.max(initial=-1)))
+    if len(frames) and not 0 <= frames.min() <= frames.max() < len(images):
+        raise DataFormatError(f"{path}: frames must lie between 1 and {len(images)}; correct the first column.")
+    shape = (len(frames), len(POSETRACK))
+    none = Joints(
+        skeleton=POSETRACK,
+        xy=np.zeros((*shape, 2)),
+        scores=np.full(shape, np.nan),
+        present=np.zeros(shape, dtype=bool),
+    )
+    return results_video(path, images, (frames, ids), none, confidences, boxes)
+
+
+def mot_lines(video: Annotations, numbers: Sequence[int]) -> Iterator[str]:
+    """One line per person.
+
+    People without a box get the extent of their joints; people without a score get 1.
+
+    Args:
+        video: The people.
+        numbers: [F] the frames' numbers, from 0.
+
+    Raises:
+        DataFormatError: a box is too large to compute its size.
+    """
+    boxes = person_boxes(video)
+    sizes = finite(video.path, boxes[:, 2:] - boxes[:, :2])
+    values = np.concatenate([boxes[:, :2] + _FIRST, sizes], axis=1)
+    scores = np.where(np.isnan(video.person_scores), 1.0, video.person_scores)
+    ids = video.track_ids + _FIRST * (video.track_ids >= 0)
+    for row, frame in enumerate(video.frames.tolist()):
+        box = ",".join(_decimals(value, 2) for value in values[row].tolist())
+        yield f"{numbers[frame] + _FIRST},{ids[row]},{box},{_decimals(scores[row], 4)},-1,-1,-1\n"
+
+
+def _decimals(value: float, least: int) -> str:
+    """Six decimals, of which zeros at the end are left out down to the ``least`` number."""
+    text = f"{value:.{_DECIMALS}f}"
+    return text[: max(len(text.rstrip("0")), len(text) - _DECIMALS + least)]
+
+
+def _parse_table(path: Path, text: str) -> tuple[IntArray, IntArray, NDArray[np.float64], NDArray[np.float64]]:
+    """The content of a file, by ascending frame.
+
+    Returns:
+        Frames int64 [N] from 0; track ids int64 [N] from 0 (a file in which somebody is 0 already counts from 0);
+        boxes float64 [N, 4], x1 y1 x2 y2, from the image's corner; confidences float64 [N].
+
+    Raises:
+        DataFormatError: a line without seven finite numbers, a frame or an id that is not a whole number in range,
+            an id twice in a frame, a box whose end is too large to compute.
+    """
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    table = _numbers(path, lines)
     whole = (table[:, :2] % 1 == 0) & (np.abs(table[:, :2]) <= (LARGEST_FRAME, _LARGEST_ID))
     if not whole.all():
-        line = int(np.flatnonzero(~whole.all(axis=1))[0]) + 1
+        line = lines[int(np.flatnonzero(~whole.all(axis=1))[0])][0]
         raise DataFormatError(
-            f"{path}: frame and id must be whole numbers of at most {LARGEST_FRAME} and {_LARGEST_ID}, which "
-            f"those of entry {line} are not; correct it."
+            f"{path}, line {line}: frame and id must be whole numbers of at most {LARGEST_FRAME} and "
+            f"{_LARGEST_ID}; correct them."
         )
     table = table[np.argsort(table[:, 0], kind="stable")]
     frames, ids = table[:, :2].astype(np.int64).T
@@ -83,9 +110,24 @@ def parse_table(path: Path, text: str) -> tuple[IntArray, IntArray, NDArray[np.f
     corners = table[:, 2:4] - _FIRST
     with np.errstate(over="ignore"):
         boxes = np.concatenate([corners, corners + table[:, 4:6]], axis=1)
-    if not np.isfinite(boxes).all():
-        raise DataFormatError(f"{path}: a box ends beyond all numbers; correct its width or height.")
-    return frames - _FIRST, _track_ids(ids), boxes, table[:, 6]
+    return frames - _FIRST, _track_ids(ids), finite(path, boxes), table[:, 6]
+
+
+def _numbers(path: Path, lines: list[tuple[int, str]]) -> NDArray[np.float64]:
+    """float64 [N, 7] of numbered lines."""
+    rows = []
+    for number, line in lines:
+        try:
+            row = [float(cell) for cell in line.split(",")[:COLUMNS]]
+        except ValueError:
+            row = []
+        if len(row) < COLUMNS or not np.isfinite(row).all():
+            raise DataFormatError(
+                f"{path}, line {number}: MOTChallenge lines are frame,id,left,top,width,height,confidence,... and "
+                "all numbers; correct this one."
+            )
+        rows.append(row)
+    return np.array(rows, dtype=np.float64).reshape(-1, COLUMNS)
 
 
 def _track_ids(ids: IntArray) -> IntArray:

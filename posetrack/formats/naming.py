@@ -12,16 +12,24 @@ PoseTrack has no frame beyond 9999. Ours count on in front of the T: frame 12000
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from posixpath import basename, dirname
+from typing import Any
 
-from posetrack.formats.text import printable
+from posetrack.files.text import printable
 
 _SEQUENCE = re.compile(r"(\d{1,6})_(mpii|bonn|mpiinew)(_.*)?")
 _SOURCE_NUMBERS = {"mpii": 1, "bonn": 2, "mpiinew": 3}
 _FRAMES, _SEQUENCES, _SOURCES = 10**4, 10**6, 10
 
 OWN_FOOTAGE = 10**10
-"""Id of frame 0 of footage that is none of PoseTrack's sequences, which begin at 1."""
+"""Id of frame 0 of footage that is not one of PoseTrack's sequences, which begin at 1."""
+
+LARGEST_FRAME = 10**6
+"""Frame numbers are smaller: an image is made up for every frame up to the last."""
+
+_NUMBERED_NAME = re.compile(r"(?:.*/)?(\d{1,8})(?:_[^/]*)?(?:\.[^./]*)?", re.DOTALL)
 
 
 def packed_id(first_id: int, frame: int) -> int:
@@ -87,3 +95,31 @@ class ImageNaming:
     def image_id(self, index: int) -> int:
         """Id of a frame's image. The official evaluator reads clips of at most 10,000 frames."""
         return packed_id(self.first_id, index)
+
+
+def video_of(file_name: str) -> str:
+    """The video that an image belongs to, by its name.
+
+    >>> video_of("images/val/000342_mpii_test/000000.jpg"), video_of("street/000000.jpg")
+    ('000342', 'street')
+    """
+    folder = basename(dirname(file_name))
+    number = folder.split("_")[0]
+    return number if number.isdigit() else folder
+
+
+def official_ids(images: Sequence[dict[str, Any]]) -> list[int]:
+    """[F] the ids that PoseTrack gives to images of these names; to names without numbers, in order."""
+    names = [_NUMBERED_NAME.fullmatch(image["file_name"]) for image in images]
+    numbers = [int(name[1]) if name else n for n, name in enumerate(names)]
+    if len(set(numbers)) < len(numbers):
+        numbers = list(range(len(numbers)))
+    folders = [basename(dirname(image["file_name"])) for image in images]
+    namings = {folder: ImageNaming.of(folder) for folder in set(folders)}
+    return [namings[folder].image_id(n) for folder, n in zip(folders, numbers, strict=True)]
+
+
+def frame_numbers(images: Sequence[dict[str, Any]]) -> list[int]:
+    """[F] frame numbers from 0, all different: those in the images' names, or the images' positions."""
+    numbers = [unpacked_id(image_id)[1] for image_id in official_ids(images)]
+    return numbers if max(numbers, default=0) < LARGEST_FRAME else list(range(len(images)))

@@ -19,15 +19,13 @@ from posetrack.formats.checks import (
     rows_of_numbers,
     track_ids,
 )
-from posetrack.formats.posetrack18 import video_of
+from posetrack.formats.naming import video_of
+from posetrack.formats.posetrack17_rows import SEEN
 from posetrack.types import BoolArray, IntArray
 
 _JOINTS = len(EVALUATION_JOINTS)
 _JOINT_IDS = range(_JOINTS)
 _CORNERS = ("x1", "y1", "x2", "y2")
-
-SEEN = 1.0
-"""``is_visible`` of a joint that is seen; 0 is a hidden one, as in PoseTrack18's own files."""
 
 
 def parse_posetrack17(path: Path, data: dict[str, Any]) -> list[Annotations]:

@@ -6,7 +6,6 @@ A joint is absent if x, y and flag are all 0. The order of joints is taken from 
 from __future__ import annotations
 
 from pathlib import Path
-from posixpath import basename, dirname
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from posetrack.formats.checks import (
     rows_of_numbers,
     track_ids,
 )
+from posetrack.formats.naming import video_of
 from posetrack.types import IntArray
 
 _ALLOWED_JOINTS = (15, 17)
@@ -45,17 +45,6 @@ def parse_posetrack18(path: Path, data: dict[str, Any]) -> list[Annotations]:
     for number, image in enumerate(images):
         videos.setdefault(video_of(image["file_name"]), []).append(number)
     return [table.video(video, np.array(numbers)) for video, numbers in videos.items()]
-
-
-def video_of(file_name: str) -> str:
-    """The video that an image belongs to, by its name.
-
-    >>> video_of("images/val/000342_mpii_test/000000.jpg"), video_of("street/000000.jpg")
-    ('000342', 'street')
-    """
-    folder = basename(dirname(file_name))
-    number = folder.split("_")[0]
-    return number if number.isdigit() else folder
 
 
 def _joint_names(path: Path, data: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Opens annotation files of either PoseTrack form."""
+"""Opens files of poses, and PoseTrack files of either form."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import orjson
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations
+from posetrack.formats.checks import check_size
 from posetrack.formats.posetrack17 import parse_posetrack17
 from posetrack.formats.posetrack18 import parse_posetrack18
-
-LARGEST_FILE_BYTES = 512 * 2**20
-"""Larger files are refused: parsed, they need about ten times their size in memory."""
 
 
 def read_annotations(path: Path) -> list[Annotations]:
@@ -66,20 +64,36 @@ def files_in(folder: Path, ending: str) -> list[Path]:
 
 
 def load_json(path: Path) -> Any:
-    """What a JSON file holds. NaN and Infinity, which JSON does not know, are read for better messages later."""
-    try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise DataFormatError(
-                f"{path}: the file has {path.stat().st_size / 2**20:.0f} MiB, and the largest that is read has "
-                f"{LARGEST_FILE_BYTES / 2**20:.0f}; write one file per video."
-            )
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataFormatError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
+    """What a JSON file holds. NaN and Infinity, which JSON does not have, are read for better messages later.
+
+    Raises:
+        DataFormatError: the file is missing, too large, or not JSON.
+    """
+    content = _load(path)
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         return _load_lenient(path, content, error)
+
+
+def load_text(path: Path) -> str:
+    """What a text file holds.
+
+    Raises:
+        DataFormatError: the file is missing, too large, or not UTF-8.
+    """
+    try:
+        return _load(path).decode()
+    except UnicodeDecodeError as error:
+        raise DataFormatError(f"{path}: this is not text in UTF-8; check the path.") from error
+
+
+def _load(path: Path) -> bytes:
+    check_size(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataFormatError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
 
 
 def _load_lenient(path: Path, content: bytes, strict: orjson.JSONDecodeError) -> Any:

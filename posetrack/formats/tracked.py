@@ -1,55 +1,100 @@
-"""Tracked poses as annotations of a video whose images have names of their own."""
+"""Tracked poses as annotations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE, Annotations
+from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Doubles, Joints
 from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import convert_poses
 from posetrack.skeletons import POSETRACK
-from posetrack.types import Poses
-
-_COORDINATE_DIGITS, _SCORE_DIGITS = 3, 4
+from posetrack.types import FloatArray, Poses
 
 
-def annotations_of(path: Path, video: str, images: list[dict[str, Any]], poses: Sequence[Poses]) -> Annotations:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digits:
+    """Decimals to which numbers are rounded; ``None`` keeps them exact."""
+
+    pixels: int | None = 3
+    joint_scores: int | None = 4
+    person_scores: int | None = 4
+
+
+ROUNDED = Digits()
+EXACT = Digits(pixels=None, joint_scores=None, person_scores=None)
+
+
+def annotations_of(
+    path: Path, video: str, images: list[dict[str, Any]], poses: Sequence[Poses], digits: Digits = ROUNDED
+) -> Annotations:
     """The people of all frames of one video.
 
     Args:
-        path: The file they are meant for.
+        path: The file they go to.
         video: Name of the video within the file.
-        images: [F] what the file shall say of each image; ``file_name`` always.
-        poses: [F] the people of each, of any skeleton, with track ids.
+        images: [F] what the file shall say about each image; always ``file_name``.
+        poses: [F] the people of each frame, with track ids. If all have one skeleton other than PoseTrack's, the
+            annotations also hold their joints in it.
+        digits: Rounds all numbers.
 
     Raises:
         ValueError: not one ``Poses`` for every image.
     """
     if len(images) != len(poses):
         raise ValueError(f"{len(images)} images but poses of {len(poses)} frames")
-    everybody = [Poses.empty(POSETRACK), *(convert_poses(frame, POSETRACK) for frame in poses)]
-    present = np.concatenate([frame.present for frame in everybody])[:, EVALUATION_SLOTS]
-    keypoints = np.concatenate([frame.keypoints for frame in everybody])[:, EVALUATION_SLOTS]
-    scores = np.concatenate([frame.keypoint_scores for frame in everybody])[:, EVALUATION_SLOTS]
-    boxes = from_centre(np.concatenate([frame.boxes for frame in everybody]).astype(np.float64))
-    person_scores = np.concatenate([frame.scores for frame in everybody]).astype(np.float64)
-    count = len(present)
+    everybody = Poses.concatenate([Poses.empty(POSETRACK), *(convert_poses(frame, POSETRACK) for frame in poses)])
+    joints = _joints(everybody, digits)
+    count = len(everybody)
     return Annotations(
         path=path,
         video=video,
         images=images,
         frames=np.repeat(np.arange(len(poses)), [len(frame) for frame in poses]),
-        track_ids=np.concatenate([frame.track_ids for frame in everybody]),
-        keypoints=np.where(present[..., None], keypoints.astype(np.float64).round(_COORDINATE_DIGITS), 0),
-        visibility=np.where(present, VISIBLE, np.nan),
-        present=present,
-        scores=np.where(present, scores.astype(np.float64).round(_SCORE_DIGITS), np.nan),
+        track_ids=everybody.track_ids,
+        keypoints=joints.xy[:, EVALUATION_SLOTS],
+        visibility=np.full((count, len(EVALUATION_SLOTS)), np.nan),
+        present=joints.present[:, EVALUATION_SLOTS],
+        scores=joints.scores[:, EVALUATION_SLOTS],
         listed=np.ones(count, dtype=bool),
         head_boxes=np.full((count, 4), np.nan),
-        boxes=boxes.round(_COORDINATE_DIGITS),
-        person_scores=person_scores.round(_SCORE_DIGITS),
+        boxes=corner_boxes(everybody.boxes, digits),
+        person_scores=_rounded(everybody.scores, digits.person_scores),
+        joints=_own_joints(poses, digits),
     )
+
+
+def corner_boxes(boxes: FloatArray, digits: Digits) -> Doubles:
+    """Boxes [N, 4] in our pixels, measured from the image's corner instead; corner and size are rounded."""
+    corners = from_centre(boxes.astype(np.float64))
+    first = _rounded(corners[:, :2], digits.pixels)
+    size = _rounded(corners[:, 2:] - corners[:, :2], digits.pixels)
+    return np.concatenate([first, first + size], axis=1)
+
+
+def _own_joints(poses: Sequence[Poses], digits: Digits) -> Joints | None:
+    people = [frame for frame in poses if len(frame)]
+    skeletons = {frame.skeleton for frame in people}
+    return (
+        _joints(Poses.concatenate(people), digits) if len(skeletons) == 1 and POSETRACK not in skeletons else None
+    )
+
+
+def _joints(poses: Poses, digits: Digits) -> Joints:
+    present = poses.present
+    xy = np.where(present[..., None], poses.keypoints, 0)
+    return Joints(
+        skeleton=poses.skeleton,
+        xy=_rounded(xy, digits.pixels),
+        scores=np.where(present, _rounded(poses.keypoint_scores, digits.joint_scores), 0),
+        present=present,
+    )
+
+
+def _rounded(values: FloatArray | Doubles, places: int | None) -> Doubles:
+    exact = values.astype(np.float64)
+    return exact if places is None else exact.round(places)

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from posetrack import __version__
 from posetrack.errors import ConfigError, OutputError
+from posetrack.files.pending import give_name, output_errors
 from posetrack.forking import threads_at_work
-from posetrack.formats.pending import give_name, output_errors
 from posetrack.models.onnx_file import OPSET, Interface, Session, compare, require_packages, write_onnx
 from posetrack.models.outputs import with_tensors
 from posetrack.models.private_folder import make_private, read_private

@@ -13,7 +13,7 @@ from torch import nn
 
 from posetrack import __version__
 from posetrack.errors import OutputError
-from posetrack.formats.pending import draft_folder, give_name, output_errors
+from posetrack.files.pending import draft_folder, give_name, output_errors
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.folding import folded
 from posetrack.models.onnx_file import BATCHES, Interface, Session, compare, require_packages, write_onnx

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from posetrack.errors import OutputError
-from posetrack.formats.pending import output_errors
+from posetrack.files.pending import output_errors
 
 _REMEDY = "choose another folder with --models-dir"
 

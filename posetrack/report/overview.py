@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.pending import write_file
+from posetrack.files.pending import write_file
 from posetrack.report.presence import Presence, read_presence
 from posetrack.report.thumbnail import Thumbnail, thumbnail_of
 from posetrack.types import UNLINKED, IntArray

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from posetrack import __version__
-from posetrack.formats.pending import PendingFile
+from posetrack.files.pending import PendingFile
 from posetrack.report.charts import clock, people_chart, tracks_chart
 from posetrack.report.rows import STATUSES, ReportRow
 

@@ -10,8 +10,9 @@ import numpy as np
 import orjson
 
 from posetrack.errors import ConfigError
-from posetrack.formats.json_sinks import PERSON_CATEGORY, xywh
-from posetrack.formats.pending import output_errors
+from posetrack.files.pending import output_errors
+from posetrack.formats.posetrack18_rows import PERSON_CATEGORY, xywh
+from posetrack.pixels import from_centre
 from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.backdrops import PLACES, Backdrop
 from posetrack.synthetic.camera import Camera, Handheld
@@ -86,7 +87,7 @@ def _annotations(truth: Truth, image_id: int, size: tuple[int, int], first_id: i
     boxes = np.clip(seen.poses.boxes, -0.5, limits)
     labelled = set(truth.poses.track_ids.tolist())
     rows = []
-    for k, (x, y, wide, high) in enumerate(xywh(boxes).round(2).tolist()):
+    for k, (x, y, wide, high) in enumerate(xywh(from_centre(boxes)).round(2).tolist()):
         present = seen.poses.present[k]
         flags = np.where(present, 1 + seen.visible[k], 0)
         points = np.concatenate([seen.poses.keypoints[k] * present[:, None], flags[:, None]], axis=1)

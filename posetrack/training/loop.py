@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.errors import ConfigError, OutputError, WeightsError
-from posetrack.formats.pending import output_folder
+from posetrack.files.pending import output_folder
 from posetrack.models.checkpoint_reading import DAMAGES
 from posetrack.models.devices import resolve_device
 from posetrack.ranges import require_kinds

@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 
 from posetrack.errors import OutputError
-from posetrack.formats.pending import give_name, output_errors, temporary_beside
+from posetrack.files.drafts import temporary_beside
+from posetrack.files.pending import give_name, output_errors
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
 from posetrack.video.colour import HD

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from posetrack.errors import ConfigError, OutputError
-from posetrack.formats.drafts import clear_drafts, temporary_beside
-from posetrack.formats.pending import PendingFile, check_outputs, draft_folder, publish, write_file
+from posetrack.files.drafts import clear_drafts, temporary_beside
+from posetrack.files.pending import PendingFile, check_outputs, draft_folder, publish, write_file
 
 HOLDING = """
 import sys
 from pathlib import Path
-from posetrack.formats.pending import PendingFile, draft_folder
+from posetrack.files.pending import PendingFile, draft_folder
 path = Path(sys.argv[1])
 file = PendingFile(path)
 file.write(b"unfinished")

@@ -10,9 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posetrack.errors import OutputError
-from posetrack.formats.drafts import clear_drafts, new_file, new_folder
-from posetrack.formats.drafts import temporary_beside as temporary_beside
-from posetrack.formats.targets import check_targets
+from posetrack.files.drafts import clear_drafts, new_file, new_folder
+from posetrack.files.targets import check_targets
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; make room or write elsewhere",

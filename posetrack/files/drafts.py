@@ -1,7 +1,8 @@
-"""Hidden names for what is not complete yet, and what becomes of it when its process is killed.
+"""Hidden, locked drafts of files and folders, and clearing those that killed processes leave behind.
 
-A draft is called ``.NAME.PROCESS-NUMBER.part`` and lies beside ``NAME``. Its process locks it, and the system
-takes the lock back when the process ends, however it ends: a draft that nobody holds is a leftover.
+A draft is named ``.NAME.PROCESS-NUMBER.part`` and lies beside ``NAME``. Its process holds a lock on the draft
+itself, which the system releases however the process ends: an unlocked draft is a leftover. (filelock does not
+fit: it locks a separate file, which would be left over too, and no folders.)
 """
 
 from __future__ import annotations

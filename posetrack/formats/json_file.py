@@ -1,0 +1,65 @@
+"""JSON files whose lists are written item by item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from posetrack.errors import DataFormatError
+from posetrack.files.pending import PendingFile
+
+
+class JsonFile:
+    """A JSON file that has its name once it is closed. Each item of a list takes a line.
+
+    Args:
+        path: The file.
+        opening: The text before the first item, up to the list's bracket.
+
+    Raises:
+        OutputError: from every method, if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, opening: bytes) -> None:
+        self._file = PendingFile(path)
+        self._separator = b""
+        self._file.write(opening)
+
+    def append(self, items: Iterable[dict[str, Any]]) -> None:
+        """Add items to the current list.
+
+        Raises:
+            DataFormatError: a number is too large for JSON.
+        """
+        for item in items:
+            self._file.write(self._separator + _dumped(self._file.path, item))
+            self._separator = b",\n"
+
+    def next_list(self, text: bytes) -> None:
+        """End the current list and begin another; ``text`` is everything between their items."""
+        self._file.write(text)
+        self._separator = b""
+
+    def close(self, ending: bytes) -> None:
+        """Write the text after the last item. The file takes its name."""
+        self._file.write(ending)
+        self._file.commit()
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self._file.discard()
+
+
+def _dumped(path: Path, item: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(item)
+    except orjson.JSONEncodeError as error:
+        if "surrogates" in str(error):  # half of a pair, in a name: JSON holds it as an escape
+            return json.dumps(item).encode()
+        raise DataFormatError(
+            f"{path} cannot be written: a number of the source has no place in JSON ({error}); correct it."
+        ) from error

@@ -1,0 +1,128 @@
+"""Videos from results that do not name images: COCO results, MOTChallenge text and tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE, Annotations, Doubles, Joints
+from posetrack.formats.joints import converted
+from posetrack.formats.naming import LARGEST_FRAME, OWN_FOOTAGE, ImageNaming, packed_id, unpacked_id
+from posetrack.skeletons import POSETRACK
+from posetrack.types import IntArray
+
+
+def results_video(
+    path: Path,
+    images: list[dict[str, Any]],
+    people: tuple[IntArray, IntArray],
+    joints: Joints,
+    person_scores: Doubles,
+    boxes: Doubles | None = None,
+) -> Annotations:
+    """A video of M people.
+
+    Args:
+        path: The file they come from.
+        images: [F] the video's images.
+        people: int64 [M] frames, ascending, and int64 [M] track ids.
+        joints: In the file's skeleton.
+        person_scores: float64 [M]; NaN where the file gives none.
+        boxes: float64 [M, 4], x1 y1 x2 y2 from the image's corner. ``None`` if the format has none.
+
+    Raises:
+        DataFormatError: a coordinate is too large to compute with.
+    """
+    evaluated = converted(path, joints, POSETRACK)
+    present = evaluated.present[:, EVALUATION_SLOTS]
+    frames, track_ids = people
+    nowhere = np.full((len(frames), 4), np.nan)
+    return Annotations(
+        path=path,
+        video=ImageNaming.of(Path(images[0]["file_name"]).parent.name).video_id if images else path.stem,
+        images=images,
+        frames=frames,
+        track_ids=track_ids,
+        keypoints=evaluated.xy[:, EVALUATION_SLOTS],
+        visibility=np.where(present, VISIBLE, 0.0),
+        present=present,
+        scores=evaluated.scores[:, EVALUATION_SLOTS],
+        listed=np.ones(len(frames), dtype=bool),
+        head_boxes=nowhere,
+        boxes=nowhere if boxes is None else boxes,
+        person_scores=person_scores,
+        joints=None if joints.skeleton == POSETRACK else joints,
+    )
+
+
+def images_up_to(path: Path, last: int) -> list[dict[str, Any]]:
+    """Images for the frames 0 to ``last`` of the video that the file is named after; none if ``last`` is -1."""
+    naming = ImageNaming.of(path.stem)
+    return _made_up(naming, map(naming.image_id, range(last + 1)))
+
+
+def images_of_ids(path: Path, ids: Sequence[Any]) -> list[dict[str, Any]]:
+    """Images for these ids: all frames up to the last if the ids tell the frames, otherwise one per id."""
+    naming = ImageNaming.of(path.stem)
+    if are_frame_numbers(ids):
+        frame_count, image_id = _numbering(ids)
+        return _made_up(naming, map(image_id, range(frame_count)))
+    if all(isinstance(image_id, int) for image_id in ids):
+        return _made_up(naming, sorted(set(ids)))
+    return _made_up(naming, sorted(set(ids), key=_with_numbers))
+
+
+def _made_up(naming: ImageNaming, ids: Iterable[Any]) -> list[dict[str, Any]]:
+    return [{"file_name": naming.file_name(n), "id": image_id} for n, image_id in enumerate(ids)]
+
+
+def are_frame_numbers(ids: Sequence[Any]) -> bool:
+    """Whether image ids tell the frames of one video; otherwise only their order is known."""
+    return all(isinstance(image_id, int) for image_id in ids) and _numbering(ids)[0] >= 0
+
+
+def _numbering(ids: Sequence[int]) -> tuple[int, Callable[[int], int]]:
+    """Number of frames up to the last of these images, and each frame's id; -1 if they are of several videos."""
+    if all(0 <= image_id < LARGEST_FRAME for image_id in ids):
+        return max(ids, default=-1) + 1, int
+    places = [unpacked_id(image_id) for image_id in ids]
+    sequences = {first_id for first_id, _ in places}
+    first_id = min(sequences)
+    if len(sequences) == 1:
+        frame_count, image_id = max(frame for _, frame in places) + 1, partial(packed_id, first_id)
+    elif first_id == OWN_FOOTAGE and max(ids) < 2 * OWN_FOOTAGE:
+        # posetrack 0.1 let frames beyond 9999 run on into the digits of the sequence
+        frame_count, image_id = max(ids) - OWN_FOOTAGE + 1, partial(add, OWN_FOOTAGE)
+    else:
+        return -1, int
+    return frame_count if frame_count <= LARGEST_FRAME else -1, image_id
+
+
+def _with_numbers(image_id: Any) -> list[Any]:
+    """A key that sorts "frame10.jpg" behind "frame9.jpg"."""
+    parts = re.split(r"(\d{1,18})", str(image_id))
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)]
+
+
+def order_by_frame(path: Path, image_ids: list[Any], ids: list[Any]) -> tuple[IntArray, IntArray]:
+    """Each person's frame, ascending, and the order of the people that makes it so.
+
+    Raises:
+        DataFormatError: an id of ``ids`` is not among ``image_ids``.
+    """
+    positions = {image_id: n for n, image_id in enumerate(image_ids)}
+    unknown = [image_id for image_id in ids if image_id not in positions]
+    if unknown:
+        raise DataFormatError(
+            f"{path}: there is no image with the id {unknown[0]}; name the file that has it (--like)."
+        )
+    frames = np.array([positions[image_id] for image_id in ids], dtype=np.int64)
+    order = np.argsort(frames, kind="stable")
+    return frames[order], order

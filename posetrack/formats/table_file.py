@@ -1,0 +1,54 @@
+"""CSV and Parquet files under a draft's name until they are complete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from posetrack.files.pending import PendingFile, output_errors
+from posetrack.formats.annotations import Annotations
+
+
+class TableFile:
+    """A CSV or Parquet table that has its name once it is closed.
+
+    Args:
+        path: The file.
+        form: Which of the two.
+
+    Raises:
+        OutputError: from every method, if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, form: Literal["csv", "parquet"]) -> None:
+        # importing pyarrow takes a third of a second, which only users of tables should pay
+        from posetrack.formats.arrow_tables import ArrowTable, csv_writer, parquet_writer
+
+        self._file = PendingFile(path)
+        self._table = ArrowTable(self._file.stream, csv_writer if form == "csv" else parquet_writer)
+
+    def append(self, video: Annotations, numbers: Sequence[int]) -> None:
+        """Add the rows of some frames, whose numbers from 0 are ``numbers``.
+
+        Raises:
+            DataFormatError: a coordinate is too large for 32 bits.
+        """
+        with output_errors(self._file.path):
+            self._table.append(video, numbers)
+
+    def close(self) -> None:
+        """Write the rest. The file takes its name."""
+        with output_errors(self._file.path):
+            self._table.flush()
+            self._table.close()
+        self._file.commit()
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        with suppress(OSError):
+            # pyarrow always finishes its file, at the latest when the writer is garbage-collected
+            self._file.clear()
+            self._table.close()
+        self._file.discard()
