@@ -15,6 +15,7 @@ from posetrack.models.folding import folded
 from posetrack.models.onnx_engine import OnnxNetwork
 from posetrack.models.onnx_file import Interface
 from posetrack.models.outputs import in_fp32, largest_difference, tensors_in
+from posetrack.models.pointwise import use_onednn
 from posetrack.models.runtime import CPU, Runtime
 
 _COMPILING = threading.Lock()
@@ -51,6 +52,8 @@ def prepared(
         return OnnxNetwork(ready, interface, runtime.exports)
     if channels_last:
         ready = ready.to(memory_format=torch.channels_last)
+        if runtime.device.type == "cpu" and dtype == torch.float32 and not runtime.compile:
+            use_onednn(ready)
     return Prepared(ready, runtime.device.type, dtype, compiled=runtime.compile)
 
 
