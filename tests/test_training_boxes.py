@@ -162,6 +162,6 @@ def test_the_command_writes_a_file_that_training_reads(tmp_path):
     )
     done = run_command(*command)
     assert done.returncode == 0, done.stderr
-    (photograph,) = read_photographs(tmp_path / "boxes.json", tmp_path / "images")
+    (photograph,) = read_photographs(output, tmp_path / "images")
     assert (photograph.width, photograph.height, len(photograph.boxes)) == (128, 96, 0)
     assert run_command(*command).returncode == 2  # the file is there
