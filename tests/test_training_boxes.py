@@ -150,16 +150,8 @@ def test_the_command_writes_a_file_that_training_reads(tmp_path):
     cv2.imwrite(str(tmp_path / "images" / "a.png"), np.full((96, 128, 3), 90, np.uint8))
     bundled = Path(posetrack.models.__file__).parent / "bundled"
     networks = ("--detector", bundled / "detector_lite.safetensors", "--pose", bundled / "pose_lite.safetensors")
-    command = (
-        "train",
-        "boxes",
-        tmp_path / "images",
-        "-o",
-        tmp_path / "boxes.json",
-        *networks,
-        "--short-side",
-        "64",
-    )
+    output = tmp_path / "boxes.json"
+    command = ("train", "boxes", tmp_path / "images", "-o", output, *networks, "--short-side", "64")
     done = run_command(*command)
     assert done.returncode == 0, done.stderr
     (photograph,) = read_photographs(output, tmp_path / "images")
