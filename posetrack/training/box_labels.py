@@ -1,9 +1,10 @@
 """Boxes of people by agreement: labels for a detector, in images that nobody has labelled.
 
-A detector looks at each image several times, larger and mirrored too, and a pose network looks into every box that it
-finds. People are boxes on which most passes agree and in which the pose network sees a body. A large box in which
-it sees none is background: furniture that the detector takes for a person becomes a hard negative. A box whose pose
-is that of a better box is half of a person, and background as well. Doubtful boxes are regions to ignore.
+A detector looks at each image several times, larger and mirrored too, and a pose network looks into every box
+that it finds. People are boxes on which most passes agree and in which the pose network sees a body. A large
+box in which it sees none is background: furniture that the detector takes for a person becomes a hard negative.
+A box whose pose is that of a better box is half of a person, and background as well. Doubtful boxes are regions
+to ignore.
 """
 
 from __future__ import annotations
