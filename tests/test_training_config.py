@@ -75,11 +75,11 @@ def test_mistakes_in_a_configuration_are_named(tmp_path: Path, text: str, messag
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize("name", ["pose_lite_start", "pose_lite", "detector"])
+@pytest.mark.parametrize("name", ["pose_lite_start", "pose_lite", "detector", "detector_more"])
 def test_the_configurations_of_the_bundled_networks_are_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("POSETRACK_SHARED", "RENDERINGS", "LABELS", "POSE_START"):
+    for variable in ("POSETRACK_SHARED", "RENDERINGS", "LABELS", "POSE_START", "DETECTOR_START"):
         monkeypatch.setenv(variable, "/data")
-    kind = "detector" if name == "detector" else "pose"
+    kind = name.split("_")[0]
     path = Path(__file__).parents[1] / "configs" / f"{name}.toml"
     assert read_config(path, {kind: SECTIONS[kind], "schedule": Schedule})["schedule"].epochs > 0
 

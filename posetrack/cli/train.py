@@ -1,4 +1,4 @@
-"""``posetrack train pose|detector|label``: train a network on COCO keypoints, or label images with a teacher."""
+"""``posetrack train``: train a network on COCO keypoints, or have networks label images."""
 
 from __future__ import annotations
 
@@ -94,6 +94,52 @@ def train_label(
             images,
             estimator,
             backgrounds=backgrounds,
+            progress=lambda done, total: bar.update(current, completed=done, total=total),
+        )
+    write_file(output, json.dumps(labelled).encode())
+
+
+@train.command("boxes")
+def train_boxes(
+    images: Annotated[Path, typer.Argument(help="Folder of images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="COCO file to write.")],
+    detector: Annotated[Path, typer.Option(help="Weights of the detector that finds people.")],
+    pose: Annotated[Path, typer.Option(help="Weights of the pose network that judges its boxes.")],
+    short_side: Annotated[
+        list[int] | None, typer.Option(min=32, help="Size at which to look; repeat it for several.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write a COCO file with the people that a detector and a pose network agree on."""
+    from rich.progress import Progress
+
+    from posetrack.files.pending import check_outputs, write_file
+    from posetrack.models.detector import DetectorConfig, load_detector
+    from posetrack.models.devices import resolve_device
+    from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+    from posetrack.models.pose_weights import load_pose_network
+    from posetrack.models.runtime import Runtime
+    from posetrack.training.box_labels import label_boxes
+
+    check_outputs([output], overwrite=overwrite, inputs=[detector, pose])
+    runtime = Runtime(device=resolve_device(device))
+    detectors = [
+        load_detector(
+            detector,
+            DetectorConfig(score_threshold=0.1, nms_iou=0.6, short_side=side, long_side=2 * side),
+            runtime,
+        )
+        for side in short_side or (384, 576)
+    ]
+    network, architecture = load_pose_network(pose)
+    estimator = HeatmapPoseEstimator(network, architecture, PoseConfig(flip_test=True, codec="dark"), runtime)
+    with Progress(console=console(stderr=True)) as bar:
+        current = bar.add_task("images", total=None)
+        labelled = label_boxes(
+            images,
+            detectors,
+            estimator,
             progress=lambda done, total: bar.update(current, completed=done, total=total),
         )
     write_file(output, json.dumps(labelled).encode())

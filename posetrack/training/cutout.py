@@ -10,9 +10,6 @@ import numpy as np
 from posetrack.training.photographs import Photograph, read_image
 from posetrack.types import FloatArray, Image
 
-HIDDEN = 0.5
-"""A person of whose box more than this share is covered becomes an ignored region."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
@@ -29,10 +26,13 @@ class Scene:
     ignored: FloatArray
 
 
-def paste_person(scene: Scene, photograph: Photograph, random: np.random.Generator) -> Scene:
+def paste_person(
+    scene: Scene, photograph: Photograph, random: np.random.Generator, min_visible: float = 0.5
+) -> Scene:
     """The scene with one of the photograph's people beside or over one of its own, of similar size.
 
-    Nothing happens if one of them has nobody, or the person's joints say too little of the outline.
+    Nothing happens if one of them has nobody, or the person's joints say too little of the outline. People of
+    whose box the new one leaves less than the share ``min_visible`` in sight become ignored regions.
     """
     candidates = [
         number for number in np.flatnonzero(photograph.annotated) if len(photograph.joints[number]) >= 10
@@ -46,7 +46,7 @@ def paste_person(scene: Scene, photograph: Photograph, random: np.random.Generat
     scale = random.uniform(0.8, 1.3) * size.max() / max(cutout.shape[:2])
     width, height = (max(4, round(side * scale)) for side in (cutout.shape[1], cutout.shape[0]))
     foot = np.array([(neighbour[0] + neighbour[2]) / 2, neighbour[3]])
-    foot += size * (random.uniform(0.3, 0.9) * random.choice([-1, 1]), random.uniform(-0.1, 0.1))
+    foot += size * (random.uniform(0.2, 0.9) * random.choice([-1, 1]), random.uniform(-0.1, 0.1))
     left, top = round(foot[0] - width / 2), round(foot[1] - height)
     stop = np.array([left + width, top + height])
     box = np.array([left, top, *stop], np.float32).clip(0, np.tile(scene.image.shape[1::-1], 2))
@@ -61,7 +61,7 @@ def paste_person(scene: Scene, photograph: Photograph, random: np.random.Generat
     image[y1:y2, x1:x2] = (below + alpha * (colours.astype(np.float32) - below)).round()
     covered = np.zeros(image.shape[:2], np.float32)
     covered[y1:y2, x1:x2] = alpha[..., 0]
-    hidden = _covered_share(scene.boxes, covered) > HIDDEN
+    hidden = _covered_share(scene.boxes, covered) > 1 - min_visible
     return Scene(
         image,
         np.concatenate([scene.boxes[~hidden], box[None]]),

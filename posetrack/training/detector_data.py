@@ -21,6 +21,7 @@ from posetrack.records import check_numbers
 from posetrack.training.appearance import degrade, recolour
 from posetrack.training.cutout import Scene, paste_person
 from posetrack.training.photographs import Photograph, read_image
+from posetrack.training.turning import turn
 from posetrack.types import BoolArray, FloatArray, Image, IntArray
 
 CANVAS_SIDES = (32, 4096)
@@ -40,6 +41,8 @@ class SceneConfig:
         pasted: Probability that people are cut out elsewhere and pasted beside and over those of the scene.
         degraded: Probability that a scene is blurred, and that it is compressed.
         grey: Probability that a photograph loses its colours.
+        turned: Probability that a photograph with labelled people is turned, so that people lean and lie.
+        rotation_deg: Turned by at most this angle, either way.
     """
 
     canvases: tuple[tuple[int, int], ...] = ((320, 320), (256, 384), (384, 256), (288, 352))
@@ -50,12 +53,15 @@ class SceneConfig:
     pasted: float = 0.3
     degraded: float = 0.15
     grey: float = 0.05
+    turned: float = 0.0
+    rotation_deg: float = 60.0
 
     def __post_init__(self) -> None:
         require_kinds(self, "scenes.")
         check_numbers(
             self, "scenes.", canvases=CANVAS_SIDES, grids=(1, 16), grid_weights=(1e-6, 1e6), zoom=(0.05, 20),
             min_visible=(0, 1), pasted=(0, 1), degraded=(0, 1), grey=(0, 1),
+            turned=(0, 1), rotation_deg=(0, 180),
         )  # fmt: skip
         if not self.canvases:
             raise ConfigError("scenes.canvases is empty; give at least one [height, width].")
@@ -119,7 +125,7 @@ class SceneBatches:
         scene = Scene(image, np.concatenate(boxes), np.concatenate(ignored))
         if random.random() < config.pasted:
             for _ in range(random.integers(1, 4)):
-                scene = paste_person(scene, self._photograph(random), random)
+                scene = paste_person(scene, self._photograph(random), random, config.min_visible)
         return replace(scene, image=degrade(scene.image, config.degraded, random))
 
     def _photograph(self, random: np.random.Generator) -> Photograph:
@@ -133,10 +139,15 @@ class SceneBatches:
         size = np.array([photograph.width, photograph.height])
         scale = (room / size).max() * np.exp(random.uniform(*np.log(self._config.zoom)))
         painted = np.maximum((size * scale).round().astype(int), 1)
-        offset = _offset(
-            random, room, painted, photograph.boxes[photograph.annotated] * np.tile(painted / size, 2)
-        )
         colours = recolour(_read(photograph, scale, painted), self._config.grey, random)
+        boxes, ignored = photograph.boxes * np.tile(painted / size, 2), photograph.ignored
+        if photograph.annotated.any() and random.random() < self._config.turned:
+            angle_deg = random.uniform(-self._config.rotation_deg, self._config.rotation_deg)
+            colours, boxes = turn(
+                colours, boxes, [each * (painted / size) for each in photograph.joints], angle_deg
+            )
+            ignored = ~photograph.annotated
+        offset = _offset(random, room, painted, boxes[photograph.annotated])
         flip = bool(random.random() < 0.5)
         if flip:
             colours = colours[:, ::-1]
@@ -145,10 +156,9 @@ class SceneBatches:
         (from_x, from_y), (to_x, to_y) = start - offset, stop - offset
         cell[top:bottom, left:right] = colours[from_y:to_y, from_x:to_x]
 
-        boxes = photograph.boxes * np.tile(painted / size, 2)
         if flip:
             boxes[:, [0, 2]] = painted[0] - boxes[:, [2, 0]]
-        return _visible(boxes + np.tile(offset, 2), photograph.ignored, room, self._config.min_visible)
+        return _visible(boxes + np.tile(offset, 2), ignored, room, self._config.min_visible)
 
 
 def _cuts(random: np.random.Generator, length: int, parts: int) -> list[tuple[int, int]]:
