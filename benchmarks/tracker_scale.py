@@ -1,7 +1,7 @@
 """Cost of everything but the networks: ``tracker_scale.py [--people 20] [--frames 150] [--json]``.
 
-Times the tracker's stages, drawing and the JSON file in one thread, on made-up people who stand and shiver while the
-camera pans. Then times linking alone, for more people (at the same density) and longer queues: its cost should
+Times the tracker's stages, drawing and the JSON file in one thread, on made-up people who stand and shiver in a
+panning picture. Then times linking alone, for more people (at the same density) and longer queues: its cost should
 grow no faster than people x queue length.
 """
 
