@@ -1,11 +1,11 @@
 """Accuracy of a network on labelled images: ``accuracy.py pose|detector ANNOTATIONS.json IMAGES [--json]``.
 
 ``pose`` prints PCK@0.2 with given boxes: the share of the twelve limb joints found within a fifth of the
-torso's length (left shoulder to right hip, or the other diagonal); people without a torso of at least 5 px, and
-joints that a network labelled (``pseudo_joints``), are left out.
+torso's length (left shoulder to right hip, or the other diagonal). People with a torso below 5 px and joints
+labelled by a network (``pseudo_joints``) are left out.
 
-``detector`` prints the recall of the people labelled by hand at IoU 0.5, and the boxes per image that match no
-labelled person, outside of the regions to ignore (``iscrowd``), at the threshold of the preset.
+``detector`` prints the recall of people labelled by hand at IoU 0.5, and the number of boxes per image that match
+no labelled person and lie outside ignored regions (``iscrowd``), at the preset's threshold.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pret
 
 Annotations = Annotated[Path, typer.Argument(help="COCO-keypoints JSON file.")]
 Images = Annotated[Path, typer.Argument(help="Folder of its images.")]
-Weights = Annotated[Path | None, typer.Option(help="Weights to measure; the bundled ones by default.")]
+Weights = Annotated[Path | None, typer.Option(help="Weights to measure. Defaults to the bundled ones.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Device = Annotated[str, typer.Option(help="Where the network runs.")]
 
@@ -50,12 +50,12 @@ def pose(
     images: Images,
     weights: Weights = None,
     flip_test: Annotated[
-        bool | None, typer.Option(help="Average with the mirrored image; as the preset does by default.")
+        bool | None, typer.Option(help="Average with the mirrored image. Defaults to the preset's setting.")
     ] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """PCK@0.2 of a pose network, boxes given."""
+    """Measure PCK@0.2 of a pose network, with given boxes."""
     network, architecture = load_pose_network(weights or _FILES[_LITE.pose])
     config = _LITE.pose_config if flip_test is None else PoseConfig(flip_test=flip_test)
     estimator = HeatmapPoseEstimator(network, architecture, config, Runtime(device=torch.device(device)))
@@ -67,11 +67,11 @@ def detector(
     annotations: Annotations,
     images: Images,
     weights: Weights = None,
-    threshold: Annotated[float | None, typer.Option(help="Score threshold; the preset's by default.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Score threshold. Defaults to the preset's.")] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Recall of people and false boxes per image of a detector."""
+    """Measure a detector's recall of people, and its false boxes per image."""
     config = _LITE.detector_config if threshold is None else DetectorConfig(score_threshold=threshold)
     measured = load_detector(weights or _FILES[_LITE.detector], config, Runtime(device=torch.device(device)))
     _print(measure_detector(annotations, images, measured), as_json)

@@ -1,10 +1,10 @@
 """Throughput of ``posetrack batch`` by workers: ``batch_workers.py FOOTAGE [--workers 1 --workers 2 --rounds 2]``.
 
-Each round tracks the whole folder with each number of workers, one after the other, into folders that are thrown
-away: their ratio holds on a noisy machine. Processors are shared out as ``posetrack batch`` does by default.
-``frames/s`` counts from the first frame of all to the last file, ``with start`` from the beginning, when
-processes are started and networks loaded. ``ms/frame`` is processor time of all processes, start included: on a
-computer that has other work to do, it says more than the clock, of which more processes get a greater share.
+Each round tracks the whole folder with each number of workers in turn, into temporary folders, so that ratios
+hold on a noisy machine. Cores are distributed like ``posetrack batch`` does by default. ``frames/s`` counts from
+the first frame to the last file, ``with start`` also includes starting processes and loading networks.
+``ms/frame`` is CPU time of all processes, including their start. On a busy computer it is more reliable than wall
+time, of which more processes get a larger share.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from posetrack.video import ReadOptions
 
 
 class FirstFrame:
-    """Notes when the first frame of a batch is done."""
+    """Records when the first frame of a batch is done."""
 
     def __init__(self) -> None:
         self.at_s: float | None = None
@@ -55,7 +55,7 @@ class FirstFrame:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Frames per second, all workers together, without and with the start of the processes; processor time."""
+    """Frames per second of all workers, without and with the start of processes, and CPU time."""
 
     fps: float
     fps_with_start: float
@@ -76,18 +76,18 @@ def measure(footage: Path, config: BatchConfig) -> Measurement:
 
 
 def _children_s() -> float:
-    """Processor time of the processes that have been waited for, and of theirs."""
+    """CPU time of finished child processes and their children."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def main(
-    footage: Annotated[Path, typer.Argument(help="A folder with some clips.")],
-    workers: Annotated[list[int] | None, typer.Option(help="Numbers of processes to compare.")] = None,
-    rounds: Annotated[int, typer.Option(help="Interleaved repetitions; medians are printed.")] = 2,
-    frames: Annotated[int | None, typer.Option(help="Of each clip, at most.")] = None,
-    preset: Annotated[str, typer.Option(help="What to measure.")] = "lite",
-    device: Annotated[str, typer.Option(help="Where the networks run.")] = "cpu",
+    footage: Annotated[Path, typer.Argument(help="Folder with clips.")],
+    workers: Annotated[list[int] | None, typer.Option(help="Number of processes to compare.")] = None,
+    rounds: Annotated[int, typer.Option(help="Number of interleaved repetitions. Medians are printed.")] = 2,
+    frames: Annotated[int | None, typer.Option(help="Maximum number of frames per clip.")] = None,
+    preset: Annotated[str, typer.Option(help="Preset to measure.")] = "lite",
+    device: Annotated[str, typer.Option(help="Device of the networks.")] = "cpu",
 ) -> None:
     """Measure and print one table."""
     configs = {

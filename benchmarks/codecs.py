@@ -1,7 +1,7 @@
 """Sub-pixel error of the heatmap codecs: ``codecs.py [--sigma 2] [--noise 0 --noise 0.02 ...] [--json]``.
 
-Draws Gaussians of height 1 about random places between cells, as networks learn them, adds white noise to every
-cell, and prints how far each codec's joint is from the place, in cells: mean and 95th percentile of the distance.
+Draws Gaussians of height 1 at random sub-cell positions, as networks learn them, adds white noise to every cell,
+and prints each codec's error in cells: mean and 95th percentile of the distance.
 A cell is four pixels of the network's input. Heatmaps are 24 sigma wide and 32 sigma high, as published ones are:
 48 x 64 cells for inputs of 192 x 256 pixels, 72 x 96 for 288 x 384.
 """
@@ -30,8 +30,8 @@ Figures = dict[str, dict[str, float]]
 def main(
     sigma: Annotated[float, typer.Option(help="Standard deviation of the Gaussians in cells.")] = 2.0,
     noise: Annotated[list[float] | None, typer.Option(help="Standard deviation of the noise.")] = None,
-    margin: Annotated[float, typer.Option(help="Least distance of a peak from the border, in sigmas.")] = 3.5,
-    samples: Annotated[int, typer.Option(help="Heatmaps for each figure.")] = 6000,
+    margin: Annotated[float, typer.Option(help="Minimum distance of a peak from the border, in sigmas.")] = 3.5,
+    samples: Annotated[int, typer.Option(help="Number of heatmaps per figure.")] = 6000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure all codecs on the same heatmaps, and print one table."""
@@ -51,7 +51,7 @@ def main(
 
 
 def measured(sigma: float, noise: float, margin_cells: float, samples: int) -> dict[str, tuple[np.ndarray, float]]:
-    """For each codec the distances of at least ``samples`` peaks, in cells, and seconds for a batch of people."""
+    """For each codec, errors in cells of at least ``samples`` peaks, and seconds for a batch of people."""
     rng = np.random.default_rng(_SEED)
     width, height = round(24 * sigma), round(32 * sigma)
     found: dict[str, list[np.ndarray]] = {name: [] for name in CODECS}

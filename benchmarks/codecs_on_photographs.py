@@ -1,9 +1,9 @@
-"""What the heatmap codecs are worth on photographs: ``codecs_on_photographs.py ANNOTATIONS.json IMAGES [--json]``.
+"""Accuracy of the heatmap codecs on photographs: ``codecs_on_photographs.py ANNOTATIONS.json IMAGES [--json]``.
 
-Prints PCK@0.2 with given boxes (as ``accuracy.py pose``, flip test on), and the jitter of joints of people who do
-not move: ten crops of the same photograph, the sides of whose box moved by 1 % of its longer side (standard
-deviation) and whose pixels got noise of 3 grey levels; root mean square distance from the median place, in heatmap
-cells, median over all joints with a score above 0.5 throughout, of every twelfth person, 40 of them.
+Prints PCK@0.2 with given boxes (like ``accuracy.py pose``, with flip test), and the jitter of still people. Jitter
+is measured on ten crops of the same photograph: each side of the box moves by 1 % of its longer side (standard
+deviation), and pixels get noise of 3 grey levels. It is the root mean square distance from the median position, in
+heatmap cells: the median over joints that always score above 0.5, of 40 people (every twelfth).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main(
 def jitter(
     estimator: HeatmapPoseEstimator, architecture: PoseArchitecture, people: list[LabelledPerson]
 ) -> dict[str, float]:
-    """Median movement in cells, for each codec, of the joints of people who do not move."""
+    """Median jitter in cells of still people's joints, for each codec."""
     rng = np.random.default_rng(0)
     size, convention = architecture.size, CONVENTIONS[architecture.convention]
     moved: dict[str, list[np.ndarray]] = {codec: [] for codec in CODECS}

@@ -1,6 +1,6 @@
-"""What the rules against poses of the same person are worth: ``duplicates.py [--scene crossing] [--seed 0 ...]``.
+"""Compares rules against duplicate poses: ``duplicates.py [--scene crossing] [--seed 0 ...]``.
 
-Renders people who cross, with exact truth, tracks them with each rule, and prints accuracy over all clips.
+Renders people who cross, tracks them with each rule, and prints accuracy over all clips.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ RULES = {
 
 def main(
     scene: Annotated[list[str] | None, typer.Option(help="Scenes to track.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Who plays.")] = None,
-    preset: Annotated[str, typer.Option(help="What to measure.")] = "lite",
+    seed: Annotated[list[int] | None, typer.Option(help="Seed of the people in the scenes.")] = None,
+    preset: Annotated[str, typer.Option(help="Preset to measure.")] = "lite",
 ) -> None:
-    """Measure, and print one table a seed."""
+    """Measure, and print a table per seed."""
     base = get_preset(preset)
     for player in seed or [0]:
         table = Table("rule", "mAP", "MOTA", "switches", title=f"preset {preset}, seed {player}")

@@ -1,8 +1,8 @@
 """Cost of the evaluation: ``evaluation.py [--sequences 50] [--frames 100] [--people 8] [--json]``.
 
-Generates predictions of people who walk across each other, with jitter, misses, false positives and changes
-of identity, and measures CPU seconds and peak memory of whole processes: ours without and with HOTA, and,
-where ``poseval`` can be imported, the official evaluator on the same files, whose figures must agree.
+Generates predictions of people who cross each other, with jitter, misses, false positives and identity
+switches, and measures CPU seconds and peak memory of whole processes: ours without and with HOTA, and, if
+``poseval`` is installed, the official evaluator on the same files. Its figures must agree.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from posetrack.skeletons import POSETRACK
 _SEED = 0
 _WIDTH, _HEIGHT = 1280.0, 720.0
 _MISS, _FALSE, _SWITCH, _NO_JOINT = 0.1, 0.1, 0.02, 0.08
-# joints of a standing person, in heights of the body: x to the side, y down from the top of the head
+# joints of a standing person, relative to body height: x to the side, y down from the top of the head
 _BODY = {
     "nose": (0.0, 0.10), "head_bottom": (0.0, 0.16), "head_top": (0.0, 0.0), "left_ear": (0.0, 0.0),
     "right_ear": (0.0, 0.0), "left_shoulder": (0.12, 0.2), "right_shoulder": (-0.12, 0.2),
@@ -47,7 +47,7 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU seconds (user and system) of a process and its children, and peak memory of the largest in MiB."""
+    """CPU seconds (user and system) of a process and its children, and peak memory in MiB of the largest."""
 
     cpu_s: float
     memory_mib: float
@@ -55,14 +55,14 @@ class Cost:
 
 def main(
     sequences: Annotated[int, typer.Option(help="Number of sequences.")] = 50,
-    frames: Annotated[int, typer.Option(help="Labelled frames of each.")] = 100,
-    people: Annotated[int, typer.Option(help="People in each frame.")] = 8,
+    frames: Annotated[int, typer.Option(help="Labelled frames per sequence.")] = 100,
+    people: Annotated[int, typer.Option(help="People per frame.")] = 8,
     workers: Annotated[
-        int | None, typer.Option(help="Processes of ours; the command's default if not given.")
+        int | None, typer.Option(help="Number of our processes. Defaults to the command's default.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure our evaluator, and the official one where it is installed."""
+    """Measure our evaluator, and the official one if it is installed."""
     with tempfile.TemporaryDirectory() as folder:
         truth, predictions = Path(folder) / "truth", Path(folder) / "predictions"
         write_set(truth, predictions, (sequences, frames, people))
@@ -86,7 +86,7 @@ def main(
 
 
 def measured(command: list[str]) -> tuple[Cost, str]:
-    """Run a command; its cost, its children's included, and what it printed."""
+    """Run a command. Returns its cost, including its children, and its output."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output)
         _, status, usage = os.wait4(process.pid, 0)
@@ -125,7 +125,7 @@ def report(costs: dict[str, Cost], figures: dict[str, dict[str, float]], what: s
 
 
 def write_set(truth: Path, predictions: Path, size: tuple[int, int, int]) -> None:
-    """Files of ground truth and predictions: sequences, frames and people in ``size``."""
+    """Write ground truth and predictions. ``size`` is the number of sequences, frames and people."""
     sequences, frames, people = size
     rng = np.random.default_rng(_SEED)
     truth.mkdir()
@@ -149,7 +149,7 @@ def write_set(truth: Path, predictions: Path, size: tuple[int, int, int]) -> Non
 
 
 def walk(rng: np.random.Generator, frames: int, people: int) -> tuple[Doubles, Doubles]:
-    """Joints [F, N, 17, 2] of people who walk across the picture and swing a little, and head sizes [N]."""
+    """Joints [F, N, 17, 2] of people who walk across the picture, swinging slightly, and head sizes [N]."""
     heights = rng.uniform(150, 350, people)
     speeds = rng.uniform(-8, 8, people)
     starts = rng.uniform(0, _WIDTH, people)
@@ -163,7 +163,7 @@ def walk(rng: np.random.Generator, frames: int, people: int) -> tuple[Doubles, D
 
 
 def switched(rng: np.random.Generator, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same ids, two of which are exchanged for good now and then."""
+    """Swap two ids permanently now and then."""
     ids = ids.copy()
     for frame in np.flatnonzero(rng.random(len(ids)) < _SWITCH * ids.shape[1]):
         pair = rng.choice(ids.shape[1], 2, replace=ids.shape[1] < 2)
@@ -178,7 +178,7 @@ def write_file(
     head_sizes: Doubles | None = None,
     scores: Doubles | None = None,
 ) -> None:
-    """PoseTrack18 JSON of joints [F, N, 17, 2], which of them and which people are there, and track ids [F, N]."""
+    """PoseTrack18 JSON of joints [F, N, 17, 2], masks of present joints and people, and track ids [F, N]."""
     joints, shown, ids, there = people
     naming = ImageNaming.of(path.stem)
     shown = shown & ~np.isin(POSETRACK.joints, list(POSETRACK.unused))

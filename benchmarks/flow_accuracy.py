@@ -1,9 +1,8 @@
-"""How well flow estimators follow joints, and what they cost: ``flow_accuracy.py [VIDEO] [--frames 100]``.
+"""Accuracy and cost of flow estimators at joints: ``flow_accuracy.py [VIDEO] [--frames 100]``.
 
-Without a video: on rendered scenes, 1280x720, against the exact motion of the joints that can be seen. With one:
-against DIS "medium" at full size, at the joints that the preset ``lite`` finds in each frame (there is no truth;
-the figures say what a smaller resolution changes). Processor time is that of all threads, OpenCV held to one, of
-one estimate and one look-up of all joints.
+Without a video, compares with the exact motion of visible joints in rendered scenes, 1280x720. A video has no
+truth: compares with DIS "medium" at full size, at the joints that the preset ``lite`` finds, to show what a lower
+resolution changes. CPU time is that of all threads (OpenCV uses one) for an estimate and a look-up of all joints.
 """
 
 from __future__ import annotations
@@ -45,11 +44,11 @@ ESTIMATORS: dict[str, FlowEstimator] = {
 }
 
 Step = tuple[Image, Image, FloatArray, FloatArray | None]
-"""Two frames, joints [M, 2] in the first, and how far they went [M, 2] (None: nobody knows)."""
+"""Two frames, joints [M, 2] in the first, and their motion [M, 2] (None if unknown)."""
 
 
 def rendered(frames: int) -> Iterator[Step]:
-    """Joints that can be seen in both frames, and their exact motion."""
+    """Joints visible in both frames, and their exact motion."""
     scenes = [promenade(8, size=SIZE), SCENES["demo"](0, SIZE), SCENES["camera_shake"](0, SIZE)]
     for scene in scenes:
         before = None
@@ -66,7 +65,7 @@ def rendered(frames: int) -> Iterator[Step]:
 
 
 def filmed(video: Path, frames: int) -> Iterator[Step]:
-    """Joints that the preset finds."""
+    """Joints found by the preset."""
     before = None
     with open_source(video, ReadOptions(max_frames=frames + 1)) as source:
         for frame, poses in PoseTracker(device="cpu").track(source):
@@ -76,7 +75,7 @@ def filmed(video: Path, frames: int) -> Iterator[Step]:
 
 
 def measure(steps: Iterator[Step]) -> dict[str, dict[str, float]]:
-    """Median and 95th percentile of the errors in pixels, share of joints that are followed, milliseconds."""
+    """Median and 95th percentile of errors in pixels, share of joints followed, and milliseconds."""
     errors: defaultdict[str, list[FloatArray]] = defaultdict(list)
     followed: defaultdict[str, list[float]] = defaultdict(list)
     cpu_ms: defaultdict[str, list[float]] = defaultdict(list)
@@ -85,7 +84,7 @@ def measure(steps: Iterator[Step]) -> dict[str, dict[str, float]]:
             start = time.process_time()
             motion, known = estimator.estimate(previous, current).at(joints)
             cpu_ms[name].append(1000 * (time.process_time() - start))
-            truth = motion if truth is None else truth  # the first estimator is the reference then
+            truth = motion if truth is None else truth  # without a truth, the first estimator is the reference
             errors[name].append(np.linalg.norm(motion - truth, axis=1)[known])
             followed[name].append(float(known.mean()))
     return {
@@ -100,8 +99,8 @@ def measure(steps: Iterator[Step]) -> dict[str, dict[str, float]]:
 
 
 def main(
-    video: Annotated[Path | None, typer.Argument(help="A video file; by default scenes are rendered.")] = None,
-    frames: Annotated[int, typer.Option(help="Pairs of frames.")] = 100,
+    video: Annotated[Path | None, typer.Argument(help="Video file. Defaults to rendered scenes.")] = None,
+    frames: Annotated[int, typer.Option(help="Number of frame pairs.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure, and print one table."""

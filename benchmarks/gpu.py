@@ -1,21 +1,20 @@
-"""A preset on a GPU: speed, memory, where time goes. ``gpu.py [--end-to-end] [--flow dis] [--json]``. No internet.
+"""Speed, memory and time per stage on a GPU: ``gpu.py [--end-to-end] [--flow dis] [--json]``. Works offline.
 
-A clip with people in given boxes goes through two ways to run one pose network with the same random weights:
+Runs a pose network with random weights and given boxes in two ways:
 
-- ours: as everywhere in posetrack, people cut out on the device, those of several frames in batches, in the wanted
-  precision, channels-last, batch norms folded, and the stages side by side;
-- the plain loop of the official code (``validate`` of SimpleBaseline and HRNet, at batch 1): one person after the
-  other, two passes for the flip test, fp32, cuDNN choosing its fastest algorithms, the network as it was trained,
-  and one stage after the other.
+- ours: like everywhere in posetrack, crops are cut on the device, several frames share a batch, in the chosen
+  precision, channels-last, with folded batch norms and overlapping stages;
+- the plain loop of the official code (``validate`` of SimpleBaseline and HRNet, at batch 1): one person at a time,
+  two passes for the flip test, fp32, cuDNN's fastest algorithms, the network as trained, one stage at a time.
 
-Both take frames and boxes and give tracked joints; with ``--end-to-end`` they read a video file of rendered people
-and write an annotated one and a JSON file. Detection alone is left out. They take turns in one run, so that their
-ratio holds on a noisy machine. Boxes are not carried on: the people are as many as the boxes. Random weights are
-as fast as trained ones; of their joints it is only looked at whether both ways have the same.
+Both turn frames and boxes into tracked joints. With ``--end-to-end`` they read a video file of rendered people and
+write an annotated video and a JSON file. Only detection is left out. The two take turns, so that their ratio holds
+on a noisy machine. Boxes are not propagated: there are as many people as boxes. Random weights are as fast as
+trained ones; their joints are only checked for agreement between the two ways.
 
-Where time goes, in milliseconds a frame: of each stage by the clock, waiting for the device and for processors
-included (stages of ours overlap); of the parts of ours' pose stage, each alone; and of two floors, what the
-network's arithmetic and the copies would take at the speeds that a matrix product and a large copy have here.
+Times are in milliseconds per frame: wall time of each stage, including waiting for the device and for cores (our
+stages overlap); each part of our pose stage by itself; and two floors, the time for the network's arithmetic and
+for the copies at the measured speed of a matrix product and of a large copy.
 """
 
 from __future__ import annotations
@@ -51,20 +50,20 @@ WANTED_FRAMES_PER_S = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table.
+    """A row of the table.
 
     Attributes:
-        width, height: Of the frame, in pixels.
-        people: Boxes in it.
+        width, height: Frame size in pixels.
+        people: Boxes per frame.
         way: ``official`` or ``ours``.
-        precision, batch: How the network ran; batch is the most crops at once.
+        precision, batch: How the network ran; batch is the maximum number of crops at once.
         frames_per_s: Median over the rounds.
-        times_official: The same over the official loop's, median of the rounds' ratios.
-        memory_mib: Weights and the most that was needed besides, on CUDA; None elsewhere.
-        agreement: Share of the joints that are within a pixel of the official loop's.
-        tracked: People in a frame who were followed, drawn and written.
-        stages_ms: Of a frame, mean.
-        pose: Where the time of the pose stage goes, and its floors.
+        times_official: Ratio to the official loop's speed, median over the rounds.
+        memory_mib: Weights plus peak memory on CUDA; None elsewhere.
+        agreement: Share of joints within a pixel of the official loop's.
+        tracked: Mean number of people per frame who were tracked, drawn and written.
+        stages_ms: Mean milliseconds per frame of each stage.
+        pose: Times of the pose stage's parts, and its floors.
     """
 
     width: int
@@ -83,7 +82,7 @@ class Row:
 
 
 def measure(ways: list[Way], plan: Plan, footage: Footage, floors: Floors) -> list[Row]:
-    """Every way over the same clip, in turns; each warms up first, ours with a round, as its batches differ."""
+    """Run all ways over the same clip in turn, after a warm-up; ours needs a whole round, as batch sizes vary."""
     for way in ways:
         if way.name == OURS:
             run_once(way, plan, footage)
@@ -95,7 +94,7 @@ def measure(ways: list[Way], plan: Plan, footage: Footage, floors: Floors) -> li
 
 
 def row_of(way: Way, official: Way, plan: Plan, footage: Footage, pose: Share) -> Row:
-    """The figures of one way."""
+    """Figures of one way."""
     assert way.poses is not None and official.poses is not None
     apart = np.linalg.norm(way.poses.keypoints - official.poses.keypoints, axis=-1)[official.poses.present]
     ratios = [slow / fast for slow, fast in zip(official.seconds, way.seconds, strict=True)]
@@ -118,7 +117,7 @@ def row_of(way: Way, official: Way, plan: Plan, footage: Footage, pose: Share) -
 
 
 def verdict(rows: list[Row], plan: Plan) -> str:
-    """Whether ours is as fast as it is meant to be on a GPU, for the rows of one clip."""
+    """State whether ours reaches its target speed on a GPU, for the rows of one clip."""
     best = max((row for row in rows if row.way == OURS), key=lambda row: row.frames_per_s)
     scope = "end to end" if plan.end_to_end else "without decoding, drawing and encoding"
     ratio = "yes" if best.times_official >= WANTED_RATIO else "no"
@@ -132,7 +131,7 @@ def verdict(rows: list[Row], plan: Plan) -> str:
 
 
 def has(device: torch.device, precision: str) -> bool:
-    """Whether the device calculates in that precision."""
+    """Whether the device supports a precision."""
     try:
         resolve_precision(precision, device)
     except ConfigError:
@@ -142,22 +141,24 @@ def has(device: torch.device, precision: str) -> bool:
 
 def main(  # noqa: PLR0913 (a command line)
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    preset: Annotated[str, typer.Option(help="Whose pose network, with random weights.")] = "accurate",
-    flow: Annotated[str | None, typer.Option(help=f"{', '.join(FLOW_NAMES)}; the preset's.")] = None,
-    end_to_end: Annotated[bool, typer.Option("--end-to-end", help="Decode, draw and encode as well.")] = False,
-    sizes: Annotated[list[str] | None, typer.Option("--size", help="Of frames; 1280x720 and 1920x1080.")] = None,
-    people: Annotated[list[int] | None, typer.Option(help="In a frame; 5, 10 and 20.")] = None,
-    batches: Annotated[list[int] | None, typer.Option("--batch", help="Most crops at once; 1, 8 and 64.")] = None,
-    precisions: Annotated[
-        list[str] | None, typer.Option("--precision", help="fp32, fp16, bf16; on GPUs all, else fp32.")
+    preset: Annotated[str, typer.Option(help="Preset whose pose network is run.")] = "accurate",
+    flow: Annotated[str | None, typer.Option(help=f"{', '.join(FLOW_NAMES)}. Defaults to the preset's.")] = None,
+    end_to_end: Annotated[bool, typer.Option("--end-to-end", help="Also decode, draw and encode.")] = False,
+    sizes: Annotated[list[str] | None, typer.Option("--size", help="Defaults to 1280x720 and 1920x1080.")] = None,
+    people: Annotated[list[int] | None, typer.Option(help="People per frame. Defaults to 5, 10 and 20.")] = None,
+    batches: Annotated[
+        list[int] | None, typer.Option("--batch", help="Crops at once. Defaults to 1, 8 and 64.")
     ] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames per round; 30, end to end 200.")] = None,
-    rounds: Annotated[int | None, typer.Option(help="Rounds; 5, end to end 3.")] = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="Ours compiled.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="A small network once: does the script work?")] = False,
+    precisions: Annotated[
+        list[str] | None, typer.Option("--precision", help="fp32, fp16, bf16. Defaults to all on GPUs, else fp32.")
+    ] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames per round. Defaults to 30, end to end 200.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Number of rounds. Defaults to 5, end to end 3.")] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile our networks.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Run a small network once, to test the script.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure, and print two tables and a verdict. End to end, what is not said: 1280x720, 10 people, batch 64."""
+    """Measure, and print two tables and a verdict. End to end defaults to 1280x720, 10 people and batch 64."""
     place = resolve_device(device)
     chosen = get_preset(preset)
     flow = flow or chosen.flow
@@ -199,7 +200,7 @@ def main(  # noqa: PLR0913 (a command line)
 
 
 def title_of(plan: Plan) -> str:
-    """What the figures were measured with."""
+    """Describe the setup of the measurement."""
     device, architecture = plan.device, plan.architecture
     place = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})"
     network = f"{architecture.backbone} {architecture.width}x{architecture.height}, flow {plan.flow}"
@@ -207,7 +208,7 @@ def title_of(plan: Plan) -> str:
 
 
 def show(rows: list[Row], speeds: Speeds, title: str) -> None:
-    """Two tables, one line per way in each: how fast, and where time goes."""
+    """Print two tables with a row per way: speed, and time per stage."""
     names = ("frame", "people", "way", "precision", "batch")
     fast = Table(*names, "frames/s", "x official", "MiB", "same", "tracked", title=title)
     stages = list(dict.fromkeys(stage for row in rows for stage in row.stages_ms))
@@ -236,12 +237,12 @@ def show(rows: list[Row], speeds: Speeds, title: str) -> None:
 
 
 def milliseconds(value: float | None) -> str:
-    """For a table; what there is not is a dash."""
+    """Format for a table; None is a dash."""
     return "-" if value is None else f"{value:.2f}"
 
 
 def speeds_in_words(speeds: Speeds) -> str:
-    """What the floors were reckoned with."""
+    """Describe the speeds behind the floors."""
     products = ", ".join(f"{name} {rate:.3g}" for name, rate in speeds.tflops.items())
     if speeds.up_gb_per_s is None:
         return f"Matrix products, TFLOP/s: {products}; a processor has nothing to copy: no copy floor."

@@ -1,8 +1,8 @@
-"""How fast a device could be at best, and how fast each part of the pose stage is alone, for ``gpu.py``.
+"""Best possible speed of a device, and speed of each part of the pose stage, for ``gpu.py``.
 
-The floors are what a frame would take if nothing but the network's arithmetic, or nothing but the copies to and
-from the device were to be done, each at the highest speed that the device itself showed in the same run. They are
-no bound of nature: convolutions can be done with fewer operations (Winograd).
+A floor is the time per frame for the network's arithmetic alone, or for the copies to and from the device alone,
+at the highest speed that the device showed in the same run. Floors are not strict bounds: convolutions can take
+fewer operations (Winograd).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True, kw_only=True)
 class Speeds:
-    """What a device showed in this run.
+    """Speeds of a device, measured in this run.
 
     Attributes:
-        tflops: 10^12 floating-point operations a second in a matrix product, by precision; fp32 on CUDA is TF32,
-            in which PyTorch's convolutions calculate there.
-        up_gb_per_s, down_gb_per_s: 10^9 bytes a second from page-locked memory to the device, and back; None on a
-            processor, which copies nothing.
+        tflops: 10^12 floating-point operations per second in a matrix product, by precision; fp32 on CUDA is TF32,
+            which PyTorch's convolutions use there.
+        up_gb_per_s, down_gb_per_s: 10^9 bytes per second from page-locked memory to the device, and back; None on
+            a CPU, which copies nothing.
     """
 
     tflops: dict[str, float]
@@ -46,12 +46,12 @@ class Speeds:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """Milliseconds a frame of one way's pose stage.
+    """Milliseconds per frame of one way's pose stage.
 
     Attributes:
-        alone_ms: Of crops (with sending the frame), network (with mirror images), joints (with fetching them),
-            each alone and waited for; empty for the official loop.
-        arithmetic_floor_ms, copy_floor_ms: See above; no copies on a processor: None.
+        alone_ms: Time of crops (with sending the frame), network (with mirror images) and joints (with fetching
+            them), each by itself; empty for the official loop.
+        arithmetic_floor_ms, copy_floor_ms: See above. ``copy_floor_ms`` is None on a CPU.
     """
 
     alone_ms: dict[str, float]
@@ -60,7 +60,7 @@ class Share:
 
 
 def measured_speeds(device: torch.device, precisions: list[str]) -> Speeds:
-    """The device's speeds, in these precisions and in fp32, which the official loop calculates in."""
+    """Measure a device's speeds, in these precisions and in fp32, which the official loop uses."""
     tflops = {
         precision: matrix_tflops(device, precision) for precision in {"fp32": 0, **dict.fromkeys(precisions)}
     }
@@ -76,7 +76,7 @@ def measured_speeds(device: torch.device, precisions: list[str]) -> Speeds:
 
 
 def matrix_tflops(device: torch.device, precision: str) -> float:
-    """Of a matrix product."""
+    """Measure the speed of a matrix product."""
     side, before = MATRIX_SIDE[device.type], torch.get_float32_matmul_precision()
     a, b = torch.rand(2, side, side, device=device).to(DTYPES[precision])
     if device.type == "cuda":
@@ -88,7 +88,7 @@ def matrix_tflops(device: torch.device, precision: str) -> float:
 
 
 def best_s(work: Callable[[], object], device: torch.device, times: int = 10) -> float:
-    """Seconds that some work takes on a device, at best."""
+    """Minimum seconds that some work takes on a device."""
     seconds = []
     for _ in range(times + 2):
         finish(device)
@@ -109,16 +109,16 @@ def finish(device: torch.device) -> None:
 
 @dataclass
 class Floors:
-    """What the pose stage of a plan's ways takes at best and in parts, for random weights."""
+    """Floors and part times of the pose stage of a plan's ways, with random weights."""
 
     plan: Plan
     speeds: Speeds
     _networks: dict[str, nn.Module] = field(default_factory=dict)
 
     def share(self, way: Way, footage: Footage) -> Share:
-        """Of one way, over footage."""
+        """Measure one way on footage."""
         people, device = len(footage.boxes), self.plan.device
-        flops = 2 * 2 * people * self._multiply_adds()  # two for each of those, and the mirror images
+        flops = 2 * 2 * people * self._multiply_adds()  # two operations each, and the mirror images
         up, down = self._copied_bytes(way, footage)
         copies = None
         if self.speeds.up_gb_per_s is not None and self.speeds.down_gb_per_s is not None:
@@ -139,10 +139,10 @@ class Floors:
         return multiply_adds(network, torch.empty(1, 3, architecture.height, architecture.width, device="meta"))[0]
 
     def _copied_bytes(self, way: Way, footage: Footage) -> tuple[int, int]:
-        """To the device and back, for a frame."""
+        """Bytes per frame to the device and back."""
         architecture, people = self.plan.architecture, len(footage.boxes)
         maps = people * len(architecture.joints.in_use)
-        if way.name == OFFICIAL:  # crops there, both sets of whole heatmaps back
+        if way.name == OFFICIAL:  # crops to the device, both sets of whole heatmaps back
             crops = 3 * people * architecture.width * architecture.height
             return crops, 2 * 4 * maps * (architecture.width // 4) * (architecture.height // 4)
         reach = reach_cells(self.plan.preset.pose_config.codec, architecture.sigma_cells)

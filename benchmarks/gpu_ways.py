@@ -1,4 +1,4 @@
-"""Ways to run a preset with random weights and given boxes, for ``gpu.py``: ours, and the official code's loop."""
+"""Two ways to run a preset with random weights and given boxes, for ``gpu.py``: ours, and the official loop."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ FLOW_NAMES = (*FLOWS, *RAFTS)
 
 @dataclass(frozen=True)
 class GivenBoxes:
-    """A detector that knows where people are."""
+    """A detector that returns given boxes."""
 
     boxes: Boxes
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
-        """The same boxes in every image."""
+        """Return the same boxes for every image."""
         return [self.boxes for _ in images]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured, on which device. ``end_to_end``: from a video file to an annotated one."""
+    """What to measure, and on which device. ``end_to_end``: from a video file to an annotated one."""
 
     architecture: PoseArchitecture
     preset: Preset
@@ -66,7 +66,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Footage:
-    """Frames in memory or in a file, and where people are in all of them."""
+    """Frames in memory or in a file, and the boxes of people in all of them."""
 
     size: tuple[int, int]
     boxes: Boxes
@@ -77,7 +77,7 @@ class Footage:
 
 @dataclass
 class Way:
-    """One way to run the networks, and what has been measured of it."""
+    """A way to run the networks, and its measurements."""
 
     name: str
     precision: str
@@ -92,7 +92,7 @@ class Way:
     poses: Poses | None = None
 
     def forget(self, footage: Footage) -> None:
-        """Start anew. The networks are warmed up, which does not count."""
+        """Reset the measurements, after warming up the networks."""
         torch.backends.cudnn.benchmark = self.name == OFFICIAL
         self.seconds, self.peak_bytes, self.people = [], 0, 0
         self.stopwatch.clear()
@@ -101,7 +101,7 @@ class Way:
 
 
 def ways_of(plan: Plan) -> list[Way]:
-    """All ways, with the same weights; the official loop is the first."""
+    """Make all ways, with the same weights, the official loop first."""
     network = random_network(plan.architecture)
     codec = plan.preset.pose_config.codec
     before = allocated(plan.device)
@@ -122,7 +122,7 @@ def ways_of(plan: Plan) -> list[Way]:
 
 
 def random_network(architecture: PoseArchitecture) -> nn.Module:
-    """Random weights that let signals through (fp16 ends at 6e-8), with peaks as high as those of joints."""
+    """Set random weights that do not vanish in fp16 (below 6e-8), with peaks as high as joints have."""
     torch.manual_seed(0)
     network = architecture.build()
     for module in network.modules():
@@ -138,7 +138,7 @@ def random_network(architecture: PoseArchitecture) -> nn.Module:
 
 
 def flow_of(plan: Plan, runtime: Runtime) -> FlowEstimator:
-    """The flow estimator; networks with random weights."""
+    """Make the flow estimator. Networks get random weights."""
     if plan.flow in FLOWS:
         return FLOWS[plan.flow]()
     network: nn.Module = {"raft_small": raft_small, "raft_large": raft_large}[plan.flow](weights=None)
@@ -146,7 +146,7 @@ def flow_of(plan: Plan, runtime: Runtime) -> FlowEstimator:
 
 
 def footage_of(plan: Plan, size: tuple[int, int], people: int, folder: Path) -> Footage:
-    """Rendered people in a file, who stay near where they are at first; or soft spots in memory."""
+    """Render people, who stay near their first position, into a file, or make soft spots in memory."""
     if not plan.end_to_end:
         images, boxes = clip(size, people, plan.frames)
         return Footage(size=size, boxes=boxes, first=images[0], images=images)
@@ -157,7 +157,7 @@ def footage_of(plan: Plan, size: tuple[int, int], people: int, folder: Path) -> 
 
 
 def clip(size: tuple[int, int], people: int, frames: int) -> tuple[list[Image], Boxes]:
-    """Soft spots that move 2 pixels a frame, and boxes of people within the frame."""
+    """Make soft spots that move 2 pixels per frame, and boxes within the frame."""
     rng = np.random.default_rng(0)
     width, height = size
     heights = rng.uniform(0.3, 0.8, people) * height
@@ -171,7 +171,7 @@ def clip(size: tuple[int, int], people: int, frames: int) -> tuple[list[Image], 
 
 
 def run_once(way: Way, plan: Plan, footage: Footage) -> None:
-    """One round. Joints are fetched from the device for each batch, which waits for it."""
+    """Run a round. Fetching joints for each batch waits for the device."""
     official, cuda = way.name == OFFICIAL, plan.device.type == "cuda"
     tracker = tracker_of(way, plan, footage)
     torch.backends.cudnn.benchmark = official
@@ -191,7 +191,7 @@ def run_once(way: Way, plan: Plan, footage: Footage) -> None:
 
 
 def tracker_of(way: Way, plan: Plan, footage: Footage) -> PoseTracker:
-    """Looks at all given boxes in every frame, and at no others."""
+    """Make a tracker that uses exactly the given boxes in every frame."""
     pipeline = replace(plan.preset.pipeline, propagation=None)
     if way.name == OFFICIAL:
         pipeline = replace(pipeline, detect_batch=1, flow_batch=1, pose_batch=1)
@@ -207,13 +207,13 @@ def tracker_of(way: Way, plan: Plan, footage: Footage) -> PoseTracker:
 
 
 def as_usual(tracker: PoseTracker, video: Path) -> int:
-    """What ``posetrack run`` does; people, added up over the frames."""
+    """Do what ``posetrack run`` does. Returns the sum of people over all frames."""
     with tempfile.TemporaryDirectory() as folder:
         return run(video, folder, tracker=lambda: tracker).poses
 
 
 def officially(tracker: PoseTracker, video: Path) -> int:
-    """The same work, one thing after the other."""
+    """Do the same work, one step at a time."""
     outputs, reading = Outputs(), ReadOptions()
     with tempfile.TemporaryDirectory() as folder, open_source(video, reading) as source:
         paths = outputs.paths(Path(folder), source.info.name)
@@ -222,17 +222,17 @@ def officially(tracker: PoseTracker, video: Path) -> int:
 
 
 def written(results: Iterable[tuple[Frame, Poses]], writer: ResultWriter) -> Iterator[tuple[Frame, Poses]]:
-    """The results, each written before the next is made."""
+    """Yield results, writing each before the next is computed."""
     for frame, poses in results:
         writer.write(frame, poses)
         yield frame, poses
 
 
 def counted(results: Iterable[tuple[Frame, Poses]]) -> int:
-    """People, added up over the frames."""
+    """Sum of people over all frames."""
     return sum(len(poses) for _, poses in results)
 
 
 def allocated(device: torch.device) -> int:
-    """Bytes that tensors take on a CUDA device; 0 elsewhere."""
+    """Bytes allocated for tensors on a CUDA device; 0 elsewhere."""
     return torch.cuda.memory_allocated(device) if device.type == "cuda" else 0

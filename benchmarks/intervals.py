@@ -1,9 +1,9 @@
-"""What doing less costs and brings: ``intervals.py [VIDEO] [--interval 1/1 --interval auto/auto ...]``.
+"""Accuracy and cost of longer intervals: ``intervals.py [VIDEO] [--interval 1/1 --interval auto/auto ...]``.
 
-Looks for people in every n-th frame, estimates carried people's joints in every m-th (``--interval n/m``), and
-prints accuracy and processor time. Without a video: on rendered scenes with exact truth, the first row being the
-plain loop (eager networks, detector and joints in every frame). With one there is no truth, and the plain loop's
-tracks take its place: how much of them is found again.
+Detects people in every n-th frame, estimates propagated people's joints in every m-th (``--interval n/m``), and
+prints accuracy and CPU time. Without a video, it uses rendered scenes with exact truth; the first row is the plain
+loop (eager networks, detector and joints in every frame). With a video, the plain loop's tracks stand in for the
+truth.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ INTERVALS = ["1/1", "2/1", "3/1", "5/1", "5/2", "5/3", "auto/auto"]
 
 @dataclass(frozen=True)
 class Tracked:
-    """Figures over all clips, and processor time of a frame without drawing and encoding."""
+    """Figures over all clips, and CPU time per frame without drawing and encoding."""
 
     result: EvaluationResult
     cpu_ms: float
@@ -43,7 +43,7 @@ class Tracked:
 def track_and_evaluate(
     tracker: PoseTracker, clips: list[RenderedClip], folder: Path, reading: ReadOptions | None = None
 ) -> Tracked:
-    """All clips with one tracker."""
+    """Track all clips with one tracker."""
     frames, start = 0, time.process_time()
     for clip in clips:
         summary = run(clip.video, folder, tracker=lambda: tracker, outputs=Outputs(video=False), reading=reading)
@@ -53,7 +53,7 @@ def track_and_evaluate(
 
 
 def as_truth(tracks: Path, truth: Path) -> None:
-    """A file of tracks as a ground truth: people get the head boxes that PCKh measures with."""
+    """Turn a file of tracks into a ground truth, with the head boxes that PCKh needs."""
     data = json.loads(tracks.read_bytes())
     joints = data["categories"][0]["keypoints"]
     top, bottom = joints.index("head_top"), joints.index("head_bottom")
@@ -66,19 +66,19 @@ def as_truth(tracks: Path, truth: Path) -> None:
 
 
 def interval(text: str) -> Interval:
-    """Of the command line: a number of frames, or auto."""
+    """Parse an interval: a number of frames, or auto."""
     return "auto" if text == "auto" else int(text)
 
 
 def main(  # noqa: PLR0913 (a command line)
-    video: Annotated[Path | None, typer.Argument(help="A video file; by default scenes are rendered.")] = None,
+    video: Annotated[Path | None, typer.Argument(help="Video file. Defaults to rendered scenes.")] = None,
     intervals: Annotated[
         list[str] | None, typer.Option("--interval", help="Frames between detections / between estimates.")
     ] = None,
     scene: Annotated[list[str] | None, typer.Option(help="Scenes to track.")] = None,
-    preset: Annotated[str, typer.Option(help="What to measure.")] = "lite",
-    seed: Annotated[int, typer.Option(help="Who plays.")] = 0,
-    frames: Annotated[int | None, typer.Option(help="Most frames of a clip.")] = None,
+    preset: Annotated[str, typer.Option(help="Preset to measure.")] = "lite",
+    seed: Annotated[int, typer.Option(help="Seed of the people in the scenes.")] = 0,
+    frames: Annotated[int | None, typer.Option(help="Maximum number of frames per clip.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure, and print one table."""
@@ -107,14 +107,14 @@ def main(  # noqa: PLR0913 (a command line)
 
 
 def figures(tracked: Tracked) -> dict[str, Any]:
-    """What is printed of a row."""
+    """Figures of a row to print."""
     result = tracked.result
     switches = int(result.total.mot.switches.sum())
     return {"mAP": result.mean_ap, "MOTA": result.mota, "switches": switches, "cpu_ms_per_frame": tracked.cpu_ms}
 
 
 def show(rows: dict[str, dict[str, Any]], title: str) -> None:
-    """One table."""
+    """Print the table."""
     table = Table("detections / joints every", "mAP", "MOTA", "switches", "processor ms", title=title)
     for name, row in rows.items():
         table.add_row(

@@ -1,9 +1,8 @@
 """Memory over a long video: ``memory.py VIDEO [--minutes 20] [--plot memory.png] [--json] [-- RUN OPTIONS]``.
 
-The clip is repeated, without coding it anew, until the video is so long, and goes through ``posetrack run`` in a
-process of its own with all kinds of output. The memory of that process (and of the encoder that it starts) is
-read four times a second. Whether it grows shows in two figures: the median of the last quarter of the run against
-the second's. Linux only: the figures are the kernel's (``/proc``).
+Repeats the clip, without re-encoding, up to the given length, and runs ``posetrack run`` on it in a process of its
+own with all output formats. Reads the memory of that process and of its encoder four times a second. Compares the
+medians of the second and the last quarter of the run, to show growth. Linux only, as it reads ``/proc``.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ MIB = 2**20
 
 
 def repeated(video: Path, minutes: float, path: Path) -> None:
-    """Write the clip over and over, its packets copied."""
+    """Write a repeated clip by copying its packets."""
     source = ["-stream_loop", "-1", "-t", str(60 * minutes), "-i", file_url(video)]
     subprocess.run(
         [ffmpeg_program(), "-v", "error", "-y", *source, "-map", "0:v", "-c", "copy", file_url(path)], check=True
@@ -38,7 +37,7 @@ def repeated(video: Path, minutes: float, path: Path) -> None:
 
 
 def resident(process: int) -> int:
-    """Bytes in memory of a process; 0 once it has ended."""
+    """Resident memory of a process in bytes; 0 once it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -47,13 +46,13 @@ def resident(process: int) -> int:
 
 
 def children(process: int) -> list[int]:
-    """Processes that a process has started, from any of its threads."""
+    """Child processes of all threads of a process."""
     lists = Path(f"/proc/{process}/task").glob("*/children")
     return [int(child) for path in lists for child in path.read_text().split()]
 
 
 def watched(command: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Run a command; its memory and its children's, in MiB, from start to end."""
+    """Run a command. Returns samples of its and its children's memory in MiB."""
     own, encoder = [], []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -66,7 +65,7 @@ def watched(command: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64
 
 
 def plot(samples: NDArray[np.float64], encoder: NDArray[np.float64], path: Path) -> None:
-    """Memory over time, as a picture."""
+    """Plot memory over time."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.5), layout="constrained")
@@ -80,7 +79,7 @@ def plot(samples: NDArray[np.float64], encoder: NDArray[np.float64], path: Path)
 
 
 def main(
-    video: Annotated[Path, typer.Argument(help="A clip.")],
+    video: Annotated[Path, typer.Argument(help="Clip to repeat.")],
     options: Annotated[list[str] | None, typer.Argument(help="Further options of `posetrack run`.")] = None,
     minutes: Annotated[float, typer.Option(help="Length of the repeated video.")] = 20,
     picture: Annotated[Path | None, typer.Option("--plot", help="Draw memory over time into this file.")] = None,

@@ -1,7 +1,7 @@
-"""What the pose networks cost: parameters and multiply-adds, as the Markdown table in docs/networks.md.
+"""Cost of the pose networks: parameters and multiply-adds, as the Markdown table in docs/networks.md.
 
-Networks are built without memory (PyTorch's ``meta`` device) and run once on one image. Multiply-adds are those of
-convolutions, plain and transposed: half of what ``torch.utils.flop_counter`` counts.
+Networks are built without memory (PyTorch's ``meta`` device) and run once on one image. Multiply-adds are counted
+in plain and transposed convolutions: half of what ``torch.utils.flop_counter`` counts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PUBLISHED = {
 
 
 def multiply_adds(network: nn.Module, image: Tensor) -> tuple[int, int]:
-    """Multiplications that a forward pass needs; and as the official code counts them.
+    """Multiplications of a forward pass, and the number by the official code's count.
 
     It multiplies each layer's weights by the cells of its *output*. This counts a transposed convolution of stride
     2 four times: its weights meet each *input* cell once.
@@ -56,7 +56,7 @@ def multiply_adds(network: nn.Module, image: Tensor) -> tuple[int, int]:
 
 
 def rows(backbone: str) -> list[str]:
-    """A network's lines of the table."""
+    """Rows of the table for a network."""
     architecture = PoseArchitecture(backbone=backbone, skeleton="coco", deconv_channels=(256, 256, 256))
     with torch.device("meta"):
         network = architecture.build().eval()

@@ -1,4 +1,4 @@
-"""Networks run as their authors' code runs them, for comparison: eager torch, batch norms as they were trained."""
+"""Networks run like in their authors' code, for comparison: eager torch, unfolded batch norms."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from posetrack.zoo import ModelStore
 
 
 def plain_tracker(preset: Preset, stopwatch: Stopwatch | None = None) -> PoseTracker:
-    """The preset's networks and settings in the loop that one writes first; for ``Pipeline.run_sequentially``.
+    """A preset's networks and settings in the simplest loop, for ``Pipeline.run_sequentially``.
 
-    The detector and everybody's joints in every frame. Flow, merging, selection, linking, drawing and encoding are
-    the package's own. Only for a detector that ``posetrack train`` wrote (such as the bundled one).
+    Runs the detector and estimates everyone's joints in every frame. Flow, merging, selection, linking, drawing
+    and encoding are posetrack's. Works only with detectors from ``posetrack train``, such as the bundled one.
     """
     store = ModelStore(None)
     detector, _ = read_detector(Path(weight_files(preset, store)[preset.detector]))
@@ -49,7 +49,7 @@ def plain_tracker(preset: Preset, stopwatch: Stopwatch | None = None) -> PoseTra
 
 
 class PlainDetector:
-    """torchvision's network, called as torchvision's documentation shows it, on the CPU."""
+    """torchvision's network on the CPU, called like in torchvision's documentation."""
 
     def __init__(self, network: FasterRCNN, config: DetectorConfig) -> None:
         network.roi_heads.score_thresh = config.score_threshold
@@ -59,7 +59,7 @@ class PlainDetector:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
-        """People in each image, one image after the other."""
+        """Find people, one image at a time."""
         return [self._people(image) for image in images]
 
     def _people(self, image: Image) -> Boxes:
@@ -74,7 +74,7 @@ class PlainDetector:
 
 
 class PlainPose:
-    """A pose network in fp32: an image's people in one batch, or one after the other, mirror images after that.
+    """A pose network in fp32. Runs an image's people in one batch or one at a time, then their mirror images.
 
     Args:
         network: It is not copied.
@@ -111,7 +111,7 @@ class PlainPose:
 
     @torch.inference_mode()
     def estimate(self, image: Image, boxes: Boxes) -> Poses:
-        """One pose for every box."""
+        """Estimate a pose per box."""
         count, slots = len(boxes), self._architecture.heatmap_slots
         keypoints = np.zeros((count, len(self.skeleton), 2), np.float32)
         scores = np.zeros((count, len(self.skeleton)), np.float32)

@@ -1,11 +1,11 @@
 """Speed on a video, or on rendered people: ``speed.py [VIDEO] [--people 5] [--preset lite] [--json]``.
 
-Everything counts, from decoding to the annotated video and the JSON file; processor time is that of all threads
-and of the encoder's process. Each round runs every engine's pipeline and then the plain sequential loop: the same
-networks in eager torch on all processors, without threads beside it, the detector and everybody's joints in every
-frame. They take turns, so that their ratios hold on a noisy machine. Stages overlap, and their times contain
-waiting for a processor. "At 75 GFLOP/s" is the processor time multiplied by the speed of a matrix product, on one
-thread in the same run, over 75: what a processor of that speed would need.
+Measures everything from decoding to the annotated video and the JSON file. CPU time includes all threads and the
+encoder's process. Each round runs every engine's pipeline and then the plain sequential loop: the same networks in
+eager torch on all cores, without other threads, with the detector and everyone's joints in every frame. They take
+turns, so that their ratios hold on a noisy machine. Stages overlap, and their times include waiting for a core.
+"At 75 GFLOP/s" is the CPU time that a core of that speed would need: CPU time times the speed of a single-threaded
+matrix product in the same run, over 75.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MATRIX_SIDE = 1024
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the video: frames, people on average, seconds by the clock and of processor time."""
+    """A pass over the video: frames, mean number of people, wall time and CPU time in seconds."""
 
     frames: int
     people: float
@@ -55,7 +55,7 @@ class Pass:
 
 @dataclass
 class Way:
-    """One way to track the video, and its passes."""
+    """A way to track the video, and its passes."""
 
     name: str
     tracker: PoseTracker
@@ -80,7 +80,7 @@ class Way:
             return Pass(count, people / count, time.perf_counter() - wall, processor_s() - cpu)
 
     def figures(self, plain: Way, gflops: float) -> dict[str, Any]:
-        """Medians over the passes."""
+        """Compute medians over the passes."""
         pairs = zip(self.passes, plain.passes, strict=True)
         cpu_ms = median(1000 * one.cpu_s / one.frames for one in self.passes)
         return {
@@ -94,13 +94,13 @@ class Way:
 
 
 def processor_s() -> float:
-    """Processor time of this process and of those it has waited for (the encoder)."""
+    """CPU time of this process and of finished child processes (the encoder)."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def matrix_gflops() -> float:
-    """10^9 floating-point operations per second of processor time in a matrix product, on one thread: the best."""
+    """Best 10^9 floating-point operations per second of CPU time in a single-threaded matrix product."""
     torch.set_num_threads(1)
     a, b = torch.rand(2, MATRIX_SIDE, MATRIX_SIDE)
     best = np.inf
@@ -112,12 +112,12 @@ def matrix_gflops() -> float:
 
 
 def median(values: Any) -> float:
-    """Of an iterable of numbers."""
+    """Median of an iterable of numbers."""
     return float(np.median(list(values)))
 
 
 def stage_figures(stopwatch: Stopwatch) -> dict[str, dict[str, float]]:
-    """Median and 95th percentile in ms of one call, and the share of all stages' time."""
+    """Median and 95th percentile of a call in ms, and its share of all stages' time."""
     total = sum(stopwatch.wall_s.values())
     return {
         name: {
@@ -130,7 +130,7 @@ def stage_figures(stopwatch: Stopwatch) -> dict[str, dict[str, float]]:
 
 
 def ways_of(preset: Preset, engines: list[str], device: str) -> list[Way]:
-    """Each engine's pipeline, and the plain loop as the last."""
+    """Make each engine's pipeline, then the plain loop."""
     everything, ways = torch.get_num_threads(), []
     for engine in engines:
         stopwatch = Stopwatch(keep_samples=True)
@@ -142,22 +142,22 @@ def ways_of(preset: Preset, engines: list[str], device: str) -> list[Way]:
 
 
 def interval(text: str) -> Interval:
-    """Of the command line: a number of frames, or auto."""
+    """Parse an interval: a number of frames, or auto."""
     return "auto" if text == "auto" else int(text)
 
 
 def main(  # noqa: PLR0913 (a command line)
-    video: Annotated[Path | None, typer.Argument(help="A video file; by default people are rendered.")] = None,
-    people: Annotated[int, typer.Option(help="Rendered people, at 1280x720.")] = 5,
-    preset: Annotated[str, typer.Option(help="What to measure.")] = "lite",
+    video: Annotated[Path | None, typer.Argument(help="Video file. Defaults to rendered people.")] = None,
+    people: Annotated[int, typer.Option(help="Number of rendered people, at 1280x720.")] = 5,
+    preset: Annotated[str, typer.Option(help="Preset to measure.")] = "lite",
     engine: Annotated[
-        list[str] | None, typer.Option(help="torch, onnxruntime; by default all that are installed.")
+        list[str] | None, typer.Option(help="torch or onnxruntime. Defaults to all installed.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where the networks run, but for the plain loop's.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device of the networks, except in the plain loop.")] = "cpu",
     detect_every: Annotated[str | None, typer.Option(help="As of `posetrack run`.")] = None,
     pose_every: Annotated[str | None, typer.Option(help="As of `posetrack run`.")] = None,
     frames: Annotated[int, typer.Option(help="Frames per round.")] = 200,
-    rounds: Annotated[int, typer.Option(help="Rounds; a short one goes first and does not count.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Number of rounds, after a short warm-up round.")] = 3,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object, the first engine's figures first.")
     ] = False,
@@ -190,12 +190,12 @@ def main(  # noqa: PLR0913 (a command line)
 
 
 def describe_machine(device: str) -> str:
-    """What the figures were measured with."""
+    """Describe the setup of the measurement."""
     return f"{device}, {platform.machine()}, torch {torch.__version__}, posetrack {__version__}"
 
 
 def show(figures: dict[str, dict[str, Any]], title: str) -> None:
-    """One table: a row per stage, then the whole; a group of columns per way."""
+    """Print a table: a row per stage, then the total; a group of columns per way."""
     table = Table(title=title)
     table.add_column("")
     for name in figures:

@@ -1,8 +1,8 @@
-"""What everything that is no network costs: ``tracker_scale.py [--people 20] [--frames 150] [--json]``.
+"""Cost of everything but the networks: ``tracker_scale.py [--people 20] [--frames 150] [--json]``.
 
-Made-up people stand about, shivering, in a camera that pans; the stages of the tracker, the drawing and the JSON
-file are timed on them, on one processor thread. Then linking alone, for more people (on as much more ground) and
-longer queues: its cost should grow no faster than people x queue length.
+Times the tracker's stages, drawing and the JSON file in one thread, on made-up people who stand and shiver in a
+panning picture. Then times linking alone, for more people (at the same density) and longer queues: its cost should
+grow no faster than people x queue length.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from posetrack.video import Annotator
 SIZE = (1280, 720)
 HEIGHT_PX = 150.0
 WARM_UP_FRAMES = 30
-"""The queue is full, and the tracks are old."""
+"""Frames until the queue is full and tracks are old."""
 
 
 @dataclass(frozen=True)
 class UniformFlow:
-    """All points move alike."""
+    """A flow in which all points move alike."""
 
     step: FloatArray
 
@@ -61,11 +61,11 @@ STANDING = {
     "shoulder": (0.12, -0.32), "elbow": (0.17, -0.14), "wrist": (0.19, 0.02),
     "hip": (0.07, 0.02), "knee": (0.08, 0.25), "ankle": (0.08, 0.48),
 }  # fmt: skip
-"""Where joints are, from the person's middle, in heights; those of the left side."""
+"""Joints of the left side, relative to the person's middle, in body heights."""
 
 
 def standing_person() -> FloatArray:
-    """float32 [17, 2] joints in pixels from the person's middle."""
+    """Joints in pixels relative to the person's middle, float32 [17, 2]."""
     sides = {"left": 1.0, "right": -1.0}
     rows = []
     for joint in POSETRACK.joints:
@@ -76,7 +76,7 @@ def standing_person() -> FloatArray:
 
 
 def crowd(people: int, frames: int) -> Iterator[tuple[Poses, UniformFlow]]:
-    """Upright people, as densely everywhere as 20 in a picture, in joints that shiver by a pixel."""
+    """Make upright people, as dense as 20 in a picture, whose joints shiver by a pixel."""
     rng = np.random.default_rng(0)
     ground = np.sqrt(max(people, 20) / 20) * (np.array(SIZE) - 200)
     shape = standing_person()[None]
@@ -96,7 +96,7 @@ def crowd(people: int, frames: int) -> Iterator[tuple[Poses, UniformFlow]]:
 
 
 class Timer:
-    """Milliseconds of each part, a list of samples."""
+    """Samples of each part's milliseconds."""
 
     def __init__(self) -> None:
         self.samples_ms: defaultdict[str, list[float]] = defaultdict(list)
@@ -112,10 +112,10 @@ class Timer:
 
 
 def stages(people: int, frames: int) -> dict[str, float]:
-    """Median milliseconds a frame of every stage without a network."""
+    """Measure the median milliseconds per frame of every stage without a network."""
     timer, linker, previous = Timer(), FlowLinker(LinkerConfig()), Poses.empty(POSETRACK)
     selection = SelectionConfig(max_oks=1.0)
-    """Nobody is taken for somebody's double, so that all stages see everybody; the work is the same."""
+    """Drops no duplicates, so that all stages see everyone. The work is the same."""
     propagation = get_preset("lite").pipeline.propagation
     assert propagation is not None
     image = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
@@ -143,7 +143,7 @@ def stages(people: int, frames: int) -> dict[str, float]:
 
 
 def linking_ms(people: int, queue_frames: int, frames: int) -> float:
-    """Median milliseconds a frame of linking alone."""
+    """Measure the median milliseconds per frame of linking alone."""
     timer, linker = Timer(), FlowLinker(replace(LinkerConfig(), queue_frames=queue_frames))
     for poses, flow in crowd(people, frames):
         with timer("link"):
@@ -152,7 +152,7 @@ def linking_ms(people: int, queue_frames: int, frames: int) -> float:
 
 
 def main(
-    people: Annotated[int, typer.Option(help="People in a frame, for the table of stages.")] = 20,
+    people: Annotated[int, typer.Option(help="People per frame, for the table of stages.")] = 20,
     frames: Annotated[int, typer.Option(help="Frames measured, after a warm-up.")] = 150,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -1,9 +1,9 @@
-"""The benchmark run: tracks the images of a PoseTrack tree, writes predictions, evaluates them.
+"""Benchmark: tracks the images of a PoseTrack tree, writes predictions and evaluates them.
 
     ROOT/annotations/SPLIT/NAME.json     ground truth, PoseTrack18 or PoseTrack17 (annolist)
-    ROOT/images/...                      where the ground truth says that its images are
+    ROOT/images/...                      images, at the paths that the ground truth gives
 
-Predictions bear the ground truth's file names and list its images in its order, as the evaluators read them.
+Predictions have the ground truth's file names and list its images in its order, as evaluators expect.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path, Sequence[Annotations]], None]]] = 
     "posetrack18": ("images", write_posetrack18),
     "posetrack17": ("annolist", write_posetrack17),
 }
-"""Name of a tree's layout -> the list by which its files are known, and what writes them."""
+"""Layout of a tree -> the JSON list that identifies its files, and the function that writes them."""
 
-_FRAMES_PER_S = 25.0  # PoseTrack's videos do not say, and nothing depends on it
+_FRAMES_PER_S = 25.0  # PoseTrack does not give it, and no result depends on it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One row of the paper's table of ablations.
+    """A row of the paper's ablation table.
 
     Attributes:
-        propagation: Carry boxes into the next frame (the paper's joint propagation).
+        propagation: Propagate boxes to the next frame (the paper's joint propagation).
         similarity: ``bbox``, ``pose``, ``flow`` or ``multi-flow``.
         matching: ``greedy`` or ``hungarian``.
     """
@@ -71,14 +71,14 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """For folders: ``propagation_multi-flow_greedy``."""
+        """Name for folders, such as ``propagation_multi-flow_greedy``."""
         return f"{'propagation' if self.propagation else 'detections'}_{self.similarity}_{self.matching}"
 
     def of(self, preset: Preset) -> Preset:
-        """The preset with this setting. ``auto`` is every frame: rows differ in nothing else.
+        """Apply this setting to a preset. ``auto`` becomes every frame, so that rows differ in nothing else.
 
         Raises:
-            ConfigError: the preset has no propagation to turn on.
+            ConfigError: the preset has no propagation to switch on.
         """
         if self.propagation and preset.pipeline.propagation is None:
             raise ConfigError(f"the preset {preset.name!r} does not propagate: leave propagation off.")
@@ -89,17 +89,17 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """What is tracked, and where the predictions go.
+    """What to track, and where predictions go.
 
     Attributes:
-        layout: Of the tree: a key of ``LAYOUTS``.
-        split: Folder of ``annotations``.
-        sequences: Names of annotation files without ``.json``; empty: all of the split.
-        limit: At most so many sequences, the first by name.
-        output: Folder of the predictions, by split and setting.
-        overwrite: Track again what is there already.
-        preset: Networks and settings that all rows have in common.
-        models_dir: Folder of downloaded weights; None: the user's.
+        layout: Layout of the tree, a key of ``LAYOUTS``.
+        split: Subfolder of ``annotations``.
+        sequences: Names of annotation files without ``.json``. Empty selects the whole split.
+        limit: Maximum number of sequences, taken by name.
+        output: Folder for predictions, with a subfolder per split and setting.
+        overwrite: Track finished sequences again.
+        preset: Networks and settings that all rows share.
+        models_dir: Folder of downloaded weights. Defaults to the user's.
     """
 
     layout: str = "posetrack18"
@@ -140,7 +140,7 @@ class BenchmarkRow:
 
 
 Observer = Callable[[str, int, int], None]
-"""Is told after each frame what is tracked, how many frames of all settings are done, and how many there are."""
+"""Called after each frame with what is being tracked, the number of frames done, and the total of all settings."""
 
 
 def run_benchmark(
@@ -153,24 +153,25 @@ def run_benchmark(
 ) -> list[BenchmarkRow]:
     """Track and evaluate the sequences of a tree once for every setting.
 
-    Sequences whose predictions are there already are not tracked again. Every combination of tree, preset
-    (with its networks) and version has a folder of predictions of its own, so that nothing old is taken for new.
+    Sequences that already have predictions are not tracked again. Each combination of tree, preset (with its
+    networks) and version has its own folder of predictions, so that old results are never taken for new ones.
 
     Args:
         root: Folder that holds ``annotations`` and ``images``.
-        config: What is tracked, and where the predictions go.
-        settings: The rows.
-        tracker: Makes the tracker of a preset, when one is needed. Stages of one's own are not told apart
-            by the folders: give them an ``output`` of their own.
-        observer: Is told of the progress.
+        config: What to track, and where predictions go.
+        settings: Rows of the table.
+        tracker: Makes the tracker for a preset, when one is needed. Folders do not distinguish custom stages:
+            give those a separate ``output``.
+        observer: Called with the progress.
 
     Returns:
-        A row for each setting, in order.
+        A row per setting, in order.
 
     Raises:
-        DataFormatError: folders, annotations or images are missing, or an annotation file breaks a rule.
-        ConfigError: a setting that the preset does not allow.
-        VideoError, OutputError: an image cannot be read, or predictions written.
+        DataFormatError: folders, annotations or images are missing, or an annotation file is malformed.
+        ConfigError: the preset does not allow a setting.
+        VideoError: an image cannot be read.
+        OutputError: predictions cannot be written.
     """
     config, root = config or BenchmarkConfig(), Path(root)
     presets = [setting.of(config.preset) for setting in settings]
@@ -212,7 +213,7 @@ def _annotations(root: Path, config: BenchmarkConfig) -> Path:
 
 
 def _annotation_files(root: Path, config: BenchmarkConfig) -> list[Path]:
-    """The ground truths that are wanted, by name."""
+    """Selected ground truths, sorted by name."""
     folder = _annotations(root, config)
     if not folder.is_dir():
         raise DataFormatError(
@@ -229,12 +230,12 @@ def _annotation_files(root: Path, config: BenchmarkConfig) -> list[Path]:
 
 
 def _videos(path: Path, root: Path, layout: str) -> list[Annotations]:
-    """The videos of a ground truth, whose images are all there."""
+    """Videos of a ground truth. All of their images must exist."""
     data = load_json(path)
     if not isinstance(data, dict) or LAYOUTS[layout][0] not in data:
         other = next(name for name in LAYOUTS if name != layout)
         raise DataFormatError(
-            f"{path}: this is no {layout} ground truth (there is no '{LAYOUTS[layout][0]}'); try 'posetrack "
+            f"{path}: this is no {layout} ground truth ('{LAYOUTS[layout][0]}' is missing); try 'posetrack "
             f"benchmark {other}'."
         )
     videos = parse_annotations(path, data)
@@ -244,14 +245,14 @@ def _videos(path: Path, root: Path, layout: str) -> list[Annotations]:
     missing = [image for image in images if not image.is_file()]
     if missing:
         raise DataFormatError(
-            f"{missing[0]}: there is no such image, which {path} names ({len(missing)} of its {len(images)} are "
-            f"missing); unpack PoseTrack's images into {root}."
+            f"{missing[0]}: the image that {path} names is missing ({len(missing)} of its {len(images)} are); "
+            f"unpack PoseTrack's images into {root}."
         )
     return videos
 
 
 def _tracked(tracker: PoseTracker, root: Path, video: Annotations, progress: _Progress) -> Annotations:
-    """Predictions for every image of a video, labelled or not."""
+    """Predict for every image of a video, labelled or not."""
     poses = []
     paths = [root / image["file_name"] for image in video.images]
     with Source(ImageReader(paths, _FRAMES_PER_S), ReadOptions(), video.video) as source:
@@ -264,12 +265,12 @@ def _tracked(tracker: PoseTracker, root: Path, video: Annotations, progress: _Pr
 
 
 def _undrawn(image: dict[str, Any]) -> dict[str, Any]:
-    """What predictions say of an image: all but what was drawn on it by hand."""
+    """An image's entry for predictions: without the ignore regions, which are annotated by hand."""
     return {key: value for key, value in image.items() if not key.startswith("ignore_regions")}
 
 
 def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Preset) -> tuple[Path, bytes]:
-    """The folder of a setting's predictions, named after all they depend on; and that, as JSON."""
+    """The folder for a setting's predictions, named after all that they depend on, and those facts as JSON."""
     networks = weight_files(preset, ModelStore(config.models_dir))
     made_with = orjson.dumps(
         {
@@ -293,11 +294,11 @@ class _Progress:
         self._what = ""
 
     def begin(self, what: str) -> None:
-        """Another sequence."""
+        """Start a sequence."""
         self._what = what
 
     def advance(self, frames: int) -> None:
-        """So many more frames are done."""
+        """Count frames as done."""
         self._done += frames
         if self._observer is not None:
             self._observer(self._what, self._done, self._total)

@@ -358,6 +358,12 @@ def test_faults_are_one_clear_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("source", ["a\0b.mp4", Path("a\0b.mp4"), "file:///tmp/a%00b.mp4", "a\0*.png"])
+def test_a_name_with_a_nul_is_one_clear_sentence(source: str | Path) -> None:
+    with pytest.raises(VideoError, match="NUL character"):
+        open_source(source)
+
+
 def test_pictures_in_sound_files_are_no_video(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "cover.png"), np.zeros((32, 32, 3), np.uint8))
     sound = ["-f", "lavfi", "-i", "sine=440:d=1", "-i", tmp_path / "cover.png", "-map", "0", "-map", "1"]

@@ -24,13 +24,13 @@ _rows = partial(typer.Option, rich_help_panel="Rows of the table (options may be
 
 def benchmark(
     layout: Annotated[str, typer.Argument(help="posetrack18 or posetrack17.")],
-    root: Annotated[Path, typer.Argument(help="Folder that holds annotations/SPLIT/*.json and images.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the predictions.")] = Path("benchmark"),
+    root: Annotated[Path, typer.Argument(help="Folder with annotations/SPLIT/*.json and images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for predictions.")] = Path("benchmark"),
     split: Annotated[str, typer.Option(help="val or train.")] = "val",
     sequences: Annotated[
         list[str] | None, typer.Option(help="Only this annotation file (may be given several times).")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many sequences.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Maximum number of sequences, taken by name.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Track finished sequences again.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead of a table.")] = False,
     propagation: Annotated[list[str] | None, _rows(help="Joint propagation: on (default) or off.")] = None,
@@ -42,16 +42,16 @@ def benchmark(
     pose: Annotated[str | None, typer.Option(help="Another pose network (see `posetrack run`).")] = None,
     score_threshold: Annotated[float | None, typer.Option(help="Detected boxes below it are dropped.")] = None,
     min_joint_score: Annotated[
-        float | None, typer.Option(help="Joints below it are missing in the predictions.")
+        float | None, typer.Option(help="Joints below it are left out of predictions.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     models_dir: Annotated[Path | None, typer.Option(help="Folder of downloaded weights.")] = None,
-    threads: Annotated[int, typer.Option(help="Processor threads of each network; 0: half of them.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads per network; 0 takes half of the cores.")] = 0,
 ) -> None:
-    """Track a PoseTrack tree's images with each setting, evaluate, and print the paper's table.
+    """Track the images of a PoseTrack tree with each setting, evaluate them, and print the paper's table.
 
-    Predictions go to OUTPUT/LAYOUT_SPLIT/SETTING/ under the official names; finished sequences are not tracked
+    Predictions go to OUTPUT/LAYOUT_SPLIT/SETTING/ under the official names. Finished sequences are not tracked
     again.
     """
     from posetrack.benchmark import BenchmarkConfig, Setting, run_benchmark
@@ -108,7 +108,7 @@ def _switch(text: str) -> bool:
 
 
 def _table(rows: list[BenchmarkRow], title: str) -> FittingTable:
-    """Settings as rows, in the paper's columns and a few more."""
+    """Make a table with a row per setting, in the paper's columns and a few more."""
     from posetrack.evaluation.fitting_table import FittingTable
     from posetrack.evaluation.report import TOTAL_HEADINGS, figures_of, percent
 

@@ -86,7 +86,7 @@ class Scores:
 
     @property
     def motp(self) -> JointFigures:
-        """1 - distance / detections over all of motmetrics' events, as in the official evaluator; 0 without any."""
+        """1 - distance / detections over all of motmetrics' events, as officially; 0 without detections."""
         return self._motp(self.mot.distance_of_events)
 
     @property

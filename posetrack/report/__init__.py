@@ -1,4 +1,4 @@
-"""The report of many clips: one page to look through, search and sort them, as a single file."""
+"""The report of many clips: a single page to browse, search and sort them."""
 
 from posetrack.report.overview import ClipOverview, TrackTimeline, clip_overview
 from posetrack.report.page import write_report

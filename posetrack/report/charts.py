@@ -1,4 +1,4 @@
-"""The two drawings of a row, as inline SVG: they need no script, and a browser draws only those in view."""
+"""The two charts of a row, as inline SVG: they need no script, and a browser draws only those in view."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from posetrack.video.palette import person_colour
 _CURVE_HEIGHT = 32
 _LINE_WIDTH = 1000
 _SHORTEST_BAR = 6
-"""Of ``_LINE_WIDTH``: about a pixel, so that nobody is too short to be seen."""
+"""Of ``_LINE_WIDTH``: about a pixel, so that even short tracks are visible."""
 
 
 def people_chart(overview: ClipOverview) -> str:
-    """People over time, two step curves: the mean filled, the most as a line. The highest is at the top."""
+    """Draw people over time as two step curves: the mean filled, the maximum as a line, scaled to the peak."""
     bins, top = len(overview.mean_people), max(overview.people, 1)
     if not bins:
         return ""
@@ -31,7 +31,7 @@ def people_chart(overview: ClipOverview) -> str:
 
 
 def tracks_chart(overview: ClipOverview) -> str:
-    """One thin bar for each track, in its colour in the annotated video, from when to when it was there."""
+    """Draw a thin bar per track over the time it was visible, in its colour in the annotated video."""
     lines, frames = overview.timelines, overview.frames
     if not lines or not frames:
         return ""
@@ -66,7 +66,7 @@ def _strokes(number: int, line: TrackTimeline, frames: int) -> Iterator[str]:
 
 
 def _steps(heights: Sequence[float]) -> str:
-    """Path of a step curve, one unit right for each value; the first value begins it."""
+    """SVG path of a step curve, one unit wide per value. It starts with the first height."""
     path, run, previous = [f"{heights[0]:.3g}"], 0, heights[0]
     for height in heights:
         if height != previous:
@@ -77,7 +77,7 @@ def _steps(heights: Sequence[float]) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, or hours.
+    """Format as minutes and seconds, with hours if there are any.
 
     >>> clock(9.5), clock(75), clock(3600)
     ('0:10', '1:15', '1:00:00')

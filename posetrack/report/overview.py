@@ -1,4 +1,4 @@
-"""A clip at a glance: how many people when, who from when to when, and a picture; kept in a small file."""
+"""A clip at a glance: people over time, tracks over time and a picture, kept in a small file."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from posetrack.report.thumbnail import Thumbnail, thumbnail_of
 from posetrack.types import UNLINKED, IntArray
 
 MOST_BINS = 96
-"""Points of the curve of people over time: about one for each pixel that it gets."""
+"""Points of the curve of people over time: about one per pixel of its width."""
 
 MOST_TRACKS = 30
-"""Tracks that are kept, the longest ones."""
+"""Maximum number of tracks kept: the longest."""
 
 _SMALLEST_GAP = 1 / 50
-"""Of the clip: shorter absences of a person are not shown."""
+"""Share of the clip: shorter gaps in a track are not shown."""
 
 _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackTimeline:
-    """When one person was there.
+    """When a person was visible.
 
     Attributes:
-        track_id: The person.
-        stretches: First and last frame of each, counted from 0 in the tracked frames, ascending; at least one.
+        track_id: Id of the person.
+        stretches: First and last tracked frame of each stretch, from 0, ascending. At least one stretch.
     """
 
     track_id: int
@@ -51,14 +51,14 @@ class ClipOverview:
     """A clip at a glance.
 
     Attributes:
-        frames: Frames tracked.
-        duration_s: Of the footage; None if no picture could be read.
-        people: Most people in one frame.
-        tracks: Different people.
-        mean_people: People in a frame, mean of each of at most ``MOST_BINS`` equal parts of the clip.
-        most_people: The most people in a frame of the same parts.
-        timelines: Of the ``MOST_TRACKS`` tracks seen in most frames, in the order in which they appear.
-        thumbnail: A small WebP file; None if no picture could be read.
+        frames: Number of tracked frames.
+        duration_s: Duration of the footage; None if it could not be read.
+        people: Maximum number of people in a frame.
+        tracks: Number of tracks.
+        mean_people: Mean number of people in each of at most ``MOST_BINS`` equal parts of the clip.
+        most_people: Maximum number of people in a frame of each part.
+        timelines: The ``MOST_TRACKS`` longest tracks, in order of appearance.
+        thumbnail: Content of a small WebP file; None if no picture could be read.
     """
 
     frames: int
@@ -75,7 +75,7 @@ class ClipOverview:
             raise ValueError("the thumbnail is no WebP file")
 
     def save(self, path: Path) -> None:
-        """Write a JSON file, which has its name only when it is complete.
+        """Write a JSON file. It gets its name once it is complete.
 
         Raises:
             OutputError: it cannot be written.
@@ -96,10 +96,10 @@ class ClipOverview:
 
     @classmethod
     def load(cls, path: Path) -> ClipOverview:
-        """Read what ``save`` has written.
+        """Read a file that ``save`` wrote.
 
         Raises:
-            DataFormatError: there is no such file, it is damaged, or of another version.
+            DataFormatError: the file is missing, damaged or of another version.
         """
         try:
             return cls._from_json(orjson.loads(path.read_bytes()))
@@ -131,13 +131,12 @@ class ClipOverview:
 
 
 def clip_overview(poses: Path, footage: Path | None) -> ClipOverview:
-    """The overview of a tracked clip; its memory does not grow with the number of joints.
+    """Make the overview of a tracked clip, without loading all joints into memory.
 
     Args:
         poses: PoseTrack18 (or PoseTrack17) JSON of one clip.
-        footage: The annotated video of the same frames, or the clip itself; where the picture is taken from,
-            in the middle of those frames that have most people. Without it, or where it cannot be read, there
-            is no picture and no duration.
+        footage: The annotated video of the same frames, or the clip itself. The picture is the middle one of the
+            frames with the most people. Without readable footage there is no picture and no duration.
 
     Raises:
         DataFormatError: the JSON is missing, damaged, or holds more than one video.
@@ -162,7 +161,7 @@ def clip_overview(poses: Path, footage: Path | None) -> ClipOverview:
 
 
 def _over_time(counts: IntArray) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Mean and maximum over equal parts (to a frame) of the clip."""
+    """Mean and maximum over parts of the clip that are equal to within a frame."""
     bins = min(len(counts), MOST_BINS)
     if not bins:
         return (), ()
@@ -189,7 +188,7 @@ def _timelines(presence: Presence) -> tuple[TrackTimeline, ...]:
 
 
 def _stretches(frames: IntArray, smallest_gap: float) -> tuple[tuple[int, int], ...]:
-    """First and last frames of the stretches between gaps of at least so many frames.
+    """First and last frames of the stretches between gaps of at least ``smallest_gap`` frames.
 
     >>> _stretches(np.array([0, 1, 2, 4, 9]), 3)
     ((0, 4), (9, 9))

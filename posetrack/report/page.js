@@ -11,7 +11,7 @@
   const headers = new Map();
   const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
-  /* Letters as people type them: without accents, capitals and different spellings of the same character. */
+  /* Normalises text for searching: no accents, no capitals, one form per character. */
   const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
   const rows = [...body.rows].map((element, place) => {
@@ -26,7 +26,7 @@
 
   let arranged = rows;
 
-  /* What is chosen; no sort: the order in which the page was written. */
+  /* Current choices. Without `sort`, rows keep the order in which they were written. */
   const view = { sort: "", order: "", search: "", status: "" };
 
   function compare(one, other) {
@@ -43,7 +43,7 @@
     const sorted = view.sort ? [...rows].sort(compare) : [...rows];
     if (sorted.some((row, place) => row !== arranged[place])) {
       arranged = sorted;
-      body.remove(); // what is not in the page moves faster
+      body.remove(); // rows move faster outside the page
       for (const row of arranged) body.append(row.element);
       table.append(body);
     }
@@ -145,7 +145,7 @@
   });
   window.addEventListener("hashchange", recall);
 
-  /* Pictures and charts are unpacked when their row comes near: thousands of them at once would take long. */
+  /* Unpacks pictures and charts when their row comes near the view: thousands at once would take long. */
   function unpack(element) {
     for (const packed of element.querySelectorAll("noscript")) {
       const drawing = document.createElement("template");

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no server, no network, no other file."""
+"""The report as one self-contained HTML file: it needs no server and no network."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from posetrack.report.charts import clock, people_chart, tracks_chart
 from posetrack.report.rows import STATUSES, ReportRow
 
 _VISIBLE_CONTROLS = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
-"""Control characters of a name -> the characters that picture them."""
+"""Control characters in names -> the symbols shown for them."""
 
 
 def write_report(rows: Sequence[ReportRow], path: Path, title: str) -> None:
-    """Write the page. A file of that name is replaced once the new one is complete.
+    """Write the page. An existing file is replaced once the new one is complete.
 
-    The page lets people sort, search and choose; its address keeps what they chose, as in
+    The page can be sorted, searched and filtered. Its address keeps the choices, as in
     ``index.html#sort=frames&order=descending&search=street&status=failed``.
 
     Args:
-        rows: The clips, in the order in which they are shown first.
-        path: The file; links are relative to its folder.
-        title: What the page is called.
+        rows: The clips, in their initial order.
+        path: The file. Links are relative to its folder.
+        title: Title of the page.
 
     Raises:
         OutputError: it cannot be written.
@@ -68,17 +68,17 @@ def _filled(template: str, values: dict[str, str]) -> bytes:
 
 
 def _csp_hash(content: str) -> str:
-    """What allows exactly this script or style (Content Security Policy, level 2)."""
+    """Content Security Policy source that allows exactly this script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def _text(text: str) -> str:
-    """Any characters, also of names that are no Unicode, as visible HTML."""
+    """Escape text for HTML. Control characters, and names that are not valid Unicode, are made visible."""
     return escape(text.encode("utf-8", "replace").decode().translate(_VISIBLE_CONTROLS))
 
 
 def _url(path: Path) -> str:
-    """Relative URL of a file: every byte that could mean something else is escaped."""
+    """Relative URL of a file, with all special bytes escaped."""
     return quote(os.fsencode(path.as_posix()), safe="/")
 
 
@@ -99,7 +99,7 @@ def _totals(rows: Sequence[ReportRow]) -> str:
 
 
 def _length(seconds: float) -> str:
-    """A long time in the unit that suits it."""
+    """Format a long time in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
@@ -147,7 +147,7 @@ def _figures(row: ReportRow) -> Iterator[str]:
 
 
 def _name(clip: str) -> str:
-    """May be broken behind each folder's name."""
+    """A clip's name, which may wrap after each folder."""
     folder, slash, name = _text(clip).rpartition("/")
     above = f'<span class="folder">{folder.replace("/", "/<wbr>")}/</span><wbr>' if slash else ""
     return f'<bdi class="name">{above}{name}</bdi>'
@@ -164,13 +164,13 @@ def _picture(row: ReportRow) -> str:
 
 
 def _later(drawing: str) -> str:
-    """Where scripts run, a browser takes what is in ``noscript`` for plain text, which costs it next to nothing;
-    the page's script unpacks it once the row comes into view."""
+    """Wrap a drawing in ``noscript``, which browsers that run scripts treat as plain text, at next to no cost.
+    The page's script unpacks it once the row comes into view."""
     return f"<noscript>{drawing}</noscript>" if drawing else ""
 
 
 def _value(value: float | None) -> str:
-    """What a column is sorted by."""
+    """Attribute by which a column is sorted."""
     return "" if value is None else f' data-value="{value:.6g}"' if value % 1 else f' data-value="{value:.0f}"'
 
 

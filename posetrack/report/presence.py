@@ -1,4 +1,4 @@
-"""Who is in which frame of a file of poses, and nothing else of it."""
+"""Reads who is in which frame of a file of poses, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posetrack.formats.reading import read_annotations
 from posetrack.types import IntArray
 
 _FIRST_LINE, _IMAGES_LINE = b'{"annotations":[\n', b'],"images":[\n'
-"""How ``PoseTrack18Sink`` begins a file: people come one a line, then images."""
+"""Lines of a file by ``PoseTrack18Sink``: people come first, one per line, then images."""
 
 _LONGEST_LINE = 2**20
 
@@ -25,9 +25,9 @@ class Presence:
     """Who is in which frame.
 
     Attributes:
-        frame_count: Frames of the clip.
-        frames: int64 [M], the frame of each person in a frame, counted from 0.
-        track_ids: int64 [M], who it is.
+        frame_count: Number of frames in the clip.
+        frames: int64 [M], frame of each observation of a person, from 0.
+        track_ids: int64 [M], track id of each observation.
     """
 
     frame_count: int
@@ -35,15 +35,15 @@ class Presence:
     track_ids: IntArray
 
     def people_per_frame(self) -> IntArray:
-        """int64 [frame_count]."""
+        """int64 [frame_count]: number of people in each frame."""
         return np.bincount(self.frames, minlength=self.frame_count).astype(np.int64)
 
 
 def read_presence(path: Path) -> Presence:
-    """Read a file of one video's poses; files that this program wrote line by line, others as a whole.
+    """Read the poses of one video: posetrack's own files line by line, others as a whole.
 
     Raises:
-        DataFormatError: it is missing or damaged, or holds more than one video.
+        DataFormatError: the file is missing or damaged, or holds several videos.
     """
     try:
         with path.open("rb") as file:
@@ -57,7 +57,7 @@ def read_presence(path: Path) -> Presence:
 def _as_whole(path: Path) -> Presence:
     videos = read_annotations(path)
     if len(videos) > 1:
-        raise DataFormatError(f"{path}: it holds {len(videos)} videos; give a file of one.")
+        raise DataFormatError(f"{path}: it holds {len(videos)} videos; give a file with one.")
     if not videos:
         return Presence(0, np.zeros(0, np.int64), np.zeros(0, np.int64))
     return Presence(len(videos[0].images), videos[0].frames, videos[0].track_ids)

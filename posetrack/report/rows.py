@@ -1,4 +1,4 @@
-"""What the report says of one clip."""
+"""What the report says about a clip."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from pathlib import Path
 from posetrack.report.overview import ClipOverview
 
 STATUSES = ("failed", "running", "pending", "done")
-"""In the order in which they want attention."""
+"""Ordered by how urgently they need attention."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportRow:
-    """One clip. Whatever is not known (yet) is None.
+    """A clip. Values that are not known yet are None.
 
     Attributes:
-        clip: Its name, as people know it; any characters.
+        clip: Name to show. May contain any characters.
         status: One of ``STATUSES``.
-        error: What went wrong, as a sentence; empty if nothing did.
-        warning: What the results lack, as a sentence; empty if nothing.
-        frames: Frames tracked.
-        people: Most people in one frame.
-        tracks: Different people.
-        seconds: Time that the work took.
-        fps: Frames tracked per second of work.
-        links: What a link is called -> the file, relative to the page's folder. The file called
-            ``video`` is also behind the picture.
+        error: What went wrong, as a sentence, or empty.
+        warning: What the results lack, as a sentence, or empty.
+        frames: Number of tracked frames.
+        people: Maximum number of people in a frame.
+        tracks: Number of tracks.
+        seconds: Processing time.
+        fps: Tracked frames per second of processing.
+        links: Text of a link -> file, relative to the page's folder. The picture links to ``video``.
         overview: Picture and charts.
 
     Raises:
@@ -52,5 +51,5 @@ class ReportRow:
 
     @property
     def duration_s(self) -> float | None:
-        """Of the footage."""
+        """Duration of the footage."""
         return self.overview.duration_s if self.overview is not None else None

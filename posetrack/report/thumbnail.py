@@ -13,18 +13,18 @@ from posetrack.types import Frame, Image
 from posetrack.video import ReadOptions, open_source
 
 LARGEST_SIZE = (160, 90)
-"""Width and height in pixels that a picture has at most: thousands of them go into one page."""
+"""Maximum width and height in pixels. A page may hold thousands of pictures."""
 
 _QUALITY = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnail:
-    """What has been seen of a clip.
+    """What could be read of a clip.
 
     Attributes:
-        webp: A small WebP file; None if nothing could be read.
-        fps: Frames per second of the clip; None if that is not known.
+        webp: Content of a small WebP file; None if no frame could be read.
+        fps: Frames per second of the clip; None if unknown.
     """
 
     webp: bytes | None = None
@@ -32,10 +32,10 @@ class Thumbnail:
 
 
 def thumbnail_of(footage: Path, frame: int) -> Thumbnail:
-    """The picture of about that frame, counted from 0; of the first one where the footage ends before it.
+    """Make a picture of a frame, counted from 0, or of the first frame if the footage ends before.
 
-    Frames are found by their times as if they were evenly spaced, so that where they are not it may be
-    another one near by.
+    The frame is found by its time, as if frames were evenly spaced. Where they are not, the picture may show a
+    frame nearby.
     """
     try:
         with open_source(footage) as source:
@@ -51,12 +51,12 @@ def _first_from(footage: Path, start_s: float) -> Frame | None:
     with open_source(footage, ReadOptions(start_s=start_s, max_frames=1)) as source:
         try:
             return next(iter(source), None)
-        except VideoError:  # nothing from there on
+        except VideoError:  # no frame from there on can be read
             return None
 
 
 def shrink(image: Image) -> bytes:
-    """A WebP file of an image, uint8 [H, W, 3] RGB, within ``LARGEST_SIZE``; small ones keep their size."""
+    """Encode an image, uint8 [H, W, 3] RGB, as WebP, scaled down to fit ``LARGEST_SIZE``."""
     height, width = image.shape[:2]
     scale = min(1.0, LARGEST_SIZE[0] / width, LARGEST_SIZE[1] / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -53,6 +53,8 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
             raise VideoError(f"{scheme[0]} is no kind of stream: give a file, or an address such as rtsp://...")
         text = unquote(urlsplit(text).path, errors="surrogateescape")
     path = Path(text).expanduser()
+    if "\0" in str(path):
+        raise VideoError("The source's name contains a NUL character: correct it.")
     try:
         return _local(path, options)
     except FileNotFoundError as error:
