@@ -40,7 +40,7 @@ class ChunkConfig:
         chunk_s: Approximate length of a chunk in seconds. Clips shorter than 1.5 chunks stay whole; 0 cuts none.
         overlap_s: Minimum overlap of neighbouring chunks in seconds.
         overlap_frames: Minimum overlap in frames.
-        detect_every: Chunks begin at frames where a whole run without shot cuts would look for people.
+        detect_every: Chunks start at frames where a whole run without shot cuts would detect.
     """
 
     chunk_s: float = 300.0

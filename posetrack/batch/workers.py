@@ -194,12 +194,12 @@ class _Worker:
         if status in (-signal.SIGTERM, -signal.SIGHUP):
             return ClipResult(status="interrupted")
         if status == -signal.SIGKILL:
-            why = "killed, probably because memory ran out: use fewer --workers"
+            why = "was killed, probably because memory ran out: use fewer --workers"
         elif status < 0:
-            why = f"ended by signal {-status} ({signal.strsignal(-status)}): a decoder or a network crashed"
+            why = f"crashed with signal {-status} ({signal.strsignal(-status)}) in a decoder or a network"
         else:
             why = f"ended with exit status {status}"
-        return ClipResult.failed(f"The process that tracked {self.task.source} was {why}.", "chance")
+        return ClipResult.failed(f"The process that tracked {self.task.source} {why}.", "chance")
 
     def kill(self) -> None:
         if self._process is not None:
