@@ -61,8 +61,8 @@ def ahead(items: Iterable[Item], capacity: int, patience_s: float | None = None)
     Raises (from the generator):
         ConfigError: the process was forked after this call.
     """
-    # Start the thread now, not at the first item: after Ctrl-C during that wait, closing must know the thread. An
-    # abandoned one would abort the program at exit, inside the networks' libraries.
+    # Start the thread now, not at the first item: if Ctrl-C interrupts that wait, closing must be able to end the
+    # thread. One still running at exit would abort the program, inside the networks' libraries.
     generator = _items(items, capacity, patience_s, os.getpid())
     next(generator)
     return cast(Generator[Item], generator)

@@ -52,7 +52,7 @@ def read_record(kind: type[Record], table: Any, where: str, folder: Path = Path(
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name in table:
         if name not in fields:
-            raise ConfigError(f"{where}.{shortened(name)} is unknown; known are {', '.join(fields)}.")
+            raise ConfigError(f"{where}.{shortened(name)} is unknown; choose one of {', '.join(fields)}.")
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in table:

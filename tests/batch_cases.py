@@ -1,4 +1,4 @@
-"""Footage for the tests of ``posetrack batch``, and a tracker without networks that can be told to misbehave."""
+"""Footage for the tests of ``posetrack batch``, and a tracker without networks that can be made to fail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class StubTracker:
-    """One person in every frame, who walks to the right. A clip's name may say what goes wrong with it."""
+    """Finds one person in every frame, walking right. A clip's name can make it fail in different ways."""
 
     def __init__(self) -> None:
         self.stopwatch = Stopwatch()
@@ -82,7 +82,7 @@ def no_weights(compute: Compute) -> PoseTracker:
 
 
 def config(tracker: TrackerFactory = stub_tracker, workers: int = 1, **changes: object) -> BatchConfig:
-    """Without annotated videos, unless the changes say otherwise: they take most of the time."""
+    """Settings without annotated videos, which take most of the time, unless ``changes`` asks for them."""
     settings = {"outputs": Outputs(video=False), "compute": Compute(device="cpu", threads=1)} | changes
     return BatchConfig(tracker=tracker, workers=workers, **settings)  # type: ignore[arg-type]
 
@@ -100,7 +100,7 @@ def image_folder(folder: Path, count: int = 5, size: tuple[int, int] = (64, 48))
 
 
 def broken_clips(folder: Path) -> dict[str, str]:
-    """A file of every broken kind; name -> what its error must say."""
+    """Make one file of each broken kind; name -> what its error must say."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("This is no video.\n" * 100)
@@ -128,7 +128,7 @@ def broken_clips(folder: Path) -> dict[str, str]:
 
 
 def truncated_clip(path: Path) -> Path:
-    """Complete in its index, cut short in its frames."""
+    """A clip with a complete index but missing frames."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = grey_clip(path.with_name("whole.mp4"), 60, "-movflags", "+faststart", "-g", "6")
     cut_off(whole, 0.8, path)
@@ -137,7 +137,7 @@ def truncated_clip(path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Of the results in an output folder; without the manifest and the summary, which tell times."""
+    """The result files in an output folder, except the manifest and the summary, which contain times."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     others = ("manifest", "summary.csv", "index.html", ".posetrack-overviews")
     results = {name: path for name, path in files.items() if not name.startswith(others)}
@@ -174,7 +174,7 @@ class InlineWorkers:
 
 
 def track(footage: Path, output: Path, **changes: object) -> tuple[BatchSummary, list[str]]:
-    """Run a batch in this process: its summary, and which clips were tracked, in order."""
+    """Run a batch in this process: its summary, and the clips tracked, in order."""
     workers = InlineWorkers()
     return run_batch(footage, output, config(**changes), workers=workers), workers.started  # type: ignore[arg-type]
 

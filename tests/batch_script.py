@@ -1,4 +1,4 @@
-"""Tracks a folder of footage in two processes, without networks: to be killed by ``test_batch_kills``."""
+"""Tracks a folder of footage in two processes, without networks. ``test_batch_kills`` kills it."""
 
 import sys
 

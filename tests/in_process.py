@@ -1,4 +1,4 @@
-"""Programs run in the test's process, which has loaded torch already; one of their own takes seconds to do so."""
+"""Runs programs in the test's process, which has already loaded torch; a new process takes seconds to do so."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from posetrack.cli.main import main
 
 
 def posetrack(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command, and what it prints."""
+    """Run the command; its status and output."""
     return _ended(main, ["posetrack", *map(str, arguments)], {})
 
 
 def script(path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A script that ends by itself or by ``sys.exit``, and what it prints; beside it lies what it imports."""
+    """Run a script that ends by itself or with ``sys.exit``; its status and output. Its imports lie beside it."""
     with patch.object(sys, "path", [str(path.parent), *sys.path]):
         return _ended(lambda: runpy.run_path(str(path), run_name="__main__"), [str(path), *arguments], environment)
 

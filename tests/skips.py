@@ -1,7 +1,7 @@
-"""Tests that are skipped: everywhere they are listed at the end; where ``CI`` is set, a skip needs an excuse.
+"""Skipped tests are listed at the end of a run; where ``CI`` is set, a skip needs an excuse.
 
-So no test is skipped for ever without a word. Excuses are those of ``EXCUSED``, and what ``.ci/packages`` could
-not install, which ``.ci/run`` names in ``POSETRACK_LACKS``.
+So no test is skipped unnoticed for ever. Excuses are the reasons in ``EXCUSED``, and packages of ``.ci/packages``
+that could not be installed, which ``.ci/run`` names in ``POSETRACK_LACKS``.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Mapping
 import pytest
 
 EXCUSED = (
-    r"POSETRACK_SHARED is not set",  # the real images and clips are no part of the repository
-    r"there is no (cuda|mps) here",  # few machines have a GPU, and none both kinds
+    r"POSETRACK_SHARED is not set",  # the real images and clips are not in the repository
+    r"there is no (cuda|mps) here",  # few machines have a GPU, and none has both kinds
     r"mounting a small file system is not allowed",  # only root may, and not in every container
     r"there are no terminals here",  # some sandboxes have no pseudo-terminals
 )
-"""Reasons (regular expressions) that a machine may give which has all that can be installed."""
+"""Reasons (regular expressions) that are accepted on a machine with everything installed."""
 
 OF_PACKAGES = {
     "chromium": r"there is no Chromium",
     "g++": r"no C\+\+ compiler",
     "openssl": r"needs the openssl program",
 }
-"""Debian's package, and what the reason says of a test that is skipped without it."""
+"""Debian package -> skip reason of tests that need it."""
 
 
 def is_excused(reason: str, environment: Mapping[str, str]) -> bool:
@@ -49,11 +49,11 @@ def _fail_without_excuse(report: pytest.TestReport | pytest.CollectReport) -> No
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Of a test, or of a fixture that skips its tests."""
+    """Handle a test, or a fixture that skips its tests."""
     _fail_without_excuse(report)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collectreport(report: pytest.CollectReport) -> None:
-    """Of a whole module, as ``importorskip`` skips."""
+    """Handle a whole module, as skipped by ``importorskip``."""
     _fail_without_excuse(report)

@@ -1,4 +1,4 @@
-"""The house rules that a linter does not know."""
+"""The house rules that no linter checks."""
 
 import ast
 import os
@@ -39,7 +39,7 @@ LAYERS = [
     {"cli"},
     {"__main__"},
 ]
-"""From the bottom up: a part imports only from below. Parts of one layer do not know each other."""
+"""From the bottom up: a part imports only from lower layers, never from its own."""
 
 FOUNDATION = ["errors", "skeletons", "types", "stages"]
 """The bottom layer in its own order."""

@@ -1,4 +1,4 @@
-"""Running ahead in a thread changes when things happen, never what happens."""
+"""Running ahead in a thread changes when things happen, but not what happens."""
 
 import gc
 import subprocess
@@ -12,11 +12,11 @@ import pytest
 from posetrack.background import ahead
 
 
-def test_items_come_in_order_and_all_of_them() -> None:
+def test_all_items_come_in_order() -> None:
     assert list(ahead(range(1000), 3)) == list(range(1000))
 
 
-def test_an_error_comes_where_its_item_would_have_come() -> None:
+def test_an_error_is_raised_in_place_of_its_item() -> None:
     def failing() -> Iterator[int]:
         yield 1
         yield 2
@@ -29,7 +29,7 @@ def test_an_error_comes_where_its_item_would_have_come() -> None:
     assert seen == [1, 2]
 
 
-def test_the_producer_is_never_further_ahead_than_allowed() -> None:
+def test_the_producer_is_never_more_than_capacity_items_ahead() -> None:
     made = 0
 
     def counted() -> Iterator[int]:
@@ -82,13 +82,13 @@ next(cycle[0])
 """
 
 
-def test_a_program_that_ends_with_items_half_way_through_ends_their_threads_first() -> None:
+def test_a_program_ends_the_threads_of_unfinished_iterations_first() -> None:
     done = subprocess.run([sys.executable, "-c", GIVEN_UP], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "closed\nclosed\n", "")
 
 
-def test_items_given_up_in_a_cycle_may_be_closed_by_their_own_thread() -> None:
-    """The garbage collector runs wherever it wants to."""
+def test_abandoned_items_may_be_closed_by_their_own_thread() -> None:
+    """The garbage collector may run in any thread."""
     wanted, collected = threading.Event(), threading.Event()
 
     def collecting() -> Iterator[int]:

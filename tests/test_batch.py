@@ -1,4 +1,4 @@
-"""``run_batch``: nothing is lost, nothing done twice, one bad clip stops nothing."""
+"""``run_batch``: no clip is lost, none is tracked twice, and one bad clip does not stop the others."""
 
 import csv
 import os
@@ -46,7 +46,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def footage(example: Path, tmp_path: Path) -> Path:
-    """Three clips, which a test may change."""
+    """Three clips that a test may change."""
     return Path(shutil.copytree(example, tmp_path / "in"))
 
 
@@ -90,18 +90,20 @@ def test_the_summary_has_a_line_for_each_clip(footage: Path, tmp_path: Path) -> 
         assert all(cell.isprintable() and not cell.startswith(("=", "+", "-", "@")) for cell in row.values())
 
 
-def test_what_is_done_is_not_done_again(footage: Path, tmp_path: Path) -> None:
+def test_done_clips_are_skipped(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out")
     os.utime(footage / "day 1" / "a.mp4", (1, 1))  # a copy of the same footage
     summary, started = track(footage, tmp_path / "out")
     assert (summary.done, summary.skipped, started) == (0, 3, [])
 
 
-def test_what_has_changed_is_done_again(footage: Path, tmp_path: Path) -> None:
+def test_changed_clips_are_tracked_again(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out")
     status = (footage / "day 1" / "a.mp4").stat()
     good_clip(footage / "day 1" / "a.mp4", 9)
-    os.utime(footage / "day 1" / "a.mp4", ns=(status.st_atime_ns, status.st_mtime_ns))  # the clock tells nothing
+    os.utime(
+        footage / "day 1" / "a.mp4", ns=(status.st_atime_ns, status.st_mtime_ns)
+    )  # the time alone does not show the change
     image_folder(footage / "walk", 6)
     (tmp_path / "out" / "b ü%03d.json").unlink()
     _, started = track(footage, tmp_path / "out")
@@ -121,7 +123,7 @@ def test_what_has_changed_is_done_again(footage: Path, tmp_path: Path) -> None:
         {"tracker": StubTracker.build},
     ],
 )
-def test_other_settings_have_everything_done_again(
+def test_changed_settings_track_everything_again(
     footage: Path, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     track(footage, tmp_path / "out")
@@ -129,7 +131,7 @@ def test_other_settings_have_everything_done_again(
     assert track(footage, tmp_path / "out", **changes)[1] == []
 
 
-def test_how_fast_it_runs_is_no_setting(footage: Path, tmp_path: Path) -> None:
+def test_settings_that_only_affect_speed_track_nothing_again(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out")
     changes = {"workers": 2, "timeout_s": 9.0, "retries": 3, "compute": Compute(device="cpu", threads=2)}
     assert track(footage, tmp_path / "out", **changes)[1] == []
@@ -147,14 +149,14 @@ def test_settings_cover_the_preset_and_the_weights(tmp_path: Path) -> None:
     assert hashes[0] == settings_hash(PresetTracker(get_preset("lite")), ReadOptions(), Outputs(show=True), 0)
 
 
-def test_files_of_formats_no_longer_wanted_are_removed(footage: Path, tmp_path: Path) -> None:
+def test_files_in_formats_no_longer_requested_are_removed(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out", outputs=Outputs(video=False, formats=("posetrack18", "csv")))
     (tmp_path / "out" / "mine.csv").write_text("precious")
     track(footage, tmp_path / "out")
     assert sorted(contents(tmp_path / "out")) == ["b ü%03d.json", "day 1/a.json", "mine.csv", "walk.json"]
 
 
-def test_clips_that_are_added_are_done_and_the_others_keep_their_names(footage: Path, tmp_path: Path) -> None:
+def test_added_clips_are_tracked_and_the_others_keep_their_names(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out")
     good_clip(footage / "day 1" / "a.avi")
     assert track(footage, tmp_path / "out")[1] == ["day 1/a.avi"]
@@ -163,7 +165,7 @@ def test_clips_that_are_added_are_done_and_the_others_keep_their_names(footage: 
     ).exists()
 
 
-def test_files_that_are_not_ours_are_not_replaced_unasked(footage: Path, tmp_path: Path) -> None:
+def test_files_of_other_origin_are_replaced_only_with_overwrite(footage: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "walk.json").write_text("precious")
     for _ in range(2):
@@ -179,7 +181,7 @@ def test_files_that_are_not_ours_are_not_replaced_unasked(footage: Path, tmp_pat
     assert track(footage, tmp_path / "out")[1] == []
 
 
-def test_every_broken_clip_is_told_of_and_the_others_go_on(footage: Path, tmp_path: Path) -> None:
+def test_broken_clips_are_reported_and_the_others_are_tracked(footage: Path, tmp_path: Path) -> None:
     expected = broken_clips(footage / "broken")
     summary, _ = track(footage, tmp_path / "out")
     told = {Path(record.clip).name: str(record.error) for record in summary.failed}
@@ -188,7 +190,7 @@ def test_every_broken_clip_is_told_of_and_the_others_go_on(footage: Path, tmp_pa
     assert summary.done == 3 and len(contents(tmp_path / "out")) == 3
 
 
-def test_names_may_be_as_long_as_their_results_names_can_be(tmp_path: Path) -> None:
+def test_a_clip_name_may_be_as_long_as_its_results_names_allow(tmp_path: Path) -> None:
     fitting = ["a" * 243, "é" * 121, "日" * 81]  # and _tracked.mp4: 255 bytes
     for name in [*fitting, "c" * 244, "d" * 251]:
         good_clip(tmp_path / "in" / f"{name}.mp4", 3)
@@ -200,7 +202,7 @@ def test_names_may_be_as_long_as_their_results_names_can_be(tmp_path: Path) -> N
         run(tmp_path / "in" / f"{'d' * 251}.mp4", tmp_path / "one", tracker=lambda: stub_tracker(Compute()))
 
 
-def test_a_clip_that_breaks_off_keeps_its_results_fails_and_is_not_tried_again(tmp_path: Path) -> None:
+def test_a_truncated_clip_keeps_its_results_fails_and_is_not_retried(tmp_path: Path) -> None:
     clip = truncated_clip(tmp_path / "in" / "cut.mp4")
     summary, _ = track(clip.parent, tmp_path / "out")
     (record,) = summary.failed
@@ -209,11 +211,11 @@ def test_a_clip_that_breaks_off_keeps_its_results_fails_and_is_not_tried_again(t
     assert list(contents(tmp_path / "out")) == ["cut.json"]
     summary, started = track(clip.parent, tmp_path / "out")
     assert started == [] and len(summary.failed) == 1
-    os.utime(clip, (1, 1))  # replaced by another copy, whose middle might be sound
+    os.utime(clip, (1, 1))  # replaced by another copy, which might be sound in the middle
     assert track(clip.parent, tmp_path / "out")[1] == ["cut.mp4"]
 
 
-def test_what_has_failed_is_tried_again_when_the_batch_is_run_again(footage: Path, tmp_path: Path) -> None:
+def test_failed_clips_are_retried_when_the_batch_is_run_again(footage: Path, tmp_path: Path) -> None:
     (footage / "late.mp4").touch()
     assert track(footage, tmp_path / "out")[1].count("late.mp4") == 1, "an empty file stays empty"
     assert track(footage, tmp_path / "out")[1] == ["late.mp4"]
@@ -225,7 +227,7 @@ def test_what_has_failed_is_tried_again_when_the_batch_is_run_again(footage: Pat
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
-def test_failures_that_may_pass_are_tried_again_at_once(footage: Path, tmp_path: Path, retries: int) -> None:
+def test_failures_that_may_pass_are_retried_at_once(footage: Path, tmp_path: Path, retries: int) -> None:
     good_clip(footage / "bug.mp4")
     summary, started = track(footage, tmp_path / "out", retries=retries)
     assert started.count("bug.mp4") == 1 + retries
@@ -234,7 +236,7 @@ def test_failures_that_may_pass_are_tried_again_at_once(footage: Path, tmp_path:
     assert "in misbehave" in str(failed.trace)
 
 
-def test_a_full_disk_stops_the_batch_and_leaves_the_others_waiting(footage: Path, tmp_path: Path) -> None:
+def test_a_full_disk_stops_the_batch_and_leaves_the_other_clips_pending(footage: Path, tmp_path: Path) -> None:
     shutil.move(good_clip(footage / "full.mp4", 60), footage / "full.mp4")
     summary, started = track(footage, tmp_path / "out")
     assert started[0] == "full.mp4" or "full.mp4" in started, "the largest comes first"
@@ -244,9 +246,7 @@ def test_a_full_disk_stops_the_batch_and_leaves_the_others_waiting(footage: Path
     assert statuses["full.mp4"] == "failed" and list(statuses.values()).count("pending") == summary.pending
 
 
-def test_networks_that_cannot_be_loaded_stop_the_batch_and_no_clip_is_blamed(
-    footage: Path, tmp_path: Path
-) -> None:
+def test_networks_that_cannot_be_loaded_stop_the_batch_and_fail_no_clip(footage: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.safetensors"):
         track(footage, tmp_path / "out", tracker=no_weights)
     assert not (tmp_path / "out").exists(), "nothing has begun"
@@ -258,7 +258,7 @@ def test_networks_that_cannot_be_loaded_stop_the_batch_and_no_clip_is_blamed(
     assert {record.status for record in records(tmp_path / "out").values()} == {"pending"}
 
 
-def test_files_of_others_called_like_a_batchs_survive_networks_that_cannot_be_loaded(
+def test_foreign_files_named_like_a_batchs_survive_networks_that_cannot_be_loaded(
     footage: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -275,7 +275,7 @@ def test_files_of_others_called_like_a_batchs_survive_networks_that_cannot_be_lo
     assert (out / "summary.csv").read_text() == "theirs" and not (out / "manifest").exists()
 
 
-def test_the_plan_says_what_would_be_done_and_does_nothing(footage: Path, tmp_path: Path) -> None:
+def test_a_dry_run_lists_every_clip_and_writes_nothing(footage: Path, tmp_path: Path) -> None:
     plan = plan_batch(footage, tmp_path / "out", config())
     assert plan.counts == {"new": 3} and not (tmp_path / "out").exists()
     good_clip(footage / "bug.mp4")
@@ -292,7 +292,7 @@ def test_the_plan_says_what_would_be_done_and_does_nothing(footage: Path, tmp_pa
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
-def test_clips_that_are_not_wanted_now_stay_in_the_manifest(footage: Path, tmp_path: Path) -> None:
+def test_clips_not_chosen_now_stay_in_the_manifest(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out")
     (footage / "day 1" / "a.mp4").unlink()
     summary, _ = track(footage, tmp_path / "out", choice=Choice(globs=("*.avi",)))
@@ -308,7 +308,7 @@ def test_results_may_lie_in_the_footage_or_beside_it(footage: Path) -> None:
     assert (footage / "day 1" / "a_tracked.mp4").exists()
 
 
-def test_another_footage_in_the_same_output_folder_is_refused(footage: Path, tmp_path: Path) -> None:
+def test_other_footage_in_the_same_output_folder_is_refused(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out")
     moved = Path(shutil.move(footage, tmp_path / "moved"))
     assert track(moved, tmp_path / "out")[1] == [], "footage may move"
@@ -320,7 +320,7 @@ def test_another_footage_in_the_same_output_folder_is_refused(footage: Path, tmp
     assert contents(tmp_path / "out") == before
 
 
-def test_a_clip_recorded_as_running_is_done_again(footage: Path, tmp_path: Path) -> None:
+def test_a_clip_recorded_as_running_is_tracked_again(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out")
     with Manifest.create(tmp_path / "out" / "manifest") as manifest:
         manifest.put(replace(record, status="running") for record in manifest.clips() if record.clip == "walk")
@@ -330,15 +330,13 @@ def test_a_clip_recorded_as_running_is_done_again(footage: Path, tmp_path: Path)
     assert not (tmp_path / "out" / ".posetrack-unfinished").exists()
 
 
-def test_an_empty_folder_is_a_batch_of_nothing(tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_empty_batch(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     summary, _ = track(tmp_path / "in", tmp_path / "out")
     assert summary.done == 0 and (tmp_path / "out" / "summary.csv").read_text().count("\n") == 1
 
 
-def test_a_second_batch_in_the_same_folder_is_refused_as_long_as_the_first_lives(
-    footage: Path, tmp_path: Path
-) -> None:
+def test_a_second_batch_in_the_same_folder_is_refused_while_the_first_runs(footage: Path, tmp_path: Path) -> None:
     good_clip(tmp_path / "slow" / "slow.mp4", 300)
     line = [sys.executable, "-m", "tests.batch_script", str(tmp_path / "slow"), str(tmp_path / "out")]
     with subprocess.Popen(line, cwd=Path(__file__).parents[1]) as first:
@@ -355,7 +353,7 @@ def test_a_second_batch_in_the_same_folder_is_refused_as_long_as_the_first_lives
     [(b"no database" * 1000, "is damaged"), (b"", "is damaged|is not a manifest")],
     ids=["other", "empty"],
 )
-def test_a_manifest_that_is_none_is_told_in_a_sentence(
+def test_a_manifest_of_another_kind_is_refused_in_a_sentence(
     footage: Path, tmp_path: Path, content: bytes, words: str
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -365,11 +363,11 @@ def test_a_manifest_that_is_none_is_told_in_a_sentence(
             track(footage, tmp_path / "out")
         with pytest.raises(DataFormatError, match=words):
             plan_batch(footage, tmp_path / "out", config())
-    else:  # as a power cut at the very beginning leaves it
+    else:  # as left by a power failure at the start
         assert track(footage, tmp_path / "out")[0].done == 3
 
 
-def test_a_damaged_or_later_manifest_is_told_in_a_sentence(footage: Path, tmp_path: Path) -> None:
+def test_a_damaged_or_later_manifest_is_refused_in_a_sentence(footage: Path, tmp_path: Path) -> None:
     track(footage, tmp_path / "out")
     path = tmp_path / "out" / "manifest"
     data = bytearray(path.read_bytes())
@@ -382,7 +380,7 @@ def test_a_damaged_or_later_manifest_is_told_in_a_sentence(footage: Path, tmp_pa
         track(footage, tmp_path / "out")
 
 
-def test_an_output_folder_that_cannot_be_written_is_told_in_a_sentence(footage: Path, tmp_path: Path) -> None:
+def test_an_unwritable_output_folder_is_reported_in_a_sentence(footage: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for output in (tmp_path / "file" / "out", tmp_path / "file", Path("/proc/posetrack")):
         with pytest.raises(OutputError):
@@ -402,7 +400,7 @@ def test_processes_that_die_hang_or_run_out_of_memory_cost_only_their_clip(tmp_p
     assert sorted(contents(tmp_path / "out")) == ["good1.json", "good2.json"]
 
 
-def test_a_clip_that_vanishes_is_told_of(footage: Path, tmp_path: Path) -> None:
+def test_a_clip_that_vanishes_is_reported(footage: Path, tmp_path: Path) -> None:
     class Vanishing:
         def planned(self, plan: object) -> None: ...
         def progressed(self, progress: object) -> None: ...
@@ -424,7 +422,7 @@ def test_unusable_numbers_are_refused() -> None:
         Compute(threads=-1)
 
 
-def test_the_number_of_workers_changes_no_byte(footage: Path, tmp_path: Path) -> None:
+def test_the_number_of_workers_does_not_change_the_files(footage: Path, tmp_path: Path) -> None:
     for number in range(2):
         good_clip(footage / f"more {number}" / f"{number}.mp4", 3 + number)
     (footage / "empty.mp4").touch()

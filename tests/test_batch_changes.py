@@ -1,4 +1,4 @@
-"""Clips that change while a batch is at work on them; chunks, which outlive batches until their clip is done."""
+"""Clips that change during a batch; chunks, which outlive batches until their clip is done."""
 
 import os
 import shutil
@@ -35,14 +35,14 @@ SHORT = ChunkConfig(chunk_s=1, overlap_s=0.2, overlap_frames=5)
 
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
-    """A clip, and what takes its place."""
+    """A clip and its replacement."""
     good_clip(tmp_path / "in" / "a.mp4", 6)
     good_clip(tmp_path / "other.mp4", 9)
     return tmp_path
 
 
 class Replacing:
-    """An observer that has a clip replaced as soon as it is said to be tracked; so often."""
+    """An observer that replaces a clip when its tracking starts, a number of times."""
 
     def __init__(self, path: Path, other: Path, times: int = 1) -> None:
         self._path, self._other, self._times = path, other, times
@@ -56,12 +56,12 @@ class Replacing:
     def started(self, record: ClipRecord) -> None:
         if self._times:
             self._times -= 1
-            self._other.write_bytes(self._other.read_bytes() + b"\0")  # which players pass over
+            self._other.write_bytes(self._other.read_bytes() + b"\0")  # which players ignore
             shutil.copy(self._other, self._path)
 
 
 class PlanReplacing(Replacing):
-    """The same between planning and the first clip's start."""
+    """Replaces it between planning and the first clip's start."""
 
     def planned(self, plan: Plan) -> None:
         super().started(plan.clips[0].record)
@@ -70,7 +70,7 @@ class PlanReplacing(Replacing):
 
 
 @pytest.mark.parametrize("kind", [Replacing, PlanReplacing])
-def test_a_clip_replaced_before_it_is_tracked_is_filed_as_what_it_is_then(
+def test_a_clip_replaced_before_tracking_is_recorded_with_its_new_content(
     clips: Path, kind: type[Replacing]
 ) -> None:
     clip = clips / "in" / "a.mp4"
@@ -85,7 +85,7 @@ def test_a_clip_replaced_before_it_is_tracked_is_filed_as_what_it_is_then(
     assert records(clips / "out")["a.mp4"].frames == 6
 
 
-def test_a_clip_that_changes_all_the_time_fails_and_is_tried_again_in_the_next_run(clips: Path) -> None:
+def test_a_clip_that_keeps_changing_fails_and_is_retried_in_the_next_run(clips: Path) -> None:
     observer = Replacing(clips / "in" / "a.mp4", clips / "other.mp4", times=9)
     summary = run_batch(clips / "in", clips / "out", config(), observer=observer, workers=InlineWorkers())
     (failed,) = summary.failed
@@ -95,7 +95,7 @@ def test_a_clip_that_changes_all_the_time_fails_and_is_tried_again_in_the_next_r
 
 
 class Meddler(StubTracker):
-    """Does something to the source when it has seen two frames, once."""
+    """A tracker that changes the source once, after two frames."""
 
     left: list[str] = []
 
@@ -112,7 +112,7 @@ class Meddler(StubTracker):
         return Meddler()
 
 
-def test_a_clip_replaced_while_it_is_tracked_is_tracked_again(clips: Path) -> None:
+def test_a_clip_replaced_during_tracking_is_tracked_again(clips: Path) -> None:
     Meddler.left = [str(clips / "in" / "a.mp4"), str(clips / "other.mp4")]
     summary, started = track(clips / "in", clips / "out", tracker=Meddler.build)
     record = records(clips / "out")["a.mp4"]
@@ -120,7 +120,7 @@ def test_a_clip_replaced_while_it_is_tracked_is_tracked_again(clips: Path) -> No
     assert Identity.now(clips / "in" / "a.mp4").is_that_of(record)
 
 
-def test_an_image_replaced_while_its_folder_is_tracked_has_it_tracked_again(tmp_path: Path) -> None:
+def test_replacing_an_image_during_tracking_tracks_its_folder_again(tmp_path: Path) -> None:
     folder = image_folder(tmp_path / "in" / "walk", 6)
     (other,) = image_folder(tmp_path / "more", 1, size=(64, 48)).iterdir()
     Meddler.left = [str(folder / "frame0.png"), str(other)]
@@ -138,7 +138,7 @@ def task(clips: Path) -> ClipTask:
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_no_result_of_another_content_is_kept(clips: Path, when: str) -> None:
+def test_results_of_other_content_are_not_kept(clips: Path, when: str) -> None:
     given = task(clips)
     if when == "before":
         os.replace(clips / "other.mp4", given.source)
@@ -149,7 +149,7 @@ def test_no_result_of_another_content_is_kept(clips: Path, when: str) -> None:
     assert not (clips / "out").exists() and not (clips / "unfinished").exists()
 
 
-def test_a_clip_that_vanishes_while_it_is_tracked_has_changed(clips: Path) -> None:
+def test_a_clip_that_vanishes_during_tracking_has_changed(clips: Path) -> None:
     given = task(clips)
     Meddler.left = [str(clips / "gone"), str(given.source)]
     result = given.perform()
@@ -160,7 +160,7 @@ def test_a_clip_that_vanishes_while_it_is_tracked_has_changed(clips: Path) -> No
 
 
 class Chunked(InlineWorkers):
-    """Fails with the second chunk of some clips; notes which chunks it tracks and which clips it puts together."""
+    """Fails on the second chunk of some clips; records the chunks it tracks and the clips it joins."""
 
     def __init__(self, *failing: str) -> None:
         super().__init__()
@@ -200,7 +200,7 @@ def chunked(root: Path, workers: Chunked, **changes: object) -> Chunked:
     return workers
 
 
-def test_chunks_of_a_failed_clip_are_there_when_the_batch_is_run_again(long_clips: Path) -> None:
+def test_chunks_of_a_failed_clip_are_reused_when_the_batch_is_run_again(long_clips: Path) -> None:
     first = chunked(long_clips, Chunked("a.mp4"), retries=0)
     assert first.stitched == ["b.mp4"]
     kept = saved(long_clips / "out")

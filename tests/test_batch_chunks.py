@@ -1,4 +1,4 @@
-"""Long clips in chunks: where they are cut, what each chunk shows, and that joined they are the whole."""
+"""Long clips in chunks: where they are cut, which frames each shows, and that joining gives the whole."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PACING = PacingTracker()
 
 
 class HandWorkers:
-    """``Workers`` that do the work here and now, one task a look; a task's work may be replaced."""
+    """``Workers`` that perform one task per call of ``events``, in this process. The work can be replaced."""
 
     def __init__(self, places: int = 3) -> None:
         self._places = places
@@ -54,7 +54,7 @@ class HandWorkers:
     def events(self) -> list[Progress | Finished]:
         if not self._tasks:
             return []
-        task = self._tasks.pop()  # the last first: nobody may rely on an order
+        task = self._tasks.pop()  # last first: no code may rely on the order
         told: list[Progress | Finished] = []
         result = self.replaced(task) or task.perform(
             lambda frames, total: told.append(Progress(task.clip, frames, total))
@@ -120,7 +120,7 @@ UNEVEN = ("-g", "25", "-vf", "setpts='(N+floor(N/3))*0.04/TB'", "-fps_mode", "vf
     ],
     ids=["all", "uneven", "part", "uneven, every third", "every second of a part"],
 )
-def test_a_chunk_shows_the_frames_of_the_whole(
+def test_a_chunk_shows_the_same_frames_as_the_whole_clip(
     tmp_path: Path, reading: ReadOptions, options: tuple[str, ...]
 ) -> None:
     clip = grey_clip(tmp_path / "long.mp4", 330, *options)
@@ -142,7 +142,7 @@ def test_a_chunk_shows_the_frames_of_the_whole(
 
 
 @pytest.mark.parametrize("name", ["clip.mkv", "clip.avi", "clip.ts"])
-def test_other_containers_are_cut_in_the_same_way(tmp_path: Path, name: str) -> None:
+def test_other_containers_are_cut_the_same_way(tmp_path: Path, name: str) -> None:
     original = grey_clip(tmp_path / "long.mp4", 400, "-g", "12", "-bf", "0")
     clip = tmp_path / name
     ffmpeg("-i", original, "-c", "copy", clip)
@@ -170,7 +170,7 @@ def test_chunks_begin_where_a_detection_is_due(tmp_path: Path) -> None:
     assert all(0 <= chunk.first - key < 16 for chunk, key in zip(chunks[1:], (80, 160, 240), strict=True))
 
 
-def test_a_frame_belongs_to_two_chunks_at_most_and_the_overlap_is_as_long_as_it_must_be(tmp_path: Path) -> None:
+def test_a_frame_belongs_to_at_most_two_chunks_and_overlaps_are_long_enough(tmp_path: Path) -> None:
     clip = grey_clip(tmp_path / "long.mp4", 500, "-g", "5")
     for config in (
         ChunkConfig(chunk_s=2, overlap_s=1.5, overlap_frames=1),
@@ -187,7 +187,7 @@ def test_a_frame_belongs_to_two_chunks_at_most_and_the_overlap_is_as_long_as_it_
         assert set(belongs.tolist()) == {1, 2}
 
 
-def test_clips_that_are_not_worth_cutting_stay_whole(tmp_path: Path) -> None:
+def test_clips_not_worth_cutting_stay_whole(tmp_path: Path) -> None:
     many_keys = grey_clip(tmp_path / "short.mp4", 60, "-g", "5")
     assert plan(many_keys, ALL, ChunkConfig(chunk_s=60)) == []
     assert plan(many_keys, ALL, ChunkConfig(chunk_s=0)) == []
@@ -200,7 +200,7 @@ def test_clips_that_are_not_worth_cutting_stay_whole(tmp_path: Path) -> None:
     assert plan(tmp_path / "text.mp4", ALL, ChunkConfig(chunk_s=1)) == []
 
 
-def test_images_are_cut_too(tmp_path: Path) -> None:
+def test_folders_of_images_are_cut_too(tmp_path: Path) -> None:
     folder = image_folder(tmp_path / "images", 25)
     reading = ReadOptions(images_per_second=2)
     chunks = plan(folder, reading, ChunkConfig(chunk_s=4, overlap_s=1, overlap_frames=2))
@@ -219,7 +219,7 @@ def test_the_overlap_is_longer_than_the_trackers_memory() -> None:
 
 
 class Hesitant:
-    """A detector that is sure of five people and unsure of one to three, after the frame's number; notes that."""
+    """A detector that is sure of five people and unsure of one to three, by frame number; records its calls."""
 
     def __init__(self) -> None:
         self.looked: list[int] = []
@@ -232,9 +232,7 @@ class Hesitant:
 
 
 @pytest.mark.parametrize("reading", [ALL, ReadOptions(stride=2, start_s=0.5), ReadOptions(start_s=1.04)])
-def test_chunks_look_for_people_in_the_frames_in_which_a_whole_run_does(
-    tmp_path: Path, reading: ReadOptions
-) -> None:
+def test_chunks_detect_in_the_same_frames_as_a_whole_run(tmp_path: Path, reading: ReadOptions) -> None:
     scene = np.random.default_rng(0).integers(0, 256, (15, 20, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
     images = np.stack([numbered(scene, index) for index in range(150)])
     clip = write_clip(tmp_path / "a.mp4", images, "-g", "12", rate="40")
@@ -256,7 +254,7 @@ def test_chunks_look_for_people_in_the_frames_in_which_a_whole_run_does(
 
 
 @pytest.mark.parametrize("change", [{"chunk_s": -1}, {"overlap_s": float("nan")}, {"overlap_frames": 0}])
-def test_settings_out_of_range_are_told(change: dict[str, float]) -> None:
+def test_settings_out_of_range_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         ChunkConfig(**change)  # type: ignore[arg-type]
 
@@ -270,7 +268,7 @@ def standing(x: float, wobble: float = 0.0) -> np.ndarray:
 
 
 def chunk_of(people: list[dict[int, float]], first: int = 0) -> ChunkPoses:
-    """From track id -> x for each frame."""
+    """A chunk from a mapping of track id to x for each frame."""
     results = []
     for number, frame in enumerate(people):
         joints = np.array([standing(x) for x in frame.values()]).reshape(-1, 17, 2)
@@ -279,19 +277,19 @@ def chunk_of(people: list[dict[int, float]], first: int = 0) -> ChunkPoses:
     return ChunkPoses.collect(results)
 
 
-def test_people_at_the_same_place_are_the_same() -> None:
+def test_people_in_the_same_place_are_matched() -> None:
     left = chunk_of([{4: 100.0, 7: 400.0}] * 5)
     right = chunk_of([{0: 402.0, 1: 101.0, 2: 900.0}] * 5)
     assert matched_tracks(left, right, StitchConfig()) == {0: 7, 1: 4}
 
 
-def test_matching_is_one_to_one_and_best_in_sum() -> None:
+def test_matching_is_one_to_one_and_maximises_the_sum() -> None:
     left = chunk_of([{0: 100.0, 1: 112.0}] * 5)
-    right = chunk_of([{5: 106.0, 6: 94.0}] * 5)  # 5 lies between both
+    right = chunk_of([{5: 106.0, 6: 94.0}] * 5)  # 5 lies between the two
     assert matched_tracks(left, right, StitchConfig(min_oks=0.1)) == {5: 1, 6: 0}
 
 
-def test_who_is_who_at_the_seam_counts_more_than_who_was_who_before() -> None:
+def test_frames_near_the_seam_count_more_than_earlier_ones() -> None:
     left = chunk_of([{0: 100.0, 1: 500.0}] * 40)
     right = chunk_of([{0: 100.0}] * 30 + [{0: 500.0, 1: 100.0}] * 10)
     assert matched_tracks(left, right, StitchConfig()) == {0: 1, 1: 0}
@@ -304,7 +302,7 @@ def test_nobody_is_matched_without_a_frame_in_common() -> None:
 
 
 def joined(parts: list[ChunkPoses], chunks: list[Chunk]) -> list[dict[int, float]]:
-    """Of each frame: id -> x."""
+    """Track id -> x for each frame."""
     frames = []
     for number, (index, time_s, poses) in enumerate(stitched(parts, chunks, StitchConfig())):
         assert (index, round(time_s * 25)) == (number, number)
@@ -317,7 +315,7 @@ def seam(number: int, first: int, frames: int, own_from: int) -> Chunk:
     return Chunk(number=number, reading=ALL, first=first, frames=frames, own_from=own_from)
 
 
-def test_joined_ids_go_on_over_seams_and_stay_compact() -> None:
+def test_joined_ids_continue_over_seams_and_stay_compact() -> None:
     chunks = [seam(0, 0, 6, 0), seam(1, 3, 7, 6), seam(2, 8, 4, 10)]
     parts = [
         chunk_of([{0: 10.0, 1: 500.0}] * 4 + [{1: 500.0}] * 2),  # the first person leaves
@@ -333,19 +331,19 @@ def test_joined_ids_go_on_over_seams_and_stay_compact() -> None:
     )
 
 
-def test_nobody_anywhere_is_joined_too() -> None:
+def test_empty_chunks_can_be_joined() -> None:
     chunks = [seam(0, 0, 4, 0), seam(1, 2, 4, 4)]
     assert joined([chunk_of([{}] * 4), chunk_of([{}] * 4, first=2)], chunks) == [{}] * 6
     assert joined([chunk_of([{}] * 4), chunk_of([{}] * 3 + [{0: 5.0}], first=2)], chunks) == [{}] * 5 + [{0: 5.0}]
 
 
-def test_an_overlap_that_shows_other_frames_is_found_out() -> None:
+def test_an_overlap_with_different_frames_is_detected() -> None:
     chunks = [seam(0, 0, 4, 0), seam(1, 2, 4, 4)]
     with pytest.raises(SeamError):
         list(stitched([chunk_of([{}] * 3), chunk_of([{}] * 4, first=2)], chunks, StitchConfig()))
 
 
-def test_poses_survive_their_file(tmp_path: Path) -> None:
+def test_saved_poses_are_loaded_unchanged(tmp_path: Path) -> None:
     poses = chunk_of([{3: 10.0}, {}, {3: 10.0, 5: 20.0}], first=7)
     file = tmp_path / "deep" / "chunk.npz"
     assert not is_saved(file)
@@ -358,7 +356,7 @@ def test_poses_survive_their_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "text", "empty"])
-def test_a_damaged_file_of_poses_is_not_taken_for_one(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_pose_file_is_refused(tmp_path: Path, damage: str) -> None:
     file = tmp_path / "chunk.npz"
     chunk_of([{3: 10.0}] * 50).save(file)
     data = bytearray(file.read_bytes())
@@ -381,10 +379,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize(("name", "detect_every"), [("crossing", 5), ("cut", 1)])
-def test_chunks_give_the_files_of_the_whole(
+def test_chunked_and_whole_runs_write_the_same_files(
     tmp_path: Path, scene: Callable[[str], Path], name: str, detect_every: int
 ) -> None:
-    """With perfect detections and poses, and flow on the pictures: byte for byte, so also the same ids."""
+    """Byte for byte, ids included, with perfect detections and poses and flow computed from the images."""
     clip, tracker, reading = scene(name), PerfectTracker(name, detect_every), ReadOptions(max_frames=110)
     whole = clip_task(clip, tmp_path / "whole", tracker, reading=reading).perform()
     hands = HandWorkers()
@@ -410,8 +408,8 @@ LONG = 130
 SHORT = ChunkConfig(chunk_s=2, overlap_s=0.4, overlap_frames=10)
 
 
-def test_short_and_long_clips_go_side_by_side(tmp_path: Path, long_clip: Path) -> None:
-    """In processes of their own."""
+def test_short_and_long_clips_are_tracked_in_parallel(tmp_path: Path, long_clip: Path) -> None:
+    """In separate processes."""
     short = grey_clip(tmp_path / "short.mp4", 10)
     tasks = [clip_task(clip, tmp_path / "out", outputs=Outputs()) for clip in (short, long_clip)]
     pool = LocalWorkers([Compute(device="cpu", threads=1)] * 2)
@@ -424,7 +422,7 @@ def test_short_and_long_clips_go_side_by_side(tmp_path: Path, long_clip: Path) -
     assert not (tmp_path / CHUNKS).exists()
 
 
-def test_progress_goes_up_to_the_frames_of_the_clip(tmp_path: Path, long_clip: Path) -> None:
+def test_progress_ends_at_the_clips_frame_count(tmp_path: Path, long_clip: Path) -> None:
     hands = HandWorkers()
     workers = ChunkingWorkers(hands, SHORT, tmp_path / CHUNKS)
     workers.start(clip_task(long_clip, tmp_path / "out"))
@@ -437,7 +435,7 @@ def test_progress_goes_up_to_the_frames_of_the_clip(tmp_path: Path, long_clip: P
     assert all(event.total == LONG for event in told if isinstance(event, Progress))
 
 
-def test_a_clip_goes_on_with_the_chunks_that_are_left(tmp_path: Path, long_clip: Path) -> None:
+def test_a_restarted_clip_tracks_only_the_missing_chunks(tmp_path: Path, long_clip: Path) -> None:
     whole = clip_task(long_clip, tmp_path / "whole")
     assert whole.perform().status == "done"
     task = clip_task(long_clip, tmp_path / "out")
@@ -459,7 +457,7 @@ def test_a_clip_goes_on_with_the_chunks_that_are_left(tmp_path: Path, long_clip:
 
 
 @pytest.mark.parametrize("cause", ["setup", "disk", "clip"])
-def test_a_chunks_failure_is_the_clips(tmp_path: Path, long_clip: Path, cause: str) -> None:
+def test_a_failed_chunk_fails_its_clip(tmp_path: Path, long_clip: Path, cause: str) -> None:
     hands = HandWorkers()
     failure = ClipResult.failed("So it is.", cause)  # type: ignore[arg-type]
     hands.replaced = lambda task: failure if "\0" in task.clip else None
@@ -471,7 +469,7 @@ def test_a_chunks_failure_is_the_clips(tmp_path: Path, long_clip: Path, cause: s
     assert not (tmp_path / "out").exists() or files(tmp_path / "out") == {}
 
 
-def test_a_clip_that_breaks_off_gives_what_a_whole_run_gives(tmp_path: Path) -> None:
+def test_a_truncated_clip_gives_the_results_of_a_whole_run(tmp_path: Path) -> None:
     clip = tmp_path / "cut.mkv"
     original = grey_clip(tmp_path / "original.mkv", 200, "-g", "12")
     clip.write_bytes(original.read_bytes()[: int(original.stat().st_size * 0.7)])
@@ -481,8 +479,8 @@ def test_a_clip_that_breaks_off_gives_what_a_whole_run_gives(tmp_path: Path) -> 
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
-def test_chunks_of_other_frames_are_not_believed(tmp_path: Path, long_clip: Path) -> None:
-    """The clip is tracked as a whole if its chunks do not fit, or are damaged."""
+def test_chunks_that_do_not_fit_the_clip_are_ignored(tmp_path: Path, long_clip: Path) -> None:
+    """The clip is tracked whole if its chunks do not fit or are damaged."""
     whole = clip_task(long_clip, tmp_path / "whole")
     whole.perform()
     for kind in ("fewer", "damaged"):

@@ -20,7 +20,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Calls ``posetrack batch`` in this process: exit status, standard output and standard error."""
+    """Run ``posetrack batch`` in this process: exit status, standard output and standard error."""
 
     def call(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["posetrack", "batch", *map(str, arguments)])
@@ -32,9 +32,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     return call
 
 
-def test_clips_are_tracked_with_the_bundled_networks_and_every_step_is_logged(
-    tmp_path: Path, command: Command
-) -> None:
+def test_clips_are_tracked_with_the_bundled_networks_and_logged(tmp_path: Path, command: Command) -> None:
     good_clip(tmp_path / "in" / "day 1" / "a.mp4", 5)
     image_folder(tmp_path / "in" / "walk", 4)
     (tmp_path / "in" / "empty.mp4").touch()
@@ -53,7 +51,7 @@ def test_clips_are_tracked_with_the_bundled_networks_and_every_step_is_logged(
     assert set(contents(tmp_path / "out")) == folder
     (tmp_path / "in" / "empty.mp4").unlink()
     status, out, err = command(*arguments)
-    assert status == 0 and "2 done with these settings" in err and "1 of earlier runs" in err
+    assert status == 0 and "2 done with these settings" in err and "1 more from earlier runs" in err
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,7 @@ def test_unusable_arguments_get_one_sentence_and_status_two(
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_networks_that_only_workers_can_refuse_leave_no_new_batch_behind(
+def test_networks_refused_in_workers_leave_no_new_batch_behind(
     tmp_path: Path, command: Command, kept: bool
 ) -> None:
     good_clip(tmp_path / "in" / "a.mp4", 2)
@@ -109,7 +107,7 @@ def test_networks_that_only_workers_can_refuse_leave_no_new_batch_behind(
     assert (tmp_path / "out").exists() == kept
 
 
-def test_run_and_batch_have_the_same_flags(command: Command) -> None:
+def test_run_and_batch_share_their_options(command: Command) -> None:
     flags = {}
     for name in ("run", "batch"):
         line = [sys.executable, "-m", "posetrack", name, "--help"]
@@ -120,7 +118,7 @@ def test_run_and_batch_have_the_same_flags(command: Command) -> None:
     assert own <= flags["batch"] - flags["run"]
 
 
-def test_ctrl_c_ends_with_status_130_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_status_130_and_the_next_run_continues(tmp_path: Path) -> None:
     good_clip(tmp_path / "in" / "long.mp4", 3000)
     line = [sys.executable, "-m", "posetrack", "batch", tmp_path / "in", "-o", tmp_path / "out"]
     with subprocess.Popen(line, start_new_session=True, stderr=subprocess.PIPE, text=True) as running:
@@ -164,7 +162,7 @@ def test_bars_are_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "failed: 2\\n.mp4: [bad]" in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", told)
 
 
-def test_the_share_of_the_work_counts_bytes_and_frames() -> None:
+def test_progress_counts_bytes_and_frames() -> None:
     pace = Pace(total_bytes=300, sizes={"a": 100, "b": 200}, start_s=time.monotonic() - 10)
     assert pace.share == 0 and pace.left() == "?"
     pace.running["b"] = (5, 10)

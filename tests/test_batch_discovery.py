@@ -1,4 +1,4 @@
-"""Which clips ``posetrack batch`` finds, and what their results are called."""
+"""The clips that ``posetrack batch`` finds, and the names of their results."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def reasons(found: Discovery) -> dict[str, str]:
     return {left.path: left.reason for left in found.left_out}
 
 
-def test_videos_are_found_at_any_depth_in_natural_order_whatever_the_case_of_their_ending(tmp_path: Path) -> None:
+def test_videos_are_found_at_any_depth_in_natural_order_ignoring_case(tmp_path: Path) -> None:
     files(tmp_path, "b/clip10.mp4", "b/clip9.MP4", "a/x/y/z/deep.MoV", "top.mkv", "notes.txt", "b/table.csv")
     assert clips(tmp_path) == ["a/x/y/z/deep.MoV", "b/clip9.MP4", "b/clip10.mp4", "top.mkv"]
 
@@ -42,14 +42,14 @@ def test_strange_names_are_found(tmp_path: Path) -> None:
     assert set(clips(tmp_path)) == set(names)
 
 
-def test_a_name_that_is_no_text_is_a_clip_with_a_fault(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_a_clip_with_a_fault(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/caf\xe9.mp4", "wb"):
         pass
     (clip,) = find_clips(tmp_path).clips
     assert clip.clip == "caf\\xe9.mp4" and "not valid UTF-8" in (clip.fault or "")
 
 
-def test_hidden_files_and_the_systems_own_folders_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_files_and_system_folders_are_skipped(tmp_path: Path) -> None:
     files(tmp_path, "._a.mp4", ".hidden/b.mp4", "__MACOSX/c.mp4", "@eaDir/d.mp4", "$RECYCLE.BIN/e.mp4", "f.mp4")
     assert clips(tmp_path) == ["f.mp4"]
 
@@ -68,12 +68,12 @@ def test_the_footage_itself_may_be_a_folder_of_images(tmp_path: Path) -> None:
     assert assign_names(find_clips(tmp_path).clips, {}) == {".": tmp_path.name}
 
 
-def test_thumbnails_of_the_videos_beside_them_are_no_clip(tmp_path: Path) -> None:
+def test_thumbnails_of_neighbouring_videos_are_not_a_clip(tmp_path: Path) -> None:
     files(tmp_path, "a.mp4", "b.mp4", "c.mp4", "thumbs/a.jpg", "thumbs/b.jpg", "thumbs/c.mp4.jpg")
     assert clips(tmp_path) == ["a.mp4", "b.mp4", "c.mp4"]
 
 
-def test_our_own_results_are_no_footage(tmp_path: Path) -> None:
+def test_results_are_not_footage(tmp_path: Path) -> None:
     files(tmp_path, "a.mp4", "a_tracked.mp4", "out/old.mp4", "earlier/results.mp4", "beside/b.mp4", "manifest")
     for folder, footage in (("earlier", tmp_path), ("beside", tmp_path / "beside")):
         with Manifest.create(tmp_path / folder / "manifest") as manifest:
@@ -99,7 +99,7 @@ def test_links_are_followed_and_nothing_is_found_twice(tmp_path: Path) -> None:
     assert clips(root) == ["broken.mp4", "four.mp4", "out/3.mp4", "self.mp4", "z/1.mp4", "z/deep/2.mp4"]
 
 
-def test_what_cannot_be_listed_or_is_no_file_is_a_clip_with_a_fault(
+def test_pipes_and_unreadable_folders_are_clips_with_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files(tmp_path, "a.mp4", "closed/b.mp4")
@@ -111,7 +111,7 @@ def test_what_cannot_be_listed_or_is_no_file_is_a_clip_with_a_fault(
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)  # root may read everything, so the rights alone show nothing
+    monkeypatch.setattr(os, "scandir", refuse)  # root can read everything, so permissions alone do not suffice
     faults = {clip.clip: clip.fault for clip in find_clips(tmp_path).clips}
     assert faults["a.mp4"] is None
     assert "cannot be listed: Permission denied" in str(faults["closed"])
@@ -119,7 +119,7 @@ def test_what_cannot_be_listed_or_is_no_file_is_a_clip_with_a_fault(
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file.mp4"])
-def test_footage_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+def test_footage_that_is_not_a_folder_is_refused(tmp_path: Path, name: str) -> None:
     files(tmp_path, "file.mp4")
     with pytest.raises(VideoError, match="is not a folder"):
         find_clips(tmp_path / name)
@@ -141,7 +141,7 @@ def test_footage_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None
         ({"globs": ("*.mp4",), "excludes": ("b.*",)}, ["day1/a.mp4"]),
     ],
 )
-def test_globs_choose_and_excludes_refuse(
+def test_globs_choose_and_excludes_skip(
     tmp_path: Path, choice: dict[str, tuple[str, ...]], expected: list[str]
 ) -> None:
     files(tmp_path, "day1/a.mp4", "day1/raw/b.mp4", "day1/c.avi", "day2/d.bin", "day2/d.txt")
@@ -155,7 +155,7 @@ def test_any_pattern_can_be_compared_with_any_path(pattern: str, path: str) -> N
 
 
 @given(st.text(st.sampled_from("ab.ü ^$()+%"), min_size=1, max_size=8))
-def test_a_pattern_without_wildcards_means_itself_alone(name: str) -> None:
+def test_a_pattern_without_wildcards_matches_only_itself(name: str) -> None:
     assert Pattern(name).matches(f"folder/{name}")
     assert not Pattern(name).matches(f"folder/{name}x")
 
@@ -167,26 +167,26 @@ def found(*names: str) -> list[FoundClip]:
     ]
 
 
-def test_results_are_called_as_run_calls_them() -> None:
+def test_results_are_named_as_by_run() -> None:
     names = assign_names(found("a.mp4", "day 1/b.c.avi", "day 1/walk"), {})
     assert names == {"a.mp4": "a", "day 1/b.c.avi": "b.c", "day 1/walk": "walk"}
 
 
-def test_clips_that_would_share_a_file_keep_their_ending() -> None:
+def test_clips_that_would_share_a_file_keep_their_suffix() -> None:
     names = assign_names(found("a.mp4", "a.avi", "A.mov", "b/a.mp4", "b/a"), {})
     assert names == {"a.mp4": "a.mp4", "a.avi": "a.avi", "A.mov": "A.mov", "b/a.mp4": "a.mp4", "b/a": "a_images"}
     names = assign_names(found("x.mp4", "x_coco.mp4", "summary.mp4"), {})
     assert names == {"x.mp4": "x.mp4", "x_coco.mp4": "x_coco.mp4", "summary.mp4": "summary.mp4"}
 
 
-def test_folders_that_are_called_as_our_own_files_do_not_meet_them() -> None:
+def test_folders_named_like_our_files_do_not_clash_with_them() -> None:
     clips_there = found("manifest/a.mp4", "manifest~/a.mp4", "Summary.csv/b.mp4", "deep/manifest/c.mp4")
     names = assign_names(clips_there, {})
     files = [str(folder_of(clip.clip) / names[clip.clip]) for clip in clips_there]
     assert files == ["manifest~/a.mp4", "manifest~/a.mp4~2", "Summary.csv~/b", "deep/manifest/c"]
 
 
-def test_a_name_once_given_stays_when_clips_are_added() -> None:
+def test_names_do_not_change_when_clips_are_added() -> None:
     assert assign_names(found("a.avi", "a.mp4"), {"a.mp4": "a"}) == {"a.mp4": "a", "a.avi": "a.avi"}
     assert assign_names(found("a.mp4"), {"a.mp4": "a", "a.avi": "a.avi"})["a.mp4"] == "a"
 

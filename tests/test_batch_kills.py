@@ -1,4 +1,4 @@
-"""Whatever ends a batch, the next run completes it, and nobody can tell the difference."""
+"""However a batch ends, the next run completes it with the same files."""
 
 import os
 import random
@@ -16,7 +16,7 @@ from tests.batch_cases import contents, good_clip, image_folder
 
 ROOT = Path(__file__).parents[1]
 KILLS = int(os.environ.get("POSETRACK_KILLS", "8"))
-"""More of them for a thorough search."""
+"""Number of kills; raise it for a thorough search."""
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,7 @@ def statuses(output: Path) -> list[tuple[str, str]]:
         return [(record.clip, record.status) for record in manifest.clips()]
 
 
-def test_killed_at_random_moments_and_run_again_gives_the_bytes_of_an_undisturbed_run(
-    footage: Path, tmp_path: Path
-) -> None:
+def test_killed_batches_run_again_write_the_bytes_of_an_undisturbed_run(footage: Path, tmp_path: Path) -> None:
     start = time.monotonic()
     assert begin(footage, tmp_path / "undisturbed").wait() == 0
     duration_s = time.monotonic() - start
@@ -53,13 +51,13 @@ def test_killed_at_random_moments_and_run_again_gives_the_bytes_of_an_undisturbe
         running = begin(footage, output)
         try:
             running.wait(chance.uniform(0.1, 0.9) * duration_s)
-            rounds += 1  # it was quicker: begin anew elsewhere
+            rounds += 1  # it finished first: start afresh elsewhere
             assert contents(output) == expected
             output = tmp_path / f"disturbed{rounds}"
         except subprocess.TimeoutExpired:
             if kills % 4:
                 os.killpg(running.pid, signal.SIGKILL)
-            else:  # its workers find out by themselves
+            else:  # its workers notice by themselves
                 running.kill()
             running.wait()
             kills += 1
@@ -79,7 +77,7 @@ def test_workers_end_with_their_parent(footage: Path, tmp_path: Path) -> None:
     lists = Path(f"/proc/{running.pid}/task").glob("*/children")
     workers = [int(word) for path in lists for word in path.read_text().split()]
     assert workers
-    running.kill()  # the parent alone
+    running.kill()  # only the parent
     running.wait()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:

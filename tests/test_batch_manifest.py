@@ -1,5 +1,5 @@
-"""A manifest may have been written by anybody: every command that reads it works, or refuses in one sentence, and
-touches nothing outside the output folder."""
+"""Manifests are not trusted: every command that reads one works, or refuses in one sentence and touches nothing
+outside the output folder."""
 
 import json
 import os
@@ -30,7 +30,7 @@ ENDLESS = "CREATE VIEW clips AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELEC
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with footage, ``out``, and files outside of it that are none of the batch's business."""
+    """A folder with footage, ``out``, and files outside that must not be touched."""
     root = tmp_path_factory.mktemp("made")
     good_clip(root / "in" / "day 1" / "a.mp4", 3)
     good_clip(root / "in" / "b.mp4", 3)
@@ -51,7 +51,7 @@ def root(made: Path, tmp_path: Path) -> Path:
 
 
 def outside(root: Path) -> dict[str, bytes | str]:
-    """Everything but the output folder."""
+    """Everything except the output folder."""
     return {
         str(path): os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else ""
         for path in sorted(root.rglob("*"))
@@ -208,7 +208,7 @@ def test_a_damaged_manifest_is_refused_in_one_sentence_and_nothing_outside_is_to
     for line in (["report", root / "out"], ["batch", root / "in", "-o", root / "out", "--dry-run"]):
         status = command(monkeypatch, *line)
         told = capfd.readouterr().err
-        if not (quiet and "--dry-run" in line):  # which looks at none of these
+        if not (quiet and "--dry-run" in line):  # which reads none of these
             assert status == 2 and len(told.splitlines()) == 1 and told.startswith("posetrack: "), told
         assert "Traceback" not in told
     with pytest.raises(PoseTrackError):
@@ -218,7 +218,7 @@ def test_a_damaged_manifest_is_refused_in_one_sentence_and_nothing_outside_is_to
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_value_that_cannot_be_true_is_not_believed(column: str) -> None:
+def test_impossible_values_are_refused(column: str) -> None:
     record = ClipRecord(
         clip="day 1/b.mp4", kind="video", name="b", status="failed", error="It is.", partial=True, frames=3,
         seconds=0.5, source_fps=25.0, outputs={"posetrack18": "day 1/b.json"},
@@ -240,7 +240,7 @@ def test_a_lock_file_that_is_a_link_is_refused(root: Path) -> None:
     assert outside(root) == before
 
 
-def test_another_clips_file_is_not_removed_as_a_stale_one_of_ours(root: Path) -> None:
+def test_files_of_another_clip_are_not_removed_as_stale(root: Path) -> None:
     output("day 1/a.json", "csv")(root / "out")
     good_clip(root / "in" / "b.mp4", 5)
     before = contents(root / "out")
@@ -249,7 +249,7 @@ def test_another_clips_file_is_not_removed_as_a_stale_one_of_ours(root: Path) ->
     assert contents(root / "out") == before
 
 
-def test_results_are_not_written_through_a_link_that_leads_out(root: Path) -> None:
+def test_results_are_not_written_through_links_out_of_the_folder(root: Path) -> None:
     shutil.rmtree(root / "out" / "day 1")
     (root / "out" / "day 1").symlink_to(root / "victim")
     before = outside(root)
@@ -269,7 +269,7 @@ def test_results_may_lie_behind_a_link_within_the_output_folder(root: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["b.json", "b_tracked.mp4"])
-def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(root: Path, name: str) -> None:
+def test_a_pipe_in_place_of_a_result_does_not_block(root: Path, name: str) -> None:
     (root / "out" / name).unlink(missing_ok=True)
     os.mkfifo(root / "out" / name)
     shutil.rmtree(root / "out" / ".posetrack-overviews")
@@ -278,14 +278,14 @@ def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(root: Path, name: str
 
 
 @pytest.mark.parametrize("column", ["frames", "seconds"])
-def test_what_is_true_in_an_odd_way_is_believed(root: Path, column: str) -> None:
+def test_odd_but_possible_values_are_accepted(root: Path, column: str) -> None:
     cell(column, 5e-324 if column == "seconds" else 2**50)(root / "out")
     write_batch_report(root / "out")
     assert len(records(root / "out")) == 2
 
 
 def killed(out: Path, work: str) -> None:
-    """A process that is killed in the middle of writing its manifest."""
+    """Kill a process while it writes its manifest."""
     code = f"""
 import os, signal, sys
 from pathlib import Path
@@ -314,7 +314,7 @@ for number in range(200):
 
 
 @pytest.mark.parametrize("work", CUT_SHORT.values(), ids=CUT_SHORT.keys())
-def test_what_an_early_kill_leaves_is_an_empty_batch_to_every_command(
+def test_every_command_treats_the_remains_of_an_early_kill_as_an_empty_batch(
     root: Path, work: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = root / "out"
@@ -342,7 +342,7 @@ def test_a_kill_loses_nothing_that_was_recorded(root: Path) -> None:
     assert len(records(out)) == 2, "it held nothing new"
 
 
-def test_a_manifest_that_another_program_locks_is_told_of(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_locked_by_another_program_is_reported(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_PATIENCE_S", 0.1)
     other = sqlite3.connect(root / "out" / "manifest", isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")

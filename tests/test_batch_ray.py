@@ -1,4 +1,4 @@
-"""Batches on a real Ray cluster of several nodes on this computer, one of which is lost."""
+"""Batches on a real Ray cluster of several nodes on this computer, also when one is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_worker_niceness"] = "0"  # else its processes starve beside whatever else this computer does
+os.environ["RAY_worker_niceness"] = "0"  # otherwise its processes starve on a busy computer
 
 from ray.cluster_utils import Cluster  # noqa: E402 (Ray may be missing)
 
@@ -41,7 +41,7 @@ FORMATS = ("posetrack18", "csv")
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head that does no work, and three nodes with a processor each."""
+    """A head node that does no work, and three nodes with one processor each."""
     made = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False},
@@ -102,7 +102,7 @@ def clip_task(source: Path, out: Path) -> ClipTask:
 
 
 def told(record: ClipRecord) -> tuple[Any, ...]:
-    """What a manifest says that does not depend on the time."""
+    """The contents of a manifest that do not depend on time."""
     return (
         record.clip, record.status, record.error, record.frames, record.people, record.tracks, record.outputs,
         record.output_bytes, record.settings, record.digest, record.source_fps,
@@ -110,7 +110,7 @@ def told(record: ClipRecord) -> tuple[Any, ...]:
 
 
 class Interferer:
-    """A ``BatchObserver`` that does something once so many clips are being tracked."""
+    """A ``BatchObserver`` that acts once, when a number of clips are being tracked."""
 
     def __init__(self, what: Any) -> None:
         self._what = what
@@ -129,7 +129,7 @@ class Interferer:
     def finished(self, record: ClipRecord) -> None: ...
 
 
-def test_a_lost_node_costs_nothing(cluster: Any, tmp_path: Path) -> None:
+def test_a_lost_node_loses_no_results(cluster: Any, tmp_path: Path) -> None:
     footage = tmp_path / "footage"
     footage.mkdir()
     for number in range(4):
@@ -158,19 +158,21 @@ def test_a_lost_node_costs_nothing(cluster: Any, tmp_path: Path) -> None:
         (Compute(device="cuda:1"), "here", "Ray chooses which GPU"),
     ],
 )
-def test_what_a_cluster_cannot_do_is_told(cluster: Any, compute: Compute, address: str, words: str) -> None:
+def test_unsupported_cluster_settings_are_refused(
+    cluster: Any, compute: Compute, address: str, words: str
+) -> None:
     with pytest.raises(ConfigError, match=words):
         RayWorkers(compute, RayConfig(address=cluster.address))
     assert not ray.is_initialized()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "nowhere", "127.0.0.1:none"])
-def test_a_cluster_that_is_not_there_is_told_in_one_sentence(address: str) -> None:
+def test_a_missing_cluster_is_reported_in_one_sentence(address: str) -> None:
     with pytest.raises(ConfigError, match=f"no Ray cluster at {address} .*--ray auto"):
         RayWorkers(COMPUTE, RayConfig(address=address))
 
 
-def test_a_computer_that_does_not_see_the_footage_says_so(tmp_path: Path) -> None:
+def test_a_computer_without_the_footage_is_reported(tmp_path: Path) -> None:
     task = clip_task(tmp_path / "nowhere" / "clip.mp4", tmp_path)
     told = _perform(task, None, __version__)
     assert isinstance(told, str) and "does not see the output folder" in told

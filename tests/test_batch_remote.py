@@ -1,4 +1,4 @@
-"""Results through fsspec: in a folder, and in a store of objects."""
+"""Results through fsspec: in a folder and in an object store."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def batch(footage: Path, output: Path, url: str | None, **changes: Any) -> Batch
 
 
 def stored(url: str) -> dict[str, bytes]:
-    """All files there but those that tell times."""
+    """All files there except those that contain times."""
     system, root = fsspec.core.url_to_fs(url)
     names = [name.removeprefix(root).removeprefix("/") for name in system.find(root)]
     others = ("manifest", "summary.csv", "index.html")
@@ -53,7 +53,7 @@ def stored(url: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", ["file", "memory"])
-def test_results_go_where_fsspec_leads(footage: Path, tmp_path: Path, kind: str) -> None:
+def test_results_are_written_to_any_fsspec_url(footage: Path, tmp_path: Path, kind: str) -> None:
     url = f"file://{tmp_path}/there" if kind == "file" else f"memory://{tmp_path.name}/there"
     batch(footage, tmp_path / "here", None)
     summary = batch(footage, tmp_path / "state", url)
@@ -64,12 +64,12 @@ def test_results_go_where_fsspec_leads(footage: Path, tmp_path: Path, kind: str)
     again = batch(footage, tmp_path / "state", url)
     assert (again.done, again.skipped) == (0, 2)
     RemoteFolder(url, tmp_path).remove(tmp_path / "long.json")
-    elsewhere = batch(footage, tmp_path / "another computer", url)  # which knows nothing but the place
+    elsewhere = batch(footage, tmp_path / "another computer", url)  # which knows only the URL
     assert (elsewhere.done, elsewhere.skipped) == (1, 1)
     assert stored(url) == contents(tmp_path / "here")
 
 
-def test_files_that_are_not_ours_stay(footage: Path, tmp_path: Path) -> None:
+def test_files_of_other_origin_stay(footage: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
     (there / "long.json").write_text("mine")
@@ -79,7 +79,7 @@ def test_files_that_are_not_ours_stay(footage: Path, tmp_path: Path) -> None:
     assert (there / "long.json").read_text() == "mine"
 
 
-def test_an_upload_that_breaks_off_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_upload_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fsspec.implementations.local import LocalFileSystem
 
     def half(self: Any, source: str, target: str, **_: Any) -> None:
@@ -95,12 +95,12 @@ def test_an_upload_that_breaks_off_leaves_no_file(tmp_path: Path, monkeypatch: p
     assert [path for path in (tmp_path / "there").rglob("*") if path.is_file()] == []
 
 
-def test_a_failed_upload_is_the_clips_failure(footage: Path, tmp_path: Path) -> None:
+def test_a_failed_upload_fails_the_clip(footage: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OutputError, match="cannot be used"):
         batch(footage, tmp_path / "state", f"file://{tmp_path}/file/there")
 
 
-def test_a_place_that_nobody_knows_is_told(footage: Path, tmp_path: Path) -> None:
+def test_an_unknown_url_is_refused(footage: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere://"):
         batch(footage, tmp_path / "state", "nowhere://bucket/there")

@@ -1,4 +1,4 @@
-"""Chunks joined again, against plain loops: who is matched over a seam, and which frames come from where."""
+"""Joining chunks, checked against plain loops: which tracks match, and which chunk gives each frame."""
 
 from itertools import permutations
 
@@ -19,11 +19,11 @@ PIXEL = np.zeros((1, 1, 3), np.uint8)
 UPRIGHT = np.stack([20 * np.sin(np.arange(17)), np.linspace(0, 200, 17)], axis=1)
 
 Place = tuple[float, slice]
-"""Where somebody stands, and which of the joints are seen."""
+"""Where a person stands, and which joints are visible."""
 
 
 def chunk_of(frames: list[dict[int, Place]], first: int = 0, late_s: float = 0.0) -> ChunkPoses:
-    """From track id -> place, frame by frame."""
+    """A chunk from a mapping of track id to place for each frame."""
     results = []
     for number, people in enumerate(frames):
         joints = np.array([UPRIGHT + (x, 100) for x, _ in people.values()]).reshape(-1, 17, 2)
@@ -36,7 +36,7 @@ def chunk_of(frames: list[dict[int, Place]], first: int = 0, late_s: float = 0.0
 
 
 def random_chunk(rng: np.random.Generator, frames: int, people: int) -> ChunkPoses:
-    """People 15 pixels apart, who come and go, with some of their joints."""
+    """People 15 pixels apart who come and go, with some of their joints."""
     places: list[dict[int, Place]] = []
     for _ in range(frames):
         here = [track for track in range(people) if rng.random() < 0.7]
@@ -48,7 +48,7 @@ def random_chunk(rng: np.random.Generator, frames: int, people: int) -> ChunkPos
 
 
 def best_matching(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) -> float:
-    """The largest sum of weight x OKS of any one-to-one matching of pairs that are alike enough: all are tried."""
+    """The largest sum of weight x OKS over all one-to-one matchings above the threshold, by brute force."""
     gains = pair_gains(left, right, config)
     lefts, rights = sorted({pair[0] for pair in gains}), sorted({pair[1] for pair in gains})
     padded = [*lefts, *[-1] * len(rights)]
@@ -62,7 +62,7 @@ def best_matching(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) -> 
 
 
 def pair_gains(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) -> dict[tuple[int, int], float]:
-    """Of tracks that are alike enough on the weighted average over the frames that can be compared."""
+    """The weighted OKS sums of pairs whose weighted mean over comparable frames reaches the threshold."""
     sums: dict[tuple[int, int], list[float]] = {}
     for place in range(len(left)):
         halvings = (len(left) - 1 - place) / (config.half_life_share * len(left))
@@ -78,7 +78,7 @@ def pair_gains(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) -> dic
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_the_matching_is_the_best_of_all(seed: int) -> None:
+def test_the_matching_is_optimal(seed: int) -> None:
     rng = np.random.default_rng(seed)
     config = StitchConfig(min_oks=float(rng.uniform(0.2, 0.9)), half_life_share=float(rng.uniform(0.05, 1)))
     left, right = random_chunk(rng, 7, 4), random_chunk(rng, 7, 4)
@@ -88,7 +88,7 @@ def test_the_matching_is_the_best_of_all(seed: int) -> None:
     assert found == pytest.approx(best_matching(left, right, config), rel=1e-4) and found > 0
 
 
-def test_a_pair_that_is_just_alike_enough_is_one_person() -> None:
+def test_a_pair_just_above_the_threshold_is_one_person() -> None:
     left, right = chunk_of([{1: (100, slice(17))}]), chunk_of([{2: (115, slice(17))}])
     oks = float(oks_matrix(left.people, right.people)[0, 0])
     assert 0.1 < oks < 0.9
@@ -97,7 +97,7 @@ def test_a_pair_that_is_just_alike_enough_is_one_person() -> None:
 
 
 def test_frames_without_a_joint_in_common_do_not_count_against_a_pair() -> None:
-    """Upper body here, legs there: nothing is known of them."""
+    """Upper body here, legs there: nothing to compare."""
     left = chunk_of([{1: (100, slice(0, 9))}] * 9 + [{1: (100, slice(17))}])
     right = chunk_of([{2: (100, slice(9, 17))}] * 9 + [{2: (100, slice(17))}])
     assert matched_tracks(left, right, StitchConfig(min_oks=0.99, half_life_share=1)) == {2: 1}
@@ -105,22 +105,20 @@ def test_frames_without_a_joint_in_common_do_not_count_against_a_pair() -> None:
     assert apart == {}
 
 
-def test_one_joint_in_common_can_be_compared() -> None:
+def test_one_common_joint_is_enough_to_compare() -> None:
     left, right = chunk_of([{1: (100, slice(0, 9))}]), chunk_of([{2: (100, slice(8, 17))}])
     assert matched_tracks(left, right, StitchConfig(min_oks=0.99)) == {2: 1}
 
 
-def test_who_is_seen_by_both_long_before_the_end_alone_is_matched_all_the_same() -> None:
-    """Nine frames before the end, each of which halves the weight."""
+def test_people_seen_only_early_in_the_overlap_are_matched_too() -> None:
+    """Nine frames before the end; each halves the weight."""
     left = chunk_of([{1: (100, slice(17))}] + [{}] * 9)
     right = chunk_of([{2: (100, slice(17))}] + [{}] * 9)
     assert matched_tracks(left, right, StitchConfig(half_life_share=0.1)) == {2: 1}
 
 
 @pytest.mark.parametrize("half_life_share, expected", [(0.1, {2: 1}), (1.0, {2: 0})])
-def test_the_weight_halves_with_every_share_of_the_overlap(
-    half_life_share: float, expected: dict[int, int]
-) -> None:
+def test_weights_halve_with_every_half_life(half_life_share: float, expected: dict[int, int]) -> None:
     """Seven frames with one person, then three with the other: 2^-3 is less than the rest, 2^-0.3 is not."""
     left = chunk_of([{0: (100, slice(17)), 1: (900, slice(17))}] * 10)
     right = chunk_of([{2: (100, slice(17))}] * 7 + [{2: (900, slice(17))}] * 3)
@@ -129,29 +127,27 @@ def test_the_weight_halves_with_every_share_of_the_overlap(
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_last_shared_frame_counts_in_full_however_short_the_half_life_is() -> None:
-    """All others have a weight of 0 then, and no weight is infinite."""
+def test_the_last_shared_frame_has_full_weight_for_any_half_life() -> None:
+    """All other weights are 0, and none is infinite."""
     left = chunk_of([{0: (100, slice(17)), 1: (900, slice(17))}] * 10)
     right = chunk_of([{2: (100, slice(17))}] * 9 + [{2: (900, slice(17))}])
     assert matched_tracks(left, right, StitchConfig(half_life_share=1e-6)) == {2: 1}
 
 
-def test_the_same_pose_is_one_person_also_where_nothing_less_is() -> None:
+def test_identical_poses_match_even_at_the_highest_threshold() -> None:
     chunk = chunk_of([{1: (100, slice(17))}] * 3)
     assert matched_tracks(chunk, chunk, StitchConfig(min_oks=1.0)) == {1: 1}
 
 
 @pytest.mark.parametrize("shift, oks, same", [(18, 0.501, True), (19, 0.468, False)])
-def test_by_default_an_oks_of_a_half_makes_one_person(shift: float, oks: float, same: bool) -> None:
+def test_the_default_threshold_is_an_oks_of_one_half(shift: float, oks: float, same: bool) -> None:
     left, right = chunk_of([{1: (100, slice(17))}]), chunk_of([{2: (100 + shift, slice(17))}])
     assert float(oks_matrix(left.people, right.people)[0, 0]) == pytest.approx(oks, abs=1e-3)
     assert matched_tracks(left, right, StitchConfig()) == ({2: 1} if same else {})
 
 
 @pytest.mark.parametrize("off, expected", [(0, {2: 1}), (2, {2: 0})])
-def test_by_default_the_weight_halves_with_every_tenth_of_the_overlap(
-    off: float, expected: dict[int, int]
-) -> None:
+def test_the_default_half_life_is_a_tenth_of_the_overlap(off: float, expected: dict[int, int]) -> None:
     """Nine of ten frames weigh 1/2 + ... + 1/512 = 0.998: less than the last, unless that fits a little worse."""
     left = chunk_of([{0: (100, slice(17)), 1: (900, slice(17))}] * 10)
     right = chunk_of([{2: (100, slice(17))}] * 9 + [{2: (900 + off, slice(17))}])
@@ -161,20 +157,20 @@ def test_by_default_the_weight_halves_with_every_tenth_of_the_overlap(
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("frames", [0, 3])
 @pytest.mark.parametrize("empty", ["left", "right", "both"])
-def test_nobody_is_matched_where_a_chunk_shows_nobody(frames: int, empty: str) -> None:
+def test_empty_chunks_match_nobody(frames: int, empty: str) -> None:
     nobody, somebody = chunk_of([{}] * frames), chunk_of([{1: (100, slice(17))}] * frames)
     left = somebody if empty == "right" else nobody
     right = somebody if empty == "left" else nobody
     assert matched_tracks(left, right, StitchConfig()) == {}
 
 
-def test_chunks_of_other_lengths_are_a_mistake() -> None:
+def test_chunks_of_different_lengths_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="2 frames of one chunk cannot be matched with 3"):
         matched_tracks(chunk_of([{}] * 2), chunk_of([{}] * 3), StitchConfig())
 
 
 @pytest.mark.parametrize("name", ["min_oks", "half_life_share"])
-def test_settings_are_more_than_nothing_and_at_most_one(name: str) -> None:
+def test_settings_must_be_above_zero_and_at_most_one(name: str) -> None:
     assert getattr(StitchConfig(**{name: 1.0}), name) == 1 and StitchConfig(**{name: 1e-9})
     for value in (0.0, -0.5, 1.0001, float("nan")):
         with pytest.raises(ConfigError, match=f"{name} must"):
@@ -206,7 +202,7 @@ def test_a_millisecond_itself_is_allowed() -> None:
     assert len(joined(parts, [seam(0, 0, 1, 0), seam(1, 0, 2, 1)])) == 2
 
 
-def test_one_shared_frame_at_another_time_is_found_out() -> None:
+def test_one_shared_frame_at_a_different_time_is_detected() -> None:
     left, right = chunk_of([{}] * 4), chunk_of([{}] * 4, first=2)
     times_s = right.times_s + np.array([0, 2 * SAME_TIME_S, 0, 0])
     moved = ChunkPoses(right.indices, times_s, right.starts, right.people)
@@ -215,14 +211,14 @@ def test_one_shared_frame_at_another_time_is_found_out() -> None:
 
 
 @pytest.mark.parametrize("first", [1, 3])
-def test_an_overlap_of_other_frames_is_found_out(first: int) -> None:
+def test_an_overlap_of_different_frames_is_detected(first: int) -> None:
     chunks = [seam(0, 0, 4, 0), seam(1, 2, 4, 4)]
     with pytest.raises(SeamError):
         joined([chunk_of([{}] * 4), chunk_of([{}] * 4, first=first)], chunks)
 
 
-def test_every_frame_comes_once_with_its_time_from_the_chunk_that_owns_it() -> None:
-    """Shared frames are the left chunk's: there somebody stands a pixel farther to the left."""
+def test_every_frame_comes_once_from_the_chunk_that_owns_it() -> None:
+    """Shared frames come from the left chunk, where the person stands a pixel farther left."""
     everybody = slice(17)
     chunks = [seam(0, 0, 6, 0), seam(1, 4, 6, 6), seam(2, 8, 4, 10)]
     parts = [
@@ -237,12 +233,12 @@ def test_every_frame_comes_once_with_its_time_from_the_chunk_that_owns_it() -> N
     assert {int(one) for _, _, poses in frames for one in poses.track_ids} == {0}
 
 
-def test_ids_are_the_next_free_ones_in_the_order_of_birth() -> None:
+def test_new_ids_are_the_next_free_ones_in_order_of_appearance() -> None:
     whole = slice(17)
     chunks = [seam(0, 0, 3, 0), seam(1, 2, 3, 3), seam(2, 4, 3, 5)]
     parts = [
         chunk_of([{4: (100, whole), 9: (900, whole)}] * 3),
-        # 2 goes on as the first one's 9; 5 and 3 are new; 0 is seen in the overlap alone
+        # 2 continues the first chunk's 9; 5 and 3 are new; 0 is seen only in the overlap
         chunk_of(
             [{0: (2000, whole), 2: (900, whole)}] + [{2: (900, whole), 5: (1500, whole), 3: (300, whole)}] * 2, 2
         ),
@@ -254,10 +250,10 @@ def test_ids_are_the_next_free_ones_in_the_order_of_birth() -> None:
     assert ids == [[0, 1]] * 3 + [[1, 3, 2]] * 2 + [[2, 3, 4]] * 2
 
 
-def test_a_part_too_many_is_a_mistake() -> None:
+def test_an_extra_part_is_a_mistake() -> None:
     with pytest.raises(ValueError):
         joined([chunk_of([{}] * 4)] * 2, [seam(0, 0, 4, 0)])
 
 
-def test_skeletons_are_kept() -> None:
+def test_the_skeleton_is_kept() -> None:
     assert joined([chunk_of([{1: (5, slice(17))}])], [seam(0, 0, 1, 0)])[0][2].skeleton is POSETRACK

@@ -1,4 +1,4 @@
-"""What the command line says where nobody listens, in small alphabets, of hostile names, and when it is ended."""
+"""The command line's output to broken or limited streams, with hostile names, and when interrupted."""
 
 import io
 import os
@@ -35,7 +35,7 @@ ESCAPES = "\x1b]0;title\x07\x1b[31m\u202e\u2066\x9b\r\n\x7f.mp4"
 def posetrack_command(
     *arguments: str | Path, shell: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """In a shell, which puts ``shell`` behind the command."""
+    """Run in a shell, with ``shell`` appended to the command."""
     line = '"$0" -m posetrack "$@" ' + shell
     return subprocess.run(
         ["bash", "-c", line, sys.executable, *map(str, arguments)],
@@ -50,7 +50,7 @@ def called(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return int(ended.value.code or 0)
 
 
-def test_every_command_says_what_it_says_in_one_place() -> None:
+def test_all_output_goes_through_one_module() -> None:
     for path in CLI.glob("*.py"):
         if path.name != "output.py":
             assert not re.search(r"\bprint\(|\bConsole\(|sys\.std", re.sub(r"\.print\(", "", path.read_text())), (
@@ -76,7 +76,7 @@ def ascii_only() -> TextIO:
 
 
 @pytest.mark.parametrize("stream", [full, closed_pipe, ascii_only])
-def test_files_are_complete_and_the_status_is_that_of_the_work(
+def test_broken_output_streams_affect_neither_files_nor_status(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -94,7 +94,9 @@ def test_files_are_complete_and_the_status_is_that_of_the_work(
     )
 
 
-def test_progress_that_cannot_be_shown_ends_no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_that_cannot_be_shown_does_not_stop_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.batch_cases import stub_tracker
 
     monkeypatch.setattr(
@@ -111,7 +113,7 @@ def test_progress_that_cannot_be_shown_ends_no_work(tmp_path: Path, monkeypatch:
     assert (tmp_path / "out" / "a.json").exists() and (tmp_path / "out" / "index.html").exists()
 
 
-def test_an_answer_that_is_lost_is_told_and_one_that_nobody_wants_is_not(
+def test_a_lost_answer_is_an_error_and_a_closed_pipe_is_not(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for stream, status, told in (
@@ -129,7 +131,7 @@ def test_an_answer_that_is_lost_is_told_and_one_that_nobody_wants_is_not(
             assert capfd.readouterr().err == told
 
 
-def test_json_stays_json_in_every_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_output_is_valid_in_every_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     out = ascii_only()
     monkeypatch.setattr(sys, "stdout", out)
     answer_json('{"name": "ü\u202e😀\x7f"}'.encode())
@@ -146,7 +148,7 @@ def test_real_processes_with_closed_full_and_ended_streams() -> None:
     assert done.returncode == 2 and "nowhere \\xfc\\x1b[2J" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_closed_stream_leaves_no_number_to_a_file_that_is_opened_later(tmp_path: Path) -> None:
+def test_files_opened_later_do_not_replace_closed_streams(tmp_path: Path) -> None:
     code = (
         "from posetrack.cli import start; start._open_standard_streams(); "
         f"file = open({str(tmp_path / 'precious')!r}, 'w'); assert file.fileno() > 2, file.fileno()"
@@ -158,7 +160,7 @@ def test_a_closed_stream_leaves_no_number_to_a_file_that_is_opened_later(tmp_pat
 # --- names
 
 
-def test_readable_text_has_no_character_that_a_terminal_obeys() -> None:
+def test_readable_text_contains_no_control_characters() -> None:
     assert readable(ESCAPES).isprintable() and readable(ESCAPES).count("\\") == 9
     assert readable("\udc80 ü\u200b\xad") == "\\udc80 ü\\u200b\\xad"
     assert readable("plain, ü 人.mp4") == "plain, ü 人.mp4"
@@ -177,7 +179,7 @@ def test_readable_text_has_no_character_that_a_terminal_obeys() -> None:
     ],
     ids=lambda line: " ".join(line).replace(ESCAPES, "NAME"),
 )  # fmt: skip
-def test_no_command_prints_a_name_as_it_is(
+def test_every_command_escapes_the_names_it_prints(
     line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -188,7 +190,7 @@ def test_no_command_prints_a_name_as_it_is(
     assert "\\x1b" in told.out + told.err and "Traceback" not in told.err
 
 
-def test_a_table_shows_names_that_look_like_markup_and_escapes(capfd: pytest.CaptureFixture[str]) -> None:
+def test_tables_show_names_that_look_like_markup_and_escapes(capfd: pytest.CaptureFixture[str]) -> None:
     from rich.table import Table
 
     table = Table()
@@ -203,7 +205,7 @@ def test_a_table_shows_names_that_look_like_markup_and_escapes(capfd: pytest.Cap
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_during_the_start_ends_with_status_130(number: signal.Signals) -> None:
-    """In the middle of the first large import, as far as one can aim."""
+    """During the first large import, as nearly as can be timed."""
     code = """
 import sys
 class Finder:
@@ -224,9 +226,7 @@ main()
     assert (started.returncode, told) == (start.INTERRUPTED, b"posetrack: interrupted.\n")
 
 
-def test_signals_raise_where_something_has_begun_and_not_in_imports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_signals_raise_during_work_but_not_in_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "importing_slowly.py").write_text(
         "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nwhole = sum(range(10))\n"
     )
@@ -241,7 +241,7 @@ def test_signals_raise_where_something_has_begun_and_not_in_imports(
 
 
 class Stalling(StubTracker):
-    """Its source sends nothing more after three frames."""
+    """A tracker whose source sends nothing after three frames."""
 
     def track(self, source: FrameSource) -> Iterator[tuple[Frame, Poses]]:
         for number, result in enumerate(super().track(source)):
@@ -250,7 +250,7 @@ class Stalling(StubTracker):
             yield result
 
 
-def test_one_ctrl_c_ends_a_run_whose_source_has_stalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_ctrl_c_ends_a_run_with_a_stalled_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def press(info: SourceInfo, summary: RunSummary) -> None:
         if summary.frames == 3:
             threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -264,9 +264,7 @@ def test_one_ctrl_c_ends_a_run_whose_source_has_stalled(tmp_path: Path, monkeypa
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.json"]
 
 
-def test_one_ctrl_c_ends_the_wait_for_a_server_that_says_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_ctrl_c_ends_the_wait_for_a_silent_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_PATIENCE_S", 0.2)
     # A worker of a parallel test run ignores the signal.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -298,7 +296,7 @@ def test_one_ctrl_c_ends_the_wait_for_a_server_that_says_nothing(
         ),
     ],
 )
-def test_want_of_memory_is_told_in_a_sentence(
+def test_lack_of_memory_is_reported_in_a_sentence(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(*_: object, **__: object) -> None:
@@ -311,13 +309,13 @@ def test_want_of_memory_is_told_in_a_sentence(
     assert told.startswith("posetrack: there is not enough memory") and told.count("\n") == 1
 
 
-def test_other_errors_are_no_want_of_memory() -> None:
+def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
     assert not is_out_of_memory(RuntimeError("shapes differ")) and not is_out_of_memory(
         FileNotFoundError(2, "gone")
     )
 
 
-def test_a_limit_in_which_nothing_can_begin_is_told_in_a_sentence() -> None:
+def test_a_memory_limit_too_small_to_start_is_reported_in_a_sentence() -> None:
     line = f"ulimit -v 120000; '{sys.executable}' -m posetrack models path"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""

@@ -26,7 +26,7 @@ def posetrack(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["eval", "truth"], "predictions"),
     ],
 )
-def test_wrong_arguments_are_told_in_one_sentence(arguments: list[str], named: str) -> None:
+def test_wrong_arguments_are_reported_in_one_sentence(arguments: list[str], named: str) -> None:
     done = posetrack(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -36,7 +36,7 @@ def test_wrong_arguments_are_told_in_one_sentence(arguments: list[str], named: s
     assert "--help`" in done.stderr
 
 
-def test_no_arguments_show_the_help() -> None:
+def test_without_arguments_the_help_is_shown() -> None:
     done = posetrack()
     assert done.returncode == 2
     assert "run" in done.stdout
@@ -44,13 +44,13 @@ def test_no_arguments_show_the_help() -> None:
     assert done.stderr == ""
 
 
-def test_help_and_version_end_well() -> None:
+def test_help_and_version_succeed() -> None:
     assert posetrack("--help").returncode == 0
     assert posetrack("run", "--help").returncode == 0
     assert posetrack("--version").stdout.startswith("posetrack ")
 
 
-def test_ctrl_c_before_a_command_has_begun_its_work_is_told(
+def test_ctrl_c_before_a_command_starts_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""A process forked from one with networks in several threads says so at once; it does not wait for ever."""
+"""A process forked after networks ran in several threads raises an error at once instead of hanging."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def lines_of(code: str, *arguments: str) -> list[str]:
     ("at_work", "then"),
     [([], "works works"), (["1"], "works works"), (["2"], "works refused"), (["2", "1"], "works refused")],
 )
-def test_several_threads_are_refused_where_they_have_been_at_work_before_the_fork(
-    at_work: list[str], then: str
-) -> None:
+def test_several_threads_are_refused_if_they_worked_before_the_fork(at_work: list[str], then: str) -> None:
     assert lines_of(RULES, *at_work) == ["here works works", f"child {then}", f"grandchild {then}"]
 
 
@@ -86,10 +84,10 @@ if process.exitcode is None:
 print("exit", process.exitcode, flush=True)
 """
 
-LOST = "This process was forked from one in which networks had been at work in several threads"
+LOST = "This process was forked after networks had run in several threads"
 BEGUN = "begun This process was forked while a video was being tracked"
 
 
-def test_after_several_threads_a_forked_process_says_so_and_works_with_one() -> None:
+def test_a_process_forked_after_several_threads_refuses_them_and_works_with_one() -> None:
     found = lines_of(TRACKING)
     assert found == ["here 3", f"old {LOST}", f"new {LOST}", BEGUN, "one thread 3", "exit 0"]

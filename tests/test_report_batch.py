@@ -1,4 +1,4 @@
-"""The page over the results of a batch: from the manifest, with pictures and charts that are made once."""
+"""The report page of a batch: made from the manifest, with pictures and charts that are made once."""
 
 import json
 import os
@@ -32,7 +32,7 @@ FRAMES = 12
 
 
 def tracked(footage: Path, out: Path, clip: str, outputs: Outputs | None = None) -> ClipRecord:
-    """A clip of one standing person, tracked as a batch would."""
+    """A clip of one standing person, tracked as in a batch."""
     outputs, path = outputs or Outputs(overwrite=True), footage / clip
     path.parent.mkdir(parents=True, exist_ok=True)
     grey_clip(path, FRAMES, "-vf", "scale=160:120")
@@ -57,7 +57,7 @@ def keep(out: Path, footage: Path, *records: ClipRecord) -> None:
 
 
 def has_charts(page: Path) -> list[bool]:
-    """Of each row."""
+    """Whether each row has charts."""
     return [any(tag == "svg" for tag, _ in row) for row in Page(page).rows]
 
 
@@ -112,7 +112,7 @@ def test_overviews_are_made_once_and_again_when_their_clip_changes(
     assert len(made) == 4 and ClipOverview.load(kept).frames == FRAMES
 
 
-def test_a_worker_can_make_the_overview_beforehand(footage: Path, out: Path) -> None:
+def test_a_worker_can_make_the_overview_in_advance(footage: Path, out: Path) -> None:
     record = tracked(footage, out, "a.mp4")
     outputs = {kind: out / path for kind, path in record.outputs.items()}
     made = save_overview(outputs, footage / "a.mp4", overview_path(out, "a.mp4"))
@@ -123,7 +123,7 @@ def test_a_worker_can_make_the_overview_beforehand(footage: Path, out: Path) -> 
     assert save_overview({"csv": out / "a.csv"}, None, overview_path(out, "c")) is None
 
 
-def test_an_overview_gets_its_name_together_with_the_clips_files(footage: Path, out: Path) -> None:
+def test_an_overview_is_published_together_with_the_clips_files(footage: Path, out: Path) -> None:
     record = tracked(footage, out, "a.mp4")
     outputs = {kind: out / path for kind, path in record.outputs.items()}
     kept, unfinished = overview_path(out, "a.mp4"), out / "unfinished"
@@ -151,9 +151,7 @@ def test_nothing_is_left_behind_beside_the_page(footage: Path, out: Path) -> Non
     assert {path.relative_to(out).parts[0] for path in out.rglob("*")} == files
 
 
-def test_a_kept_overview_serves_where_the_results_are_not_at_hand_but_only_for_the_same_frames(
-    footage: Path, out: Path
-) -> None:
+def test_a_saved_overview_is_used_without_the_results_if_the_frame_count_matches(footage: Path, out: Path) -> None:
     record = tracked(footage, out, "a.mp4")
     keep(out, footage, record)
     write_batch_report(out)
@@ -163,7 +161,7 @@ def test_a_kept_overview_serves_where_the_results_are_not_at_hand_but_only_for_t
     assert has_charts(write_batch_report(out)) == [False]
 
 
-def test_without_an_annotated_video_the_picture_is_of_the_footage(footage: Path, out: Path) -> None:
+def test_without_an_annotated_video_the_picture_shows_the_footage(footage: Path, out: Path) -> None:
     record = tracked(footage, out, "a.mp4", Outputs(video=False, overwrite=True))
     keep(out, footage, record)
     page = Page(write_batch_report(out))
@@ -171,10 +169,10 @@ def test_without_an_annotated_video_the_picture_is_of_the_footage(footage: Path,
     assert list(page.links[0]) == ["JSON"]
 
 
-def test_missing_and_damaged_results_do_not_keep_the_page_from_being_written(footage: Path, out: Path) -> None:
+def test_the_page_is_written_despite_missing_and_damaged_results(footage: Path, out: Path) -> None:
     records = [tracked(footage, out, clip) for clip in ("a.mp4", "b.mp4", "c.mp4", "d.mp4")]
     records[3] = replace(records[3], status="failed", partial=True, error="d.mp4 is cut short.")
-    waiting = replace(records[0], clip="e.mp4", status="pending")  # its files are of other settings
+    waiting = replace(records[0], clip="e.mp4", status="pending")  # its files come from other settings
     keep(out, footage, *records, waiting)
     (out / "a.json").unlink()
     (out / "b.json").write_text("{}")
@@ -187,7 +185,7 @@ def test_missing_and_damaged_results_do_not_keep_the_page_from_being_written(foo
     assert f'data-value="{FRAMES}"' in page.read_text()
 
 
-def test_the_page_is_written_while_a_batch_is_running_but_not_all_the_time(footage: Path, out: Path) -> None:
+def test_a_running_batch_rewrites_the_page_now_and_then(footage: Path, out: Path) -> None:
     keep(out, footage, ClipRecord(clip="a.mp4", kind="video", name="a", status="running"))
     with Manifest.create(out / MANIFEST) as manifest:
         live = LiveReport(out, every_s=3600)
@@ -198,7 +196,7 @@ def test_the_page_is_written_while_a_batch_is_running_but_not_all_the_time(foota
         assert Page(out / "index.html").names == ["a.mp4"]
         LiveReport(out).refresh()
         assert Page(out / "index.html").names == ["a.mp4", "b.mp4"]
-    LiveReport(out / "nowhere").refresh()  # left to the end of the batch, which tells
+    LiveReport(out / "nowhere").refresh()  # left to the end of the batch, which reports it
 
 
 def test_the_folder_of_the_footage_may_itself_be_the_clip(footage: Path, out: Path) -> None:
@@ -213,7 +211,7 @@ def test_overviews_of_different_clips_have_different_files(out: Path) -> None:
     assert all(len(path.name) < 100 for path in paths)
 
 
-def test_a_folder_without_a_batch_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_batch_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="manifest"):
         write_batch_report(tmp_path)
     (tmp_path / MANIFEST).write_text("something else")

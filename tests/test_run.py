@@ -423,7 +423,7 @@ def test_bad_input_gets_one_sentence_and_status_two(
 def test_the_command_tracks_with_the_bundled_networks_and_sums_up(clip: Path, tmp_path: Path) -> None:
     done = command("run", clip, "-o", tmp_path / "out", "--max-frames", "3", "--boxes", "--trails", "-f", "csv")
     assert done.returncode == 0, done.stderr
-    assert "tracks" in done.stdout and "time went to" in done.stdout
+    assert "tracks" in done.stdout and "time by stage" in done.stdout
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["clip.csv", "clip.json", "clip_tracked.mp4"]
 

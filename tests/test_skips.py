@@ -1,4 +1,4 @@
-"""Where ``CI`` is set, a test may be skipped for a listed reason alone."""
+"""Where ``CI`` is set, a test may be skipped only for a listed reason."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def test_only_listed_reasons_and_packages_that_could_not_be_installed_excuse(
 def test_without_excuse_a_skip_fails_where_ci_is_set_and_nowhere_else(
     ci: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also in the workers of a parallel run."""
+    """Also in parallel runs."""
     monkeypatch.setenv("CI", ci)
     monkeypatch.setenv("POSETRACK_LACKS", "chromium")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))

@@ -17,7 +17,7 @@ DATA = 'train = [{annotations = "a.json", images = "i"}]\nvalidation = {annotati
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("[pose]\ntypo = 1\n", r"pose\.typo is unknown; known are train, validation"),
+        ("[pose]\ntypo = 1\n", r"pose\.typo is unknown; choose one of train, validation"),
         ("[pose]\n", r"pose\.train is missing"),
         ("pose = 1\n", "pose must be a table"),
         ("[pose]\n" + DATA.replace("[{", "1#"), r"pose\.train is 1; give an array"),
@@ -33,7 +33,7 @@ DATA = 'train = [{annotations = "a.json", images = "i"}]\nvalidation = {annotati
         ("[pose]\nseed = -1\n" + DATA, r"pose\.seed is -1"),
         ("[pose]\nsigma = nan\n" + DATA, r"pose\.sigma must be a number, not nan"),
         ("[pose]\nsigma = 0x1" + 400 * "0" + "\n" + DATA, r"pose\.sigma is \d+\.\.\.; give a value of type float"),
-        ("[pose]\nbatch_size = 0x1" + 9999 * "0" + "\n" + DATA, r"pose\.batch_size is too large to be shown"),
+        ("[pose]\nbatch_size = 0x1" + 9999 * "0" + "\n" + DATA, r"pose\.batch_size is too large to show"),
         ("[pose]\naugmentation = {flip = 1.5}\n" + DATA, r"augmentation\.flip is 1\.5; give 0 to 1"),
         ("[pose]\naugmentation = {scale = inf}\n" + DATA, r"augmentation\.scale is inf"),
         ("[pose]\narchitecture = {backbone = ['resnet50']}\n" + DATA, r"architecture\.backbone is \['resnet50'\]"),

@@ -73,16 +73,16 @@ class ChunkingWorkers:
 
     def events(self) -> list[Progress | Finished]:
         """Clip events since the last call."""
-        told: list[Progress | Finished] = []
+        events: list[Progress | Finished] = []
         for event in self._workers.events():
             clip = self._owners[event.clip]
             if isinstance(event, Finished):
-                told += self._finished(clip, event)
+                events += self._finished(clip, event)
             else:
-                told.append(_overall(clip, event))
+                events.append(_overall(clip, event))
         while self._waiting and self._workers.free:
             self._give(*self._waiting.popleft())
-        return told
+        return events
 
     def stop(self) -> None:
         """Stop everything now. Poses of chunks are kept until their clip is done, even by a later batch."""
@@ -116,17 +116,17 @@ class ChunkingWorkers:
         if event.clip not in clip.left:  # the whole clip, tracked at once or joined
             return self._ended(clip, result)
         if result.status != "done":
-            return self._torn(clip, result)
+            return self._chunk_failed(clip, result)
         clip.left.discard(event.clip)
         clip.frames[event.clip] = result.frames
         if clip.failure is not None:
-            return self._torn(clip, clip.failure)
+            return self._chunk_failed(clip, clip.failure)
         if not clip.left:
             assert clip.split is not None
             self._waiting.appendleft((clip, stitch_task(clip.task, clip.split)))
         return []
 
-    def _torn(self, clip: _Clip, failure: ClipResult) -> list[Progress | Finished]:
+    def _chunk_failed(self, clip: _Clip, failure: ClipResult) -> list[Progress | Finished]:
         """A chunk failed. The clip fails once none of its other chunks is running."""
         clip.failure = clip.failure or failure
         self._waiting = deque((owner, task) for owner, task in self._waiting if owner is not clip)

@@ -25,7 +25,7 @@ from posetrack.video.probe import Media, probe
 if TYPE_CHECKING:
     from posetrack.presets import Preset
 
-_TO_FIND_ITS_WAY_FRAMES = 30
+_SETTLING_FRAMES = 30
 """Frames after which a tracker started in mid-clip agrees with one that started earlier."""
 
 _SAME_TIME_S = 1e-4
@@ -40,7 +40,7 @@ class ChunkConfig:
         chunk_s: Approximate length of a chunk in seconds. Clips shorter than 1.5 chunks stay whole; 0 cuts none.
         overlap_s: Minimum overlap of neighbouring chunks in seconds.
         overlap_frames: Minimum overlap in frames.
-        detect_every: Chunks begin at frames where a whole run without shot cuts would look for people.
+        detect_every: Chunks start at frames where a whole run without shot cuts would detect.
     """
 
     chunk_s: float = 300.0
@@ -61,7 +61,7 @@ class ChunkConfig:
         """
         return replace(
             self,
-            overlap_frames=max(self.overlap_frames, preset.linker.max_gap_frames + _TO_FIND_ITS_WAY_FRAMES),
+            overlap_frames=max(self.overlap_frames, preset.linker.max_gap_frames + _SETTLING_FRAMES),
             detect_every=preset.detection_interval(fps),
         )
 
@@ -100,7 +100,7 @@ def plan(path: Path, reading: ReadOptions, config: ChunkConfig) -> list[Chunk]:
         reading: The frames to read.
         config: Where to cut.
     """
-    if not config.chunk_s or not path.exists() or _surely_short(path, config):
+    if not config.chunk_s or not path.exists() or _known_short(path, config):
         return []
     if path.is_dir():
         count = _image_count(path, reading)
@@ -142,7 +142,7 @@ class _ChunkReader(FileReader):
         return 0
 
 
-def _surely_short(path: Path, config: ChunkConfig) -> bool:
+def _known_short(path: Path, config: ChunkConfig) -> bool:
     """Whether the header gives a duration shorter than a chunk, which saves listing the packets."""
     if path.is_dir():
         return False

@@ -91,7 +91,7 @@ def run_batch(
         manifest.footage = str(footage)
         orphans = [replace(record, status="pending") for record in plan.absent if record.status == "running"]
         manifest.put([*orphans, *(clip.record for clip in plan.clips)])
-        run = _Run(output, config, manifest, plan, observer or _Nobody())
+        run = _Run(output, config, manifest, plan, observer or _SilentObserver())
         with ChunkingWorkers(workers, config.chunks, output / CHUNKS) as pool:
             summary = run.go(pool)
         clean(output)
@@ -267,7 +267,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class _Nobody:
+class _SilentObserver:
     """An observer that ignores all events."""
 
     def planned(self, plan: Plan) -> None: ...

@@ -82,7 +82,9 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_FULL:
             raise OutputError(f"Cannot write {path}: the disk is full; make room, then run it again.") from error
         if code == sqlite3.SQLITE_IOERR:
-            raise OutputError(f"Cannot use {path} ({error}): is the disk full or failing?") from error
+            raise OutputError(
+                f"Cannot use {path} ({error}): check whether the disk is full or failing."
+            ) from error
         if code in _NOT_CREATABLE:
             raise OutputError(f"Cannot write {path}: no permission, or a read-only disk.") from error
         raise OutputError(f"Cannot use {path}: {error}.") from error

@@ -26,7 +26,11 @@ from posetrack.errors import DataFormatError, OutputError
 
 _APPLICATION = 0x706F7365  # "pose": marks the file as ours
 _VERSION = 1
-_CUT_SHORT = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT}
+_NEEDS_RECOVERY = {
+    sqlite3.SQLITE_READONLY_ROLLBACK,
+    sqlite3.SQLITE_READONLY_RECOVERY,
+    sqlite3.SQLITE_READONLY_CANTINIT,
+}
 """Error codes after a writer was killed: the file needs recovery before it can be read."""
 
 _TABLES = (
@@ -81,7 +85,7 @@ class Manifest:
             try:
                 return cls._read(connect(path, mode), path)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode not in _CUT_SHORT:
+                if error.sqlite_errorcode not in _NEEDS_RECOVERY:
                     raise
             return cls._copied(path)
 

@@ -25,7 +25,7 @@ Action = Literal[
 
 ACTIONS: dict[Action, str] = {
     "new": "new",
-    "continued": "begun or planned earlier, not finished",
+    "continued": "started or planned earlier, not finished",
     "changed": "changed since it was tracked",
     "resettled": "done before with different settings",
     "missing": "done before, but results are missing or changed",
@@ -148,7 +148,7 @@ class Planner:
         return "broken" if record.partial else "done"
 
     def _unwritable(self, record: ClipRecord) -> str | None:
-        """Why the clip's files cannot be written: their names, or the first one in the way that is not ours."""
+        """Why the clip's files cannot be written: names too long, a link, or an existing file of other origin."""
         ours = record.owned or self.outputs.overwrite
         for path in self.outputs.paths(self.output / folder_of(record.clip), record.name).values():
             if len(os.fsencode(path.name)) > LONGEST_NAME_BYTES:

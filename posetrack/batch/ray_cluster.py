@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from posetrack.batch.tasks import Compute
 from posetrack.errors import ConfigError
 
-_KNOCK_S = 10.0
+_CONNECTION_TIMEOUT_S = 10.0
 
 
 def import_ray() -> Any:
@@ -35,7 +35,7 @@ def join(ray: Any, address: str) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         if address != "auto":
-            _knock(address)
+            _try_connection(address)
         ray.init(
             address=None if address == "auto" else address, include_dashboard=False,
             configure_logging=True, logging_level=logging.ERROR, log_to_driver=False,
@@ -48,12 +48,12 @@ def join(ray: Any, address: str) -> None:
     ray._private.worker._worker_logs_enabled = False
 
 
-def _knock(address: str) -> None:
+def _try_connection(address: str) -> None:
     """Try the address first: Ray waits minutes for a missing cluster."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if parts.hostname is None or parts.port is None:
         raise ValueError("an address is HOST:PORT, as `ray start --head` prints it")
-    socket.create_connection((parts.hostname, parts.port), timeout=_KNOCK_S).close()
+    socket.create_connection((parts.hostname, parts.port), timeout=_CONNECTION_TIMEOUT_S).close()
 
 
 def on_cluster(compute: Compute, gpus: float) -> Compute:

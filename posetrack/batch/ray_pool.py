@@ -24,8 +24,8 @@ from posetrack.batch.workers import Finished, Progress, Reporter
 from posetrack.ranges import require_above, require_kinds, require_whole
 
 _REPORT_EVERY_S = 1.0
-_LOOK_EVERY_S = 0.5
-_COUNT_AGAIN_S = 10.0
+_POLL_S = 0.5
+_RECOUNT_S = 10.0
 
 _WAITING_PER_PLACE = 2
 """Tasks handed to Ray per task that can run at once: none idles, and autoscaling clusters see the demand."""
@@ -62,7 +62,7 @@ class _Task:
     """A task handed to Ray, and when it last reported; ``None`` if it has not started."""
 
     task: ClipTask
-    last_sign_s: float | None = None
+    last_report_s: float | None = None
 
 
 class RayWorkers:
@@ -92,20 +92,20 @@ class RayWorkers:
                 num_cpus=self._needs["CPU"], num_gpus=self._needs.get("GPU", 0), max_calls=0,
                 max_retries=config.node_losses, retry_exceptions=False,
             )(_perform)  # fmt: skip
-            self._board = _post_board(self._ray)
+            self._board = _start_board(self._ray)
         except BaseException:
             self._leave()
             raise
         self._tasks: dict[Any, _Task] = {}
         self._serial = 0
         self._places = 0
-        self._counted_s = -_COUNT_AGAIN_S
+        self._counted_s = -_RECOUNT_S
 
     @property
     def free(self) -> int:
         """Number of tasks Ray can take now."""
         now = time.monotonic()
-        if now - self._counted_s >= _COUNT_AGAIN_S:
+        if now - self._counted_s >= _RECOUNT_S:
             there = self._ray.cluster_resources()
             self._places = min(int(there.get(kind, 0.0) / share) for kind, share in self._needs.items())
             self._counted_s = now
@@ -125,27 +125,27 @@ class RayWorkers:
         if not self._tasks:
             return []
         waiting = list(self._tasks)
-        ready, _ = self._ray.wait(waiting, num_returns=1, timeout=_LOOK_EVERY_S)
+        ready, _ = self._ray.wait(waiting, num_returns=1, timeout=_POLL_S)
         if ready:
             ready, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
-        told = self._progress()
-        told += [self._finished(reference) for reference in ready]
+        events = self._progress()
+        events += [self._finished(reference) for reference in ready]
         if self._config.timeout_s is not None:
-            told += self._given_up(self._config.timeout_s)
-        return told
+            events += self._timed_out(self._config.timeout_s)
+        return events
 
     def _progress(self) -> list[Progress | Finished]:
         try:
-            news: dict[str, Progress] = self._ray.get(self._board.take.remote(), timeout=_LOOK_EVERY_S)
+            news: dict[str, Progress] = self._ray.get(self._board.take.remote(), timeout=_POLL_S)
         except self._ray.exceptions.RayError:  # the board's computer is lost; Ray restarts it
             return []
-        told: list[Progress | Finished] = []
+        events: list[Progress | Finished] = []
         for known in self._tasks.values():
             progress = news.get(known.task.clip)
             if progress is not None:
-                known.last_sign_s = time.monotonic()
-                told.append(progress)
-        return told
+                known.last_report_s = time.monotonic()
+                events.append(progress)
+        return events
 
     def _finished(self, reference: Any) -> Finished:
         task = self._tasks.pop(reference).task
@@ -166,19 +166,19 @@ class RayWorkers:
             result = ClipResult.failed(result, "setup") if task.source.exists() else task.perform()
         return Finished(task.clip, result)
 
-    def _given_up(self, timeout_s: float) -> list[Finished]:
+    def _timed_out(self, timeout_s: float) -> list[Finished]:
         late = [
             reference
             for reference, known in self._tasks.items()
-            if known.last_sign_s is not None and time.monotonic() - known.last_sign_s >= timeout_s
+            if known.last_report_s is not None and time.monotonic() - known.last_report_s >= timeout_s
         ]
-        told = []
+        events = []
         for reference in late:
             self._ray.cancel(reference, force=True)
             task = self._tasks.pop(reference).task
             error = f"Gave up on {task.source}: no new frame for {timeout_s:g} s."
-            told.append(Finished(task.clip, ClipResult.failed(error, "clip")))
-        return told
+            events.append(Finished(task.clip, ClipResult.failed(error, "clip")))
+        return events
 
     def stop(self) -> None:
         """Cancel all tasks now."""
@@ -216,7 +216,7 @@ class _Board:
         return news
 
 
-def _post_board(ray: Any) -> Any:
+def _start_board(ray: Any) -> Any:
     """Start the board, on the coordinator's computer if possible."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -82,7 +82,7 @@ COLUMNS = tuple(field.name for field in fields(ClipRecord))
 _JSON = ("outputs", "output_bytes")
 _FLAGS = ("partial", "owned")
 
-_MOST = 2**53
+_LIMIT = 2**53
 """Upper bound of any plausible number."""
 
 
@@ -133,7 +133,7 @@ def _shortened(value: object) -> str:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < _MOST
+    return type(value) is int and 0 <= value < _LIMIT
 
 
 def _is_time(value: object) -> bool:
@@ -145,7 +145,7 @@ def _is_flag(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value < _MOST and math.isfinite(value)  # type: ignore[operator, arg-type]
+    return type(value) in (int, float) and 0 <= value < _LIMIT and math.isfinite(value)  # type: ignore[operator, arg-type]
 
 
 def _is_text(value: object) -> bool:

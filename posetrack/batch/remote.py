@@ -19,7 +19,7 @@ import platformdirs
 
 from posetrack.errors import ConfigError, OutputError
 
-_APPEAR_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"})
+_ATOMIC_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"})
 """Protocols where a file becomes visible only when complete. Elsewhere it is renamed when complete."""
 
 
@@ -72,7 +72,7 @@ class RemoteFolder:
                 folder = target.rpartition("/")[0]
                 with suppress(FileExistsError):
                     system.makedirs(folder, exist_ok=True)
-                if protocols & _APPEAR_WHOLE:
+                if protocols & _ATOMIC_PROTOCOLS:
                     system.put_file(str(file), target)
                     continue
                 part = f"{folder}/.{uuid.uuid4().hex}.part"

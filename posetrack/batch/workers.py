@@ -20,8 +20,8 @@ from typing import Protocol, Self
 from posetrack.batch.tasks import ClipResult, ClipTask, Compute
 
 _REPORT_EVERY_S = 0.25
-_LOOK_EVERY_S = 0.5
-_DEATH_S = 10.0
+_POLL_S = 0.5
+_KILL_WAIT_S = 10.0
 """Maximum wait for a killed process to end: one blocked on a lost network disk may hang for ever."""
 
 
@@ -83,7 +83,7 @@ class LocalWorkers:
     def __init__(self, computes: Sequence[Compute], timeout_s: float | None = None) -> None:
         self._workers = [_Worker(compute) for compute in computes]
         self._timeout_s = timeout_s
-        self._unborn: list[Finished] = []
+        self._failed_starts: list[Finished] = []
 
     @property
     def free(self) -> int:
@@ -98,19 +98,19 @@ class LocalWorkers:
         except OSError as error:
             worker.kill()
             failure = f"Cannot start a process for {task.source}: {error.strerror}."
-            self._unborn.append(Finished(task.clip, ClipResult.failed(failure, "chance")))
+            self._failed_starts.append(Finished(task.clip, ClipResult.failed(failure, "chance")))
 
     def events(self) -> list[Progress | Finished]:
         """Events since the last call. Waits at most half a second for one."""
         busy = {worker.connection: worker for worker in self._workers if worker.task and worker.connection}
-        told: list[Progress | Finished] = [*self._unborn]
-        self._unborn.clear()
-        for connection in wait(list(busy), timeout=0 if told else _LOOK_EVERY_S):
-            told += busy[connection].listen()  # type: ignore[index]
+        events: list[Progress | Finished] = [*self._failed_starts]
+        self._failed_starts.clear()
+        for connection in wait(list(busy), timeout=0 if events else _POLL_S):
+            events += busy[connection].listen()  # type: ignore[index]
         if self._timeout_s is not None:
             for worker in self._workers:
-                told += worker.give_up(self._timeout_s)
-        return told
+                events += worker.give_up(self._timeout_s)
+        return events
 
     def stop(self) -> None:
         """Kill all processes. Their unfinished files are in folders that are removed later."""
@@ -132,7 +132,7 @@ class _Worker:
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
         self._process: SpawnProcess | None = None
-        self._last_sign_s = math.inf
+        self._last_report_s = math.inf
         self.connection: Connection | None = None
         self.task: ClipTask | None = None
 
@@ -151,7 +151,7 @@ class _Worker:
             self._spawn()
             self.connection.send(task)
         self.task = task
-        self._last_sign_s = math.inf  # the clock starts when the process takes the task
+        self._last_report_s = math.inf  # the clock starts when the process takes the task
 
     def _spawn(self) -> None:
         self.kill()
@@ -168,12 +168,12 @@ class _Worker:
         try:
             message = self.connection.recv()
         except (EOFError, OSError):
-            return [self._finish(self._obituary())]
-        self._last_sign_s = time.monotonic()
+            return [self._finish(self._result_of_dead_process())]
+        self._last_report_s = time.monotonic()
         return [self._finish(message) if isinstance(message, ClipResult) else message]
 
     def give_up(self, timeout_s: float) -> list[Progress | Finished]:
-        if self.task is None or time.monotonic() - self._last_sign_s < timeout_s:
+        if self.task is None or time.monotonic() - self._last_report_s < timeout_s:
             return []
         error = f"Gave up on {self.task.source}: no new frame for {timeout_s:g} s."
         self.kill()
@@ -187,24 +187,24 @@ class _Worker:
             self.kill()
         return finished
 
-    def _obituary(self) -> ClipResult:
+    def _result_of_dead_process(self) -> ClipResult:
         assert self._process is not None and self.task is not None
         self._process.join()
         status = self._process.exitcode or 0
         if status in (-signal.SIGTERM, -signal.SIGHUP):
             return ClipResult(status="interrupted")
         if status == -signal.SIGKILL:
-            why = "killed, probably because memory ran out: use fewer --workers"
+            why = "was killed, probably because memory ran out: use fewer --workers"
         elif status < 0:
-            why = f"ended by signal {-status} ({signal.strsignal(-status)}): a decoder or a network crashed"
+            why = f"crashed with signal {-status} ({signal.strsignal(-status)}) in a decoder or a network"
         else:
             why = f"ended with exit status {status}"
-        return ClipResult.failed(f"The process that tracked {self.task.source} was {why}.", "chance")
+        return ClipResult.failed(f"The process that tracked {self.task.source} {why}.", "chance")
 
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.join(_DEATH_S)
+            self._process.join(_KILL_WAIT_S)
             self._process = None
         if self.connection is not None:
             self.connection.close()

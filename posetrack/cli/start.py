@@ -22,8 +22,8 @@ INTERRUPTED = 130
 BAD_INPUT = 2
 """Exit status for errors the user can fix: one sentence on standard error, no traceback."""
 
-_LEAST_BYTES = 256 * 1024**2
-_AGAIN_S = 0.05
+_MIN_BYTES = 256 * 1024**2
+_RETRY_S = 0.05
 _PATIENCE_S = 1.0
 
 
@@ -67,7 +67,7 @@ def _leave_silently(number: int, frame: FrameType | None) -> NoReturn:
 def _check_memory() -> None:
     """Check that the memory limit allows the first imports: some libraries abort the program without enough."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < _LEAST_BYTES:
+    if limit != resource.RLIM_INFINITY and limit < _MIN_BYTES:
         _say(f"there is not enough memory: raise the limit (ulimit -v) of {limit // 1024} KiB.")
         sys.exit(BAD_INPUT)
 
@@ -122,7 +122,7 @@ class _Interrupter:
         self._first_s = now_s if self._first_s is None else self._first_s
         if now_s - self._first_s > _PATIENCE_S:
             _leave(number, frame)
-        timer = threading.Timer(_AGAIN_S, signal.pthread_kill, (threading.main_thread().ident, number))
+        timer = threading.Timer(_RETRY_S, signal.pthread_kill, (threading.main_thread().ident, number))
         timer.daemon = True
         timer.start()
 

@@ -20,7 +20,7 @@ def print_summary(summary: RunSummary) -> None:
     _row("people per frame", f"{people:.1f} (at most {summary.most_people})")
     _row("tracks", str(summary.tracks))
     _row("time", f"{summary.seconds:.1f} s, {summary.fps:.1f} frames per second")
-    _row("time went to", _shares(summary.stages_s))
+    _row("time by stage", _shares(summary.stages_s))
     for number, path in enumerate(summary.files):
         _row("" if number else "files", str(path))
 
