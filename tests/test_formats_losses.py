@@ -14,21 +14,22 @@ from posetrack.formats.reading import read_annotations
 from posetrack.skeletons import POSETRACK
 
 NAMES = "Names of images."
-NAMES_AND_FRAMES = "Names of images; frames without people, of which only the numbers of others tell."
+NAMES_AND_FRAMES = "Names of images, and frames without people."
 JOINTS = "Joints and their scores."
-HEADS = "Boxes of heads, so that it is no ground truth."
+HEADS = "Boxes of heads: the file is no longer a ground truth."
 REGIONS = "Ignore regions."
 BOXES = "Boxes of people."
 IDS = "Ids of images."
 ANNOTATION_IDS = "Ids of annotations."
-ORIGINS = "Joints at (0, 0) that are not visible: they are absent now."
-UNLISTED = "That people without a list of joints have none: their list is empty now."
-JOINT_SCORE_18 = "Whether a joint has a score: those without get -9999, as the official evaluator reads them."
-JOINT_SCORE_COCO = "Whether a joint has a score: those without get 1."
-PERSON_SCORE = "Whether a person has a score: those without get 1."
+ORIGINS = "Joints at (0, 0) that are not visible: they become absent."
+UNLISTED = "That people have no list of joints: they get an empty one."
+JOINT_SCORE_18 = "Which joints lack a score: they get -9999, as in the official evaluator."
+JOINT_SCORE_COCO = "Which joints lack a score: they get 1."
+PERSON_SCORE = "Which people lack a score: they get 1."
 FLAGS = "Flags of visibility."
 DIGITS = "Digits of coordinates and scores: tables hold about seven."
 TIMES = "Times of frames."
+PERSON_SCORE_COCO = "Which people lack a score: they get the mean of their joints'."
 COCO_HEAD = "head_bottom and head_top, which COCO does not have."
 
 ALWAYS: dict[str, set[str]] = {
@@ -96,7 +97,10 @@ CASES_17: dict[str, tuple[Change, dict[str, set[str]]]] = {
         {"posetrack18": {JOINT_SCORE_18}, "coco": {JOINT_SCORE_COCO}},
     ),
     "no joint with a score": (lambda d: [p.pop("score") for p in points(d)], {"coco": {JOINT_SCORE_COCO}}),
-    "person without score": (lambda d: first(d).pop("score"), {"mot": {PERSON_SCORE}}),
+    "person without score": (
+        lambda d: first(d).pop("score"),
+        {"mot": {PERSON_SCORE}, "coco": {PERSON_SCORE_COCO}},
+    ),
     "hidden joint at the origin": (
         lambda d: points(d)[0].update(x=[0], y=[0], is_visible=[0]),
         {"posetrack18": {ORIGINS}, "coco": {FLAGS}, "table": {FLAGS}},
@@ -244,7 +248,7 @@ def test_frames_that_become_others_in_mot_are_said(tmp_path: Path, numbers: list
     annolist = [{**image, "image": [{"name": f"images/000001_mpii/{n:06d}.jpg"}]} for n in numbers]
     (tmp_path / "a.json").write_text(json.dumps({"annolist": annolist}))
     (losses,) = convert_files(tmp_path / "a.json", tmp_path / "a.txt", ConversionConfig(to="mot")).values()
-    frames = "Numbers of frames: each image is the next frame, though others lie between."
+    frames = "Numbers of frames: images are numbered in order, without gaps."
     assert (frames in losses) == lost
     written = (tmp_path / "a.txt").read_text().splitlines()
     assert [int(line.split(",")[0]) for line in written] == list(range(1, len(numbers) + 1))

@@ -13,8 +13,8 @@ from posetrack.skeletons import LSP
 from tests.test_formats_losses import ALWAYS, COCO_HEAD, JOINTS, TABLES, TIMES, file_17
 
 EYES = "Eyes and ears, which PoseTrack does not have."
-HEAD_ESTIMATED = "That head_bottom and head_top are no findings: they are estimated from nose and shoulders."
-NOSE_ESTIMATED = "That the nose is no finding: it is estimated from head_bottom and head_top."
+HEAD_ESTIMATED = "That head_bottom and head_top were not detected: they are estimated from nose and shoulders."
+NOSE_ESTIMATED = "That the nose was not detected: it is estimated from head_bottom and head_top."
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_numbers_of_frames_that_a_table_cannot_hold_are_lost(
     (tmp_path / "a.json").write_text(json.dumps({"annolist": annolist}))
     target = tmp_path / f"b.{to}"
     losses = convert_files(tmp_path / "a.json", target, ConversionConfig(to=to))[target]
-    assert ("Numbers of frames: each image is the next frame, though others lie between." in losses) == lost
+    assert ("Numbers of frames: images are numbered in order, without gaps." in losses) == lost
     assert list(dict.fromkeys(load_table(target).columns["frame"])) == list(map(str, numbers))
 
 
