@@ -1,4 +1,4 @@
-"""The errors a user can meet: each says what happened, to which file or frame, and what to do.
+"""Errors that a user can cause. Each message names what happened, the file or frame, and the remedy.
 
 Programming errors (wrong shapes, impossible arguments from code) stay ``ValueError`` or ``TypeError``.
 The command line prints any ``PoseTrackError`` as one sentence and exits with status 2.
@@ -19,11 +19,11 @@ _NO_MEMORY = (
     "out of memory",
     "can't start new thread",
 )
-"""What libraries say for want of memory, each under a type of error of its own; in lower case."""
+"""Parts of libraries' messages about missing memory, in lower case. Each library has its own error type."""
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that it comes from, means that there is no memory left.
+    """Whether an error, or one of its causes, means that memory has run out.
 
     >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
     True
@@ -39,7 +39,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 class PoseTrackError(Exception):
-    """Base of every error that a user can cause and cure."""
+    """Base of all errors that a user can cause and fix."""
 
 
 class VideoError(PoseTrackError):
@@ -51,12 +51,12 @@ class OutputError(PoseTrackError):
 
 
 class WeightsError(PoseTrackError):
-    """A network's weights are missing, damaged or do not fit its architecture."""
+    """A network's weights are missing, damaged, or do not fit its architecture."""
 
 
 class ConfigError(PoseTrackError):
-    """A setting is out of range, unknown or contradicts another."""
+    """A setting is unknown, out of range, or contradicts another."""
 
 
 class DataFormatError(PoseTrackError):
-    """An annotation or prediction file does not have the form that it should have."""
+    """A file of annotations or predictions breaks its format's rules."""

@@ -1,4 +1,4 @@
-"""``run``: one source in, annotated video and files of poses out. What ``posetrack run`` does, from Python."""
+"""``run``: tracks one source, and writes an annotated video and files of poses, as ``posetrack run`` does."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
 
 _RESULTS_AHEAD = 4
-"""Frames that the tracker may be ahead of drawing and encoding; of a live source one at most."""
+"""Frames by which the tracker may be ahead of drawing and encoding; at most one for live sources."""
 
 _PATIENCE_S = 3.0
-"""For frames in work to be done after Ctrl-C; whoever hangs longer is left behind."""
+"""Time that frames in progress get to finish after Ctrl-C; a thread that hangs longer is abandoned."""
 
 _WAITING = "waiting for frames"
-"""What a live source's decoding is, as the tracker sees it."""
+"""Name of the stage ``decode`` for live sources, whose time is mostly waiting."""
 
 
 @dataclass
 class RunSummary:
-    """What a run has done.
+    """The outcome of a run.
 
     Attributes:
         frames: Frames tracked and written.
-        poses: People, added up over the frames.
-        tracks: Different people.
-        most_people: Most people in one frame.
-        seconds: By the clock, from the first frame to the closed files.
-        stages_s: Seconds by the clock in each stage; stages overlap, so they may add up to more.
-        files: What was written.
-        beside: The files have other names than usual: earlier results have been kept.
+        poses: People, summed over the frames.
+        tracks: Track ids, that is different people.
+        most_people: Maximum number of people in one frame.
+        seconds: Wall-clock time from the first frame to the closed files.
+        stages_s: Wall-clock seconds in each stage; stages overlap, so their sum may be larger.
+        files: The files written.
+        beside: The files have other names than usual, because earlier results were kept.
         interrupted: Stopped before the source's end by Ctrl-C or by closing the window.
-        incomplete: What the source did not deliver, as a sentence; None if it was whole.
+        incomplete: What the source did not deliver, as a sentence; None if it was complete.
         warning: What the video lacks (its sound), as a sentence; None if nothing.
-        realtime: What it took to keep up with a live source; None if all frames were waited for.
+        realtime: How the run kept up with a live source; None without ``realtime``.
     """
 
     frames: int = 0
@@ -68,16 +68,16 @@ class RunSummary:
 
     @property
     def dropped(self) -> int:
-        """Frames of a live source for which there was no time."""
+        """Frames of a live source that were dropped to keep up."""
         return self.realtime.dropped if self.realtime is not None else 0
 
     @property
     def fps(self) -> float:
-        """Frames per second, over everything."""
+        """Frames per second over the whole run."""
         return self.frames / self.seconds if self.seconds else 0.0
 
     def count(self, poses: Poses) -> None:
-        """Add a frame. Ids are compact, so the largest tells how many there are."""
+        """Add a frame. Track ids have no gaps, so the largest gives their number."""
         self.frames += 1
         self.poses += len(poses)
         self.most_people = max(self.most_people, len(poses))
@@ -85,7 +85,7 @@ class RunSummary:
 
 
 class Observer(Protocol):
-    """Is told of the progress."""
+    """Called after each frame."""
 
     def __call__(self, info: SourceInfo, summary: RunSummary) -> None: ...
 
@@ -102,19 +102,18 @@ def run(  # noqa: PLR0913 (what the command line offers)
 ) -> RunSummary:
     """Track one source and write the results.
 
-    Ctrl-C, a closed window or a source that breaks off ends the run early; the files are finished with the
-    frames so far. Where there are results already, these stay, and the new files are called ``NAME_interrupted``
-    or ``NAME_incomplete`` instead of ``NAME``. Any other error removes them, and folders that were made for them.
+    Ctrl-C, a closed window or a source that breaks off ends the run early; the files are completed with the frames
+    so far. Existing results are then kept, and the new files are named ``NAME_interrupted`` or ``NAME_incomplete``
+    instead of ``NAME``. Any other error removes the new files and the folders created for them.
 
     Args:
         source: A video file, a folder or glob of images, a camera index, or a stream's URL.
-        output: Folder of the results; made if it is not there.
-        tracker: Makes the tracker, once source and outputs have been checked; None: the preset ``lite``.
-        outputs: What is written.
-        reading: Which part of the source is read.
-        realtime: Keep up with the source, as ``PoseTracker.track`` does; the files hold the frames for which there
-            was time.
-        observer: Is called after each frame.
+        output: Folder for the results; created if missing.
+        tracker: Creates the tracker after source and outputs have been checked. Defaults to the preset ``lite``.
+        outputs: What to write.
+        reading: Which part of the source to read.
+        realtime: Keep up with the source by dropping frames, as ``PoseTracker.track`` does.
+        observer: Called after each frame.
 
     Raises:
         VideoError: the source cannot be opened or decoded.
@@ -132,12 +131,12 @@ def run(  # noqa: PLR0913 (what the command line offers)
         made = tracker() if tracker is not None else _default_tracker()
         summary = RunSummary(realtime=RealtimeReport() if realtime else None)
         start = time.perf_counter()
-        stack.enter_context(output_folder(folder))  # again: another run that failed may have removed it
+        stack.enter_context(output_folder(folder))  # again: a failed run may have removed it meanwhile
         interruption = stack.enter_context(interruptible())
         drafts = stack.enter_context(draft_folder(folder / info.name))
         paths = outputs.paths(drafts, info.name)
         with ResultWriter(paths, info, outputs, reading, made.stopwatch) as writer:
-            until_tracked.pop_all()  # from here on the source belongs to the thread that reads it
+            until_tracked.pop_all()  # from here on, the thread that reads the source closes it
             coming = ahead(_results(made, opened, summary), 1 if realtime else _RESULTS_AHEAD, _PATIENCE_S)
             with closing(interruption.until_requested(coming)) as results:
                 for frame, poses in results:
@@ -162,7 +161,7 @@ def run(  # noqa: PLR0913 (what the command line offers)
 
 
 def _opened(source: str | Path, reading: ReadOptions) -> Source:
-    """The source. Streams are opened in a thread: Ctrl-C need not wait for a server that says nothing."""
+    """The source. Streams are opened in a thread, so that Ctrl-C need not wait for a silent server."""
     if not (isinstance(source, str) and "://" in source):
         return open_source(source, reading)
     opening = ahead((open_source(source, reading) for _ in range(1)), 1, _PATIENCE_S)
@@ -172,14 +171,14 @@ def _opened(source: str | Path, reading: ReadOptions) -> Source:
 
 
 def _check_outputs(source: str | Path, info: SourceInfo, outputs: Outputs, folder: Path) -> None:
-    """Refuse to replace the source, or earlier results unasked, before any work is done."""
+    """Before any work: refuse to replace the source, or earlier results without ``overwrite``."""
     inputs = [Path(text) for text in (source, info.path) if text is not None]
     check_outputs(outputs.paths(folder, info.name).values(), overwrite=outputs.overwrite, inputs=inputs)
     clear_drafts([folder / info.name])
 
 
 def _results(tracker: PoseTracker, source: Source, summary: RunSummary) -> Iterator[tuple[Frame, Poses]]:
-    """Every frame and its people. The source is closed where it is read, and not while it is being read."""
+    """Every frame and its people. Closes the source in the thread that reads it, never during a read."""
     with source:
         if summary.realtime is None:
             yield from tracker.track(source)
@@ -188,7 +187,7 @@ def _results(tracker: PoseTracker, source: Source, summary: RunSummary) -> Itera
 
 
 def _give_names(drafts: dict[str, Path], outputs: Outputs, folder: Path, name: str, summary: RunSummary) -> None:
-    """Give complete files their names. Only a whole run replaces earlier results; others go beside them."""
+    """Give complete files their names. Only complete runs replace earlier results; other files go beside them."""
     whole = not summary.interrupted and summary.incomplete is None
     word = "interrupted" if summary.interrupted else "new" if whole else "incomplete"
     others = (f"{name}_{word}{number if number > 1 else ''}" for number in count(1))

@@ -183,7 +183,7 @@ def test_a_truth_without_bounds_is_not_everybody(tmp_path: Path, capfd: pytest.C
 
 @pytest.mark.parametrize("to", SUFFIXES)
 @pytest.mark.parametrize("form", [*WRITERS, "mot"])
-def test_no_conversion_writes_what_is_no_number(tmp_path: Path, form: str, to: str) -> None:
+def test_no_conversion_writes_infinity_or_nan(tmp_path: Path, form: str, to: str) -> None:
     sequence = random_sequence(5)
     for number, person in enumerate(person for frame in sequence for person in frame["predictions"]):
         moved(FAR[number % 2])(person, number)
@@ -196,10 +196,10 @@ def test_no_conversion_writes_what_is_no_number(tmp_path: Path, form: str, to: s
     try:
         convert_files(source, target, ConversionConfig(to=to))
     except DataFormatError as error:
-        assert "a coordinate is too large to be computed with" in str(error)
+        assert "a coordinate is too large to compute with" in str(error)
         assert not target.exists()
     else:
-        assert not {"null", "inf", "nan"} & set(target.read_text().lower().replace(",", " ").split())
+        assert not {b"null", b"inf", b"nan"} & set(target.read_bytes().lower().replace(b",", b" ").split())
 
 
 @pytest.mark.parametrize("key", ["bbox", "bbox_head"])
@@ -208,10 +208,10 @@ def test_a_box_that_ends_beyond_all_numbers_is_one_sentence(tmp_path: Path, key:
     data = json.loads((truth / "a.json").read_text())
     data["annotations"][0][key] = [1.5e308, 1, 1.5e308, 1]
     (truth / "a.json").write_text(json.dumps(data))
-    with pytest.raises(DataFormatError, match=f"frame.*'{key}' ends beyond all numbers"):
+    with pytest.raises(DataFormatError, match=f"frame.*'{key}' is too large"):
         posetrack.evaluate(truth, predictions)
     (tmp_path / "a.txt").write_text("1,1,1.5e308,5,1.5e308,7,1")
-    with pytest.raises(DataFormatError, match="a box ends beyond all numbers"):
+    with pytest.raises(DataFormatError, match=r"\.txt: a coordinate is too large"):
         convert_files(tmp_path / "a.txt", tmp_path / "b.json", ConversionConfig(to="posetrack18"))
 
 

@@ -156,7 +156,7 @@ def test_what_is_not_read_is_listed_too(file_18: Path, tmp_path: Path) -> None:
     assert losses_of(file_18, data, "posetrack18") == [
         "Fields of people: mood.",
         "Ids of annotations.",
-        "Ears, which PoseTrack's files have a place for and no use.",
+        "Ears, which PoseTrack's files have slots for but never use.",
         "People of images that the file does not list.",
     ]
     assert "Fields of images: width." in losses_of(file_18, data, "posetrack17")
@@ -169,9 +169,7 @@ def test_coco_faces_and_further_columns_of_mot_text_are_lost(file_18: Path, tmp_
     assert any("estimated from nose and shoulders" in sentence for sentence in losses)
     assert losses_of(tmp_path / "coco.json", [person], "mot") == ["Joints and their scores."]
     assert losses_of(tmp_path / "a.txt", "1,2,3,4,5,6,1,-1,-1,-1", "posetrack18") == []
-    assert losses_of(tmp_path / "a.txt", "1,2,3,4,5,6,1,1,0.5", "posetrack18") == [
-        "Columns behind the confidence."
-    ]
+    assert losses_of(tmp_path / "a.txt", "1,2,3,4,5,6,1,1,0.5", "posetrack18") == ["Columns after the confidence."]
 
 
 def test_a_number_beyond_json_is_one_sentence(file_18: Path) -> None:
@@ -193,7 +191,7 @@ def test_a_file_does_not_replace_itself(file_18: Path) -> None:
         ("a.txt", "1,7,2,3,4,5", "line 1: MOTChallenge lines are"),
         ("a.txt", "1,7,2,3,4,5,inf", "line 1: MOTChallenge lines are"),
         ("a.txt", "0,1,2,3,4,5,1", "frames must lie"),
-        ("a.txt", "1,7,2,3,4,5,1\n1,7,2,3,4,5,1", "frame 1: track id 7 is given to two"),
+        ("a.txt", "1,7,2,3,4,5,1\n1,7,2,3,4,5,1", "frame 1: two people have the track id 7"),
         ("a.txt", "1,7,2,3,4,5,1\n1.5,7,2,3,4,5,1", "line 2: frame and id must be whole numbers"),
         ("a.txt", "1,0.5,2,3,4,5,1", "line 1: frame and id must be whole numbers"),
         ("a.txt", "1,2147483648,2,3,4,5,1", "2147483647"),

@@ -25,7 +25,7 @@ from tests.evaluation_cases import random_sequence, write_posetrack18
 
 FRAMES = (0, 5, 9999, 10_000, 10_005)
 PICTURE = np.zeros((1, 1, 3), np.uint8)
-NUMBERS_LOST = "Numbers of frames, which the images' ids do not tell: each image is the next frame."
+NUMBERS_LOST = "Numbers of frames, which the images' ids do not give: images are numbered in order."
 
 
 def somebody(count: int = 1) -> Poses:

@@ -14,22 +14,31 @@ from posetrack.formats.reading import read_annotations
 from posetrack.skeletons import POSETRACK
 
 NAMES = "Names of images."
-NAMES_AND_FRAMES = "Names of images; frames without people, of which only the numbers of others tell."
+NAMES_AND_FRAMES = "Names of images, and frames without people."
 JOINTS = "Joints and their scores."
-HEADS = "Boxes of heads, so that it is no ground truth."
+HEADS = "Boxes of heads: the file is no longer a ground truth."
 REGIONS = "Ignore regions."
 BOXES = "Boxes of people."
 IDS = "Ids of images."
 ANNOTATION_IDS = "Ids of annotations."
-ORIGINS = "Joints at (0, 0) that are not visible: they are absent now."
-UNLISTED = "That people without a list of joints have none: their list is empty now."
-JOINT_SCORE_18 = "Whether a joint has a score: those without get -9999, as the official evaluator reads them."
-JOINT_SCORE_COCO = "Whether a joint has a score: those without get 1."
-PERSON_SCORE = "Whether a person has a score: those without get 1."
+ORIGINS = "Joints at (0, 0) that are not visible: they become absent."
+UNLISTED = "That people have no list of joints: they get an empty one."
+JOINT_SCORE_18 = "Which joints lack a score: they get -9999, as in the official evaluator."
+JOINT_SCORE_COCO = "Which joints lack a score: they get 1."
+PERSON_SCORE = "Which people lack a score: they get 1."
+FLAGS = "Flags of visibility."
+DIGITS = "Digits of coordinates and scores: tables hold about seven."
+TIMES = "Times of frames."
+PERSON_SCORE_COCO = "Which people lack a score: they get the mean of their joints'."
 COCO_HEAD = "head_bottom and head_top, which COCO does not have."
 
-ALWAYS: dict[str, set[str]] = {"posetrack18": set(), "posetrack17": set(), "coco": {NAMES}, "mot": {NAMES, JOINTS}}
-"""Lost of every file."""
+ALWAYS: dict[str, set[str]] = {
+    "posetrack18": set(), "posetrack17": set(), "coco": {NAMES}, "mot": {NAMES, JOINTS},
+    "csv": {NAMES}, "parquet": {NAMES},
+}  # fmt: skip
+"""What every file loses."""
+
+TABLES = ("csv", "parquet")
 
 
 def file_17() -> dict[str, Any]:
@@ -75,69 +84,96 @@ CASES_17: dict[str, tuple[Change, dict[str, set[str]]]] = {
     "as it is": (lambda d: None, {}),
     "head box": (
         lambda d: first(d).update(x1=[1], y1=[2], x2=[3], y2=[4]),
-        {"coco": {HEADS}, "mot": {HEADS}},
+        {"coco": {HEADS}, "mot": {HEADS}, "table": {HEADS}},
     ),
     "ignore region": (
         lambda d: d["annolist"][0].update(
             ignore_regions=[{"point": [{"x": [x], "y": [x * x]} for x in range(3)]}]
         ),
-        {"coco": {REGIONS}, "mot": {REGIONS}},
+        {"coco": {REGIONS}, "mot": {REGIONS}, "table": {REGIONS}},
     ),
     "one joint without score": (
         lambda d: points(d)[0].pop("score"),
         {"posetrack18": {JOINT_SCORE_18}, "coco": {JOINT_SCORE_COCO}},
     ),
     "no joint with a score": (lambda d: [p.pop("score") for p in points(d)], {"coco": {JOINT_SCORE_COCO}}),
-    "person without score": (lambda d: first(d).pop("score"), {"mot": {PERSON_SCORE}}),
+    "person without score": (
+        lambda d: first(d).pop("score"),
+        {"mot": {PERSON_SCORE}, "coco": {PERSON_SCORE_COCO}},
+    ),
     "hidden joint at the origin": (
         lambda d: points(d)[0].update(x=[0], y=[0], is_visible=[0]),
-        {"posetrack18": {ORIGINS}, "coco": {"Flags of visibility."}},
+        {"posetrack18": {ORIGINS}, "coco": {FLAGS}, "table": {FLAGS}},
     ),
     "visible joint at the origin": (lambda d: points(d)[0].update(x=[0], y=[0]), {}),
     "hidden joint on an axis": (
         lambda d: points(d)[0].update(x=[0], is_visible=[0]),
-        {"coco": {"Flags of visibility."}},
+        {"coco": {FLAGS}, "table": {FLAGS}},
     ),
     "no list of joints": (
         lambda d: d["annolist"][0]["annorect"].append({"track_id": [4], "score": [1]}),
-        {"posetrack18": {UNLISTED}},
+        {"posetrack18": {UNLISTED}, "table": {UNLISTED}},
     ),
     "fields of frames": (
         lambda d: d["annolist"][0].update(mood=1, imgnum=[1], is_labeled=[1]),
-        {to: {"Fields of frames: mood."} for to in ALWAYS},
+        dict.fromkeys([*ALWAYS, "table"], {"Fields of frames: mood."}),
     ),
     "fields of people": (
         lambda d: first(d).update(mood=1, age=2),
-        {to: {"Fields of people: age, mood."} for to in ALWAYS},
+        dict.fromkeys([*ALWAYS, "table"], {"Fields of people: age, mood."}),
     ),
 }
 
 CASES_18: dict[str, tuple[Change, dict[str, set[str]]]] = {
-    "as it is": (lambda d: None, {"posetrack17": {BOXES}, "coco": {BOXES}}),
+    "as it is": (lambda d: None, {"posetrack17": {BOXES}, "coco": {BOXES}, "table": {BOXES}}),
     "no boxes": (lambda d: [a.pop("bbox") for a in d["annotations"]], {}),
     "a box of two": (
         lambda d: d["annotations"][0].pop("bbox"),
-        {"posetrack17": {BOXES}, "coco": {BOXES}},
+        {"posetrack17": {BOXES}, "coco": {BOXES}, "table": {BOXES}},
     ),
     "other ids of images": (
         lambda d: [e.update({key: 5}) for e, key in zip(
             d["images"] + d["annotations"], ("id", "image_id", "image_id"), strict=True)]
         + [a.update(id=500 + n) for n, a in enumerate(d["annotations"])],
-        {"posetrack17": {BOXES, IDS}, "coco": {BOXES}},
+        {"posetrack17": {BOXES, IDS}, "coco": {BOXES}, "table": {BOXES}},
     ),
     "other ids of annotations": (
         lambda d: d["annotations"][1].update(id=1000001000002),
         {"posetrack18": {ANNOTATION_IDS}, "posetrack17": {BOXES, ANNOTATION_IDS},
-         "coco": {BOXES, ANNOTATION_IDS}, "mot": {ANNOTATION_IDS}},
+         "coco": {BOXES, ANNOTATION_IDS}, "mot": {ANNOTATION_IDS}, "table": {BOXES, ANNOTATION_IDS}},
     ),
     "no ids of annotations": (
         lambda d: [a.pop("id") for a in d["annotations"]],
-        {"posetrack17": {BOXES}, "coco": {BOXES}},
+        {"posetrack17": {BOXES}, "coco": {BOXES}, "table": {BOXES}},
     ),
     "fields of images": (
         lambda d: d["images"][0].update(width=640),
         {"posetrack17": {BOXES, "Fields of images: width."}, "coco": {BOXES, "Fields of images: width."},
-         "mot": {"Fields of images: width."}},
+         "mot": {"Fields of images: width."}, "table": {BOXES, "Fields of images: width."}},
+    ),
+    "more digits than a table's": (
+        lambda d: d["annotations"][0]["keypoints"].__setitem__(0, 1234.56789),
+        {"posetrack17": {BOXES}, "coco": {BOXES}, "table": {BOXES, DIGITS}},
+    ),
+    "seven digits": (
+        lambda d: d["annotations"][0]["keypoints"].__setitem__(0, 1234.567),
+        {"posetrack17": {BOXES}, "coco": {BOXES}, "table": {BOXES}},
+    ),
+    "more digits of a joint's score": (
+        lambda d: d["annotations"][0]["scores"].__setitem__(0, 0.123456789),
+        {"posetrack17": {BOXES}, "coco": {BOXES}, "table": {BOXES, DIGITS}},
+    ),
+    "more digits of a person's score": (
+        lambda d: d["annotations"][0].update(score=0.123456789),
+        {"posetrack17": {BOXES}, "coco": {BOXES}, "table": {BOXES, DIGITS}},
+    ),
+    "times": (
+        lambda d: d["images"][0].update(time_s=0.123456789012),
+        {"posetrack17": {BOXES, TIMES}, "coco": {BOXES, TIMES}, "mot": {TIMES}, "table": {BOXES}},
+    ),
+    "a time that is text": (
+        lambda d: d["images"][0].update(time_s="noon"),
+        {"posetrack17": {BOXES, TIMES}, "coco": {BOXES, TIMES}, "mot": {TIMES}, "table": {BOXES, TIMES}},
     ),
 }  # fmt: skip
 
@@ -155,7 +191,7 @@ def test_what_is_lost_of_posetrack17(tmp_path: Path, name: str, to: str) -> None
     change, lost = CASES_17[name]
     data = file_17()
     change(data)
-    check(tmp_path, data, to, lost.get(to, set()))
+    check(tmp_path, data, to, lost.get("table" if to in TABLES else to, set()))
 
 
 @pytest.mark.parametrize("to", ALWAYS)
@@ -164,10 +200,10 @@ def test_what_is_lost_of_posetrack18(tmp_path: Path, name: str, to: str) -> None
     change, lost = CASES_18[name]
     data = file_18()
     change(data)
-    check(tmp_path, data, to, lost.get(to, set()))
+    check(tmp_path, data, to, lost.get("table" if to in TABLES else to, set()))
 
 
-@pytest.mark.parametrize("to", ["coco", "mot"])
+@pytest.mark.parametrize("to", ["coco", "mot", "csv", "parquet"])
 def test_frames_without_people_are_lost_where_only_people_are_written(tmp_path: Path, to: str) -> None:
     data = file_17()
     data["annolist"].append(somewhere(1))
@@ -212,7 +248,7 @@ def test_frames_that_become_others_in_mot_are_said(tmp_path: Path, numbers: list
     annolist = [{**image, "image": [{"name": f"images/000001_mpii/{n:06d}.jpg"}]} for n in numbers]
     (tmp_path / "a.json").write_text(json.dumps({"annolist": annolist}))
     (losses,) = convert_files(tmp_path / "a.json", tmp_path / "a.txt", ConversionConfig(to="mot")).values()
-    frames = "Numbers of frames: each image is the next frame, though others lie between."
+    frames = "Numbers of frames: images are numbered in order, without gaps."
     assert (frames in losses) == lost
     written = (tmp_path / "a.txt").read_text().splitlines()
     assert [int(line.split(",")[0]) for line in written] == list(range(1, len(numbers) + 1))

@@ -285,7 +285,7 @@ def test_what_coco_says_beyond_boxes_is_listed(tmp_path: Path) -> None:
         config = ConversionConfig(to="posetrack18", overwrite=True)
         return set(convert_files(tmp_path / "a.json", target, config)[target]) - {"Ids of annotations."}
 
-    areas = "Areas of people: those of their boxes stand for them."
+    areas = "Areas of people: the areas of their boxes replace them."
     assert lost() == set()
     assert lost(segmentation=[[0, 0, 9, 0, 9, 9]]) == {"Outlines of people (segmentation)."}
     assert lost(iscrowd=1) == {"That some of the people are crowds (iscrowd)."}

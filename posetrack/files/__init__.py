@@ -1,1 +1,1 @@
-"""Writing files safely: nothing is replaced unasked, and a file has its name only once it is complete."""
+"""Safe writing: no file is replaced without --overwrite, and files get their names once they are complete."""

@@ -20,25 +20,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 LONGEST_NAME_BYTES = 255
-"""Of a file's name, without its folder, on all disks in use."""
+"""Longest name of a file, without its folder, that all common disks accept."""
 
 _REST = re.compile(r"\.(\d+)(-[0-9a-f]{8})?(\.\w+)?\.part")
-"""What a draft's name says behind the file's own: the process, and a number if it is locked."""
+"""The end of a draft's name: the process, and a random number if the draft is locked."""
 
 
 def temporary_beside(path: Path, ending: str = "part") -> Path:
-    """A name for a file of this process until it is complete: hidden, beside ``path``, not locked.
+    """A hidden name beside ``path`` for this process's incomplete file, which is not locked.
 
-    It tells the file's own name, or a hash of that where the whole would become too long for a disk.
+    It contains the file's own name, or a hash where the whole would be too long for a disk.
     """
     return _beside(path, f".{os.getpid()}.{ending}")
 
 
 def new_file(path: Path) -> tuple[Path, BinaryIO]:
-    """Make a draft of a file, open to be written: its path, and the stream. Locked until the stream is closed.
+    """Create a draft of a file: its path, and a stream to write to. Locked until the stream is closed.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     while True:
         draft = _draft_beside(path)
@@ -49,10 +49,10 @@ def new_file(path: Path) -> tuple[Path, BinaryIO]:
 
 
 def new_folder(path: Path) -> tuple[Path, int]:
-    """Make a draft that is a folder: its path, and a descriptor. Locked until the descriptor is closed.
+    """Create a draft of a folder: its path, and a descriptor. Locked until the descriptor is closed.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     while True:
         draft = _draft_beside(path)
@@ -64,12 +64,12 @@ def new_folder(path: Path) -> tuple[Path, int]:
 
 
 def clear_drafts(paths: Iterable[Path]) -> None:
-    """Remove the drafts that killed processes have left of files, or folders, of these names."""
+    """Remove the drafts of these files or folders that killed processes have left."""
     wanted: dict[Path, set[str]] = defaultdict(set)
     for path in paths:
         wanted[path.parent] |= {path.name, _hashed(path.name)}
     for folder, names in wanted.items():
-        with suppress(OSError):  # it is not there, or may not be listed: whoever writes there says so
+        with suppress(OSError):  # a missing or unreadable folder is reported when something is written there
             for entry in list(os.scandir(folder)):
                 rest = _REST.search(entry.name)
                 if rest and rest.end() == len(entry.name) and entry.name[1 : rest.start()] in names:
@@ -77,10 +77,10 @@ def clear_drafts(paths: Iterable[Path]) -> None:
 
 
 def _clear(draft: Path, process: int, *, locks: bool) -> None:
-    """Remove a draft that nobody holds; of one that its process does not lock, the process must have ended."""
+    """Remove a draft that no process locks. If its process would not lock it, that process must have ended."""
     if not locks and _lives(process):
         return
-    with suppress(OSError):  # somebody holds it, or has been quicker
+    with suppress(OSError):  # a process holds it, or another one has removed it
         descriptor = os.open(draft, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,24 +97,24 @@ def _lives(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # somebody else's
+    except OSError:  # another user's process
         return True
     return True
 
 
 def _is_held(draft: Path, descriptor: int) -> bool:
-    """Lock a new draft. False: somebody who clears up has been quicker."""
+    """Lock a new draft. False if another process, clearing leftovers, has already taken it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # the disk knows no locks: nobody clears up there
+    except OSError:  # a disk without locks, where nothing is cleared
         return True
     return draft.exists()
 
 
 def _draft_beside(path: Path) -> Path:
-    """With a number that nobody can guess: no file, and no link, lies in wait under that name."""
+    """A draft's path with an unpredictable number, so that nobody can place a file or link there first."""
     return _beside(path, f".{os.getpid()}-{secrets.token_hex(4)}.part")
 
 

@@ -1,4 +1,4 @@
-"""Files that bear their name only once they are complete."""
+"""Files that get their names once they are complete."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REMEDIES = {
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turns the system's errors while writing ``path`` into one ``OutputError`` that says what to do."""
+    """Turns the system's errors while writing ``path`` into an ``OutputError`` with the remedy."""
     try:
         yield
     except OSError as error:
@@ -39,10 +39,10 @@ def output_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def output_folder(folder: Path) -> Iterator[None]:
-    """Make a folder for what is written meanwhile. After an error, what was made of it and is still empty goes.
+    """Create a folder for outputs. After an error, removes the folders it created that are still empty.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be created.
     """
     made: list[Path] = []
     try:
@@ -53,7 +53,7 @@ def output_folder(folder: Path) -> Iterator[None]:
                     made.append(one)
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"the folder {folder} cannot be made: {error.strerror}.") from error
+            raise OutputError(f"the folder {folder} cannot be made: {error.strerror}; choose another.") from error
         yield
     except BaseException:
         for one in reversed(made):
@@ -63,16 +63,16 @@ def output_folder(folder: Path) -> Iterator[None]:
 
 
 def check_outputs(paths: Iterable[Path], *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
-    """Before any work: refuse outputs that would destroy something, and clear what killed runs left of them.
+    """Before any work: refuse outputs that would destroy something, and clear their drafts from killed runs.
 
     Args:
-        paths: All files that are going to be written.
+        paths: All files to be written.
         overwrite: Existing files may be replaced.
-        inputs: Files that are read, which are never replaced.
+        inputs: Files that are read; they are never replaced.
 
     Raises:
-        ConfigError: two outputs are one file; one is an input.
-        OutputError: one is a folder; one exists, if only as a link that leads nowhere, and ``overwrite`` is false.
+        ConfigError: two outputs are the same file, or one is an input.
+        OutputError: an output is a folder; or it exists, even as a dangling link, and ``overwrite`` is false.
     """
     paths = list(paths)
     check_targets(paths, inputs, overwrite=overwrite)
@@ -80,23 +80,23 @@ def check_outputs(paths: Iterable[Path], *, overwrite: bool, inputs: Iterable[Pa
 
 
 def give_name(temporary: Path, path: Path) -> None:
-    """Rename a complete file once the disk has it: after a power cut the name stands for all of it or nothing."""
+    """Flush a complete file to disk and rename it: after a power cut the file is either whole or not there."""
     _flush(temporary)
     os.replace(temporary, path)
 
 
 def publish(files: Mapping[Path, Path], *, replace: bool = True) -> bool:
-    """Give complete files their names, once the disk has all of them.
+    """Flush complete files to disk, then give all of them their names.
 
     Args:
-        files: Temporary file -> the name that it gets, on the same disk.
-        replace: Existing files are replaced.
+        files: Temporary file -> its final name, on the same disk.
+        replace: Replace existing files.
 
     Returns:
-        False if a name is taken and ``replace`` is false: then no file has got its name.
+        False if a name is taken and ``replace`` is false: then no file has been renamed.
 
     Raises:
-        OutputError: the system refuses.
+        OutputError: a file cannot be flushed or renamed.
     """
     moves = list(files.items())
     for temporary, path in moves:
@@ -117,12 +117,12 @@ def publish(files: Mapping[Path, Path], *, replace: bool = True) -> bool:
 
 
 def _moved_if_free(temporary: Path, path: Path) -> bool:
-    """Give a file its name, unless somebody has taken it in this moment."""
+    """Give a file its name, unless the name is taken; no other process can take it in between."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         return False
-    except OSError:  # a disk without second names
+    except OSError:  # a disk without hard links
         if os.path.lexists(path):
             return False
         os.replace(temporary, path)
@@ -132,7 +132,7 @@ def _moved_if_free(temporary: Path, path: Path) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """See to it that a file, or a folder's list of names, is on the disk."""
+    """Flush a file's content, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -142,12 +142,12 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def draft_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder beside ``path`` for files that get their names together; removed with what is left in it.
+    """A hidden folder beside ``path`` for files that get their names together. Removed at the end.
 
-    An ``OutputError`` meanwhile names the folder of ``path`` instead of the hidden one.
+    An ``OutputError`` raised inside names the folder of ``path`` instead of the hidden one.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be created.
     """
     with output_errors(path):
         draft, lock = new_folder(path)
@@ -164,10 +164,10 @@ class PendingFile:
     """A binary file written under a temporary name beside its own, which ``commit`` gives it.
 
     Args:
-        path: The final name; an existing file is replaced by ``commit``, and untouched until then.
+        path: The final name. ``commit`` replaces an existing file; until then it stays untouched.
 
     Raises:
-        OutputError: from every method, when the system refuses.
+        OutputError: from every method, if the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -182,7 +182,7 @@ class PendingFile:
             self.stream.write(data)
 
     def commit(self) -> None:
-        """Complete: the file takes its name. Leaves nothing behind if that fails."""
+        """Give the complete file its name. If that fails, nothing is left."""
         try:
             with output_errors(self.path):
                 self.stream.close()
@@ -193,13 +193,13 @@ class PendingFile:
         self._unlock()
 
     def clear(self) -> None:
-        """Give back the room that the file takes; it is going to be discarded."""
+        """Empty the file, to free disk space before it is discarded."""
         if not self.stream.closed:
             os.truncate(self._temporary, 0)
 
     def discard(self) -> None:
-        """Remove what was written. Does no harm after ``commit``, or twice."""
-        with suppress(OSError):  # what cannot be flushed to a full disk is being thrown away
+        """Remove what was written. Does nothing after ``commit`` or another ``discard``."""
+        with suppress(OSError):  # a full disk: flushing fails, and nothing is kept anyway
             self.stream.close()
         self._temporary.unlink(missing_ok=True)
         self._unlock()
@@ -211,10 +211,10 @@ class PendingFile:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a whole file at once; one that was there is replaced.
+    """Write a whole file; an existing one is replaced.
 
     Raises:
-        OutputError: the system refuses. Nothing new is left behind.
+        OutputError: it cannot be written. Nothing new is left.
     """
     file = PendingFile(path)
     try:

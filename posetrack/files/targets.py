@@ -1,4 +1,4 @@
-"""What may be written where: nothing is replaced unasked, and what is read never."""
+"""Refuses outputs that would destroy something: existing files without --overwrite, and inputs always."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from posetrack.errors import ConfigError, OutputError
 def check_targets(targets: Iterable[Path], inputs: Iterable[Path], *, overwrite: bool) -> None:
     """Refuse outputs that would destroy something. Call it before anything is written.
 
-    Names count as equal if some disk takes them for equal: through links, and whatever their case.
+    Names are equal if any disk treats them as equal: through links, and regardless of case.
 
     Args:
         targets: Files to be written.
         inputs: Files that are read.
-        overwrite: Existing files may be replaced, if they are neither read nor written twice.
+        overwrite: Existing files may be replaced, unless they are inputs or written twice.
 
     Raises:
-        ConfigError: a target is an input, or two targets are one file.
-        OutputError: a target exists and ``overwrite`` is not given, or it is no ordinary file.
+        ConfigError: a target is an input, or two targets are the same file.
+        OutputError: a target exists and ``overwrite`` is false, or it is not an ordinary file.
     """
     read = {identity: path for path in inputs for identity in _identities(path)}
     written: dict[object, Path] = {}
@@ -45,14 +45,14 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path], *, overwrite:
 
 
 def _identities(path: Path) -> set[object]:
-    """What a file is known by: its folder and name, as given and where links lead, and its place on the disk."""
+    """Keys that identify a file: folder and name, as given and with links resolved, and device and inode."""
     end = Path(os.path.realpath(path))
     identities = {(_place(one.parent), _folded(one.name)) for one in (path, end)}
     return identities | ({_place(path)} if os.path.exists(end) else set())
 
 
 def _place(path: Path) -> object:
-    """Device and number of what exists; of what does not, the folded path."""
+    """Device and inode of an existing file or folder; otherwise the folded path."""
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Text of unknown origin, such as names of files, made fit to be shown and put into tables."""
+"""Makes text of unknown origin, such as names of files, safe to print and to put into tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of surrogate pa
 
 
 def printable(text: str) -> str:
-    r"""The text with control characters, and what UTF-8 cannot hold, as escapes.
+    r"""The text with control characters, and characters that UTF-8 cannot hold, escaped.
 
     >>> printable("a\x1b[2J\udcff"), printable("Zoë")
     ('a\\x1b[2J\\udcff', 'Zoë')
@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 def csv_table(rows: Iterable[Iterable[object]]) -> bytes:
     """Rows as UTF-8 CSV; None is an empty cell.
 
-    Text that begins with = + - or @ gets an apostrophe, lest a spreadsheet takes it for a formula.
+    Text that begins with = + - or @ gets an apostrophe, so that spreadsheets do not run it as a formula.
 
     >>> csv_table([["=1+1", -1.5, None]])
     b"'=1+1,-1.5,\\n"

@@ -31,6 +31,9 @@ COLUMNS = pyarrow.schema(
 )
 """Columns of both tables. Coordinates are ours: the top-left pixel's centre is (0, 0)."""
 
+LARGEST_ROWS = 10**7
+"""Parquet files with more rows are refused: they need about 1 GB of memory per million rows."""
+
 _ROWS_PER_GROUP = 50_000
 
 
@@ -131,7 +134,9 @@ def read_parquet_texts(path: Path) -> dict[str, list[str]]:
         DataFormatError: the file is not Parquet, damaged, or has columns that are neither numbers nor text.
     """
     try:
-        table = pyarrow.parquet.ParquetFile(path).read()
+        file = pyarrow.parquet.ParquetFile(path)
+        _check_rows(path, file.metadata.num_rows)
+        table = file.read()
         return {
             name: [text or "" for text in pyarrow.compute.cast(column, pyarrow.string()).to_pylist()]
             for name, column in zip(table.column_names, table.columns, strict=True)
@@ -141,3 +146,11 @@ def read_parquet_texts(path: Path) -> dict[str, list[str]]:
         raise DataFormatError(
             f"{path}: cannot be read as Parquet ({reason}); the file may be cut short: write or download it again."
         ) from error
+
+
+def _check_rows(path: Path, count: int) -> None:
+    if count > LARGEST_ROWS:
+        raise DataFormatError(
+            f"{path}: the file has {count} rows, and the largest that is read has {LARGEST_ROWS}; write one file "
+            "per clip."
+        )

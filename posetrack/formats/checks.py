@@ -1,4 +1,4 @@
-"""Columns of numbers out of lists of JSON objects, with errors that name the file and the frame."""
+"""Turns values of JSON objects into columns of numbers; errors name the file and the frame."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def member(path: Path, data: Any, key: str, kind: type) -> Any:
 
 
 def rows_of_numbers(path: Path, name: str, rows: Sequence[Any], width: int, where: Where) -> NDArray[np.float64]:
-    """float64 [len(rows), width]; ``DataFormatError`` names the first row that is no list of ``width`` numbers."""
+    """float64 [len(rows), width]. ``DataFormatError`` names the first row that is not ``width`` numbers."""
     try:
         array = np.array(rows, dtype=np.float64).reshape(len(rows), -1 if rows else width)
     except (TypeError, ValueError, OverflowError):
@@ -67,14 +67,14 @@ def rows_of_numbers(path: Path, name: str, rows: Sequence[Any], width: int, wher
     if not np.isfinite(array).all():
         number = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise DataFormatError(
-            f"{path}, {where(number)}: '{name}' holds a value that is no finite number; correct this entry, or "
+            f"{path}, {where(number)}: '{name}' holds a value that is not a finite number; correct this entry, or "
             "leave it out."
         )
     return array
 
 
 def _wrong(row: Any, width: int) -> str | None:
-    """What a row that should have ``width`` numbers has instead, in a few words; None if it has them."""
+    """In a few words, what a row has instead of ``width`` numbers; None if it has them."""
     if not isinstance(row, list):
         return _short(row)
     if len(row) != width:
@@ -83,7 +83,7 @@ def _wrong(row: Any, width: int) -> str | None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether numpy can take it for a float64 (None becomes NaN, which is found later)."""
+    """Whether numpy can convert it to float64 (None becomes NaN, which is rejected later)."""
     return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < _HUGE)
 
 
@@ -93,37 +93,37 @@ def _short(value: Any) -> str:
 
 
 def polygon(points: Sequence[Any]) -> Polygon:
-    """float64 [V, 2] of V pairs of numbers; ``TypeError``, ``ValueError`` or ``OverflowError`` if they are not."""
+    """float64 [V, 2] of V pairs of numbers; otherwise ``TypeError``, ``ValueError`` or ``OverflowError``."""
     array = np.array(points, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(array).all():
-        raise ValueError("a corner is nowhere")
+        raise ValueError("a corner is not finite")
     return array
 
 
 def track_ids(path: Path, values: Sequence[Any], where: Where) -> IntArray:
-    """int64 [N]; missing ids are an error, as is anything that is no whole number."""
+    """int64 [N]. Missing ids are an error, as is anything but whole numbers."""
     for number, value in enumerate(values):
         whole = type(value) is int or (isinstance(value, float) and value.is_integer())
         if not whole or abs(value) >= _ID_LIMIT:
             found = "no 'track_id'" if value is None else f"the track id {_short(value)}"
             raise DataFormatError(
-                f"{path}, {where(number)}: a person has {found}; give everybody a whole number "
-                "(the same one in all frames)."
+                f"{path}, {where(number)}: a person has {found}; give everyone a whole number, the same one in "
+                "all frames."
             )
     return np.array(values, dtype=np.int64)
 
 
 def check_unique_ids(path: Path, frames: IntArray, ids: IntArray, where: Where) -> None:
-    """Nobody appears twice in a frame. ``frames`` int64 [N] and ``ids`` int64 [N]."""
+    """Refuse a track id that appears twice in a frame. ``frames`` and ``ids`` are int64 [N]."""
     order = np.lexsort((ids, frames))
     same = (np.diff(frames[order]) == 0) & (np.diff(ids[order]) == 0)
     if same.any():
         number = int(order[np.flatnonzero(same)[0]])
         raise DataFormatError(
-            f"{path}, {where(number)}: track id {ids[number]} is given to two people; make them differ in a frame."
+            f"{path}, {where(number)}: two people have the track id {ids[number]}; give them different ids."
         )
 
 
 def number_or_nan(value: Any) -> float:
-    """A number as it is, anything else as NaN."""
+    """A number as a float, anything else as NaN."""
     return float(value) if value is not None and is_number(value) else np.nan

@@ -182,7 +182,7 @@ def _losses(content: Any, videos: Sequence[Annotations], config: ConversionConfi
     named = isinstance(content, dict) or config.like is not None
     losses = lost_in_reading(content)
     if not named and isinstance(content, list) and not are_frame_numbers([p["image_id"] for p in content]):
-        losses.append("Numbers of frames, which the images' ids do not tell: each image is the next frame.")
+        losses.append("Numbers of frames, which the images' ids do not give: images are numbered in order.")
     for video in videos:
         losses += lost_in_writing(video, config.to, COCO_JOINTS[config.coco_joints], named)
     if config.to in ("posetrack17", "coco") and len(videos) > 1:

@@ -54,7 +54,7 @@ def lost_in_reading(content: Any) -> list[str]:
         return [f"Columns: {', '.join(others)}."] if others else []
     if isinstance(content, str):
         further = (value for line in content.splitlines() for value in line.split(",")[mot.COLUMNS :])
-        return ["Columns behind the confidence."] if any(value.strip() != "-1" for value in further) else []
+        return ["Columns after the confidence."] if any(value.strip() != "-1" for value in further) else []
     if isinstance(content, list):
         return _fields("people", _objects(content), "coco")
     if not isinstance(content, dict):
@@ -69,12 +69,12 @@ def lost_in_reading(content: Any) -> list[str]:
         *_ids(people),
         *_shapes(people),
         *_ears(content, people),
-        *_nobodys(content, people),
+        *_unlisted(content, people),
     ]
 
 
 def lost_in_writing(video: Annotations, to: str, skeleton: Skeleton, named: bool) -> list[str]:
-    """What of a video the target format has no room for.
+    """What a video holds that the target format cannot hold.
 
     Args:
         video: With an ``id`` for every image.
@@ -97,7 +97,7 @@ def _of_boxes_and_regions(video: Annotations, to: str) -> dict[str, bool]:
     no_truth = to in ("coco", "mot", *TABLES)
     return {
         "Boxes of people.": not np.isnan(video.boxes).all() and to in ("posetrack17", "coco", *TABLES),
-        "Boxes of heads, so that it is no ground truth.": not np.isnan(video.head_boxes).all() and no_truth,
+        "Boxes of heads: the file is no longer a ground truth.": not np.isnan(video.head_boxes).all() and no_truth,
         "Ignore regions.": bool(video.ignore_regions) and no_truth,
     }
 
@@ -109,10 +109,9 @@ def _of_images(video: Annotations, to: str, named: bool) -> dict[str, bool]:
     empty_frames = bool((video.people_per_frame() == 0).any())
     official = official_ids(video.images)
     return {
-        "Names of images; frames without people, of which only the numbers of others tell.": unnamed
-        and empty_frames,
+        "Names of images, and frames without people.": unnamed and empty_frames,
         "Names of images.": unnamed and not empty_frames,
-        "Numbers of frames: each image is the next frame, though others lie between.": (
+        "Numbers of frames: images are numbered in order, without gaps.": (
             (to == "mot" and _has_gaps(official)) or (to in TABLES and _are_renumbered(video, official))
         ),
         "Ids of images.": to == "posetrack17" and [image["id"] for image in video.images] != official,
@@ -120,7 +119,7 @@ def _of_images(video: Annotations, to: str, named: bool) -> dict[str, bool]:
 
 
 def _of_skeletons(video: Annotations, to: str, skeleton: Skeleton) -> dict[str, bool]:
-    """What the target's skeleton lacks, and what is estimated in place of what the source's lacks."""
+    """Joints that the target's skeleton lacks, and joints estimated because the source's lacks them."""
     own = own_joints(video)
     target = skeleton if to == "coco" else POSETRACK
     if to in ("mot", *TABLES) or target == own.skeleton:
@@ -134,10 +133,10 @@ def _of_skeletons(video: Annotations, to: str, skeleton: Skeleton) -> dict[str, 
     return {
         "Eyes and ears, which PoseTrack does not have.": target == POSETRACK and has_any(faces),
         "head_bottom and head_top, which COCO does not have.": target == COCO and has_any(lost & set(_HEAD)),
-        "That head_bottom and head_top are no findings: they are estimated from nose and shoulders.": (
+        "That head_bottom and head_top were not detected: they are estimated from nose and shoulders.": (
             own.skeleton == COCO and len(video) > 0
         ),
-        "That the nose is no finding: it is estimated from head_bottom and head_top.": (
+        "That the nose was not detected: it is estimated from head_bottom and head_top.": (
             "nose" not in own.skeleton.joints and len(video) > 0
         ),
     }
@@ -145,6 +144,7 @@ def _of_skeletons(video: Annotations, to: str, skeleton: Skeleton) -> dict[str, 
 
 def _of_joints(video: Annotations, to: str) -> dict[str, bool]:
     kinds = set(np.unique(flags(video)[video.present]).tolist())
+    own = own_joints(video)
     unscored = video.present & np.isnan(video.scores)
     partly = (unscored & ~np.isnan(video.scores).all(axis=1, keepdims=True)).any()
     hidden_at_origin = video.present & (video.keypoints == 0).all(axis=2) & (flags(video) == 0)
@@ -153,11 +153,13 @@ def _of_joints(video: Annotations, to: str) -> dict[str, bool]:
         "Flags of visibility.": to in ("coco", *TABLES) and not (kinds <= {_ANY} or kinds <= {VISIBLE}),
         "Flags of visibility: PoseTrack17 does not tell 1 from 2.": to == "posetrack17"
         and {_ANY, VISIBLE} <= kinds,
-        "Whether a joint has a score: those without get -9999, as the official evaluator reads them.": (
+        "Which joints lack a score: they get -9999, as in the official evaluator.": (
             to == "posetrack18" and bool(partly)
         ),
-        "Whether a joint has a score: those without get 1.": to == "coco" and bool(unscored.any()),
-        "Joints at (0, 0) that are not visible: they are absent now.": (
+        "Which joints lack a score: they get 1.": (
+            to == "coco" and bool((own.present & np.isnan(own.scores)).any())
+        ),
+        "Joints at (0, 0) that are not visible: they become absent.": (
             to == "posetrack18" and bool(hidden_at_origin.any())
         ),
         "Digits of coordinates and scores: tables hold about seven.": to in TABLES and _has_more_digits(video),
@@ -166,9 +168,11 @@ def _of_joints(video: Annotations, to: str) -> dict[str, bool]:
 
 def _of_people(video: Annotations, to: str) -> dict[str, bool]:
     return {
-        "Whether a person has a score: those without get 1.": to == "mot"
-        and bool(np.isnan(video.person_scores).any()),
-        "That people without a list of joints have none: their list is empty now.": (
+        "Which people lack a score: they get 1.": to == "mot" and bool(np.isnan(video.person_scores).any()),
+        "Which people lack a score: they get the mean of their joints'.": (
+            to == "coco" and bool(np.isnan(video.person_scores).any())
+        ),
+        "That people have no list of joints: they get an empty one.": (
             to in ("posetrack18", *TABLES) and not video.listed.all()
         ),
     }
@@ -224,7 +228,7 @@ def _ears(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:
     names = categories[0].get("keypoints") if categories else None
     slots = [names.index(ear) for ear in _EARS if ear in names] if isinstance(names, list) else []
     flagged = any(_flag(person.get("keypoints"), slot) for person in people for slot in slots)
-    return ["Ears, which PoseTrack's files have a place for and no use."] if flagged else []
+    return ["Ears, which PoseTrack's files have slots for but never use."] if flagged else []
 
 
 def _flag(keypoints: Any, slot: int) -> bool:
@@ -250,7 +254,7 @@ def _shapes(people: list[dict[str, Any]]) -> list[str]:
     losses = {
         "Outlines of people (segmentation).": any(person.get("segmentation") for person in people),
         "That some of the people are crowds (iscrowd).": any(person.get("iscrowd") for person in people),
-        "Areas of people: those of their boxes stand for them.": any(map(_has_other_area, people)),
+        "Areas of people: the areas of their boxes replace them.": any(map(_has_other_area, people)),
     }
     return [sentence for sentence, applies in losses.items() if applies]
 
@@ -264,7 +268,7 @@ def _has_other_area(person: dict[str, Any]) -> bool:
     return not abs(number_or_nan(area) - number_or_nan(box[2]) * number_or_nan(box[3])) <= _CLOSE
 
 
-def _nobodys(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:
+def _unlisted(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:
     known = {str(image.get("id")) for image in _objects_of(content.get("images"))}
     lost = any(str(person.get("image_id")) not in known for person in people)
     return ["People of images that the file does not list."] if lost else []

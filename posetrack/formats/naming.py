@@ -1,11 +1,11 @@
-"""Names and ids of images, as PoseTrack gives them.
+"""PoseTrack's names and ids of images.
 
-PoseTrack calls an image ``images/val/000342_mpii_test/000007.jpg`` and numbers it T SSSSSS FFFF: the
-source (1 mpii, 2 bonn, 3 mpiinew), the sequence, the frame. The official evaluator parses these names and
-stops at any other, so that footage of one's own is filed as sequence 000000 of the first source. What JSON cannot
-hold of a name is escaped.
+PoseTrack names an image ``images/val/000342_mpii_test/000007.jpg`` and numbers it T SSSSSS FFFF: the source
+(1 mpii, 2 bonn, 3 mpiinew), the sequence, the frame. The official evaluator parses these names and rejects any
+others, so other footage is named as sequence 000000 of the first source. Characters that JSON cannot hold are
+escaped.
 
-PoseTrack has no frame beyond 9999. Ours count on in front of the T: frame 120007 of that sequence is
+PoseTrack's frames end at 9999. Later frames continue in front of the T: frame 120007 of that sequence is
 12 1 000342 0007. So ids are unique across sequences, ascend with the frames, and tell the frame.
 """
 
@@ -33,7 +33,7 @@ _NUMBERED_NAME = re.compile(r"(?:.*/)?(\d{1,8})(?:_[^/]*)?(?:\.[^./]*)?", re.DOT
 
 
 def packed_id(first_id: int, frame: int) -> int:
-    """Id of a sequence's image, given that of its frame 0.
+    """Id of a frame's image, from the id of the sequence's frame 0.
 
     >>> packed_id(10003420000, 7), packed_id(10003420000, 120007)
     (10003420007, 1210003420007)
@@ -43,7 +43,7 @@ def packed_id(first_id: int, frame: int) -> int:
 
 
 def unpacked_id(image_id: int) -> tuple[int, int]:
-    """Id of the sequence's frame 0, and the frame: the inverse of ``packed_id``.
+    """Id of the sequence's frame 0, and the frame's number: the inverse of ``packed_id``.
 
     >>> unpacked_id(1210003420007)
     (10003420000, 120007)
@@ -55,10 +55,10 @@ def unpacked_id(image_id: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class ImageNaming:
-    """How the images of one sequence are called.
+    """Names and ids of one sequence's images.
 
     Attributes:
-        folder: Name of the folder that the images are said to lie in.
+        folder: Name of the folder in the images' paths.
         video_id: Six digits.
         first_id: Id of frame 0.
     """
@@ -76,7 +76,7 @@ class ImageNaming:
         >>> ImageNaming.of("street").file_name(7)
         'images/000000_mpii_street/000007.jpg'
 
-        A name that is no UTF-8 has its undecodable bytes escaped:
+        Bytes of a name that are not UTF-8 are escaped:
 
         >>> ImageNaming.of("b\udce9").folder
         '000000_mpii_b\\udce9'
@@ -98,7 +98,7 @@ class ImageNaming:
 
 
 def video_of(file_name: str) -> str:
-    """The video that an image belongs to, by its name.
+    """Name of the video that an image belongs to, from the image's name.
 
     >>> video_of("images/val/000342_mpii_test/000000.jpg"), video_of("street/000000.jpg")
     ('000342', 'street')
@@ -109,7 +109,7 @@ def video_of(file_name: str) -> str:
 
 
 def official_ids(images: Sequence[dict[str, Any]]) -> list[int]:
-    """[F] the ids that PoseTrack gives to images of these names; to names without numbers, in order."""
+    """[F] PoseTrack's ids for images of these names. Names without numbers are numbered in order."""
     names = [_NUMBERED_NAME.fullmatch(image["file_name"]) for image in images]
     numbers = [int(name[1]) if name else n for n, name in enumerate(names)]
     if len(set(numbers)) < len(numbers):
@@ -120,6 +120,6 @@ def official_ids(images: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def frame_numbers(images: Sequence[dict[str, Any]]) -> list[int]:
-    """[F] frame numbers from 0, all different: those in the images' names, or the images' positions."""
+    """[F] unique frame numbers from 0: those in the images' names where possible, otherwise the positions."""
     numbers = [unpacked_id(image_id)[1] for image_id in official_ids(images)]
     return numbers if max(numbers, default=0) < LARGEST_FRAME else list(range(len(images)))

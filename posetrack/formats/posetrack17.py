@@ -1,4 +1,4 @@
-"""Reads PoseTrack17 ``annolist`` JSON: every number in a list of one, as its MATLAB origin has it."""
+"""Reads PoseTrack17 ``annolist`` JSON. Every number is in a list of one, because the format comes from MATLAB."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_posetrack17(path: Path, data: dict[str, Any]) -> list[Annotations]:
     """The one video of a file, as a list of one.
 
     Raises:
-        DataFormatError: says in one sentence which frame breaks which rule.
+        DataFormatError: names the frame and the rule it breaks.
     """
     entries = member(path, data, "annolist", list)
     images = [_image(path, number, entry) for number, entry in enumerate(entries)]
@@ -69,7 +69,7 @@ def parse_posetrack17(path: Path, data: dict[str, Any]) -> list[Annotations]:
 
 
 def _single(value: Any) -> Any:
-    """The content of a list of one; None for anything else."""
+    """The item of a list of one; None for anything else."""
     return value[0] if isinstance(value, list) and len(value) == 1 else None
 
 
@@ -89,13 +89,13 @@ def _people(path: Path, number: int, entry: dict[str, Any]) -> list[dict[str, An
     people = entry.get("annorect")
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise DataFormatError(
-            f"{path}, frame {number}: 'annorect' must be a list of people; an empty one if nobody."
+            f"{path}, frame {number}: 'annorect' must be a list of people; leave it empty if there are none."
         )
     return people
 
 
 def _points(path: Path, number: int, person: dict[str, Any], where: Where) -> list[dict[str, Any]] | None:
-    """The person's points; None if there is no list of them."""
+    """The person's points; None without a list of them."""
     listings = person.get("annopoints")
     if not listings:
         return None
@@ -113,7 +113,7 @@ def _points(path: Path, number: int, person: dict[str, Any], where: Where) -> li
 def _joints(
     path: Path, points: list[list[dict[str, Any]] | None], where: Where
 ) -> tuple[Doubles, Doubles, BoolArray, Doubles]:
-    """Keypoints [M, K, 2], visibility [M, K], presence [M, K], scores [M, K]. Of doubles, the first counts."""
+    """Keypoints [M, K, 2], visibility, presence and scores [M, K]. Of repeated joints, the first counts."""
     owners = np.repeat(np.arange(len(points)), [len(listing or ()) for listing in points])
     flat = [point for listing in points if listing for point in listing]
 
@@ -121,7 +121,7 @@ def _joints(
         return where(int(owners[number]))
 
     joints = _joint_ids(path, flat, where_point)
-    known = np.flatnonzero(joints >= 0)[::-1]  # written backwards, the first wins
+    known = np.flatnonzero(joints >= 0)[::-1]  # assigned backwards, so that the first wins
     xy = rows_of_numbers(path, "x, y", [[_single(p.get("x")), _single(p.get("y"))] for p in flat], 2, where_point)
     keypoints = np.zeros((len(points), _JOINTS, 2))
     visibility = np.full((len(points), _JOINTS), np.nan)
@@ -137,7 +137,7 @@ def _joints(
 
 
 def _joint_ids(path: Path, points: list[dict[str, Any]], where: Where) -> IntArray:
-    """int64 [N], -1 for joints that are null or unknown to PoseTrack: the official evaluator passes them over."""
+    """int64 [N], -1 for joints that are null or not PoseTrack's: the official evaluator skips them."""
     joints = np.full(len(points), -1)
     for number, point in enumerate(points):
         joint = _single(point.get("id"))
@@ -145,7 +145,7 @@ def _joint_ids(path: Path, points: list[dict[str, Any]], where: Where) -> IntArr
             joints[number] = joint
         elif not isinstance(joint, int | float) and point.get("id", "missing") is not None:
             raise DataFormatError(
-                f"{path}, {where(number)}: a joint has no number as its 'id'; give it one of 0 to {_JOINTS - 1}."
+                f"{path}, {where(number)}: the 'id' of a joint is not a number; use 0 to {_JOINTS - 1}."
             )
     return joints
 

@@ -1,6 +1,6 @@
-"""Reads PoseTrack18 JSON (of the 2018 and PoseTrack21 releases).
+"""Reads PoseTrack18 JSON, including PoseTrack21's.
 
-A joint is absent if x, y and flag are all 0. The order of joints is taken from the category's names.
+A joint is absent if x, y and flag are all 0. The category's names give the order of the joints.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def parse_posetrack18(path: Path, data: dict[str, Any]) -> list[Annotations]:
     """The videos of a file, in order of their first images.
 
     Raises:
-        DataFormatError: says in one sentence which frame breaks which rule.
+        DataFormatError: names the frame and the rule it breaks.
     """
     names = _joint_names(path, data)
     images = member(path, data, "images", list)
@@ -39,7 +39,7 @@ def parse_posetrack18(path: Path, data: dict[str, Any]) -> list[Annotations]:
     image_of_id = _image_ids(path, images)
     owners = _owners(path, people, image_of_id)
     order = np.argsort(owners, kind="stable")
-    order = order[owners[order] >= 0]  # people of images that the file does not list are nobody's
+    order = order[owners[order] >= 0]  # people of images that the file does not list are ignored
     table = _People(path, [people[n] for n in order], owners[order], images, names)
     videos: dict[str, list[int]] = {}
     for number, image in enumerate(images):
@@ -51,7 +51,7 @@ def _joint_names(path: Path, data: dict[str, Any]) -> list[str]:
     categories = member(path, data, "categories", list)
     if len(categories) != 1 or not isinstance(categories[0], dict) or categories[0].get("name") != "person":
         raise DataFormatError(
-            f"{path}: there must be one category, 'person', and no other (of {len(categories)}); correct it."
+            f"{path}: there must be one category, 'person', but there are {len(categories)}; correct 'categories'."
         )
     names = categories[0].get("keypoints")
     if not isinstance(names, list):
@@ -65,9 +65,9 @@ def _joint_names(path: Path, data: dict[str, Any]) -> list[str]:
     missing = [joint for joint in EVALUATION_JOINTS if joint not in names]
     if missing:
         unknown = sorted({str(name) for name in names} - {*EVALUATION_JOINTS, "left_ear", "right_ear"})
-        also = f" (and names {', '.join(unknown)}, which PoseTrack does not know)" if unknown else ""
+        also = f" (and has {', '.join(unknown)}, which are not PoseTrack's)" if unknown else ""
         raise DataFormatError(
-            f"{path}: the category names no {', '.join(missing)}{also}; use PoseTrack's names of the joints."
+            f"{path}: the category lacks the joints {', '.join(missing)}{also}; use PoseTrack's names."
         )
     return names
 
@@ -88,16 +88,16 @@ def _owners(path: Path, people: list[Any], image_of_id: dict[Any, int]) -> IntAr
     try:
         owners = np.array([image_of_id.get(person["image_id"], -1) for person in people], dtype=np.int64)
     except (KeyError, TypeError):
-        owners = np.full(len(people), -1)  # to find out whose fault it is
+        owners = np.full(len(people), -1)  # the loop below finds the faulty one
     for number in np.flatnonzero(owners < 0).tolist():
         person = people[number]
         if not isinstance(person, dict) or not isinstance(person.get("image_id"), int | float | str):
-            raise DataFormatError(f"{path}: annotation {number} has no 'image_id'; say which image it is of.")
+            raise DataFormatError(f"{path}: annotation {number} has no 'image_id'; add the id of its image.")
     return owners
 
 
 class _People:
-    """The columns of all people of a file; ``video`` cuts out those of one video."""
+    """The columns of all people of a file; ``video`` selects those of one video."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class _People:
         self._person_scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
 
     def video(self, video: str, numbers: IntArray) -> Annotations:
-        """The people of one video, whose images are those ``numbers`` of the file's list."""
+        """The people of one video; ``numbers`` are its images' positions in the file's list."""
         position = np.full(len(self._images), -1)
         position[numbers] = np.arange(len(numbers))
         frames = position[self._owners]
@@ -151,7 +151,7 @@ class _People:
 
 
 def _joint_scores(path: Path, lists: list[Any], slots: list[int], where: Where) -> Doubles:
-    """float64 [N, K], NaN for people whose list is missing or empty."""
+    """float64 [N, K]; NaN for people without a list, or with an empty one."""
     given = [number for number, scores in enumerate(lists) if scores]
     needed = max(slots) + 1
     columns = np.full((len(lists), len(slots)), np.nan)
@@ -161,14 +161,16 @@ def _joint_scores(path: Path, lists: list[Any], slots: list[int], where: Where) 
 
 
 def _boxes(path: Path, key: str, people: list[dict[str, Any]], where: Where) -> Doubles:
-    """float64 [N, 4], x1 y1 x2 y2 from x y width height; NaN where there is none."""
+    """float64 [N, 4], x1 y1 x2 y2, from x y width height; NaN where there is none."""
     given = [number for number, person in enumerate(people) if person.get(key) not in (None, [])]
     boxes = np.full((len(people), 4), np.nan)
     xywh = rows_of_numbers(path, key, [people[n][key] for n in given], 4, lambda row: where(given[row]))
     with np.errstate(over="ignore"):
         boxes[given] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     for number in np.flatnonzero(np.isinf(boxes).any(axis=1)).tolist():
-        raise DataFormatError(f"{path}, {where(number)}: '{key}' ends beyond all numbers; correct this entry.")
+        raise DataFormatError(
+            f"{path}, {where(number)}: '{key}' is too large to compute with; correct this entry."
+        )
     return boxes
 
 

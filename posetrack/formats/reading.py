@@ -17,10 +17,10 @@ from posetrack.formats.posetrack18 import parse_posetrack18
 
 
 def read_annotations(path: Path) -> list[Annotations]:
-    """The videos of a PoseTrack18 or PoseTrack17 file (found out from its content), in order.
+    """The videos of a PoseTrack18 or PoseTrack17 file, in order. The content tells which of the two it is.
 
     Raises:
-        DataFormatError: the file is missing, too large, no JSON, or breaks a rule of its format.
+        DataFormatError: the file is missing, too large, not JSON, or breaks a rule of its format.
     """
     return parse_annotations(path, load_json(path))
 
@@ -41,7 +41,7 @@ def is_folder(path: Path) -> bool:
     """Whether a path is a folder and not a file.
 
     Raises:
-        DataFormatError: there is nothing, or nothing that may be looked at.
+        DataFormatError: nothing is there, or it cannot be examined.
     """
     try:
         return stat.S_ISDIR(path.stat().st_mode)
@@ -101,6 +101,6 @@ def _load_lenient(path: Path, content: bytes, strict: orjson.JSONDecodeError) ->
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataFormatError(
-            f"{path}: no valid JSON at line {strict.lineno}, column {strict.colno} ({strict.msg}); "
+            f"{path}: invalid JSON at line {strict.lineno}, column {strict.colno} ({strict.msg}); "
             "the file may be cut short: write or download it again."
         ) from error

@@ -168,7 +168,7 @@ def _images(
 
 
 def _joints(table: Table) -> tuple[Skeleton, IntArray]:
-    """The skeleton that has all joints of a table, and int64 [R] each row's slot."""
+    """The skeleton of a table, or the first that has all its joints, and int64 [R] each row's slot."""
     names = table.columns["joint"]
     known = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
     for row, name in enumerate(names):
@@ -176,9 +176,10 @@ def _joints(table: Table) -> tuple[Skeleton, IntArray]:
             raise DataFormatError(
                 f"{table.place(row)}: there is no joint {name!r}; use the names {', '.join(sorted(known))}."
             )
-    for skeleton in SKELETONS.values():
-        if set(names) <= set(skeleton.joints) - skeleton.unused:
-            return skeleton, np.array([skeleton.index(name) for name in names], dtype=np.int64)
+    in_use = {skeleton: set(skeleton.joints) - skeleton.unused for skeleton in SKELETONS.values()}
+    fitting = [skeleton for skeleton, joints in in_use.items() if set(names) <= joints]
+    for skeleton in sorted(fitting, key=lambda skeleton: set(names) != in_use[skeleton]):
+        return skeleton, np.array([skeleton.index(name) for name in names], dtype=np.int64)
     raise DataFormatError(
         f"{table.path}: no skeleton has all of the joints {', '.join(sorted(set(names)))}; leave out those of one."
     )
