@@ -120,16 +120,20 @@ class Flow(Protocol):
 
 
 class DetectionSchedule(Protocol):
-    """Says in which frames people are looked for."""
+    """Chooses the frames in which people are detected."""
 
-    def due(self, frame: Frame, since: int) -> bool:
-        """Whether this frame is one; the last that was due was ``since`` >= 1 frames ago. Shots begin with one."""
+    def advance(self, frame: Frame, since: int) -> bool:
+        """Whether a detection is due in this frame. Called once for each frame, in order.
+
+        The last detection that was due is ``since`` >= 1 frames ago. At the first frame of a shot one is always
+        due, and the schedule is not asked.
+        """
         ...
 
-    def between(self, found: Boxes) -> Collection[int]:
-        """How many frames after one that was due, in which ``found`` are the people, others are looked at as well.
+    def between(self, found: Poses) -> Collection[int]:
+        """Extra detections: how many frames after one that was due and found these people.
 
-        Asked once for every frame that was due; they are left out from where the next is due.
+        Called once after every detection that was due. Those that would come after the next one are dropped.
         """
         ...
 

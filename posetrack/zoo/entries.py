@@ -59,6 +59,7 @@ class Entry:
     Attributes:
         name: As on the command line.
         task: What the network does.
+        loader: How its file becomes a stage: a key of ``posetrack.networks.LOADERS``.
         purpose: The same in a few words.
         publisher: Whose weights they are.
         architecture: Name of the network; for pose networks that of the backbone.
@@ -95,6 +96,7 @@ class Entry:
 
     name: str
     task: Task
+    loader: str
     purpose: str
     publisher: str
     architecture: str
