@@ -8,13 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from posetrack.errors import ConfigError
 from posetrack.flow import FLOWS
 from posetrack.flow.raft import RaftFlow
 from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
 from posetrack.models.keypoint_rcnn import load_keypoint_rcnn
-from posetrack.models.pose import HeatmapPoseEstimator
+from posetrack.models.onnx_file import read_onnx
+from posetrack.models.pose import CropPoseEstimator, HeatmapPoseEstimator
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network
 from posetrack.models.raft import load_raft
 from posetrack.models.runtime import Runtime
@@ -47,6 +50,11 @@ def _load_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> Po
     return HeatmapPoseEstimator(*POSE_READERS[entry.loader](entry, path), preset.pose_config, runtime)
 
 
+def _load_onnx_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> PoseEstimator:
+    on_cpu = replace(runtime, device=torch.device("cpu"))
+    return CropPoseEstimator(read_onnx(path), entry.pose_format(), preset.pose_config, on_cpu)
+
+
 LOADERS: dict[str, Loader] = {
     "posetrack_detector": lambda entry, path, preset, runtime: load_detector(
         path, preset.detector_config, runtime
@@ -57,6 +65,7 @@ LOADERS: dict[str, Loader] = {
     "keypoint_rcnn": lambda entry, path, preset, runtime: load_keypoint_rcnn(
         entry.architecture, path, preset.detector_config, runtime
     ),
+    "onnx_pose": _load_onnx_pose,
     "raft": lambda entry, path, preset, runtime: RaftFlow(
         load_raft(entry.architecture, path, runtime), device=runtime.device
     ),
