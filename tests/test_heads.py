@@ -55,7 +55,7 @@ def simcc(points: np.ndarray, split: float, height: float = 0.8) -> tuple[Tensor
 
 
 def found(answer: Any, form: PoseFormat, codec: str) -> FloatArray:
-    """Joints in source pixels of a crop that is the box itself: padding is 1. A ``Mirrored`` gets the flip test."""
+    """Joints in source pixels of a crop that is the box itself. A ``Mirrored`` gets the flip test."""
     network = answer if isinstance(answer, Mirrored) else lambda images: answer
     config = PoseConfig(codec=codec, flip_test=isinstance(answer, Mirrored))
     stage = CropPoseEstimator(network, replace(form, padding=1.0), config)
