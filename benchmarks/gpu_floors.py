@@ -16,11 +16,12 @@ from gpu_ways import OFFICIAL, Footage, Plan, Way
 from network_costs import multiply_adds
 from torch import Tensor, nn
 
-from posetrack.models.around_network import OnDevice, OnProcessor
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.crop import box_transforms
 from posetrack.models.decoding import reach_cells
+from posetrack.models.device_crops import cut_out
 from posetrack.models.engine import prepared
+from posetrack.models.heads import HEADS
 from posetrack.models.runtime import Runtime
 
 MATRIX_SIDE = {"cuda": 8192, "mps": 4096, "cpu": 1024}
@@ -151,9 +152,8 @@ class Floors:
     def _alone(self, way: Way, footage: Footage) -> dict[str, float]:
         plan, people = self.plan, len(footage.boxes)
         architecture, device, codec = plan.architecture, plan.device, plan.preset.pose_config.codec
-        around = (
-            OnProcessor(architecture, codec) if device.type == "cpu" else OnDevice(architecture, codec, device)
-        )
+        form, near = architecture.format, device.type != "cpu"
+        head = HEADS[codec](form, near)
         grid = CONVENTIONS[architecture.convention].grid
         transforms = box_transforms(footage.boxes.xyxy, architecture.size, architecture.padding, grid)
         together = people * plan.preset.pipeline.pose_batch
@@ -165,9 +165,9 @@ class Floors:
         heatmaps: Tensor = network(images[:1])[:, : len(architecture.joints.in_use)].repeat(people, 1, 1, 1)
         frames = plan.preset.pipeline.pose_batch
         seconds = {
-            "crops": best_s(lambda: around.crops(footage.first, transforms), device),
+            "crops": best_s(lambda: cut_out(footage.first, transforms, form, device, near), device),
             "network": best_s(lambda: network(images), device, 5) * passes / frames,
-            "joints": best_s(lambda: around.joints([heatmaps]), device),
+            "joints": best_s(lambda: head.joints([heatmaps]), device),
         }
         return {part: 1000 * each for part, each in seconds.items()}
 

@@ -1,4 +1,4 @@
-"""posetrack: footage of several people becomes identified, tracked body poses.
+"""posetrack turns footage of several people into identified, tracked body poses.
 
 In short (more in the README)::
 
@@ -9,7 +9,7 @@ In short (more in the README)::
         print(frame.index, poses.track_ids, poses.keypoints.shape)
 
     posetrack.run("video.mp4", "results")             # annotated video and JSON, like the command line
-    result = posetrack.evaluate("truth/", "results/")  # as the official PoseTrack evaluator computes it
+    result = posetrack.evaluate("truth/", "results/")  # the official PoseTrack evaluator's figures
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from posetrack.types import Boxes as Boxes
     from posetrack.types import Frame as Frame
     from posetrack.types import Poses as Poses
+    from posetrack.types import Sighting as Sighting
 
 __version__ = "0.1.0"
 
@@ -34,10 +35,11 @@ _HOMES = {
     "POSETRACK": "posetrack.skeletons",
     "PoseTracker": "posetrack.pose_tracker",
     "Poses": "posetrack.types",
+    "Sighting": "posetrack.types",
     "evaluate": "posetrack.evaluation",
     "run": "posetrack.runner",
 }
-"""Where the public names live: they are imported on first use, so that ``import posetrack`` takes no time."""
+"""Where the public names live: they are imported on first use, so that ``import posetrack`` is fast."""
 
 __all__ = [*_HOMES, "__version__"]
 

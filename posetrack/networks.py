@@ -1,4 +1,4 @@
-"""The networks of a preset, from files that the package brings, the user has, or their publishers have."""
+"""The networks of a preset: bundled with the package, trained by the user, or downloaded from their publishers."""
 
 from __future__ import annotations
 
@@ -6,34 +6,83 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from posetrack.errors import ConfigError
 from posetrack.flow import FLOWS
 from posetrack.flow.raft import RaftFlow
 from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
-from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
-from posetrack.models.pose import HeatmapPoseEstimator
+from posetrack.models.keypoint_rcnn import load_keypoint_rcnn
+from posetrack.models.onnx_file import read_onnx
+from posetrack.models.pose import CropPoseEstimator, HeatmapPoseEstimator
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network
 from posetrack.models.raft import load_raft
 from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.presets import Preset, is_file, weights_of
-from posetrack.stages import Detector, FlowEstimator, PoseEstimator
+from posetrack.stages import Detector, FlowEstimator, People, PoseEstimator
+from posetrack.top_down import TopDown
 from posetrack.zoo import Entry, ModelStore, download, get_entry
 
 EXPORTS = "exported"
-"""Folder for networks exported for ONNX Runtime, in that of the weights."""
+"""Folder for networks exported for ONNX Runtime, inside the folder of weights."""
 
 Fetch = Callable[[Entry, ModelStore], Path]
 
+Reader = Callable[[Entry, Path], tuple[PoseNetwork, PoseArchitecture]]
+
+POSE_READERS: dict[str, Reader] = {
+    "posetrack_pose": lambda entry, path: load_pose_network(path),
+    "checkpoint": lambda entry, path: (
+        load_checkpoint(path, entry.pose_architecture()),
+        entry.pose_architecture(),
+    ),
+}
+"""Reads the files of heatmap networks built here, by the ``loader`` of their entries."""
+
+Loader = Callable[[Entry, Path, Preset, Runtime], Any]
+
+
+def _load_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> PoseEstimator:
+    return HeatmapPoseEstimator(*POSE_READERS[entry.loader](entry, path), preset.pose_config, runtime)
+
+
+def _load_onnx_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> PoseEstimator:
+    on_cpu = replace(runtime, device=torch.device("cpu"))
+    return CropPoseEstimator(read_onnx(path), entry.pose_format(), preset.pose_config, on_cpu)
+
+
+LOADERS: dict[str, Loader] = {
+    "posetrack_detector": lambda entry, path, preset, runtime: load_detector(
+        path, preset.detector_config, runtime
+    ),
+    "torchvision": lambda entry, path, preset, runtime: load_torchvision_detector(
+        entry.architecture, path, preset.detector_config, runtime
+    ),
+    "keypoint_rcnn": lambda entry, path, preset, runtime: load_keypoint_rcnn(
+        entry.architecture, path, preset.detector_config, runtime
+    ),
+    "onnx_pose": _load_onnx_pose,
+    "raft": lambda entry, path, preset, runtime: RaftFlow(
+        load_raft(entry.architecture, path, runtime), device=runtime.device
+    ),
+} | dict.fromkeys(POSE_READERS, _load_pose)
+"""Makes the stage of an entry from its file, by the entry's ``loader``.
+
+For the task ``detector`` it is a ``Detector``, for ``pose`` a ``PoseEstimator``, for ``flow`` a ``FlowEstimator``;
+for ``detector+pose`` a ``People`` stage that is a ``Detector`` and a ``PoseEstimator`` too.
+"""
+
 
 def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = download) -> dict[str, Path]:
-    """The files of a preset's networks, under their names; what is not there is fetched.
+    """The files of a preset's networks by name; missing ones are fetched.
 
     Raises:
         ConfigError: there are no weights of a name.
-        WeightsError: a file is neither there nor can be fetched.
+        WeightsError: a file is missing and cannot be fetched.
     """
     own = {weights: Path(weights) for weights in (preset.detector, preset.pose) if is_file(weights)}
     return own | {name: store.require(get_entry(name), fetch) for name in weights_of(preset)}
@@ -42,97 +91,86 @@ def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = downlo
 def read_pose_network(
     weights: str, store: ModelStore, fetch: Fetch | None = download
 ) -> tuple[PoseNetwork, PoseArchitecture]:
-    """A heatmap network and what must be known to feed it, in evaluation mode on the CPU.
+    """A heatmap network built here and its architecture, in evaluation mode on the CPU.
 
     Args:
-        weights: A name in the table of weights, or a file that ``posetrack train pose`` wrote.
-        store: Where weights lie.
-        fetch: Brings weights that are not there; None: they must be there.
+        weights: A name in the table of weights, or a file written by ``posetrack train pose``.
+        store: The folder of weights.
+        fetch: Fetches missing weights. ``None`` disables it.
 
     Raises:
         ConfigError: there are no weights of that name, or they are for something else.
-        WeightsError: the weights are not there, cannot be fetched, are damaged, or of another network.
+        WeightsError: the weights are missing and cannot be fetched, are damaged, or of another network.
     """
     if is_file(weights):
         return load_pose_network(Path(weights))
     entry = get_entry(weights)
-    if entry.task != "pose":
+    if entry.loader not in POSE_READERS:
         raise ConfigError(f"the weights {weights} are for {entry.task}, not for a pose network that sees crops.")
-    path = store.require(entry, fetch)
-    if entry.bundled:
-        return load_pose_network(path)
-    architecture = entry.pose_architecture()
-    return load_checkpoint(path, architecture), architecture
+    return POSE_READERS[entry.loader](entry, store.require(entry, fetch))
 
 
 class Networks:
-    """Loads the networks of a preset, each once and only if it is asked for.
+    """Loads the networks of a preset, each once and only when it is needed.
 
     Args:
         preset: Which networks, and how they are used.
         runtime: Where they run.
-        store: Where their weights lie; what is not there is downloaded. Networks exported for ONNX Runtime lie in
-            its folder ``exported``, unless the runtime says where.
+        store: The folder of weights; missing ones are downloaded. Networks exported for ONNX Runtime lie in its
+            folder ``exported``, unless the runtime names another.
 
     Raises (by the properties):
         ConfigError: there are no weights of that name, or they are for something else.
-        WeightsError: the weights are neither there nor can be downloaded, are damaged, or of another network.
+        WeightsError: the weights are missing and cannot be downloaded, are damaged, or of another network.
     """
 
     def __init__(self, preset: Preset, runtime: Runtime, store: ModelStore) -> None:
         self._preset = preset
         self._runtime = replace(runtime, exports=runtime.exports or store.folder / EXPORTS)
         self._store = store
-        self._keypoint_rcnns: dict[str, KeypointRCNN] = {}
+
+    @cached_property
+    def people(self) -> People:
+        """Sees people: a single network where detector and pose network have the same name."""
+        detector, pose = self._preset.detector, self._preset.pose
+        if detector != pose or is_file(pose):
+            return TopDown(self.detector, self.pose)
+        people: People = self._loaded(pose, detector="a detector", pose="a pose network")
+        return people
 
     @cached_property
     def detector(self) -> Detector:
-        """Finds people."""
-        name, config, runtime = self._preset.detector, self._preset.detector_config, self._runtime
+        """Finds the boxes of people."""
+        name = self._preset.detector
         if is_file(name):
-            return load_detector(name, config, runtime)
-        entry = get_entry(name)
-        if entry.task not in ("detector", "detector+pose"):
-            raise ConfigError(f"the weights {name} are for {entry.task}, not for a detector.")
-        if entry.task == "detector+pose":
-            return self._keypoint_rcnn(entry)
-        path = self._file(entry)
-        if entry.bundled:
-            return load_detector(path, config, runtime)
-        return load_torchvision_detector(entry.architecture, path, config, runtime)
+            return load_detector(name, self._preset.detector_config, self._runtime)
+        detector: Detector = self._loaded(name, detector="a detector")
+        return detector
 
     @cached_property
     def pose(self) -> PoseEstimator:
-        """Finds their joints. One network that does both is loaded once."""
-        name, runtime = self._preset.pose, self._runtime
-        if not is_file(name) and get_entry(name).task == "detector+pose":
-            return self._keypoint_rcnn(get_entry(name))
-        network, architecture = read_pose_network(name, self._store)
-        return HeatmapPoseEstimator(network, architecture, self._preset.pose_config, runtime)
+        """Estimates joints in boxes."""
+        name = self._preset.pose
+        if is_file(name):
+            return HeatmapPoseEstimator(*load_pose_network(Path(name)), self._preset.pose_config, self._runtime)
+        pose: PoseEstimator = self._loaded(name, pose="a pose network")
+        return pose
 
     @cached_property
     def flow(self) -> FlowEstimator:
-        """Tells the motion between frames."""
+        """Estimates motion between frames."""
         name = self._preset.flow
         if name in FLOWS:
             return FLOWS[name]()
+        flow: FlowEstimator = self._loaded(name, flow="a flow network")
+        return flow
+
+    def _loaded(self, name: str, **wanted: str) -> Any:
+        """The stage of an entry, which must be for all wanted tasks; their descriptions are for messages."""
         entry = get_entry(name)
-        runtime = self._runtime
-        raft = load_raft(entry.architecture, self._file(entry), runtime)
-        return RaftFlow(raft, device=runtime.device)
-
-    def _keypoint_rcnn(self, entry: Entry) -> KeypointRCNN:
-        """Detector and pose network in one."""
-        if entry.name not in self._keypoint_rcnns:
-            preset = self._preset
-            self._keypoint_rcnns[entry.name] = load_keypoint_rcnn(
-                entry.architecture,
-                self._file(entry),
-                preset.detector_config,
-                self._runtime,
-                kept_images=preset.pipeline_config(None).detections_in_flight,
-            )
-        return self._keypoint_rcnns[entry.name]
-
-    def _file(self, entry: Entry) -> Path:
-        return self._store.require(entry, download)
+        for task, description in wanted.items():
+            if task not in entry.task.split("+"):
+                raise ConfigError(f"the weights {name} are for {entry.task}, not for {description}.")
+        if entry.loader not in LOADERS:
+            raise ConfigError(f"entry {name!r}: loader is {entry.loader!r}; choose one of {', '.join(LOADERS)}.")
+        return LOADERS[entry.loader](entry, self._store.require(entry, download), self._preset, self._runtime)

@@ -1,7 +1,7 @@
 """The way of the data, from frames to people with identities.
 
-    frames ─► observe: shot cut, flow, detector               needs no tracking state: runs ahead (observation.py)
-           ─► follow:  propagate, merge, pose, select, link   one frame after the other
+    frames ─► cues:   shot cut, flow, people                needs no tracking state: runs ahead (lookahead.py)
+           ─► follow: propagate, merge, refine, select, link   one frame after the other
 
 Xiao, Wu, Wei: "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, algorithm 1.
 """
@@ -14,53 +14,67 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.observation import Observation, Observer
+from posetrack.errors import ConfigError
+from posetrack.lookahead import Cues, Lookahead, refined
 from posetrack.pipeline_config import PipelineConfig
-from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, Linker, PerVideo, PoseEstimator
+from posetrack.schedule import EveryNth
+from posetrack.stages import Appearance, DetectionSchedule, FlowEstimator, Linker, People, PerVideo
 from posetrack.stopwatch import Stopwatch
+from posetrack.top_down import TopDown
 from posetrack.tracker import Evidence, Refresh, people_among, propagate, select_joints, survivors
-from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, IntArray, Poses
+from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, Poses, Sighting
 
 __all__ = ["Pipeline", "PipelineConfig"]
 
 
 class Pipeline:
-    """Finds and follows people through one video. The state is here and in the linker: one pipeline a video.
+    """Finds and follows people through one video. All state is here and in the linker: one pipeline per video.
 
-    Pipelines that work at the same time may share detector, flow and pose: of those that are ``PerVideo`` each
-    takes its own, the others must be safe to use from several threads, as all in this package are.
+    Pipelines that run at the same time may share people, flow and appearance: each takes its own copy of stages
+    that are ``PerVideo``; the others must be safe to call from several threads, as all in this package are.
 
     Args:
-        detector, flow, pose, linker: The stages; the linker is this pipeline's alone.
-        config: How they are put together.
-        schedule: When people are looked for; None: as ``config.detect_every`` and ``config.sure_score`` have it.
-        stopwatch: Where the time of each stage is added up.
+        people: Sees people, such as ``TopDown(detector, pose)``.
+        flow: Estimates motion.
+        linker: Gives people their ids; for this pipeline only.
+        appearance: Describes people for the linker. ``None`` disables it.
+        config: How the stages are put together.
+        schedule: In which frames people are detected. Defaults to every frame.
+        stopwatch: Adds up the time of each stage.
+
+    Raises:
+        ConfigError: a schedule, but no propagation between its detections.
     """
 
     def __init__(  # noqa: PLR0913 (the stages, and how they go together)
         self,
         *,
-        detector: Detector,
+        people: People,
         flow: FlowEstimator,
-        pose: PoseEstimator,
         linker: Linker,
+        appearance: Appearance | None = None,
         config: PipelineConfig | None = None,
         schedule: DetectionSchedule | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        own: dict[int, Any] = {id(stage): stage for stage in (detector, flow, pose)}
-        own = {key: stage.for_video() if isinstance(stage, PerVideo) else stage for key, stage in own.items()}
-        detector, flow, pose = own[id(detector)], own[id(flow)], own[id(pose)]
-        self._pose = pose
-        self._linker = linker
         self._config = config or PipelineConfig()
+        every_frame = EveryNth()
+        schedule = schedule or every_frame
+        if self._config.propagation is None and schedule != every_frame:
+            raise ConfigError(
+                "detect_every above 1, like real time, needs propagation: between detections people live from "
+                "carried boxes."
+            )
+        self._people, flow, self._appearance = _for_this_video(people, flow, appearance)
+        self._linker = linker
         self._time = stopwatch or Stopwatch()
-        self._observer = Observer(
-            detector=detector, flow=flow, pose=pose, config=self._config, schedule=schedule, stopwatch=self._time
+        self._lookahead = Lookahead(
+            people=self._people, flow=flow, config=self._config, schedule=schedule, stopwatch=self._time
         )
         self._refresh = Refresh(self._config.refresh)
         self._evidence = Evidence(self._config.evidence) if self._config.evidence else None
-        self._previous = Poses.empty(pose.skeleton)
+        self._nobody = Poses.empty(self._people.skeleton)
+        self._previous = self._nobody
         self._frames_unjudged = 0
 
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
@@ -68,88 +82,102 @@ class Pipeline:
 
         The results are those of ``run_sequentially``.
         """
-        with closing(self._observer.ahead(frames)) as observations:
-            for observation in observations:
-                yield observation.frame, self._follow(observation)
+        with closing(self._lookahead.ahead(frames)) as stream:
+            for cues in stream:
+                yield cues.frame, self._follow(cues)
 
     def run_sequentially(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
         """The same without threads: one stage after the other."""
-        for observation in self._observer.sequentially(frames):
-            yield observation.frame, self._follow(observation)
+        for cues in self._lookahead.sequentially(frames):
+            yield cues.frame, self._follow(cues)
 
     def warm_up(self, image: Image) -> None:
         """Call each network once, with a picture uint8 [H, W, 3] RGB: the first call is slow."""
         height, width = image.shape[:2]
-        self._observer.warm_up(image)
+        self._lookahead.warm_up(image)
         whole = np.array([[0, 0, width - 1, height - 1]], np.float32)
-        self._pose.estimate(image, Boxes(whole, np.ones(1, np.float32)))
+        self._people.refine([Sighting(image)], [Boxes(whole, np.ones(1, np.float32))])
 
-    def _follow(self, observation: Observation) -> Poses:
-        """One frame of the paper's algorithm 1, from boxes to identities."""
+    def _follow(self, cues: Cues) -> Poses:
+        """One frame of the paper's algorithm 1, from people found and carried to people with identities."""
         config = self._config
-        if observation.cut:
-            self._linker.reset()
-            self._refresh.reset()
-            if self._evidence is not None:
-                self._evidence.reset()
-            self._previous = Poses.empty(self._pose.skeleton)
-            self._frames_unjudged = 0
+        if cues.cut:
+            self._forget()
         with self._time("propagate"):
-            carried = self._carried(observation)
-            carried_boxes = Boxes(carried.boxes, carried.scores)
-            rows = survivors(observation.detected or Boxes.empty(), carried_boxes, config.merge)
-        poses, estimated = self._believed(*self._posed(observation, carried, rows), observation, carried, rows)
+            carried = self._carried(cues)
+            found = self._nobody if cues.sighting.found is None else cues.sighting.found
+            rows = survivors(_boxes(found), _boxes(carried), config.merge)
+            candidates, is_carried = Poses.concatenate([found, carried])[rows], rows >= len(found)
+        with self._time("pose"):
+            poses, estimated = self._estimated(cues.sighting, candidates, is_carried)
+        if self._evidence is not None and cues.sighting.found is not None:
+            carried_ids = np.where(is_carried, candidates.track_ids, UNLINKED)
+            there = self._evidence.believed(poses, carried_ids, _boxes(found), cues.frame.time_s)
+            poses, estimated = poses[there], estimated[there]
         with self._time("link"):
             people = people_among(poses, config.selection)
-            poses = self._linker.link(poses[people], observation.flow)
+            poses = self._linker.link(self._described(cues.frame.image, poses[people]), cues.flow)
             self._refresh.update(poses, estimated[people])
         self._previous = poses
-        # Whoever is too uncertain to start a track is followed, but not reported.
+        # People too uncertain to start a track are followed, but not reported.
         return select_joints(poses[poses.track_ids != UNLINKED], config.selection)
 
-    def _carried(self, observation: Observation) -> Poses:
+    def _forget(self) -> None:
+        """Start a new shot."""
+        self._linker.reset()
+        self._refresh.reset()
+        if self._evidence is not None:
+            self._evidence.reset()
+        self._previous = self._nobody
+        self._frames_unjudged = 0
+
+    def _carried(self, cues: Cues) -> Poses:
         if self._config.propagation is None:
-            return self._previous[:0]
-        height, width = observation.frame.image.shape[:2]
+            return self._nobody
+        height, width = cues.frame.image.shape[:2]
         self._frames_unjudged += 1
-        judged = 0 if observation.detected is None else self._frames_unjudged
+        judged = 0 if cues.sighting.found is None else self._frames_unjudged
         self._frames_unjudged -= judged
-        return propagate(self._previous, observation.flow, self._config.propagation, (width, height), judged)
+        return propagate(self._previous, cues.flow, self._config.propagation, (width, height), judged)
 
-    def _believed(
-        self, poses: Poses, estimated: BoolArray, observation: Observation, carried: Poses, rows: IntArray
-    ) -> tuple[Poses, BoolArray]:
-        """What ``_posed`` returns, without people whom the detector should have found, and nothing bears out."""
-        if self._evidence is None or observation.detected is None:
-            return poses, estimated
-        carried_ids = np.full(len(rows), UNLINKED, np.int64)
-        is_carried = rows >= len(observation.detected)
-        carried_ids[is_carried] = carried.track_ids[rows[is_carried] - len(observation.detected)]
-        there = self._evidence.believed(poses, carried_ids, observation.detected, observation.frame.time_s)
-        return poses[there], estimated[there]
-
-    def _posed(self, observation: Observation, carried: Poses, rows: IntArray) -> tuple[Poses, BoolArray]:
-        """Poses in the boxes that survived merging. Where people were looked for, everybody's are estimated.
+    def _estimated(self, sighting: Sighting, candidates: Poses, is_carried: BoolArray) -> tuple[Poses, BoolArray]:
+        """The poses of the people left after merging. In frames with a detection, all are estimated.
 
         Args:
-            observation: Of the frame.
-            carried: People of the frame before.
-            rows: Rows of the detected boxes followed by the carried ones.
+            sighting: Of the frame.
+            candidates: N people, found or carried.
+            is_carried: bool [N].
 
         Returns:
-            A pose for each row, in order; and bool [N]: it was estimated in this frame, not carried to it.
+            The N poses in order; and bool [N]: estimated in this frame, rather than carried to it.
         """
-        detected = observation.detected or Boxes.empty()
-        with self._time("pose"):
-            is_carried = rows >= len(detected)
-            reused = is_carried & (observation.detected is None)
-            reused[reused] = ~self._refresh.due(carried[rows[reused] - len(detected)])
-            known = ~is_carried & (observation.posed is not None)
-            boxes = Boxes.concatenate([detected, Boxes(carried.boxes, carried.scores)])
-            asked = ~(reused | known)
-            parts = [self._pose.estimate(observation.frame.image, boxes[rows[asked]])]
-            parts.append(carried[rows[reused] - len(detected)])
-            if observation.posed is not None:
-                parts.append(observation.posed[rows[known]])
-            places = np.concatenate([np.flatnonzero(each) for each in (asked, reused, known)])
-            return Poses.concatenate(parts)[np.argsort(places)], ~reused
+        carried_again = is_carried if sighting.found is not None else self._refresh.due(candidates)
+        chosen = candidates.pending | carried_again
+        if chosen.any():
+            candidates = refined(self._people, [sighting], [candidates], [chosen])[0]
+        return candidates, chosen | ~is_carried
+
+    def _described(self, image: Image, poses: Poses) -> Poses:
+        if self._appearance is None:
+            return poses
+        return poses.replace(appearance=self._appearance.describe(image, poses))
+
+
+def _boxes(poses: Poses) -> Boxes:
+    return Boxes(poses.boxes, poses.scores)
+
+
+def _for_this_video(
+    people: People, flow: FlowEstimator, appearance: Appearance | None
+) -> tuple[People, FlowEstimator, Appearance | None]:
+    """New copies of the stages that are ``PerVideo``; an object that is several stages stays one object."""
+    copies: dict[int, Any] = {}
+
+    def own(stage: Any) -> Any:
+        if isinstance(stage, TopDown):
+            return TopDown(own(stage.detector), own(stage.pose))
+        if id(stage) not in copies:
+            copies[id(stage)] = stage.for_video() if isinstance(stage, PerVideo) else stage
+        return copies[id(stage)]
+
+    return own(people), own(flow), own(appearance)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from posetrack.errors import ConfigError
-from posetrack.ranges import require_fraction, require_kinds, require_whole
+from posetrack.ranges import require_kinds, require_whole
 from posetrack.tracker import EvidenceConfig, MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
 
 
@@ -14,24 +13,21 @@ class PipelineConfig:
     """How the stages are put together.
 
     Attributes:
-        detect_every: Frames from one detection to the next; in between people live from carried boxes alone.
-        sure_score: People whom the detector gives a lower score are unsure; the more of those, the more often it
-            looks, up to every frame (see ``schedule.EveryNth``). None: every ``detect_every`` frames, no more.
-        detect_batch: Frames whose people are looked for in one batch (worth it on GPUs).
-        flow_batch: Frames whose motion is estimated in one batch (worth it on GPUs, with flow networks).
-        pose_batch: Frames in which the poses of detected people are estimated in one batch, ahead of tracking
-            (worth it on GPUs); 1: each frame's poses in its turn, those alone that are needed.
-        propagation: How poses are carried to the next frame; None: boxes come from the detector alone.
-        refresh: For whom the carried joints will do.
-        evidence: Whom to believe of those carried into a frame in which the detector did not find them; None:
-            everybody, as in the paper.
+        detect_batch: Frames in a batch for detection (above 1 pays on GPUs).
+        flow_batch: Frames in a batch for flow (above 1 pays on GPUs, with flow networks).
+        pose_batch: Frames with detections in a batch for the joints of detected people, which are then estimated
+            ahead of tracking (above 1 pays on GPUs). 1 estimates frame by frame, and only the joints needed.
+        propagation: How poses are carried to the next frame. ``None`` disables it: all boxes are detected ones.
+        refresh: When carried joints are estimated again.
+        evidence: When to believe carried people that the detector missed. ``None`` believes all, as in the paper.
         merge: How detected and carried boxes become one set.
         selection: Which poses and joints are kept.
-        frames_ahead: Frames that each part may be ahead of the next one.
+        frames_ahead: Maximum number of frames by which each part of the pipeline runs ahead of the next.
+
+    Raises:
+        ConfigError: a number is out of its range.
     """
 
-    detect_every: int = 1
-    sure_score: float | None = None
     detect_batch: int = 1
     flow_batch: int = 1
     pose_batch: int = 1
@@ -42,26 +38,12 @@ class PipelineConfig:
     selection: SelectionConfig = SelectionConfig()
     frames_ahead: int = 4
 
-    @property
-    def detections_in_flight(self) -> int:
-        """Most frames with detections that wait for tracking: in the making, ready, in either side's hands."""
-        additional = self.sure_score is not None
-        group = 1 + (self.detect_batch - 1) * self.detect_every if additional else self.detect_batch
-        return group + self.frames_ahead + 2
-
     def __post_init__(self) -> None:
         require_kinds(self)
         require_whole(
             1,
-            detect_every=self.detect_every,
             detect_batch=self.detect_batch,
             flow_batch=self.flow_batch,
             pose_batch=self.pose_batch,
             frames_ahead=self.frames_ahead,
         )
-        if self.sure_score is not None:
-            require_fraction(sure_score=self.sure_score)
-        if self.detect_every > 1 and self.propagation is None:
-            raise ConfigError(
-                "detect_every above 1 needs propagation: between detections people live from carried boxes."
-            )

@@ -23,8 +23,19 @@ from posetrack.own_stages import OwnStages
 from posetrack.pipeline import Pipeline
 from posetrack.presets import Preset, get_preset
 from posetrack.realtime import RealtimeReport, follow_live, one_by_one
-from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, FrameSource, PoseEstimator, check_rate
+from posetrack.stages import (
+    Appearance,
+    DetectionSchedule,
+    Detector,
+    FlowEstimator,
+    FrameSource,
+    Linker,
+    People,
+    PoseEstimator,
+    check_rate,
+)
 from posetrack.stopwatch import Stopwatch
+from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker
 from posetrack.types import Frame, Image, Poses
 from posetrack.video import Source, open_source
@@ -35,33 +46,38 @@ from posetrack.zoo import ModelStore
 class PoseTracker:
     """Finds and follows people. The networks are loaded once; every ``track`` numbers its people from 0.
 
+    Your own stages are objects with the methods of their protocol in ``posetrack.stages``. Each is called by one
+    thread at a time and may fill the same arrays again and again. A stage that remembers anything from frame to
+    frame needs a method ``for_video`` (``stages.PerVideo``), which makes a new one for each ``track``.
+
     Args:
-        preset: Name of a preset, or a preset of one's own (see ``posetrack.presets``).
+        preset: The name of a preset, or a preset of your own (see ``posetrack.presets``).
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         precision: ``auto`` (reduced on GPUs only), ``fp32``, ``fp16`` or ``bf16``.
-        compile: Have ``torch.compile`` make the networks faster, which takes a minute at the beginning.
-        engine: What the networks run in: ``torch``, or ``onnxruntime`` on the processor, in fp32; with that,
-            device ``auto`` is the processor.
-        models_dir: Folder of downloaded weights; None: ``POSETRACK_HOME``, or one in the user's data folder.
-        detector: Instead of the preset's: anything with ``Detector.detect``.
-        pose: Instead of the preset's: anything with ``PoseEstimator.estimate`` and ``skeleton``.
-        flow: Instead of the preset's: anything with ``FlowEstimator.estimate``. Each of these three objects is
-            called by one thread at a time, and may fill the same arrays again and again. If it remembers anything
-            from frame to frame, give it a method ``for_video`` (``stages.PerVideo``): every ``track`` then uses
-            its own.
-        threads: Processor threads of each network, set for the whole program; 0: half of the processors,
-            because detector and pose network work side by side, and two batches of the pose network.
-        seed: Of torch's and OpenCV's random numbers: the same input and settings give the same output.
-        stopwatch: Where the time of each stage is added up.
+        compile: Compile the networks with ``torch.compile``: faster, after about a minute.
+        engine: What the networks run in: ``torch``, or ``onnxruntime`` (on the CPU, in fp32; ``auto`` is then the
+            CPU).
+        models_dir: Folder of downloaded weights. Defaults to ``POSETRACK_HOME``, or the user's data folder.
+        people: Replaces the preset's detector and pose network: a ``People`` stage.
+        detector: Replaces the preset's detector: a ``Detector``.
+        pose: Replaces the preset's pose network: a ``PoseEstimator``.
+        flow: Replaces the preset's flow: a ``FlowEstimator``.
+        appearance: Describes people for the linker: an ``Appearance`` stage. ``None`` disables it.
+        linker: Replaces the preset's linker: a ``Linker``. Each ``track`` uses what its ``for_video`` makes, or
+            else a deep copy of it.
+        threads: CPU threads of each network, set for the whole program. 0 uses half of the CPUs, because detector
+            and pose network, and two batches of the pose network, run side by side.
+        seed: Seed of torch's and OpenCV's random numbers: the same input and settings give the same output.
+        stopwatch: Adds up the time of each stage.
 
     Raises:
         ConfigError: unknown preset, device or setting; or this process was forked from one in which networks had
-            been at work in several threads (see ``posetrack.forking``).
+            already run in several threads (see ``posetrack.forking``).
         WeightsError: a network's file is missing and cannot be downloaded, or is damaged.
-        TypeError: an argument is something else than it should be.
+        TypeError: an argument is of the wrong type, or ``people`` is given with ``detector`` or ``pose``.
     """
 
-    def __init__(  # noqa: PLR0913 (the three stages that one may bring, where and how they run)
+    def __init__(  # noqa: PLR0913 (the stages a user may bring; where and how they run)
         self,
         preset: str | Preset = "lite",
         *,
@@ -70,9 +86,12 @@ class PoseTracker:
         compile: bool = False,
         engine: Engine = "torch",
         models_dir: str | Path | None = None,
+        people: People | None = None,
         detector: Detector | None = None,
         pose: PoseEstimator | None = None,
         flow: FlowEstimator | None = None,
+        appearance: Appearance | None = None,
+        linker: Linker | None = None,
         threads: int = 0,
         seed: int = 0,
         stopwatch: Stopwatch | None = None,
@@ -98,29 +117,30 @@ class PoseTracker:
         )
         networks = Networks(self.preset, runtime, _store(models_dir))
         self._flow = networks.flow if flow is None else own.flow(flow)
-        self._detector = networks.detector if detector is None else own.detector(detector)
-        self._pose = networks.pose if pose is None else own.pose(pose)
+        self._people = _people(networks, own, people, detector, pose)
+        self._appearance = None if appearance is None else own.appearance(appearance)
+        self._linker = partial(FlowLinker, self.preset.linker) if linker is None else own.linker(linker)
 
     def pipeline(self, fps: Fraction | None = None, schedule: DetectionSchedule | None = None) -> Pipeline:
-        """A new pipeline over the same networks, for one video of which it gets that many frames a second.
+        """A new pipeline over the same networks, for one video that gives it ``fps`` frames per second.
 
-        A schedule replaces the preset's detection interval; frames then go through one by one, none far ahead.
+        A schedule replaces the preset's; frames then go through one by one, without running ahead.
 
         Raises:
-            ConfigError: a schedule, but no propagation between detections; or this process has been forked (see
-                ``track``).
-            ValueError: ``fps`` is no number above 0.
+            ConfigError: a schedule, but no propagation between its detections; or this process has been forked
+                (see ``track``).
+            ValueError: ``fps`` is not a number above 0.
         """
         require_threads(self._threads)
         check_rate(fps)
         config = self.preset.pipeline_config(fps)
         return Pipeline(
-            detector=self._detector,
+            people=self._people,
             flow=self._flow,
-            pose=self._pose,
-            linker=FlowLinker(self.preset.linker),
+            appearance=self._appearance,
+            linker=self._linker(),
             config=config if schedule is None else one_by_one(config),
-            schedule=schedule,
+            schedule=self.preset.schedule(fps) if schedule is None else schedule,
             stopwatch=self.stopwatch,
         )
 
@@ -174,6 +194,26 @@ class PoseTracker:
         paced = isinstance(source, FrameSource) and not (isinstance(source, Source) and source.live)
         live = frames if isinstance(source, FrameSource) else stamped(frames)
         return follow_live(live, partial(self.pipeline, fps), paced=paced, report=report)
+
+
+def _people(
+    networks: Networks,
+    own: OwnStages,
+    people: People | None,
+    detector: Detector | None,
+    pose: PoseEstimator | None,
+) -> People:
+    """The user's stages where given, else the preset's networks."""
+    if people is not None:
+        if detector is not None or pose is not None:
+            raise TypeError("people replaces both detector and pose; give either people, or detector and pose.")
+        return own.people(people)
+    if detector is None and pose is None:
+        return networks.people
+    return TopDown(
+        networks.detector if detector is None else own.detector(detector),
+        networks.pose if pose is None else own.pose(pose),
+    )
 
 
 def _preset(preset: str | Preset) -> Preset:

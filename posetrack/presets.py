@@ -1,6 +1,6 @@
 """Presets: detector, pose network, flow and tracker settings that go well together.
 
-A preset is plain data; ``customised`` gives a copy with single fields changed, as the command line does.
+A preset is plain data; ``customised`` returns a copy with single fields changed, as the command line does.
 """
 
 from __future__ import annotations
@@ -15,31 +15,32 @@ from posetrack.models.detector import DetectorConfig
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
 from posetrack.ranges import require_kinds, require_whole
+from posetrack.schedule import EveryNth
 from posetrack.tracker import EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
 from posetrack.zoo import get_entry, read_entries
 
 Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
 
 WEIGHTS_SUFFIX = ".safetensors"
-"""Ending of the files that ``posetrack train`` writes."""
+"""Suffix of the files that ``posetrack train`` writes."""
 
 AUTO_LOOKS_PER_S = 5
-"""``auto`` looks for people, and for a carried person's joints, about this often in a second of footage."""
+"""``auto`` detects people, and estimates the joints of carried people, about this often per second of footage."""
 
 AUTO_DETECTION_FRAMES = 5
-"""For people at least every so many frames."""
+"""Maximum number of frames between two detections with ``auto``."""
 
 AUTO_SURE_SCORE = 0.9
-"""And up to every frame the fewer of them have a score above."""
+"""With ``auto``, the more people score below this, the more frames get a detection."""
 
 AUTO_SKIPPING_MIN_FPS = 14
-"""In slower footage people move too far from one frame to the next, and are looked for in each. (Every second
-frame of 29.97 a second is just fast enough.)"""
+"""In slower footage people move too far between frames, so ``auto`` detects them in every frame. (Every second
+frame of 29.97 per second is just fast enough.)"""
 
 Interval = int | Literal["auto"]
 
 Propagation = Literal["evidence", "paper", "off"]
-"""Carried people are believed if the frame bears them out; always, as in the paper; or nobody is carried."""
+"""Carried people are believed if the frame supports it, or always, as in the paper; or nobody is carried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +49,26 @@ class Preset:
 
     Attributes:
         name: As on the command line.
-        summary: What it is good for, in a line.
+        summary: What it is good for, in one line.
         detector: Weights of the person detector: a name in the table of weights (``posetrack models list``), or
-            a file that ``posetrack train detector`` wrote.
-        pose: Weights of the pose network, likewise; the detector's own where that brings poses.
+            a file written by ``posetrack train detector``.
+        pose: Weights of the pose network, likewise. The same name as ``detector`` for a network that does both.
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
-        detect_every: Frames from one detection to the next; ``auto`` looks for people about five times a second,
-            every fifth frame at least, and the more often the less sure it is of them (see
-            ``schedule.EveryNth``); in every frame where there are fewer than 14 a second.
-        pose_every: Frames from one estimate of a carried person's joints to the next, unless they have moved or
-            lie on another; in between the flow carries them. Where people are looked for, everybody's are
-            estimated. ``auto`` estimates them about five times a second at least.
-        pipeline: How the stages are put together (``detect_every`` and ``pose_every`` above override its fields
-            ``detect_every``, ``sure_score`` and ``refresh.every``).
+        detect_every: Frames from one detection to the next. ``auto`` detects about five times per second, at least
+            every fifth frame, and more often the less sure the detector is (see ``schedule.EveryNth``); below 14
+            frames per second, in every frame.
+        sure_score: Detections below this score are unsure and cause more of them (see ``schedule.EveryNth``).
+            Defaults to 0.9 with ``auto``; otherwise ``None`` disables it.
+        pose_every: Frames from one estimate of a carried person's joints to the next, unless the posture changes
+            or people overlap; in between, flow carries the joints. In frames with a detection everybody is
+            estimated. ``auto`` estimates about five times per second. Defaults to ``pipeline.refresh.every``.
+        pipeline: How the stages are put together.
         detector_config: How the detector is used.
         pose_config: How the pose network is used.
         linker: How identities are linked.
 
     Raises:
-        ConfigError: there is no such flow.
+        ConfigError: there is no such flow, or a number is out of its range.
     """
 
     name: str
@@ -75,7 +77,8 @@ class Preset:
     pose: str
     flow: str = "dis"
     detect_every: Interval = 1
-    pose_every: Interval = 1
+    sure_score: float | None = None
+    pose_every: Interval | None = None
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     detector_config: DetectorConfig = field(default_factory=DetectorConfig)
     pose_config: PoseConfig = field(default_factory=PoseConfig)
@@ -89,25 +92,28 @@ class Preset:
         networks = [entry.name for entry in read_entries().values() if entry.task == "flow"]
         if self.flow not in (*FLOWS, *networks):
             raise ConfigError(f"there is no flow {self.flow!r}; choose one of {', '.join([*FLOWS, *networks])}.")
+        for name in ("detect_every", "pose_every"):
+            value = getattr(self, name)
+            if value not in ("auto", None):
+                require_whole(1, **{name: value})
+        self.schedule(None)
 
-    def detection_interval(self, fps: Fraction | None) -> int:
-        """Frames from one detection to the next, at most, for a source of that many frames a second (None: 25)."""
+    def schedule(self, fps: Fraction | None) -> EveryNth:
+        """In which frames people are detected, for a source of that many frames per second (None: 25)."""
         if self.detect_every != "auto":
-            return self.detect_every
+            return EveryNth(interval=self.detect_every, sure_score=self.sure_score)
         too_slow = fps and fps < AUTO_SKIPPING_MIN_FPS
-        return 1 if too_slow else min(_auto_interval(fps), AUTO_DETECTION_FRAMES)
-
-    def pose_interval(self, fps: Fraction | None) -> int:
-        """The same for the joints of a carried person."""
-        return _auto_interval(fps) if self.pose_every == "auto" else self.pose_every
+        interval = 1 if too_slow else min(_auto_interval(fps), AUTO_DETECTION_FRAMES)
+        return EveryNth(
+            interval=interval, sure_score=AUTO_SURE_SCORE if self.sure_score is None else self.sure_score
+        )
 
     def pipeline_config(self, fps: Fraction | None) -> PipelineConfig:
-        """How the stages are put together for a source of that many frames a second."""
-        refresh = replace(self.pipeline.refresh, every=self.pose_interval(fps))
-        sure_score = AUTO_SURE_SCORE if self.detect_every == "auto" else None
-        return replace(
-            self.pipeline, detect_every=self.detection_interval(fps), sure_score=sure_score, refresh=refresh
-        )
+        """How the stages are put together for a source of that many frames per second (None: 25)."""
+        if self.pose_every is None:
+            return self.pipeline
+        every = _auto_interval(fps) if self.pose_every == "auto" else self.pose_every
+        return replace(self.pipeline, refresh=replace(self.pipeline.refresh, every=every))
 
 
 def _auto_interval(fps: Fraction | None) -> int:
@@ -115,7 +121,7 @@ def _auto_interval(fps: Fraction | None) -> int:
 
 
 _ON_GPUS = PipelineConfig(detect_batch=4, flow_batch=4, pose_batch=4)
-"""A GPU is busy only with several frames at once."""
+"""One frame at a time does not keep a GPU busy."""
 
 PRESETS = {
     preset.name: preset
@@ -127,7 +133,7 @@ PRESETS = {
             pose="pose_lite",
             detect_every="auto",
             pose_every="auto",
-            # Looks at every fifth frame come in bursts: with a longer lead the pose network seldom waits for them.
+            # Every fifth frame has a detection and takes longer: with a longer lead tracking seldom waits for it.
             pipeline=PipelineConfig(
                 propagation=PropagationConfig(box_inertia=0.9), evidence=EvidenceConfig(), frames_ahead=8
             ),
@@ -155,10 +161,10 @@ PRESETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """Single fields of a preset, for the command line; None leaves the preset's own value.
+    """Changes to single fields of a preset, for the command line; None keeps the preset's value.
 
-    With another pose network comes the codec that it was published with, unless one is given. Without propagation
-    people are looked for in every frame, unless an interval is given.
+    Another pose network brings the codec it was published with, unless one is given. Without propagation people
+    are detected in every frame, unless an interval is given.
     """
 
     detector: str | None = None
@@ -192,7 +198,7 @@ def get_preset(name: str) -> Preset:
 
 
 def in_every_frame(preset: Preset) -> Preset:
-    """A copy that looks for people, and for their joints, in every frame where the preset says ``auto``."""
+    """A copy that detects people and estimates their joints in every frame where the preset says ``auto``."""
     return replace(
         preset,
         detect_every=1 if preset.detect_every == "auto" else preset.detect_every,
@@ -201,7 +207,7 @@ def in_every_frame(preset: Preset) -> Preset:
 
 
 def weights_of(preset: Preset) -> tuple[str, ...]:
-    """Names of the weights that a preset needs, as ``posetrack models`` knows them; files are not among them."""
+    """Names, as in ``posetrack models``, of the weights that a preset needs; without those given as files."""
     names = dict.fromkeys((preset.detector, preset.pose, preset.flow))
     return tuple(name for name in names if not is_file(name) and name not in FLOWS)
 
@@ -261,6 +267,6 @@ def _published_codec(pose: str) -> str:
 
 
 def _changed(config: Config, changes: Changes, *names: str) -> Config:
-    """The configuration with those of the named fields changed that ``changes`` gives a value."""
+    """The configuration with the named fields changed, where ``changes`` has a value."""
     values = {name: value for name in names if (value := getattr(changes, name)) is not None}
     return replace(config, **values)

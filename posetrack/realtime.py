@@ -14,11 +14,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import cast
 
-from posetrack.errors import ConfigError
 from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.ranges import require_above, require_kinds, require_whole
 from posetrack.stages import DetectionSchedule
-from posetrack.types import Boxes, Frame, Poses
+from posetrack.types import Frame, Poses
 from posetrack.video.live import Clock, LiveFrames, Standing
 
 Results = Generator[tuple[Frame, Poses]]
@@ -126,8 +125,8 @@ class AdaptiveSchedule:
         """Frames from one detection to the next, as things stand."""
         return max(self._needed)
 
-    def due(self, frame: Frame, since: int) -> bool:
-        """Whether no frame is late any more and the interval is over; or it is the longest."""
+    def advance(self, frame: Frame, since: int) -> bool:
+        """Whether the interval is over and no frame is late any more, or the interval is the longest allowed."""
         if since == 1:
             self._last_late = 0
             self._looked_s = frame.time_s if self._before_s is None else self._before_s
@@ -142,8 +141,8 @@ class AdaptiveSchedule:
         self._report.looked(since)
         return True
 
-    def between(self, found: Boxes) -> Collection[int]:
-        """None: there is no time."""
+    def between(self, found: Poses) -> Collection[int]:
+        """None: there is no time for extra detections."""
         return ()
 
     def _is_late(self, frame: Frame) -> bool:
@@ -153,14 +152,8 @@ class AdaptiveSchedule:
 
 
 def one_by_one(config: PipelineConfig) -> PipelineConfig:
-    """The same with frames that go through one by one, none far ahead, and people looked for as a schedule has it.
-
-    Raises:
-        ConfigError: there is no propagation.
-    """
-    if config.propagation is None:
-        raise ConfigError("real time needs propagation: between detections people live from carried boxes.")
-    return replace(config, detect_every=1, detect_batch=1, flow_batch=1, pose_batch=1, frames_ahead=1)
+    """The same without batches, so that every frame comes out before the next but one is taken."""
+    return replace(config, detect_batch=1, flow_batch=1, pose_batch=1, frames_ahead=1)
 
 
 def follow_live(

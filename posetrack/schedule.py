@@ -1,4 +1,4 @@
-"""In which frames people are looked for."""
+"""In which frames people are detected: what ``--detect-every`` does."""
 
 from __future__ import annotations
 
@@ -7,36 +7,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.types import Boxes, Frame
+from posetrack.ranges import require_fraction, require_whole
+from posetrack.types import Frame, Poses
 
 _CROWD = 0.4
-"""If a larger share of the people found are unsure, every frame is looked at."""
+"""Above this share of unsure people, every frame gets a detection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EveryNth:
-    """The ``DetectionSchedule`` of a fixed interval; more often where the detector is not sure.
+    """A ``DetectionSchedule`` with a fixed interval, and more detections where the detector is unsure.
 
-    In a crowd people are found in one frame and missed in the next. Who looks rarely there finds a few of them;
-    where everybody is seen well, looking often brings nothing.
+    In a crowd, people are found in one frame and missed in the next: rare detections find only a few of them.
+    Where everybody is clearly seen, frequent detections gain nothing.
 
     Attributes:
         interval: Frames from one detection to the next.
-        sure_score: People with lower scores are unsure. If a share u of those whom a detection finds is, the
-            next ``interval`` frames get 1 + u (interval - 1) detections, rounded, at even distances; if more than
-            two in five are, one each. What the additional ones find changes nothing of that. None: none are
-            additional.
+        sure_score: People with lower scores are unsure. If a share u of the people found is unsure, the next
+            ``interval`` frames get 1 + u (interval - 1) detections, rounded and evenly spaced; above u = 0.4 every
+            frame gets one. Extra detections do not change the schedule. ``None`` disables them.
+
+    Raises:
+        ConfigError: a value is out of its range.
     """
 
-    interval: int
+    interval: int = 1
     sure_score: float | None = None
 
-    def due(self, frame: Frame, since: int) -> bool:
+    def __post_init__(self) -> None:
+        require_whole(1, interval=self.interval)
+        if self.sure_score is not None:
+            require_fraction(sure_score=self.sure_score)
+
+    def advance(self, frame: Frame, since: int) -> bool:
         """Whether the interval is over."""
         return since >= self.interval
 
-    def between(self, found: Boxes) -> Collection[int]:
-        """At even distances, the more the less sure the detector is."""
+    def between(self, found: Poses) -> Collection[int]:
+        """Evenly spaced; the less sure the detector is, the more."""
         if self.sure_score is None or not len(found):
             return ()
         unsure = float(np.mean(found.scores < self.sure_score))

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray, Boxes, FloatArray, Frame, Image, Poses
+from posetrack.types import BoolArray, Boxes, FloatArray, Frame, Image, Poses, Sighting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +67,36 @@ class FrameSource(Protocol):
     ) -> None: ...
 
 
+class People(Protocol):
+    """Sees people in images, and looks again where somebody is expected.
+
+    ``posetrack.top_down.TopDown`` makes one of a ``Detector`` and a ``PoseEstimator``. One-stage and bottom-up
+    networks implement it directly.
+    """
+
+    @property
+    def skeleton(self) -> Skeleton: ...
+
+    def find(self, images: Sequence[Image]) -> list[Sighting]:
+        """The people in each image (uint8 [H, W, 3] RGB), in source pixels, best score first, not linked.
+
+        A stage that estimates joints box by box may leave them pending (``Poses.pending_in``): the pipeline asks
+        ``refine`` for the people who are still needed once detected and carried boxes have become one set.
+        """
+        ...
+
+    def refine(self, sightings: Sequence[Sighting], boxes: Sequence[Boxes]) -> list[Poses]:
+        """The pose of the person in each box: for each sighting one pose per box, in the boxes' order, not linked.
+
+        Args:
+            sightings: From ``find``, or of images in which nobody has looked for people (``found`` is None).
+            boxes: For each sighting, where people are expected. They need not be the boxes that ``find`` gave.
+        """
+        ...
+
+
 class Detector(Protocol):
-    """Finds people."""
+    """Finds the boxes of people."""
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """Boxes of the people in each image (uint8 [H, W, 3] RGB), in source pixels, best score first."""
@@ -92,16 +120,20 @@ class Flow(Protocol):
 
 
 class DetectionSchedule(Protocol):
-    """Says in which frames people are looked for."""
+    """Chooses the frames in which people are detected."""
 
-    def due(self, frame: Frame, since: int) -> bool:
-        """Whether this frame is one; the last that was due was ``since`` >= 1 frames ago. Shots begin with one."""
+    def advance(self, frame: Frame, since: int) -> bool:
+        """Whether a detection is due in this frame. Called once for each frame, in order.
+
+        The last detection that was due is ``since`` >= 1 frames ago. At the first frame of a shot one is always
+        due, and the schedule is not asked.
+        """
         ...
 
-    def between(self, found: Boxes) -> Collection[int]:
-        """How many frames after one that was due, in which ``found`` are the people, others are looked at as well.
+    def between(self, found: Poses) -> Collection[int]:
+        """Extra detections: how many frames after one that was due and found these people.
 
-        Asked once for every frame that was due; they are left out from where the next is due.
+        Called once after every detection that was due. Those that would come after the next one are dropped.
         """
         ...
 
@@ -156,15 +188,28 @@ class PerVideo(Protocol):
         ...
 
 
+class Appearance(Protocol):
+    """Describes what people look like, so that a linker can tell them apart."""
+
+    def describe(self, image: Image, poses: Poses) -> FloatArray:
+        """float32 [N, D]: a descriptor of each person in an image (uint8 [H, W, 3] RGB). D never changes."""
+        ...
+
+
 class Linker(Protocol):
-    """Gives every pose the id of the track that it continues, or a new one."""
+    """Gives every pose the id of the track that it continues, or a new one. One linker serves one video."""
 
     def link(self, poses: Poses, flow: Flow) -> Poses:
-        """The same poses in the same order, with ids; ``flow`` leads from the previous frame to theirs."""
+        """The same poses in the same order, with ``track_ids``: distinct ids from 0 on, or ``UNLINKED``.
+
+        Args:
+            poses: The people of a frame. Their ``appearance`` is what the ``Appearance`` stage gave, or None.
+            flow: From the frame of the previous call to this one.
+        """
         ...
 
     def reset(self) -> None:
-        """Forget the past (a shot cut): nobody is linked across. Ids are never given again."""
+        """Forget the past (a shot cut): nobody is linked across it. Ids are never used again."""
         ...
 
 

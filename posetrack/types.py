@@ -1,9 +1,8 @@
 """The data that stages exchange.
 
-Coordinates, everywhere and always, are float source pixels, x to the right and y down, with (0, 0) at the
-*centre* of the top-left pixel: the image covers [-0.5, W - 0.5] x [-0.5, H - 0.5]. Whoever crops or
-resizes undoes it before returning. Boxes are x1, y1, x2, y2. (0, 0) is a legal coordinate: whether a
-joint is there is said by its score alone.
+All coordinates are float source pixels, x to the right and y down, with (0, 0) at the *centre* of the top-left
+pixel: the image covers [-0.5, W - 0.5] x [-0.5, H - 0.5]. A stage that crops or resizes maps its results back.
+Boxes are x1, y1, x2, y2. (0, 0) is a legal coordinate: only a score of 0 marks a joint as missing.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,30 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from posetrack.skeletons import Skeleton
 
 UNLINKED = -1
-"""Track id of a pose that no linker has seen yet."""
+"""Track id of a pose without a track."""
+
+
+class Origin(IntEnum):
+    """Where the position of a joint comes from."""
+
+    PENDING = 0
+    """Not estimated yet: only the person's box is known."""
+    ESTIMATED = 1
+    """A network saw the joint in this frame."""
+    CARRIED = 2
+    """Optical flow moved the joint here from the previous frame."""
+    FILLED = 3
+    """Interpolated from other frames or joints."""
+
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+OriginArray = NDArray[np.uint8]
 Image = NDArray[np.uint8]
 Selection = slice | BoolArray | IntArray | Sequence[int]
+
+_ESTIMATED = np.uint8(Origin.ESTIMATED)
 
 
 def _stored(name: str, values: ArrayLike, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -35,7 +52,7 @@ def _stored(name: str, values: ArrayLike, dtype: DTypeLike, shape: tuple[int, ..
         array = given.astype(dtype, copy=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is {reprlib.repr(values)}, expected numbers of shape {shape}") from error
-    if given.dtype.kind not in "iub" and dtype is np.int64 and not np.array_equal(array, given):
+    if array.dtype.kind in "iu" and given.dtype != array.dtype and not np.array_equal(array, given):
         raise ValueError(f"{name} is {reprlib.repr(values)}, expected whole numbers")
     if array.shape != shape:
         if array.size > 0 or 0 not in shape:
@@ -54,20 +71,22 @@ def _count(scores: ArrayLike) -> int:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Whether all fields of two objects of one dataclass hold the same values; NaN is NaN."""
-    pairs = ((getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
-    return all(
-        np.array_equal(a, b, equal_nan=a.dtype.kind == "f") if isinstance(a, np.ndarray) else bool(a == b)
-        for a, b in pairs
-    )
+    """Whether all fields of two objects of one dataclass hold the same values. NaN equals NaN."""
+    return all(_same(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray) and bool(a == b)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source. Frames are equal if index, time and all pixels are.
+    """One picture of a source. Two are equal if index, time and all pixels are.
 
     Attributes:
-        index: Position in the source, from 0, counting the frames that a stride leaves out.
+        index: Position in the source, from 0; frames skipped by a stride count.
         time_s: Presentation time in seconds from the source's start.
         image: uint8 [H, W, 3], RGB, upright (rotation metadata applied).
     """
@@ -85,14 +104,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boxes:
-    """Boxes of N people in one frame. Equal are those with the same values.
+    """Boxes of N people in one frame. Two are equal if they hold the same values.
 
     Attributes:
         xyxy: float32 [N, 4], x1 y1 x2 y2 in source pixels.
         scores: float32 [N] in [0, 1].
 
     Raises:
-        ValueError: shapes that do not agree, or no numbers.
+        ValueError: shapes that do not agree, or values that are not numbers.
     """
 
     xyxy: FloatArray
@@ -119,28 +138,32 @@ class Boxes:
     def __eq__(self, other: object) -> bool:
         return _equal(self, other) if isinstance(other, Boxes) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # what is compared by its values has no hash
+    __hash__ = None  # type: ignore[assignment]  # compared by value, so not hashable
 
     def __getitem__(self, chosen: Selection) -> Boxes:
-        """The chosen boxes: a slice, a mask or an integer array, never a bare integer."""
+        """The chosen boxes: a slice, a mask or an integer array, never a single integer."""
         return Boxes(self.xyxy[chosen], self.scores[chosen])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Poses:
-    """Poses of N people with K joints in one frame. Equal are those with the same values, in the same order.
+    """N people with K joints each in one frame. Two are equal if they hold the same values in the same order.
 
     Attributes:
-        boxes: float32 [N, 4], x1 y1 x2 y2 in source pixels: where the pose was looked for.
-        scores: float32 [N] in [0, 1]: that there is a person (the score of the box).
+        boxes: float32 [N, 4], x1 y1 x2 y2 in source pixels: where the pose was estimated.
+        scores: float32 [N] in [0, 1]: confidence that this is a person (the box's score).
         keypoints: float32 [N, K, 2], x y in source pixels; meaningless where the joint is missing.
         keypoint_scores: float32 [N, K] in [0, 1]; 0 = the joint is missing.
-        track_ids: int64 [N]; ``UNLINKED`` until a linker has seen the pose.
+        track_ids: int64 [N]; ``UNLINKED`` without a track.
         skeleton: Names and order of the K joints.
+        appearance: float32 [N, D], a descriptor of what each person looks like; NaN for people without one.
+            None if nobody has one.
+        origin: uint8 [N, K], the ``Origin`` of each joint; meaningless where the joint is missing. Defaults to
+            ``ESTIMATED``.
 
     Raises:
-        ValueError: shapes that do not agree, or no numbers.
-        TypeError: ``skeleton`` is none.
+        ValueError: shapes that do not agree, or values that are not numbers.
+        TypeError: ``skeleton`` is not a ``Skeleton``.
     """
 
     boxes: FloatArray
@@ -149,11 +172,14 @@ class Poses:
     keypoint_scores: FloatArray
     track_ids: IntArray
     skeleton: Skeleton
+    appearance: FloatArray | None = None
+    origin: OriginArray = None  # type: ignore[assignment]  # replaced below
 
     def __post_init__(self) -> None:
         if not isinstance(self.skeleton, Skeleton):
             raise TypeError(f"skeleton is {reprlib.repr(self.skeleton)}; give one, such as posetrack.POSETRACK")
         count, joints = _count(self.scores), len(self.skeleton)
+        origin = np.broadcast_to(_ESTIMATED, (count, joints)) if self.origin is None else self.origin
         store = object.__setattr__
         store(self, "boxes", _stored("boxes", self.boxes, np.float32, (count, 4)))
         store(self, "scores", _stored("scores", self.scores, np.float32, (count,)))
@@ -162,23 +188,35 @@ class Poses:
             self, "keypoint_scores", _stored("keypoint_scores", self.keypoint_scores, np.float32, (count, joints))
         )
         store(self, "track_ids", _stored("track_ids", self.track_ids, np.int64, (count,)))
+        store(self, "origin", _stored("origin", origin, np.uint8, (count, joints)))
+        if (self.origin > Origin.FILLED).any():
+            raise ValueError(f"origin is {reprlib.repr(origin)}, expected values of posetrack.types.Origin")
+        if self.appearance is not None:
+            length = np.shape(self.appearance)[-1] if np.ndim(self.appearance) == 2 else 0
+            store(self, "appearance", _stored("appearance", self.appearance, np.float32, (count, length)))
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Poses:
         """Nobody: an ordinary value of every stage."""
-        joints = len(skeleton)
+        return cls.pending_in(Boxes.empty(), skeleton)
+
+    @classmethod
+    def pending_in(cls, boxes: Boxes, skeleton: Skeleton) -> Poses:
+        """The people in boxes, without joints: all are ``PENDING``."""
+        count, joints = len(boxes), len(skeleton)
         return cls(
-            boxes=np.zeros((0, 4), np.float32),
-            scores=np.zeros(0, np.float32),
-            keypoints=np.zeros((0, joints, 2), np.float32),
-            keypoint_scores=np.zeros((0, joints), np.float32),
-            track_ids=np.zeros(0, np.int64),
+            boxes=boxes.xyxy,
+            scores=boxes.scores,
+            keypoints=np.zeros((count, joints, 2), np.float32),
+            keypoint_scores=np.zeros((count, joints), np.float32),
+            track_ids=np.full(count, UNLINKED, np.int64),
             skeleton=skeleton,
+            origin=np.full((count, joints), Origin.PENDING, np.uint8),
         )
 
     @classmethod
     def concatenate(cls, parts: Sequence[Poses]) -> Poses:
-        """The people of all parts (at least one), in order; the skeleton is the first one's."""
+        """The people of all parts (at least one), in order, with the skeleton of the first."""
         return cls(
             boxes=np.concatenate([part.boxes for part in parts]),
             scores=np.concatenate([part.scores for part in parts]),
@@ -186,6 +224,8 @@ class Poses:
             keypoint_scores=np.concatenate([part.keypoint_scores for part in parts]),
             track_ids=np.concatenate([part.track_ids for part in parts]),
             skeleton=parts[0].skeleton,
+            appearance=_joined([(len(part), part.appearance) for part in parts]),
+            origin=np.concatenate([part.origin for part in parts]),
         )
 
     @property
@@ -193,16 +233,21 @@ class Poses:
         """bool [N, K]: the joint is there."""
         return self.keypoint_scores > 0
 
+    @property
+    def pending(self) -> BoolArray:
+        """bool [N]: only the person's box is known, no joints have been estimated yet."""
+        return np.asarray((self.origin == Origin.PENDING).all(axis=1), np.bool_)
+
     def __len__(self) -> int:
         return len(self.scores)
 
     def __eq__(self, other: object) -> bool:
         return _equal(self, other) if isinstance(other, Poses) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # what is compared by its values has no hash
+    __hash__ = None  # type: ignore[assignment]  # compared by value, so not hashable
 
     def __getitem__(self, chosen: Selection) -> Poses:
-        """The chosen people: a slice, a mask or an integer array, never a bare integer."""
+        """The chosen people: a slice, a mask or an integer array, never a single integer."""
         return Poses(
             boxes=self.boxes[chosen],
             scores=self.scores[chosen],
@@ -210,8 +255,35 @@ class Poses:
             keypoint_scores=self.keypoint_scores[chosen],
             track_ids=self.track_ids[chosen],
             skeleton=self.skeleton,
+            appearance=None if self.appearance is None else self.appearance[chosen],
+            origin=self.origin[chosen],
         )
 
     def replace(self, **changes: Any) -> Poses:
         """A copy with some attributes changed."""
         return replace(self, **changes)
+
+
+def _joined(parts: Sequence[tuple[int, FloatArray | None]]) -> FloatArray | None:
+    """Descriptors of all people, from the number of people in each part and their descriptors, if any."""
+    lengths = {array.shape[1] for _, array in parts if array is not None}
+    if not lengths:
+        return None
+    blank = np.full((1, max(lengths)), np.nan, np.float32)
+    return np.concatenate([blank.repeat(count, axis=0) if array is None else array for count, array in parts])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """An image and what a ``People`` stage saw in it.
+
+    Attributes:
+        image: uint8 [H, W, 3] RGB.
+        found: The people found, possibly still without joints (``Poses.pending_in``). None if nobody looked.
+        features: Anything the stage wants to keep for ``refine``, such as feature maps. It lives as long as the
+            frame is being processed.
+    """
+
+    image: Image
+    found: Poses | None = None
+    features: object = None

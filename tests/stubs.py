@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.skeletons import POSETRACK
-from posetrack.types import UNLINKED, Boxes, Frame, Image, Poses
+from posetrack.types import UNLINKED, Boxes, Frame, Image, Poses, Sighting
 
 PERSON = np.array([[40.0, 20.0, 80.0, 100.0]], np.float32)
 
@@ -45,6 +45,24 @@ class StubPose:
             boxes.xyxy, boxes.scores, low + grid * (high - low), np.tile(used, (len(boxes), 1)),
             np.full(len(boxes), UNLINKED), POSETRACK,
         )  # fmt: skip
+
+
+@dataclass
+class OneStage(StubDetector):
+    """Finds people and their joints at once; notes the boxes in which it was asked to look again."""
+
+    skeleton = POSETRACK
+    asked: list[int] = field(default_factory=list)
+
+    def find(self, images: Sequence[Image]) -> list[Sighting]:
+        return [
+            Sighting(image, StubPose().estimate(image, boxes))
+            for image, boxes in zip(images, self.detect(images), strict=True)
+        ]
+
+    def refine(self, sightings: Sequence[Sighting], boxes: Sequence[Boxes]) -> list[Poses]:
+        self.asked += map(len, boxes)
+        return [StubPose().estimate(*pair) for pair in zip([each.image for each in sightings], boxes, strict=True)]
 
 
 def frames(count: int, cut_at: int = -1) -> list[Frame]:

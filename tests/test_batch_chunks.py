@@ -164,7 +164,7 @@ def test_chunks_begin_at_key_frames(tmp_path: Path) -> None:
 def test_chunks_begin_where_a_detection_is_due(tmp_path: Path) -> None:
     clip = grey_clip(tmp_path / "long.mp4", 300, "-g", "40", "-sc_threshold", "0")
     reading = ReadOptions(start_s=0.12, stride=2)  # from frame 3 on
-    chunks = plan(clip, reading, ChunkConfig(chunk_s=3, overlap_s=0.4, overlap_frames=5, detect_every=7))
+    chunks = plan(clip, reading, ChunkConfig(chunk_s=3, overlap_s=0.4, overlap_frames=5, multiple_of=7))
     assert len(chunks) > 2
     assert all((chunk.first - 3) % 14 == 0 for chunk in chunks)
     assert all(0 <= chunk.first - key < 16 for chunk, key in zip(chunks[1:], (80, 160, 240), strict=True))
@@ -215,7 +215,7 @@ def test_the_overlap_is_longer_than_the_trackers_memory() -> None:
     preset = replace(get_preset("lite"), detect_every="auto")
     fitted = ChunkConfig(overlap_frames=1).fitted(preset, None)
     assert fitted.overlap_frames > preset.linker.max_gap_frames
-    assert fitted.detect_every == 5
+    assert fitted.multiple_of == 5
 
 
 class Hesitant:
@@ -239,11 +239,11 @@ def test_chunks_detect_in_the_same_frames_as_a_whole_run(tmp_path: Path, reading
     detector = Hesitant()
     tracker = PoseTracker(detector=detector, pose=StubPose(), flow=ZeroFlow(), threads=1)
     with open_source(clip, reading) as source:
-        interval = tracker.preset.detection_interval(source.info.delivered_fps)
+        interval = tracker.preset.schedule(source.info.delivered_fps).interval
         whole = [frame.index for frame, _ in tracker.track(source)]
     looked, detector.looked = sorted(detector.looked), []
     assert interval > 1 and len(whole) / interval < len(looked) < len(whole)
-    config = ChunkConfig(chunk_s=0.8, overlap_s=0.2, overlap_frames=10, detect_every=interval)
+    config = ChunkConfig(chunk_s=0.8, overlap_s=0.2, overlap_frames=10, multiple_of=interval)
     chunks = plan(clip, reading, config)
     assert len(chunks) > 2
     for chunk in chunks:
@@ -386,7 +386,7 @@ def test_chunked_and_whole_runs_write_the_same_files(
     clip, tracker, reading = scene(name), PerfectTracker(name, detect_every), ReadOptions(max_frames=110)
     whole = clip_task(clip, tmp_path / "whole", tracker, reading=reading).perform()
     hands = HandWorkers()
-    config = replace(TINY, detect_every=detect_every)
+    config = replace(TINY, multiple_of=detect_every)
     workers = ChunkingWorkers(hands, config, tmp_path / "chunks" / CHUNKS)
     with workers:
         result = outcome(workers, clip_task(clip, tmp_path / "chunks", tracker, reading=reading))[clip.name]

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from posetrack.models import device_crops
-from posetrack.models.around_network import AroundNetwork, OnDevice, OnProcessor, around_peaks
 from posetrack.models.conventions import CONVENTIONS, InputConvention
 from posetrack.models.crop import box_transforms, extract_crops, transforms_about
 from posetrack.models.decoding import CODECS, reach_cells
 from posetrack.models.device_crops import crops_on_device
+from posetrack.models.heads import around_peaks
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.models.runtime import CPU, Runtime
@@ -29,7 +29,7 @@ from posetrack.types import Boxes, Image
 from posetrack.zoo import ModelStore
 
 SIZE = (96, 128)
-Maker = Callable[[object, bool], HeatmapPoseEstimator]
+Maker = Callable[[bool, bool], HeatmapPoseEstimator]
 
 BORDERS = [InputConvention(border_rgb=(124, 116, 104)), InputConvention(border_rgb=(0, 255, 9), antialias=False)]
 
@@ -207,19 +207,14 @@ def test_the_cells_around_the_peaks_are_decoded_as_the_whole_maps(
     np.testing.assert_array_equal(scores, expected_scores)
 
 
-def around_device(architecture: PoseArchitecture, codec: str) -> AroundNetwork:
-    """What a GPU would do, done on the processor."""
-    return OnDevice(architecture, codec, torch.device("cpu"))
-
-
 @pytest.fixture(params=["quarter", "dark"])
 def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Maker:
     """Estimators of the bundled network: OpenCV and whole heatmaps, torch and the cells around peaks."""
     lite = get_preset("lite")
     network, architecture = load_pose_network(weight_files(lite, ModelStore(), fetch=None)[lite.pose])
 
-    def made(around: object, flip_test: bool) -> HeatmapPoseEstimator:
-        monkeypatch.setattr("posetrack.models.pose.OnProcessor", around)
+    def made(near: bool, flip_test: bool) -> HeatmapPoseEstimator:
+        monkeypatch.setattr("posetrack.models.pose.on_processor", lambda device: not near)
         return HeatmapPoseEstimator(network, architecture, PoseConfig(flip_test=flip_test, codec=request.param))
 
     return made
@@ -241,8 +236,8 @@ def test_a_trained_network_finds_the_same_joints_both_ways(
 ) -> None:
     images, boxes = people
     assert sum(map(len, boxes)) >= 8
-    plain = both_ways(OnProcessor, flip_test).estimate_batch(images, boxes)
-    device = both_ways(around_device, flip_test)
+    plain = both_ways(False, flip_test).estimate_batch(images, boxes)
+    device = both_ways(True, flip_test)
     for image, each, expected, poses in zip(
         images, boxes, plain, device.estimate_batch(images, boxes), strict=True
     ):
@@ -270,8 +265,8 @@ def test_a_network_is_fed_the_same_both_ways(name: str, monkeypatch: pytest.Monk
     architecture = PoseArchitecture(width=96, height=128, convention=name)
     boxes = Boxes(everywhere(np.random.default_rng(0), 320, 240), np.ones(12))
     inputs = []
-    for around in (OnProcessor, around_device):
-        monkeypatch.setattr("posetrack.models.pose.OnProcessor", around)
+    for near in (False, True):
+        monkeypatch.setattr("posetrack.models.pose.on_processor", lambda device, near=near: not near)
         config = PoseConfig(flip_test=True, max_batch=6)
         HeatmapPoseEstimator(Recorder(), architecture, config).estimate(smooth(320, 240), boxes)
         assert [len(batch) for batch in seen] == [6] * 4

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,19 +20,22 @@ from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, Keypoi
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.flow import ZeroFlow
-from posetrack.models.detector import DetectorConfig
+from posetrack.models.detector import DetectorConfig, FeatureMaps
 from posetrack.models.keypoint_rcnn import KeypointRCNN, load_keypoint_rcnn
 from posetrack.models.runtime import Runtime
 from posetrack.own_frames import own_frames
 from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.schedule import EveryNth
 from posetrack.skeletons import COCO
+from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker, LinkerConfig
-from posetrack.types import Boxes, Image, Poses
+from posetrack.types import Boxes, Image, Poses, Sighting
 from tests.rcnn_networks import as_file, as_input, official, photograph, random_weights
 
 NAME = "keypointrcnn_resnet50_fpn"
 SMALL = DetectorConfig(score_threshold=0.4, max_people=10, short_side=64, long_side=96)
-AHEAD = PipelineConfig(detect_batch=4, detect_every=5, sure_score=1.0)
+AHEAD = PipelineConfig(detect_batch=4)
+UNSURE = EveryNth(interval=5, sure_score=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def counted(small_network: Network) -> tuple[KeypointRCNN, list[int]]:
     """The stage, and the sizes of the batches that its backbone has seen."""
     seen: list[int] = []
     small_network.backbone.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
-    stage = KeypointRCNN(small_network, SMALL, kept_images=AHEAD.detections_in_flight)
+    stage = KeypointRCNN(small_network, SMALL)
     small_network.backbone._forward_pre_hooks.clear()
     return stage, seen
 
@@ -140,64 +141,60 @@ def test_a_score_is_the_softmax_probability_around_the_peak(small_network: Netwo
 def test_carried_boxes_use_the_feature_maps_of_the_detection(counted: tuple[KeypointRCNN, list[int]]) -> None:
     stage, seen = counted
     images = [photograph(120, 160, seed) for seed in range(3)]
-    stage.detect(images)
+    sightings = stage.find(images)
     assert seen == [3]
-    for image in images:
-        kept = stage.estimate(image, somewhere())
-        assert_same_poses(stage.estimate(image, somewhere()), kept)
+    for sighting, image in zip(sightings, images, strict=True):
+        assert sighting.image is image
+        (kept,) = stage.refine([sighting], [somewhere()])
         assert seen == [3]
-        assert_same_poses(stage.estimate(image.copy(), somewhere()), kept, atol=1e-3)
+        assert_same_poses(stage.estimate(image, somewhere()), kept, atol=1e-3)
         seen.pop()
-    unseen = photograph(120, 160, 9)
-    stage.estimate(unseen, somewhere())
-    assert seen == [3, 1], "an image without a detection is looked at then"
+    together = stage.refine(sightings, [somewhere(seed=seed) for seed in range(3)])
+    alone = [stage.refine([each], [somewhere(seed=seed)])[0] for seed, each in enumerate(sightings)]
+    assert together == alone
+    stage.refine([Sighting(photograph(120, 160, 9))], [somewhere()])
+    assert seen == [3, 1], "feature maps of an image without a detection are calculated then"
 
 
-def test_kept_feature_maps_are_bounded_and_go_with_their_image(small_network: Network) -> None:
-    stage = KeypointRCNN(small_network, SMALL, kept_images=2)
-    images = [photograph(64, 96, seed) for seed in range(5)]
-    stage.detect(images)
-    kept = stage._kept._entries
-    assert [ref() is image for (ref, _), image in zip(kept.values(), images[3:], strict=True)] == [True, True]
-    level = weakref.ref(next(iter(kept.values()))[1].levels["0"])
-    del images
+def test_people_found_are_the_boxes_detected_and_wait_for_their_joints(
+    counted: tuple[KeypointRCNN, list[int]],
+) -> None:
+    stage, _ = counted
+    images = [photograph(120, 160, 1), photograph(80, 160, 2), photograph(120, 160, 3)]
+    found = [sighting.found for sighting in stage.find(images)]
+    expected = [Poses.pending_in(boxes, COCO) for boxes in stage.detect(images)]
+    assert found == expected and any(len(each) for each in expected)
+    assert stage.find([]) == []
+
+
+def test_feature_maps_go_with_their_sighting(small_network: Network) -> None:
+    (sighting,) = KeypointRCNN(small_network, SMALL).find([photograph(64, 96)])
+    assert isinstance(sighting.features, FeatureMaps)
+    level = weakref.ref(sighting.features.levels["0"])
+    del sighting
     gc.collect()
-    assert not kept and level() is None
-    none = KeypointRCNN(small_network, SMALL, kept_images=0)
-    image = photograph(64, 96)
-    none.detect([image])
-    assert not none._kept._entries and len(none.estimate(image, somewhere(1))) == 1
-    with pytest.raises(ConfigError, match="kept_images is -1"):
-        KeypointRCNN(small_network, SMALL, kept_images=-1)
+    assert level() is None
 
 
-def test_threads_that_share_it_get_the_results_of_one(small_network: Network) -> None:
-    stage = KeypointRCNN(small_network, SMALL, kept_images=3)
-    images = [photograph(64, 96, seed) for seed in range(6)]
-    by_itself = KeypointRCNN(small_network, SMALL)
-    alone = [by_itself.estimate(image, somewhere(2)) for image in images]
-    detecting = threading.Thread(target=lambda: [stage.detect([image]) for image in images])
-    detecting.start()
-    with ThreadPoolExecutor(3) as pool:
-        together = list(pool.map(lambda image: stage.estimate(image, somewhere(2)), images))
-    detecting.join()
-    for one, other in zip(alone, together, strict=True):
-        assert_same_poses(one, other, atol=1e-3)
-
-
-def pipeline_of(stage: KeypointRCNN, config: PipelineConfig) -> Pipeline:
+def pipeline_of(
+    stage: KeypointRCNN, config: PipelineConfig, schedule: EveryNth | None = None, *, apart: bool = False
+) -> Pipeline:
+    people = TopDown(stage, stage) if apart else stage
     linker = FlowLinker(LinkerConfig())
-    return Pipeline(detector=stage, flow=ZeroFlow(), pose=stage, linker=linker, config=config)
+    return Pipeline(people=people, flow=ZeroFlow(), linker=linker, config=config, schedule=schedule)
 
 
-def test_one_object_is_detector_and_pose_estimator_of_a_pipeline(counted: tuple[KeypointRCNN, list[int]]) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_one_network_looks_at_every_image_once_and_two_look_twice(
+    counted: tuple[KeypointRCNN, list[int]], apart: bool
+) -> None:
     stage, seen = counted
     images = [photograph(64, 96, seed // 2) for seed in range(4)]
     results = []
     for run in ("run", "run_sequentially"):
-        pipeline = pipeline_of(stage, PipelineConfig(detect_batch=2))
+        pipeline = pipeline_of(stage, PipelineConfig(detect_batch=2), apart=apart)
         results.append([poses for _, poses in getattr(pipeline, run)(own_frames(images))])
-    assert sum(seen) == 2 * len(images), "every image goes through the backbone once"
+    assert sum(seen) == 2 * len(images) * (1 + apart)
     for one, other in zip(*results, strict=True):
         assert_same_poses(one, other)
 
@@ -205,21 +202,19 @@ def test_one_object_is_detector_and_pose_estimator_of_a_pipeline(counted: tuple[
 def test_no_image_is_forgotten_that_detection_is_ahead_by(counted: tuple[KeypointRCNN, list[int]]) -> None:
     stage, seen = counted
     images = [photograph(64, 96, seed) for seed in range(60)]
-    for _ in pipeline_of(stage, AHEAD).run(own_frames(images)):
+    for _ in pipeline_of(stage, AHEAD, UNSURE).run(own_frames(images)):
         time.sleep(0.05)  # detection gets as far ahead as it can
     assert sum(seen) == len(images) > 2 * len(seen), "in batches, each image once"
 
 
-def test_every_pipeline_keeps_as_many_images_as_one_alone(counted: tuple[KeypointRCNN, list[int]]) -> None:
-    """Of the videos of one tracker none pushes out the images of another."""
+def test_videos_tracked_by_turns_get_the_results_of_each_alone(counted: tuple[KeypointRCNN, list[int]]) -> None:
     stage, seen = counted
     clips = [[photograph(64, 96, 10 * clip + number) for number in range(12)] for clip in range(3)]
-    runs = [pipeline_of(stage, AHEAD).run(own_frames(clip)) for clip in clips]
+    runs = [pipeline_of(stage, AHEAD, UNSURE).run(own_frames(clip)) for clip in clips]
     found = list(zip(*runs, strict=True))
     assert sum(seen) == 36, "every image goes through the backbone once"
-    assert not stage._kept._entries
     for clip, column in zip(clips, zip(*found, strict=True), strict=True):
-        alone = pipeline_of(stage, AHEAD).run(own_frames(clip))
+        alone = pipeline_of(stage, AHEAD, UNSURE).run(own_frames(clip))
         assert [poses for _, poses in column] == [poses for _, poses in alone]
 
 

@@ -1,7 +1,9 @@
 """From names to networks: what a preset names is loaded, from where it lies, and nothing else."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +12,15 @@ import torch
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.pose_weights import PoseArchitecture, save_pose_network
 from posetrack.models.runtime import Runtime
-from posetrack.networks import Networks, weight_files
+from posetrack.networks import LOADERS, Networks, weight_files
+from posetrack.pipeline import PipelineConfig
 from posetrack.pose_tracker import PoseTracker
-from posetrack.presets import AUTO_SURE_SCORE, PRESETS, Changes, customised, get_preset, weights_of
+from posetrack.presets import AUTO_SURE_SCORE, PRESETS, Changes, Preset, customised, get_preset, weights_of
+from posetrack.schedule import EveryNth
 from posetrack.skeletons import COCO, POSETRACK
+from posetrack.tracker import RefreshConfig
 from posetrack.types import Boxes
-from posetrack.zoo import ModelStore, get_entry
+from posetrack.zoo import ModelStore, get_entry, read_entries
 
 from .in_process import posetrack
 from .stubs import StubDetector, StubPose
@@ -43,6 +48,16 @@ def test_every_preset_names_weights_that_fit_their_place(preset) -> None:
     assert entries[preset.detector].task in ("detector", "detector+pose")
     assert entries[preset.pose].task in ("pose", "detector+pose")
     assert preset.pose_config.codec == entries[preset.pose].codec
+
+
+def test_every_entry_names_its_loader() -> None:
+    assert {entry.loader for entry in read_entries().values()} == set(LOADERS) - {"onnx_pose"}
+
+
+def test_a_loader_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(LOADERS, "posetrack_detector")
+    with pytest.raises(ConfigError, match="entry 'detector_lite': loader is 'posetrack_detector'; choose one of"):
+        Networks(LITE, Runtime(), ModelStore()).detector  # noqa: B018
 
 
 def test_lite_needs_nothing_but_the_package(tmp_path: Path) -> None:
@@ -140,18 +155,46 @@ def test_auto_looks_for_people_and_joints_so_often_in_a_second() -> None:
     lite = customised(get_preset("lite"), Changes(detect_every="auto"))
     intervals = ((10, 1, 2), ("27/2", 1, 3), ("15000/1001", 3, 3), (25, 5, 5), (50, 5, 10), (None, 5, 5))
     for fps, detect_every, pose_every in intervals:
-        config = lite.pipeline_config(None if fps is None else Fraction(fps))
-        assert (config.detect_every, config.refresh.every) == (detect_every, pose_every)
-        assert config.sure_score == AUTO_SURE_SCORE
-    config = customised(lite, Changes(detect_every=3, pose_every=1)).pipeline_config(Fraction(50))
-    assert (config.detect_every, config.sure_score, config.refresh.every) == (3, None, 1)
+        rate = None if fps is None else Fraction(fps)
+        assert lite.schedule(rate) == EveryNth(interval=detect_every, sure_score=AUTO_SURE_SCORE)
+        assert lite.pipeline_config(rate).refresh.every == pose_every
+    fixed = customised(lite, Changes(detect_every=3, pose_every=1))
+    assert fixed.schedule(Fraction(50)) == EveryNth(interval=3)
+    assert fixed.pipeline_config(Fraction(50)).refresh.every == 1
     for name in ("accurate", "posetrack"):
-        config = get_preset(name).pipeline_config(Fraction(50))
-        assert (config.detect_every, config.sure_score, config.refresh.every) == (1, None, 1)
+        assert get_preset(name).schedule(Fraction(50)) == EveryNth()
+        assert get_preset(name).pipeline_config(Fraction(50)).refresh.every == 1
+
+
+def test_a_presets_own_settings_are_used_as_they_are() -> None:
+    preset = Preset(
+        name="own", summary="", detector="none", pose="none", detect_every=4, sure_score=0.7,
+        pipeline=PipelineConfig(refresh=RefreshConfig(every=6), pose_batch=3),
+    )  # fmt: skip
+    assert preset.schedule(Fraction(50)) == EveryNth(interval=4, sure_score=0.7)
+    assert preset.pipeline_config(Fraction(50)) is preset.pipeline
+    assert replace(preset, detect_every="auto").schedule(Fraction(25)) == EveryNth(interval=5, sure_score=0.7)
+    auto = replace(preset, pose_every="auto").pipeline_config(Fraction(50))
+    assert (auto.refresh.every, auto.pose_batch) == (10, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"detect_every": 0}, "detect_every must be a whole number, 1 or more, not 0"),
+        ({"detect_every": "often"}, "detect_every must be a whole number, 1 or more, not 'often'"),
+        ({"pose_every": -1}, "pose_every must be a whole number, 1 or more, not -1"),
+        ({"sure_score": 1.5}, "sure_score must lie between 0 and 1, not 1.5"),
+    ],
+)
+def test_a_preset_refuses_numbers_out_of_range(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{words}"):
+        replace(LITE, **changes)
 
 
 def test_without_propagation_people_are_looked_for_in_every_frame() -> None:
-    config = customised(get_preset("lite"), Changes(propagation="off")).pipeline_config(Fraction(25))
-    assert config.propagation is None and config.detect_every == 1
+    preset = customised(get_preset("lite"), Changes(propagation="off"))
+    assert preset.pipeline.propagation is None and preset.schedule(Fraction(25)) == EveryNth()
+    rarely = customised(get_preset("lite"), Changes(propagation="off", detect_every=3))
     with pytest.raises(ConfigError, match="needs propagation"):
-        customised(get_preset("lite"), Changes(propagation="off", detect_every=3)).pipeline_config(Fraction(25))
+        PoseTracker(rarely, detector=StubDetector(), pose=StubPose()).pipeline(Fraction(25))

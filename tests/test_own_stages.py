@@ -13,17 +13,21 @@ from posetrack.errors import ConfigError
 from posetrack.flow import FLOWS, DenseFlow
 from posetrack.pipeline import PipelineConfig
 from posetrack.pose_tracker import PoseTracker
+from posetrack.schedule import EveryNth
 from posetrack.skeletons import COCO, POSETRACK
-from posetrack.stages import BatchFlowEstimator, BatchPoseEstimator, SourceInfo
-from posetrack.tracker import LinkerConfig, PropagationConfig, RefreshConfig, SelectionConfig
+from posetrack.stages import BatchFlowEstimator, SourceInfo
+from posetrack.tracker import FlowLinker, LinkerConfig, PropagationConfig, RefreshConfig, SelectionConfig
 from posetrack.types import Boxes, Image, Poses
-from tests.stubs import StubDetector, StubPose
+from tests.stubs import OneStage, StubDetector, StubPose
 
 PICTURES = [np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)] * 2
 
 
 def made(**arguments: Any) -> PoseTracker:
     return PoseTracker(**{"detector": StubDetector(), "pose": StubPose(), "threads": 1, **arguments})
+
+
+ALONE = {"detector": None, "pose": None}
 
 
 class NoSkeleton:
@@ -43,6 +47,12 @@ class NoSkeleton:
         ({"pose": "pose.safetensors"}, "pose is 'pose.safetensors'; give an object with the method estimate"),
         ({"pose": StubDetector()}, "pose is .*; give an object with the method estimate"),
         ({"pose": NoSkeleton()}, "NoSkeleton has no skeleton; give it one, such as posetrack.POSETRACK"),
+        ({"people": StubDetector(), **ALONE}, "people is .*; give an object with the method find"),
+        ({"people": OneStage}, r"people replaces both detector and pose"),
+        ({"people": OneStage, **ALONE}, r"people is the class OneStage; give an object, such as OneStage\(\)"),
+        ({"linker": FlowLinker}, r"linker is the class FlowLinker; give an object, such as FlowLinker\(\)"),
+        ({"linker": "flow"}, "linker is 'flow'; give an object with the method link"),
+        ({"appearance": StubPose()}, "appearance is .*; give an object with the method describe"),
         ({"flow": "dis"}, "flow is 'dis'; give an object with the method estimate"),
         ({"flow": FLOWS["dis"]}, "flow is .*; give an object with the method estimate"),
         ({"preset": None}, "preset is None; give the name of one, or a posetrack.presets.Preset"),
@@ -126,7 +136,7 @@ def test_what_a_detector_must_not_give_is_told(answer: Any, error: type[Exceptio
         (
             lambda poses: poses.replace(skeleton=COCO),
             ValueError,
-            f"Wrong.estimate.* gave poses of the skeleton {COCO.name}, and its own is {POSETRACK.name}",
+            f"Wrong.estimate.* gave poses of the skeleton {COCO.name}; its own skeleton is {POSETRACK.name}",
         ),
     ],
 )
@@ -143,10 +153,7 @@ def test_what_a_pose_network_must_not_give_is_told(
 
     Batch.__name__ = "Wrong"
     tracker = made(pose=Batch() if batch else Wrong())
-    assert isinstance(tracker._pose, BatchPoseEstimator) == batch
     with pytest.raises(error, match=f"(?s)^{words}"):
-        if batch:
-            tracker._pose.estimate_batch([PICTURES[0]], [ONE])  # type: ignore[attr-defined]
         list(tracker.track(PICTURES))
 
 
@@ -191,8 +198,9 @@ def test_a_rate_that_is_no_number_above_0_is_refused(fps: Any) -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda value: PipelineConfig(detect_every=value),
-        lambda value: PipelineConfig(sure_score=value),
+        lambda value: PipelineConfig(detect_batch=value),
+        lambda value: EveryNth(interval=value),
+        lambda value: EveryNth(interval=2, sure_score=value),
         lambda value: LinkerConfig(queue_frames=value),
         lambda value: LinkerConfig(min_similarity=value),
         lambda value: LinkerConfig(recovery_falloff=value),

@@ -33,6 +33,7 @@ from posetrack.presets import Changes, customised, get_preset
 from posetrack.realtime import AdaptiveConfig, AdaptiveSchedule, RealtimeReport, follow_live
 from posetrack.runner import Outputs, RunSummary
 from posetrack.stages import DetectionSchedule, SourceInfo
+from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import Boxes, Frame, Image, Poses
 from posetrack.video import ReadOptions, open_source
@@ -76,7 +77,7 @@ class World:
         self._coming = deque(frames_at(self.times_s))
         schedule = AdaptiveSchedule(self.standing, self.report)
         made = Pipeline(
-            detector=self, flow=ZeroFlow(), pose=self, linker=FlowLinker(LinkerConfig()), schedule=schedule
+            people=TopDown(self, self), flow=ZeroFlow(), linker=FlowLinker(LinkerConfig()), schedule=schedule
         )
         for frame, poses in made.run_sequentially(self.frames()):
             assert len(poses) == 1
@@ -391,7 +392,7 @@ def test_ones_own_images_get_the_time_at_which_they_come() -> None:
 
 def stub_pipeline(schedule: DetectionSchedule) -> Pipeline:
     return Pipeline(
-        detector=StubDetector(), flow=ZeroFlow(), pose=StubPose(), linker=FlowLinker(LinkerConfig()),
+        people=TopDown(StubDetector(), StubPose()), flow=ZeroFlow(), linker=FlowLinker(LinkerConfig()),
         config=PipelineConfig(frames_ahead=1), schedule=schedule,
     )  # fmt: skip
 
@@ -431,7 +432,7 @@ def test_each_network_sees_the_first_picture_once_more_before_time_counts() -> N
     def noted(schedule: DetectionSchedule) -> Pipeline:
         stage = Noted()
         linker = FlowLinker(LinkerConfig())
-        return Pipeline(detector=stage, flow=stage, pose=stage, linker=linker, schedule=schedule)
+        return Pipeline(people=TopDown(stage, stage), flow=stage, linker=linker, schedule=schedule)
 
     report = RealtimeReport()
     frames = frames_at([0.0, 0.01])
@@ -463,7 +464,8 @@ def test_an_error_of_the_source_or_a_stage_arrives_and_lets_go_of_the_source() -
 
     def broken(schedule: DetectionSchedule) -> Pipeline:
         linker = FlowLinker(LinkerConfig())
-        return Pipeline(detector=Broken(), flow=ZeroFlow(), pose=StubPose(), linker=linker, schedule=schedule)
+        people = TopDown(Broken(), StubPose())
+        return Pipeline(people=people, flow=ZeroFlow(), linker=linker, schedule=schedule)
 
     far = frames_at([0.0, 1e6])
     with pytest.raises(RuntimeError, match="out of memory"):
@@ -570,7 +572,7 @@ def test_from_python_a_file_or_ones_own_images_are_followed_with_a_report(clip: 
 
 def test_without_propagation_there_is_no_real_time(clip: Path) -> None:
     preset = customised(get_preset("lite"), Changes(propagation="off"))
-    with pytest.raises(ConfigError, match="real time needs propagation"):
+    with pytest.raises(ConfigError, match="real time, needs propagation"):
         list(PoseTracker(preset, detector=StubDetector(), pose=StubPose()).track(clip, realtime=True))
 
 

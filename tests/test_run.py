@@ -387,7 +387,7 @@ def command(*arguments: str | Path, **options: object) -> subprocess.CompletedPr
         (["clip.avi", "--pose-every", "9" * 20], "--pose-every is '999"),
         (["clip.avi", "--threads", "1000000000"], "threads is 1000000000; give 1 to 1024"),
         (["clip.avi", "--seed", str(2**63)], "seed is 9223372036854775808; give a number from 0"),
-        (["clip.avi", "--detect-every", "3", "--no-propagation"], "detect_every above 1 needs propagation"),
+        (["clip.avi", "--detect-every", "3", "--no-propagation"], "needs propagation"),
         (["clip.avi", "--format", "xml"], "there is no format 'xml'"),
         (["clip.avi", "-o", "clip.avi/out"], "cannot be made"),
         (["clip.avi", "--precision", "fp8"], "there is no precision 'fp8'"),

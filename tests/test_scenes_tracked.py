@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 from posetrack.flow import FLOWS
-from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.pipeline import Pipeline
+from posetrack.schedule import EveryNth
 from posetrack.skeletons import POSETRACK
 from posetrack.synthetic import SCENES, Truth, render
+from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import UNLINKED, Boxes, Frame, Image, Poses
 
@@ -65,11 +67,10 @@ def identities(name: str, detect_every: int = 1) -> dict[int, list[int]]:
     """True person -> the track ids that the person had, in order of appearance."""
     oracle = Oracle()
     pipeline = Pipeline(
-        detector=oracle,
+        people=TopDown(oracle, oracle),
         flow=FLOWS["dis"](),
-        pose=oracle,
         linker=FlowLinker(LinkerConfig(similarity="multi-flow")),
-        config=PipelineConfig(detect_every=detect_every),
+        schedule=EveryNth(interval=detect_every),
     )
     ids: dict[int, list[int]] = {}
     for frame, poses in pipeline.run_sequentially(oracle.watch(rendered(name))):

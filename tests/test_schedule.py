@@ -17,8 +17,10 @@ from posetrack.flow import ZeroFlow
 from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.pose_tracker import PoseTracker
 from posetrack.schedule import EveryNth
+from posetrack.skeletons import POSETRACK
+from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker, LinkerConfig
-from posetrack.types import Boxes, Image
+from posetrack.types import Boxes, Image, Poses
 from posetrack.video import ReadOptions, open_source
 from tests.stubs import StubPose, frames
 from tests.video_clips import write_clip
@@ -29,6 +31,10 @@ SHOT = 20
 def people(scores: Sequence[float]) -> Boxes:
     left = 60 * np.arange(len(scores), dtype=np.float32)
     return Boxes(np.stack([left, left * 0, left + 40, left * 0 + 80], axis=1), np.array(scores, np.float32))
+
+
+def seen(scores: Sequence[float]) -> Poses:
+    return Poses.pending_in(people(scores), POSETRACK)
 
 
 @dataclass
@@ -50,11 +56,11 @@ class Crowd:
 
 def looked(detector: Crowd, count: int, batch: int = 1, cut_at: int = -1, ahead: bool = True) -> list[int]:
     made = Pipeline(
-        detector=detector,
+        people=TopDown(detector, StubPose()),
         flow=ZeroFlow(),
-        pose=StubPose(),
         linker=FlowLinker(LinkerConfig()),
-        config=PipelineConfig(detect_every=5, sure_score=0.9, detect_batch=batch),
+        config=PipelineConfig(detect_batch=batch),
+        schedule=EveryNth(interval=5, sure_score=0.9),
     )
     results = list((made.run if ahead else made.run_sequentially)(frames(count, cut_at)))
     assert [frame.index for frame, _ in results] == list(range(count))
@@ -103,7 +109,7 @@ def test_batches_look_at_the_same_frames(batch: int, ahead: bool) -> None:
 def test_additional_detections_are_as_many_as_documented_and_evenly_spread(
     interval: int, scores: list[float]
 ) -> None:
-    between = sorted(EveryNth(interval=interval, sure_score=0.5).between(people(scores)))
+    between = sorted(EveryNth(interval=interval, sure_score=0.5).between(seen(scores)))
     unsure = sum(score < 0.5 for score in scores) / max(len(scores), 1)
     assert len(between) == (round(unsure * (interval - 1)) if unsure <= 0.4 else interval - 1)
     steps = np.diff([0, *between, interval])
@@ -111,12 +117,12 @@ def test_additional_detections_are_as_many_as_documented_and_evenly_spread(
 
 
 def test_a_fixed_interval_has_no_additional_detections() -> None:
-    assert not EveryNth(interval=5).between(people([0.1, 0.2]))
+    assert not EveryNth(interval=5).between(seen([0.1, 0.2]))
 
 
 def test_a_score_out_of_range_is_told() -> None:
     with pytest.raises(ConfigError, match="sure_score"):
-        PipelineConfig(detect_every=5, sure_score=1.5)
+        EveryNth(interval=5, sure_score=1.5)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import pytest
 
 from posetrack.errors import ConfigError
 from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.schedule import EveryNth
 from posetrack.skeletons import POSETRACK
+from posetrack.top_down import TopDown
 from posetrack.tracker import Evidence, EvidenceConfig, FlowLinker, LinkerConfig
 from posetrack.tracker.evidence import covered
 from posetrack.types import UNLINKED, Boxes, Poses
@@ -129,7 +131,7 @@ def test_nobody_is_an_ordinary_frame() -> None:
 def pipeline(evidence: EvidenceConfig | None, unseen: range) -> list[int]:
     """How many people are reported in each of 30 frames of 25 a second; the detector misses some."""
     made = Pipeline(
-        detector=WatchedDetector(unseen=frozenset(unseen)), flow=ZeroFlow(), pose=StubPose(),
+        people=TopDown(WatchedDetector(unseen=frozenset(unseen)), StubPose()), flow=ZeroFlow(),
         linker=FlowLinker(LinkerConfig()), config=PipelineConfig(evidence=evidence),
     )  # fmt: skip
     return [len(poses) for _, poses in made.run(frames(30))]
@@ -144,7 +146,7 @@ def test_in_the_pipeline_a_short_miss_is_bridged_and_a_long_one_is_not() -> None
 
 def test_who_comes_back_after_being_hidden_keeps_the_number() -> None:
     made = Pipeline(
-        detector=WatchedDetector(unseen=frozenset(range(5, 25))), flow=ZeroFlow(), pose=StubPose(),
+        people=TopDown(WatchedDetector(unseen=frozenset(range(5, 25))), StubPose()), flow=ZeroFlow(),
         linker=FlowLinker(LinkerConfig()), config=PipelineConfig(evidence=CONFIG),
     )  # fmt: skip
     assert {number for _, poses in made.run(frames(30)) for number in poses.track_ids.tolist()} == {0}
@@ -152,8 +154,8 @@ def test_who_comes_back_after_being_hidden_keeps_the_number() -> None:
 
 def test_where_the_detector_has_not_looked_everybody_is_believed() -> None:
     made = Pipeline(
-        detector=StubDetector(), flow=ZeroFlow(), pose=StubPose(), linker=FlowLinker(LinkerConfig()),
-        config=PipelineConfig(evidence=EvidenceConfig(max_missed_s=0), detect_every=10),
+        people=TopDown(StubDetector(), StubPose()), flow=ZeroFlow(), linker=FlowLinker(LinkerConfig()),
+        config=PipelineConfig(evidence=EvidenceConfig(max_missed_s=0)), schedule=EveryNth(interval=10),
     )  # fmt: skip
     assert [len(poses) for _, poses in made.run(frames(30))] == [1] * 30
 

@@ -8,7 +8,9 @@ import pytest
 from posetrack.errors import ConfigError
 from posetrack.flow import ZeroFlow
 from posetrack.pipeline import Pipeline, PipelineConfig
+from posetrack.schedule import EveryNth
 from posetrack.skeletons import POSETRACK
+from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker, LinkerConfig, Refresh, RefreshConfig
 from posetrack.tracker.refresh import posture_change
 from posetrack.types import UNLINKED, Boxes, FloatArray, Frame, Image, Poses
@@ -142,9 +144,10 @@ def still_frames(count: int) -> list[Frame]:
 
 def test_in_the_pipeline_still_people_are_estimated_when_due_or_detected_and_keep_their_identity() -> None:
     pose = CountingPose()
-    config = PipelineConfig(detect_every=6, refresh=RefreshConfig(every=3))
+    config = PipelineConfig(refresh=RefreshConfig(every=3))
     linker = FlowLinker(LinkerConfig())
-    pipeline = Pipeline(detector=StubDetector(), flow=ZeroFlow(), pose=pose, linker=linker, config=config)
+    people, schedule = TopDown(StubDetector(), pose), EveryNth(interval=6)
+    pipeline = Pipeline(people=people, flow=ZeroFlow(), linker=linker, config=config, schedule=schedule)
     results = [poses for _, poses in pipeline.run(still_frames(12))]
     assert pose.asked == [1, 0, 0, 1, 0, 0] * 2
     assert [poses.track_ids.tolist() for poses in results] == [[0]] * 12

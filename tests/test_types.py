@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posetrack.skeletons import COCO, POSETRACK
-from posetrack.types import UNLINKED, Boxes, Frame, Poses
+from posetrack.types import UNLINKED, Boxes, Frame, Origin, Poses
 
 ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids")
 
@@ -138,3 +138,41 @@ def test_what_is_no_number_or_skeleton_is_named(
     with pytest.raises(error, match=words):
         people(2).replace(**changes)
     assert people(2).replace(track_ids=[3.0, 4.0]).track_ids.tolist() == [3, 4]
+
+
+def test_joints_are_estimated_unless_their_origin_is_told() -> None:
+    poses = people(2)
+    assert poses.origin.dtype == np.uint8 and (poses.origin == Origin.ESTIMATED).all() and not poses.pending.any()
+    carried = poses.replace(origin=np.full(poses.origin.shape, Origin.CARRIED))
+    assert carried != poses and (carried.origin == 2).all()
+    both = Poses.concatenate([poses, carried])[[2, 1]]
+    assert both.origin[:, 0].tolist() == [Origin.CARRIED, Origin.ESTIMATED]
+    for wrong in (4, -1, 0.5):
+        with pytest.raises(ValueError, match="^origin is "):
+            poses.replace(origin=np.full(poses.origin.shape, wrong))
+
+
+def test_people_in_boxes_are_pending_until_any_joint_is_known() -> None:
+    poses = people(3)
+    boxes = Boxes(poses.boxes, poses.scores)
+    waiting = Poses.pending_in(boxes, COCO)
+    assert Boxes(waiting.boxes, waiting.scores) == boxes and waiting.skeleton == COCO
+    assert waiting.pending.all() and not waiting.present.any() and (waiting.track_ids == UNLINKED).all()
+    origin = waiting.origin.copy()
+    origin[1, 5] = Origin.FILLED
+    assert waiting.replace(origin=origin).pending.tolist() == [True, False, True]
+
+
+def test_descriptors_go_with_their_people() -> None:
+    plain, described = people(2), people(3).replace(appearance=np.arange(12).reshape(3, 4))
+    assert plain.appearance is None and described != described.replace(appearance=None)
+    assert described.appearance is not None and described.appearance.dtype == np.float32
+    chosen, joined = described[[2, 0]].appearance, Poses.concatenate([plain, described]).appearance
+    assert chosen is not None and chosen.tolist() == [[8, 9, 10, 11], [0, 1, 2, 3]]
+    assert (
+        joined is not None and np.isnan(joined[:2]).all() and joined[2:].tolist() == described.appearance.tolist()
+    )
+    assert Poses.concatenate([plain, plain]).appearance is None
+    for wrong in ((2, 4), (3,), (3, 2, 2)):
+        with pytest.raises(ValueError, match="^appearance has shape"):
+            described.replace(appearance=np.zeros(wrong))

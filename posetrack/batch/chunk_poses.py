@@ -17,7 +17,7 @@ from posetrack.files.pending import PendingFile, output_errors
 from posetrack.skeletons import POSETRACK, SKELETONS
 from posetrack.types import Frame, IntArray, Poses
 
-_ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids")
+_ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids", "origin")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

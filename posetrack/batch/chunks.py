@@ -40,18 +40,18 @@ class ChunkConfig:
         chunk_s: Approximate length of a chunk in seconds. Clips shorter than 1.5 chunks stay whole; 0 cuts none.
         overlap_s: Minimum overlap of neighbouring chunks in seconds.
         overlap_frames: Minimum overlap in frames.
-        detect_every: Chunks start at frames where a whole run without shot cuts would detect.
+        multiple_of: Chunks start at multiples of this, where a whole run without shot cuts would detect people.
     """
 
     chunk_s: float = 300.0
     overlap_s: float = 4.0
     overlap_frames: int = 30
-    detect_every: int = 1
+    multiple_of: int = 1
 
     def __post_init__(self) -> None:
         require_kinds(self)
         require_at_least(0, chunk_s=self.chunk_s, overlap_s=self.overlap_s)
-        require_whole(1, overlap_frames=self.overlap_frames, detect_every=self.detect_every)
+        require_whole(1, overlap_frames=self.overlap_frames, multiple_of=self.multiple_of)
 
     def fitted(self, preset: Preset, fps: Fraction | None) -> ChunkConfig:
         """Adapt to a preset and a clip's frame rate.
@@ -62,7 +62,7 @@ class ChunkConfig:
         return replace(
             self,
             overlap_frames=max(self.overlap_frames, preset.linker.max_gap_frames + _SETTLING_FRAMES),
-            detect_every=preset.detection_interval(fps),
+            multiple_of=preset.schedule(fps).interval,
         )
 
 
@@ -180,7 +180,7 @@ def _seams(
         target_s = start_s + number * length_s / count
         nearest = key_frames[np.abs(times_s[key_frames] - target_s).argmin()]
         place = int(np.searchsorted(wanted, nearest))
-        place = -(-place // config.detect_every) * config.detect_every
+        place = -(-place // config.multiple_of) * config.multiple_of
         if place >= len(wanted) or place <= (seams[-1][1] if seams else 0):
             continue
         overlap_end_s = times_s[wanted[place]] + config.overlap_s

@@ -6,7 +6,7 @@ import copy
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -130,27 +130,26 @@ class RegionNetwork:
         network.roi_heads.box_head = prepared(network.roi_heads.box_head, heads, pooled)
         network.roi_heads.box_roi_pool = LevelPool(network.roi_heads.box_roi_pool, seen.multiple)
 
-    def detect(
-        self, images: Sequence[Image], keep: Callable[[Image, FeatureMaps], None] | None = None
-    ) -> list[Boxes]:
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """People in each image (uint8 [H, W, 3] RGB): boxes in source pixels within the image, best score first.
 
-        Args:
-            images: Those of one size share a batch of at most ``max_batch``.
-            keep: Is given each image and what the backbone sees in it.
-
         Raises:
-            ValueError: an image of another form, or without pixels.
-            ConfigError: the network cannot be compiled, or says something else once it is.
+            ValueError: an image of another shape or type, or without pixels.
+            ConfigError: the network cannot be compiled, or gives other results once it is.
         """
-        found: dict[int, Boxes] = {}
+        found = {index: boxes for index, boxes, _ in self.look(images)}
+        return [found[index] for index in range(len(images))]
+
+    def look(self, images: Sequence[Image]) -> Iterator[tuple[int, Boxes, FeatureMaps]]:
+        """The index of each image, its people as from ``detect``, and its feature maps.
+
+        Images of one size come one after the other: they share batches of at most ``max_batch``.
+        """
         for indices in self._batches(images):
             maps = self.features([images[index] for index in indices])
-            found |= zip(indices, self._people(maps), strict=True)
-            if keep is not None:
-                for place, index in enumerate(indices):
-                    keep(images[index], maps.of(place))
-        return [found[index] for index in range(len(images))]
+            people = self._people(maps)
+            for place, index in enumerate(indices):
+                yield index, people[place], maps.of(place)
 
     def _batches(self, images: Sequence[Image]) -> Iterator[list[int]]:
         """Indices of images of one size, at most ``max_batch`` at once."""

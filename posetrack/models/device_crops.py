@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from posetrack.models.conventions import CONVENTIONS, InputConvention
-from posetrack.models.crop import Transforms, pyramid_transforms
+from posetrack.models.crop import Transforms, extract_crops, pyramid_transforms
+from posetrack.models.pose_format import PoseFormat
 from posetrack.types import Image
 
 _OWN = CONVENTIONS["own"]
@@ -35,6 +36,21 @@ def sent(array: NDArray[Any], device: torch.device) -> Tensor:
     tensor = torch.empty(array.shape, dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype, pin_memory=cuda)
     np.copyto(tensor.numpy(), array)
     return tensor.to(device, non_blocking=cuda)
+
+
+def cut_out(image: Image, transforms: Transforms, form: PoseFormat, device: torch.device, near: bool) -> Tensor:
+    """People cut out for a pose network: uint8 [N, height, width, 3] RGB.
+
+    Args:
+        image: uint8 [H, W, 3] RGB.
+        transforms: [N, 2, 3], from ``crop.box_transforms``.
+        form: Of the network.
+        device: Where the network runs.
+        near: Cut there, rather than by OpenCV on the CPU.
+    """
+    if near:
+        return crops_on_device(image, transforms, form.size, form.convention, device)
+    return torch.from_numpy(extract_crops(image, transforms, form.size, form.convention))
 
 
 def crops_on_device(

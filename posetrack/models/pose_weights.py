@@ -13,8 +13,9 @@ from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.hrnet import HRNET_CHANNELS, HRNet
 from posetrack.models.movenet import MOVENETS, MoveNet
+from posetrack.models.pose_format import PoseFormat
 from posetrack.models.resnet import RESNET_CHANNELS, RESNETS, ResNet
-from posetrack.models.simple_baseline import SimpleBaseline
+from posetrack.models.simple_baseline import HEATMAP_STRIDE, SimpleBaseline
 from posetrack.models.tensor_file import load_network, save_tensors
 from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
@@ -91,6 +92,20 @@ class PoseArchitecture:
     def heatmap_slots(self) -> NDArray[np.int64]:
         """[J] slot in the skeleton of each heatmap's joint."""
         return np.arange(len(self.joints)) if self.all_slots else self.joints.in_use
+
+    @property
+    def format(self) -> PoseFormat:
+        """What the network takes and gives."""
+        return PoseFormat(
+            skeleton=self.joints,
+            width=self.width,
+            height=self.height,
+            padding=self.padding,
+            convention=CONVENTIONS[self.convention],
+            slots=self.heatmap_slots,
+            stride=HEATMAP_STRIDE,
+            sigma_cells=self.sigma_cells,
+        )
 
     def build(self) -> PoseNetwork:
         """The network, with fresh weights."""

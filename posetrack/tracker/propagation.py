@@ -7,7 +7,7 @@ import numpy as np
 from posetrack.stages import Flow
 from posetrack.tracker.config import PropagationConfig
 from posetrack.tracker.joints import bounds, confident_joints, displacements, medians, planes
-from posetrack.types import BoolArray, FloatArray, Poses
+from posetrack.types import BoolArray, FloatArray, Origin, Poses
 
 
 def propagate(
@@ -69,7 +69,13 @@ def propagate(
         mixed = boxes + np.float32(config.box_inertia) * (moved - boxes)
         boxes = np.concatenate([np.minimum(mixed[:, :2], low), np.maximum(mixed[:, 2:], high)], axis=1)
     keypoints = np.ascontiguousarray(after.transpose(1, 2, 0))
-    return Poses(boxes, scores[alive], keypoints, keypoint_scores[alive], poses.track_ids[alive], poses.skeleton)
+    return poses[alive].replace(
+        boxes=boxes,
+        scores=scores[alive],
+        keypoints=keypoints,
+        keypoint_scores=keypoint_scores[alive],
+        origin=np.full(keypoint_scores[alive].shape, Origin.CARRIED, np.uint8),
+    )
 
 
 def boxes_around(low: FloatArray, high: FloatArray, expansion: float, frame_size: tuple[int, int]) -> FloatArray:

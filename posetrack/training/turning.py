@@ -30,7 +30,7 @@ def turn(
     """
     height, width = image.shape[:2]
     middle = np.array([width, height]) / 2
-    matrix = cv2.getRotationMatrix2D((middle[0] - 0.5, middle[1] - 0.5), angle_deg, 1.0)
+    matrix = np.array(cv2.getRotationMatrix2D((middle[0] - 0.5, middle[1] - 0.5), angle_deg, 1.0), np.float64)
     turned = cv2.warpAffine(
         np.ascontiguousarray(image),
         matrix,
@@ -43,10 +43,7 @@ def turn(
 
 
 def _turned_box(
-    box: FloatArray,
-    joints: FloatArray,
-    rotation: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    middle: FloatArray,
+    box: FloatArray, joints: FloatArray, rotation: NDArray[np.float64], middle: NDArray[np.float64]
 ) -> FloatArray:
     corners = box.reshape(2, 2)
     margin = 0.0

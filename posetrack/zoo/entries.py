@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from posetrack.errors import ConfigError
+from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.pose_format import PoseFormat
+from posetrack.ranges import require_one_of
+from posetrack.skeletons import SKELETONS
 
 if TYPE_CHECKING:
     from posetrack.models.pose_weights import PoseArchitecture
@@ -59,6 +65,7 @@ class Entry:
     Attributes:
         name: As on the command line.
         task: What the network does.
+        loader: How its file becomes a stage: a key of ``posetrack.networks.LOADERS``.
         purpose: The same in a few words.
         publisher: Whose weights they are.
         architecture: Name of the network; for pose networks that of the backbone.
@@ -86,8 +93,10 @@ class Entry:
             become longer than that.
         multiple_of, shortest_side: What the sides of images must be multiples of, and have at least, in pixels.
         padding: Factor by which a person's box grows before it is cut out.
-        codec: How heatmaps become joints, a key of ``posetrack.models.decoding.CODECS``.
-        sigma_cells: Standard deviation in heatmap cells of the Gaussians that it learnt.
+        codec: How its output becomes joints, a key of ``posetrack.models.heads.HEADS``.
+        stride: Input pixels per heatmap cell.
+        sigma_cells: Standard deviation in heatmap cells of the Gaussians that it was trained on.
+        split_ratio: Bins per input pixel of SimCC networks.
         all_slots: There is a heatmap for every slot of the skeleton, even those never annotated.
         deconv_channels: Channels of the pose network's transposed convolutions.
         notes: What else must be known.
@@ -95,6 +104,7 @@ class Entry:
 
     name: str
     task: Task
+    loader: str
     purpose: str
     publisher: str
     architecture: str
@@ -124,7 +134,9 @@ class Entry:
     shortest_side: int | None = None
     padding: float | None = None
     codec: str | None = None
+    stride: float | None = None
     sigma_cells: float | None = None
+    split_ratio: float | None = None
     all_slots: bool = False
     deconv_channels: tuple[int, ...] = ()
     notes: str | None = None
@@ -147,8 +159,8 @@ class Entry:
     def _sizes(self) -> list[float]:
         sizes = (
             self.size_bytes, self.size_mib, self.parameters, self.width, self.height, self.short_side,
-            self.long_side, self.multiple_of, self.shortest_side, self.padding, self.sigma_cells,
-            *self.deconv_channels,
+            self.long_side, self.multiple_of, self.shortest_side, self.padding, self.stride, self.sigma_cells,
+            self.split_ratio, *self.deconv_channels,
         )  # fmt: skip
         return [size for size in sizes if size is not None]
 
@@ -170,11 +182,9 @@ class Entry:
     def _check_joints(self) -> None:
         if (self.skeleton is None) != (not self.joints) or ("pose" in self.task) != bool(self.joints):
             raise ConfigError(f"entry {self.name!r}: networks that find joints, and no others, name them.")
-        needed = (self.width, self.height, self.padding, self.codec, self.sigma_cells)
+        needed = (self.width, self.height, self.padding, self.codec)
         if self.task == "pose" and None in needed:
-            raise ConfigError(
-                f"entry {self.name!r}: a pose network has width, height, padding, codec, sigma_cells."
-            )
+            raise ConfigError(f"entry {self.name!r}: a pose network has width, height, padding, codec.")
 
     @property
     def expected_digits(self) -> str | None:
@@ -198,6 +208,28 @@ class Entry:
     def by_hand(self) -> bool:
         """Whether it must be fetched by hand from its publisher's page."""
         return self.url is None and not self.bundled
+
+    def pose_format(self) -> PoseFormat:
+        """What a pose network takes and gives.
+
+        Raises:
+            ConfigError: these are not the weights of a pose network that sees crops, or its skeleton or convention
+                is unknown.
+        """
+        if self.task != "pose" or self.skeleton is None or self.width is None or self.height is None:
+            raise ConfigError(f"{self.name} is no pose network but a network for {self.task}.")
+        require_one_of(SKELETONS, skeleton=self.skeleton)
+        require_one_of(CONVENTIONS, convention=self.convention)
+        skeleton = SKELETONS[self.skeleton]
+        given = {name: getattr(self, name) for name in ("padding", "stride", "sigma_cells", "split_ratio")}
+        return PoseFormat(
+            skeleton=skeleton,
+            width=self.width,
+            height=self.height,
+            convention=CONVENTIONS[self.convention],
+            slots=np.array([skeleton.index(joint) for joint in self.joints]),
+            **{name: value for name, value in given.items() if value is not None},
+        )
 
     def pose_architecture(self) -> PoseArchitecture:
         """What ``posetrack.models.checkpoints.load_checkpoint`` needs to build the network.

@@ -63,7 +63,7 @@ def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
                     f"{source} is not what {entry.publisher} published as {entry.name}: its SHA-256 is {sha256}, "
                     f"the published one {published}; fetch it again from {entry.url or entry.page}."
                 )
-            if entry.expected_digits is None and entry.task == "pose":
+            if entry.expected_digits is None and entry.loader == "checkpoint":
                 _see_that_it_fits(entry, temporary, source)
             with write_errors(target):
                 os.replace(temporary, target)
