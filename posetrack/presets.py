@@ -86,9 +86,6 @@ class Preset:
 
     def __post_init__(self) -> None:
         require_kinds(self)
-        for name in ("detect_every", "pose_every"):
-            if getattr(self, name) != "auto":
-                require_whole(1, **{name: getattr(self, name)})
         networks = [entry.name for entry in read_entries().values() if entry.task == "flow"]
         if self.flow not in (*FLOWS, *networks):
             raise ConfigError(f"there is no flow {self.flow!r}; choose one of {', '.join([*FLOWS, *networks])}.")

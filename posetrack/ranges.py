@@ -51,7 +51,7 @@ def _fits(hint: Any, value: Any) -> bool:
         return isinstance(value, tuple | list) and _elements_fit(inner, value)
     if hint in (int, float) and (isinstance(value, bool) or value != value):
         return False
-    return isinstance(value, _KINDS.get(hint, hint))
+    return isinstance(value, _KINDS.get(hint, origin or hint))
 
 
 def _elements_fit(hints: tuple[Any, ...], values: tuple[Any, ...] | list[Any]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.ranges import require_fraction, require_whole
+from posetrack.ranges import require_fraction, require_kinds, require_whole
 from posetrack.types import Frame, Poses
 
 _CROWD = 0.4
@@ -35,6 +35,7 @@ class EveryNth:
     sure_score: float | None = None
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_whole(1, interval=self.interval)
         if self.sure_score is not None:
             require_fraction(sure_score=self.sure_score)

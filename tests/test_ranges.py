@@ -29,10 +29,12 @@ from posetrack.flow.shots import ShotConfig
 from posetrack.formats.conversion import ConversionConfig
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.pose import PoseConfig
+from posetrack.models.pose_format import PoseFormat
 from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import PRESETS
 from posetrack.ranges import require_above, require_at_least, require_fraction, require_one_of, require_whole
 from posetrack.realtime import AdaptiveConfig
+from posetrack.skeletons import POSETRACK
 from posetrack.synthetic.backdrops import Backdrop
 from posetrack.synthetic.camera import Camera
 from posetrack.synthetic.outfits import Column, random_outfit
@@ -51,7 +53,7 @@ from posetrack.zoo.policy import DownloadPolicy
 NO_SETTINGS = {
     "Discovery", "FoundClip", "PlannedClip", "Plan", "Planner", "ClipRecord", "ClipTask", "ClipResult",
     "SplitTask", "SplitResult", "ChunkTask", "StitchTask", "FittingTable", "Annotations", "Interface",
-    "Observation", "EveryNth", "ReportRow", "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
+    "Cues", "Poses", "Sighting", "ReportRow", "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
     "Picture", "Entry", "PresetTracker", "TrackOptions",
 }  # fmt: skip
 """Made by the package; Typer checks ``TrackOptions``, and PoseTracker what a ``PresetTracker`` gives it."""
@@ -79,6 +81,7 @@ EXAMPLES = [
     SOURCE, OUTFIT, BACKDROP, CAMERA, SHOT, Scene(name="a", shots=(SHOT,)), PRESETS["lite"], Schedule(epochs=1),
     Performer(outfit=OUTFIT, path=((0, 0, 0),)), Column(x=0, z=0, radius=1, height=1, colour=(0.1, 0.1, 0.1)),
     BatchConfig(tracker=lambda compute: PoseTracker()), ConversionConfig(to="mot"),
+    PoseFormat(skeleton=POSETRACK, width=32, height=32),
     DetectorTraining(train=(SOURCE,), validation=SOURCE), PoseTraining(train=(SOURCE,), validation=SOURCE),
 ]  # fmt: skip
 """Settings of which something must be given."""

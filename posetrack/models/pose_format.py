@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS, InputConvention
-from posetrack.ranges import require_above, require_whole
+from posetrack.ranges import require_above, require_kinds, require_whole
 from posetrack.skeletons import Skeleton
 from posetrack.types import IntArray
 
@@ -37,20 +37,22 @@ class PoseFormat:
     height: int
     padding: float = 1.25
     convention: InputConvention = CONVENTIONS["own"]
-    slots: IntArray = field(default=None)  # type: ignore[assignment]  # replaced below
+    slots: IntArray = None  # type: ignore[assignment]  # replaced below
     stride: float = 4.0
     sigma_cells: float = 2.0
     split_ratio: float = 2.0
 
     def __post_init__(self) -> None:
+        if self.slots is None and isinstance(self.skeleton, Skeleton):
+            object.__setattr__(self, "slots", np.arange(len(self.skeleton)))
+        require_kinds(self)
         require_whole(1, width=self.width, height=self.height)
         require_above(
             0, padding=self.padding, stride=self.stride, sigma_cells=self.sigma_cells, split_ratio=self.split_ratio
         )
-        slots = np.arange(len(self.skeleton)) if self.slots is None else np.asarray(self.slots, np.int64)
-        if len(set(slots.tolist())) != len(slots) or not set(slots.tolist()) <= set(range(len(self.skeleton))):
-            raise ConfigError(f"slots are {slots.tolist()}; give different joints of {self.skeleton.name}.")
-        object.__setattr__(self, "slots", slots)
+        slots = self.slots.tolist()
+        if len(set(slots)) != len(slots) or not set(slots) <= set(range(len(self.skeleton))):
+            raise ConfigError(f"slots are {slots}; give different joints of {self.skeleton.name}.")
 
     @property
     def size(self) -> tuple[int, int]:
