@@ -160,7 +160,7 @@ def test_a_codec_that_does_not_decode_the_output_says_so(codec: str) -> None:
 
 
 def test_channels_may_be_any_joints_of_the_skeleton() -> None:
-    form = PoseFormat(skeleton=POSETRACK, width=WIDTH, height=HEIGHT, slots=np.array([16, 0, 3]))
+    form = PoseFormat(skeleton=POSETRACK, width=WIDTH, height=HEIGHT, slots=(16, 0, 3))
     shares = np.array([[[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]])
     stage = CropPoseEstimator(lambda images: torch.from_numpy(shares), form, PoseConfig(codec="regression"))
     poses = stage.estimate(np.zeros((240, 320, 3), np.uint8), Boxes(BOX, np.ones(1)))
@@ -168,7 +168,7 @@ def test_channels_may_be_any_joints_of_the_skeleton() -> None:
     assert poses.keypoints[0, 16].tolist() != poses.keypoints[0, 0].tolist()
     for slots in ([0, 0], [17], [-1]):
         with pytest.raises(ConfigError, match="^slots are "):
-            replace(form, slots=np.array(slots))
+            replace(form, slots=tuple(slots))
 
 
 class TinySimCC(nn.Module):

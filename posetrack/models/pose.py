@@ -98,8 +98,8 @@ class CropPoseEstimator:
         self._normalisation = Normalisation(form.convention, self._device)
         self._near = not on_processor(self._device)
         self._head = HEADS[self._config.codec](form, self._near)
-        channels = np.flatnonzero(np.isin(form.slots, form.skeleton.in_use))
-        self._slots = form.slots[channels]
+        channels = np.flatnonzero(np.isin(form.channels, form.skeleton.in_use))
+        self._slots = form.channels[channels]
         self._channels = torch.from_numpy(channels).to(self._device)
         channel = {slot: index for index, slot in enumerate(self._slots.tolist())}
         twins = form.skeleton.flip_permutation[self._slots] if self._config.flip_test else self._slots

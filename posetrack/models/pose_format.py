@@ -22,8 +22,8 @@ class PoseFormat:
         width, height: Input size in pixels.
         padding: Factor by which a person's box grows before it is cut out.
         convention: How crops are cut out and normalised, and where outputs lie in them.
-        slots: int64 [J], the skeleton's joint that each of the network's J channels is of. Defaults to all joints
-            of the skeleton, in order.
+        slots: The skeleton's joint that each of the network's J channels is of. ``None`` for all joints of the
+            skeleton, in order.
         stride: Input pixels per heatmap cell, for heatmaps.
         sigma_cells: Standard deviation of the Gaussians that heatmaps were trained on, for codecs that need it.
         split_ratio: Bins per input pixel, for SimCC.
@@ -37,22 +37,25 @@ class PoseFormat:
     height: int
     padding: float = 1.25
     convention: InputConvention = CONVENTIONS["own"]
-    slots: IntArray = None  # type: ignore[assignment]  # replaced below
+    slots: tuple[int, ...] | None = None
     stride: float = 4.0
     sigma_cells: float = 2.0
     split_ratio: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.slots is None and isinstance(self.skeleton, Skeleton):
-            object.__setattr__(self, "slots", np.arange(len(self.skeleton)))
         require_kinds(self)
         require_whole(1, width=self.width, height=self.height)
         require_above(
             0, padding=self.padding, stride=self.stride, sigma_cells=self.sigma_cells, split_ratio=self.split_ratio
         )
-        slots = self.slots.tolist()
-        if len(set(slots)) != len(slots) or not set(slots) <= set(range(len(self.skeleton))):
-            raise ConfigError(f"slots are {slots}; give different joints of {self.skeleton.name}.")
+        slots = set(self.channels.tolist())
+        if len(slots) != len(self.channels) or not slots <= set(range(len(self.skeleton))):
+            raise ConfigError(f"slots are {self.slots}; give different joints of {self.skeleton.name}.")
+
+    @property
+    def channels(self) -> IntArray:
+        """int64 [J], the joint of each of the network's channels."""
+        return np.array(range(len(self.skeleton)) if self.slots is None else self.slots, np.int64)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -102,7 +102,7 @@ class PoseArchitecture:
             height=self.height,
             padding=self.padding,
             convention=CONVENTIONS[self.convention],
-            slots=self.heatmap_slots,
+            slots=None if self.all_slots else tuple(self.joints.in_use.tolist()),
             stride=HEATMAP_STRIDE,
             sigma_cells=self.sigma_cells,
         )

@@ -18,7 +18,7 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.pixels import from_centre
-from posetrack.ranges import require_above, require_fraction, require_whole
+from posetrack.ranges import require_above, require_fraction, require_kinds, require_whole
 from posetrack.skeletons import POSETRACK
 from posetrack.stages import Detector, PoseEstimator
 from posetrack.tracker.joints import confident_joints, extents
@@ -60,6 +60,7 @@ class Agreement:
     sure_joint_score: float = 0.6
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_fraction(
             same_iou=self.same_iou,
             min_score=self.min_score,
