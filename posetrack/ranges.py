@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Iterable
-from functools import cache
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -30,14 +29,10 @@ def require_kinds(config: object, prefix: str = "") -> None:
     Raises:
         ConfigError: a field is of another type.
     """
-    kind: Any = type(config)
-    for name, hint in _hints(kind).items():
+    for name, hint in get_type_hints(type(config)).items():
         value = getattr(config, name)
         if not _fits(hint, value):
             raise ConfigError(f"{prefix}{name} must be {_in_words(hint)}, not {reprlib.repr(value)}.")
-
-
-_hints = cache(get_type_hints)
 
 
 def _fits(hint: Any, value: Any) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,11 @@ def test_settings_cover_the_preset_and_the_weights(tmp_path: Path) -> None:
     hashes = [settings_hash(tracker, ReadOptions(), Outputs(), 0) for tracker in trackers]
     assert len(set(hashes)) == 4
     assert hashes[0] == settings_hash(PresetTracker(get_preset("lite")), ReadOptions(), Outputs(show=True), 0)
+
+
+def test_a_tracker_that_cannot_be_told_from_another_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^tracker is functools.partial.*give a function of a module"):
+        settings_hash(partial(stub_tracker), ReadOptions(), Outputs(), 0)
 
 
 def test_files_in_formats_no_longer_requested_are_removed(footage: Path, tmp_path: Path) -> None:

@@ -178,9 +178,10 @@ def test_processes_give_the_same_result(tmp_path: Path) -> None:
     assert same(posetrack.evaluate(*case).total, posetrack.evaluate(*case, workers=2).total)
 
 
-def test_workers_must_be_positive(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="workers"):
-        posetrack.evaluate(*write_case(tmp_path, {"a": random_sequence(1)}), workers=0)
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "2", None])
+def test_workers_must_be_positive(tmp_path: Path, workers: Any) -> None:
+    with pytest.raises(ConfigError, match="^workers must be a whole number, 1 or more, not "):
+        posetrack.evaluate(tmp_path, tmp_path, workers=workers)
 
 
 def test_runs_of_frames_shorter_than_the_sequence_change_nothing(

@@ -66,7 +66,7 @@ def test_names_of_any_kind_are_shown_and_written(odd: tuple[str, str], tmp_path:
     assert output.exit_code == 0, output.exception
     for name in NAMES.values():
         assert name in output.stdout
-    assert "left out: [bold]empty\\udcfe." in output.stdout
+    assert "nobody is labelled: [bold]empty\\udcfe." in output.stdout
     assert "\x1b" not in output.stdout
     with (tmp_path / "csv").open(encoding="utf-8") as file:
         assert {shown(row["sequence"]) for row in csv.DictReader(file)} == {*NAMES.values(), "total"}

@@ -98,7 +98,7 @@ WRONG_FIELDS = {
         ({"anchor_sizes": [[], [], []]}, "architecture.anchor_sizes must be 3 lists"),
         ({"anchor_sizes": [1, 2, 3]}, "architecture.anchor_sizes[0] is 1; give an array"),
         ({"anchor_sizes": [[-1.0]] * 3}, "architecture.anchor_sizes is "),
-        ({"anchor_ratios": [float("nan")]}, "architecture.anchor_ratios is [nan]"),
+        ({"anchor_ratios": [float("nan")]}, "architecture.anchor_ratios must be a tuple[float, ...], not (nan,)"),
         ({"anchor_ratios": []}, "1 to 100 anchors"),
         ({"anchor_ratios": [1.0] * 60}, "1 to 100 anchors"),
     ],

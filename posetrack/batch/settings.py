@@ -10,7 +10,7 @@ from typing import Any
 
 from posetrack import __version__
 from posetrack.batch.tasks import PresetTracker, TrackerFactory
-from posetrack.errors import WeightsError
+from posetrack.errors import ConfigError, WeightsError
 from posetrack.runner import Outputs
 from posetrack.video import ReadOptions
 
@@ -50,7 +50,12 @@ def _tracker(factory: TrackerFactory, fetch: bool) -> Any:
         weights = {name: _sha256(path) for name, path in files.items()}
         calculation = {"precision": factory.precision, "engine": factory.engine}
         return {"preset": plain(factory.preset), "weights": weights} | calculation
-    return plain(factory) if is_dataclass(factory) else f"{factory.__module__}.{factory.__qualname__}"
+    if is_dataclass(factory):
+        return plain(factory)
+    name = getattr(factory, "__qualname__", None)
+    if name is None:  # such as functools.partial: nothing tells one from another
+        raise ConfigError(f"tracker is {factory!r}; give a function of a module, or a frozen dataclass.")
+    return f"{factory.__module__}.{name}"
 
 
 def _sha256(path: Path) -> str:

@@ -63,6 +63,10 @@ class TrackerFactory(Protocol):
         """A tracker that runs on these processors or this GPU."""
         ...
 
+    def __hash__(self) -> int:
+        """A worker keeps one tracker per factory."""
+        ...
+
 
 @dataclass(frozen=True)
 class PresetTracker:

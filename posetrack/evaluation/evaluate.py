@@ -77,8 +77,8 @@ def evaluate(
     deviates: a sequence of one labelled frame is evaluated in that frame, all videos of a file are evaluated,
     and equal scores are sorted stably (the official order depends on the processor).
     """
-    if workers < 1:
-        raise ConfigError(f"workers must be at least 1, not {workers}.")
+    if not (isinstance(workers, int) and workers >= 1):
+        raise ConfigError(f"workers must be a whole number, 1 or more, not {workers!r}.")
     wanted = _Wanted(hota, errors)
     files = pair_files(Path(ground_truth), Path(predictions), sequences)
     pairs = [(truth, prediction, wanted) for truth, prediction in files]

@@ -1,0 +1,147 @@
+"""Parts of the evaluation against hand-worked numbers: HOTA, assignment, runs of frames, processes."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import posetrack
+from posetrack.evaluation import EvaluationResult, assignment, evaluate, sequences
+from posetrack.evaluation.pairing import read_pair
+from tests.evaluation_cases import Frame, write_case
+from tests.test_evaluation_rules import frame, person
+
+HOTA = ("HOTA", "DetA", "DetRe", "DetPr", "AssA", "AssRe", "AssPr", "LocA")
+
+
+def hota_of(folder: Path, cases: dict[str, list[Frame]]) -> EvaluationResult:
+    return posetrack.evaluate(*write_case(folder, cases))
+
+
+def test_hand_worked_hota(tmp_path: Path) -> None:
+    # of 4 truths 3 are found, 2 by track 5 and 1 by track 6, which is elsewhere in frame 3
+    here = [person(0, 100)]
+    found = [frame(here, [person(track, 100)]) for track in (5, 5, 6)]
+    part = [*found, frame(here, [person(6, 400)])]
+    lost = [frame(here, [person(7, 400)])]
+    result = hota_of(tmp_path, {"a": part, "b": lost})
+    association = (2 * 2 / (4 + 2 - 2) + 1 / (4 + 2 - 1)) / 3
+    recall, precision = (2 * 2 / 4 + 1 / 4) / 3, (2 * 2 / 2 + 1 / 2) / 3
+    expected = {
+        "a": (math.sqrt(3 / 5 * association), 3 / 5, 3 / 4, 3 / 4, association, recall, precision, 1),
+        "b": (0, 0, 0, 0, 0, 0, 0, 1),
+    }
+    for name, values in expected.items():
+        for figure, value in zip(HOTA, values, strict=True):
+            figures = result.sequences[name].hota[figure]
+            assert (figures["nose"], figures.total) == pytest.approx((100 * value, 100 * value)), (name, figure)
+    pooled = (math.sqrt(3 / 7 * association), 3 / 7, 3 / 5, 3 / 5, association, recall, precision, 1)
+    for figure, value in zip(HOTA, pooled, strict=True):
+        assert result.total.hota[figure].total == pytest.approx(100 * value), figure
+
+
+def test_hota_of_a_joint_a_quarter_of_a_head_off_passes_half_of_the_thresholds(tmp_path: Path) -> None:
+    here, similarity = [person(0, 100)], 1 - 0.25 / 0.5001
+    total = hota_of(tmp_path, {"a": [frame(here, [person(5, 103)])]}).total
+    for figure in ("HOTA", "DetA", "DetRe", "DetPr", "AssA", "AssRe", "AssPr"):
+        assert total.hota[figure].total == pytest.approx(100 * 10 / 19), figure
+    assert total.hota["LocA"].total == pytest.approx(100 * (10 * similarity + 9) / 19)
+
+
+def test_hota_leaves_out_joints_at_0_and_left_of_it(tmp_path: Path) -> None:
+    for x, y, counts in ((0.5, 0.5, True), (0, 50, False), (50, 0, False), (-1, 50, False)):
+        here = [person(0, x, y)]
+        total = hota_of(tmp_path / f"{x} {y}", {"a": [frame(here, here)]}).total
+        assert total.hota["DetRe"]["nose"] == pytest.approx(100 * counts)
+        assert total.mota.total == pytest.approx(100)
+
+
+def test_hota_matches_for_the_largest_total_similarity(tmp_path: Path) -> None:
+    # 0.9 + 0 is less than 0.59 + 0.43, though the first pair is the nearest
+    truth, step = [person(0, 100), person(1, 104)], 0.5001 * 12
+    predictions = [person(5, 100 + 0.1 * step), person(6, 100 - 0.41 * step)]
+    total = hota_of(tmp_path, {"a": [frame(truth, predictions)]}).total
+    assert total.hota["DetRe"]["nose"] == pytest.approx(100 * (11 + 8) / 2 / 19)
+
+
+def test_hand_worked_motp_counts_the_distance_of_bookkeeping_events_again(tmp_path: Path) -> None:
+    # distances in head sizes: 12 pixels are one
+    def step(*pairs: tuple[int, int, float]) -> Frame:
+        truth = [person(who, 100 + 200 * who) for who, _, _ in pairs]
+        return frame(truth, [person(track, 100 + 200 * who + 12 * off) for who, track, off in pairs])
+
+    frames = [
+        step((0, 5, 0.1), (1, 6, 0.2)),  # each distance counts twice: as a match and as a raw pair
+        step((0, 6, 0.3), (1, 5, 0.4)),  # two switches, each with a transfer
+        step((0, 7, 0.05)),  # a switch to a new track: it ascends
+        step((2, 5, 0.15)),  # a new person takes a known track: a transfer, and it migrates
+        step((0, 5, 0.0)),  # dropped
+    ]
+    mot = hota_of(tmp_path, {"a": frames}).total.mot
+    assert mot.switches.tolist() == [3] * 15
+    assert mot.distance_of_matches[0] == pytest.approx(0.1 + 0.2 + 0.3 + 0.4 + 0.05 + 0.15)
+    assert mot.distance_of_events[0] == pytest.approx(2 * 0.3 + 3 * 0.7 + 3 * 0.05 + 4 * 0.15)
+
+
+def test_impossible_pairs_cost_what_they_do_in_motmetrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ``add_expensive_edges``, 1.4: twice the shorter side times (the largest cost + 1), and 1."""
+    seen: list[Any] = []
+
+    def solve(costs: Any) -> Any:
+        seen.append(costs)
+        return np.arange(2), np.arange(2)
+
+    monkeypatch.setattr(assignment, "linear_sum_assignment", solve)
+    costs = np.array([[0.1, 0.2, 0.3], [0.4, np.inf, 0.2]])
+    chosen = assignment.most_pairs_least_cost(np.isfinite(costs), costs)
+    assert chosen.tolist() == [[True, False, False], [False, False, False]]
+    assert seen[0].tolist() == [[0.1, 0.2, 0.3], [0.4, pytest.approx(2 * 2 * 1.4 + 1), 0.2]]
+    assignment.most_pairs_least_cost(np.zeros((3, 2), bool), costs.T)
+    assert (seen[1] == 5).all()
+
+
+def test_runs_of_frames_are_as_long_as_memory_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = [(1, 1), (1, 2), (3, 1), (2, 2), (1, 1), (4, 4), (1, 1), (1, 3)]
+    case = [frame([person(n, 9) for n in range(t)], [person(n, 9) for n in range(p)]) for t, p in sides]
+    [(name, truth, prediction)] = read_pair(*(folder / "a.json" for folder in write_case(tmp_path, {"a": case})))
+    sequence = sequences.prepare(name, truth, prediction)
+    assert sequence is not None
+    for people, lengths in ((1, [1] * 8), (4, [2, 1, 1, 1, 1, 1, 1]), (18, [3, 2, 1, 2]), (128, [8])):
+        monkeypatch.setattr(sequences, "_CHUNK_ELEMENTS", 15 * people)
+        runs = list(sequences.distances(sequence))
+        assert [len(run.frames) for run in runs] == lengths
+        assert np.concatenate([run.frames for run in runs]).tolist() == list(range(8))
+        assert all(run.values.size <= 15 * people for run in runs if len(run.frames) > 1)
+
+
+def test_processes_are_started_only_where_several_pairs_share_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools: list[int] = []
+
+    class Pool:
+        def __init__(self, processes: int) -> None:
+            pools.append(processes)
+
+        def __enter__(self) -> Pool:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def map(self, work: Callable[[Any], Any], pairs: Iterable[Any]) -> Iterator[Any]:
+            return map(work, pairs)
+
+    monkeypatch.setattr(sys.modules[evaluate.__module__], "ProcessPoolExecutor", Pool)
+    truth, predictions = write_case(tmp_path, {f"s{n}": [frame([person(0, n)], [])] for n in range(3)})
+    evaluate(truth, predictions)
+    evaluate(truth / "s1.json", predictions / "s1.json", workers=4)
+    assert pools == []
+    evaluate(truth, predictions, workers=2)
+    evaluate(truth, predictions, workers=9)
+    assert pools == [2, 3]
