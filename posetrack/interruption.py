@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
@@ -72,21 +72,31 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Handle Ctrl-C (SIGINT), SIGTERM and, unless ignored as under nohup, SIGHUP in the block.
-
-    Does nothing outside the main thread.
-    """
+    """Note the signals that end the program in the block. Does nothing outside the main thread."""
     interruption = Interruption()
+    with handled_by(interruption._handle):
+        yield interruption
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle the signals that end the program in the block. Does nothing outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
-        yield interruption
+        yield
         return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        previous[signal.SIGHUP] = signal.getsignal(signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in ending_signals()}
     try:
-        for number in previous:
-            signal.signal(number, interruption._handle)
-        yield interruption
-    finally:
-        for number, handler in previous.items():
+        for number in before:
             signal.signal(number, handler)
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """The signals that end the program: SIGINT, SIGTERM and, unless ignored as under nohup, SIGHUP."""
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        wanted.append(signal.SIGHUP)
+    return wanted

@@ -20,9 +20,8 @@ def locked(path: Path) -> Iterator[None]:
         OutputError: another process holds the lock, or the file cannot be written.
     """
     require_plain_file(path)
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        held = FileLock(path).acquire(timeout=0)
     except Timeout as error:
         raise OutputError(
             f"Another posetrack batch is writing to {path.parent}: wait for it, or choose another folder."
@@ -32,7 +31,5 @@ def locked(path: Path) -> Iterator[None]:
         raise OutputError(
             f"Cannot write to {path.parent} ({reason}): check permissions and disk, or choose another folder."
         ) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

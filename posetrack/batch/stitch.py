@@ -69,7 +69,7 @@ def matched_tracks(left: ChunkPoses, right: ChunkPoses, config: StitchConfig) ->
     np.add.at(gain, (row_tracks, column_tracks), comparable * oks)
     np.add.at(weight, (row_tracks, column_tracks), comparable)
     alike = gain >= config.min_oks * weight
-    matched = hungarian(gain * alike, 0.0)
+    matched = hungarian(np.where(alike, gain, 0), 0.0)
     return {int(right_ids[column]): int(left_ids[row]) for row, column in zip(*matched, strict=True)}
 
 

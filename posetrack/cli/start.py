@@ -11,10 +11,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from types import FrameType
 from typing import NoReturn
+
+from posetrack.interruption import ending_signals, handled_by
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells."""
@@ -30,7 +31,7 @@ _PATIENCE_S = 1.0
 def main() -> None:
     """Entry point of the ``posetrack`` command."""
     _open_standard_streams()
-    for number in _signals():
+    for number in ending_signals():
         signal.signal(number, _leave)
     _check_memory()
     from posetrack.cli.main import main as run
@@ -42,16 +43,8 @@ def main() -> None:
             os._exit(INTERRUPTED)
         raise
     finally:
-        for number in _signals():
+        for number in ending_signals():
             signal.signal(number, _leave_silently)
-
-
-def _signals() -> list[signal.Signals]:
-    """The signals that end the program: SIGINT, SIGTERM and, unless ignored as under nohup, SIGHUP."""
-    wanted = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        wanted.append(signal.SIGHUP)
-    return wanted
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
@@ -86,24 +79,12 @@ def _open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-@contextmanager
-def interrupting_signals() -> Iterator[None]:
+def interrupting_signals() -> AbstractContextManager[None]:
     """Make the signals that end the program raise ``KeyboardInterrupt`` in the block, except during imports.
 
     Does nothing outside the main thread.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in _signals()}
-    try:
-        interrupt = _Interrupter()
-        for number in before:
-            signal.signal(number, interrupt)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return handled_by(_Interrupter())
 
 
 class _Interrupter:
