@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from posetrack.skeletons import POSETRACK
 from posetrack.types import Frame, Poses
 from posetrack.video import Annotator, ReadOptions, VideoSink, open_source
 from posetrack.video.encoder import encodable
-from tests.video_clips import describe, ffmpeg, grey_clip
+from tests.video_clips import describe, ffmpeg, grey_clip, write_clip
 
 NOT_UTF8 = b"caf\xe9 \xff".decode(errors="surrogateescape")
 
@@ -131,6 +132,29 @@ def test_names_that_are_no_utf8_are_no_crash_anywhere(tmp_path: Path) -> None:
             [sys.executable, "-c", code, *places], capture_output=True, text=True, env=environment
         )
         assert (done.stdout.split(), done.stderr) == (["2", *["refused"] * 4, "True"], "")
+
+
+def children() -> set[int]:
+    """Process ids of this process's children."""
+    listed = [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()]
+    return {int(child) for line in listed for child in line.split()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="child processes are listed in /proc on Linux only")
+def test_a_decoder_that_crashes_costs_only_the_rest_of_its_file(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (20, 240, 320, 3), dtype=np.uint8)  # more than a pipe holds
+    clip = write_clip(tmp_path / "a.mp4", noise, "-crf", "40")
+    others = children()
+    with open_source(clip) as source:
+        frames = iter(source)
+        images = [next(frames).image for _ in range(5)]
+        (decoder,) = children() - others
+        os.kill(decoder, signal.SIGSEGV)
+        images += [frame.image for frame in frames]
+        assert source.incomplete == f"{clip} is damaged or cut short: {len(images)} of 20 frames could be decoded."
+    assert 5 <= len(images) < 20
+    with open_source(clip) as source:
+        assert all(np.array_equal(image, frame.image) for image, frame in zip(images, source, strict=False))
 
 
 @pytest.mark.parametrize("size", [(16_000, 16_000), (16_000, 4_000), (40_000, 100), (30, 20_000)])
