@@ -1,4 +1,4 @@
-"""``posetrack convert``: what formats have room for survives; the rest is listed."""
+"""``posetrack convert`` keeps what the target format can hold, and lists the rest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def same_people(a: Annotations, b: Annotations, *columns: str) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), first=st.sampled_from(["posetrack17", "posetrack18"]))
-def test_posetrack_forms_convert_into_each_other_without_changing_a_figure(
+def test_posetrack17_and_18_convert_into_each_other_without_changing_a_figure(
     tmp_path_factory: pytest.TempPathFactory, seed: int, first: str
 ) -> None:
     sequence = [frame for frame in random_sequence(seed) if frame["truth"]]
@@ -123,7 +123,7 @@ def test_boxes_of_mot_text_are_the_extent_of_the_joints_where_there_are_none(tmp
     assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1.5, abs=1e-5)
 
 
-def test_joints_of_posetrack17_that_are_null_or_unknown_are_passed_over(tmp_path: Path) -> None:
+def test_null_and_unknown_joints_of_posetrack17_are_skipped(tmp_path: Path) -> None:
     ids: list[object] = [[13], [14.0], None, [99], [-1]]
     points = [{"id": joint, "x": [10 * n], "y": [5]} for n, joint in enumerate(ids)]
     person = {"track_id": [0], "annopoints": [{"point": points}]}

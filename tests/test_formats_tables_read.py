@@ -95,6 +95,12 @@ def test_columns_and_rows_may_be_in_any_order(tmp_path: Path) -> None:
     assert video.person_scores[1:].tolist() == [0.5, 0.25]
 
 
+@pytest.mark.parametrize("suffix", [".CSV", ".Parquet"])
+def test_endings_may_be_capital(tmp_path: Path, suffix: str) -> None:
+    path = table(tmp_path / f"a{suffix.lower()}", GOOD).rename(tmp_path / f"a{suffix}")
+    assert list(convert_files(path, tmp_path / "b", ConversionConfig(to="mot"))) == [tmp_path / "b"]
+
+
 def test_a_table_without_rows_is_a_video_without_frames(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", [HEADER])
     assert len(read(path)) == 0 and read(path).images == []
@@ -176,7 +182,7 @@ def test_bad_tables_are_one_sentence(tmp_path: Path, suffix: str, name: str) -> 
         ("\n".join([*GOOD, "5,0.2,3,0.25,le"]).encode(), "line 6: there are 5 values for 8 columns"),
         ("\n".join([*GOOD, '5,0.2,3,0.25,"le']).encode(), "line 6 or later: this is not CSV"),
         ("\n".join([f"{HEADER},x", *GOOD[1:]]).encode(), "there are 8 values for 9 columns"),
-        (f"{HEADER},x\n".encode(), "two columns have the same name"),
+        (f"{HEADER},x\n".encode(), "two columns are named 'x'; remove one"),
     ],
 )
 def test_broken_csv_is_one_sentence(tmp_path: Path, content: bytes, words: str) -> None:
@@ -199,6 +205,10 @@ def test_parquet_of_other_columns_is_one_sentence(tmp_path: Path) -> None:
     columns = dict.fromkeys(HEADER.split(","), pyarrow.array([[1]]))
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
     with pytest.raises(DataFormatError, match="cannot be read as Parquet"):
+        read(path)
+    repeated = [*HEADER.split(","), "y"]
+    pyarrow.parquet.write_table(pyarrow.table([pyarrow.array(["1"])] * 9, repeated), path)
+    with pytest.raises(DataFormatError, match=r"clip\.parquet: two columns are named 'y'; remove one"):
         read(path)
     pyarrow.parquet.write_table(pyarrow.table({"frame": [1]}), path)
     with pytest.raises(DataFormatError, match=r"clip\.parquet: there is no column 'time_s', 'track_id'"):
@@ -264,7 +274,7 @@ def test_like_finds_images_by_the_frames_in_their_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to", ["csv", "parquet"])
-def test_a_table_holds_one_video_and_further_ones_get_files_of_their_own(tmp_path: Path, to: str) -> None:
+def test_each_video_gets_its_own_table(tmp_path: Path, to: str) -> None:
     names = [f"images/00000{n}_mpii/000000.jpg" for n in (1, 2)]
     for n, name in enumerate(names):
         person = {"track_id": [n], "annopoints": [{"point": [{"id": [13], "x": [1], "y": [2]}]}]}

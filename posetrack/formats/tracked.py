@@ -47,7 +47,8 @@ def annotations_of(
     """
     if len(images) != len(poses):
         raise ValueError(f"{len(images)} images but poses of {len(poses)} frames")
-    everybody = Poses.concatenate([Poses.empty(POSETRACK), *(convert_poses(frame, POSETRACK) for frame in poses)])
+    converted = [convert_poses(frame, POSETRACK) for frame in poses]
+    everybody = converted[0] if len(poses) == 1 else Poses.concatenate([Poses.empty(POSETRACK), *converted])
     joints = _joints(everybody, digits)
     count = len(everybody)
     return Annotations(
