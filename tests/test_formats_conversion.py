@@ -179,6 +179,15 @@ def test_a_number_beyond_json_is_one_sentence(file_18: Path) -> None:
         losses_of(file_18, data, "posetrack18")
 
 
+def test_half_a_surrogate_pair_in_a_name_is_kept(file_18: Path, tmp_path: Path) -> None:
+    data = json.loads(file_18.read_text())
+    data["images"][0]["file_name"] = "images/a\ud800/7.jpg"
+    file_18.write_text(json.dumps(data))
+    for to, target in (("posetrack18", tmp_path / "b.json"), ("posetrack17", tmp_path / "c.json")):
+        convert_files(file_18, target, ConversionConfig(to=to))
+        assert read_annotations(target)[0].images[0]["file_name"] == "images/a\ud800/7.jpg"
+
+
 def test_a_file_does_not_replace_itself(file_18: Path) -> None:
     with pytest.raises(ConfigError, match="another target"):
         convert_files(file_18, file_18, ConversionConfig(to="posetrack17", overwrite=True))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from posetrack.evaluation import evaluate_oks
 from posetrack.formats import FORMATS
 from posetrack.formats.conversion import ConversionConfig, convert_files
-from posetrack.formats.naming import ImageNaming, packed_id, unpacked_id
+from posetrack.formats.naming import ImageNaming, official_ids, packed_id, unpacked_id
 from posetrack.formats.reading import read_annotations
 from posetrack.formats.results import are_frame_numbers
 from posetrack.report.presence import read_presence
@@ -73,6 +73,25 @@ def test_frames_that_posetrack_has_get_its_ids() -> None:
     assert ImageNaming.of("000015_bonn_train").image_id(9999) == 20000159999
     assert ImageNaming.of("024642_mpiinew").image_id(0) == 30246420000
     assert ImageNaming.of("street").image_id(7) == 10000000007
+
+
+def test_frames_beyond_9999_continue_in_front_of_the_source() -> None:
+    assert packed_id(10003420000, 120007) == 1210003420007
+    assert unpacked_id(1210003420007) == (10003420000, 120007)
+    assert ImageNaming.of("000342_mpii_test").image_id(10_000) == 110003420000
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (["images/000342_mpii/7.jpg", "images/000343_bonn/9_mpii.jpg"], [10003420007, 20003430009]),
+        (["images/000342_mpii/7.jpg", "images/000343_mpii/7.jpg"], [10003420000, 10003430001]),
+        (["a/b.jpg", "a/7.jpg", "c"], [10**10, 10**10 + 7, 10**10 + 2]),
+        ([], []),
+    ],
+)
+def test_images_get_the_ids_of_the_numbers_in_their_names(names: list[str], ids: list[int]) -> None:
+    assert official_ids([{"file_name": name} for name in names]) == ids
 
 
 PLACES = st.tuples(st.integers(0, 9), st.integers(0, 999_999), st.integers(0, 10**9))

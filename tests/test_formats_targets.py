@@ -142,7 +142,7 @@ def test_a_dangling_link_a_folder_and_a_device_are_in_the_way(sources: Path, tmp
     with pytest.raises(OutputError, match="is a folder"):
         convert(sources / "a.json", sources, "mot", overwrite=True)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OutputError, match="no ordinary file"):
+    with pytest.raises(OutputError, match="not an ordinary file"):
         convert(sources / "a.json", tmp_path / "pipe", "mot", overwrite=True)
     assert not (tmp_path / "nowhere").exists()
 
