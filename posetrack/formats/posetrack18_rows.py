@@ -37,8 +37,9 @@ def xywh(boxes: Doubles) -> Doubles:
     [[0.1, 0.2, 7.023, 20.0]]
     """
     sizes = boxes[:, 2:] - boxes[:, :2]
-    rounded = np.where(np.abs(sizes) < _LARGEST_ROUNDED, sizes.round(_NOISE_DIGITS), sizes)
-    return np.concatenate([boxes[:, :2], rounded], axis=1)
+    small = np.abs(sizes) < _LARGEST_ROUNDED
+    sizes[small] = sizes[small].round(_NOISE_DIGITS)
+    return np.concatenate([boxes[:, :2], sizes], axis=1)
 
 
 def image_row(
