@@ -258,3 +258,13 @@ def test_the_largest_numbers_are_read(tmp_path: Path) -> None:
     video = read(table(tmp_path / "a.csv", [HEADER, *rows]))
     assert video.frames.tolist() == [0, 0, 999_999, 999_999]
     assert video.track_ids.tolist() == [-largest, largest] * 2
+
+
+def test_people_of_crowds_are_kept_apart(tmp_path: Path) -> None:
+    joints = ("nose", "right_ankle")
+    people = [(frame, track_id) for frame in range(3) for track_id in range(1, 41)]
+    rows = [f"{frame},,{track_id},,{joint},{track_id},{frame},1" for frame, track_id in people for joint in joints]
+    video = read(table(tmp_path / "a.csv", [HEADER, *rows]))
+    assert list(zip(video.frames.tolist(), video.track_ids.tolist(), strict=True)) == people
+    found = video.keypoints[:, [EVALUATION_JOINTS.index(joint) for joint in joints]].tolist()
+    assert found == [[[track_id, frame]] * 2 for frame, track_id in people]
