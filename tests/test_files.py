@@ -1,4 +1,4 @@
-"""Files that get their names when they are complete: what is never replaced, and what killed runs leave behind."""
+"""Files get their names once they are complete; inputs are never replaced; drafts of killed runs are cleared."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def drafts(path: Path) -> list[str]:
     return sorted(one.name for one in path.parent.iterdir() if one != path)
 
 
-def test_what_exists_is_replaced_only_if_that_is_wanted(result: Path) -> None:
+def test_existing_files_are_replaced_only_with_overwrite(result: Path) -> None:
     check_outputs([result], overwrite=False)
     result.write_text("precious")
     with pytest.raises(OutputError, match=r"a\.json exists already: give --overwrite"):
@@ -46,7 +46,7 @@ def test_what_exists_is_replaced_only_if_that_is_wanted(result: Path) -> None:
     assert result.read_text() == "precious"
 
 
-def test_a_link_that_leads_nowhere_exists(result: Path) -> None:
+def test_a_dangling_link_counts_as_an_existing_file(result: Path) -> None:
     result.symlink_to("nowhere")
     with pytest.raises(OutputError, match="exists already"):
         check_outputs([result], overwrite=False)
@@ -80,13 +80,13 @@ def test_two_outputs_of_one_name_are_refused(result: Path) -> None:
     check_outputs([result, result.with_name("b.json")], overwrite=True)
 
 
-def test_a_folder_in_the_way_is_told_before_any_work(result: Path) -> None:
+def test_a_folder_in_the_way_is_reported_before_any_work(result: Path) -> None:
     result.mkdir()
     with pytest.raises(OutputError, match="is a folder"):
         check_outputs([result], overwrite=True)
 
 
-def test_what_a_killed_process_leaves_is_cleared_and_what_a_living_one_holds_is_not(result: Path) -> None:
+def test_drafts_of_killed_processes_are_cleared_and_those_of_living_ones_kept(result: Path) -> None:
     line = [sys.executable, "-c", HOLDING, str(result)]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holding:
         assert holding.stdout is not None
@@ -128,7 +128,7 @@ def test_a_long_name_is_cleared_by_its_hash(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == [temporary_beside(path).name], "this process lives"
 
 
-def test_a_file_has_its_name_when_it_is_complete_and_drafts_vanish(result: Path) -> None:
+def test_a_complete_file_has_its_name_and_no_draft_is_left(result: Path) -> None:
     result.write_text("old")
     file = PendingFile(result)
     file.write(b"new")
@@ -140,7 +140,7 @@ def test_a_file_has_its_name_when_it_is_complete_and_drafts_vanish(result: Path)
     assert result.read_text() == "new" and drafts(result) == []
 
 
-def test_no_link_that_lies_in_wait_is_written_through(result: Path, tmp_path: Path) -> None:
+def test_a_link_placed_in_the_way_is_not_followed(result: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     temporary_beside(result).symlink_to(victim)
@@ -162,9 +162,7 @@ def test_files_get_their_names_together_or_not_at_all(result: Path) -> None:
     assert (result.read_text(), second.read_text(), drafts(result)) == ("new", "new", ["b.json"])
 
 
-def test_names_that_are_free_are_given_where_the_disk_knows_no_second_names(
-    result: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_free_names_are_given_on_disks_without_hard_links(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 

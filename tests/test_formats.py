@@ -1,4 +1,4 @@
-"""Sinks and skeleton conversion: what is written can be read back, and nothing half-written stays."""
+"""Sinks and skeleton conversion: files can be read back, and no incomplete file stays."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ sink.discard()
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_a_full_disk_holds_back_is_thrown_away_without_complaint(tmp_path: Path, name: str) -> None:
+def test_unflushed_data_on_a_full_disk_is_discarded_silently(tmp_path: Path, name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _FULL_DISK, name, str(tmp_path)], capture_output=True, text=True, timeout=60
     )
@@ -238,7 +238,7 @@ def test_a_missing_folder_is_one_clear_error(tmp_path: Path, name: str) -> None:
         FORMATS[name][1](tmp_path / "nowhere" / "street", SOURCE)
 
 
-def test_conversion_keeps_shared_joints_and_drops_people_nowhere() -> None:
+def test_conversion_keeps_shared_joints_and_all_people() -> None:
     poses = random_poses(5, COCO)
     converted = convert_poses(poses, POSETRACK)
     for joint in set(COCO.joints) & set(POSETRACK.joints) - POSETRACK.unused:

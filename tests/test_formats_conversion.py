@@ -1,4 +1,4 @@
-"""``posetrack convert``: what formats have room for survives; the rest is listed."""
+"""``posetrack convert`` keeps what the target format can hold, and lists the rest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def same_people(a: Annotations, b: Annotations, *columns: str) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), first=st.sampled_from(["posetrack17", "posetrack18"]))
-def test_posetrack_forms_convert_into_each_other_without_changing_a_figure(
+def test_posetrack17_and_18_convert_into_each_other_without_changing_a_figure(
     tmp_path_factory: pytest.TempPathFactory, seed: int, first: str
 ) -> None:
     sequence = [frame for frame in random_sequence(seed) if frame["truth"]]
@@ -123,7 +123,7 @@ def test_boxes_of_mot_text_are_the_extent_of_the_joints_where_there_are_none(tmp
     assert left == pytest.approx(video.keypoints[0][video.present[0]][:, 0].min() + 1.5, abs=1e-5)
 
 
-def test_joints_of_posetrack17_that_are_null_or_unknown_are_passed_over(tmp_path: Path) -> None:
+def test_null_and_unknown_joints_of_posetrack17_are_skipped(tmp_path: Path) -> None:
     ids: list[object] = [[13], [14.0], None, [99], [-1]]
     points = [{"id": joint, "x": [10 * n], "y": [5]} for n, joint in enumerate(ids)]
     person = {"track_id": [0], "annopoints": [{"point": points}]}
@@ -177,6 +177,15 @@ def test_a_number_beyond_json_is_one_sentence(file_18: Path) -> None:
     data["images"][0]["width"] = 10**400
     with pytest.raises(DataFormatError, match="no place in JSON"):
         losses_of(file_18, data, "posetrack18")
+
+
+def test_half_a_surrogate_pair_in_a_name_is_kept(file_18: Path, tmp_path: Path) -> None:
+    data = json.loads(file_18.read_text())
+    data["images"][0]["file_name"] = "images/a\ud800/7.jpg"
+    file_18.write_text(json.dumps(data))
+    for to, target in (("posetrack18", tmp_path / "b.json"), ("posetrack17", tmp_path / "c.json")):
+        convert_files(file_18, target, ConversionConfig(to=to))
+        assert read_annotations(target)[0].images[0]["file_name"] == "images/a\ud800/7.jpg"
 
 
 def test_a_file_does_not_replace_itself(file_18: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ids of images and of annotations tell images and people apart, however long the clip or large the crowd."""
+"""Ids of images and annotations are unique in clips and crowds of any size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from posetrack.evaluation import evaluate_oks
 from posetrack.formats import FORMATS
 from posetrack.formats.conversion import ConversionConfig, convert_files
-from posetrack.formats.naming import ImageNaming, packed_id, unpacked_id
+from posetrack.formats.naming import ImageNaming, official_ids, packed_id, unpacked_id
 from posetrack.formats.reading import read_annotations
 from posetrack.formats.results import are_frame_numbers
 from posetrack.report.presence import read_presence
@@ -57,7 +57,7 @@ def image_ids(path: Path) -> list[int]:
 
 
 def mot_frames(source: Path, target: Path) -> tuple[list[int], list[str]]:
-    """Frames of MOTChallenge text made of a file, and what was lost."""
+    """Frames of a file converted to MOTChallenge text, and what was lost."""
     losses = convert_files(source, target, ConversionConfig(to="mot"))
     return [int(line.split(",")[0]) for line in target.read_text().splitlines()], losses[target]
 
@@ -68,25 +68,44 @@ def results(path: Path, ids: list[Any]) -> Path:
     return path
 
 
-def test_ids_of_frames_that_posetrack_knows_are_its_own() -> None:
+def test_frames_that_posetrack_has_get_its_ids() -> None:
     assert ImageNaming.of("000342_mpii_test").image_id(7) == 10003420007
     assert ImageNaming.of("000015_bonn_train").image_id(9999) == 20000159999
     assert ImageNaming.of("024642_mpiinew").image_id(0) == 30246420000
     assert ImageNaming.of("street").image_id(7) == 10000000007
 
 
+def test_frames_beyond_9999_continue_in_front_of_the_source() -> None:
+    assert packed_id(10003420000, 120007) == 1210003420007
+    assert unpacked_id(1210003420007) == (10003420000, 120007)
+    assert ImageNaming.of("000342_mpii_test").image_id(10_000) == 110003420000
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (["images/000342_mpii/7.jpg", "images/000343_bonn/9_mpii.jpg"], [10003420007, 20003430009]),
+        (["images/000342_mpii/7.jpg", "images/000343_mpii/7.jpg"], [10003420000, 10003430001]),
+        (["a/b.jpg", "a/7.jpg", "c"], [10**10, 10**10 + 7, 10**10 + 2]),
+        ([], []),
+    ],
+)
+def test_images_get_the_ids_of_the_numbers_in_their_names(names: list[str], ids: list[int]) -> None:
+    assert official_ids([{"file_name": name} for name in names]) == ids
+
+
 PLACES = st.tuples(st.integers(0, 9), st.integers(0, 999_999), st.integers(0, 10**9))
 
 
 @given(one=PLACES, other=PLACES)
-def test_ids_differ_tell_the_frame_and_ascend_with_it(one: tuple[int, ...], other: tuple[int, ...]) -> None:
+def test_ids_are_unique_tell_the_frame_and_ascend_with_it(one: tuple[int, ...], other: tuple[int, ...]) -> None:
     (source, sequence, frame), (_, _, later) = one, other
     first_id = packed_id((source * 10**6 + sequence) * 10**4, 0)
     assert unpacked_id(packed_id(first_id, frame)) == (first_id, frame)
     assert (packed_id(first_id, frame) < packed_id(first_id, later)) == (frame < later)
 
 
-def test_a_long_sequences_frames_have_no_ids_of_the_next_sequence(tmp_path: Path) -> None:
+def test_ids_of_a_long_sequence_do_not_run_into_the_next_one(tmp_path: Path) -> None:
     long = tracked(tmp_path, "coco", FRAMES, "000001_mpii")
     following = tracked(tmp_path, "coco", FRAMES, "000002_mpii")
     assert len({*image_ids(long), *image_ids(following)}) == 2 * len(FRAMES)
@@ -133,7 +152,7 @@ def test_plain_numbers_of_frames_are_taken_as_they_are(tmp_path: Path) -> None:
         [9.5, 10.5],
     ],
 )
-def test_ids_that_tell_no_frames_are_taken_in_order_and_that_is_said(tmp_path: Path, ids: list[Any]) -> None:
+def test_ids_that_do_not_tell_frames_are_taken_in_order_and_this_is_listed(tmp_path: Path, ids: list[Any]) -> None:
     frames, losses = mot_frames(results(tmp_path / "a.json", ids), tmp_path / "a.txt")
     assert frames == [1, 2]
     assert NUMBERS_LOST in losses
@@ -196,7 +215,7 @@ def test_annotations_are_numbered_as_posetrack_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("people", [100, 101])
-def test_a_crowds_annotations_are_told_apart(tmp_path: Path, people: int) -> None:
+def test_annotations_of_a_crowd_have_unique_ids(tmp_path: Path, people: int) -> None:
     source = tmp_path / "street.json"
     sink = FORMATS["posetrack18"][1](
         source, SourceInfo(name="street", width=9, height=9, fps=None, frame_count=None, path=None)

@@ -1,4 +1,4 @@
-"""Every sentence about what a conversion loses is said where it is true, and nowhere else."""
+"""Every sentence about what a conversion loses appears exactly where it is true."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def file_17() -> dict[str, Any]:
 
 
 def file_18() -> dict[str, Any]:
-    """The same in the other form, with a box, an official id, and a second person."""
+    """The same as PoseTrack18, with a box, an official id, and a second person."""
     keypoints = [10, 20, 2, *[0] * 45, 14, 20, 2]
     people = [
         {
@@ -226,7 +226,7 @@ def test_head_joints_are_lost_where_there_are_some_and_coco_has_none(
     assert (COCO_HEAD in sentences) == (joint in (12, 14) and coco_joints == "coco")
 
 
-def test_several_sequences_of_a_file_run_together_under_the_name_of_the_first(tmp_path: Path) -> None:
+def test_several_sequences_of_a_posetrack17_file_become_one_video(tmp_path: Path) -> None:
     data = file_17()
     data["annolist"].append({"image": [{"name": "images/000002_mpii/000007.jpg"}, {"name": "x"}], "annorect": []})
     (tmp_path / "a.json").write_text(json.dumps(data))
@@ -242,8 +242,8 @@ def test_several_sequences_of_a_file_run_together_under_the_name_of_the_first(tm
 @pytest.mark.parametrize(
     ("numbers", "lost"), [([0, 1, 2], False), ([7, 8], False), ([0, 5, 10005], True), ([3], False)]
 )
-def test_frames_that_become_others_in_mot_are_said(tmp_path: Path, numbers: list[int], lost: bool) -> None:
-    """MOTChallenge's frames are the images that the file lists, one after the other."""
+def test_frame_numbers_that_change_in_mot_are_listed(tmp_path: Path, numbers: list[int], lost: bool) -> None:
+    """MOTChallenge numbers the images of the file in order."""
     image = {"image": [{"name": ""}], **file_17()["annolist"][0]}
     annolist = [{**image, "image": [{"name": f"images/000001_mpii/{n:06d}.jpg"}]} for n in numbers]
     (tmp_path / "a.json").write_text(json.dumps({"annolist": annolist}))

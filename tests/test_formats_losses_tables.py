@@ -24,6 +24,7 @@ NOSE_ESTIMATED = "That the nose was not detected: it is estimated from head_bott
         (["a", "b"], False, [0, 1]),
         (["999999"], False, [999999]),
         (["1000000"], True, [0]),
+        (["000005", "1000000"], True, [0, 1]),
     ],
 )
 @pytest.mark.parametrize("to", TABLES)

@@ -23,7 +23,7 @@ DOT = Skeleton(name="dot", joints=("dot",), limbs=(), sigmas=(0.1,))
 
 
 def people(count: int, skeleton: Skeleton, seed: int = 0) -> Poses:
-    """People of whose joints some are missing, wherever those are said to be."""
+    """People some of whose joints are missing."""
     rng = np.random.default_rng(seed)
     joints = len(skeleton)
     scores = rng.uniform(0.1, 1, (count, joints)) * (rng.random((count, joints)) > 0.3)
@@ -73,7 +73,7 @@ def rows_of(frames: list[Poses]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("skeleton", [POSETRACK, COCO, DOT], ids=lambda skeleton: skeleton.name)
-def test_a_row_is_a_joint_in_use_of_a_person_in_a_frame(tmp_path: Path, skeleton: Skeleton) -> None:
+def test_there_is_a_row_for_every_frame_person_and_joint_in_use(tmp_path: Path, skeleton: Skeleton) -> None:
     frames = [people(3, skeleton), Poses.empty(skeleton), people(2, skeleton, seed=1)]
     expected = rows_of(frames)
     assert (
@@ -91,7 +91,7 @@ def test_a_row_is_a_joint_in_use_of_a_person_in_a_frame(tmp_path: Path, skeleton
                 assert float(row[name]) == pytest.approx(value, rel=1e-6)
 
 
-def test_a_group_is_full_with_fifty_thousand_rows(tmp_path: Path) -> None:
+def test_a_row_group_holds_fifty_thousand_rows(tmp_path: Path) -> None:
     crowd, one = people(49_999, DOT), people(1, DOT)
     path = write(tmp_path / "street.parquet", "parquet", [crowd, one, crowd, one, one])
     table = pyarrow.parquet.ParquetFile(path).metadata

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from posetrack.errors import DataFormatError
 from posetrack.formats import arrow_tables
 from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations
 from posetrack.formats.conversion import ConversionConfig, convert_files
-from posetrack.formats.reading import read_annotations
 from posetrack.formats.tables import load_table, parse_table
 from tests.in_process import posetrack
 
@@ -93,6 +91,12 @@ def test_columns_and_rows_may_be_in_any_order(tmp_path: Path) -> None:
     video = read(table(tmp_path / "a.csv", lines))
     assert video.frames.tolist() == [0, 0, 5] and video.track_ids.tolist() == [1, 3, 3]
     assert video.person_scores[1:].tolist() == [0.5, 0.25]
+
+
+@pytest.mark.parametrize("suffix", [".CSV", ".Parquet"])
+def test_endings_may_be_capital(tmp_path: Path, suffix: str) -> None:
+    path = table(tmp_path / f"a{suffix.lower()}", GOOD).rename(tmp_path / f"a{suffix}")
+    assert list(convert_files(path, tmp_path / "b", ConversionConfig(to="mot"))) == [tmp_path / "b"]
 
 
 def test_a_table_without_rows_is_a_video_without_frames(tmp_path: Path) -> None:
@@ -176,7 +180,7 @@ def test_bad_tables_are_one_sentence(tmp_path: Path, suffix: str, name: str) -> 
         ("\n".join([*GOOD, "5,0.2,3,0.25,le"]).encode(), "line 6: there are 5 values for 8 columns"),
         ("\n".join([*GOOD, '5,0.2,3,0.25,"le']).encode(), "line 6 or later: this is not CSV"),
         ("\n".join([f"{HEADER},x", *GOOD[1:]]).encode(), "there are 8 values for 9 columns"),
-        (f"{HEADER},x\n".encode(), "two columns have the same name"),
+        (f"{HEADER},x\n".encode(), "two columns are named 'x'; remove one"),
     ],
 )
 def test_broken_csv_is_one_sentence(tmp_path: Path, content: bytes, words: str) -> None:
@@ -199,6 +203,10 @@ def test_parquet_of_other_columns_is_one_sentence(tmp_path: Path) -> None:
     columns = dict.fromkeys(HEADER.split(","), pyarrow.array([[1]]))
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
     with pytest.raises(DataFormatError, match="cannot be read as Parquet"):
+        read(path)
+    repeated = [*HEADER.split(","), "y"]
+    pyarrow.parquet.write_table(pyarrow.table([pyarrow.array(["1"])] * 9, repeated), path)
+    with pytest.raises(DataFormatError, match=r"clip\.parquet: two columns are named 'y'; remove one"):
         read(path)
     pyarrow.parquet.write_table(pyarrow.table({"frame": [1]}), path)
     with pytest.raises(DataFormatError, match=r"clip\.parquet: there is no column 'time_s', 'track_id'"):
@@ -244,53 +252,19 @@ def test_parquet_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest
         load_table(path)
 
 
-def posetrack17(path: Path, names: list[str]) -> Path:
-    path.write_text(json.dumps({"annolist": [{"image": [{"name": name}], "annorect": []} for name in names]}))
-    return path
+def test_the_largest_numbers_are_read(tmp_path: Path) -> None:
+    largest = 2**31 - 1
+    rows = [f"{frame},,{track_id},,nose,1,2,1" for frame in (0, 999_999) for track_id in (-largest, largest)]
+    video = read(table(tmp_path / "a.csv", [HEADER, *rows]))
+    assert video.frames.tolist() == [0, 0, 999_999, 999_999]
+    assert video.track_ids.tolist() == [-largest, largest] * 2
 
 
-def test_like_finds_images_by_the_frames_in_their_names(tmp_path: Path) -> None:
-    like = posetrack17(tmp_path / "like.json", [f"images/000007_mpii/{n:06d}.jpg" for n in (5, 3, 0)])
-    source = table(tmp_path / "a.csv", GOOD)
-    config = ConversionConfig(to="posetrack18", like=like)
-    convert_files(source, tmp_path / "b.json", config)
-    (video,) = read_annotations(tmp_path / "b.json")
-    assert video.video == "000007" and len(video.images) == 3
-    assert [video.images[frame]["file_name"][-10:-4] for frame in video.frames] == ["000005", "000000", "000000"]
-    assert video.track_ids.tolist() == [3, 3, 1]
-    posetrack17(like, ["images/000007_mpii/000000.jpg"])
-    with pytest.raises(DataFormatError, match=r"a\.csv, line 5: there is no image of frame 5; .*--like"):
-        convert_files(source, tmp_path / "c.json", config)
-
-
-@pytest.mark.parametrize("to", ["csv", "parquet"])
-def test_a_table_holds_one_video_and_further_ones_get_files_of_their_own(tmp_path: Path, to: str) -> None:
-    names = [f"images/00000{n}_mpii/000000.jpg" for n in (1, 2)]
-    for n, name in enumerate(names):
-        person = {"track_id": [n], "annopoints": [{"point": [{"id": [13], "x": [1], "y": [2]}]}]}
-        path = posetrack17(tmp_path / f"{n}.json", [name])
-        data = json.loads(path.read_text())
-        data["annolist"][0]["annorect"] = [person]
-        path.write_text(json.dumps(data))
-        convert_files(path, tmp_path / f"18_{n}.json", ConversionConfig(to="posetrack18"))
-    first, second = (json.loads((tmp_path / f"18_{n}.json").read_text()) for n in range(2))
-    for key in ("images", "annotations"):
-        first[key] += second[key]
-    (tmp_path / "both.json").write_text(json.dumps(first))
-    written = convert_files(tmp_path / "both.json", tmp_path / f"t.{to}", ConversionConfig(to=to))
-    assert list(written) == [tmp_path / f"t.{to}", tmp_path / f"t_000002.{to}"]
-    assert [read(path).track_ids.tolist() for path in written] == [[0], [1]]
-
-
-def test_a_folder_gives_its_tables_if_it_has_no_other_files(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    table(folder / "a.csv", GOOD)
-    table(folder / "b.parquet", GOOD)
-    config = ConversionConfig(to="mot")
-    assert [path.name for path in convert_files(folder, tmp_path / "out", config)] == ["a.txt", "b.txt"]
-    convert_files(folder / "a.csv", folder / "c.json", ConversionConfig(to="posetrack18"))
-    assert [path.name for path in convert_files(folder, tmp_path / "again", config)] == ["c.txt"]
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataFormatError, match=r"no \.json, \.txt, \.csv or \.parquet files"):
-        convert_files(tmp_path / "empty", tmp_path / "x", config)
+def test_people_of_crowds_are_kept_apart(tmp_path: Path) -> None:
+    joints = ("nose", "right_ankle")
+    people = [(frame, track_id) for frame in range(3) for track_id in range(1, 41)]
+    rows = [f"{frame},,{track_id},,{joint},{track_id},{frame},1" for frame, track_id in people for joint in joints]
+    video = read(table(tmp_path / "a.csv", [HEADER, *rows]))
+    assert list(zip(video.frames.tolist(), video.track_ids.tolist(), strict=True)) == people
+    found = video.keypoints[:, [EVALUATION_JOINTS.index(joint) for joint in joints]].tolist()
+    assert found == [[[track_id, frame]] * 2 for frame, track_id in people]

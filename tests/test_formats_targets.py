@@ -1,4 +1,4 @@
-"""`convert` and `eval` replace nothing unasked, and what they read never."""
+"""`convert` and `eval` replace files only with --overwrite, and never their inputs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def convert(source: Path, target: Path, to: str, overwrite: bool = False) -> Non
     convert_files(source, target, ConversionConfig(to=to, overwrite=overwrite))
 
 
-def test_convert_leaves_an_existing_file_alone_unless_told_to_replace_it(sources: Path, tmp_path: Path) -> None:
+def test_convert_replaces_existing_files_only_with_overwrite(sources: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.txt"
     target.write_text(KEPT)
     with pytest.raises(OutputError, match="out.txt exists already: give --overwrite"):
@@ -71,7 +71,7 @@ def test_names_that_differ_in_case_alone_are_one_name(sources: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_the_further_videos_of_a_file_must_not_meet_another_files_name(sources: Path, tmp_path: Path) -> None:
+def test_names_of_further_videos_must_not_collide_with_another_files(sources: Path, tmp_path: Path) -> None:
     two_videos(sources / "a.json")
     write_posetrack18(sources / "a_000002.json", random_sequence(5), "predictions")
     with pytest.raises(ConfigError, match="a_000002.txt"):
@@ -142,12 +142,12 @@ def test_a_dangling_link_a_folder_and_a_device_are_in_the_way(sources: Path, tmp
     with pytest.raises(OutputError, match="is a folder"):
         convert(sources / "a.json", sources, "mot", overwrite=True)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OutputError, match="no ordinary file"):
+    with pytest.raises(OutputError, match="not an ordinary file"):
         convert(sources / "a.json", tmp_path / "pipe", "mot", overwrite=True)
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_targets_that_meet_only_by_links_are_one_file(tmp_path: Path) -> None:
+def test_targets_that_are_equal_through_links_are_one_file(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "there").symlink_to(tmp_path / "here")
     with pytest.raises(ConfigError, match="one file"):
@@ -161,7 +161,7 @@ def test_targets_that_meet_only_by_links_are_one_file(tmp_path: Path) -> None:
         check_targets([tmp_path / "new" / "x", tmp_path / "NEW" / "X"], [], overwrite=False)
 
 
-def test_letters_of_two_spellings_are_one_name(tmp_path: Path) -> None:
+def test_two_unicode_spellings_of_a_letter_are_one_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="one file"):
         check_targets([tmp_path / "Zo\u00eb", tmp_path / "zoe\u0308"], [], overwrite=False)
 
@@ -201,7 +201,7 @@ def test_eval_refuses_outputs_that_would_destroy_something(
     assert contents(tmp_path) == before
 
 
-def test_eval_replaces_what_it_is_told_to(case: tuple[Path, Path], tmp_path: Path) -> None:
+def test_eval_replaces_files_with_overwrite(case: tuple[Path, Path], tmp_path: Path) -> None:
     table = tmp_path / "kept.csv"
     table.write_text(KEPT)
     output = CliRunner().invoke(app, ["eval", *map(str, case), "--csv", str(table), "--overwrite"])
@@ -211,7 +211,7 @@ def test_eval_replaces_what_it_is_told_to(case: tuple[Path, Path], tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["x" * 300, "nowhere/x", "pipe/x"])
 @pytest.mark.parametrize("command", [["eval", "NAME", "NAME"], ["convert", "NAME", "out.json", "--to", "mot"]])
-def test_a_source_that_cannot_be_looked_at_is_one_sentence(
+def test_a_source_that_cannot_be_examined_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, command: list[str]
 ) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -1,4 +1,4 @@
-"""Files are what the formats' own tools take them for: pycocotools, and MOTChallenge's conventions."""
+"""Files follow the formats' own tools and conventions: pycocotools' and MOTChallenge's."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FRAMES = [people(1, 3), Poses.empty(POSETRACK), people(2, 2)]
 
 
 def figures_of_pycocotools(truth: Path, results: Path, sigmas: Any = None) -> list[float]:
-    """COCO's ten figures, percent, with nothing of ours in between."""
+    """COCO's ten figures in percent, computed by pycocotools alone."""
     with redirect_stdout(StringIO()):
         index = CocoIndex(str(truth))
         evaluation = COCOeval(index, index.loadRes(str(results)), "keypoints")
@@ -67,7 +67,7 @@ def figures_of_pycocotools(truth: Path, results: Path, sigmas: Any = None) -> li
 
 
 def converted_from(folder: Path, form: str) -> Path:
-    """PoseTrack18 JSON out of another format."""
+    """PoseTrack18 JSON converted from another format."""
     target = folder / "converted.json"
     if form == "posetrack17":
         write_posetrack17(folder / "a.json", random_sequence(5), "truth")
@@ -79,7 +79,7 @@ def converted_from(folder: Path, form: str) -> Path:
 
 
 @pytest.mark.parametrize("form", [None, "posetrack18", "posetrack17", "coco", "mot"])
-def test_posetrack18_has_all_that_pycocotools_asks_of_a_truth(tmp_path: Path, form: str | None) -> None:
+def test_posetrack18_has_all_fields_that_pycocotools_needs(tmp_path: Path, form: str | None) -> None:
     path = tracked(tmp_path, "posetrack18", FRAMES) if form is None else converted_from(tmp_path, form)
     with redirect_stdout(StringIO()):
         index = CocoIndex(str(path))
@@ -128,7 +128,7 @@ def test_oks_figures_are_those_of_pycocotools_on_the_same_files(tmp_path: Path, 
     assert 5 < ours["AP"] < 95
 
 
-def test_the_head_joints_alone_have_sigmas_of_our_own() -> None:
+def test_only_the_head_joints_have_our_own_sigmas() -> None:
     default = dict(zip(COCO.joints, COCOeval(iouType="keypoints").params.kpt_oks_sigmas, strict=True))
     assert dict(zip(COCO.joints, COCO.sigmas, strict=True)) == pytest.approx(default)
     ours = dict(zip(POSETRACK.joints, POSETRACK.sigmas, strict=True))
@@ -166,7 +166,7 @@ def test_a_box_around_joints_is_measured_from_the_corner_of_the_image(tmp_path: 
     assert mot_rows(target)[0][:6] == [1, 4, 11.5, 21.5, 4.25, 20]
 
 
-def test_somebody_without_joints_or_box_has_a_box_without_size(tmp_path: Path) -> None:
+def test_a_person_without_joints_or_box_gets_an_empty_box(tmp_path: Path) -> None:
     entry = {"image": [{"name": "images/a/1.jpg"}], "annorect": [{"track_id": [3], "annopoints": []}]}
     (tmp_path / "a.json").write_text(json.dumps({"annolist": [entry]}))
     convert_files(tmp_path / "a.json", tmp_path / "b.json", ConversionConfig(to="posetrack18"))
@@ -274,7 +274,7 @@ def test_flags_that_a_format_cannot_tell_apart_are_listed(
     assert [sentence for sentence in losses if "visibility" in sentence] == lost
 
 
-def test_what_coco_says_beyond_boxes_is_listed(tmp_path: Path) -> None:
+def test_outlines_crowds_and_areas_are_listed_as_lost(tmp_path: Path) -> None:
     source = tracked(tmp_path, "posetrack18", [people(1, 2)])
     target = tmp_path / "b.json"
 

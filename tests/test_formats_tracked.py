@@ -17,7 +17,7 @@ from posetrack.types import Poses
 
 
 def people(count: int, skeleton: Skeleton = POSETRACK, seed: int = 0) -> Poses:
-    """People of whose joints some are missing, wherever those are said to be."""
+    """People some of whose joints are missing."""
     rng = np.random.default_rng(seed)
     joints = len(skeleton)
     scores = rng.uniform(0.1, 1, (count, joints)) * (rng.random((count, joints)) > 0.3)
@@ -61,7 +61,7 @@ def test_numbers_are_rounded_to_a_thousandth_of_a_pixel() -> None:
             assert found.scores[row, place] == round(score, 4)
 
 
-def test_people_of_another_skeleton_show_the_joints_that_posetrack_has() -> None:
+def test_joints_of_another_skeleton_are_converted_to_posetracks() -> None:
     poses = people(4, COCO).replace(keypoint_scores=np.full((4, 17), 0.5))
     found = annotations_of(Path("a.json"), "a", images(1), [poses])
     for place, joint in enumerate(EVALUATION_JOINTS):
@@ -70,12 +70,12 @@ def test_people_of_another_skeleton_show_the_joints_that_posetrack_has() -> None
     assert found.present.all(), "head and neck lie on the line of the face"
 
 
-def test_a_video_in_which_nobody_is_found_has_its_images() -> None:
+def test_a_video_without_people_has_its_images() -> None:
     found = annotations_of(Path("a.json"), "a", images(2), [Poses.empty(COCO)] * 2)
     assert len(found) == 0 and found.keypoints.shape == (0, 15, 2) and found.people_per_frame().tolist() == [0, 0]
 
 
-def test_an_image_without_poses_is_a_mistake() -> None:
+def test_an_image_without_poses_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="2 images but poses of 1 frames"):
         annotations_of(Path("a.json"), "a", images(2), [people(1)])
 

@@ -39,7 +39,7 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path], *, overwrite:
         if os.path.isdir(target):
             raise OutputError(f"{target} is a folder; give the name of a file.")
         if os.path.exists(target) and not os.path.isfile(target):
-            raise OutputError(f"{target} is no ordinary file; give another target.")
+            raise OutputError(f"{target} is not an ordinary file; give another target.")
         if os.path.lexists(target) and not overwrite:
             raise OutputError(f"{target} exists already: give --overwrite to replace it, or another target.")
 

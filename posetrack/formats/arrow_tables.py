@@ -14,7 +14,7 @@ import pyarrow.parquet
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.checks import number_or_nan
+from posetrack.formats.checks import check_columns, number_or_nan
 from posetrack.formats.joints import finite, own_joints
 
 COLUMNS = pyarrow.schema(
@@ -131,11 +131,13 @@ def read_parquet_texts(path: Path) -> dict[str, list[str]]:
     """The columns of a Parquet file as text: numbers as their shortest decimals, null as an empty text.
 
     Raises:
-        DataFormatError: the file is not Parquet, damaged, or has columns that are neither numbers nor text.
+        DataFormatError: the file is not Parquet or damaged, lacks a column, or has columns of neither numbers nor
+            text.
     """
     try:
         file = pyarrow.parquet.ParquetFile(path)
         _check_rows(path, file.metadata.num_rows)
+        check_columns(path, file.schema_arrow.names, COLUMNS.names)
         table = file.read()
         return {
             name: [text or "" for text in pyarrow.compute.cast(column, pyarrow.string()).to_pylist()]

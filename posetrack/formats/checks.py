@@ -41,6 +41,23 @@ def check_size(path: Path) -> None:
         )
 
 
+def check_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
+    """Refuse a table that lacks a column, or has two of one name.
+
+    Raises:
+        DataFormatError: names the column.
+    """
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise DataFormatError(
+            f"{path}: there is no column {', '.join(map(repr, missing))}; a table of poses has the columns "
+            f"{', '.join(needed)}: add what is missing, or write the file again."
+        )
+    repeated = next((name for name in names if list(names).count(name) > 1), None)
+    if repeated is not None:
+        raise DataFormatError(f"{path}: two columns are named {repeated!r}; remove one.")
+
+
 def member(path: Path, data: Any, key: str, kind: type) -> Any:
     """``data[key]``, which must be of the given kind (``list`` or ``dict``)."""
     value = data.get(key) if isinstance(data, dict) else None

@@ -88,7 +88,7 @@ def _parse_table(path: Path, text: str) -> tuple[IntArray, IntArray, NDArray[np.
     """The content of a file, by ascending frame.
 
     Returns:
-        Frames int64 [N] from 0; track ids int64 [N] from 0 (a file in which somebody is 0 already counts from 0);
+        Frames int64 [N] from 0; track ids int64 [N] from 0 (files with an id 0 already count from 0);
         boxes float64 [N, 4], x1 y1 x2 y2, from the image's corner; confidences float64 [N].
 
     Raises:

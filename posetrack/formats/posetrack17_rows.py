@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -36,20 +37,20 @@ def _person(video: Annotations, row: int) -> dict[str, Any]:
     if not np.isnan(video.person_scores[row]):
         person["score"] = [float(video.person_scores[row])]
     if video.listed[row]:
-        joints = np.flatnonzero(video.present[row]).tolist()
-        person["annopoints"] = [{"point": [_point(video, row, joint) for joint in joints]}]
+        columns = (video.present, video.keypoints, video.visibility, video.scores)
+        joints = enumerate(zip(*(column[row].tolist() for column in columns), strict=True))
+        person["annopoints"] = [{"point": [_point(joint, *values) for joint, (there, *values) in joints if there]}]
     if not np.isnan(video.head_boxes[row]).any():
         x1, y1, x2, y2 = video.head_boxes[row].tolist()
         person |= {"x1": [x1], "y1": [y1], "x2": [x2], "y2": [y2]}
     return person
 
 
-def _point(video: Annotations, row: int, joint: int) -> dict[str, Any]:
-    x, y = video.keypoints[row, joint].tolist()
+def _point(joint: int, position: list[float], flag: float, score: float) -> dict[str, Any]:
+    x, y = position
     point: dict[str, Any] = {"id": [joint], "x": [x], "y": [y]}
-    flag = video.visibility[row, joint].item()
-    if not np.isnan(flag):
+    if not math.isnan(flag):
         point["is_visible"] = [SEEN if flag == VISIBLE else flag]
-    if not np.isnan(video.scores[row, joint]):
-        point["score"] = [video.scores[row, joint].item()]
+    if not math.isnan(score):
+        point["score"] = [score]
     return point

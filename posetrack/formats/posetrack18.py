@@ -51,7 +51,7 @@ def _joint_names(path: Path, data: dict[str, Any]) -> list[str]:
     categories = member(path, data, "categories", list)
     if len(categories) != 1 or not isinstance(categories[0], dict) or categories[0].get("name") != "person":
         raise DataFormatError(
-            f"{path}: there must be one category, 'person', but there are {len(categories)}; correct 'categories'."
+            f"{path}: there must be one category named 'person', and no other; correct 'categories'."
         )
     names = categories[0].get("keypoints")
     if not isinstance(names, list):

@@ -10,6 +10,7 @@ import numpy as np
 from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, Annotations, Doubles, Polygon
 from posetrack.formats.joints import finite, flags, person_boxes
 from posetrack.skeletons import POSETRACK
+from posetrack.types import BoolArray
 
 PERSON_CATEGORY = {
     "supercategory": "person",
@@ -36,8 +37,9 @@ def xywh(boxes: Doubles) -> Doubles:
     [[0.1, 0.2, 7.023, 20.0]]
     """
     sizes = boxes[:, 2:] - boxes[:, :2]
-    rounded = np.where(np.abs(sizes) < _LARGEST_ROUNDED, sizes.round(_NOISE_DIGITS), sizes)
-    return np.concatenate([boxes[:, :2], rounded], axis=1)
+    small = np.abs(sizes) < _LARGEST_ROUNDED
+    sizes[small] = sizes[small].round(_NOISE_DIGITS)
+    return np.concatenate([boxes[:, :2], sizes], axis=1)
 
 
 def image_row(
@@ -71,7 +73,7 @@ def people_rows(video: Annotations) -> Iterator[dict[str, Any]]:
     scores = np.zeros((len(video), width))
     given = np.where(np.isnan(video.scores), MISSING_SCORE, video.scores)
     scores[:, EVALUATION_SLOTS] = np.where(video.present, given, 0)
-    has_scores = (~np.isnan(video.scores)).any(axis=1)
+    has_scores: BoolArray = np.any(~np.isnan(video.scores), axis=1)
     boxes, head_boxes = xywh(person_boxes(video)), xywh(video.head_boxes)
     areas = finite(video.path, boxes[:, 2:].prod(axis=1)).round(3)
     for row, frame in enumerate(video.frames.tolist()):

@@ -12,7 +12,7 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations, Doubles, Joints
-from posetrack.formats.checks import check_size
+from posetrack.formats.checks import check_columns, check_size
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.results import images_up_to, results_video
 from posetrack.skeletons import SKELETONS, Skeleton
@@ -45,8 +45,8 @@ class Table:
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file's ending is a table's."""
-    return path.suffix in _SUFFIXES
+    """Whether a file's ending is that of a table."""
+    return path.suffix.lower() in _SUFFIXES
 
 
 def load_table(path: Path) -> Table:
@@ -56,18 +56,12 @@ def load_table(path: Path) -> Table:
         DataFormatError: the file cannot be read, is damaged, or lacks a column.
     """
     check_size(path)
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         from posetrack.formats.arrow_tables import read_parquet_texts
 
         table = Table(path=path, columns=read_parquet_texts(path), lines=None)
     else:
         table = _load_csv(path)
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise DataFormatError(
-            f"{path}: there is no column {', '.join(map(repr, missing))}; a table of poses has the columns "
-            f"{', '.join(COLUMNS)}: add it, or write the file again."
-        )
     return table
 
 
@@ -92,8 +86,7 @@ def _load_csv(path: Path) -> Table:
         raise DataFormatError(
             f"{path}, line {len(lines) + 2} or later: this is not CSV in UTF-8 ({error}); write the file again."
         ) from error
-    if len(set(names)) < len(names):
-        raise DataFormatError(f"{path}: two columns have the same name; give every column another one.")
+    check_columns(path, names, COLUMNS)
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     return Table(path=path, columns={n: list(c) for n, c in zip(names, columns, strict=True)}, lines=lines)
 

@@ -47,23 +47,24 @@ def annotations_of(
     """
     if len(images) != len(poses):
         raise ValueError(f"{len(images)} images but poses of {len(poses)} frames")
-    everybody = Poses.concatenate([Poses.empty(POSETRACK), *(convert_poses(frame, POSETRACK) for frame in poses)])
-    joints = _joints(everybody, digits)
-    count = len(everybody)
+    converted = [convert_poses(frame, POSETRACK) for frame in poses]
+    people = converted[0] if len(poses) == 1 else Poses.concatenate([Poses.empty(POSETRACK), *converted])
+    joints = _joints(people, digits)
+    count = len(people)
     return Annotations(
         path=path,
         video=video,
         images=images,
         frames=np.repeat(np.arange(len(poses)), [len(frame) for frame in poses]),
-        track_ids=everybody.track_ids,
+        track_ids=people.track_ids,
         keypoints=joints.xy[:, EVALUATION_SLOTS],
         visibility=np.full((count, len(EVALUATION_SLOTS)), np.nan),
         present=joints.present[:, EVALUATION_SLOTS],
         scores=joints.scores[:, EVALUATION_SLOTS],
         listed=np.ones(count, dtype=bool),
         head_boxes=np.full((count, 4), np.nan),
-        boxes=corner_boxes(everybody.boxes, digits),
-        person_scores=_rounded(everybody.scores, digits.person_scores),
+        boxes=corner_boxes(people.boxes, digits),
+        person_scores=_rounded(people.scores, digits.person_scores),
         joints=_own_joints(poses, digits),
     )
 
@@ -77,10 +78,12 @@ def corner_boxes(boxes: FloatArray, digits: Digits) -> Doubles:
 
 
 def _own_joints(poses: Sequence[Poses], digits: Digits) -> Joints | None:
-    people = [frame for frame in poses if len(frame)]
-    skeletons = {frame.skeleton for frame in people}
+    inhabited = [frame for frame in poses if len(frame)]
+    skeletons = {frame.skeleton for frame in inhabited}
     return (
-        _joints(Poses.concatenate(people), digits) if len(skeletons) == 1 and POSETRACK not in skeletons else None
+        _joints(Poses.concatenate(inhabited), digits)
+        if len(skeletons) == 1 and POSETRACK not in skeletons
+        else None
     )
 
 
