@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from posetrack.calibration import Calibration
 from posetrack.forking import require_threads
 from posetrack.models.devices import resolve_device
 from posetrack.models.engines import Engine, check_threads_and_seed, device_for
@@ -100,6 +102,7 @@ class PoseTracker:
         self._flow = networks.flow if flow is None else own.flow(flow)
         self._detector = networks.detector if detector is None else own.detector(detector)
         self._pose = networks.pose if pose is None else own.pose(pose)
+        self._calibration = _calibration_of(networks.pose if pose is None else pose)
 
     def pipeline(self, fps: Fraction | None = None, schedule: DetectionSchedule | None = None) -> Pipeline:
         """A new pipeline over the same networks, for one video of which it gets that many frames a second.
@@ -114,6 +117,8 @@ class PoseTracker:
         require_threads(self._threads)
         check_rate(fps)
         config = self.preset.pipeline_config(fps)
+        calibration = config.selection.calibration or self._calibration
+        config = replace(config, selection=replace(config.selection, calibration=calibration))
         return Pipeline(
             detector=self._detector,
             flow=self._flow,
@@ -174,6 +179,11 @@ class PoseTracker:
         paced = isinstance(source, FrameSource) and not (isinstance(source, Source) and source.live)
         live = frames if isinstance(source, FrameSource) else stamped(frames)
         return follow_live(live, partial(self.pipeline, fps), paced=paced, report=report)
+
+
+def _calibration_of(pose: PoseEstimator) -> Calibration | None:
+    found = getattr(pose, "calibration", None)
+    return found if isinstance(found, Calibration) else None
 
 
 def _preset(preset: str | Preset) -> Preset:

@@ -14,6 +14,7 @@ LAYERS = [
     {"errors", "skeletons", "types", "stages"},
     {
         "background",
+        "calibration",
         "forking",
         "interruption",
         "own_frames",

@@ -1,8 +1,9 @@
-"""``posetrack train pose|detector|label``: learn a network from COCO-keypoints data, labelled by a teacher too."""
+"""``posetrack train pose|detector|label|calibrate``: networks from COCO-keypoints data and a teacher's labels."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,6 +94,45 @@ def train_label(
             progress=lambda done, total: bar.update(current, completed=done, total=total),
         )
     write_file(output, json.dumps(labelled).encode())
+
+
+@train.command("calibrate")
+def train_calibrate(
+    weights: Annotated[Path, typer.Argument(help="Weights of a pose network, from `posetrack train pose`.")],
+    annotations: Annotated[Path, typer.Argument(help="COCO-keypoints file of people it was not trained on.")],
+    images: Annotated[Path, typer.Argument(help="Folder of their images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Weights file to write.")],
+    preset: Annotated[str, typer.Option(help="How joints are decoded: its codec and flip test.")] = "lite",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Make a joint's score the probability that it lies within a fifth of the torso of its true place."""
+    from posetrack.formats.pending import check_outputs, draft_folder, give_name, output_errors
+    from posetrack.models.devices import resolve_device
+    from posetrack.models.pose import HeatmapPoseEstimator
+    from posetrack.models.pose_weights import load_pose_network, save_pose_network
+    from posetrack.models.runtime import Runtime
+    from posetrack.presets import get_preset
+    from posetrack.training.pose_accuracy import calibration_error, fit_calibration, joint_outcomes
+    from posetrack.training.pose_data import read_people
+
+    check_outputs([output], overwrite=overwrite, inputs=[weights, annotations])
+    network, architecture = load_pose_network(weights)
+    runtime = Runtime(device=resolve_device(device), precision=precision)
+    estimator = HeatmapPoseEstimator(network, architecture, get_preset(preset).pose_config, runtime)
+    scores, right = joint_outcomes(estimator, read_people(annotations, images, estimator.skeleton))
+    calibration = fit_calibration(scores, right)
+    with output_errors(output), draft_folder(output) as folder:
+        draft = folder / "network.safetensors"
+        save_pose_network(network, replace(architecture, calibration=calibration), draft)
+        give_name(draft, output)
+    before, after = calibration_error(scores, right), calibration_error(calibration(scores), right)
+    console().print(
+        f"{output}: slope {calibration.slope:.3f}, intercept {calibration.intercept:.3f}; calibration error on "
+        f"these {len(scores)} joints {before:.3f} before, {after:.3f} after",
+        soft_wrap=True,
+    )
 
 
 def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from posetrack.calibration import Calibration
 from posetrack.forking import threads_at_work
 from posetrack.models.around_network import AroundNetwork, OnDevice, OnProcessor
 from posetrack.models.conventions import CONVENTIONS, InputConvention
@@ -90,7 +91,7 @@ class HeatmapPoseEstimator:
             OnProcessor(architecture, codec) if self._on_cpu else OnDevice(architecture, codec, self._device)
         )
         slots = architecture.heatmap_slots
-        channels = np.flatnonzero(np.isin(slots, architecture.joints.in_use))
+        channels = np.flatnonzero(np.isin(slots, architecture.filled_slots))
         self._slots = slots[channels]
         self._channels = torch.from_numpy(channels).to(self._device)
         channel = {slot: index for index, slot in enumerate(self._slots.tolist())}
@@ -102,15 +103,23 @@ class HeatmapPoseEstimator:
         """The skeleton of the poses."""
         return self._architecture.joints
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """Turns the scores of ``estimate`` into probabilities; ``None`` if that was not measured."""
+        return self._architecture.calibration
+
     def estimate(self, image: Image, boxes: Boxes) -> Poses:
         """The joints of the person in each box.
+
+        Scores are the heights of the heatmaps' peaks, which the tracker's thresholds are made for. The tracker
+        reports them as probabilities, by ``calibration``.
 
         Args:
             image: uint8 [H, W, 3] RGB.
             boxes: N boxes in source pixels.
 
         Returns:
-            N poses in the boxes' order; joints that the skeleton does not use are missing (score 0).
+            N poses in the boxes' order; joints that the network has not learnt are missing (score 0).
 
         Raises:
             ConfigError: the threads that it works with are missing in this process (``posetrack.forking``).
@@ -142,7 +151,7 @@ class HeatmapPoseEstimator:
         return keypoints, scores
 
     def heatmaps(self, crops: Image) -> FloatArray:
-        """Heatmaps float32 [N, joints in use, height/4, width/4] of crops uint8 [N, height, width, 3] RGB."""
+        """Heatmaps float32 [N, joints estimated, height/4, width/4] of crops uint8 [N, height, width, 3] RGB."""
         return np.concatenate([part.cpu().numpy() for part in self._heatmaps(torch.from_numpy(crops))])
 
     def _heatmaps(self, crops: Tensor) -> Iterator[Tensor]:

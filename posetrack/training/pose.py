@@ -7,7 +7,6 @@ Pyramid Network", CVPR 2018, section 3.2.2).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,8 +27,7 @@ from posetrack.models.runtime import Runtime
 from posetrack.records import check_numbers
 from posetrack.skeletons import COCO
 from posetrack.training.loop import Batches
-from posetrack.training.pck import pck
-from posetrack.training.photographs import read_image
+from posetrack.training.pose_accuracy import measure_pck
 from posetrack.training.pose_augmentation import Augmentation
 from posetrack.training.pose_data import (
     LabelledPerson,
@@ -39,7 +37,6 @@ from posetrack.training.pose_data import (
     collate,
     read_people,
 )
-from posetrack.types import Boxes
 
 _CALIBRATION_CROPS = 256
 
@@ -147,6 +144,7 @@ class PoseTask:
         ]
         if not any(person.human.any() for person in people):
             raise DataFormatError(f"{config.train[0].annotations} has nobody with joints to learn from.")
+        _require_labels(people, config.architecture)
         validation = read_people(config.validation.annotations, config.validation.images, skeleton)
         self._validation = [person for person in validation if person.human.any()]
         if not self._validation:
@@ -237,6 +235,16 @@ class PoseTask:
         save_pose_network(cast(PoseNetwork, network), architecture, path)
 
 
+def _require_labels(people: Sequence[LabelledPerson], architecture: PoseArchitecture) -> None:
+    """Refuse to estimate joints that nothing teaches: their heatmaps would be noise."""
+    for slot in np.setdiff1d(architecture.filled_slots, architecture.joints.in_use).tolist():
+        if not any(person.weights[slot] > 0 or person.teacher[slot, 2] >= 0 for person in people):
+            raise ConfigError(
+                f"architecture.fills_unused is set, but no data labels {architecture.joints.joints[slot]}: add a "
+                "teacher's labels (`posetrack train label`), or leave it out."
+            )
+
+
 class EpochShares:
     """Chooses an epoch's samples: all labelled people, and shares of the others.
 
@@ -268,22 +276,3 @@ def _coco_rows(joint: str) -> list[int]:
     """COCO's joints of which a joint's heatmap is made at first."""
     likest = {"head_bottom": ("left_shoulder", "right_shoulder"), "head_top": ("left_eye", "right_eye")}
     return [COCO.index(each) for each in likest.get(joint, (joint,))]
-
-
-def measure_pck(estimator: HeatmapPoseEstimator, people: list[LabelledPerson]) -> dict[str, float]:
-    """PCK@0.2 of an estimator on labelled people, boxes given; joints that a network labelled do not count.
-
-    NaN if there is nobody to count.
-    """
-    by_image: defaultdict[Path, list[int]] = defaultdict(list)
-    for index, person in enumerate(people):
-        by_image[person.image].append(index)
-    slots = len(estimator.skeleton)
-    truth = np.array([person.keypoints for person in people], np.float32).reshape(-1, slots, 2)
-    human = np.array([person.human for person in people], np.bool_).reshape(-1, slots)
-    predicted = np.zeros_like(truth)
-    for path, indices in by_image.items():
-        image = read_image(path)
-        boxes = Boxes(np.stack([people[i].box for i in indices]), np.ones(len(indices), np.float32))
-        predicted[indices] = estimator.estimate(image, boxes).keypoints
-    return pck(predicted, truth, human, estimator.skeleton)
