@@ -1,4 +1,4 @@
-"""``posetrack train pose|detector|label|calibrate``: networks from COCO-keypoints data and a teacher's labels."""
+"""``posetrack train pose|detector|label|calibrate``: train networks on COCO-keypoints data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ train = typer.Typer(help="Train a network.")
 
 ConfigArgument = Annotated[Path, typer.Argument(help="TOML file; configs/ has those of the bundled networks.")]
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for checkpoint, curve and weights; goes on if it has one.")
+    Path, typer.Option("--output", "-o", help="Folder for checkpoint, curve and weights. Resumes from a checkpoint.")
 ]
 
 
 @train.command("pose")
 def train_pose(config: ConfigArgument, output: OutputOption) -> None:
-    """Train a SimpleBaseline pose network: joints' MSE loss on Gaussian heatmaps."""
+    """Train a pose network on heatmaps of people's joints."""
     from posetrack.training.config import read_config
     from posetrack.training.loop import Schedule
     from posetrack.training.pose import PoseTask, PoseTraining
@@ -48,24 +48,24 @@ def train_detector(config: ConfigArgument, output: OutputOption) -> None:
 def train_label(
     images: Annotated[Path, typer.Argument(help="Folder of images.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="COCO file to write.")],
-    teacher: Annotated[Path, typer.Option(help="Weights of the pose network that labels.")],
+    teacher: Annotated[Path, typer.Option(help="Weights of the teacher, a pose network.")],
     movenet: Annotated[
         str | None,
-        typer.Option(help="The weights are the publisher's own: of movenet_lightning or movenet_thunder."),
+        typer.Option(help="Read the publisher's weights: movenet_lightning or movenet_thunder."),
     ] = None,
     annotations: Annotated[
-        Path | None, typer.Option(help="COCO file with people's boxes; without it `--preset` finds them.")
+        Path | None, typer.Option(help="COCO file with people's boxes. Defaults to detecting them.")
     ] = None,
     pseudo: Annotated[
-        bool, typer.Option("--pseudo/--no-pseudo", help="Label people whose boxes a network found, too.")
+        bool, typer.Option("--pseudo/--no-pseudo", help="Also label people whose boxes come from a network.")
     ] = True,
-    backgrounds: Annotated[int, typer.Option(min=0, help="Boxes on nobody to try for each image.")] = 0,
-    preset: Annotated[str, typer.Option(help="Whose detector finds people.")] = "lite",
+    backgrounds: Annotated[int, typer.Option(min=0, help="Random boxes without people to try in each image.")] = 0,
+    preset: Annotated[str, typer.Option(help="Preset whose detector finds people.")] = "lite",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Write a COCO file with a teacher network's joints beside those that people labelled."""
+    """Add a teacher network's joints to a COCO file."""
     from rich.progress import Progress
 
     from posetrack.formats.pending import check_outputs, write_file
@@ -102,7 +102,7 @@ def train_calibrate(
     annotations: Annotated[Path, typer.Argument(help="COCO-keypoints file of people it was not trained on.")],
     images: Annotated[Path, typer.Argument(help="Folder of their images.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Weights file to write.")],
-    preset: Annotated[str, typer.Option(help="How joints are decoded: its codec and flip test.")] = "lite",
+    preset: Annotated[str, typer.Option(help="Preset whose codec and flip test decode the joints.")] = "lite",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
@@ -152,7 +152,7 @@ def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
         current = bar.add_task("starting", total=None, loss=float("nan"))
 
         class Bar:
-            """Shows the progress of the present epoch, and prints a line after each."""
+            """Shows the progress of an epoch, and prints a line after it."""
 
             def iteration(self, epoch: int, done: int, total: int, loss: float) -> None:
                 name = f"epoch {epoch + 1}/{schedule.epochs}"
