@@ -64,7 +64,9 @@ class TrackOptions:
         _tracking(help="Estimate carried people's joints every n-th frame, or auto (five a second; movers more)."),
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Detected boxes below it are dropped.")] = None
-    min_joint_score: Annotated[float | None, _tracking(help="Joints below it are missing in the output.")] = None
+    min_joint_score: Annotated[
+        float | None, _tracking(help="Joints with a lower heatmap peak are missing in the output.")
+    ] = None
     nms: Annotated[
         str | None, _tracking(help="How one person's second pose is found: oks, or AlphaPose's parametric.")
     ] = None

@@ -18,7 +18,8 @@ train = typer.Typer(help="Train a network.")
 
 ConfigArgument = Annotated[Path, typer.Argument(help="TOML file; configs/ has those of the bundled networks.")]
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for checkpoint, curve and weights. Resumes from a checkpoint.")
+    Path,
+    typer.Option("--output", "-o", help="Folder for checkpoint, curve and weights. Resumes from a checkpoint."),
 ]
 
 
