@@ -2,7 +2,8 @@
 
 ``pose`` prints PCK@0.2 with given boxes: the share of the twelve limb joints found within a fifth of the
 torso's length (left shoulder to right hip, or the other diagonal). People with a torso below 5 px and joints
-labelled by a network (``pseudo_joints``) are left out.
+labelled by a network (``pseudo_joints``) are left out. For calibrated weights it also prints the expected
+calibration error of their scores, over all joints.
 
 ``detector`` prints the recall of people labelled by hand at IoU 0.5, and the number of boxes per image that match
 no labelled person and lie outside ignored regions (``iscrowd``), at the preset's threshold.
@@ -28,7 +29,7 @@ from posetrack.models.pose_weights import load_pose_network
 from posetrack.models.runtime import Runtime
 from posetrack.networks import weight_files
 from posetrack.presets import get_preset
-from posetrack.training.pose import measure_pck
+from posetrack.training.pose_accuracy import calibration_error, joint_outcomes, measure_pck
 from posetrack.training.pose_data import read_people
 from posetrack.zoo import ModelStore
 
@@ -59,7 +60,12 @@ def pose(
     network, architecture = load_pose_network(weights or _FILES[_LITE.pose])
     config = _LITE.pose_config if flip_test is None else PoseConfig(flip_test=flip_test)
     estimator = HeatmapPoseEstimator(network, architecture, config, Runtime(device=torch.device(device)))
-    _print(measure_pck(estimator, read_people(annotations, images, estimator.skeleton)), as_json)
+    people = read_people(annotations, images, estimator.skeleton)
+    figures = measure_pck(estimator, people)
+    if estimator.calibration is not None:
+        scores, right = joint_outcomes(estimator, people)
+        figures["calibration error"] = calibration_error(estimator.calibration(scores), right)
+    _print(figures, as_json)
 
 
 @app.command("detector")

@@ -27,7 +27,7 @@ from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.models.runtime import Runtime
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.training.photographs import read_image
-from posetrack.training.pose import measure_pck
+from posetrack.training.pose_accuracy import measure_pck
 from posetrack.training.pose_data import LabelledPerson, read_people
 from posetrack.zoo.store import BUNDLED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from posetrack.calibration import Calibration
 from posetrack.forking import require_threads
 from posetrack.models.devices import resolve_device
 from posetrack.models.engines import Engine, check_threads_and_seed, device_for
@@ -118,6 +120,7 @@ class PoseTracker:
         networks = Networks(self.preset, runtime, _store(models_dir))
         self._flow = networks.flow if flow is None else own.flow(flow)
         self._people = _people(networks, own, people, detector, pose)
+        self._calibration = _calibration_of(_judge(networks, people, detector, pose))
         self._appearance = None if appearance is None else own.appearance(appearance)
         self._linker = partial(FlowLinker, self.preset.linker) if linker is None else own.linker(linker)
 
@@ -134,6 +137,8 @@ class PoseTracker:
         require_threads(self._threads)
         check_rate(fps)
         config = self.preset.pipeline_config(fps)
+        calibration = config.selection.calibration or self._calibration
+        config = replace(config, selection=replace(config.selection, calibration=calibration))
         return Pipeline(
             people=self._people,
             flow=self._flow,
@@ -214,6 +219,22 @@ def _people(
         networks.detector if detector is None else own.detector(detector),
         networks.pose if pose is None else own.pose(pose),
     )
+
+
+def _judge(
+    networks: Networks, people: People | None, detector: Detector | None, pose: PoseEstimator | None
+) -> object:
+    """The stage whose scores are reported, as it was given: wrappers hide its ``calibration``."""
+    if people is not None:
+        return people
+    if pose is not None:
+        return pose
+    return networks.people if detector is None else networks.pose
+
+
+def _calibration_of(stage: object) -> Calibration | None:
+    found = getattr(stage, "calibration", None)
+    return found if isinstance(found, Calibration) else None
 
 
 def _preset(preset: str | Preset) -> Preset:

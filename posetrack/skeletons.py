@@ -25,7 +25,8 @@ class Skeleton:
         joints: K joint names; their order is the order of every ``[.., K, ..]`` array.
         limbs: Pairs of joint names that are connected when drawn.
         sigmas: K OKS constants sigma (the OKS falloff is k = 2 sigma).
-        unused: Joints that have a slot but are never annotated nor predicted.
+        unused: Joints that have a slot but are never annotated: tracking and evaluation leave them out. Only
+            networks that learnt them from elsewhere fill them in.
     """
 
     name: str
@@ -102,7 +103,7 @@ POSETRACK = Skeleton(
     sigmas=(0.026, 0.079, 0.06, 0.035, 0.035, *_LIMB_SIGMAS),
     unused=frozenset({"left_ear", "right_ear"}),
 )
-"""PoseTrack18: 17 slots in file order, 15 in use (its ears are placeholders)."""
+"""PoseTrack18: 17 slots in file order, 15 in use (its ears are never annotated)."""
 
 _COCO_FACE = (
     ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),

@@ -29,6 +29,11 @@ class TopDown:
         """The pose network's."""
         return self.pose.skeleton
 
+    @property
+    def calibration(self) -> object:
+        """The pose network's, if it has one (see ``posetrack.calibration``)."""
+        return getattr(self.pose, "calibration", None)
+
     def find(self, images: Sequence[Image]) -> list[Sighting]:
         """The people in each image (uint8 [H, W, 3] RGB), joints pending."""
         found = self.detector.detect(images)

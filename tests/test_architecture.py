@@ -14,6 +14,7 @@ LAYERS = [
     {"errors", "skeletons", "types", "stages"},
     {
         "background",
+        "calibration",
         "files",
         "forking",
         "interruption",

@@ -13,7 +13,7 @@ from posetrack.networks import Networks, weight_files
 from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import Interval, get_preset
 from posetrack.synthetic import cut, render
-from posetrack.training.pose import measure_pck
+from posetrack.training.pose_accuracy import measure_pck
 from posetrack.training.pose_data import read_people
 from posetrack.types import Frame
 from posetrack.video import ReadOptions, open_source

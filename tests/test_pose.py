@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +180,45 @@ def test_damaged_and_foreign_files_are_refused_by_name(tmp_path: Path) -> None:
     save_pose_network(ARCHITECTURE.build(), PoseArchitecture(deconv_channels=(8, 8, 8)), path)
     with pytest.raises(WeightsError, match="do not fit"):
         load_pose_network(path)
+
+
+def test_joints_that_the_skeleton_does_not_use_are_estimated_where_they_were_learnt() -> None:
+    """PoseTrack's ears: each heatmap has its peak in a column of its own."""
+
+    class Columns(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            heatmaps = torch.zeros(len(images), 17, 32, 24)
+            for slot in range(17):
+                heatmaps[:, slot, 16, slot + 2] = 0.5
+            return heatmaps
+
+    learnt = replace(ARCHITECTURE, all_slots=True, fills_unused=True)
+    box = Boxes(np.array([[0, 0, 95, 127]], np.float32), np.ones(1, np.float32))
+    image = np.zeros((128, 96, 3), np.uint8)
+    whole = HeatmapPoseEstimator(Columns(), learnt).estimate(image, box)
+    without = HeatmapPoseEstimator(Columns(), replace(learnt, fills_unused=False)).estimate(image, box)
+    assert (whole.keypoint_scores == 0.5).all()
+    assert (np.diff(whole.keypoints[0, :, 0]) > 3).all(), "every joint comes from its own heatmap"
+    used = whole.skeleton.in_use
+    np.testing.assert_array_equal(whole.keypoints[:, used], without.keypoints[:, used])
+    assert without.keypoint_scores[0].nonzero()[0].tolist() == used.tolist()
+    with pytest.raises(ConfigError, match="fills_unused needs all_slots = true"):
+        PoseArchitecture(fills_unused=True)
+
+
+def test_the_flip_test_exchanges_the_ears_too() -> None:
+    """A network that sees the left ear on the left half of the picture, whichever way that is turned."""
+
+    class Halves(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            heatmaps = torch.zeros(len(images), 17, 32, 24)
+            heatmaps[:, 3, 8, 4] = heatmaps[:, 4, 8, 19] = 0.8
+            return heatmaps
+
+    learnt = replace(ARCHITECTURE, all_slots=True, fills_unused=True)
+    box = Boxes(np.array([[0, 0, 95, 127]], np.float32), np.ones(1, np.float32))
+    found = HeatmapPoseEstimator(Halves(), learnt, PoseConfig(flip_test=True)).estimate(
+        np.zeros((128, 96, 3), np.uint8), box
+    )
+    assert found.keypoint_scores[0, 3:5] == pytest.approx([0.8, 0.8])
+    assert found.keypoints[0, 3, 0] < 40 < found.keypoints[0, 4, 0]

@@ -20,7 +20,8 @@ from posetrack.skeletons import POSETRACK
 from posetrack.training.loop import Record, Schedule, train
 from posetrack.training.pck import pck, torso_lengths
 from posetrack.training.photographs import read_photographs
-from posetrack.training.pose import DataSource, PoseTask, PoseTraining, joints_mse_loss, measure_pck
+from posetrack.training.pose import DataSource, PoseTask, PoseTraining, joints_mse_loss
+from posetrack.training.pose_accuracy import measure_pck
 from posetrack.training.pose_data import Augmentation, PoseDataset, read_people
 
 SMALL = PoseArchitecture(width=64, height=64, deconv_channels=(16, 16, 16))

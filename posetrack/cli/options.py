@@ -63,7 +63,7 @@ class TrackOptions:
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Minimum score of detected boxes.")] = None
     min_joint_score: Annotated[
-        float | None, _tracking(help="Joints with a lower score are missing in the output.")
+        float | None, _tracking(help="Joints with a lower heatmap peak are missing in the output.")
     ] = None
     nms: Annotated[
         str | None, _tracking(help="How duplicate poses are found: oks, or parametric (AlphaPose).")

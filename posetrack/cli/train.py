@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,15 +19,13 @@ train = typer.Typer(help="Train a network.")
 ConfigArgument = Annotated[Path, typer.Argument(help="TOML file; configs/ holds those of the bundled networks.")]
 OutputOption = Annotated[
     Path,
-    typer.Option(
-        "--output", "-o", help="Folder for checkpoint, curve and weights. Resumes from a checkpoint there."
-    ),
+    typer.Option("--output", "-o", help="Folder for checkpoint, curve and weights. Resumes from a checkpoint."),
 ]
 
 
 @train.command("pose")
 def train_pose(config: ConfigArgument, output: OutputOption) -> None:
-    """Train a SimpleBaseline pose network with MSE loss on Gaussian heatmaps."""
+    """Train a pose network on heatmaps of people's joints."""
     from posetrack.training.config import read_config
     from posetrack.training.loop import Schedule
     from posetrack.training.pose import PoseTask, PoseTraining
@@ -53,22 +52,21 @@ def train_label(
     teacher: Annotated[Path, typer.Option(help="Weights of the teacher, a pose network.")],
     movenet: Annotated[
         str | None,
-        typer.Option(help="If the weights are the publisher's: movenet_lightning or movenet_thunder."),
+        typer.Option(help="Read the publisher's weights: movenet_lightning or movenet_thunder."),
     ] = None,
     annotations: Annotated[
-        Path | None,
-        typer.Option(help="COCO file with people's boxes. Defaults to detecting them with `--preset`."),
+        Path | None, typer.Option(help="COCO file with people's boxes. Defaults to detecting them.")
     ] = None,
     pseudo: Annotated[
-        bool, typer.Option("--pseudo/--no-pseudo", help="Also label people whose boxes a network found.")
+        bool, typer.Option("--pseudo/--no-pseudo", help="Also label people whose boxes come from a network.")
     ] = True,
-    backgrounds: Annotated[int, typer.Option(min=0, help="Number of empty boxes to try per image.")] = 0,
+    backgrounds: Annotated[int, typer.Option(min=0, help="Random boxes without people to try in each image.")] = 0,
     preset: Annotated[str, typer.Option(help="Preset whose detector finds people.")] = "lite",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Write a COCO file that adds a teacher network's joints to those labelled by hand."""
+    """Add a teacher network's joints to a COCO file."""
     from rich.progress import Progress
 
     from posetrack.files.pending import check_outputs, write_file
@@ -145,6 +143,45 @@ def train_boxes(
     write_file(output, json.dumps(labelled).encode())
 
 
+@train.command("calibrate")
+def train_calibrate(
+    weights: Annotated[Path, typer.Argument(help="Weights of a pose network, from `posetrack train pose`.")],
+    annotations: Annotated[Path, typer.Argument(help="COCO-keypoints file of people it was not trained on.")],
+    images: Annotated[Path, typer.Argument(help="Folder of their images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Weights file to write.")],
+    preset: Annotated[str, typer.Option(help="Preset whose codec and flip test decode the joints.")] = "lite",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Make a joint's score the probability that it lies within a fifth of the torso of its true place."""
+    from posetrack.files.pending import check_outputs, draft_folder, give_name, output_errors
+    from posetrack.models.devices import resolve_device
+    from posetrack.models.pose import HeatmapPoseEstimator
+    from posetrack.models.pose_weights import load_pose_network, save_pose_network
+    from posetrack.models.runtime import Runtime
+    from posetrack.presets import get_preset
+    from posetrack.training.pose_accuracy import calibration_error, fit_calibration, joint_outcomes
+    from posetrack.training.pose_data import read_people
+
+    check_outputs([output], overwrite=overwrite, inputs=[weights, annotations])
+    network, architecture = load_pose_network(weights)
+    runtime = Runtime(device=resolve_device(device), precision=precision)
+    estimator = HeatmapPoseEstimator(network, architecture, get_preset(preset).pose_config, runtime)
+    scores, right = joint_outcomes(estimator, read_people(annotations, images, estimator.skeleton))
+    calibration = fit_calibration(scores, right)
+    with output_errors(output), draft_folder(output) as folder:
+        draft = folder / "network.safetensors"
+        save_pose_network(network, replace(architecture, calibration=calibration), draft)
+        give_name(draft, output)
+    before, after = calibration_error(scores, right), calibration_error(calibration(scores), right)
+    console().print(
+        f"{output}: slope {calibration.slope:.3f}, intercept {calibration.intercept:.3f}; calibration error on "
+        f"these {len(scores)} joints {before:.3f} before, {after:.3f} after",
+        soft_wrap=True,
+    )
+
+
 def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -162,7 +199,7 @@ def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:
         current = bar.add_task("starting", total=None, loss=float("nan"))
 
         class Bar:
-            """Shows the progress of the current epoch, and prints a line after each."""
+            """Shows the progress of an epoch, and prints a line after it."""
 
             def iteration(self, epoch: int, done: int, total: int, loss: float) -> None:
                 name = f"epoch {epoch + 1}/{schedule.epochs}"

@@ -29,19 +29,22 @@ class PointwiseConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 4:  # a single image, which the operator does not take
             return super().forward(input)
-        return torch.mkldnn_convolution(
-            input, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
-        )
+        return torch.mkldnn_convolution(input, self.weight, self.bias, (0, 0), (1, 1), (1, 1), 1)
 
 
 def _is_pointwise(convolution: nn.Conv2d) -> bool:
-    plain = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.groups)
-    return plain == ((1, 1), (1, 1), (0, 0), 1) and convolution.weight.dtype == torch.float32
+    plain = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation)
+    return (
+        plain == ((1, 1), (1, 1), (0, 0), (1, 1))
+        and convolution.groups == 1
+        and convolution.weight.dtype == torch.float32
+    )
 
 
 def _available() -> bool:
     """Whether oneDNN is there, switched on, and computes what torch does: the operator is not documented."""
-    if not (torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()):
+    built = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not (built and torch._C._get_mkldnn_enabled()):
         return False
     images, weights = torch.arange(16.0).reshape(2, 2, 2, 2), torch.arange(6.0).reshape(3, 2, 1, 1)
     try:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from posetrack.calibration import Calibration
 from posetrack.errors import ConfigError
 from posetrack.forking import threads_at_work
 from posetrack.models.conventions import InputConvention
@@ -98,7 +99,8 @@ class CropPoseEstimator:
         self._normalisation = Normalisation(form.convention, self._device)
         self._near = not on_processor(self._device)
         self._head = HEADS[self._config.codec](form, self._near)
-        channels = np.flatnonzero(np.isin(form.channels, form.skeleton.in_use))
+        wanted = form.channels if form.fills_unused else form.skeleton.in_use
+        channels = np.flatnonzero(np.isin(form.channels, wanted))
         self._slots = form.channels[channels]
         self._channels = torch.from_numpy(channels).to(self._device)
         channel = {slot: index for index, slot in enumerate(self._slots.tolist())}
@@ -110,15 +112,23 @@ class CropPoseEstimator:
         """The skeleton of the poses."""
         return self._form.skeleton
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """Turns the scores of ``estimate`` into probabilities; ``None`` if that was not measured."""
+        return self._form.calibration
+
     def estimate(self, image: Image, boxes: Boxes) -> Poses:
         """The joints of the person in each box.
+
+        Scores are the heights of the heatmaps' peaks, which the tracker's thresholds are made for. The tracker
+        reports them as probabilities, by ``calibration``.
 
         Args:
             image: uint8 [H, W, 3] RGB.
             boxes: N boxes in source pixels.
 
         Returns:
-            N poses in the boxes' order; joints that the skeleton does not use are missing (score 0).
+            N poses in the boxes' order; joints that the network has not learnt are missing (score 0).
 
         Raises:
             ConfigError: the threads that it works with are missing in this process (``posetrack.forking``).

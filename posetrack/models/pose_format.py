@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posetrack.calibration import Calibration
 from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS, InputConvention
 from posetrack.ranges import require_above, require_kinds, require_whole
@@ -27,6 +28,8 @@ class PoseFormat:
         stride: Input pixels per heatmap cell, for heatmaps.
         sigma_cells: Standard deviation of the Gaussians that heatmaps were trained on, for codecs that need it.
         split_ratio: Bins per input pixel, for SimCC.
+        fills_unused: Also estimate joints that the skeleton does not use (PoseTrack's ears).
+        calibration: Turns scores into probabilities. ``None`` if it was not measured.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -41,6 +44,8 @@ class PoseFormat:
     stride: float = 4.0
     sigma_cells: float = 2.0
     split_ratio: float = 2.0
+    fills_unused: bool = False
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)

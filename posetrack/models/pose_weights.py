@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.calibration import Calibration
 from posetrack.errors import ConfigError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
 from posetrack.models.conventions import CONVENTIONS
@@ -47,7 +48,10 @@ class PoseArchitecture:
         convention: How crops are cut out and fed and what the heatmaps mean: a key of ``posetrack.models
             .conventions.CONVENTIONS``.
         all_slots: One heatmap for every slot of the skeleton, in order, instead of one per joint in use.
+        fills_unused: The joints that the skeleton does not use (PoseTrack's ears) were learnt too, and are
+            estimated. Needs ``all_slots``.
         sigma_cells: Standard deviation of the Gaussians that the heatmaps have learnt, for codecs that need it.
+        calibration: Turns scores into probabilities. ``None``: it was not measured.
     """
 
     skeleton: str = "posetrack"
@@ -58,7 +62,9 @@ class PoseArchitecture:
     backbone: str = "shufflenet_v2_x1_0"
     convention: str = "own"
     all_slots: bool = False
+    fills_unused: bool = False
     sigma_cells: float = 2.0
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -75,6 +81,8 @@ class PoseArchitecture:
             raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
         if self.backbone not in (*HRNET_CHANNELS, *MOVENETS) and len(self.deconv_channels) != 3:
             raise ConfigError(f"deconv_channels is {list(self.deconv_channels)}; give three numbers.")
+        if self.fills_unused and not self.all_slots:
+            raise ConfigError("fills_unused needs all_slots = true: a heatmap for every slot of the skeleton.")
         if self.convention not in CONVENTIONS:
             raise ConfigError(f"convention is {self.convention!r}; choose one of {', '.join(CONVENTIONS)}.")
 
@@ -105,6 +113,8 @@ class PoseArchitecture:
             slots=None if self.all_slots else tuple(self.joints.in_use.tolist()),
             stride=HEATMAP_STRIDE,
             sigma_cells=self.sigma_cells,
+            fills_unused=self.fills_unused,
+            calibration=self.calibration,
         )
 
     def build(self) -> PoseNetwork:

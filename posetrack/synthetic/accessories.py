@@ -1,5 +1,7 @@
-"""What only some people wear: skirts, long hair, backpacks. Each gives vertices and ring centres of Q wearers,
-[Q, 1, R, S + 1, 3] and [Q, 1, R, 3]."""
+"""Skirts, long hair and backpacks, which only some people have.
+
+Each function returns the vertices [Q, 1, R, S + 1, 3] and ring centres [Q, 1, R, 3] of Q wearers.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ _PACK = np.linspace(-1.0, 1.0, 8)
 
 
 def skirt(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Array, Array]:
-    """From the waist around both thighs, wherever these point."""
+    """Skirts, from the waist around both thighs."""
     stature = bodies.stature
     length = np.array([outfit.skirt for outfit in wearers])[:, None]
     girth = np.array([0.5 * (outfit.build + 1) for outfit in wearers])[:, None]
     flare = np.array([0.25 + 0.9 * (outfit.seed % 7) / 7 for outfit in wearers])[:, None]
-    down = _SKIRT * length  # in thighs, from the hips; the first rings lie above them
+    down = _SKIRT * length  # in thigh lengths below the hips; the first rings lie above the hips
     start = np.clip(down, 0.0, 1.0)[..., None]
     hips, knees, ankles = (bodies.limb_joints(joint) for joint in ("hip", "knee", "ankle"))
     thigh = hips[:, :, None] * (1 - start[:, None]) + knees[:, :, None] * start[:, None]
@@ -45,7 +47,7 @@ def skirt(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Array, Array]:
 
 
 def mane(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Array, Array]:
-    """Hair that hangs down behind: open or as a tail."""
+    """Hair that hangs down behind, open or in a ponytail."""
     tail = np.array([outfit.hair == "ponytail" for outfit in wearers])[:, None]
     long = np.array([outfit.hair == "long" for outfit in wearers])[:, None]
     length = np.where(tail, 0.14, np.where(long, 0.19, 0.10))
@@ -64,7 +66,7 @@ def mane(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Array, Array]:
 
 
 def pack(bodies: Skeletons) -> tuple[Array, Array]:
-    """A backpack."""
+    """Backpacks."""
     scale = bodies.stature[:, None, None]
     axes = bodies.chest[:, None]
     up = 0.105 - 0.105 * _PACK

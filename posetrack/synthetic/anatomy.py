@@ -1,11 +1,11 @@
 """The articulated body: proportions, joint angles, and forward kinematics for many people at once.
 
-Body coordinates are (right, up, forward) of the person, in metres; the world is x right, y up, z away from
-the camera, and the ground is y = 0. A person with heading 0 walks away from the camera, so that their right
-is the viewer's right; with heading pi they face the camera.
+Body coordinates are the person's (right, up, forward), in metres. The world has x right, y up, z away from the
+camera, and the ground at y = 0. A person with heading 0 walks away from the camera, so their right is the viewer's
+right; with heading pi they face the camera.
 
-Segment lengths are fractions of stature, close to those of Drillis and Contini (Body Segment Parameters,
-1966), but between the centres of the joints where annotators put them.
+Segment lengths are fractions of stature, close to those of Drillis and Contini (Body Segment Parameters, 1966),
+but measured between the joint centres that annotators mark.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIDES = ("left", "right")
 _OUTWARD = np.array([-1.0, 1.0])  # sign of the body's right axis for the left and the right limbs
 
 ANGLES = {
-    "pelvis": slice(0, 3),  # yaw (to the own right), pitch (forward), roll (to the own right)
+    "pelvis": slice(0, 3),  # yaw (to the person's right), pitch (forward), roll (to the person's right)
     "chest": slice(3, 6),  # the same, relative to the pelvis
     "head": slice(6, 9),  # the same, relative to the chest
     "left_shoulder": slice(9, 12),  # flexion (forward), abduction (outward), external rotation
@@ -48,11 +48,11 @@ _SHOULDER_RISE = 0.028  # how far the shoulder joint climbs when the arm points 
 
 
 def posture(lift: float = 0.0, **degrees: tuple[float, ...]) -> Array:
-    """A posture vector [28] in radians; what is not named stands upright with hanging arms.
+    """A posture vector [28] in radians; defaults to standing upright with hanging arms.
 
     Args:
         lift: Clearance of the lowest point above the ground, in statures (jumps).
-        degrees: One entry of ``ANGLES`` each, in degrees.
+        degrees: Angles in degrees, by their names in ``ANGLES``.
     """
     vector = np.zeros(POSTURE_SIZE)
     vector[9:15] = np.radians([4, 7, 0, 4, 7, 0])
@@ -78,7 +78,7 @@ class Skeletons:
 
     Attributes:
         stature: float [P], metres.
-        joints: float [P, 17, 3], POSETRACK order (the ears, too, are where ears are).
+        joints: float [P, 17, 3], POSETRACK order; the ears have their true positions too.
         waist: float [P, 3], where the chest turns on the pelvis.
         pelvis, chest, head: float [P, 3, 3].
         upper_arms, forearms, thighs, shanks, feet: float [P, 2, 3, 3], left and right.

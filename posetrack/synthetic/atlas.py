@@ -1,8 +1,8 @@
-"""The texture atlas of a person: cloth, skin, face, hair and shoes painted once, before any frame.
+"""The texture atlas of a person: cloth, skin, face, hair and shoes, painted once before the first frame.
 
-An atlas is [512, 1024, 3] float32, linear light (albedo); the left half is the full resolution, the right
-half holds three halvings of it, so that small people do not shimmer. A patch's columns run around the body
-(0 right, 1/4 front, 1/2 left, 3/4 back), its rows downwards.
+An atlas is float32 [512, 1024, 3], linear light (albedo). The left half has full resolution; the right half holds
+three mipmap levels, so that small people do not shimmer. The columns of a patch run around the body (0 right,
+1/4 front, 1/2 left, 3/4 back), its rows downwards.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def paint(outfit: Outfit) -> Texture:
 
 
 def paint_column(column: Column) -> Texture:
-    """The atlas of a pillar: its one patch is the torso's."""
+    """The atlas of a pillar, which has the torso's patch only."""
     rng = np.random.default_rng(column.seed)
     atlas = np.zeros((ATLAS_SIZE, 2 * ATLAS_SIZE, 3), np.float32)
     x, y, width, height = PATCHES["torso"]
@@ -74,14 +74,14 @@ def _with_halvings(atlas: Texture) -> Texture:
 
 
 def _folds(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float], depth: float) -> Texture:
-    """Brightness of cloth with soft folds: ridged noise catches light on one side."""
+    """Brightness of cloth with soft folds, made of ridged noise lit from one side."""
     noise = fractal_noise(rng, shape, cell, 3)
     relief = np.gradient(noise, axis=0) * cell[0] / 3 + 0.5 * np.gradient(noise, axis=1) * cell[1] / 3
     return np.clip(1 + depth * np.tanh(relief), 0.3, 1.7).astype(np.float32)
 
 
 def _cloth(outfit: Outfit, rng: np.random.Generator, around: Texture, down: Texture) -> Texture:
-    """The top's fabric; ``around`` in turns and ``down`` in statures give its weave one scale on all patches."""
+    """The top's fabric. ``around`` in turns and ``down`` in statures keep the weave's scale on all patches."""
     image = fill((around.shape[0], around.shape[1]), outfit.top)
     accent = linear(outfit.accent)
     period = rng.uniform(0.018, 0.05)

@@ -1,4 +1,4 @@
-"""Procedural surroundings, painted once per shot on a canvas larger than the frame."""
+"""Procedural backgrounds, painted once per shot on a canvas larger than the frame."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Backdrop:
 
     Attributes:
         place: One of ``PLACES``.
-        seed: Chooses everything in it, and its light.
-        clear_m: Distance up to which nothing but ground is painted: the people's room.
-        margin: Pixels of canvas around the frame, for the camera to move in.
+        seed: Seed of its contents and light.
+        clear_m: Distance within which there is only ground, as room for people.
+        margin: Pixels of canvas around the frame, as room for camera motion.
     """
 
     place: str
@@ -44,7 +44,7 @@ class Backdrop:
             raise ConfigError(f"margin must not be negative, not {self.margin}")
 
     def light(self) -> Light:
-        """The place's light."""
+        """The light of the place."""
         rng = np.random.default_rng((self.seed, 1))
         indoor = self.place == "hall"
         sunny = 0.45 if indoor else float(rng.choice([0.3, 0.75, 1.0]))
@@ -91,7 +91,7 @@ def paint_backdrop(backdrop: Backdrop, camera: Camera) -> Image:
 
 
 def _sky(rng: np.random.Generator, canvas: Canvas, *, indoor: bool) -> None:
-    """Sky with clouds, or the upper end of a hall."""
+    """Sky with clouds, or the ceiling of a hall."""
     camera, shape = canvas.camera, canvas.shape
     up = np.clip((camera.horizon - canvas.pixels()[1]) / camera.height, 0, 1)[..., None]
     if indoor:
@@ -107,7 +107,7 @@ def _sky(rng: np.random.Generator, canvas: Canvas, *, indoor: bool) -> None:
 
 
 def _ground(rng: np.random.Generator, canvas: Canvas, kind: str) -> None:
-    """The textured plane below the horizon, from coarser halvings of the tile where a pixel covers more of it."""
+    """The textured plane below the horizon, from coarser mipmap levels of the tile farther away."""
     x, y = canvas.pixels()
     across, away = canvas.camera.ground_at(x, y)
     turn = rng.uniform(-0.6, 0.6)
@@ -158,7 +158,7 @@ def _upright(start: tuple[float, float], end: tuple[float, float], height: float
 
 
 def _clutter(rng: np.random.Generator, canvas: Canvas, clear_m: float) -> None:
-    """Things that stand about behind the people: boxes, boards, bins, poles and railings."""
+    """Objects behind the people: boxes, boards, bins, poles and railings."""
     for _ in range(int(rng.integers(0, 14))):
         depth = clear_m * float(rng.uniform(0.9, 1.6))
         x = float(rng.uniform(-1.1, 1.1)) * canvas.reach * depth
@@ -171,7 +171,7 @@ def _clutter(rng: np.random.Generator, canvas: Canvas, clear_m: float) -> None:
 
 
 def _woods(rng: np.random.Generator, canvas: Canvas, clear_m: float) -> None:
-    """A far line of trees, and single ones and bushes before it."""
+    """A distant line of trees, with single trees and bushes in front."""
     camera = canvas.camera
     colour, coverage = treeline(rng, canvas.shape[1], int(camera.height * rng.uniform(0.1, 0.3)))
     foot = int(camera.horizon + 0.012 * camera.height) + canvas.margin

@@ -1,4 +1,4 @@
-"""The few strokes that textures are painted with: float32 images [height, width, 3] in linear light."""
+"""Basic operations for painting textures: float32 images [height, width, 3] in linear light."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posetrack.synthetic.outfits import Colour
 
 
 def linear(colour: Colour) -> Texture:
-    """sRGB -> linear light, with the display's gamma taken as 2 (the renderer's inverse is a square root)."""
+    """sRGB to linear light, with a gamma of 2 (the renderer inverts it with a square root)."""
     return np.square(np.array(colour, np.float32))
 
 
@@ -23,7 +23,7 @@ def grid(shape: tuple[int, int], rows: tuple[float, float]) -> tuple[Texture, Te
 
 
 def fill(shape: tuple[int, int], colour: Colour) -> Texture:
-    """One colour all over."""
+    """A plain image."""
     return np.broadcast_to(linear(colour), (*shape, 3)).copy()
 
 

@@ -1,4 +1,4 @@
-"""A pinhole camera above the ground, and the small movements of the hand that holds it."""
+"""A pinhole camera above the ground, and the motion of a handheld one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """Looks along +z, tilted down by ``pitch``.
+    """A camera that looks along +z, tilted down by ``pitch``.
 
     Attributes:
         width, height: Frame size, pixels.
@@ -51,7 +51,7 @@ class Camera:
         return (self.height - 1) / 2 - self.focal_px * float(np.tan(self.pitch))
 
     def project(self, points: Array) -> tuple[Array, Array]:
-        """World points [.., 3] -> pixels [.., 2] and depth [..] along the viewing direction, metres."""
+        """World points [.., 3] to pixels [.., 2] and depth [..] along the viewing direction, metres."""
         down = np.array([0.0, -np.cos(self.pitch), -np.sin(self.pitch)])
         relative = points - np.array([0.0, self.altitude_m, 0.0])
         depth = relative @ self.forward
@@ -61,7 +61,7 @@ class Camera:
         return centre + self.focal_px * planar / safe, depth
 
     def ground_at(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """World x and z, metres, of the ground seen at pixels (float32); 5 km away above the horizon."""
+        """World x and z, metres, of the ground at pixels (float32); at most 5 km away, also above the horizon."""
         sine, cosine = np.float32(np.sin(self.pitch)), np.float32(np.cos(self.pitch))
         across = (x - np.float32((self.width - 1) / 2)) / np.float32(self.focal_px)
         below = (y - np.float32((self.height - 1) / 2)) / np.float32(self.focal_px)
@@ -71,14 +71,14 @@ class Camera:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handheld:
-    """Movement of the picture: a slow pan and a shake, as a similarity transform of each frame.
+    """Camera motion: a slow pan and a shake, as a similarity transform of each frame.
 
     Attributes:
-        pan: Pixels per second, x and y: how fast the camera turns (people drift the other way).
+        pan: Pan speed in x and y, pixels per second (people drift the other way).
         shake_px: Standard deviation of the shake, pixels.
         roll: Standard deviation of the roll, radians.
         zoom: Standard deviation of the relative zoom.
-        seed: Chooses the shake.
+        seed: Seed of the shake.
     """
 
     pan: tuple[float, float] = (0.0, 0.0)
@@ -91,7 +91,7 @@ class Handheld:
         require_kinds(self)
 
     def transform(self, time_s: float, size: tuple[int, int]) -> Array:
-        """float [2, 3]: maps pixels of the resting camera to pixels of the frame (``size``: width, height)."""
+        """float [2, 3], maps pixels of the camera at rest to pixels of the frame (``size``: width, height)."""
         rng = np.random.default_rng(self.seed)
         frequency = rng.uniform(0.6, 4.5, (4, 5))
         amplitude = rng.normal(size=(4, 5)) / np.sqrt(frequency)

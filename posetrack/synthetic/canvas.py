@@ -1,4 +1,4 @@
-"""The picture of a place while it is being painted."""
+"""The canvas that a backdrop is painted on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Canvas:
     """Linear light, float32 [H + 2 margin, W + 2 margin, 3]; the frame's origin is at (margin, margin).
 
     Args:
-        camera: What the place is seen with.
+        camera: The camera that sees it.
         margin: Pixels around the frame.
     """
 
@@ -29,7 +29,7 @@ class Canvas:
 
     @property
     def reach(self) -> float:
-        """World x at the canvas's right border, per metre of distance."""
+        """World x at the canvas's right edge, per metre of distance."""
         return (self.camera.width / 2 + self.margin) / self.camera.focal_px
 
     def pixels(self) -> tuple[Texture, Texture]:
@@ -40,7 +40,7 @@ class Canvas:
         return np.broadcast_to(x, self.shape), np.broadcast_to(y[:, None], self.shape)
 
     def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """World points [.., 3] -> canvas pixels [.., 2]."""
+        """World points [.., 3] to canvas pixels [.., 2]."""
         return self.camera.project(points)[0] + self.margin
 
     def paste_plane(self, texture: Texture, corners: NDArray[np.float64]) -> None:
@@ -64,7 +64,7 @@ class Canvas:
         _blend(window, np.asarray(warped, np.float32), mask.astype(np.float32) / np.float32(255))
 
     def paste_sprite(self, colour: Texture, coverage: Texture, foot: tuple[int, int]) -> None:
-        """Draw ``colour`` [h, w, 3] where ``coverage`` [h, w] says, its lower middle at canvas pixel ``foot``."""
+        """Blend ``colour`` [h, w, 3] by ``coverage`` [h, w], its bottom centre at canvas pixel ``foot``."""
         height, width = coverage.shape
         left, top = foot[0] - width // 2, foot[1] - height
         x0, y0 = max(left, 0), max(top, 0)

@@ -1,4 +1,4 @@
-"""From posed tubes to quads on the screen."""
+"""Projects posed tubes to quads on the screen."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ LAYERS = {
     "head": 1, "skirt": 1, "pack": 1,
     "arm": 2, "leg": 2, "foot": 2,
 }  # fmt: skip
-"""Parts of one layer do not run through each other (see ``raster``)."""
+"""Layer of each part; parts of one layer do not intersect (see ``raster``)."""
 
 
 def quads_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
-    """The front faces of all tubes; ``view`` [2, 3] is the frame's transform (see ``Handheld``)."""
+    """Front faces of all tubes; ``view`` [2, 3] is the frame's transform (see ``Handheld``)."""
     return Quads.concatenate([_quads(tube, camera, view, textured=True) for tube in tubes])
 
 
 def outlines_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
-    """The same without attributes and with a quarter of the quads, to find out what is where."""
+    """The same without attributes and with a quarter of the quads, for visibility tests."""
     return Quads.concatenate([_quads(tube.thinned(), camera, view, textured=False) for tube in tubes])
 
 
 def boxes_of(tubes: list[Tube], camera: Camera, view: Array, count: int) -> Array:
-    """float [N, 4]: the smallest boxes around all surfaces of each of the people 0 .. ``count`` - 1."""
+    """float [N, 4], bounding boxes of all surfaces of each of the people 0 .. ``count`` - 1."""
     boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (count, 1))
     for tube in tubes:
         pixels = camera.project(tube.vertices)[0] @ view[:, :2].T + view[:, 2]
@@ -48,7 +48,7 @@ def _quads(tube: Tube, camera: Camera, view: Array, *, textured: bool) -> Quads:
     corners = _corners(pixels.astype(np.float32))
     across, along = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
     area = across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]
-    front = np.flatnonzero(area != 0 if tube.name == "skirt" else area > 0)  # a skirt shows its inside
+    front = np.flatnonzero(area != 0 if tube.name == "skirt" else area > 0)  # the inside of a skirt is visible
     attributes = np.zeros((len(front), 4, 0), np.float32)
     if textured:
         attributes = _corners(_attributes(tube, pixels))[front]
@@ -65,7 +65,7 @@ def _quads(tube: Tube, camera: Camera, view: Array, *, textured: bool) -> Quads:
 
 
 def _attributes(tube: Tube, pixels: Array) -> NDArray[np.float32]:
-    """Normals and places in the stack of atlases, [Q, T, R, S + 1, 5]."""
+    """Normals and texture coordinates in the stack of atlases, [Q, T, R, S + 1, 5]."""
     level = _mip_level(tube, pixels)
     texture = tube.patch * 0.5 ** level[:, None, None, None] + MIP_ORIGINS[level][:, None, None]
     texture[..., 1] += (tube.people * ATLAS_SIZE)[:, None, None]
@@ -76,7 +76,7 @@ def _attributes(tube: Tube, pixels: Array) -> NDArray[np.float32]:
 
 
 def _mip_level(tube: Tube, pixels: Array) -> NDArray[np.int64]:
-    """[Q] halvings of the atlas at which a texel is about as tall as a pixel."""
+    """[Q] mipmap level at which a texel is about as tall as a pixel."""
     texels = tube.patch[-1, 0, 1] - tube.patch[0, 0, 1]
     steps = np.linalg.norm(np.diff(pixels, axis=2), axis=-1)
     length = steps.mean(axis=-1).sum(axis=-1).max(axis=1)
@@ -86,7 +86,7 @@ def _mip_level(tube: Tube, pixels: Array) -> NDArray[np.int64]:
 
 
 def _corners(grid: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[.., R, S + 1, C] -> [F, 4, C], around each quad."""
+    """[.., R, S + 1, C] to [F, 4, C], the corners of each quad in order."""
     four = np.stack(
         [grid[..., :-1, :-1, :], grid[..., :-1, 1:, :], grid[..., 1:, 1:, :], grid[..., 1:, :-1, :]], axis=-2
     )

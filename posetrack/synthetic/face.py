@@ -31,7 +31,7 @@ def paint_head(outfit: Outfit, rng: np.random.Generator, shape: tuple[int, int])
 
 
 def _features(outfit: Outfit, rng: np.random.Generator, around: Texture, height: Texture) -> Texture:
-    """Skin with eye sockets, eyes, brows, nose, mouth, cheeks, and perhaps a beard."""
+    """Skin with eyes, brows, nose, mouth, cheeks and, for some, a beard."""
     shape = (around.shape[0], around.shape[1])
     angle = 2 * np.pi * around
     facing = np.sin(angle) > 0

@@ -1,4 +1,4 @@
-"""Measures of the body: tables of rings for each part, and how build and clothes change them.
+"""Body measurements: a table of rings for each part, and how build and clothes change it.
 
 All lengths are fractions of stature.
 """
@@ -65,7 +65,7 @@ def smoothstep(low: float, high: float, values: Array) -> Array:
 
 
 def torso_radii(outfit: Outfit) -> Array:
-    """[R, 2] half width and half depth, skin or cloth."""
+    """[R, 2] half width and half depth of the skin or cloth."""
     up, width, depth = TORSO[:, 0], TORSO[:, 1].copy(), TORSO[:, 2].copy()
     trunk = up < 0.21
     girth = 1 + (outfit.build - 1) * np.where(up < 0.13, 1.25, 0.45) * trunk
@@ -120,7 +120,7 @@ _HAIR_VOLUME = {
 
 
 def hair_volume(outfit: Outfit) -> Array:
-    """[R, S + 1] factor on the head's radii."""
+    """[R, S + 1] factor on the head's radii for hair."""
     from_front = np.abs(np.mod(np.linspace(0, 360, HEAD_SEGMENTS + 1) - 90 + 180, 360) - 180)
     line = hairline(outfit.hair, from_front)
     return 1 + _HAIR_VOLUME[outfit.hair] * smoothstep(-0.002, 0.010, HEAD[:, 0, None] - line)

@@ -1,4 +1,4 @@
-"""Ground truth of scenes as PoseTrack18 JSON, which the evaluation reads."""
+"""Writes the ground truth of scenes as PoseTrack18 JSON, for evaluation."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from posetrack.types import Frame
 
 
 class GroundTruthWriter:
-    """Writes the annotated people of each frame with their head boxes; the file is complete on leaving.
+    """Writes the annotated people of each frame with their head boxes; a context manager that completes the file.
 
     Args:
         path: The JSON file.
-        scene: What the truth is of; its name and size go into the file.
+        scene: The scene; its name and size go into the file.
 
     Raises:
         OutputError: the file cannot be written.
@@ -27,7 +27,7 @@ class GroundTruthWriter:
         self._sink = PoseTrack18Sink(path, scene.source_info)
 
     def write(self, frame: Frame, truth: Truth) -> None:
-        """Append one frame: joints in the frame, hidden or not, of the people an annotator would label."""
+        """Append one frame: all joints inside it, hidden or not, of people whom an annotator would label."""
         self._sink.write(frame, truth.poses, head_boxes=truth.head_boxes)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Surfaces of clothed bodies: every part is a tube around the posed skeleton."""
+"""Surfaces of clothed bodies: each part is a tube around the posed skeleton."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from posetrack.synthetic.tubes import Tube, patch, ring, sweep
 
 
 class Cast:
-    """The surfaces of P people whose looks are fixed; posing them is vectorised over people.
+    """The surfaces of P people in fixed outfits; posing is vectorised over people.
 
     Args:
-        outfits: Their looks.
+        outfits: What each of them looks like.
     """
 
     def __init__(self, outfits: Sequence[Outfit]) -> None:
@@ -45,7 +45,7 @@ class Cast:
         self._packed = _indices([outfit.backpack for outfit in outfits])
 
     def tubes(self, bodies: Skeletons) -> list[Tube]:
-        """The parts of all people, as posed."""
+        """The body parts of all people, posed."""
         everyone = np.arange(len(self.stature))
         parts = [
             (everyone, "torso", self._torso_tube(bodies)),

@@ -1,4 +1,4 @@
-"""Motions: postures as functions of time or of the phase of the gait."""
+"""Motions: postures as functions of time or of gait phase."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GAIT_SAMPLES = 128
 
 
 def _periodic(percent: tuple[float, ...], degrees: tuple[float, ...], harmonics: int = 6) -> Array:
-    """One cycle, sampled, through the given points, smoothed to its lowest harmonics; radians."""
+    """One sampled cycle through the given points, smoothed to its lowest harmonics; radians."""
     phase = np.arange(_GAIT_SAMPLES) / _GAIT_SAMPLES
     spectrum = np.fft.rfft(np.interp(phase, np.array(percent) / 100, degrees, period=1.0))
     spectrum[harmonics + 1 :] = 0
@@ -114,7 +114,7 @@ def wave(time_s: float, vigour: float = 1.0) -> Array:
 
 
 def crouch(time_s: float, vigour: float = 1.0) -> Array:
-    """Sitting down on the heels and getting up again, every six seconds."""
+    """Squatting down and getting up again every six seconds."""
     depth = (0.5 - 0.5 * float(np.cos(2 * np.pi * time_s / 6.0))) * vigour
     return posture(
         pelvis=(0, 18 * depth, 0),
@@ -149,7 +149,7 @@ def dance(time_s: float, vigour: float = 1.0) -> Array:
 
 
 def jumping_jack(time_s: float, vigour: float = 1.0) -> Array:
-    """Arms over the head and legs apart, and back, with a hop between."""
+    """Jumping jacks."""
     spread = (0.5 - 0.5 * float(np.cos(2 * np.pi * 0.8 * time_s))) * vigour
     return posture(
         lift=0.045 * abs(_wave(time_s, 0.8)) * vigour,
@@ -196,14 +196,11 @@ _ATHLETIC_SPREAD = np.radians(
 
 
 def athletic(rng: np.random.Generator) -> Array:
-    """A random energetic pose: a blend of two of a dozen, with every angle disturbed; one in seven tumbles."""
+    """A random energetic pose: a noisy blend of two out of a dozen; one in seven tumbles."""
     first, second = (_ATHLETIC[k] for k in rng.integers(len(_ATHLETIC), size=2))
     first, second = (mirrored(pose) if rng.random() < 0.5 else pose for pose in (first, second))
     vector = first + rng.uniform(0, 0.6) * (second - first)
-    spread = np.radians(
-        [12, 7, 6, 14, 8, 8, 22, 12, 8, *[22, 18, 28] * 2, *[12, 7, 8] * 2, 22, 22, 12, 12, 10, 10]
-    )
-    vector[:27] += rng.normal(0, 1, 27) * spread
+    vector[:27] += rng.normal(0, 1, 27) * _ATHLETIC_SPREAD
     vector[21:25] = np.clip(vector[21:25], 0.0, 2.5)
     vector[9:15] = np.clip(vector[9:15], -1.2, 3.1)
     if rng.random() < 1 / 7:

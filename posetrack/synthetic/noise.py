@@ -1,4 +1,4 @@
-"""Fractal noise, the raw material of textures."""
+"""Fractal noise for textures."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def fractal_noise(
     """Value noise of mean 0 and standard deviation 1.
 
     Args:
-        rng: Source of chance.
+        rng: Random numbers.
         shape: Rows and columns of the result.
         cell: Rows and columns of the coarsest octave's cells, pixels; each octave halves them.
-        octaves: How many; the amplitude falls by 0.55 from one to the next.
+        octaves: Number of octaves; each has 0.55 of the previous one's amplitude.
 
     Returns:
         float32 [shape].

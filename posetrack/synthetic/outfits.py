@@ -1,4 +1,4 @@
-"""What people look like: build, clothes, hair and colours, drawn at random or chosen."""
+"""What people look like: build, clothes, hair and colours, chosen or random."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ HAIRSTYLES = ("bald", "cropped", "short", "bob", "long", "ponytail", "cap")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outfit:
-    """One person's looks. Lengths without a unit are fractions of stature.
+    """What one person looks like. Lengths without a unit are fractions of stature.
 
     Attributes:
         stature_m: Height, metres.
-        build: Girth relative to the average, 0.8 .. 1.4.
-        curves: 0 straight .. 1 narrow waist and wide hips.
+        build: Girth relative to the average, from 0.8 to 1.4.
+        curves: From 0, straight, to 1, narrow waist and wide hips.
         sleeve: Where the sleeve ends: 0 shoulder, 1 elbow, 2 wrist.
-        sleeve_loose, top_loose, legs_loose: Distance of the cloth from the skin.
+        sleeve_loose, top_loose, legs_loose: Distance from skin to cloth.
         hem: Height of the top's lower edge above the waist (negative: below).
-        legs: Where the trousers end: 0.3 very short .. 1 knee .. 2 ankle.
-        skirt: Length of the skirt from the waist along the leg (0: none, 1: knee).
+        legs: Where the trousers end: 0.3 very short, 1 knee, 2 ankle.
+        skirt: Length of the skirt from the waist along the leg: 0 none, 1 knee.
         hair: One of ``HAIRSTYLES``.
-        backpack: Carries one.
-        pattern: Of the top, one of ``PATTERNS``.
+        backpack: Whether the person carries one.
+        pattern: Pattern of the top, one of ``PATTERNS``.
         skin, hair_colour, top, accent, bottom, shoe, sole: Colours.
-        seed: Chooses folds, prints and faces.
+        seed: Seed of folds, prints and faces.
     """
 
     stature_m: float
@@ -71,13 +71,13 @@ class Outfit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A round pillar, tree or bin that people can be hidden by.
+    """A round pillar, tree or bin that can hide people.
 
     Attributes:
-        x, z: Where it stands, metres.
+        x, z: Position on the ground, metres.
         radius, height: Metres.
         colour: sRGB in [0, 1].
-        seed: Chooses its stains.
+        seed: Seed of its stains.
     """
 
     x: float
@@ -113,7 +113,7 @@ def _tinted(rng: np.random.Generator, palette: tuple[Colour, ...], spread: float
 
 
 def random_outfit(rng: np.random.Generator) -> Outfit:
-    """A plausible person: summer and winter clothes, all builds, ages of grown-ups and teenagers."""
+    """A random adult or teenager of any build, in summer or winter clothes."""
     curves = float(rng.choice([0.0, 1.0])) * rng.uniform(0.5, 1.0)
     warm = rng.random() < 0.45
     skirt = float(rng.uniform(0.55, 1.35)) if curves and rng.random() < 0.3 else 0.0
@@ -158,5 +158,5 @@ _HAIRLINES = {
 
 
 def hairline(style: str, degrees_from_front: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Height above the neck, in statures, from which the head is covered by hair (or a cap)."""
+    """Height above the neck, in statures, above which hair (or a cap) covers the head."""
     return np.interp(degrees_from_front, _FROM_FRONT, _HAIRLINES[style])

@@ -1,4 +1,4 @@
-"""Who moves where: paths on the ground, and the posture at any time."""
+"""People in motion: paths on the ground, and the posture at any time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Performer:
     """A person in a shot.
 
     Attributes:
-        outfit: Looks.
-        path: Waypoints (time in seconds, x, z in metres), by time; the person walks or runs between them in
-            straight lines with rounded turns, and stands where two follow at one place.
-        standing: What they do when they do not walk: a key of ``motions.ON_THE_SPOT``.
-        facing: Heading when standing, radians; None keeps the direction of the walk.
-        vigour: Scale of the motion's angles, also of the length of stride.
-        phase: Shift of the motion, in cycles or seconds, so that people are out of step.
-        frozen_posture: Replaces all motion by this posture [28] (training images).
+        outfit: What the person looks like.
+        path: Waypoints (time in seconds, x and z in metres) in order of time. The person walks or runs between
+            them in straight lines with rounded turns, and stands still between two waypoints at one place.
+        standing: Motion while standing, a key of ``motions.ON_THE_SPOT``.
+        facing: Heading while standing, radians. ``None`` keeps the walking direction.
+        vigour: Scale of the motion's angles and of the stride.
+        phase: Offset of the motion in cycles or seconds, so that people are out of step.
+        frozen_posture: Fixed posture [28] instead of motion (for training images).
     """
 
     outfit: Outfit
@@ -63,7 +63,7 @@ class Performer:
         return np.array([np.interp(time_s, times, points[:, axis]) for axis in range(3)])
 
     def _smoothed(self, time_s: float) -> Array:
-        """float [3]: the mean of ``_on_path`` over 0.6 s, which rounds turns and softens starts."""
+        """float [3]: the mean of ``_on_path`` over 0.6 s, which rounds turns and eases starts."""
         times, points, integrals = self._waypoints
 
         def integral(until: float) -> Array:
@@ -80,7 +80,7 @@ class Performer:
         return self._smoothed(time_s)[:2]
 
     def heading(self, time_s: float) -> float:
-        """Radians; of the movement, or of the standing person."""
+        """Heading in radians, while walking or standing."""
         velocity = self._velocity(time_s)
         walking = _smoothstep(0.1, 0.5, float(np.hypot(*velocity)))
         resting = self.facing if self.facing is not None else self._last_direction(time_s)

@@ -1,8 +1,8 @@
-"""Draws textured quads.
+"""Rasterises textured quads.
 
-A painter's sort fills one identity buffer per layer at twice the resolution; where layers overlap, the depth
-of each sample decides, so that limbs and trunk meet in clean seams. What is seen is then sampled once per
-pixel inside a surface and four times along edges (multisampling).
+Painter's algorithm fills one buffer of quad indices per layer at twice the resolution. Where layers overlap, the
+depth of each sample decides, so that limbs and trunk meet in clean seams. Visible surfaces are then sampled once
+per pixel, and four times along edges (multisampling).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Quads:
     Attributes:
         corners: float32 [F, 4, 2], pixels.
         nearness: float32 [F, 4], inverse depth of the corners, 1 / metres (affine on the screen).
-        attributes: float32 [F, 4, 5]: normal x, y, z; texture x, y ([F, 4, 0] if not to be shaded).
+        attributes: float32 [F, 4, 5], normal x, y, z and texture x, y ([F, 4, 0] without shading).
         owner: int64 [F], the object that the quad belongs to.
-        layer: int64 [F] below ``LAYER_COUNT``; surfaces of one layer do not run through each other.
+        layer: int64 [F] below ``LAYER_COUNT``; surfaces of one layer do not intersect.
     """
 
     corners: Floats
@@ -41,7 +41,7 @@ class Quads:
 
     @classmethod
     def concatenate(cls, parts: list[Quads]) -> Quads:
-        """All quads of all parts."""
+        """The quads of all parts."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
     def __getitem__(self, chosen: NDArray[np.bool_] | Ints) -> Quads:
@@ -53,13 +53,13 @@ class Quads:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fragments:
-    """What is seen of the quads: samples of the pixels that they touch.
+    """Visible samples of the quads.
 
     Attributes:
-        attributes: float32 [M, 5] of the samples, interpolated.
+        attributes: float32 [M, 5], interpolated.
         owner: int64 [M], -1 where a sample shows the background.
-        inside: int64 [I], flat index of the pixels with one sample (the first I of the M).
-        edges: int64 [E], flat index of the pixels with four (the following 4 E).
+        inside: int64 [I], flat indices of pixels with one sample (the first I of the M samples).
+        edges: int64 [E], flat indices of pixels with four samples (the remaining 4 E).
     """
 
     attributes: Floats
@@ -69,7 +69,7 @@ class Fragments:
 
 
 def rasterize(quads: Quads, size: tuple[int, int]) -> Fragments:
-    """Visible samples of the quads in a frame of ``size`` (width, height)."""
+    """The visible samples of quads in a frame of ``size`` (width, height)."""
     width, _ = size
     quads = painters_order(quads, size)
     low, high = _extent(quads, size)
@@ -88,7 +88,7 @@ def rasterize(quads: Quads, size: tuple[int, int]) -> Fragments:
 
 
 def painters_order(quads: Quads, size: tuple[int, int]) -> Quads:
-    """The quads that touch the frame and lie before the camera, farthest first."""
+    """The quads inside the frame and in front of the camera, farthest first."""
     low, high = quads.corners.min(axis=1), quads.corners.max(axis=1)
     seen = (high >= -0.5).all(axis=1) & (low < np.array(size) - 0.5).all(axis=1)
     chosen = np.flatnonzero(seen & (quads.nearness.max(axis=1) < 1 / MIN_DEPTH_M))
@@ -96,7 +96,7 @@ def painters_order(quads: Quads, size: tuple[int, int]) -> Quads:
 
 
 def _extent(quads: Quads, size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Smallest window of the frame that holds all quads: first and last + 1, x and y."""
+    """Smallest window of the frame that contains all quads: first and last + 1, x and y."""
     points = quads.corners.reshape(-1, 2)
     if not len(points):
         return np.zeros(2, np.int64), np.ones(2, np.int64)
@@ -106,7 +106,7 @@ def _extent(quads: Quads, size: tuple[int, int]) -> tuple[NDArray[np.int64], NDA
 
 
 class _Planes:
-    """Affine interpolation on each quad, in coordinates that are clipped to it."""
+    """Affine interpolation on each quad, with coordinates clipped to it."""
 
     def __init__(self, quads: Quads) -> None:
         a, b, c, d = (quads.corners[:, k] for k in range(4))
@@ -141,13 +141,13 @@ class _Planes:
 
 
 def _gradients(values: Floats) -> Floats:
-    """[F, 4, C] at the corners -> [F, 3, C]: mean, change across, change down."""
+    """[F, 4, C] at the corners to [F, 3, C]: mean, change across, change down."""
     a, b, c, d = (values[:, k] for k in range(4))
     return np.stack([(a + b + c + d) / 4, (b + c - a - d) / 2, (c + d - a - b) / 2], axis=1)
 
 
 def _merge(buffer: Floats, other: Floats, planes: _Planes, low: NDArray[np.int64]) -> None:
-    """Write into ``buffer`` the faces of ``other`` that are nearer, or alone."""
+    """Write the faces of ``other`` into ``buffer`` where they are nearer, or alone."""
     flat, filled = buffer.ravel(), np.flatnonzero(other >= 0)
     ours, theirs = flat[filled].astype(np.int64), other.ravel()[filled].astype(np.int64)
     contested = np.flatnonzero(ours >= 0)

@@ -1,4 +1,4 @@
-"""Renders scenes: pictures with their ground truth, or the ground truth alone."""
+"""Renders scenes: frames with their ground truth, or the ground truth alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GRAIN_SLACK = 64
 
 
 def render(scene: Scene) -> Iterator[tuple[Frame, Truth]]:
-    """Frames (RGB) and their ground truth, one at a time; the same scene gives the same pixels."""
+    """Frames (RGB) with their ground truth, one at a time; the same scene gives the same pixels."""
     index = 0
     for number, shot in enumerate(scene.shots):
         stage = _Stage(shot)
@@ -40,7 +40,7 @@ def render(scene: Scene) -> Iterator[tuple[Frame, Truth]]:
 
 
 def trace(scene: Scene) -> Iterator[Truth]:
-    """The ground truth that ``render`` gives, without rendering."""
+    """The ground truth of ``render``, without rendering."""
     index = 0
     for number, shot in enumerate(scene.shots):
         stage = _Stage(shot)
@@ -51,7 +51,7 @@ def trace(scene: Scene) -> Iterator[Truth]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moment:
-    """A shot at one time."""
+    """A shot at one instant."""
 
     bodies: Skeletons
     tubes: list[Tube]
@@ -69,7 +69,7 @@ class _Stage:
         self._columns = [column_tube(column, len(shot.people) + k) for k, column in enumerate(shot.columns)]
 
     def at(self, time_s: float) -> _Moment:
-        """Everybody's pose and surface, and where the camera looks."""
+        """Everybody's pose and surfaces, and the camera's view."""
         bodies = pose_bodies(
             self._cast.stature,
             np.array([performer.posture(time_s) for performer in self._performers]).reshape(-1, POSTURE_SIZE),
@@ -112,8 +112,8 @@ class _Painter:
         atlases += [paint_column(column) for column in shot.columns]
         self._atlases = np.concatenate(atlases) if atlases else np.zeros((1, 1, 3), np.float32)
         self._film = film_curve(scene.contrast)
-        # A frame's noise is a window of this sheet, at a place of its own: drawing it anew takes longer than
-        # everything else.
+        # Each frame's noise is another window of this sheet: drawing noise per frame would take longer than all
+        # the rest.
         sheet = (shot.camera.height + _GRAIN_SLACK, shot.camera.width + _GRAIN_SLACK, 3)
         rng = np.random.default_rng(scene.seed)
         self._grain = np.round(scene.noise * rng.standard_normal(sheet, dtype=np.float32)).astype(np.int16)

@@ -1,4 +1,4 @@
-"""What is filmed: shots, and scenes of one or more shots."""
+"""Shots, and scenes of one or more shots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posetrack.synthetic.outfits import Column
 from posetrack.synthetic.performers import Performer
 
 MAX_ACTORS = 60
-"""People and columns in a shot: OpenCV samples textures of at most 32,767 rows, and each has 512."""
+"""Maximum number of people and columns in a shot: OpenCV samples textures of up to 32,767 rows; each has 512."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +22,11 @@ class Shot:
     """One take: a place, a camera and people.
 
     Attributes:
-        camera, handheld: What looks, and how it moves.
-        backdrop: Where.
-        people: Person numbers (track ids) and what these people do; the same number in another shot is the
-            same person.
-        columns: Things that can hide people.
-        frame_count: Length.
+        camera, handheld: The camera, and how it moves.
+        backdrop: The place.
+        people: Person numbers (track ids) and performers. A number means the same person in every shot.
+        columns: Objects that can hide people.
+        frame_count: Length in frames.
     """
 
     camera: Camera
@@ -53,15 +52,15 @@ class Scene:
     """A clip.
 
     Attributes:
-        name: For file names.
-        shots: One after the other, with hard cuts between, all of one frame size.
+        name: Used in file names.
+        shots: Consecutive shots of one frame size, with hard cuts between them.
         fps: Frames per second.
-        exposures: Instants averaged into a frame (motion blur), over the first half of its interval; the
-            ground truth is that of the first.
-        contrast: Steepness of the film's S-shaped curve; 0 is a straight line.
-        noise: Standard deviation of the sensor's noise, grey levels.
-        softness: Standard deviation of the lens's blur, pixels.
-        seed: Chooses the noise.
+        exposures: Instants averaged into a frame (motion blur), over the first half of its interval. The ground
+            truth is that of the first instant.
+        contrast: Steepness of the film's S-shaped tone curve; 0 is a straight line.
+        noise: Standard deviation of the sensor noise, grey levels.
+        softness: Standard deviation of the lens blur, pixels.
+        seed: Seed of the noise.
     """
 
     name: str
@@ -86,7 +85,7 @@ class Scene:
 
     @property
     def frame_count(self) -> int:
-        """Frames of all shots."""
+        """Number of frames in all shots."""
         return sum(shot.frame_count for shot in self.shots)
 
     @property
@@ -96,12 +95,12 @@ class Scene:
 
     @property
     def exposure_delays(self) -> tuple[float, ...]:
-        """Seconds after a frame's time at which it is exposed again."""
+        """Delays in seconds of a frame's further exposures."""
         return tuple(0.5 * k / (self.exposures * self.fps) for k in range(1, self.exposures))
 
     @property
     def source_info(self) -> SourceInfo:
-        """What a source of these frames says of itself."""
+        """The information that a source of these frames gives."""
         width, height = self.size
         return SourceInfo(
             name=self.name,

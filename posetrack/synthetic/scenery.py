@@ -1,4 +1,4 @@
-"""Textures of surroundings: ground tiles, facades, walls and trees, float32 in linear light."""
+"""Background textures: ground tiles, facades, walls and trees, float32 in linear light."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TILE = 512
 
 
 def ground_tile(rng: np.random.Generator, kind: str) -> tuple[Texture, float]:
-    """A tile [512, 512, 3] that repeats, and its side in metres."""
+    """A repeating tile [512, 512, 3], and its side in metres."""
     fine = _repeating(fractal_noise(rng, (_TILE, _TILE), (10, 10), 3))
     broad = _repeating(fractal_noise(rng, (_TILE, _TILE), (160, 160), 3))
     colours = {
@@ -32,7 +32,7 @@ def ground_tile(rng: np.random.Generator, kind: str) -> tuple[Texture, float]:
 
 
 def _repeating(noise: Texture) -> Texture:
-    """Noise whose opposite edges meet: blended with itself, half a tile away."""
+    """Noise that repeats seamlessly, blended with itself half a tile away."""
     ramp = np.abs(np.linspace(-1, 1, _TILE, dtype=np.float32))
     for axis in (0, 1):
         weight = ramp[:, None] if axis == 0 else ramp[None]
@@ -42,7 +42,7 @@ def _repeating(noise: Texture) -> Texture:
 
 
 def _paved(rng: np.random.Generator, tile: Texture, *, planks: bool) -> Texture:
-    """Joints between slabs or boards, every one of a slightly different tone."""
+    """Gaps between slabs or boards, each of a slightly different tone."""
     rows, columns = (16, 2) if planks else (int(rng.choice([4, 8, 16])), int(rng.choice([4, 8, 16])))
     tones = 1 + rng.normal(0, 0.12 if planks else 0.06, (rows, columns)).astype(np.float32)
     tones = np.repeat(np.repeat(tones, _TILE // rows, axis=0), _TILE // columns, axis=1)
@@ -54,7 +54,7 @@ def _paved(rng: np.random.Generator, tile: Texture, *, planks: bool) -> Texture:
 
 
 def facade(rng: np.random.Generator, width_m: float, height_m: float, *, indoor: bool) -> Texture:
-    """A building's front, or the wall of a hall, about 36 texels per metre."""
+    """A facade, or the wall of a hall, at about 36 texels per metre."""
     density = 36.0
     shape = (int(height_m * density), int(width_m * density))
     walls = ((0.52, 0.46, 0.36), (0.40, 0.22, 0.16), (0.55, 0.55, 0.53), (0.30, 0.29, 0.28), (0.62, 0.55, 0.42),
@@ -73,7 +73,7 @@ def facade(rng: np.random.Generator, width_m: float, height_m: float, *, indoor:
 
 
 def _storeys(rng: np.random.Generator, image: Texture, density: float) -> Texture:
-    """Rows of windows over a ground floor of shops."""
+    """Rows of windows above shops."""
     height, width = image.shape[:2]
     storey, bay = int(density * rng.uniform(2.9, 3.6)), int(density * rng.uniform(1.9, 3.2))
     size = (int(bay * rng.uniform(0.35, 0.6)), int(storey * rng.uniform(0.45, 0.65)))
@@ -108,7 +108,7 @@ def _window(
 
 
 def _shops(rng: np.random.Generator, image: Texture, density: float) -> None:
-    """The ground floor: doors, panes with things behind them, signs and awnings."""
+    """The ground floor: doors, shop windows, signs and awnings."""
     height, width = image.shape[:2]
     left = 0
     while left < width:
@@ -140,7 +140,7 @@ def _display(rng: np.random.Generator, pane: Texture) -> None:
 
 
 def paint_colour(rng: np.random.Generator) -> Texture:
-    """A colour that things are painted in: mostly grey, white, brown, dark; sometimes bright. Linear light."""
+    """A random paint colour, mostly grey, white, brown or dark, sometimes bright; linear light."""
     value = rng.beta(1.0, 1.6)
     chroma = rng.beta(0.8, 2.2)
     hue = rng.dirichlet([0.7, 0.6, 0.6])
@@ -163,7 +163,7 @@ def _letters(rng: np.random.Generator, image: Texture) -> None:
 
 
 def board(rng: np.random.Generator, width_m: float, height_m: float) -> Texture:
-    """The face of a thing: a painted, stained board, perhaps with panels, bars or letters."""
+    """The front of an object: a painted, stained board, some with panels, bars or letters."""
     shape = (max(8, int(48 * height_m)), max(6, int(48 * width_m)))
     stains = fractal_noise(rng, shape, (shape[0] / 2 + 1, shape[1] / 2 + 1), 5)
     image = paint_colour(rng) * np.exp(rng.uniform(0.05, 0.4) * stains)[..., None]
@@ -229,7 +229,7 @@ def foliage(rng: np.random.Generator, height: int, *, trunk: bool) -> tuple[Text
 
 
 def treeline(rng: np.random.Generator, width: int, height: int) -> tuple[Texture, Texture]:
-    """Far woods along the horizon: colour [height, width, 3] and coverage [height, width]."""
+    """Distant woods along the horizon: colour [height, width, 3] and coverage [height, width]."""
     outline = fractal_noise(rng, (1, width), (1, max(8.0, height * 0.8)), 5)[0]
     top = height * (0.42 - 0.16 * outline)
     rows = np.arange(height, dtype=np.float32)[:, None]

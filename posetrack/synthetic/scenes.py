@@ -1,7 +1,7 @@
-"""Ready-made clips: each a situation that a tracker must master, and the demonstration.
+"""Ready-made clips: situations that a tracker must handle, and the demo.
 
-All are functions of a seed, which chooses people, place and light, and of a frame size. In every one the
-camera stands at eye level, about six metres before the people.
+Each is a function of a frame size and of a seed, which determines people, place and light. The camera stands at
+eye level, about six metres from the people.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FPS = 25.0
 
 
 def crossing(seed: int = 0, size: Size = _SIZE) -> Scene:
-    """Four people cross in front of each other, two from either side; nobody leaves. 6 s."""
+    """Four people cross in front of each other, two from each side; nobody leaves. 6 s."""
     depths = (5.2, 6.0, 6.9, 7.8)
     paths = [
         ((0.5, side * reach, depth), (5.5, -side * reach, depth))
@@ -35,7 +35,7 @@ def crossing(seed: int = 0, size: Size = _SIZE) -> Scene:
 
 
 def occlusion(seed: int = 0, size: Size = _SIZE) -> Scene:
-    """One person passes behind a pillar, another behind somebody who stands; both come out again. 6 s."""
+    """One person passes behind a pillar, another behind somebody standing; both reappear. 6 s."""
     people = _walkers(
         seed,
         [
@@ -50,7 +50,7 @@ def occlusion(seed: int = 0, size: Size = _SIZE) -> Scene:
 
 
 def leaving(seed: int = 0, size: Size = _SIZE) -> Scene:
-    """Two people walk out of the picture, one to either side; the third stays. 6 s."""
+    """Two people walk out of the frame, one to each side; the third stays. 6 s."""
     paths: list[Path] = [
         ((0.5, -0.6, 5.6), (4.0, -5.2, 5.6)),
         ((1.0, 0.9, 6.6), (5.0, 5.9, 6.6)),
@@ -60,7 +60,7 @@ def leaving(seed: int = 0, size: Size = _SIZE) -> Scene:
 
 
 def re_entering(seed: int = 0, size: Size = _SIZE) -> Scene:
-    """One person walks out to the left, turns outside and comes back; another stays. 8 s."""
+    """One person walks out to the left, turns around and comes back; another stays. 8 s."""
     paths: list[Path] = [
         ((0.4, -1.2, 5.8), (2.6, -4.6, 5.8), (3.4, -4.6, 6.0), (6.6, -0.9, 6.0)),
         ((0.0, 1.3, 6.2),),
@@ -69,7 +69,7 @@ def re_entering(seed: int = 0, size: Size = _SIZE) -> Scene:
 
 
 def cut(seed: int = 0, size: Size = _SIZE) -> Scene:
-    """After 2.4 s a hard cut to another place, with three other people (numbers 10 to 12). 4.8 s."""
+    """A hard cut after 2.4 s to another place with three other people (numbers 10 to 12). 4.8 s."""
     before = _walkers(
         seed, [((0.0, -1.6, 6.0), (3.0, 1.4, 6.0)), ((0.0, 1.2, 5.4),), ((0.0, 2.4, 7.0), (3.0, -1.0, 7.2))]
     )
@@ -86,7 +86,7 @@ def cut(seed: int = 0, size: Size = _SIZE) -> Scene:
 
 
 def camera_shake(seed: int = 0, size: Size = _SIZE) -> Scene:
-    """Three people before a camera that pans by a third of the picture and shakes. 5 s."""
+    """Three people filmed by a camera that shakes and pans by a third of the frame. 5 s."""
     people = _walkers(
         seed, [((0.0, -1.4, 5.8), (5.0, 2.2, 6.2)), ((0.0, 0.9, 5.2),), ((0.0, 3.0, 7.0), (5.0, -0.6, 7.0))]
     )
@@ -97,7 +97,7 @@ def camera_shake(seed: int = 0, size: Size = _SIZE) -> Scene:
 
 
 def demo(seed: int = 0, size: Size = _SIZE) -> Scene:
-    """Six people in a street: they cross, hide each other and pass behind a lamp post; one runs. 9 s."""
+    """Six people in a street cross, hide each other and pass behind a lamp post; one runs. 9 s."""
     paths: list[Path] = [
         ((0.0, -2.5, 5.6), (5.5, 3.0, 6.0), (8.5, 3.4, 8.0)),
         ((0.0, 2.9, 6.6), (6.0, -2.7, 6.2), (9.0, -3.4, 8.0)),
@@ -114,7 +114,7 @@ def demo(seed: int = 0, size: Size = _SIZE) -> Scene:
 
 
 def promenade(people: int, seed: int = 0, size: Size = _SIZE, seconds: float = 10.0) -> Scene:
-    """Any number of people stroll to and fro beside each other, near and far by turns; nobody leaves."""
+    """Any number of people stroll back and forth side by side, some near, some far; nobody leaves."""
     paths: list[Path] = []
     for k in range(people):
         depth = (5.8, 8.2, 7.0, 9.4)[k % 4]
@@ -145,7 +145,7 @@ def _scene(name: str, seed: int, shots: tuple[Shot, ...]) -> Scene:
 def _walkers(
     seed: int, paths: Sequence[Path], *, first: int = 0, standing: Sequence[str] | None = None
 ) -> tuple[tuple[int, Performer], ...]:
-    """People numbered from ``first`` on these paths, differently dressed and out of step."""
+    """People on these paths, numbered from ``first``, in different clothes and out of step."""
     rng = np.random.default_rng((seed, first))
     return tuple(
         (

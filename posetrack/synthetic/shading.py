@@ -1,4 +1,4 @@
-"""Light: a sun with soft terminator, sky from above, and light that the ground returns."""
+"""Lighting: sun with a soft terminator, light from the sky, and light reflected by the ground."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _COLUMNS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Light:
-    """Illumination of a place, linear light; a white wall in full sun and sky is about 1.
+    """Lighting of a place, in linear light; a white wall in full sun and sky is about 1.
 
     Attributes:
-        azimuth: Where the sun stands, radians; 0 behind the scene, pi / 2 at the viewer's right.
-        elevation: Of the sun above the horizon, radians.
+        azimuth: Direction of the sun, radians; 0 behind the scene, pi / 2 to the viewer's right.
+        elevation: Height of the sun above the horizon, radians.
         sun, sky, ground: Colours of the three lights.
-        shadow: Darkness of cast shadows, 0 .. 1.
+        shadow: Darkness of cast shadows, 0 to 1.
     """
 
     azimuth: float
@@ -65,14 +65,14 @@ def illuminate(normals: Floats, albedo: Floats, light: Light) -> Floats:
 
 
 def to_display(radiance: Floats) -> Floats:
-    """Linear light -> display values in [0, 255], highlights compressed softly."""
+    """Linear light to display values in [0, 255], with softly compressed highlights."""
     compressed = radiance / (1 + 0.18 * radiance * radiance)
     display: Floats = 255 * np.sqrt(np.clip(compressed, 0.0, 1.0))
     return display
 
 
 def film_curve(steepness: float) -> NDArray[np.uint8]:
-    """[256] S-shaped response that keeps black and white and spreads the tones between them.
+    """[256] S-shaped tone curve that keeps black and white and adds contrast between them.
 
     >>> film_curve(0.0)[[0, 100, 255]].tolist(), (film_curve(4.0)[[40, 200]] - [40, 200] + 20 > 20).tolist()
     ([0, 100, 255], [False, True])
@@ -85,7 +85,7 @@ def film_curve(steepness: float) -> NDArray[np.uint8]:
 
 
 def resolve(image: NDArray[np.uint8], fragments: Fragments, colours: Floats) -> None:
-    """Write the samples' ``colours`` [M, 3], 0 .. 255, into the image in place; edges are averaged."""
+    """Write the samples' ``colours`` [M, 3], 0 to 255, into the image in place, averaging along edges."""
     flat = image.reshape(-1, 3)
     first = len(fragments.inside)
     flat[fragments.inside] = colours[:first]

@@ -25,11 +25,11 @@ _DETAIL = 0.25  # shadows are drawn at a quarter of the resolution and blurred
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Casters:
-    """What throws shadows.
+    """Everything that casts shadows.
 
     Attributes:
-        bodies: People.
-        columns: Things.
+        bodies: The people.
+        columns: The columns.
     """
 
     bodies: Skeletons
@@ -37,7 +37,7 @@ class Casters:
 
 
 def cast_shadows(image: Image, casters: Casters, camera: Camera, view: Array, light: Light) -> None:
-    """Darken the ground of ``image`` (uint8 [H, W, 3], in place) where the sun is hidden, and under feet."""
+    """Darken ``image`` (uint8 [H, W, 3], in place) where the ground lies in shadow, and under feet."""
     bodies = casters.bodies
     size = (int(camera.width * _DETAIL) + 1, int(camera.height * _DETAIL) + 1)
     sun = np.zeros((size[1], size[0]), np.uint8)
@@ -69,7 +69,7 @@ def _on_ground(points: Array, light: Light) -> Array:
 
 
 def _draw(mask: Image, ends: Array, radius: Array, camera: Camera, view: Array) -> None:
-    """Hulls of the discs around both ends [P, 2, 3] of P segments, on the ground."""
+    """Fill the hulls of discs around both ends [P, 2, 3] of P segments on the ground."""
     angle = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     disc = np.stack([np.cos(angle), np.zeros(8), np.sin(angle)], axis=-1)
     rim = ends[:, :, None] + radius[:, None, None, None] * disc

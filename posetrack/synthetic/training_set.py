@@ -1,4 +1,4 @@
-"""Rendered photographs of people with joints and boxes, as extra training data."""
+"""Rendered images of people with joints and boxes, as extra training data."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def write_training_set(
     """Write JPEG images and a COCO-keypoints file of rendered people.
 
     Args:
-        folder: Made if missing; images go to ``folder/images``.
-        people_images: How many images, each of one to six people.
-        size: Width and height of the largest images; others are smaller, upright or square.
-        seed: Image ``k`` depends on ``seed`` and ``k`` alone.
+        folder: Output folder, made if missing; images go to ``folder/images``.
+        people_images: Number of images, each of one to six people.
+        size: Width and height of the largest images; others are smaller, and some upright.
+        seed: Image ``k`` depends on ``seed`` and ``k`` only.
 
     Returns:
-        The annotation file, ``folder/annotations.json``: joints of the PoseTrack skeleton with v = 2 seen,
-        v = 1 behind something, 0 absent; ``bbox`` around the whole silhouette within the image.
+        The annotation file, ``folder/annotations.json``. Joints of the PoseTrack skeleton have v = 2 if visible, 1
+        if hidden, 0 if absent; ``bbox`` encloses the whole silhouette inside the image.
 
     Raises:
         ConfigError: a negative number of images.
@@ -74,14 +74,14 @@ def write_training_set(
 
 
 def _write_jpeg(path: Path, image: Image) -> None:
-    """OpenCV only encodes: names that are not UTF-8 would crash it, and it does not say why a disk refuses."""
+    """Let OpenCV only encode: file names that are not UTF-8 crash it, and it hides the system's errors."""
     data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     with output_errors(path):
         path.write_bytes(data.tobytes())
 
 
 def _annotations(truth: Truth, image_id: int, size: tuple[int, int], first_id: int) -> list[dict[str, Any]]:
-    """COCO annotations of everybody of whom something can be seen; hardly seen people are ignore regions."""
+    """COCO annotations of everybody visible; people who are hardly visible become ignore regions."""
     seen = truth.everyone[truth.everyone.visible_fraction > 0.01]
     limits = np.array([*size, *size]) - 0.5
     boxes = np.clip(seen.poses.boxes, -0.5, limits)
@@ -104,14 +104,14 @@ def _annotations(truth: Truth, image_id: int, size: tuple[int, int], first_id: i
 
 
 def random_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
-    """One picture of one to six people in random poses, places and light."""
+    """One frame with one to six people in random poses, places and light."""
     shrink = rng.uniform(0.55, 1.0)
     width, height = (int(side * shrink) for side in (size if rng.random() < 0.65 else size[::-1]))
     pitch = float(np.clip(abs(rng.normal(0, 0.22)), 0, 0.61))
     focal = float(rng.uniform(0.9, 2.0) * max(width, height))
     tall = float(rng.uniform(80**0.5, min(450.0, 0.95 * height) ** 0.5) ** 2)  # pixels, of the nearest
     depth = 1.75 * focal / tall
-    level = rng.uniform(0.35, 0.65) * height  # row at which the middle of the nearest person shall be
+    level = rng.uniform(0.35, 0.65) * height  # image row of the nearest person's middle
     altitude = max(0.3, 0.9 + depth * float(np.tan(pitch + np.arctan((level - height / 2) / focal))))
     camera = Camera(width=width, height=height, focal_px=focal, altitude_m=altitude, pitch=pitch)
     count = int(rng.choice(6, p=[0.34, 0.24, 0.16, 0.12, 0.08, 0.06])) + 1
@@ -139,7 +139,7 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
 
 
 def _random_performer(rng: np.random.Generator, camera: Camera, depth: float, number: int) -> Performer:
-    """The first person stands near the middle at ``depth``; the others anywhere, some of them close to it."""
+    """The first person stands near the middle at ``depth``, the others anywhere, some near the middle."""
     away = depth if number == 0 else depth * float(rng.uniform(0.92, 1.8))
     half = 0.5 * camera.width / camera.focal_px * away
     x = float(
@@ -172,7 +172,7 @@ def _random_posture(rng: np.random.Generator) -> Array:
 
 
 def _random_column(rng: np.random.Generator, hidden: Performer) -> Column:
-    """Something in front of a part of the given person."""
+    """A column in front of part of the given person."""
     _, x, z = hidden.path[0]
     nearer = rng.uniform(0.75, 0.93)
     tone = rng.uniform(0.1, 0.8)

@@ -1,4 +1,4 @@
-"""Exact ground truth: joints, boxes, heads, and what of them can be seen."""
+"""Exact ground truth: joints, boxes, head boxes, and their visibility."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _DETAIL = 0.5  # silhouettes are counted at half the frame's resolution
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """N people as a perfect observer sees them.
+    """N people with their exact positions and visibility.
 
     Attributes:
-        poses: POSETRACK skeleton; ``boxes`` enclose the whole body, also beyond the frame and behind others;
-            ``track_ids`` are the people's true numbers; joints inside the frame have score 1, hidden or not,
-            joints outside and the ears 0.
+        poses: POSETRACK skeleton. ``boxes`` enclose the whole body, including parts outside the frame or hidden;
+            ``track_ids`` are the true person numbers. Joints inside the frame score 1, hidden or not; joints
+            outside, and ears, score 0.
         head_boxes: float32 [N, 4], chin to crown.
-        visible: bool [N, K], the joint is inside the frame and not behind another person or a pillar (it
-            may well be on the far side of the own body).
-        visible_fraction: float32 [N], share of the person's pixels that lie in the frame and are not hidden.
+        visible: bool [N, K], the joint is inside the frame and not behind another person or a pillar (but perhaps
+            on the far side of its own body).
+        visible_fraction: float32 [N], visible share of the person's pixels.
     """
 
     poses: Poses
@@ -51,10 +51,10 @@ class Truth:
 
     Attributes:
         index: Frame number from 0.
-        shot: Number of the shot from 0; a change is a cut.
-        everyone: All people of the shot, also those outside the frame or hidden.
-        annotated: Those whom a human annotator would label: at least a tenth of their pixels and three of
-            their joints can be seen (``MIN_VISIBLE_FRACTION``, ``MIN_VISIBLE_JOINTS``).
+        shot: Shot number from 0; a change is a cut.
+        everyone: All people of the shot, including those outside the frame or hidden.
+        annotated: People whom an annotator would label: at least a tenth of their pixels and three joints are
+            visible (``MIN_VISIBLE_FRACTION``, ``MIN_VISIBLE_JOINTS``).
     """
 
     index: int
@@ -64,22 +64,22 @@ class Truth:
 
     @property
     def poses(self) -> Poses:
-        """Of the annotated people."""
+        """Poses of the annotated people."""
         return self.annotated.poses
 
     @property
     def head_boxes(self) -> FloatArray:
-        """float32 [N, 4], of the annotated people."""
+        """float32 [N, 4], head boxes of the annotated people."""
         return self.annotated.head_boxes
 
     @property
     def visible(self) -> BoolArray:
-        """bool [N, K], of the annotated people."""
+        """bool [N, K], visible joints of the annotated people."""
         return self.annotated.visible
 
     @property
     def visible_fraction(self) -> FloatArray:
-        """float32 [N], of the annotated people."""
+        """float32 [N], visible fractions of the annotated people."""
         return self.annotated.visible_fraction
 
 
@@ -87,8 +87,8 @@ def displacements(previous: Truth, current: Truth) -> tuple[FloatArray, BoolArra
     """Exact motion of the joints of ``previous.poses`` to the next frame.
 
     Returns:
-        float32 [N, K, 2], pixels, and bool [N, K]: whether it is defined, which it is not across a cut, and
-        not for joints outside the frame (displacement 0).
+        float32 [N, K, 2], pixels, and bool [N, K], whether it is defined. It is undefined, and 0, across a cut and
+        for joints outside the frame.
     """
     count, joints = previous.poses.keypoint_scores.shape
     motion, valid = np.zeros((count, joints, 2), np.float32), np.zeros((count, joints), bool)
@@ -103,7 +103,7 @@ def displacements(previous: Truth, current: Truth) -> tuple[FloatArray, BoolArra
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """N people on the screen, whole, whether they can be seen or not.
+    """N people projected to the screen, visible or not.
 
     Attributes:
         joints: float [N, K, 2], pixels.
@@ -118,11 +118,11 @@ class Projection:
 
 
 def observe(people: Projection, quads: Quads, size: tuple[int, int]) -> Observation:
-    """Judge what is visible of N people, who get the numbers 0 .. N - 1.
+    """Determine the visibility of N people, numbered 0 .. N - 1.
 
     Args:
         people: Where they are.
-        quads: Surfaces of people (owners 0 .. N - 1) and of things (owners from N).
+        quads: Surfaces of people (owners 0 .. N - 1) and of objects (owners from N).
         size: Width and height of the frame.
     """
     joints, depths, count = people.joints, people.depths, len(people.joints)
@@ -155,7 +155,7 @@ def observe(people: Projection, quads: Quads, size: tuple[int, int]) -> Observat
 
 
 def annotatable(observation: Observation) -> BoolArray:
-    """bool [N]: an annotator would label the person."""
+    """bool [N], an annotator would label the person."""
     enough: BoolArray = (observation.visible_fraction >= MIN_VISIBLE_FRACTION) & (
         observation.visible.sum(axis=1) >= MIN_VISIBLE_JOINTS
     )
@@ -163,7 +163,7 @@ def annotatable(observation: Observation) -> BoolArray:
 
 
 def _owners(quads: Quads, size: tuple[int, int]) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
-    """int32: owner of what is seen, -1 for the background, at reduced resolution."""
+    """int32, owner of each pixel at reduced resolution; -1 for the background."""
     buffer = np.full((int(size[1] * _DETAIL), int(size[0] * _DETAIL)), -1, np.float32)
     quads = painters_order(quads, size)
     polygons = np.round(quads.corners * (16 * _DETAIL)).astype(np.int32)

@@ -18,14 +18,14 @@ from posetrack.synthetic.outfits import Column
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tube:
-    """One body part of the people who have it.
+    """One body part of all people who have it.
 
     Attributes:
-        name: Of the part.
-        people: int [Q], which of the P people.
-        vertices: float [Q, T, R, S + 1, 3], world; T = 2 for parts that come in pairs.
-        centres: float [Q, T, R, 3], the rings' middles.
-        patch: float [R, S + 1, 2], place in the texture atlas, texels of the finest level.
+        name: Name of the part.
+        people: int [Q], indices among the P people.
+        vertices: float [Q, T, R, S + 1, 3], world coordinates; T = 2 for parts that come in pairs.
+        centres: float [Q, T, R, 3], centres of the rings.
+        patch: float [R, S + 1, 2], coordinates in the texture atlas, texels of the finest level.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Tube:
     patch: Array
 
     def thinned(self) -> Tube:
-        """Every second ring and segment: a quarter of the quads, for silhouettes."""
+        """Every second ring and segment, a quarter of the quads, for silhouettes."""
         rows = np.unique(np.append(np.arange(0, self.vertices.shape[2], 2), self.vertices.shape[2] - 1))
         pick = np.ix_(rows, np.arange(0, self.vertices.shape[3], 2))
         return Tube(

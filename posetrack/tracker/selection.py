@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from posetrack.calibration import Calibration
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_fraction, require_kinds
 from posetrack.tracker.joints import mean_scores, used_joints
@@ -29,6 +30,8 @@ class SelectionConfig:
         min_pose_score: Poses whose joints' mean score is below it are no people.
         min_joint_score: Joints below it are missing in the output (the paper has 0.4 for its networks); the
             tracker itself goes on using them.
+        calibration: Turns the scores of reported joints into probabilities. ``None`` leaves them as the network
+            gave them. All thresholds apply to the network's own scores.
         rescore: Report box score x mean score of the joints that are not missing as a person's score, as the
             paper's code does for COCO's AP (``IN_VIS_THRE``). The tracker itself goes on using box scores.
     """
@@ -39,6 +42,7 @@ class SelectionConfig:
     parametric: ParametricConfig = field(default_factory=ParametricConfig)
     min_pose_score: float = 0.15
     min_joint_score: float = 0.2
+    calibration: Calibration | None = None
     rescore: bool = False
 
     def __post_init__(self) -> None:
@@ -77,6 +81,8 @@ def select_joints(poses: Poses, config: SelectionConfig) -> Poses:
     inherit it, frame after frame, and would fade away by the mean joint score each time.
     """
     reported = _with_joints(poses, config.min_joint_score)
+    if config.calibration is not None:
+        reported = reported.replace(keypoint_scores=config.calibration(reported.keypoint_scores))
     if not config.rescore:
         return reported
     return reported.replace(scores=rescored(reported))

@@ -1,4 +1,4 @@
-"""Other light, other cameras: random changes of how a training image looks."""
+"""Random changes in how a training image looks: light, colour, blur, noise, compression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posetrack.types import Image
 
 
 def recolour(image: Image, grey: float, random: np.random.Generator) -> Image:
-    """Another exposure, contrast and white balance; no colours at all with probability ``grey``."""
+    """Vary exposure, contrast and white balance; turn to grey with probability ``grey``."""
     gain = random.uniform(0.7, 1.3) * random.uniform(0.9, 1.1, 3)
     level = random.uniform(-25, 25)
     table = np.arange(256)[:, None] * gain + level
@@ -20,7 +20,7 @@ def recolour(image: Image, grey: float, random: np.random.Generator) -> Image:
 
 
 def degrade(image: Image, probability: float, random: np.random.Generator) -> Image:
-    """Blur of focus or of motion, and JPEG artefacts, each with the given probability."""
+    """Add focus or motion blur, and JPEG artefacts, each with the given probability."""
     degraded: cv2.typing.MatLike = image
     if random.random() < probability:
         degraded = _blur(degraded, random)
@@ -32,7 +32,7 @@ def degrade(image: Image, probability: float, random: np.random.Generator) -> Im
 
 
 def _blur(image: cv2.typing.MatLike, random: np.random.Generator) -> cv2.typing.MatLike:
-    """Of focus (half of the time), or of horizontal (more often) or vertical motion."""
+    """Focus blur half of the time, otherwise motion blur, mostly horizontal."""
     if random.random() < 0.5:
         return cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.8))
     length = int(random.integers(3, 10))
@@ -42,7 +42,7 @@ def _blur(image: cv2.typing.MatLike, random: np.random.Generator) -> cv2.typing.
 
 
 def darken(image: Image, random: np.random.Generator) -> Image:
-    """Low light: darker in the shadows above all, with a sensor's noise."""
+    """Low light: dark, most of all in the shadows, with sensor noise."""
     table = 255 * random.uniform(0.3, 0.8) * (np.arange(256) / 255) ** random.uniform(1.0, 2.2)
     dark = cv2.LUT(np.ascontiguousarray(image), table.clip(0, 255).astype(np.uint8))
     noise = random.normal(0, random.uniform(2, 10), image.shape)
@@ -50,7 +50,7 @@ def darken(image: Image, random: np.random.Generator) -> Image:
 
 
 def shrink(image: Image, random: np.random.Generator) -> Image:
-    """As if taken from further away: a part of the pixels, enlarged again."""
+    """Lose detail as if the person were far away: shrink, then enlarge again."""
     height, width = image.shape[:2]
     factor = random.uniform(1.5, 5.0)
     small = cv2.resize(

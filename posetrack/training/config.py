@@ -1,4 +1,4 @@
-"""Training configurations: TOML files whose tables are this package's dataclasses, field by field."""
+"""Training configurations: TOML files with one table for each settings dataclass."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def read_config(path: Path, sections: dict[str, type[Any]]) -> dict[str, Any]:
 
     Args:
         path: The TOML file.
-        sections: Table name -> dataclass; tables that the file leaves out get the defaults.
+        sections: Dataclass of each table. A missing table gets the defaults.
 
     Raises:
-        ConfigError: the file cannot be read, or has a table or field that is unknown, missing, of another type or
-            out of its range.
+        ConfigError: the file cannot be read, or a table or field is unknown, missing, of the wrong type or out of
+            range.
     """
     tables = read_toml(path)
     for name in tables:

@@ -1,4 +1,4 @@
-"""People cut out of photographs and pasted before others: photographs of one person show no occlusion."""
+"""Paste people cut out of photographs over other people: photographs of one person show no occlusion."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from posetrack.types import FloatArray, Image
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """One training image with what is in it.
+    """One training image and its labels.
 
     Attributes:
         image: uint8 [H, W, 3] RGB.
         boxes: float32 [N, 4], people, corner convention.
-        ignored: float32 [M, 4], regions that teach nothing.
+        ignored: float32 [M, 4], regions that do not count in the loss.
     """
 
     image: Image
@@ -29,10 +29,10 @@ class Scene:
 def paste_person(
     scene: Scene, photograph: Photograph, random: np.random.Generator, min_visible: float = 0.5
 ) -> Scene:
-    """The scene with one of the photograph's people beside or over one of its own, of similar size.
+    """Paste one of the photograph's people beside or over somebody in the scene, at a similar size.
 
-    Nothing happens if one of them has nobody, or the person's joints say too little of the outline. People of
-    whose box the new one leaves less than the share ``min_visible`` in sight become ignored regions.
+    The scene is unchanged if either has nobody, or if the person has too few joints to give an outline. A person
+    with less than ``min_visible`` of the box left in sight becomes an ignored region.
     """
     candidates = [
         number for number in np.flatnonzero(photograph.annotated) if len(photograph.joints[number]) >= 10
@@ -70,7 +70,7 @@ def paste_person(
 
 
 def _cut_out(photograph: Photograph, box: FloatArray, joints: FloatArray) -> tuple[Image, FloatArray]:
-    """The person's box as an image, and its opacity, float32 [H, W]: 1 in the thickened hull of the joints."""
+    """The person's box as an image, and its opacity float32 [H, W]: 1 inside the thickened hull of the joints."""
     left, top = np.floor(box[:2]).astype(int)
     right, bottom = np.ceil(box[2:]).astype(int)
     image = read_image(photograph.path)[top:bottom, left:right]
@@ -84,7 +84,7 @@ def _cut_out(photograph: Photograph, box: FloatArray, joints: FloatArray) -> tup
 
 
 def _covered_share(boxes: FloatArray, covered: FloatArray) -> FloatArray:
-    """Mean of ``covered`` [H, W] within each box [N, 4], by its integral image."""
+    """Mean of ``covered`` [H, W] within each box [N, 4]."""
     sums = cv2.integral(covered)
     x1, y1, x2, y2 = boxes.round().astype(int).T
     total = sums[y2, x2] - sums[y1, x2] - sums[y2, x1] + sums[y1, x1]

@@ -14,17 +14,17 @@ from posetrack.training.photographs import Photograph, read_image
 from posetrack.types import BoolArray, Boxes, FloatArray
 
 MIN_IOU = 0.5
-"""A box that overlaps a person by less has not found it."""
+"""A box that overlaps a person by less has not found that person."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finding:
-    """What became of the boxes and the people of one image.
+    """How the boxes of one image match its people.
 
     Attributes:
-        scores: float32 [N], of all boxes, best first.
-        false: bool [N]: the box has found nobody, and lies not mostly within an ignored region.
-        found_by: int [M]: for each person labelled by hand, the number of the box that has found it; -1 for none.
+        scores: float32 [N], scores of all boxes, best first.
+        false: bool [N], the box matches nobody and does not lie mostly inside an ignored region.
+        found_by: int [M], index of the box that found each hand-labelled person; -1 if none did.
     """
 
     scores: FloatArray
@@ -47,9 +47,9 @@ def overlap(a: FloatArray, b: FloatArray) -> tuple[NDArray[np.float64], NDArray[
 
 
 def match(boxes: Boxes, photograph: Photograph) -> Finding:
-    """Match boxes with people, best score first: each takes the person it overlaps most that is not yet taken.
+    """Match boxes to people, best score first: each box takes the free person that it overlaps most.
 
-    All labelled people take part, also those labelled by a network, since a box on them is not false.
+    People labelled by a network take part too, since a box on one of them is not false.
     """
     order = np.argsort(-boxes.scores, kind="stable")
     xyxy, scores = from_centre(boxes.xyxy[order]), boxes.scores[order]
@@ -66,7 +66,7 @@ def match(boxes: Boxes, photograph: Photograph) -> Finding:
 
 
 def find(detector: Detector, photographs: Iterable[Photograph]) -> list[Finding]:
-    """Run a detector on photographs and match what it finds.
+    """Run a detector on photographs and match its boxes.
 
     Raises:
         DataFormatError: an image cannot be read.
@@ -78,10 +78,10 @@ def find(detector: Detector, photographs: Iterable[Photograph]) -> list[Finding]
 
 
 def accuracy(findings: Sequence[Finding], threshold: float = 0.0) -> dict[str, float]:
-    """``recall@0.5`` and ``false_boxes_per_image`` of the boxes with at least this score.
+    """``recall@0.5`` and ``false_boxes_per_image`` of the boxes that score at least ``threshold``.
 
-    Matching goes from the best score down, so leaving out the low scores changes nothing for the others.
-    Recall is the share of people labelled by hand that a box has found; NaN if there are none.
+    Boxes were matched from the best score down, so dropping low scores does not change the other matches.
+    Recall is the share of hand-labelled people that a box found; NaN if there are none.
     """
     found = people = false = 0
     for finding in findings:

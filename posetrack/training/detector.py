@@ -1,4 +1,4 @@
-"""Learning a person detector: Faster R-CNN on scenes laid together from photographs."""
+"""Training a person detector: Faster R-CNN on mosaics of photographs."""
 
 from __future__ import annotations
 
@@ -29,22 +29,23 @@ BACKBONE_PARTS = ("conv1", "stage2", "stage3", "stage4")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorTraining:
-    """What a detector learns from and how.
+    """Data and settings for training a detector.
 
     Attributes:
-        train: Data to learn from: COCO-keypoints files.
-        validation: Data to validate on.
-        backbone: Weights of the person-pretrained backbone; None starts from ``initial`` or from nothing.
-        initial: A detector of the same architecture to go on from.
+        train: Training data, as COCO-keypoints files.
+        validation: Validation data.
+        backbone: Weights of the backbone pretrained on people. Defaults to those of ``initial``, or random ones.
+        initial: A detector of the same architecture to start from.
         architecture: The network.
         scenes: How training images are composed.
-        late_canvases: (height, width) of the scenes from epoch ``late_from_epoch`` on; empty for no change.
-        late_from_epoch: Counted from 0.
-        score_threshold: Score from which boxes count in validation.
+        late_canvases: (height, width) of the scenes from epoch ``late_from_epoch`` on. Empty keeps the scenes'
+        own.
+        late_from_epoch: Epoch, from 0.
+        score_threshold: Minimum score of a box in validation.
         batch_size: Scenes per step.
-        frozen: Parts of the backbone that do not learn.
-        backbone_rate: Factor on the learning rate of the rest of it.
-        seed: Of the scenes and of the sampling of anchors and proposals.
+        frozen: Parts of the backbone that are not trained.
+        backbone_rate: Factor on the learning rate for the rest of the backbone.
+        seed: Seed of the scenes and of the sampling of anchors and proposals.
     """
 
     train: tuple[DataSource, ...]
@@ -74,7 +75,7 @@ class DetectorTraining:
 
 
 class DetectorTask:
-    """A ``Task``: people's boxes, validated by recall and false boxes."""
+    """The ``Task`` of detecting people, validated by recall and false boxes."""
 
     score = "recall@0.5"
 
@@ -111,7 +112,7 @@ class DetectorTask:
         return network
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The backbone learns more slowly than the new layers."""
+        """The backbone at a lower rate than the new layers."""
         old = {parameter for parameter in self._body.parameters() if parameter.requires_grad}
         new = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
         return [
@@ -128,7 +129,7 @@ class DetectorTask:
         return SceneBatches(self._photographs, scenes, config.batch_size, (config.seed, epoch))
 
     def losses(self, batch: SceneBatch) -> dict[str, Tensor]:
-        """The four losses; the batch norms keep the statistics that they came with, since batches are small."""
+        """The four losses. Batch norms keep their statistics, since batches are small."""
         for module in self._network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
@@ -145,5 +146,5 @@ class DetectorTask:
         return accuracy(find(detector, self._validation))
 
     def save(self, network: nn.Module, path: Path) -> None:
-        """Write the network as the pipeline loads it."""
+        """Write the weights in the form that the pipeline loads."""
         save_detector(cast(FasterRCNN, network), self._config.architecture, path)

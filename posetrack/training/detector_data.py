@@ -1,7 +1,7 @@
-"""Training scenes for the detector: photographs cut, scaled and laid side by side on one canvas.
+"""Training scenes for the detector: mosaics of cropped and scaled photographs.
 
 A photograph of one person teaches little about crowds and small people, so a scene is a grid of several.
-Boxes here live in the corner convention of COCO and torchvision: an image covers [0, W] x [0, H].
+Boxes use the corner convention of COCO and torchvision: an image covers [0, W] x [0, H].
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from posetrack.training.turning import turn
 from posetrack.types import BoolArray, FloatArray, Image, IntArray
 
 CANVAS_SIDES = (32, 4096)
-"""Pixels that the sides of a scene may have, from ... to."""
+"""Smallest and largest side of a scene in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +33,16 @@ class SceneConfig:
     """How scenes are composed.
 
     Attributes:
-        canvases: (height, width) in pixels; each batch draws one.
-        grids: (rows, columns) of the photographs on a canvas.
-        grid_weights: How often each grid is drawn, in proportion.
-        zoom: Range of the scale, drawn log-uniformly, of a photograph relative to the one that fills its cell.
-        min_visible: A person of whom less than this share of the box is left becomes an ignored region.
-        pasted: Probability that people are cut out elsewhere and pasted beside and over those of the scene.
-        degraded: Probability that a scene is blurred, and that it is compressed.
-        grey: Probability that a photograph loses its colours.
-        turned: Probability that a photograph with labelled people is turned, so that people lean and lie.
-        rotation_deg: Turned by at most this angle, either way.
+        canvases: Sizes (height, width) in pixels; each batch draws one.
+        grids: Grids (rows, columns) of photographs; each scene draws one.
+        grid_weights: Relative frequency of each grid.
+        zoom: Range of a photograph's scale, drawn log-uniformly; at 1 it just fills its cell.
+        min_visible: A person with a smaller share of the box left becomes an ignored region.
+        pasted: Probability of pasting people from other photographs beside and over those in the scene.
+        degraded: Probability of blur, and of JPEG artefacts.
+        grey: Probability of turning a photograph grey.
+        turned: Probability of rotating a photograph with labelled people, so that they lean and lie.
+        rotation_deg: Maximum angle of that rotation, in either direction.
     """
 
     canvases: tuple[tuple[int, int], ...] = ((320, 320), (256, 384), (384, 256), (288, 352))
@@ -78,7 +78,7 @@ class SceneBatch:
     Attributes:
         images: uint8 [B, 3, H, W] RGB.
         scenes: The B scenes.
-        seed: For what else is drawn at random with this batch.
+        seed: Seed for sampling anchors and proposals.
     """
 
     images: Tensor
@@ -87,7 +87,7 @@ class SceneBatch:
 
 
 class SceneBatches:
-    """An epoch of random scenes, the same for the same seed and epoch however often they are asked for."""
+    """An epoch of random scenes; every iteration gives the same ones."""
 
     def __init__(
         self, photographs: Sequence[Photograph], config: SceneConfig, batch_size: int, seed: tuple[int, int]
@@ -134,7 +134,7 @@ class SceneBatches:
     def _place(
         self, random: np.random.Generator, photograph: Photograph, cell: Image
     ) -> tuple[FloatArray, FloatArray]:
-        """Paint a random cut of the photograph into the cell; its people and ignored regions there."""
+        """Paint a random crop of the photograph into the cell; returns its people and ignored regions there."""
         room = np.array([cell.shape[1], cell.shape[0]])
         size = np.array([photograph.width, photograph.height])
         scale = (room / size).max() * np.exp(random.uniform(*np.log(self._config.zoom)))
@@ -162,14 +162,14 @@ class SceneBatches:
 
 
 def _cuts(random: np.random.Generator, length: int, parts: int) -> list[tuple[int, int]]:
-    """``length`` pixels cut into about equal parts: their starts and ends."""
+    """Starts and ends of roughly equal parts of ``length`` pixels."""
     inner = (np.arange(1, parts) + random.uniform(-0.2, 0.2, parts - 1)) * length / parts
     edges = [0, *inner.round().astype(int).tolist(), length]
     return list(itertools.pairwise(edges))
 
 
 def _offset(random: np.random.Generator, room: IntArray, painted: IntArray, people: FloatArray) -> IntArray:
-    """Where in a cell of size ``room`` the painted photograph begins: one of its people is within the cell."""
+    """Where the painted photograph begins in a cell of size ``room``, so that one of its people lies inside."""
     spare = room - painted
     lowest, highest = np.minimum(spare, 0), np.maximum(spare, 0)
     offset = random.uniform(lowest, highest)
@@ -182,7 +182,7 @@ def _offset(random: np.random.Generator, room: IntArray, painted: IntArray, peop
 
 
 def _read(photograph: Photograph, scale: float, size: IntArray) -> Image:
-    """The photograph at the given size (width, height); strong reductions start in the JPEG decoder."""
+    """The photograph at the given size (width, height), shrunk in the JPEG decoder where that is enough."""
     mode = cv2.IMREAD_REDUCED_COLOR_2 if scale <= 0.5 else cv2.IMREAD_COLOR
     image = read_image(photograph.path, mode)
     method = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
@@ -192,7 +192,7 @@ def _read(photograph: Photograph, scale: float, size: IntArray) -> Image:
 def _visible(
     boxes: FloatArray, ignored: BoolArray, room: IntArray, min_visible: float
 ) -> tuple[FloatArray, FloatArray]:
-    """People and ignored regions after the cell has cut them; people cut too much are ignored."""
+    """People and ignored regions clipped to the cell; people clipped too much are ignored."""
     cut = boxes.clip(0, np.tile(room, 2)).astype(np.float32)
     sides, whole = cut[:, 2:] - cut[:, :2], boxes[:, 2:] - boxes[:, :2]
     seen = (sides > 1).all(axis=1)

@@ -18,7 +18,7 @@ BACKGROUND, IGNORED = 0, -1
 
 
 def _within(boxes: Tensor, regions: Tensor) -> Tensor:
-    """bool [N]: more than half of the box [N, 4] lies within one of the regions [M, 4]."""
+    """bool [N]: more than half of the box ([N, 4]) lies in one of the regions [M, 4]."""
     if not len(regions):
         return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
     start = torch.maximum(boxes[:, None, :2], regions[None, :, :2])
@@ -29,7 +29,7 @@ def _within(boxes: Tensor, regions: Tensor) -> Tensor:
 
 
 class _Proposals(RegionProposalNetwork):  # type: ignore[misc]  # torchvision has no types
-    """Anchors in ignored regions are no background."""
+    """Does not take anchors in ignored regions for background."""
 
     def assign_targets_to_anchors(
         self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
@@ -41,7 +41,7 @@ class _Proposals(RegionProposalNetwork):  # type: ignore[misc]  # torchvision ha
 
 
 class _Heads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
-    """Proposals in ignored regions are no background."""
+    """Does not take proposals in ignored regions for background."""
 
     def select_training_samples(self, proposals: list[Tensor], targets: list[dict[str, Tensor]]) -> Any:
         self._regions = [target["ignored"] for target in targets]
@@ -57,7 +57,7 @@ class _Heads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
 
 
 class DetectorLosses(nn.Module):
-    """The four losses of Faster R-CNN over a network's own parts."""
+    """The four losses of Faster R-CNN, on a network's own parts."""
 
     def __init__(self, network: FasterRCNN) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class DetectorLosses(nn.Module):
         )
 
     def forward(self, batch: SceneBatch) -> dict[str, Tensor]:
-        """The losses of region proposals (objectness, box) and of the box head (class, box)."""
+        """Losses of the region proposals (objectness, box) and of the box head (class, box)."""
         device = next(self.network.parameters()).device
         images = batch.images.to(device).float() / 255
         targets = [

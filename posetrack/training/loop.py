@@ -1,7 +1,7 @@
-"""The training loop that all networks share: schedule, weight averaging, checkpoints, curve, validation.
+"""The training loop of all networks: schedule, weight averaging, checkpoints, learning curve, validation.
 
-What is learnt is a ``Task``; how long and how fast is a ``Schedule``. A run leaves in its output folder
-``checkpoint.pt`` (to go on from), ``curve.csv`` (a row per epoch), ``last.safetensors`` and
+A ``Task`` says what to learn, a ``Schedule`` for how long and how fast. A run writes to its output folder
+``checkpoint.pt`` (to resume from), ``curve.csv`` (one row per epoch), ``last.safetensors`` and
 ``best.safetensors`` (averaged weights, in the form that the pipeline loads).
 """
 
@@ -34,7 +34,7 @@ Record = dict[str, float]
 
 
 class Batches(Protocol[BatchOut]):
-    """One epoch's batches, the same for the same epoch however often they are asked for."""
+    """The batches of one epoch; every iteration gives the same ones."""
 
     def __len__(self) -> int: ...
 
@@ -42,52 +42,52 @@ class Batches(Protocol[BatchOut]):
 
 
 class Task(Protocol[Batch]):
-    """What is learnt: a network, its data, its losses and its validation."""
+    """What to learn: a network, its data, its losses and its validation."""
 
     network: nn.Module
     score: str
-    """The validation figure by which the best weights are kept (higher is better)."""
+    """The validation figure that picks the best weights (higher is better)."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The optimiser's groups; ``rate`` in a group multiplies the schedule's learning rate."""
+        """Parameter groups for the optimiser; a group's ``rate`` multiplies the schedule's learning rate."""
         ...
 
     def batches(self, epoch: int) -> Batches[Batch]:
-        """The epoch's batches (from 0), deterministic in the task's seed and the epoch."""
+        """The batches of an epoch (from 0), determined by the task's seed and the epoch."""
         ...
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Named scalar losses of ``self.network`` on a batch; the loop minimises their sum."""
+        """Scalar losses of ``self.network`` on a batch, by name; the loop minimises their sum."""
         ...
 
     def validate(self, network: nn.Module) -> Record:
-        """Named validation figures of a network (the averaged one)."""
+        """Validation figures of a network (the one with averaged weights), by name."""
         ...
 
     def save(self, network: nn.Module, path: Path) -> None:
-        """Write a network in the form that the pipeline loads."""
+        """Write the weights in the form that the pipeline loads."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast to learn.
+    """How long and how fast to train.
 
     Attributes:
         epochs: Passes over the data.
-        learning_rate: Adam's, after the warm-up.
+        learning_rate: Learning rate of AdamW after the warm-up.
         decay: ``steps`` divides the rate by ten at each of ``steps`` (Xiao et al., section 4.1);
             ``cosine`` lets it fall smoothly to a hundredth.
         steps: Epochs at which the rate falls.
         warmup_iterations: Iterations over which the rate rises linearly from zero.
         weight_decay: AdamW's decoupled decay; 0 is plain Adam.
-        weight_average_decay: Decay of the running average of the weights, per iteration.
-        gradient_norm: Gradients longer than this are shortened to it.
-        validate_every_epochs: Epochs from one validation to the next (the last is always validated).
-        threads: CPU threads of the networks; 0 leaves torch's choice.
+        weight_average_decay: Decay per iteration of the running average of the weights.
+        gradient_norm: Maximum norm of the gradients; longer ones are clipped.
+        validate_every_epochs: Epochs between validations (the last epoch is always validated).
+        threads: CPU threads of torch; 0 keeps its default.
         precision: ``bf16`` trains under autocast.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        seed: Of weights, order and augmentation.
+        seed: Seed of torch's random numbers.
     """
 
     epochs: int
@@ -121,7 +121,7 @@ class Schedule:
             raise ConfigError(f"schedule.weight_average_decay is {self.weight_average_decay}; give 0 to below 1.")
 
     def rate(self, iteration: int, iterations_per_epoch: int) -> float:
-        """Learning rate at an iteration counted from the start of the run.
+        """Learning rate at an iteration, counted from the start of the run.
 
         >>> schedule = Schedule(epochs=3, learning_rate=1.0, steps=(1, 2), warmup_iterations=0)
         >>> [round(schedule.rate(i, 10), 3) for i in (0, 10, 20)]
@@ -136,9 +136,9 @@ class Schedule:
 
 
 class WeightAverage:
-    """Exponential running average of a network's weights and statistics.
+    """Exponential moving average of a network's weights and batch-norm statistics.
 
-    The decay grows to its value over the first iterations, so that the start is forgotten soon.
+    The decay grows to its full value over the first iterations, so that the initial weights fade quickly.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -147,7 +147,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, iteration: int) -> None:
-        """Move the average towards the network's present weights."""
+        """Move the average towards the network's current weights."""
         decay = min(self.decay, (1 + iteration) / (10 + iteration))
         current = network.state_dict()
         for name, average in self.network.state_dict().items():
@@ -159,7 +159,7 @@ class WeightAverage:
 
 @dataclass
 class _Run(Generic[Batch]):
-    """A training under way: everything that a checkpoint must hold."""
+    """The state of a training run: everything that a checkpoint holds."""
 
     task: Task[Batch]
     schedule: Schedule
@@ -210,7 +210,7 @@ class _Run(Generic[Batch]):
 
 
 class Observer(Protocol):
-    """Is told of the progress (a progress bar, a log)."""
+    """Receives progress (a progress bar, a log)."""
 
     def iteration(self, epoch: int, done: int, total: int, loss: float) -> None: ...
 
@@ -218,15 +218,15 @@ class Observer(Protocol):
 
 
 def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer) -> list[Record]:
-    """Train a task, going on from ``output/checkpoint.pt`` if there is one.
+    """Train a task; resumes from ``output/checkpoint.pt`` if it exists.
 
     Returns:
-        The learning curve: a record per epoch (epoch, learning rate, losses, validation figures, seconds).
+        The learning curve, one record per epoch: epoch, learning rate, losses, validation figures, seconds.
 
     Raises:
         WeightsError: the checkpoint belongs to another network.
-        OutputError: the folder cannot be made, or holds results of something else.
-        ConfigError: there is no such device; the loss has left all bounds (the checkpoint is of the epoch before).
+        OutputError: the folder cannot be made, or holds other results.
+        ConfigError: there is no such device; or the loss diverged (the checkpoint is of the epoch before).
     """
     if schedule.threads:
         torch.set_num_threads(schedule.threads)
@@ -257,7 +257,7 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer)
 
 
 def _keep(run: _Run[Any]) -> None:
-    """Write down what the epoch has brought."""
+    """Write the weights, the curve and the checkpoint after an epoch."""
     run.task.save(run.average.network, run.output / "last.safetensors")
     scores = [row[run.task.score] for row in run.rows if run.task.score in row]
     if run.task.score in run.rows[-1] and scores[-1] == max(scores):

@@ -23,10 +23,10 @@ def torso_lengths(keypoints: FloatArray, present: BoolArray, skeleton: Skeleton)
         present: bool [N, K].
 
     Returns:
-        float32 [N] pixels; 0 where both diagonals are missing.
+        float32 [N], pixels; 0 where both diagonals are missing.
     """
     lengths = np.zeros(len(keypoints), np.float32)
-    # The first diagonal goes last, so that it wins where both are there.
+    # The first diagonal comes last: it overwrites the other.
     for shoulder, hip in (("right_shoulder", "left_hip"), ("left_shoulder", "right_hip")):
         a, b = skeleton.index(shoulder), skeleton.index(hip)
         both = present[:, a] & present[:, b]
@@ -37,18 +37,18 @@ def torso_lengths(keypoints: FloatArray, present: BoolArray, skeleton: Skeleton)
 def pck(
     predicted: FloatArray, truth: FloatArray, present: BoolArray, skeleton: Skeleton, fraction: float = 0.2
 ) -> dict[str, float]:
-    """Share of the twelve limb joints that lie within ``fraction`` of the torso's length of the truth.
+    """Share of the twelve limb joints within ``fraction`` of the torso's length of the truth.
 
-    People whose torso is unknown or shorter than ``MIN_TORSO_PX`` are left out.
+    Leaves out people whose torso is unknown or shorter than ``MIN_TORSO_PX``.
 
     Args:
-        predicted: [N, K, 2] pixels; every joint counts, however low its score.
+        predicted: [N, K, 2] pixels; every joint counts, whatever its score.
         truth: [N, K, 2] pixels.
-        present: bool [N, K]: the joint is labelled (by a person, not by a network).
+        present: bool [N, K], the joint is labelled by a person (not by a network).
 
     Returns:
-        ``PCK@...`` over all joints and a figure for each of shoulder, elbow, wrist, hip, knee, ankle; NaN
-        where there is nothing to count.
+        ``PCK@...`` of all joints, and the same for shoulder, elbow, wrist, hip, knee and ankle. NaN where there
+        is nothing to count.
     """
     torso = torso_lengths(truth, present, skeleton)
     slots = np.array([skeleton.index(joint) for joint in LIMB_JOINTS])

@@ -1,6 +1,6 @@
-"""Labelled images: the boxes of a COCO-keypoints file.
+"""Labelled images with the boxes of a COCO-keypoints file.
 
-Boxes here live in the corner convention of COCO and torchvision: an image covers [0, W] x [0, H].
+Boxes use the corner convention of COCO and torchvision: an image covers [0, W] x [0, H].
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from posetrack.pixels import from_centre
 from posetrack.types import BoolArray, FloatArray, Image
 
 MALFORMED = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
-"""What taking JSON of another form apart can raise."""
+"""What unexpected JSON can raise while it is read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,9 +30,9 @@ class Photograph:
         path: The image file.
         width, height: Its size in pixels.
         boxes: float32 [N, 4], x1 y1 x2 y2, corner convention.
-        ignored: bool [N]: a region in which people may be, not a person.
-        annotated: bool [N]: a person with joints, labelled by hand (not by a network).
-        joints: For each box the positions of its labelled joints, float32 [J, 2], corner convention.
+        ignored: bool [N], the box is a region that may contain people, not a person.
+        annotated: bool [N], the box is a person with joints, labelled by hand (not by a network).
+        joints: The labelled joints in each box, float32 [J, 2], corner convention.
     """
 
     path: Path
@@ -45,10 +45,9 @@ class Photograph:
 
 
 def read_photographs(annotations: Path, images: Path) -> list[Photograph]:
-    """The images of a COCO file, in its order, those without people included.
+    """All images of a COCO file, in its order, with or without people.
 
-    Annotations of people count; with ``iscrowd`` they are regions to ignore, with ``pseudo`` people found by a
-    network.
+    Only annotations of people are read; ``iscrowd`` marks regions to ignore, ``pseudo`` people found by a network.
 
     Raises:
         DataFormatError: the file is not a COCO annotation file.

@@ -1,13 +1,12 @@
-"""Learning a pose network: the paper's recipe (Xiao et al., ECCV 2018, sections 2 and 4.1), and later additions.
+"""Training a pose network: the paper's recipe (Xiao et al., ECCV 2018, sections 2 and 4.1), and later additions.
 
-Options beyond the paper's: a teacher's joints beside the labelled ones (``posetrack.training.teacher``), people
-without labels through the teacher alone, boxes on nobody, and the hardest joints only (Chen et al., "Cascaded
-Pyramid Network", CVPR 2018, section 3.2.2).
+Beyond the paper it can learn from a teacher's joints as well as the labelled ones
+(``posetrack.training.teacher``), from people whom only the teacher labels, from boxes without people, and from the
+hardest joints only (Chen et al., "Cascaded Pyramid Network", CVPR 2018, section 3.2.2).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,8 +28,7 @@ from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 from posetrack.skeletons import COCO
 from posetrack.training.loop import Batches
-from posetrack.training.pck import pck
-from posetrack.training.photographs import read_image
+from posetrack.training.pose_accuracy import measure_pck
 from posetrack.training.pose_augmentation import Augmentation
 from posetrack.training.pose_data import (
     LabelledPerson,
@@ -40,14 +38,13 @@ from posetrack.training.pose_data import (
     collate,
     read_people,
 )
-from posetrack.types import Boxes
 
 _CALIBRATION_CROPS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSource:
-    """A COCO-keypoints file, its folder of images, and how often an epoch goes through it."""
+    """A COCO-keypoints file, its folder of images, and how many times an epoch uses it."""
 
     annotations: Path
     images: Path
@@ -60,31 +57,30 @@ class DataSource:
 
 @dataclass(frozen=True, kw_only=True)
 class PoseTraining:
-    """What a pose network learns from and how.
+    """Data and settings for training a pose network.
 
     Attributes:
-        train: Data to learn from.
-        validation: Data to validate on: people with given boxes.
-        backbone: Published weights to start from: of the person-pretrained lite backbone, or of a whole MoveNet;
-            None starts from ``initial`` or from nothing.
-        initial: A pose network to go on from.
-        architecture: The network, of any backbone. Its convention is ``own``: crops are RGB in [0, 1].
-        augmentation: How crops are varied.
+        train: Training data.
+        validation: Validation data; boxes are given.
+        backbone: Published weights to start from: the lite backbone pretrained on people, or a whole MoveNet.
+            Defaults to ``initial``, or random weights.
+        initial: A pose network to start from.
+        architecture: The network, with any backbone. Its convention is ``own``: crops are RGB in [0, 1].
+        augmentation: Random changes to crops.
         batch_size: Crops per step.
-        sigma: Of the Gaussian targets in heatmap cells.
-        teacher_share: Of the teacher in the target of a joint that a person labelled too (Zhang et al., CVPR
-            2019, equation 5, there 0.5).
-        teacher_gain: Height of the Gaussian at a teacher's joint per unit of its score, up to a height of 1. Best
-            where score times gain is the probability that the teacher is right.
-        unlabelled_share: Share of an epoch's samples that are people without labels of their own, drawn anew in
-            every epoch.
-        nobody_share: The same for boxes on nobody.
-        hard_joints: A sample's loss is that of so many of its joints, those with the largest; 0: of all.
-        hard_joints_from_epoch: The first epoch in which that is so.
+        sigma: Standard deviation of the Gaussian targets in heatmap cells.
+        teacher_share: Weight of the teacher in the target of a joint that is labelled too (alpha in equation 5 of
+            Zhang et al., CVPR 2019, where it is 0.5).
+        teacher_gain: Height of the Gaussian at a teacher's joint per unit of its score, at most 1. Best if score
+            times gain is the probability that the teacher is right.
+        unlabelled_share: Share of an epoch's samples that only the teacher labels, drawn again for every epoch.
+        nobody_share: The same for boxes without people.
+        hard_joints: Number of joints in a sample that count: those with the largest loss. 0 counts all.
+        hard_joints_from_epoch: First epoch in which ``hard_joints`` applies.
         backbone_rate: Factor on the learning rate of the pretrained backbone.
-        min_joints: People with fewer labelled joints are left out.
-        workers: Processes that prepare crops; 0 prepares them between the steps.
-        seed: Of the order and the augmentation.
+        min_joints: Minimum number of labelled joints of a person.
+        workers: Processes that prepare crops; 0 prepares them between steps.
+        seed: Seed of the order and of the augmentation.
     """
 
     train: tuple[DataSource, ...]
@@ -121,12 +117,12 @@ class PoseTraining:
 
 
 def joints_mse_loss(heatmaps: Tensor, targets: Tensor, weights: Tensor, hard_joints: int = 0) -> Tensor:
-    """Half the mean squared error over cells, labelled joints only (the paper's ``JointsMSELoss``).
+    """Half the mean squared error of the labelled joints' heatmaps (the paper's ``JointsMSELoss``).
 
     Args:
         heatmaps, targets: [B, J, h, w].
         weights: [B, J]; 0 leaves a joint out.
-        hard_joints: Of each sample only so many joints count, those with the largest errors; 0: all.
+        hard_joints: Number of joints per sample that count, those with the largest errors; 0 counts all.
     """
     errors = (heatmaps.float() - targets).square().mean(dim=(2, 3)) * weights
     if hard_joints:
@@ -135,7 +131,7 @@ def joints_mse_loss(heatmaps: Tensor, targets: Tensor, weights: Tensor, hard_joi
 
 
 class PoseTask:
-    """A ``Task``: heatmaps of people's joints, validated by PCK."""
+    """The ``Task`` of estimating joints as heatmaps, validated by PCK."""
 
     score = "PCK@0.2"
 
@@ -150,6 +146,7 @@ class PoseTask:
         ]
         if not any(person.human.any() for person in people):
             raise DataFormatError(f"{config.train[0].annotations} has nobody with joints to learn from.")
+        _require_labels(people, config.architecture)
         validation = read_people(config.validation.annotations, config.validation.images, skeleton)
         self._validation = [person for person in validation if person.human.any()]
         if not self._validation:
@@ -186,7 +183,7 @@ class PoseTask:
         return network
 
     def _published_movenet(self, path: Path) -> MoveNet:
-        """The publisher's weights with batch norms as in training, each joint's heatmap from COCO's likest."""
+        """The publisher's weights, batch norms ready for training, heatmaps from the most similar COCO joints."""
         architecture = self._config.architecture
         joints = [architecture.joints.joints[slot] for slot in architecture.heatmap_slots]
         network = load_movenet(path, architecture.backbone, [_coco_rows(joint) for joint in joints])
@@ -196,14 +193,14 @@ class PoseTask:
         return network
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The backbone learns more slowly than the new layers."""
+        """The backbone at its own rate, and the new layers."""
         backbone = list(cast(PoseNetwork, self.network).backbone.parameters())
         pretrained = set(map(id, backbone))
         new = [parameter for parameter in self.network.parameters() if id(parameter) not in pretrained]
         return [{"params": backbone, "rate": self._config.backbone_rate}, {"params": new, "rate": 1.0}]
 
     def batches(self, epoch: int) -> Batches[PoseBatch]:
-        """All labelled people once, with others drawn for the epoch, in an order of the epoch's own."""
+        """All labelled people once, and a random choice of the other samples, shuffled for the epoch."""
         self._dataset.epoch = epoch
         self._hard_joints = self._config.hard_joints if epoch >= self._config.hard_joints_from_epoch else 0
         order = self._shares.order(np.random.default_rng((self._config.seed, epoch)))
@@ -218,7 +215,7 @@ class PoseTask:
         return cast(Batches[PoseBatch], loader)
 
     def losses(self, batch: PoseBatch) -> dict[str, Tensor]:
-        """The joints' MSE loss."""
+        """The MSE loss of the joints."""
         device = next(self.network.parameters()).device
         normalise = Normalisation(CONVENTIONS[self._config.architecture.convention], device)
         images = normalise(batch.images.to(device)).contiguous(memory_format=torch.channels_last)
@@ -235,18 +232,28 @@ class PoseTask:
         )
 
     def save(self, network: nn.Module, path: Path) -> None:
-        """Write the network as the pipeline loads it."""
+        """Write the weights in the form that the pipeline loads."""
         architecture = replace(self._config.architecture, sigma_cells=self._config.sigma)
         save_pose_network(cast(PoseNetwork, network), architecture, path)
 
 
+def _require_labels(people: Sequence[LabelledPerson], architecture: PoseArchitecture) -> None:
+    """Refuse to estimate joints that no data teaches: their heatmaps would be noise."""
+    for slot in np.setdiff1d(architecture.filled_slots, architecture.joints.in_use).tolist():
+        if not any(person.weights[slot] > 0 or person.teacher[slot, 2] >= 0 for person in people):
+            raise ConfigError(
+                f"architecture.fills_unused is set, but no data labels {architecture.joints.joints[slot]}: add a "
+                "teacher's labels (`posetrack train label`), or leave it out."
+            )
+
+
 class EpochShares:
-    """Chooses an epoch's samples: all labelled people, and shares of the others.
+    """Chooses an epoch's samples: all labelled people, and a share of the others.
 
     Args:
         people: All samples.
-        unlabelled: Share of people of whom the teacher alone says where their joints are.
-        nobody: Share of boxes on nobody.
+        unlabelled: Share of people whom only the teacher labels.
+        nobody: Share of boxes without people.
     """
 
     def __init__(self, people: Sequence[LabelledPerson], unlabelled: float, nobody: float) -> None:
@@ -258,7 +265,7 @@ class EpochShares:
         self._counts = (round(total * unlabelled), round(total * nobody))
 
     def order(self, rng: np.random.Generator) -> list[int]:
-        """Indices of the epoch's samples, in random order; of each kind at most as many as there are."""
+        """Indices of the epoch's samples, in random order."""
         drawn = [
             rng.choice(others, min(count, len(others)), replace=False)
             for others, count in zip(self._others, self._counts, strict=True)
@@ -268,25 +275,6 @@ class EpochShares:
 
 
 def _coco_rows(joint: str) -> list[int]:
-    """COCO's joints of which a joint's heatmap is made at first."""
-    likest = {"head_bottom": ("left_shoulder", "right_shoulder"), "head_top": ("left_eye", "right_eye")}
-    return [COCO.index(each) for each in likest.get(joint, (joint,))]
-
-
-def measure_pck(estimator: HeatmapPoseEstimator, people: list[LabelledPerson]) -> dict[str, float]:
-    """PCK@0.2 of an estimator on labelled people, boxes given; joints that a network labelled do not count.
-
-    NaN if there is nobody to count.
-    """
-    by_image: defaultdict[Path, list[int]] = defaultdict(list)
-    for index, person in enumerate(people):
-        by_image[person.image].append(index)
-    slots = len(estimator.skeleton)
-    truth = np.array([person.keypoints for person in people], np.float32).reshape(-1, slots, 2)
-    human = np.array([person.human for person in people], np.bool_).reshape(-1, slots)
-    predicted = np.zeros_like(truth)
-    for path, indices in by_image.items():
-        image = read_image(path)
-        boxes = Boxes(np.stack([people[i].box for i in indices]), np.ones(len(indices), np.float32))
-        predicted[indices] = estimator.estimate(image, boxes).keypoints
-    return pck(predicted, truth, human, estimator.skeleton)
+    """COCO joints that a joint's heatmap starts from."""
+    similar = {"head_bottom": ("left_shoulder", "right_shoulder"), "head_top": ("left_eye", "right_eye")}
+    return [COCO.index(each) for each in similar.get(joint, (joint,))]

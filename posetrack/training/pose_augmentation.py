@@ -1,4 +1,4 @@
-"""How a person's crop is varied, so that a pose network learns people as footage shows them."""
+"""Random changes to a person's crop, so that a pose network learns people as footage shows them."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ _PROBABILITIES = (
 )  # fmt: skip
 _HEAD = ("nose", "head_bottom", "head_top", "left_ear", "right_ear")
 _HALF_JOINTS = 3
-"""A half body shows this many joints at least."""
+"""Minimum number of joints in a half body."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How a person's crop is varied (Xiao et al., section 4.1: scale 30 %, rotation 40 degrees, flip).
+    """Random changes to a person's crop (Xiao et al., section 4.1: scale 30 %, rotation 40 degrees, flip).
 
     Attributes:
-        scale: Largest relative change of size.
-        rotation_deg: Largest turn.
-        turn_over: Probability of a turn by any angle instead.
-        shift: Largest shift, as a share of the crop's sides: detectors' boxes are not centred.
-        half_body: Probability of a crop around one half of the body, upper, lower, left or right (Cascaded
-            Pyramid Network's successors, Wang et al., HRNet, 2019, have the first two).
-        cut: Probability that the picture ends somewhere in the body.
+        scale: Maximum relative change in size.
+        rotation_deg: Maximum rotation.
+        turn_over: Probability of rotating by any angle instead.
+        shift: Maximum shift, as a share of the crop's sides: detected boxes are not centred.
+        half_body: Probability of a crop around one half of the body: upper, lower (both as in HRNet, Wang et al.,
+            2019), left or right.
+        cut: Probability that the frame cuts the body off.
         flip: Probability of mirroring.
-        hide_head: Probability of a head painted over, pixelated or blurred: sides must not depend on the face.
-        occlude: Probability of a thing in front of a part of the body: a plain patch, or one of the picture's own.
+        hide_head: Probability of painting over, pixelating or blurring the head, so that left and right are not
+            told by the face alone.
+        occlude: Probability of a patch over part of the body: one colour, or copied from elsewhere in the crop.
         recolour: Vary exposure, contrast and white balance.
-        grey: Probability of a picture without colours.
+        grey: Probability of grey.
         darken: Probability of low light: dark and noisy.
-        shrink: Probability of a person seen small: fewer pixels, enlarged again.
-        degrade: Probability of a blur, and of JPEG artefacts.
+        shrink: Probability of a small person: shrunk, then enlarged again.
+        degrade: Probability of blur, and of JPEG artefacts.
     """
 
     scale: float = 0.3
@@ -68,13 +69,13 @@ class Augmentation:
 def half_body(
     box: FloatArray, joints: FloatArray, known: BoolArray, skeleton: Skeleton, rng: np.random.Generator
 ) -> FloatArray:
-    """A box around one half of the body; the box itself where too little is known of that half.
+    """A box around one half of the body; the whole box if too few joints of that half are known.
 
     Args:
         box: float32 [4], x1 y1 x2 y2.
         joints: [K, 2] pixels.
         known: bool [K].
-        skeleton: Of the joints.
+        skeleton: Skeleton of the joints.
         rng: Chooses the half.
     """
     kind = rng.choice(["upper", "lower", "left", "right"], p=[0.5, 0.2, 0.15, 0.15])
@@ -95,7 +96,7 @@ def _belongs(joint: str, half: str) -> bool:
 
 
 def turn_deg(variation: Augmentation, rng: np.random.Generator) -> float:
-    """The angle by which a crop is turned."""
+    """A random angle to rotate a crop by."""
     limit = 180.0 if rng.random() < variation.turn_over else variation.rotation_deg
     return float(rng.uniform(-limit, limit))
 
@@ -107,7 +108,7 @@ def cut_off(
     border: tuple[int, int, int],
     rng: np.random.Generator,
 ) -> tuple[Image, BoolArray]:
-    """The crop with the picture's edge somewhere in the body, and which joints lie beyond it, bool [K]."""
+    """The crop with the frame's edge through the body, and which joints lie outside it: bool [K]."""
     height, width = crop.shape[:2]
     beyond = np.zeros(len(joints), np.bool_)
     if not known.any():
@@ -128,7 +129,7 @@ def cut_off(
 def hide_head(
     crop: Image, joints: NDArray[np.float64], known: BoolArray, skeleton: Skeleton, rng: np.random.Generator
 ) -> Image:
-    """The crop with the head painted over, pixelated or blurred away."""
+    """The crop with the head painted over, pixelated or blurred."""
     slots = [skeleton.index(joint) for joint in _HEAD if joint in skeleton.joints]
     seen = [slot for slot in slots if known[slot]]
     if len(seen) < 2:
@@ -159,7 +160,7 @@ def _pixelated(image: Image, side: int) -> Image:
 
 
 def vary_appearance(crop: Image, variation: Augmentation, rng: np.random.Generator) -> Image:
-    """The crop in other light, from another camera and, perhaps, with something before it."""
+    """The crop with random colours, occlusion, light, resolution and artefacts."""
     if variation.recolour:
         crop = recolour(crop, variation.grey, rng)
     if rng.random() < variation.occlude:
@@ -172,7 +173,7 @@ def vary_appearance(crop: Image, variation: Augmentation, rng: np.random.Generat
 
 
 def _occluded(crop: Image, rng: np.random.Generator) -> Image:
-    """With a patch over some part: of one colour, or of another place of the crop itself."""
+    """The crop with a patch over part of it: one colour, or copied from elsewhere in the crop."""
     height, width = crop.shape[:2]
     wide, tall = (rng.uniform(0.12, 0.45, 2) * (width, height)).astype(int)
     left, top = int(rng.integers(0, width - wide)), int(rng.integers(0, height - tall))

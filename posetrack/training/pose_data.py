@@ -1,4 +1,4 @@
-"""People with joints from COCO-keypoints JSON, cut out and augmented for a pose network."""
+"""People with joints from COCO-keypoints JSON, cropped and augmented for a pose network."""
 
 from __future__ import annotations
 
@@ -35,26 +35,25 @@ from posetrack.training.pose_augmentation import (
 from posetrack.types import BoolArray, FloatArray
 
 _SEEN_SCORE = 0.3
-"""From this score on a teacher is fairly sure of a joint."""
+"""Minimum score of a teacher's joint that counts as known."""
 _CLEAR_SCORE = 0.2
-"""People without labels of whom the teacher sees less, on average over the joints, teach little."""
+"""Minimum mean score of the teacher's joints for a person whom only the teacher labels."""
 _CROWDED_SHARE = 0.25
-"""A box of which more lies in another's may show the other person."""
+"""A box with a larger share inside another box may show the other person."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledPerson:
-    """One annotated person, or a box on nobody.
+    """One annotated person, or a box without anybody.
 
     Attributes:
         image: Path of the image.
         box: float32 [4], x1 y1 x2 y2, source pixels.
         keypoints: float32 [K, 2], source pixels.
-        weights: float32 [K]; 1 where the joint is labelled, 0 where it is not.
-        human: bool [K]; labelled by a person, not put there by a network.
-        teacher: float32 [K, 3], x and y in source pixels and score of the joints that a teacher sees; a score of
-            -1 where nothing is known of what it sees.
-        nobody: There is nobody in the box.
+        weights: float32 [K], 1 where the joint is labelled, else 0.
+        human: bool [K], the joint is labelled by a person, not by a network.
+        teacher: float32 [K, 3], the teacher's joints: x and y in source pixels, and score; -1 where it is unknown.
+        nobody: The box contains nobody.
     """
 
     image: Path
@@ -67,24 +66,24 @@ class LabelledPerson:
 
     @property
     def known(self) -> BoolArray:
-        """bool [K]; somebody, or a teacher that is fairly sure, says where the joint is."""
+        """bool [K], the joint is labelled, or the teacher is fairly sure of it."""
         return (self.weights > 0) | (self.teacher[:, 2] > _SEEN_SCORE)
 
     @property
     def points(self) -> FloatArray:
-        """float32 [K, 2], the labelled joints, elsewhere those that the teacher sees."""
+        """float32 [K, 2], the labelled joints, or else the teacher's."""
         return np.where(self.weights[:, None] > 0, self.keypoints, self.teacher[:, :2])
 
 
 def read_people(annotations: Path, images: Path, skeleton: Skeleton, min_joints: int = 1) -> list[LabelledPerson]:
     """People with at least ``min_joints`` labelled joints, from a COCO-keypoints JSON file.
 
-    COCO's pixel coordinates of joints are taken as pixel centres, those of boxes as pixel edges. The order of
-    the joints is taken from the category's names; joints of the skeleton that the file does not have stay
-    unlabelled. ``pseudo_joints`` names the joints of a person that a network put there.
+    COCO's coordinates of joints are pixel centres, those of boxes pixel edges. The category's names give the order
+    of the joints; joints that the file lacks stay unlabelled. ``pseudo_joints`` names a person's joints that a
+    network labelled.
 
-    What ``posetrack.training.teacher`` adds is read too: people with a teacher's joints alone, if it sees them
-    clearly and their box does not overlap another's much, as it may have looked at the other; and boxes on nobody.
+    It also reads what ``posetrack.training.teacher`` adds: boxes without people, and people whom only the teacher
+    labels, if it sees them clearly and their box overlaps no other by much (the teacher may have seen the other).
 
     Raises:
         DataFormatError: the file is not COCO keypoints.
@@ -116,7 +115,7 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton, min_joints:
 
 
 def _crowded(annotations: list[dict[str, Any]]) -> BoolArray:
-    """bool [N]; a fair part of the box is another's too."""
+    """bool [N], another box overlaps a fair share of the box."""
     crowded = np.zeros(len(annotations), np.bool_)
     by_image: defaultdict[int, list[int]] = defaultdict(list)
     for index, annotation in enumerate(annotations):
@@ -133,12 +132,12 @@ def _crowded(annotations: list[dict[str, Any]]) -> BoolArray:
 
 
 class _Reader:
-    """Makes people of annotations.
+    """Turns annotations into people.
 
     Args:
-        skeleton: Of the people.
-        names: The file's joints.
-        teacher_names: The teacher's.
+        skeleton: Skeleton of the people.
+        names: Joint names of the labels.
+        teacher_names: Joint names of the teacher.
     """
 
     def __init__(self, skeleton: Skeleton, names: Sequence[str], teacher_names: Sequence[str]) -> None:
@@ -149,7 +148,7 @@ class _Reader:
         labelled = self._triples(annotation.get("keypoints", ()), self._names, absent=0.0)
         teacher = self._triples(annotation.get("teacher_keypoints", ()), self._teacher_names, absent=-1.0)
         pseudo = np.isin(self._skeleton.joints, annotation.get("pseudo_joints", ()))
-        # A network's older labels give way to the teacher's.
+        # The teacher's joints replace older labels by a network.
         weights = ((labelled[:, 2] > 0) & ~(pseudo & (teacher[:, 2] >= 0))).astype(np.float32)
         x, y, width, height = annotation["bbox"]
         box = from_corner(np.array([x, y, x + width, y + height], np.float32))
@@ -160,7 +159,7 @@ class _Reader:
         )
 
     def _triples(self, values: Sequence[float], names: Sequence[str], *, absent: float) -> FloatArray:
-        """float32 [K, 3] in the skeleton's order; joints that are not there have ``absent`` as third value."""
+        """float32 [K, 3] in the skeleton's order; the third value of missing joints is ``absent``."""
         triples = np.full((len(self._skeleton), 3), (0, 0, absent), np.float32)
         if len(values):
             points = np.asarray(values, np.float32).reshape(len(names), 3)
@@ -183,31 +182,30 @@ Sample = tuple[Tensor, Tensor, Tensor]
 
 
 def collate(samples: list[Sample]) -> PoseBatch:
-    """Samples as one batch."""
+    """Stack samples into one batch."""
     images, targets, weights = (torch.stack(parts) for parts in zip(*samples, strict=True))
     return PoseBatch(images=images, targets=targets, weights=weights)
 
 
 class PoseDataset(Dataset[Sample]):
-    """Augmented crops and their target heatmaps, deterministic in seed, epoch and index.
+    """Augmented crops and their target heatmaps, determined by seed, epoch and index.
 
-    Images are decoded whenever a person in them is cut out, and not kept: decoding costs a few percent of a step,
-    COCO's images would fill 59 GB, and every process of a ``DataLoader`` would hold its own.
+    Images are decoded for every crop and not kept: decoding costs a few percent of a step, COCO would fill 59 GB,
+    and every process of a ``DataLoader`` would hold its own copy.
 
-    A joint beyond the crop or the picture's edge teaches that it is not to be seen; one of which nothing is known
-    teaches nothing.
+    The target of a joint outside the crop or the frame is empty; a joint without any label does not count.
 
     Args:
-        people: What to learn from.
+        people: The samples.
         architecture: Input size, skeleton and convention.
-        augmentation: How crops are varied.
-        sigma: Of the Gaussian targets, in heatmap cells.
-        teacher_share: Of the teacher in the target where a person labelled the joint as well.
-        teacher_gain: Height of the Gaussian at a teacher's joint per unit of its score; at most 1 high.
-        seed: Of the augmentation.
+        augmentation: Random changes to crops.
+        sigma: Standard deviation of the Gaussian targets, in heatmap cells.
+        teacher_share: Weight of the teacher in the target of a joint that is labelled too.
+        teacher_gain: Height of the Gaussian at a teacher's joint per unit of its score, at most 1.
+        seed: Seed of the augmentation.
     """
 
-    def __init__(  # noqa: PLR0913 (what is cut out, how it is varied, what is learnt of whom)
+    def __init__(  # noqa: PLR0913 (samples, their changes, their targets)
         self,
         people: list[LabelledPerson],
         architecture: PoseArchitecture,
@@ -237,7 +235,7 @@ class PoseDataset(Dataset[Sample]):
         width, height = self._architecture.size
         transform = self._transform(person, rng)
         crop = extract_crops(read_image(person.image), transform, (width, height), self._convention)[0]
-        # The labelled joints, then the teacher's.
+        # First the labelled joints, then the teacher's.
         joints = to_crop(np.stack([person.keypoints, person.teacher[:, :2]]), transform[[0, 0]])
         gone = np.zeros(len(skeleton), np.bool_)
         points = np.where(person.weights[:, None] > 0, joints[0], joints[1])
@@ -264,9 +262,9 @@ class PoseDataset(Dataset[Sample]):
         """Target heatmaps float32 [K, h, w] and weights float32 [K], in the skeleton's order.
 
         Args:
-            person: Whose.
-            joints: [2, K, 2] in the crop: the labelled ones, and the teacher's.
-            gone: bool [K]; beyond the edge of the picture.
+            person: The sample.
+            joints: [2, K, 2] in the crop: labelled, and the teacher's.
+            gone: bool [K], the joint lies outside the frame.
         """
         grid = tuple(side // HEATMAP_STRIDE for side in self._architecture.size)
         scores = person.teacher[:, 2]
@@ -281,7 +279,7 @@ class PoseDataset(Dataset[Sample]):
         return targets, (labelled | taught | person.nobody).astype(np.float32)
 
     def _transform(self, person: LabelledPerson, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Crop to source map of a randomly scaled, turned and shifted crop [1, 2, 3]."""
+        """Map [1, 2, 3] from a randomly scaled, rotated and shifted crop to the source."""
         size, variation, grid = self._architecture.size, self._augmentation, self._convention.grid
         box = person.box
         if rng.random() < variation.half_body:

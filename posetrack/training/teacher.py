@@ -1,8 +1,8 @@
-"""Labels by a teacher: joints that a larger network sees, written beside those that people labelled.
+"""Labels by a teacher: a larger network's joints, stored beside those labelled by people.
 
-A student that learns from both (Zhang, Zhu and Ye, "Fast Human Pose Estimation", CVPR 2019) keeps what the teacher
-knows of poses and surroundings that the labelled images lack. The teacher looks once, and its joints are stored
-instead of its heatmaps: a Gaussian of the teacher's score at the teacher's joint takes their place.
+A student that learns from both (Zhang, Zhu and Ye, "Fast Human Pose Estimation", CVPR 2019) also learns the poses
+and scenes that the labelled images lack. The teacher runs once. Its joints are stored instead of its heatmaps: a
+Gaussian at the joint, as high as its score, stands in for the heatmap.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from posetrack.training.photographs import MALFORMED, read_image
 from posetrack.types import Boxes, FloatArray, Image, Poses
 
 EMPTY_SCORE = 0.2
-"""What scores less is no joint; and where the teacher's best joint scores less, there is nobody."""
+"""Minimum score of a joint. A box without any such joint contains nobody."""
 
 _OUTSIDE = 0.15
-"""Joints further outside of their box than this share of its sides belong to somebody else, as a rule."""
+"""Joints farther outside the box than this share of its sides usually belong to somebody else."""
 _UNKNOWN = -1.0
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -38,11 +38,11 @@ Content = dict[str, Any]
 
 
 def read_annotations(path: Path, *, pseudo: bool = True) -> Content:
-    """A COCO file's content.
+    """The content of a COCO file.
 
     Args:
         path: The file.
-        pseudo: Keep people whose boxes a network found.
+        pseudo: Keep people whose boxes come from a network.
 
     Raises:
         DataFormatError: it cannot be read, or is not a COCO file with people.
@@ -60,10 +60,10 @@ def read_annotations(path: Path, *, pseudo: bool = True) -> Content:
 
 
 def load_teacher(path: Path, movenet: str | None, runtime: Runtime) -> HeatmapPoseEstimator:
-    """A teacher of the weights in a file.
+    """Load a teacher.
 
     Args:
-        path: What ``posetrack train pose`` wrote or, with ``movenet``, the publisher's weights.
+        path: Weights from ``posetrack train pose`` or, with ``movenet``, the publisher's.
         movenet: A key of ``posetrack.models.movenet.MOVENETS``.
         runtime: Where it runs.
 
@@ -75,7 +75,7 @@ def load_teacher(path: Path, movenet: str | None, runtime: Runtime) -> HeatmapPo
     if movenet is None:
         network, architecture = load_pose_network(path)
     else:
-        # Wider crops than a student's: MoveNet was made for people with room around them.
+        # Wider crops than the student's: MoveNet expects room around people.
         architecture = PoseArchitecture(
             skeleton="coco", backbone=movenet, width=192, height=256, padding=1.25, deconv_channels=()
         )
@@ -84,7 +84,7 @@ def load_teacher(path: Path, movenet: str | None, runtime: Runtime) -> HeatmapPo
 
 
 def detected_people(images: Path, detector: Detector) -> Content:
-    """Annotations of a folder's images: the boxes that a detector finds, without joints.
+    """Detected boxes, without joints, as annotations of a folder's images.
 
     Raises:
         DataFormatError: the folder has no images.
@@ -113,19 +113,19 @@ def add_teacher(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Content:
-    """Annotations with ``teacher_keypoints``: x, y and score of each of the teacher's joints, as COCO has them.
+    """Add ``teacher_keypoints`` to annotations: x, y and score of each of the teacher's joints, in COCO's form.
 
-    The person category names the teacher's joints under ``teacher_keypoints``. A score of -1 says that nothing
-    is known of a joint: the teacher saw it outside of the box, on somebody else perhaps.
+    The person category lists the teacher's joint names under ``teacher_keypoints``. A score of -1 means unknown:
+    the teacher saw the joint outside the box, perhaps on somebody else.
 
     Args:
-        content: A COCO file's content.
+        content: Content of a COCO file.
         images: Folder of its images.
-        teacher: Labels everybody with a box, regions of crowds excepted.
-        backgrounds: Boxes per image on nobody, marked ``nobody``, that are added: those tried at random that
-            overlap no annotation and in which the teacher sees nobody either.
-        seed: Of those boxes.
-        progress: Is told of images done and in all.
+        teacher: Labels everybody with a box, except crowd regions.
+        backgrounds: Random boxes to try per image. Those that overlap no annotation, and in which the teacher sees
+            nobody, are added and marked ``nobody``.
+        seed: Seed of those boxes.
+        progress: Called with the number of images done and the total.
     """
     random = np.random.default_rng(seed)
     by_image: defaultdict[int, list[Content]] = defaultdict(list)
@@ -158,7 +158,7 @@ def add_teacher(
 
 
 def _seen(image: Image, boxes: Sequence[Sequence[float]], teacher: HeatmapPoseEstimator) -> list[list[float]]:
-    """The teacher's joints in boxes (x, y, width, height; pixel edges), as COCO's triples."""
+    """The teacher's joints in boxes (x, y, width, height; pixel edges), as COCO triples."""
     if not boxes:
         return []
     xywh = np.array(boxes, np.float32)
@@ -176,7 +176,7 @@ def _seen(image: Image, boxes: Sequence[Sequence[float]], teacher: HeatmapPoseEs
 def _empty_boxes(
     taken: Sequence[Sequence[float]], image: Image, count: int, random: np.random.Generator
 ) -> list[list[float]]:
-    """Up to ``count`` boxes of people's shapes at random places that overlap none of those taken."""
+    """At most ``count`` random boxes, shaped like people, that overlap none of those taken."""
     height, width = image.shape[:2]
     boxes = []
     for _ in range(count):
