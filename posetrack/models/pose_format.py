@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class PoseFormat:
     height: int
     padding: float = 1.25
     convention: InputConvention = CONVENTIONS["own"]
-    slots: IntArray = field(default=None)  # type: ignore[assignment]  # replaced below
+    slots: IntArray = None  # type: ignore[assignment]  # replaced below
     stride: float = 4.0
     sigma_cells: float = 2.0
     split_ratio: float = 2.0
