@@ -136,7 +136,7 @@ class BenchmarkRow:
         }
 
 
-Observer = Callable[[str, int, int], None]
+BenchmarkObserver = Callable[[str, int, int], None]
 """Is told after each frame what is tracked, how many frames of all settings are done, and how many there are."""
 
 
@@ -146,7 +146,7 @@ def run_benchmark(
     *,
     settings: Sequence[Setting] = (Setting(),),
     tracker: Callable[[Preset], PoseTracker] | None = None,
-    observer: Observer | None = None,
+    observer: BenchmarkObserver | None = None,
 ) -> list[BenchmarkRow]:
     """Track and evaluate the sequences of a tree once for every setting.
 
@@ -284,7 +284,7 @@ def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Prese
 class _Progress:
     """Counts frames for an observer."""
 
-    def __init__(self, total: int, observer: Observer | None) -> None:
+    def __init__(self, total: int, observer: BenchmarkObserver | None) -> None:
         self._total, self._observer = total, observer
         self._done = 0
         self._what = ""
