@@ -194,7 +194,7 @@ def test_the_lite_preset_needs_the_bundled_networks():
 
 
 def test_detectors_are_no_pose_architectures():
-    with pytest.raises(ConfigError, match="no pose network"):
+    with pytest.raises(ConfigError, match="not a pose network"):
         get_entry("fasterrcnn_resnet50_fpn").pose_architecture()
 
 
@@ -271,14 +271,14 @@ def test_a_small_table_is_read(tmp_path):
         ('colour_order = "rgb"', 'colour_order = "grb"', "colour_order is 'grb'; choose 'rgb' or 'bgr'"),
         ('joint_order = "two"', 'joint_order = "three"', "no joint_order 'three'"),
         ('joint_order = "two"\n', "", "name them"),
-        ("01234567\"\nlicence", "0123456\"\nlicence", "no SHA-256"),
-        ("01234567\"\nlicence", "0123456G\"\nlicence", "no SHA-256"),
+        ("01234567\"\nlicence", "0123456\"\nlicence", "not a SHA-256"),
+        ("01234567\"\nlicence", "0123456G\"\nlicence", "not a SHA-256"),
         ('sha256_prefix = "01234567"\n', "", "needs a hash"),
         ('sha256_prefix = "01234567"', f'sha256_prefix = "01234567"\nsha256 = "{"f" * 64}"', "contradict"),
-        ("url = \"https:", "url = \"file:", "no http or https address"),
-        ('file = "a-01234567.pth"', 'file = "../../a.pth"', "no file name"),
-        ('file = "a-01234567.pth"', 'file = ".a"', "no file name"),
-        ('name = "a"', 'name = "A b"', "small letters"),
+        ("url = \"https:", "url = \"file:", "not an http or https address"),
+        ('file = "a-01234567.pth"', 'file = "../../a.pth"', "not a file name"),
+        ('file = "a-01234567.pth"', 'file = ".a"', "not a file name"),
+        ('name = "a"', 'name = "A b"', "lower-case letters"),
         ('licence = "l"', 'licence = "l"\nbundled = true', "bundled has a sha256 and no url"),
         ('unit = "percent"', 'unit = "furlongs"', "unit of m"),
         ("value = 1", "value = nan", "m is nan"),

@@ -124,7 +124,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     beginning = _beginning(path)
     if beginning[8:9] != b"{":
-        raise WeightsError(f"{path} is no safetensors file: give one that `posetrack train` wrote.")
+        raise WeightsError(f"{path} is not a safetensors file: give one written by `posetrack train`.")
     return _load_safetensors(path)
 
 
@@ -133,7 +133,7 @@ def _beginning(path: Path) -> bytes:
         if path.exists() and not path.is_file():
             raise WeightsError(f"{path} is not a file: give the checkpoint itself.")
         if path.stat().st_size > _MOST_BYTES:
-            raise WeightsError(f"{path} is larger than any checkpoint that is known here: give the weights alone.")
+            raise WeightsError(f"{path} is larger than any known checkpoint: give only the weights.")
         with path.open("rb") as file:
             return file.read(64)
     except (OSError, ValueError) as error:
@@ -147,7 +147,7 @@ def _not_a_checkpoint(path: Path, beginning: bytes) -> str:
     for start, meaning in _KNOWN_BEGINNINGS:
         if beginning.lstrip().startswith(start):
             return f"{path} is {meaning}."
-    return f"{path} is no checkpoint: give a PyTorch file (.pth, .pt) or safetensors."
+    return f"{path} is not a checkpoint: give a PyTorch file (.pth, .pt) or safetensors."
 
 
 def _check_archive(path: Path) -> None:
@@ -160,7 +160,7 @@ def _check_archive(path: Path) -> None:
             if len(archive.infolist()) > _MOST_RECORDS:
                 raise WeightsError(_too_much(path))
             if sum(record.file_size for record in archive.infolist()) > path.stat().st_size:
-                raise WeightsError(f"{path} is compressed, as PyTorch's files never are: give the original file.")
+                raise WeightsError(f"{path} is compressed, as PyTorch never does: give the original file.")
             names = {name.rpartition("/")[2] for name in archive.namelist()}
             changed = archive.testzip()
             for record in archive.infolist():
@@ -171,7 +171,7 @@ def _check_archive(path: Path) -> None:
     if changed is not None:
         raise WeightsError(_damaged(path))
     if "constants.pkl" in names:
-        raise WeightsError(f"{path} is a TorchScript program: give the checkpoint with the weights alone.")
+        raise WeightsError(f"{path} is a TorchScript program: give a checkpoint with only the weights.")
     if "data.pkl" not in names:
         raise WeightsError(f"{path} is an archive but no checkpoint: unpack it, and give the checkpoint in it.")
 
@@ -197,7 +197,7 @@ def _count(stream: IO[bytes], path: Path, pickles: int) -> None:
 
 
 def _too_much(path: Path) -> str:
-    return f"{path} holds far more than weights: give a file with the state_dict alone."
+    return f"{path} holds far more than weights: give a file with only the state_dict."
 
 
 def _damaged(path: Path) -> str:
@@ -222,10 +222,10 @@ def _refused(path: Path, reason: str) -> str:
             wanted = reason.split(phrase, 1)[1].split("\n")[0].split(" was not an")[0].split(" whose module")[0]
             return (
                 f"{path} is refused: it asks for `{shortened(wanted)}`, which weights do not need and "
-                "which could run code; take a file from a publisher you trust that holds the state_dict alone."
+                "which could run code; take a file with only the state_dict from a publisher you trust."
             )
     if "Unsupported operand" in reason:
-        return f"{path} is a pickle, but not as PyTorch saves weights: save the state_dict with `torch.save`."
+        return f"{path} is a pickle, but not PyTorch weights: save the state_dict with `torch.save`."
     return _damaged(path)
 
 
@@ -253,8 +253,8 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
         if not isinstance(name, str) or not plain or value.device.type != "cpu":
             what = shortened(name) if isinstance(name, str) else f"an entry named by a {type(name).__name__}"
             raise WeightsError(
-                f"{path} holds no state_dict: {what} is no plain tensor; give a checkpoint with the weights under "
-                "their layers' names."
+                f"{path} holds no state_dict: {what} is not a plain tensor; give a checkpoint with the weights "
+                "under their layers' names."
             )
         tensors[name] = Tensor.detach(value)
     return tensors

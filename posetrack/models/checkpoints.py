@@ -155,7 +155,7 @@ def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], archi
     """What to change, as far as the weights show which network they belong to."""
     backbone = _backbone_of(weights)
     if backbone is None:
-        return "it is no checkpoint of a pose network that is known here"
+        return "it is not a checkpoint of a known pose network"
     if backbone != architecture.backbone:
         return f'its layers are those of {backbone}: set backbone = "{backbone}"'
     if _FINAL not in weights:

@@ -49,11 +49,11 @@ def check_engine(engine: str, device: str, precision: str, compile: bool) -> Eng
     if engine == "torch":
         return "torch"
     if device not in ("auto", "cpu"):
-        raise ConfigError(f"engine onnxruntime runs on the processor, not on {device}: choose engine torch.")
+        raise ConfigError(f"engine onnxruntime runs on the CPU, not on {device}: choose engine torch.")
     if precision not in ("auto", "fp32"):
         raise ConfigError(f"engine onnxruntime calculates in fp32, not in {precision}: choose engine torch.")
     if compile:
-        raise ConfigError("torch.compile is for engine torch; leave --compile out with engine onnxruntime.")
+        raise ConfigError("torch.compile is for engine torch; leave out --compile with engine onnxruntime.")
     if find_spec("onnxruntime") is None:
         raise ConfigError("engine onnxruntime is not installed: pip install '.[onnx]' in posetrack's clone.")
     return "onnxruntime"
@@ -77,7 +77,7 @@ def check_threads_and_seed(threads: int, seed: int) -> None:
     """
     if type(threads) is not int or not 0 <= threads <= _MOST_THREADS:
         raise ConfigError(
-            f"threads is {threads!r}; give 1 to {_MOST_THREADS} threads, or 0 to share out the processors."
+            f"threads is {threads!r}; give 1 to {_MOST_THREADS} threads, or 0 to share out the CPUs."
         )
     if type(seed) is not int or not 0 <= seed <= _LARGEST_SEED:
         raise ConfigError(f"seed is {seed!r}; give a number from 0 to {_LARGEST_SEED}.")

@@ -54,6 +54,6 @@ def require_sound(network: nn.Module, path: Path) -> None:
         if not (value.abs() <= _LARGEST).all():
             raise WeightsError(f"{path} is damaged: {name} holds values beyond {_LARGEST:g}.")
         if value.dim() > 1 and not value.any():
-            raise WeightsError(f"{path} is damaged or was never trained: {name} holds nothing but zeros.")
+            raise WeightsError(f"{path} is damaged or was never trained: {name} holds only zeros.")
         if name.endswith("running_var") and (value < 0).any():
             raise WeightsError(f"{path} is damaged: {name} holds variances below zero.")

@@ -30,10 +30,10 @@ def make_private(folder: Path) -> None:
             return
         status = folder.lstat()
         if stat.S_ISLNK(status.st_mode):
-            raise OutputError(f"{folder} is a link, where others could put networks of theirs: {_REMEDY}.")
+            raise OutputError(f"{folder} is a link, where others could put networks: {_REMEDY}.")
         if status.st_uid != os.geteuid():
             raise OutputError(
-                f"{folder} belongs to another user, who could put networks of theirs there: {_REMEDY}."
+                f"{folder} belongs to another user, who could put networks there: {_REMEDY}."
             )
         if _open_to_others(status.st_mode):
             folder.chmod(0o700)

@@ -39,7 +39,7 @@ class Raft:
         runtime: Runtime = CPU,
     ) -> None:
         if runtime.engine != "torch":
-            raise ConfigError("RAFT runs in torch alone: choose engine torch, or a flow like dis.")
+            raise ConfigError("RAFT runs only in torch: choose engine torch, or a flow like dis.")
         network = copy.deepcopy(network).eval()
         for part in ("feature_encoder", "context_encoder", "update_block", "mask_predictor"):
             module = getattr(network, part)

@@ -61,7 +61,7 @@ def load_network(
     try:
         found = read_record(architecture, _fields(header.get(f"posetrack.{kind}", "")), "architecture")
     except ConfigError as error:
-        raise WeightsError(f"{path} is no posetrack {kind}: {error}") from error
+        raise WeightsError(f"{path} is not a posetrack {kind}: {error}") from error
     network = build(found)
     load_weights(network, tensors, path, f"the tensors of {path} do not fit the architecture in its header")
     return network.eval(), found

@@ -58,7 +58,7 @@ def download(
     if entry.url is None:
         raise store.missing(entry)
     url = source_of(entry.url, entry.file)
-    with store.locked(entry, lambda: observer.noticed(entry, "somebody else is downloading it; waiting for them")):
+    with store.locked(entry, lambda: observer.noticed(entry, "another process is downloading it; waiting for it")):
         found = _found(entry, store, observer)
         if found is not None:
             return found
@@ -86,7 +86,7 @@ def source_of(url: str, file: str) -> str:
     try:
         parts = urlsplit(mirror)
     except ValueError as error:
-        raise ConfigError(f"{MIRROR_VARIABLE} is {mirror!r}, which is no address: {error}.") from error
+        raise ConfigError(f"{MIRROR_VARIABLE} is {mirror!r}, which is not an address: {error}.") from error
     if parts.username or parts.password:
         raise ConfigError(f"{MIRROR_VARIABLE} has a user name or password in it, which are not supported.")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:

@@ -144,8 +144,8 @@ class Entry:
 
     def __post_init__(self) -> None:
         for wrong, what in (
-            (not _NAME.fullmatch(self.name), "its name may have small letters, digits and _ only"),
-            (not _FILE.fullmatch(self.file), f"{self.file!r} is no file name"),
+            (not _NAME.fullmatch(self.name), "its name may only have lower-case letters, digits and _"),
+            (not _FILE.fullmatch(self.file), f"{self.file!r} is not a file name"),
             (self.task not in TASKS, f"task is {self.task!r}; choose one of {', '.join(TASKS)}"),
             (self.colour_order not in ("rgb", "bgr"), f"colour_order is {self.colour_order!r}; choose rgb or bgr"),
             (len(self.mean) != 3 or len(self.std) != 3, "mean and std have three values each"),
@@ -169,23 +169,23 @@ class Entry:
         """Anything that can be downloaded must have a hash."""
         for digits, least in ((self.sha256, _SHA256_DIGITS), (self.sha256_prefix, SHORTEST_PREFIX)):
             if digits is not None and not (_HEX.fullmatch(digits) and least <= len(digits) <= _SHA256_DIGITS):
-                raise ConfigError(f"entry {self.name!r}: {digits!r} is no SHA-256 in small hex digits.")
+                raise ConfigError(f"entry {self.name!r}: {digits!r} is not a SHA-256 in lower-case hex digits.")
         if self.sha256 and not self.sha256.startswith(self.sha256_prefix or ""):
             raise ConfigError(f"entry {self.name!r}: sha256 and sha256_prefix contradict each other.")
         if self.url is not None:
             if urlsplit(self.url).scheme not in ("http", "https"):
-                raise ConfigError(f"entry {self.name!r}: {self.url!r} is no http or https address.")
+                raise ConfigError(f"entry {self.name!r}: {self.url!r} is not an http or https address.")
             if self.expected_digits is None:
-                raise ConfigError(f"entry {self.name!r}: what is downloaded needs a hash to be checked against.")
+                raise ConfigError(f"entry {self.name!r}: a download needs a hash to check it.")
         if self.bundled and (self.url or not self.sha256):
-            raise ConfigError(f"entry {self.name!r}: what is bundled has a sha256 and no url.")
+            raise ConfigError(f"entry {self.name!r}: a bundled file has a sha256 and no url.")
 
     def _check_joints(self) -> None:
         if (self.skeleton is None) != (not self.joints) or ("pose" in self.task) != bool(self.joints):
-            raise ConfigError(f"entry {self.name!r}: networks that find joints, and no others, name them.")
+            raise ConfigError(f"entry {self.name!r}: networks that estimate joints, and only those, list them.")
         needed = (self.width, self.height, self.padding, self.codec)
         if self.task == "pose" and None in needed:
-            raise ConfigError(f"entry {self.name!r}: a pose network has width, height, padding, codec.")
+            raise ConfigError(f"entry {self.name!r}: a pose network needs width, height, padding, codec.")
 
     @property
     def expected_digits(self) -> str | None:
@@ -218,7 +218,7 @@ class Entry:
                 is unknown.
         """
         if self.task != "pose" or self.skeleton is None or self.width is None or self.height is None:
-            raise ConfigError(f"{self.name} is no pose network but a network for {self.task}.")
+            raise ConfigError(f"{self.name} is not a pose network but for {self.task}.")
         require_one_of(SKELETONS, skeleton=self.skeleton)
         require_one_of(CONVENTIONS, convention=self.convention)
         skeleton = SKELETONS[self.skeleton]
@@ -248,7 +248,7 @@ class Entry:
             or self.padding is None
             or self.sigma_cells is None
         ):
-            raise ConfigError(f"{self.name} is no pose network but a network for {self.task}.")
+            raise ConfigError(f"{self.name} is not a pose network but for {self.task}.")
         return PoseArchitecture(
             backbone=self.architecture,
             skeleton=self.skeleton,
