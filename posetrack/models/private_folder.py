@@ -32,9 +32,7 @@ def make_private(folder: Path) -> None:
         if stat.S_ISLNK(status.st_mode):
             raise OutputError(f"{folder} is a link, where others could put networks: {_REMEDY}.")
         if status.st_uid != os.geteuid():
-            raise OutputError(
-                f"{folder} belongs to another user, who could put networks there: {_REMEDY}."
-            )
+            raise OutputError(f"{folder} belongs to another user, who could put networks there: {_REMEDY}.")
         if _open_to_others(status.st_mode):
             folder.chmod(0o700)
             if _open_to_others(folder.lstat().st_mode):

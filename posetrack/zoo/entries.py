@@ -214,14 +214,16 @@ class Entry:
         """What a pose network takes and gives.
 
         Raises:
-            ConfigError: these are not the weights of a pose network that sees crops, or its skeleton or convention
-                is unknown.
+            ConfigError: these are not the weights of a pose network that sees crops, or its skeleton, joints or
+                convention are unknown.
         """
         if self.task != "pose" or self.skeleton is None or self.width is None or self.height is None:
             raise ConfigError(f"{self.name} is not a pose network but for {self.task}.")
         require_one_of(SKELETONS, skeleton=self.skeleton)
         require_one_of(CONVENTIONS, convention=self.convention)
         skeleton = SKELETONS[self.skeleton]
+        if not set(self.joints) <= set(skeleton.joints):
+            raise ConfigError(f"entry {self.name!r}: its joints are not all in the skeleton {self.skeleton}.")
         given = {name: getattr(self, name) for name in ("padding", "stride", "sigma_cells", "split_ratio")}
         return PoseFormat(
             skeleton=skeleton,
