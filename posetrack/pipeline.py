@@ -174,7 +174,7 @@ def _for_this_video(
     copies: dict[int, Any] = {}
 
     def own(stage: Any) -> Any:
-        if isinstance(stage, TopDown):
+        if type(stage) is TopDown:
             return TopDown(own(stage.detector), own(stage.pose))
         if id(stage) not in copies:
             copies[id(stage)] = stage.for_video() if isinstance(stage, PerVideo) else stage
