@@ -1,4 +1,4 @@
-"""A linker with appearance: people keep their number if they look alike and overlap or are near."""
+"""A linker with appearance: people keep their number if they look alike; overlapping boxes help."""
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ class AppearanceLinker:
     def link(self, poses, flow):
         ids = np.full(len(poses), -1)
         if self.known is not None and len(self.known) and len(poses):
-            score = self.known.appearance @ poses.appearance.T + iou_matrix(self.known.boxes, poses.boxes)
+            score = self.known.appearance @ poses.appearance.T + iou_matrix(self.known.boxes, poses.boxes) / 2
             for old, new in zip(*linear_sum_assignment(-score), strict=True):
                 if score[old, new] > 0.9:
                     ids[new] = self.known.track_ids[old]

@@ -139,7 +139,7 @@ class BenchmarkRow:
         }
 
 
-Observer = Callable[[str, int, int], None]
+BenchmarkObserver = Callable[[str, int, int], None]
 """Called after each frame with what is being tracked, the number of frames done, and the total of all settings."""
 
 
@@ -149,7 +149,7 @@ def run_benchmark(
     *,
     settings: Sequence[Setting] = (Setting(),),
     tracker: Callable[[Preset], PoseTracker] | None = None,
-    observer: Observer | None = None,
+    observer: BenchmarkObserver | None = None,
 ) -> list[BenchmarkRow]:
     """Track and evaluate the sequences of a tree once for every setting.
 
@@ -288,7 +288,7 @@ def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Prese
 class _Progress:
     """Counts frames for an observer."""
 
-    def __init__(self, total: int, observer: Observer | None) -> None:
+    def __init__(self, total: int, observer: BenchmarkObserver | None) -> None:
         self._total, self._observer = total, observer
         self._done = 0
         self._what = ""

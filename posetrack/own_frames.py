@@ -1,4 +1,4 @@
-"""Frames of somebody's own pictures: checked and copied as they come, whatever becomes of the arrays then."""
+"""Frames from the user's own pictures: checked, and copied so that the arrays may be reused."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from posetrack.types import Frame, Image
 
 
 def own_frames(pictures: Iterable[Image | Frame], fps: float = 25.0) -> Iterator[Frame]:
-    """Frames with copies of the pictures, in order. A camera's loop may fill one array again and again.
+    """Frames with copies of the pictures, in order, so that a camera's loop may reuse one array.
 
     Args:
         pictures: uint8 [H, W, 3] RGB; or frames, which keep their indices and times.
-        fps: Pictures a second; a picture's time is its number over this.
+        fps: Pictures per second; a picture's time is its number divided by this.
 
     Raises:
-        TypeError: something that is no array comes.
-        ValueError: an array of another shape or type, or without pixels.
+        TypeError: a picture is not an array.
+        ValueError: an array has another shape or type, or no pixels.
     """
     for number, picture in enumerate(pictures):
         frame = picture if isinstance(picture, Frame) else Frame(number, number / fps, picture)

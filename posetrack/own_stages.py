@@ -30,6 +30,7 @@ from posetrack.stages import (
     PerVideo,
     PoseEstimator,
 )
+from posetrack.top_down import TopDown
 from posetrack.types import UNLINKED, Boxes, FloatArray, Image, Poses, Sighting
 
 Stage = TypeVar("Stage")
@@ -43,6 +44,8 @@ class OwnStages:
 
     def people(self, stage: People) -> People:
         """A ``People`` stage."""
+        if type(stage) is TopDown:
+            return TopDown(self.detector(stage.detector), self.pose(stage.pose))
         _check(stage, "people", "People", "find", "refine")
         _check_skeleton(stage)
         return self._wrapped(stage, _OwnPeople)

@@ -1,4 +1,4 @@
-"""The way of the data, from frames to people with identities.
+"""The data's path, from frames to people with identities.
 
     frames ─► cues:   shot cut, flow, people                needs no tracking state: runs ahead (lookahead.py)
            ─► follow: propagate, merge, refine, select, link   one frame after the other
@@ -174,7 +174,7 @@ def _for_this_video(
     copies: dict[int, Any] = {}
 
     def own(stage: Any) -> Any:
-        if isinstance(stage, TopDown):
+        if type(stage) is TopDown:
             return TopDown(own(stage.detector), own(stage.pose))
         if id(stage) not in copies:
             copies[id(stage)] = stage.for_video() if isinstance(stage, PerVideo) else stage

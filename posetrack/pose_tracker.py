@@ -155,28 +155,28 @@ class PoseTracker:
         *,
         realtime: RealtimeReport | bool = False,
     ) -> Iterator[tuple[Frame, Poses]]:
-        """Track the people of one video, in constant memory.
+        """Track the people in one video, in constant memory.
 
-        Any number of videos may be tracked at once, in threads or by turns: each gives what it gives alone.
+        Any number of videos may be tracked at once, in threads or by turns, with the results of each alone.
 
         Args:
             source: A video file, a folder or glob of images, a camera's number, a stream's URL; a source from
-                ``posetrack.video.open_source``; or one's own images, uint8 [H, W, 3] RGB, taken as 25 a second, or
-                ``Frame``s. Own images are copied as they come.
-            realtime: Keep up with the source, which is taken as live: a file's frames come at their times, one's
-                own images when they do (which is their time then). People are looked for as often as there is time
-                for; if that does not suffice frames are dropped. A report is filled in as it goes. The results
-                depend on how fast the computer is; each network is called once more, to warm up.
+                ``posetrack.video.open_source``; or your own images, uint8 [H, W, 3] RGB, at 25 per second, or
+                ``Frame``s. Your images are copied.
+            realtime: Keep up with the source, which is played live: a file's frames come at their times, your own
+                images when they arrive. People are detected as often as time allows; if that is not enough, frames
+                are dropped. A ``RealtimeReport`` is filled in on the way. The results depend on the speed of the
+                computer. Each network is called once more, to warm up.
 
         Yields:
-            Each frame and its people, in order; ``track_ids`` are theirs throughout.
+            Each frame and its people, in order; a person keeps their ``track_ids`` throughout.
 
         Raises:
             VideoError: the source cannot be opened or read.
             ConfigError: ``realtime`` with a preset without propagation; or this process was forked from one in
-                which networks had been at work in several threads (see ``posetrack.forking``).
-            TypeError: this is no source, no image, or no report.
-            ValueError: an image of another shape or type.
+                which networks had already run in several threads (see ``posetrack.forking``).
+            TypeError: the source, an image or the report is of the wrong type.
+            ValueError: an image has the wrong shape or type.
         """
         if not isinstance(realtime, bool | RealtimeReport):
             raise TypeError(f"realtime is {reprlib.repr(realtime)}; give True, False or a RealtimeReport.")
@@ -191,7 +191,7 @@ class PoseTracker:
     ) -> Iterator[tuple[Frame, Poses]]:
         _check_source(source)
         fps = source.info.delivered_fps if isinstance(source, FrameSource) else None
-        # The package's own sources give a new array for each frame.
+        # The package's own sources return a new array for each frame.
         frames: Iterable[Frame] = source if isinstance(source, Source) else own_frames(source)
         if realtime is False:
             return self.pipeline(fps).run(frames)

@@ -1,9 +1,8 @@
-"""Keeping up with live sources: people are looked for as often as there is time for, and what was dropped is said.
+"""Keeping up with live sources: detecting people as often as time allows, and reporting dropped frames.
 
-While people are looked for, frames wait, and are worked off afterwards. People are looked for again after as
-many frames as it took until none was late any more, in the slowest of the last few cases: so the interval grows
-at once, and shrinks only after several quicker cases. It is bounded; if that does not suffice, frames are dropped
-(``posetrack.video.live``).
+A detection makes frames wait; the pipeline then catches up. The next detection comes after as many frames as
+catching up took, in the slowest of the last few cases: the interval grows at once, and shrinks only after several
+faster cases. It is bounded; if that is not enough, frames are dropped (``posetrack.video.live``).
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ Results = Generator[tuple[Frame, Poses]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptiveConfig:
-    """When people are looked for.
+    """When people are detected.
 
     Attributes:
-        longest_frames: They are looked for again after so many frames at the latest,
-        longest_s: and after so many seconds of footage.
-        late_frames: A frame is late if so many more have come since it did,
-        late_s: but not before so many seconds.
-        cases: Detections whose slowest tells the interval.
+        longest_frames: Maximum number of frames between detections.
+        longest_s: Maximum number of seconds of footage between detections.
+        late_frames: A frame is late when this many frames have arrived after it, ...
+        late_s: ... and at least this many seconds have passed.
+        cases: Number of recent detections; the slowest of them sets the interval.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -52,15 +51,15 @@ class AdaptiveConfig:
 
 @dataclass
 class RealtimeReport:
-    """What it took to keep up.
+    """How well the tracker kept up.
 
     Attributes:
-        processed: Frames whose people were told.
-        dropped: Frames that came and for which there was no time.
-        shortest_interval, longest_interval: Frames (processed ones) from one detection to the next; 0 if there
-            was only one. Detections at shot cuts do not count.
-        lag_s: Seconds from a frame's coming until its people were told, added up over the frames.
-        longest_lag_s: Of a single frame.
+        processed: Frames with results.
+        dropped: Frames skipped for lack of time.
+        shortest_interval, longest_interval: Processed frames from one detection to the next; 0 if there was only
+            one. Detections at shot cuts do not count.
+        lag_s: Seconds from a frame's arrival to its results, summed over all frames.
+        longest_lag_s: The same for the slowest frame.
     """
 
     processed: int = 0
@@ -74,23 +73,23 @@ class RealtimeReport:
 
     @property
     def mean_interval(self) -> float:
-        """Frames from one detection to the next on average; 0 if there was only one."""
+        """Mean number of frames from one detection to the next; 0 if there was only one."""
         return self._frames_between / self._intervals if self._intervals else 0.0
 
     @property
     def mean_lag_s(self) -> float:
-        """Seconds from a frame's coming until its people were told, on average."""
+        """Mean number of seconds from a frame's arrival to its results."""
         return self.lag_s / self.processed if self.processed else 0.0
 
     def looked(self, interval: int) -> None:
-        """People were looked for, so many frames after the last time."""
+        """Record a detection, ``interval`` frames after the previous one."""
         self.shortest_interval = min(self.shortest_interval or interval, interval)
         self.longest_interval = max(self.longest_interval, interval)
         self._intervals += 1
         self._frames_between += interval
 
     def told(self, lag_s: float, dropped: int) -> None:
-        """The people of a frame are told; so many frames were dropped up to now."""
+        """Record a frame's results; ``dropped`` frames have been dropped so far."""
         self.processed += 1
         self.dropped = dropped
         self.lag_s += lag_s
@@ -98,11 +97,11 @@ class RealtimeReport:
 
 
 class AdaptiveSchedule:
-    """A ``DetectionSchedule`` that looks for people as often as there is time for.
+    """A ``DetectionSchedule`` that detects people as often as time allows.
 
     Args:
-        standing: Tells how processing stands, seen from a frame.
-        report: Is told of the intervals.
+        standing: How far processing is behind, as of a frame.
+        report: Records the intervals.
         config: Settings.
     """
 
@@ -122,7 +121,7 @@ class AdaptiveSchedule:
 
     @property
     def interval(self) -> int:
-        """Frames from one detection to the next, as things stand."""
+        """Current number of frames from one detection to the next."""
         return max(self._needed)
 
     def advance(self, frame: Frame, since: int) -> bool:
@@ -164,18 +163,18 @@ def follow_live(
     report: RealtimeReport,
     clock: Clock | None = None,
 ) -> Iterator[tuple[Frame, Poses]]:
-    """Tracked poses of the frames for which there is time, in order.
+    """Tracked poses of the frames there is time for, in order.
 
     Args:
-        frames: Of the source.
-        pipeline: Makes the pipeline of a schedule; it must take frames one by one, and give one for each. It is
-            warmed up with the first frame before time counts: networks are slow at first.
-        paced: The source is a file, to be taken as if it came live: each frame at its own time.
-        report: Is kept up to date.
-        clock: Tells the time.
+        frames: Frames of the source.
+        pipeline: Makes a pipeline with the given schedule; it must return each frame before it takes the next but
+            one. It is warmed up with the first frame before time counts, because networks are slow at first.
+        paced: The source is a file to be played as if it were live: each frame arrives at its own time.
+        report: Kept up to date.
+        clock: Source of time.
 
     Raises:
-        Whatever the source raises, behind the frames that came before.
+        Whatever the source raises, after the frames that came before.
     """
     iterator = iter(frames)
     first = next(iterator, None)
@@ -186,7 +185,7 @@ def follow_live(
     made.warm_up(first.image)
     results = cast(Results, made.run(live))
     try:
-        with closing(results), live:  # in the end the live frames first: who waits for one would wait for ever
+        with closing(results), live:  # close the live frames first: a thread waiting for one would never end
             for frame, poses in results:
                 report.told(live.standing(frame).age_s, live.dropped)
                 yield frame, poses

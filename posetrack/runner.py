@@ -84,7 +84,7 @@ class RunSummary:
         self.tracks = max(self.tracks, int(poses.track_ids.max(initial=-1)) + 1)
 
 
-class Observer(Protocol):
+class RunObserver(Protocol):
     """Called after each frame."""
 
     def __call__(self, info: SourceInfo, summary: RunSummary) -> None: ...
@@ -98,7 +98,7 @@ def run(  # noqa: PLR0913 (what the command line offers)
     outputs: Outputs | None = None,
     reading: ReadOptions | None = None,
     realtime: bool = False,
-    observer: Observer | None = None,
+    observer: RunObserver | None = None,
 ) -> RunSummary:
     """Track one source and write the results.
 

@@ -1,7 +1,7 @@
-"""Poses of one skeleton expressed in another.
+"""Conversion of poses from one skeleton to another.
 
-Joints that both skeletons name are copied. Joints that only the target has are approximated where nearby
-joints pin them down, and left out (score 0) where they do not; joints that only the source has are lost.
+Joints that both skeletons name are copied. Joints that only the target has are approximated from nearby joints
+where possible, and otherwise missing (score 0). Joints that only the source has are lost.
 
 | target joint | from | how |
 |---|---|---|
@@ -38,7 +38,7 @@ APPROXIMATIONS: dict[str, dict[str, float]] = {
     "head_top": _along_face(_CROWN_BEYOND_NOSE),
     "nose": {"head_bottom": 1 - _CHIN_TO_NOSE, "head_top": _CHIN_TO_NOSE},
 }
-"""Joint -> weights (summing to 1) of the joints that it is approximated from."""
+"""Joint -> weights (summing to 1) of the joints it is approximated from."""
 
 
 def conversion_matrix(source: Skeleton, target: Skeleton) -> NDArray[np.float32]:
@@ -66,7 +66,7 @@ def conversion_matrix(source: Skeleton, target: Skeleton) -> NDArray[np.float32]
 def convert_poses(poses: Poses, target: Skeleton) -> Poses:
     """The same people with the joints of ``target``.
 
-    A joint is as certain as the least certain of those it is made from, and missing if one of them is.
+    A joint's score is the lowest of the joints it is made from; it is missing if one of them is.
     """
     if target == poses.skeleton:
         return poses

@@ -1,10 +1,9 @@
 """Joint names, limbs, left/right pairs and OKS constants of the skeletons in use.
 
-The OKS sigmas are COCO's (https://cocodataset.org/#keypoints-eval), but for ``head_bottom`` and ``head_top``,
-which COCO does not have. Copying its eye sigmas (0.025) by index, as MMPose does
-(configs/_base_/datasets/posetrack18.py), makes these two joints far too strict. We take the shoulders' 0.079
-for ``head_bottom`` and 0.06 for ``head_top``, which crowd-workers place about as well as the neck and the
-crown can be placed.
+The OKS sigmas are COCO's (https://cocodataset.org/#keypoints-eval), except for ``head_bottom`` and ``head_top``,
+which COCO does not have. MMPose copies COCO's eye sigmas (0.025) by index
+(configs/_base_/datasets/posetrack18.py), which makes these two joints far too strict. We use the shoulders' 0.079
+for ``head_bottom`` and 0.06 for ``head_top``: about as exactly as annotators can place a neck and a crown.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Skeleton:
         return len(self.joints)
 
     def index(self, joint: str) -> int:
-        """Slot of a joint; ``ValueError`` if the skeleton has none of that name."""
+        """Slot of a joint; ``ValueError`` if the skeleton has no joint of that name."""
         return self.joints.index(joint)
 
     @cached_property
@@ -58,7 +57,7 @@ class Skeleton:
 
     @cached_property
     def used(self) -> NDArray[np.bool_]:
-        """[K], the joint is annotated and predicted."""
+        """bool [K]: the joint is annotated and predicted."""
         return np.array([joint not in self.unused for joint in self.joints], dtype=np.bool_)
 
     @cached_property

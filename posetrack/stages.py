@@ -1,6 +1,6 @@
-"""The stages of the pipeline, as protocols. Bring your own: a class with the method is a stage.
+"""The stages of the pipeline, as protocols. Any object with the methods is a stage (see docs/extending.md).
 
-Stages know the types and nothing of each other; ``observation.py`` and ``pipeline.py`` put them together.
+Stages know the types and nothing of each other; ``lookahead.py`` and ``pipeline.py`` put them together.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from posetrack.types import BoolArray, Boxes, FloatArray, Frame, Image, Poses, S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceInfo:
-    """What is known of a source before it is read.
+    """What is known about a source before it is read.
 
     Attributes:
         name: Short name for outputs (the file's stem, the folder's name, ``camera0``).
         width, height: Upright size in pixels.
         fps: Nominal frames per second; None if the source does not say (a folder of images).
-        frame_count: Frames that will be delivered; an estimate, None if unknown (streams, damaged headers).
-        path: The file the sound is taken from; None for cameras, streams and images.
-        delivered_fps: Frames that will be delivered for a second of footage: fewer where some are left out, and
-            images' rate as the user has it. Not given: as many as ``fps`` says.
+        frame_count: Number of frames to come, an estimate; None if unknown (streams, damaged headers).
+        path: The file to take the sound from; None for cameras, streams and images.
+        delivered_fps: Frames delivered per second of footage: fewer than ``fps`` with a stride; for images, the
+            rate the user gave. Defaults to ``fps``.
     """
 
     name: str
@@ -46,14 +46,14 @@ class SourceInfo:
 
 
 def check_rate(fps: object) -> None:
-    """Raises ``ValueError`` for what is neither None nor a number of frames a second."""
+    """Raises ``ValueError`` unless ``fps`` is None or a number above 0."""
     if fps is not None and not (isinstance(fps, Real) and 0 < float(fps) < inf):
         raise ValueError(f"fps is {fps!r}; give frames per second as a number, such as Fraction(30000, 1001).")
 
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """Delivers upright RGB frames in order; a context manager that lets go of its file or device."""
+    """Delivers upright RGB frames in order. As a context manager, it closes its file or device."""
 
     @property
     def info(self) -> SourceInfo: ...
@@ -104,7 +104,7 @@ class Detector(Protocol):
 
 
 class Flow(Protocol):
-    """Motion from one frame to the next, which samples itself."""
+    """Motion from one frame to the next, which can be sampled at any point."""
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Displacement of points of the *previous* frame.
@@ -113,8 +113,8 @@ class Flow(Protocol):
             xy: float32 [M, 2], points in the previous frame, source pixels.
 
         Returns:
-            float32 [M, 2], where they went minus where they were (pixels); and bool [M]: the
-            displacement can be trusted. Points outside the frame are not valid, and have displacement 0.
+            float32 [M, 2], position in this frame minus position in the previous one (pixels); and bool [M]: the
+            displacement can be trusted. Points outside the frame are not valid; their displacement is 0.
         """
         ...
 
@@ -148,42 +148,42 @@ class FlowEstimator(Protocol):
 
 @runtime_checkable
 class BatchFlowEstimator(FlowEstimator, Protocol):
-    """A ``FlowEstimator`` to which several pairs of frames at once are less work than one after the other."""
+    """A ``FlowEstimator`` that is faster on a batch than pair by pair."""
 
     def estimate_batch(self, pairs: Sequence[tuple[Image, Image]]) -> Sequence[Flow]:
-        """What ``estimate`` gives for each pair of a previous and a current frame, all of one size."""
+        """The flow of each pair of a previous and a current frame, all of one size."""
         ...
 
 
 class PoseEstimator(Protocol):
-    """Finds the joints of the people in given boxes."""
+    """Estimates the joints of the people in given boxes."""
 
     @property
     def skeleton(self) -> Skeleton: ...
 
     def estimate(self, image: Image, boxes: Boxes) -> Poses:
-        """One pose for every box, in the boxes' order, joints in source pixels, not linked."""
+        """One pose per box, in the boxes' order, joints in source pixels, not linked."""
         ...
 
 
 @runtime_checkable
 class BatchPoseEstimator(PoseEstimator, Protocol):
-    """A ``PoseEstimator`` to which several frames at once are less work than one after the other."""
+    """A ``PoseEstimator`` that is faster on a batch than frame by frame."""
 
     def estimate_batch(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
-        """What ``estimate`` gives for each image and its boxes."""
+        """The poses in the boxes of each image."""
         ...
 
 
 @runtime_checkable
 class PerVideo(Protocol):
-    """A stage that remembers something of the frames that it has seen: every pipeline uses one of its own."""
+    """A stage that remembers frames it has seen: every pipeline uses its own copy."""
 
     def for_video(self) -> Self:
-        """The same stage for another video, with nothing to remember yet.
+        """The same stage for another video, without memories.
 
-        What it shares with the others (networks) must be safe to use from several threads. An object that is two
-        stages of a pipeline is asked once, and the result is both.
+        What the copies share (networks) must be safe to use from several threads. For an object that is several
+        stages of a pipeline, this is called once, and the result takes all its places.
         """
         ...
 
@@ -214,16 +214,16 @@ class Linker(Protocol):
 
 
 class Sink(Protocol):
-    """Writes results as they come. Its file bears its final name only once it is complete."""
+    """Writes results as they come. Its file gets its final name only when it is complete."""
 
     def write(self, frame: Frame, poses: Poses) -> None:
-        """Append one frame. Every frame is written, also those without people."""
+        """Append one frame. Frames without people are written too."""
         ...
 
     def close(self) -> None:
-        """Finish the file and give it its name (also after an interruption: with the frames so far)."""
+        """Finish the file and give it its name (after an interruption, with the frames so far)."""
         ...
 
     def discard(self) -> None:
-        """Remove what was written: the file is not wanted."""
+        """Remove what was written, after an error."""
         ...

@@ -207,7 +207,7 @@ def test_a_stray_name_does_not_change_the_layout(stray: str, tmp_path: Path) -> 
 def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
     sentence = refusal(saved({"state_dict": {"w": torch.ones(1)}}, tmp_path / "other.pth"))
     assert re.search(r"\d{3} missing \(([\w.]+, ){9}[\w.]+ and \d{3} more\); 1 unexpected \(w\)", sentence)
-    assert "no checkpoint of a pose network that is known here" in sentence
+    assert "not a checkpoint of a known pose network" in sentence
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_stand_ins_lead_nowhere(tmp_path: Path) -> None:
     """What an allowed name gives cannot be called, nor taken for a weight, nor reach numpy."""
     array = read_checkpoint(saved({"state_dict": SMALL, "meta": np.ones(3)}, tmp_path / "array.pth"))
     assert set(array) == set(SMALL)
-    assert "a is no plain tensor" in refusal(saved({"a": np.ones(3)}, tmp_path / "weight.pth"))
+    assert "a is not a plain tensor" in refusal(saved({"a": np.ones(3)}, tmp_path / "weight.pth"))
     allowed = {getattr(kind, "__module__", "") for kind in torch.serialization.get_safe_globals()}
     assert not any(name.startswith(("numpy", "mmengine")) for name in allowed), "allowed only while reading"
 
@@ -365,12 +365,12 @@ def test_stand_ins_lead_nowhere(tmp_path: Path) -> None:
         ([1, 2], "holds no weights"),
         ({}, "holds no weights"),
         ({"state_dict": {}}, "holds no weights"),
-        ({"state_dict": {"state_dict": SMALL}}, "state_dict is no plain tensor"),
-        ({"state_dict": 3, "a": torch.ones(1)}, "state_dict is no plain tensor"),
-        ({7: torch.ones(3)}, "an entry named by a int is no plain tensor"),
-        ({"a": torch.eye(3).to_sparse()}, "a is no plain tensor"),
-        ({"a": torch.ones(3, device="meta")}, "a is no plain tensor"),
-        ({"a\n\x1b[31mred": 3}, r"a\\n\\x1b\[31mred is no plain tensor"),
+        ({"state_dict": {"state_dict": SMALL}}, "state_dict is not a plain tensor"),
+        ({"state_dict": 3, "a": torch.ones(1)}, "state_dict is not a plain tensor"),
+        ({7: torch.ones(3)}, "an entry named by a int is not a plain tensor"),
+        ({"a": torch.eye(3).to_sparse()}, "a is not a plain tensor"),
+        ({"a": torch.ones(3, device="meta")}, "a is not a plain tensor"),
+        ({"a\n\x1b[31mred": 3}, r"a\\n\\x1b\[31mred is not a plain tensor"),
     ],
 )
 def test_files_without_a_state_dict_are_refused(content: object, reason: str, tmp_path: Path) -> None:
@@ -397,10 +397,10 @@ PLAIN = {
     "empty": (b"", "is empty: download the checkpoint again"),
     "page": (b"\n<!DOCTYPE html><html><body>Sign in", "is a web page, not a checkpoint"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer"),
-    "text": (b"hello, this is not a network", "is no checkpoint: give a PyTorch file"),
-    "zeros": (bytes(1000), "is no checkpoint"),
-    "letter": (b"P", "is no checkpoint"),
-    "json": (b'{"state_dict": {}}', "is no checkpoint"),
+    "text": (b"hello, this is not a network", "is not a checkpoint: give a PyTorch file"),
+    "zeros": (bytes(1000), "is not a checkpoint"),
+    "letter": (b"P", "is not a checkpoint"),
+    "json": (b'{"state_dict": {}}', "is not a checkpoint"),
     "pk": (b"PK\x03\x04", "is damaged or incomplete"),
     "pickle": (pickle.dumps({"a": 1}, 2), "is damaged or incomplete"),
     "claim": (struct.pack("<Q", 10**15) + b"{}", "is damaged or incomplete"),

@@ -104,7 +104,7 @@ def test_the_demo_runs_in_the_engine_that_is_asked_for(
     ("flags", "sentence"),
     [
         (["--engine", "tensorrt"], "there is no engine 'tensorrt'"),
-        (["--engine", "onnxruntime", "--device", "cuda"], "runs on the processor, not on cuda"),
+        (["--engine", "onnxruntime", "--device", "cuda"], "runs on the CPU, not on cuda"),
         (["--device", "abacus"], "there is no device 'abacus'"),
         (["--scene", "opera"], "there is no scene 'opera'"),
     ],
@@ -126,11 +126,11 @@ def test_what_the_demo_cannot_do_is_said_before_anything_is_rendered(
     ("flags", "sentence"),
     [
         (["--engine", "tensorrt"], "there is no engine 'tensorrt'; choose one of torch, onnxruntime."),
-        (["--device", "cuda"], "engine onnxruntime runs on the processor, not on cuda: choose engine torch."),
+        (["--device", "cuda"], "engine onnxruntime runs on the CPU, not on cuda: choose engine torch."),
         (["--device", "mps"], "not on mps"),
         (["--precision", "bf16"], "engine onnxruntime calculates in fp32, not in bf16: choose engine torch."),
         (["--precision", "fp16"], "not in fp16"),
-        (["--compile"], "leave --compile out with engine onnxruntime."),
+        (["--compile"], "leave out --compile with engine onnxruntime."),
     ],
 )
 def test_what_does_not_go_together_is_one_sentence(
@@ -160,7 +160,7 @@ def test_without_onnx_runtime_the_remedy_is_named(monkeypatch: pytest.MonkeyPatc
 def test_raft_runs_in_torch_alone() -> None:
     pytest.importorskip("onnxruntime")
     network: Any = torch.nn.Identity()
-    with pytest.raises(ConfigError, match="RAFT runs in torch alone: choose engine torch, or a flow like dis"):
+    with pytest.raises(ConfigError, match="RAFT runs only in torch: choose engine torch, or a flow like dis"):
         Raft(network, Runtime(engine="onnxruntime"))
 
 

@@ -86,8 +86,9 @@ class Brightest(nn.Module):
 
 def test_a_pose_network_with_another_head(tmp_path: Path) -> None:
     path = onnx_file(tmp_path / "simcc.onnx", Brightest(), 256, 192)
-    image = np.zeros((240, 320, 3), np.uint8)
-    image[118:123, 168:173] = 255
+    rows, columns = np.mgrid[:240, :320]
+    bump = 255 * np.exp(-((columns - 170) ** 2 + (rows - 120) ** 2) / 200)
+    image = np.repeat(bump[..., None], 3, axis=2).astype(np.uint8)
     stage = example("simcc_pose").rtmpose(str(path))
     poses = stage.estimate(image, Boxes(np.array([[120.0, 60, 216, 188]]), np.ones(1)))
     np.testing.assert_allclose(poses.keypoints[0], np.tile([170.0, 120.0], (17, 1)), atol=1.5)

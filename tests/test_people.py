@@ -64,6 +64,22 @@ def test_a_tracker_takes_ones_own_people() -> None:
     assert results == [poses for _, poses in expected]
 
 
+def test_the_stages_of_ones_own_top_down_are_used_as_they_would_be_alone() -> None:
+    class Counting(StubDetector):
+        made: list[Counting] = []
+
+        def for_video(self) -> Self:
+            self.made.append(type(self)(xyxy=TWO))
+            return self.made[-1]  # type: ignore[return-value]
+
+    tracker = PoseTracker(people=TopDown(Counting(), StubPose()), threads=1)
+    for _ in range(2):
+        assert [poses.track_ids.tolist() for _, poses in tracker.track(PICTURES)] == [[0, 1]] * 6
+    assert [each.calls for each in Counting.made] == [2, 2], "lite detects in every fifth frame"
+    with pytest.raises(TypeError, match="^pose is .*; give an object with the method estimate"):
+        PoseTracker(people=TopDown(StubDetector(), StubDetector()))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("method", "answer", "error", "words"),
     [

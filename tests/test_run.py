@@ -19,7 +19,7 @@ from posetrack.errors import ConfigError, OutputError, VideoError
 from posetrack.files.text import printable
 from posetrack.interruption import interruptible
 from posetrack.pose_tracker import PoseTracker
-from posetrack.runner import Observer, Outputs, RunSummary
+from posetrack.runner import Outputs, RunObserver, RunSummary
 from posetrack.stages import SourceInfo
 from posetrack.types import Boxes, Image, Poses
 from posetrack.video import ReadOptions
@@ -214,7 +214,7 @@ def test_ctrl_c_just_before_a_wait_ends_it() -> None:
             time.sleep(60)
 
 
-def interrupted_after(frames: int) -> Observer:
+def interrupted_after(frames: int) -> RunObserver:
     def press(info: SourceInfo, summary: RunSummary) -> None:
         if summary.frames == frames:
             os.kill(os.getpid(), signal.SIGINT)

@@ -146,7 +146,7 @@ def test_an_unknown_name_is_one_sentence_with_those_alike(command, arguments):
 @pytest.mark.parametrize("name", ["weights.pth", "runs/best", "./best.pt"])
 def test_a_file_that_cannot_hold_weights_is_no_unknown_name(name):
     with pytest.raises(
-        ConfigError, match=rf"^{name} is no file of weights: give a .safetensors file .*import`\.$"
+        ConfigError, match=rf"^{name} is not a file of weights: give a .safetensors file .*import`\.$"
     ):
         get_entry(name)
     with pytest.raises(ConfigError, match="^there are no weights named 'hrnet'; "):

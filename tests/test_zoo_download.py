@@ -26,7 +26,8 @@ POLICY = DownloadPolicy(tries=3, timeout_s=0.3, backoff_s=0.01)
 
 def make_entry(url: str | None, content: bytes = CONTENT, **changes: object) -> Entry:
     fields = {
-        "name": "tested", "task": "flow", "purpose": "tests", "publisher": "nobody", "architecture": "none",
+        "name": "tested", "task": "flow", "loader": "raft", "purpose": "tests",
+        "publisher": "nobody", "architecture": "none",
         "licence": "none", "trained_on": "nothing", "file": "tested.pth", "page": "https://example.org/page",
         "colour_order": "rgb", "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0), "convention": "own",
         "accuracy": (), "url": url, "sha256_prefix": hashlib.sha256(content).hexdigest()[:8],

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import torch
 
@@ -194,8 +195,26 @@ def test_the_lite_preset_needs_the_bundled_networks():
 
 
 def test_detectors_are_no_pose_architectures():
-    with pytest.raises(ConfigError, match="no pose network"):
-        get_entry("fasterrcnn_resnet50_fpn").pose_architecture()
+    for made in (Entry.pose_architecture, Entry.pose_format):
+        with pytest.raises(ConfigError, match="not a pose network"):
+            made(get_entry("fasterrcnn_resnet50_fpn"))
+
+
+def test_a_pose_networks_format_is_that_of_its_architecture_or_the_entrys_own(tmp_path):
+    entry = get_entry("hrnet_w32_coco_256x192")
+    ours, theirs = entry.pose_format(), entry.pose_architecture().format
+    assert all(np.array_equal(getattr(ours, field.name), getattr(theirs, field.name)) for field in fields(ours))
+    own = read(
+        tmp_path, GOOD.replace("sigma_cells = 2", "split_ratio = 3\nstride = 8").replace('"dark"', '"simcc"')
+    )
+    form = replace(own, skeleton="posetrack").pose_format()
+    assert (form.split_ratio, form.stride, form.sigma_cells, form.size) == (3, 8, 2, (192, 256))
+    assert form.slots.tolist() == [0, 2] and form.convention is CONVENTIONS["mmpose"]
+    with pytest.raises(ConfigError, match="joints are not all in the skeleton coco"):
+        own.pose_format()
+    for wrong in ({"skeleton": "cat"}, {"skeleton": "posetrack", "convention": "mine"}):
+        with pytest.raises(ConfigError, match="must be one of"):
+            replace(own, **wrong).pose_format()
 
 
 def test_a_misspelt_name_gets_those_alike():
@@ -211,6 +230,7 @@ two = ["nose", "head_top"]
 [[weights]]
 name = "a"
 task = "pose"
+loader = "checkpoint"
 purpose = "p"
 publisher = "p"
 architecture = "resnet50"
@@ -259,6 +279,7 @@ def test_a_small_table_is_read(tmp_path):
     [
         ('purpose = "p"\n', "", "purpose is missing"),
         ('purpose = "p"', 'porpoise = "p"\npurpose = "p"', "porpoise is unknown"),
+        ('loader = "checkpoint"\n', "", "loader is missing"),
         ("width = 192", 'width = "192"', "width is '192'; give a value of type int"),
         ("width = 192", "width = 192.5", "width is 192.5; give a value of type int"),
         ("width = 192", "width = true", "width is True; give a value of type int"),
@@ -267,19 +288,19 @@ def test_a_small_table_is_read(tmp_path):
         ("mean = [0, 0.5, 0.5]", "mean = [0, 0.5]", r"mean is \[0, 0.5\]; give an array of 3"),
         ("std = [1, 1, 1]", "std = [1, 0, 1]", "std must be above 0"),
         ('task = "pose"', 'task = "dance"', "task is 'dance'; choose"),
-        ('task = "pose"', 'task = "flow"', "name them"),
+        ('task = "pose"', 'task = "flow"', "list them"),
         ('colour_order = "rgb"', 'colour_order = "grb"', "colour_order is 'grb'; choose 'rgb' or 'bgr'"),
         ('joint_order = "two"', 'joint_order = "three"', "no joint_order 'three'"),
-        ('joint_order = "two"\n', "", "name them"),
-        ("01234567\"\nlicence", "0123456\"\nlicence", "no SHA-256"),
-        ("01234567\"\nlicence", "0123456G\"\nlicence", "no SHA-256"),
+        ('joint_order = "two"\n', "", "list them"),
+        ("01234567\"\nlicence", "0123456\"\nlicence", "not a SHA-256"),
+        ("01234567\"\nlicence", "0123456G\"\nlicence", "not a SHA-256"),
         ('sha256_prefix = "01234567"\n', "", "needs a hash"),
         ('sha256_prefix = "01234567"', f'sha256_prefix = "01234567"\nsha256 = "{"f" * 64}"', "contradict"),
-        ("url = \"https:", "url = \"file:", "no http or https address"),
-        ('file = "a-01234567.pth"', 'file = "../../a.pth"', "no file name"),
-        ('file = "a-01234567.pth"', 'file = ".a"', "no file name"),
-        ('name = "a"', 'name = "A b"', "small letters"),
-        ('licence = "l"', 'licence = "l"\nbundled = true', "bundled has a sha256 and no url"),
+        ("url = \"https:", "url = \"file:", "not an http or https address"),
+        ('file = "a-01234567.pth"', 'file = "../../a.pth"', "not a file name"),
+        ('file = "a-01234567.pth"', 'file = ".a"', "not a file name"),
+        ('name = "a"', 'name = "A b"', "lower-case letters"),
+        ('licence = "l"', 'licence = "l"\nbundled = true', "bundled file has a sha256 and no url"),
         ('unit = "percent"', 'unit = "furlongs"', "unit of m"),
         ("value = 1", "value = nan", "m is nan"),
         ("[joint_orders]", "[other]\nx = 1\n[joint_orders]", "other is unknown"),

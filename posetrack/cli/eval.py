@@ -46,7 +46,7 @@ def evaluate(
     from posetrack.evaluation.error_runs import write_errors
     from posetrack.evaluation.oks_ap import are_coco_results
     from posetrack.evaluation.report import write_csv
-    from posetrack.formats.pending import output_folder
+    from posetrack.files.pending import output_folder
 
     if are_coco_results(predictions):
         if csv or errors or plots:
@@ -101,7 +101,7 @@ def _refuse_unsafe(outputs: list[Path], ground_truth: Path, predictions: Path, o
 
 def _refuse_unwritable(outputs: list[Path]) -> None:
     """Refuse outputs whose folder is missing or read-only, or whose name is too long."""
-    from posetrack.formats.pending import PendingFile, output_errors
+    from posetrack.files.pending import PendingFile, output_errors
 
     for path in outputs:
         PendingFile(path).discard()

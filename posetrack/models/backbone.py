@@ -1,4 +1,4 @@
-"""A small backbone that already knows people: ShuffleNetV2 1.0x (Ma et al., ECCV 2018), three feature levels."""
+"""A small backbone pretrained on people: ShuffleNetV2 1.0x (Ma et al., ECCV 2018), three feature levels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SCALE_BGR = (0.017429, 0.017507, 0.017125)
 
 
 def _leaky(module: nn.Module) -> None:
-    """Replace every ReLU below ``module`` by the LeakyReLU(0.1) that the person weights were trained with."""
+    """Replace every ReLU in ``module`` with LeakyReLU(0.1), which the weights were trained with."""
     for name, child in module.named_children():
         if isinstance(child, nn.ReLU):
             setattr(module, name, nn.LeakyReLU(0.1, inplace=True))
@@ -62,8 +62,8 @@ def load_person_backbone(path: str | Path) -> PersonShuffleNet:
     """The backbone with weights trained on people.
 
     Args:
-        path: A safetensors file whose first convolution takes BGR in 0..255, less the mean colour, times a scale
-            per channel: both are folded into that convolution here, exactly.
+        path: A safetensors file. Its first convolution takes BGR in 0..255, minus the mean colour, times a scale
+            per channel; both are folded into that convolution here, exactly.
 
     Raises:
         WeightsError: the file is missing, damaged or belongs to another architecture.

@@ -1,10 +1,10 @@
-"""Tensors out of checkpoints that others wrote: PyTorch's files and safetensors, without running what they hold.
+"""Reads tensors from other people's checkpoints, PyTorch files and safetensors, without running any code in them.
 
-A PyTorch file is a pickle, which could run any code. ``torch.load(weights_only=True)`` builds tensors and plain
-containers alone. Published checkpoints hold a few objects besides: numpy's numbers and arrays in their notes
-(``meta``), MMEngine's curves (``message_hub``). Their names are allowed, but each stands for an empty object that
-forgets what it is given: no code of numpy or MMEngine is called. Whatever else a file asks for is refused, unless
-the program itself has allowed it to ``torch.load``.
+A PyTorch file is a pickle, which could run any code. ``torch.load(weights_only=True)`` builds only tensors and
+plain containers. Published checkpoints hold a few other objects: numpy numbers and arrays in their notes
+(``meta``), MMEngine's curves (``message_hub``). Their names are allowed, but stand for empty objects that ignore
+what they are given: no code of numpy or MMEngine is called. Anything else a file asks for is refused, unless the
+program itself has allowed it for ``torch.load``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from posetrack.records import shortened
 
 
 class _Forgotten:
-    """Stands for an object of no interest: takes anything, keeps nothing."""
+    """Stands in for an object that is not needed: takes anything, keeps nothing."""
 
     def __init__(self, *_: Any) -> None: ...
 
@@ -41,7 +41,7 @@ class _Forgotten:
 
 
 def _forgotten(module: str, name: str) -> type[_Forgotten]:
-    """A class that a pickle finds under a name."""
+    """The class that a pickle finds under this name."""
     return type(name, (_Forgotten,), {"__module__": module, "__qualname__": name})
 
 
@@ -55,35 +55,36 @@ ALLOWED = (
     ("mmengine.logging.history_buffer", "HistoryBuffer"),
     ("builtins", "getattr"),
 )
-"""Module and name of the objects that are read past, beside what ``weights_only`` itself builds.
+"""Module and name of the objects that are skipped, in addition to what ``weights_only`` itself builds.
 
-``getattr`` is how a pickle writes the methods that MMEngine's curves refer to. Here it looks nothing up, and what
-it gives cannot be called.
+A pickle uses ``getattr`` for the methods that MMEngine's curves refer to. Here it looks nothing up, and its result
+cannot be called.
 """
 
 _STAND_INS: list[Any] = [_forgotten(module, name) for module, name in ALLOWED]
 
 _ALONE = threading.Lock()
-"""One file at a time: what is allowed holds for the whole program, and ends with the file."""
+"""One file at a time: the allowed names apply to the whole program until the file has been read."""
 
 DAMAGES = (
     ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, MemoryError, OSError,
     RuntimeError, TypeError, ValueError, pickle.UnpicklingError, struct.error, zipfile.BadZipFile,
 )  # fmt: skip
-"""What reading a damaged pickle can raise: its instructions may apply any of the few builders to anything."""
+"""Errors from reading a damaged pickle: its instructions may apply any of the allowed builders to anything."""
 
 _MOST_BYTES = 2**33
-"""Of a file of weights. The largest published ones here have 0.6 GB, whole trainings a few times as much."""
+"""Maximum size of a file of weights. The largest published ones here have 0.6 GB, with training state a few times
+as much."""
 
 _MOST_RECORDS = 100_000
-"""Of an archive: one a tensor, and some more."""
+"""Maximum number of records in an archive: one per tensor, and a few more."""
 
 _MOST_INSTRUCTIONS = 500_000
-"""Of the pickles in a file, which are followed at a few hundred thousand a second. A tensor takes about 30:
-HRNet-W48 with its optimiser and a second set of weights has 200,000."""
+"""Maximum number of instructions in a file's pickles, which run at a few hundred thousand per second. A tensor
+takes about 30: HRNet-W48 with its optimiser and a second set of weights has 200,000."""
 
 _PICKLES = 5
-"""In a file of the form before the archives: a magic number, a version, the system, the content, the storages."""
+"""Pickles in a file of the older format: a magic number, a version, the system, the content, the storages."""
 
 _KNOWN_BEGINNINGS = (
     (b"<", "a web page, not a checkpoint: the link led to a page about the file; download the file itself"),
@@ -92,13 +93,13 @@ _KNOWN_BEGINNINGS = (
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The weights in a checkpoint file under the names that it gives them, on the CPU, of the types that it has.
+    """The weights in a checkpoint file, under its names and with its types, on the CPU.
 
-    The file may be PyTorch's of any version (a state dict, or a dict that holds one under ``state_dict``) or
-    safetensors. Which it is is seen from its first bytes.
+    The file may be of any PyTorch version (a state dict, or a dict that holds one under ``state_dict``) or
+    safetensors; its first bytes tell which.
 
     Raises:
-        WeightsError: the file is missing, damaged or no checkpoint, asks for code to be run or for more than
+        WeightsError: the file is missing, damaged or not a checkpoint, asks for code to be run or for more than
             weights need, or holds something other than tensors among its weights.
     """
     beginning = _beginning(path)
@@ -116,14 +117,14 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file, and the texts in its header.
+    """The tensors of a safetensors file, and the metadata in its header.
 
     Raises:
-        WeightsError: the file is missing, damaged or of another form.
+        WeightsError: the file is missing, damaged or of another format.
     """
     beginning = _beginning(path)
     if beginning[8:9] != b"{":
-        raise WeightsError(f"{path} is no safetensors file: give one that `posetrack train` wrote.")
+        raise WeightsError(f"{path} is not a safetensors file: give one written by `posetrack train`.")
     return _load_safetensors(path)
 
 
@@ -132,7 +133,7 @@ def _beginning(path: Path) -> bytes:
         if path.exists() and not path.is_file():
             raise WeightsError(f"{path} is not a file: give the checkpoint itself.")
         if path.stat().st_size > _MOST_BYTES:
-            raise WeightsError(f"{path} is larger than any checkpoint that is known here: give the weights alone.")
+            raise WeightsError(f"{path} is larger than any known checkpoint: give only the weights.")
         with path.open("rb") as file:
             return file.read(64)
     except (OSError, ValueError) as error:
@@ -146,20 +147,20 @@ def _not_a_checkpoint(path: Path, beginning: bytes) -> str:
     for start, meaning in _KNOWN_BEGINNINGS:
         if beginning.lstrip().startswith(start):
             return f"{path} is {meaning}."
-    return f"{path} is no checkpoint: give a PyTorch file (.pth, .pt) or safetensors."
+    return f"{path} is not a checkpoint: give a PyTorch file (.pth, .pt) or safetensors."
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse an archive that is cut off or changed (PyTorch compares no checksums), or that would unpack to more.
+    """Refuse an archive that is truncated, altered (PyTorch does not compare checksums) or compressed.
 
-    PyTorch never compresses, so a compressed archive is at best packed anew, at worst made to fill the memory.
+    PyTorch never compresses: a compressed archive was repacked at best, and made to fill the memory at worst.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if len(archive.infolist()) > _MOST_RECORDS:
                 raise WeightsError(_too_much(path))
             if sum(record.file_size for record in archive.infolist()) > path.stat().st_size:
-                raise WeightsError(f"{path} is compressed, as PyTorch's files never are: give the original file.")
+                raise WeightsError(f"{path} is compressed, as PyTorch never does: give the original file.")
             names = {name.rpartition("/")[2] for name in archive.namelist()}
             changed = archive.testzip()
             for record in archive.infolist():
@@ -170,7 +171,7 @@ def _check_archive(path: Path) -> None:
     if changed is not None:
         raise WeightsError(_damaged(path))
     if "constants.pkl" in names:
-        raise WeightsError(f"{path} is a TorchScript program: give the checkpoint with the weights alone.")
+        raise WeightsError(f"{path} is a TorchScript program: give a checkpoint with only the weights.")
     if "data.pkl" not in names:
         raise WeightsError(f"{path} is an archive but no checkpoint: unpack it, and give the checkpoint in it.")
 
@@ -184,19 +185,19 @@ def _check_instructions(path: Path) -> None:
 
 
 def _count(stream: IO[bytes], path: Path, pickles: int) -> None:
-    """Refuse pickles that are followed for longer than weights take: a few megabytes would keep us for minutes."""
+    """Refuse pickles with more instructions than weights need: a few megabytes of them would run for minutes."""
     left = _MOST_INSTRUCTIONS
     for _ in range(pickles):
         try:
             left -= sum(1 for _ in islice(pickletools.genops(stream), left + 1))
-        except ValueError:  # damaged there, or the last of fewer pickles: PyTorch reads no farther either
+        except ValueError:  # damaged here, or there are fewer pickles: PyTorch stops here too
             return
         if left < 0:
             raise WeightsError(_too_much(path))
 
 
 def _too_much(path: Path) -> str:
-    return f"{path} holds far more than weights: give a file with the state_dict alone."
+    return f"{path} holds far more than weights: give a file with only the state_dict."
 
 
 def _damaged(path: Path) -> str:
@@ -215,16 +216,16 @@ def _load_pickle(path: Path) -> Any:
 
 
 def _refused(path: Path, reason: str) -> str:
-    """What a pickle wanted, if it wanted something that is not allowed."""
+    """Message that names what a pickle asked for, if that is not allowed."""
     for phrase in ("GLOBAL ", "unrecognized function "):
         if phrase in reason:
             wanted = reason.split(phrase, 1)[1].split("\n")[0].split(" was not an")[0].split(" whose module")[0]
             return (
                 f"{path} is refused: it asks for `{shortened(wanted)}`, which weights do not need and "
-                "which could run code; take a file from a publisher you trust that holds the state_dict alone."
+                "which could run code; take a file with only the state_dict from a publisher you trust."
             )
     if "Unsupported operand" in reason:
-        return f"{path} is a pickle, but not as PyTorch saves weights: save the state_dict with `torch.save`."
+        return f"{path} is a pickle, but not PyTorch weights: save the state_dict with `torch.save`."
     return _damaged(path)
 
 
@@ -237,10 +238,10 @@ def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict in a file's content, plain tensors only.
+    """The state dict in a file's content: plain tensors only.
 
-    Containers and tensors of a hostile file can carry attributes that hide their methods: those of their classes
-    are called instead.
+    Containers and tensors in a hostile file can have attributes that hide their methods, so the methods of their
+    classes are called.
     """
     if isinstance(content, dict) and isinstance(dict.get(content, "state_dict"), dict):
         content = dict.get(content, "state_dict")
@@ -252,8 +253,8 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
         if not isinstance(name, str) or not plain or value.device.type != "cpu":
             what = shortened(name) if isinstance(name, str) else f"an entry named by a {type(name).__name__}"
             raise WeightsError(
-                f"{path} holds no state_dict: {what} is no plain tensor; give a checkpoint with the weights under "
-                "their layers' names."
+                f"{path} holds no state_dict: {what} is not a plain tensor; give a checkpoint with the weights "
+                "under their layers' names."
             )
         tensors[name] = Tensor.detach(value)
     return tensors

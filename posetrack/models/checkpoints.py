@@ -1,6 +1,6 @@
-"""Checkpoints of others: the official PyTorch code's and MMPose's weights in our pose networks.
+"""Other people's checkpoints: weights of the official PyTorch code and of MMPose in our pose networks.
 
-The layers of SimpleBaseline and HRNet have the same names everywhere; the networks are put together differently:
+The layers of SimpleBaseline and HRNet have the same names everywhere; the prefixes differ:
 
 | layout | backbone | head |
 |---|---|---|
@@ -9,7 +9,7 @@ The layers of SimpleBaseline and HRNet have the same names everywhere; the netwo
 | MMPose 1.x | ``backbone.conv1`` ... | ``head.deconv_layers.`` ..., ``head.final_layer.`` ... |
 | ours | ``backbone.conv1`` ... | ``deconv_layers.`` ..., ``final_layer.`` ... |
 
-All names may begin with ``module.`` besides.
+All names may also begin with ``module.``.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork
 from posetrack.records import shortened
 
 _COUNTER = ".num_batches_tracked"
-"""Batch norm's count of training batches, which the output does not depend on. PyTorch has it since 0.4.1."""
+"""Batch norm's count of training batches, which does not affect the output. PyTorch has it since 0.4.1."""
 
 _FINAL = "final_layer.weight"
 
 _LISTED = 10
-"""Names that an error lists of each kind."""
+"""Maximum number of names of each kind in an error message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +42,21 @@ class Layout:
 
     Attributes:
         name: The publisher.
-        prefixes: Pairs of their prefix and ours; the first that a name begins with holds.
+        prefixes: Pairs of their prefix and ours; the first match counts.
     """
 
     name: str
     prefixes: tuple[tuple[str, str], ...]
 
     def ours(self, name: str) -> str | None:
-        """Our name of their tensor; None of one that the layout has no place for."""
+        """Our name for their tensor; None if the layout does not have it."""
         for theirs, ours in self.prefixes:
             if name.startswith(theirs):
                 return ours + name.removeprefix(theirs)
         return None
 
     def theirs(self, name: str) -> str:
-        """Their name of our tensor."""
+        """Their name for our tensor."""
         theirs, ours = next(pair for pair in self.prefixes if name.startswith(pair[1]))
         return theirs + name.removeprefix(ours)
 
@@ -73,7 +73,7 @@ def _mmpose(version: str, head: str) -> Layout:
 
 
 def _parallel(layout: Layout) -> Layout:
-    """The same, saved from within ``DataParallel``, which puts a word before every name."""
+    """The same, saved from within ``DataParallel``, which adds a prefix to every name."""
     prefixes = tuple((f"module.{theirs}", ours) for theirs, ours in layout.prefixes)
     return Layout(name=f"{layout.name}, parallel", prefixes=prefixes)
 
@@ -87,23 +87,23 @@ _SINGLE = (
 )
 
 LAYOUTS = (*_SINGLE, *map(_parallel, _SINGLE))
-"""The layouts that are known."""
+"""All known layouts."""
 
 
 def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNetwork:
     """A pose network with the weights of a published checkpoint, in evaluation mode on the CPU.
 
-    The layout is recognised from the names. Every weight must be there, none may be left over, and all shapes must
-    fit; only batch norm's counters (``num_batches_tracked``) may be missing, as in files of older PyTorch. Weights
-    become float32. What the network wants to be fed with is the architecture's ``convention``.
+    The layout is recognised from the names. No weight may be missing or left over, and all shapes must match; only
+    batch norm's counters (``num_batches_tracked``) may be missing, as in files of older PyTorch. Weights become
+    float32. The architecture's ``convention`` says how to prepare the network's input.
 
     Args:
-        path: A PyTorch file (.pth, .pt) or safetensors. No code in it is run: ``checkpoint_reading`` says how.
-        architecture: The network that the checkpoint is of.
+        path: A PyTorch file (.pth, .pt) or safetensors. No code in it is run (see ``checkpoint_reading``).
+        architecture: The network of the checkpoint.
 
     Raises:
-        WeightsError: the file cannot be read, or is a checkpoint of another network: the names that are missing,
-            unexpected or of another shape are listed.
+        WeightsError: the file cannot be read, or belongs to another network; lists the names that are missing,
+            unexpected or of another shape.
     """
     path = Path(path)
     tensors = read_checkpoint(path)
@@ -121,14 +121,14 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNet
 
 
 def _recognised(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Layout:
-    """The layout under which most names are those of the network: a stray name or two change nothing."""
+    """The layout that matches most of the network's names; a few stray names do not matter."""
     return max(LAYOUTS, key=lambda layout: sum(layout.ours(name) in expected for name in tensors))
 
 
 def _differences(
     weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], layout: Layout, strangers: list[str]
 ) -> str:
-    """What is missing, unexpected or of another shape or type, under the publisher's names; empty if all fits."""
+    """What is missing, unexpected or of another shape or type, by the publisher's names; empty if nothing is."""
     absent = [name for name in expected if name not in weights and not name.endswith(_COUNTER)]
     unexpected = [layout.theirs(name) for name in weights if name not in expected] + strangers
     misshapen = [
@@ -141,7 +141,7 @@ def _differences(
 
 
 def _described(value: Tensor) -> str:
-    """Shape, and whether it counts: a weight's precision does not matter."""
+    """Shape, and the type of integers; a weight's precision does not matter."""
     shape = "x".join(map(str, value.shape)) or "scalar"
     return shape if value.is_floating_point() else f"{shape} of {str(value.dtype).removeprefix('torch.')}"
 
@@ -152,10 +152,10 @@ def _some(names: list[str]) -> str:
 
 
 def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: PoseArchitecture) -> str:
-    """What to set, as far as the weights tell what network they belong to."""
+    """What to change, as far as the weights show which network they belong to."""
     backbone = _backbone_of(weights)
     if backbone is None:
-        return "it is no checkpoint of a pose network that is known here"
+        return "it is not a checkpoint of a known pose network"
     if backbone != architecture.backbone:
         return f'its layers are those of {backbone}: set backbone = "{backbone}"'
     if _FINAL not in weights:
@@ -181,7 +181,7 @@ def _length(value: Tensor | None) -> int:
 
 
 def _backbone_of(weights: Mapping[str, Tensor]) -> str | None:
-    """The backbone whose layers these are; None if there is no such."""
+    """The backbone with these layers; None if unknown."""
     if any(".branches." in name for name in weights):
         width = _length(weights.get("backbone.transition1.0.0.weight"))
         return next((name for name, channels in HRNET_CHANNELS.items() if channels == width), None)

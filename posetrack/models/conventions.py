@@ -1,18 +1,18 @@
-"""How a network's publisher prepared images and targets: a network works only as it was trained.
+"""How a network's publisher prepared images and targets: input must be prepared as in training.
 
-All of them look at an upright crop around a person's box, grown to the crop's aspect ratio and then by
-``PoseArchitecture.padding``, 1.25 everywhere: the official code's ``_xywh2cs`` (``scale * 1.25``), MMPose's
-``GetBBoxCenterScale(padding=1.25)``. They differ in the colours, in what lies outside of the frame, in how the
-image is sampled, and in half a pixel here and there:
+All use an upright crop around a person's box, grown to the crop's aspect ratio and then by
+``PoseArchitecture.padding``, 1.25 everywhere: ``_xywh2cs`` in the official code (``scale * 1.25``),
+``GetBBoxCenterScale(padding=1.25)`` in MMPose. They differ in colours, in the border outside the frame, in
+sampling, and by half a pixel here and there:
 
 ``own``
-    Networks trained here. Colours in [0, 1]; a further normalisation is the network's own business. Pixel and cell
-    centres lie at integers, crops are cut about their middle: a mirrored image gives exactly mirrored heatmaps.
+    Networks trained here. Colours in [0, 1]; the network normalises further if it needs to. Pixel and cell centres
+    lie at integers and crops are centred, so a mirrored image gives exactly mirrored heatmaps.
 ``official_simple_baseline``
     github.com/microsoft/human-pose-estimation.pytorch, and the ResNets of the HRNet code (``COLOR_RGB: false`` in
-    experiments/*/resnet/*.yaml). ``JointsDataset`` reads images with ``cv2.imread``, which gives BGR, and never
-    turns them round; ``valid.py`` normalises with ImageNet's RGB constants all the same, so that blue meets the
-    mean of red. The published weights were trained that way.
+    experiments/*/resnet/*.yaml). ``JointsDataset`` reads images with ``cv2.imread``, which gives BGR, and does not
+    convert them; ``valid.py`` still normalises with ImageNet's RGB constants, so blue gets the mean of red. The
+    published weights were trained that way.
 ``official_hrnet``
     github.com/leoxiaobin/deep-high-resolution-net.pytorch. ``JointsDataset`` converts to RGB where the
     configuration says so, and experiments/*/hrnet/*.yaml say ``COLOR_RGB: true``. Otherwise as above.
@@ -22,10 +22,10 @@ image is sampled, and in half a pixel here and there:
     ``TopdownAffine`` without UDP; ``MSRAHeatmap``; ``shift_heatmap=True``.
 
 The three publishers share ``get_affine_transform`` / ``get_warp_matrix``: the box's centre goes to size / 2 of
-the input and of the heatmap alike (``transform_preds``), so heatmap cell h stands for input pixel h * stride. A
-flipped input is mirrored about (size - 1) / 2, so its heatmap, mirrored back, lies (stride - 1) / stride of a cell
-too far to the left: all three move it one cell to the right (``SHIFT_HEATMAP``). ``cv2.warpAffine`` samples
-bilinearly at any scale, and paints black where there is no image.
+both input and heatmap (``transform_preds``), so heatmap cell h is input pixel h * stride. A flipped input is
+mirrored about (size - 1) / 2, so its heatmap, mirrored back, is (stride - 1) / stride of a cell too far to the
+left: all three move it one cell to the right (``SHIFT_HEATMAP``). ``cv2.warpAffine`` samples bilinearly at any
+scale and fills with black outside the image.
 """
 
 from __future__ import annotations
@@ -51,18 +51,17 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InputConvention:
-    """How people are cut out and shown to a network, and where its heatmaps lie.
+    """How people are cut out and normalised for a network, and where its heatmaps lie.
 
     Attributes:
         colour_order: Order of the network's three input channels.
         mean: Subtracted from values in [0, 1], in the network's channel order.
         std: Divided by after that, in the network's channel order.
-        border_rgb: Colour outside of the frame, 0 to 255, red first whatever ``colour_order`` is.
-        antialias: Whether large people are shrunk by area first, or sampled bilinearly at any scale.
+        border_rgb: Colour outside the frame, 0 to 255, red first regardless of ``colour_order``.
+        antialias: Whether large people are first shrunk by area, rather than sampled bilinearly at any scale.
         grid: Origin of crops and heatmaps, see ``Grid``.
-        flip_shift_cells: Cells by which the mirrored image's heatmaps are moved to the right once mirrored back.
-        quarter_each_axis: Whether a peak near the border is moved by the quarter offset along one axis though it
-            is not along the other.
+        flip_shift_cells: Cells by which the mirrored image's heatmaps are moved to the right after mirroring back.
+        quarter_each_axis: Whether the quarter offset applies to each axis by itself near the border.
     """
 
     colour_order: ColourOrder = "rgb"
@@ -104,4 +103,4 @@ CONVENTIONS: dict[str, InputConvention] = {
     "official_hrnet": _OFFICIAL_HRNET,
     "mmpose": replace(_OFFICIAL_HRNET, quarter_each_axis=True),
 }
-"""By name. MMPose's and the official HRNet's pipelines feed the same numbers."""
+"""Conventions by name. MMPose and the official HRNet feed the same numbers."""

@@ -1,9 +1,9 @@
-"""Cutting people out of frames, and bringing their joints back to source pixels.
+"""Cutting people out of frames, and mapping their joints back to source pixels.
 
 A crop is described by the affine map from its pixels to source pixels, both with pixel centres at integer
-coordinates. Half-pixel offsets are part of the map, so crop and source agree to a fraction of a pixel. Where the
-person's box comes to lie in the crop, what lies outside of the frame, and how large people are shrunk, differ
-between the networks' publishers: ``posetrack.models.conventions``.
+coordinates. Half-pixel offsets are part of the map, so crop and source agree to a fraction of a pixel. The
+position of the box in the crop, the border outside the frame and the shrinking of large people depend on the
+network's publisher: ``posetrack.models.conventions``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float, gri
         boxes: float [N, 4], x1 y1 x2 y2, source pixels.
         size: Width and height of the crops.
         padding: Factor on both sides of the grown box.
-        grid: Whether the box's centre comes to (size - 1) / 2 of the crop, or to size / 2 (``corners``).
+        grid: Whether the box's centre is at (size - 1) / 2 of the crop, or at size / 2 (``corners``).
 
     Returns:
         float64 [N, 2, 3].
@@ -50,12 +50,12 @@ def transforms_about(
     size: tuple[int, int],
     grid: Grid = "centres",
 ) -> Transforms:
-    """Maps from crop to source pixels for turned crops.
+    """Maps from crop to source pixels for rotated crops.
 
     Args:
         centres: [N, 2] source point in the middle of the crop.
         pixels: [N] source pixels per crop pixel.
-        angles: [N] radians by which the crop is turned.
+        angles: [N] rotation of the crop in radians.
         size: Width and height of the crops.
         grid: As for ``box_transforms``.
 
@@ -88,16 +88,16 @@ def to_crop(points: NDArray[np.floating], transforms: Transforms) -> NDArray[np.
 
 
 def pyramid_transforms(transforms: Transforms, *, antialias: bool) -> tuple[IntArray, Transforms]:
-    """From which level of a pyramid each crop is sampled bilinearly, and where its pixels lie there.
+    """The pyramid level from which each crop is sampled bilinearly, and the positions of its pixels there.
 
-    Bilinear sampling reads four source pixels: finer sources are halved first, by area, until that suffices.
+    Bilinear sampling reads four source pixels: a finer source is first halved, by area, until that is enough.
 
     Args:
         transforms: [N, 2, 3] from crop to source pixels.
-        antialias: Whether that is done; otherwise all levels are 0.
+        antialias: Whether to do that; otherwise all levels are 0.
 
     Returns:
-        int64 [N], how many times the source is halved; float64 [N, 2, 3] from crop pixels to those of that level.
+        int64 [N], how often the source is halved; float64 [N, 2, 3] from crop pixels to pixels of that level.
     """
     scale = np.hypot(transforms[:, 0, 0], transforms[:, 1, 0])
     levels = np.maximum(np.frexp(scale)[1] - 1, 0).astype(np.int64) * antialias
@@ -110,16 +110,16 @@ def pyramid_transforms(transforms: Transforms, *, antialias: bool) -> tuple[IntA
 def extract_crops(
     image: Image, transforms: Transforms, size: tuple[int, int], convention: InputConvention = _OWN
 ) -> Image:
-    """Cut crops out of an image, by default without aliasing where they are smaller than their source.
+    """Cut crops out of an image; by default without aliasing where they are smaller than their source.
 
     Args:
         image: uint8 [H, W, 3] RGB.
         transforms: [N, 2, 3] from crop to source pixels.
         size: Width and height of the crops.
-        convention: Colour outside of the frame, and whether large people are shrunk by area.
+        convention: Colour outside the frame, and whether large people are shrunk by area.
 
     Returns:
-        uint8 [N, height, width, 3] RGB, whatever the network's order of colours is.
+        uint8 [N, height, width, 3] RGB, regardless of the network's colour order.
     """
     width, height = size
     crops = np.empty((len(transforms), height, width, 3), np.uint8)

@@ -2,7 +2,7 @@
 
 Every codec takes float32 [N, K, h, w] and returns float32 [N, K, 2], x and y in cells (centres at integers), and
 float32 [N, K], the value of the highest cell, clipped to [0, 1]. A heatmap whose highest cell is not a finite
-number has score 0, which is a missing joint. What the codecs are worth is measured in docs/codecs.md.
+number has score 0, which is a missing joint. docs/codecs.md measures how accurate the codecs are.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from posetrack.types import BoolArray, FloatArray
 Decoded = tuple[FloatArray, FloatArray]
 
 Codec = Callable[[FloatArray, float], Decoded]
-"""Takes heatmaps and the standard deviation, in cells, of the Gaussians that the network has learnt."""
+"""Takes heatmaps and the standard deviation, in cells, of the Gaussians that the network was trained on."""
 
 _Cells = NDArray[np.int64]
 
 _SHARPNESS = 5.0
-"""Of the soft-argmax: what the highest cell is scaled to. Higher: fewer cells count, more noise."""
+"""Soft-argmax scales the highest cell to this. A higher value means fewer cells count, and more noise."""
 
 
 def _peaks(heatmaps: FloatArray) -> tuple[_Cells, _Cells, FloatArray]:
@@ -40,7 +40,7 @@ def _peaks(heatmaps: FloatArray) -> tuple[_Cells, _Cells, FloatArray]:
 def _window(heatmaps: FloatArray, x: _Cells, y: _Cells, radius: int) -> FloatArray:
     """The cells up to ``radius`` away from each peak, [N, K, 2 radius + 1, 2 radius + 1].
 
-    0 stands for cells outside of the map, and for those that are no finite numbers.
+    Cells outside the map, and values that are not finite, are 0.
     """
     height, width = heatmaps.shape[-2:]
     offsets = np.arange(-radius, radius + 1)
@@ -57,7 +57,7 @@ def _moved(x: _Cells, y: _Cells, shift_x: NDArray[np.floating], shift_y: NDArray
 
 
 def decode_argmax(heatmaps: FloatArray) -> Decoded:
-    """The highest cell itself: what the others are measured against."""
+    """The highest cell itself: the baseline for the other codecs."""
     x, y, scores = _peaks(heatmaps)
     return np.stack([x, y], axis=-1).astype(np.float32), scores
 
@@ -65,9 +65,9 @@ def decode_argmax(heatmaps: FloatArray) -> Decoded:
 def decode_quarter(heatmaps: FloatArray, *, each_axis: bool = False) -> Decoded:
     """The highest cell, moved a quarter of a cell towards its higher neighbour in x and in y.
 
-    Newell et al., ECCV 2016; used by Xiao et al. Near the border peaks stay where they are, as in the published
-    code: in the official one and in MMPose 0.x those in the two first and the last column or row. MMPose 1.x looks
-    at each axis alone: only the first row and column keep it from moving a peak along the border.
+    Newell et al., ECCV 2016; used by Xiao et al. Peaks near the border do not move, as in the published code:
+    those in the first two and the last column or row in the official code and MMPose 0.x. MMPose 1.x treats each
+    axis by itself: along the border, only peaks in the first row and column do not move.
 
     Args:
         heatmaps: float32 [N, K, h, w].
@@ -84,7 +84,7 @@ def decode_quarter(heatmaps: FloatArray, *, each_axis: bool = False) -> Decoded:
 
 
 def _quarter(before: FloatArray, after: FloatArray) -> NDArray[np.float64]:
-    """A quarter towards the higher of two neighbours, 0 where they are alike."""
+    """A quarter towards the higher of two neighbours, 0 where they are equal."""
     return 0.25 * ((after > before).astype(np.float64) - (after < before))
 
 
@@ -93,21 +93,22 @@ def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
 
     Zhang, Zhu, Dai, Ye, Zhu: "Distribution-Aware Coordinate Representation for Human Pose Estimation" (DARK), CVPR
     2020, section 3.1. The logarithm of a Gaussian is a parabola, so its second-order Taylor expansion about the
-    highest cell m gives the exact place of its maximum, mu = m - H^-1 g, with gradient g and Hessian H by central
-    differences. Networks' heatmaps are no clean Gaussians and are "modulated" first: smoothed with a Gaussian as
-    wide as the one learnt. The paper then scales the result to the old maximum, which adds a constant to the
-    logarithm and changes neither g nor H; so only the cells that the differences read are worked out here. As in
-    the published code, heatmaps are 0 outside of the map, which pulls joints inwards that are nearer to the border
-    than 2 sigma; and the kernel is 11 cells long for sigma 2 and 17 for sigma 3, with the sigma that OpenCV gives
-    a kernel of that length, 0.3 (length / 2 - 1.5) + 0.8.
+    highest cell m gives the exact position of its maximum, mu = m - H^-1 g, with gradient g and Hessian H by
+    central differences. Networks' heatmaps are not clean Gaussians, so they are first "modulated": smoothed with a
+    Gaussian as wide as those of the targets. The paper then scales the result to the old maximum, which adds a
+    constant to the logarithm and changes neither g nor H; so only the cells that the differences need are
+    calculated here. As in the published code, heatmaps are 0 outside the map, which pulls joints closer than 2
+    sigma to the border inwards; and the kernel is 11 cells long for sigma 2 and 17 for sigma 3, with OpenCV's
+    sigma for a kernel of that length, 0.3 (length / 2 - 1.5) + 0.8.
 
-    A peak stays where it is when it is less than two cells from the border, as in the published code, and, unlike
-    there, when the logarithm has no maximum nearby: a cell at or below 0, no negative definite H, or a step out of
-    the cells that were looked at.
+    A peak less than two cells from the border does not move, as in the published code. Unlike there, a peak also
+    stays if the logarithm has no maximum nearby: a cell at or below 0, an H that is not negative definite, or a
+        step
+    beyond the cells considered.
 
     Args:
         heatmaps: float32 [N, K, h, w].
-        sigma: Standard deviation of the learnt Gaussians in cells.
+        sigma: Standard deviation of the targets' Gaussians in cells.
     """
     x, y, scores = _peaks(heatmaps)
     height, width = heatmaps.shape[-2:]
@@ -132,7 +133,7 @@ def _modulation(sigma: float) -> NDArray[np.float64]:
 
 
 def _newton_step(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """From the middle of [N, K, 5, 5] to the maximum in x and in y, [N, K] each; infinite where there is none."""
+    """Step from the middle of [N, K, 5, 5] to the maximum in x and y, [N, K] each; infinite if there is none."""
     dx, dy = (logs[..., 2, 3] - logs[..., 2, 1]) / 2, (logs[..., 3, 2] - logs[..., 1, 2]) / 2
     dxx = (logs[..., 2, 4] - 2 * logs[..., 2, 2] + logs[..., 2, 0]) / 4
     dyy = (logs[..., 4, 2] - 2 * logs[..., 2, 2] + logs[..., 0, 2]) / 4
@@ -145,19 +146,19 @@ def _newton_step(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
 
 
 def decode_soft_argmax(heatmaps: FloatArray, sigma: float) -> Decoded:
-    """Soft-argmax, the integral of the place over the heatmap, in a window around the highest cell.
+    """Soft-argmax, the expected position over the heatmap, in a window around the highest cell.
 
-    Sun, Xiao, Wei, Liang, Wei: "Integral Human Pose Regression", ECCV 2018, section 2: the expectation of the
-    place under softmax(heatmap), over the whole map, for networks that were trained through it. Heatmaps learnt
-    with a mean squared error lie between 0 and 1, where that softmax is all but flat, and its expectation all but
-    the middle of the map. For them three things are different here. Heatmaps are scaled to a peak of
-    ``_SHARPNESS``. A cell at 0 has no weight: exp(v) - 1, against the pull of the softmax's floor that Gu, Yang,
-    Mi, Yao describe ("Bias-Compensated Integral Regression for Human Pose Estimation", 2023). And only cells up to
-    3 sigma from the peak count, so that neither a second peak nor the noise of the background pulls.
+    Sun, Xiao, Wei, Liang, Wei: "Integral Human Pose Regression", ECCV 2018, section 2: the expected position under
+    softmax(heatmap), over the whole map, for networks trained through it. Heatmaps trained with a mean squared
+    error lie between 0 and 1, where that softmax is nearly flat and its expectation nearly the middle of the map.
+    So three things differ here. Heatmaps are scaled to a peak of ``_SHARPNESS``. A cell at 0 has no weight: exp(v)
+    - 1, which removes the bias of the softmax's floor that Gu, Yang, Mi, Yao describe ("Bias-Compensated Integral
+    Regression for Human Pose Estimation", 2023). And only cells up to 3 sigma from the peak count, which excludes
+    second peaks and background noise.
 
     Args:
         heatmaps: float32 [N, K, h, w].
-        sigma: Standard deviation of the learnt Gaussians in cells.
+        sigma: Standard deviation of the targets' Gaussians in cells.
     """
     x, y, scores = _peaks(heatmaps)
     radius = reach_cells("soft-argmax", sigma)
@@ -179,16 +180,16 @@ CODECS: dict[str, Codec] = {
 
 
 def codec_of(name: str, convention: InputConvention) -> Codec:
-    """A codec of ``CODECS`` as the publisher of a network applies it."""
+    """A codec of ``CODECS`` as a network's publisher applies it."""
     if name == "quarter" and convention.quarter_each_axis:
         return lambda heatmaps, _: decode_quarter(heatmaps, each_axis=True)
     return CODECS[name]
 
 
 def reach_cells(codec: str, sigma: float) -> int:
-    """How many cells from the highest one a codec looks at, in x and in y: it needs to be given no others.
+    """How many cells from the highest one a codec reads, in x and in y; it needs no others.
 
-    Where the map ends counts as well, unless it ends farther away.
+    A border of the map within this distance matters too.
     """
     radius = {
         "argmax": 0,

@@ -1,4 +1,4 @@
-"""Person detection stage: scale, run Faster R-CNN, bring the boxes back to source pixels."""
+"""Person detection: scale, run Faster R-CNN, map the boxes back to source pixels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from posetrack.ranges import require_fraction, require_kinds, require_whole
 from posetrack.types import Boxes, Image
 
 SCALINGS = ("area", "bilinear")
-"""How images come to a network's size: as those that the bundled networks learnt from; as torchvision does it."""
+"""How images are scaled: ``area`` as in the bundled networks' training, ``bilinear`` as in torchvision."""
 
 _HEADS_BESIDE_BOXES = (
     "mask_roi_pool", "mask_head", "mask_predictor", "keypoint_roi_pool", "keypoint_head", "keypoint_predictor",
@@ -42,13 +42,12 @@ class DetectorConfig:
     """How a detector is used.
 
     Attributes:
-        score_threshold: Boxes with lower scores are left out. Low scores are useful to a tracker that sorts them
-            out by itself.
+        score_threshold: Boxes with lower scores are dropped.
         nms_iou: Of boxes that overlap more than this, only the best is kept.
-        max_people: Most boxes per image.
-        short_side, long_side: The image's short side is scaled to ``short_side`` pixels unless the long side then
-            exceeded ``long_side``; None is what the network was trained for.
-        max_batch: Most images that go through the network at once.
+        max_people: Maximum number of boxes per image.
+        short_side, long_side: The image's short side is scaled to ``short_side`` pixels, or less if the long side
+            would exceed ``long_side``. Defaults to the sizes the network was trained for.
+        max_batch: Maximum number of images in a batch.
     """
 
     score_threshold: float = 0.5
@@ -69,11 +68,11 @@ class DetectorConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureMaps:
-    """What a backbone sees in B images of one size.
+    """A backbone's features of B images of one size.
 
     Attributes:
-        levels: float32 [B, C, h, w] each, under the names that the network gives them.
-        size: Height and width of the images as the network gets them.
+        levels: float32 [B, C, h, w] each, under the network's names.
+        size: Height and width of the scaled images.
         to_source: float32 [4], source pixels per pixel of those images: x, y, x, y.
     """
 
@@ -82,7 +81,7 @@ class FeatureMaps:
     to_source: NDArray[np.float32]
 
     def of(self, index: int) -> FeatureMaps:
-        """Those of one image, as a batch of one."""
+        """The features of one image, as a batch of one."""
         one = {name: level[index : index + 1] for name, level in self.levels.items()}
         return FeatureMaps(one, self.size, self.to_source)
 
@@ -90,8 +89,9 @@ class FeatureMaps:
 class RegionNetwork:
     """A Faster R-CNN in two steps: images to feature maps, feature maps to people.
 
-    Convolutions run in the wanted precision; anchors, proposals and boxes are always calculated in fp32, as half
-    precision cannot tell neighbouring pixels of a large image apart. See ``PersonDetector`` for the arguments.
+    Convolutions run in the runtime's precision; anchors, proposals and boxes are always calculated in fp32,
+    because half precision cannot distinguish neighbouring pixels of a large image. See ``PersonDetector`` for the
+    arguments.
     """
 
     def __init__(
@@ -112,18 +112,18 @@ class RegionNetwork:
         self._prepare(network, runtime)
         network.roi_heads.score_thresh = config.score_threshold
         network.roi_heads.nms_thresh = config.nms_iou
-        network.roi_heads.detections_per_img = sys.maxsize  # of all classes: people are counted further down
+        network.roi_heads.detections_per_img = sys.maxsize  # of all classes: ``_people`` limits people
         self._network = network.to(self.device)
         self._short_side = config.short_side or network.transform.min_size[-1]
         self._long_side = config.long_side or network.transform.max_size
 
     @staticmethod
     def _prepare(network: FasterRCNN, runtime: Runtime) -> None:
-        """Make its convolutions ready to run, in their places."""
+        """Replace its convolutions by prepared ones."""
         seen = Interface(name="backbone", channels=3, multiple=network.transform.size_divisible)
         level = Interface(name="proposals", channels=network.backbone.out_channels)
         pooled = pooled_interface("boxes", network.backbone.out_channels, network.roi_heads.box_roi_pool)
-        # Compiled is what most time goes to, and what always gets inputs of the same shape: the backbone.
+        # Only the backbone is compiled: it takes most of the time, and its inputs always have the same shape.
         heads = replace(runtime, compile=False)
         network.backbone = prepared(network.backbone, runtime, seen)
         network.rpn.head = EachLevel(prepared(OneLevel(network.rpn.head), heads, level))
@@ -166,7 +166,7 @@ class RegionNetwork:
         """Feature maps of at least one image (uint8 [H, W, 3] RGB), all of one size.
 
         Raises:
-            ValueError: an image of another form, or without pixels.
+            ValueError: an image of another shape or type, or without pixels.
         """
         for image in images:
             _check(image)
@@ -185,7 +185,7 @@ class RegionNetwork:
         sizes = [maps.size] * len(finest)
         divisor = network.transform.size_divisible
         padded = [side + -side % divisor for side in maps.size]
-        # Of the images themselves only the padded size is looked at, to which the anchors' strides are relative.
+        # torchvision uses only the images' padded size, which the anchors' strides are relative to.
         images = ImageList(finest.new_empty(()).expand(len(finest), 3, *padded), sizes)
         proposals, _ = network.rpn(images, maps.levels)
         results, _ = network.roi_heads(maps.levels, proposals, sizes)
@@ -197,7 +197,7 @@ class RegionNetwork:
         return found
 
     def _by_area(self, images: Sequence[Image]) -> Tensor:
-        """Float [B, 3, h, w] of the network's size, each pixel the mean of those that it stands for."""
+        """Float [B, 3, h, w] of the network's size, each pixel the mean of those it covers."""
         height, width = images[0].shape[:2]
         scale = self._scale(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -205,7 +205,7 @@ class RegionNetwork:
         return self._normalised(np.stack([cv2.resize(image, size, interpolation=method) for image in images]))
 
     def _bilinear(self, images: Sequence[Image]) -> Tensor:
-        """Float [B, 3, h, w] of the network's size, as torchvision's own detectors scale."""
+        """Float [B, 3, h, w] of the network's size, scaled as in torchvision's own detectors."""
         height, width = images[0].shape[:2]
         scale = self._scale(height, width)
         size = (max(1, math.floor(height * scale)), max(1, math.floor(width * scale)))
@@ -230,13 +230,13 @@ class PersonDetector:
     """People by any of torchvision's Faster R-CNNs: a ``Detector``.
 
     Args:
-        network: Trained to give people the label ``PERSON``. It is copied: what is done to it later has no effect.
+        network: Trained to give people the label ``PERSON``. It is copied.
         config: How it is used.
-        runtime: Where and how it runs. Compiled is the backbone alone.
-        scaling: One of ``SCALINGS``: that of the images that the network has learnt from.
+        runtime: Where and how it runs. Only the backbone is compiled.
+        scaling: One of ``SCALINGS``, as in the network's training.
 
     Raises:
-        ConfigError: the device does not have the precision.
+        ConfigError: the device does not support the precision.
     """
 
     def __init__(
@@ -254,8 +254,8 @@ class PersonDetector:
         Images of one size share a batch.
 
         Raises:
-            ValueError: an image of another form, or without pixels.
-            ConfigError: the network cannot be compiled, or says something else once it is.
+            ValueError: an image of another shape or type, or without pixels.
+            ConfigError: the network cannot be compiled, or gives other results once it is.
         """
         return self._network.detect(images)
 
@@ -265,10 +265,10 @@ def load_detector(
     config: DetectorConfig | None = None,
     runtime: Runtime = CPU,
 ) -> PersonDetector:
-    """The detector that ``posetrack train detector`` wrote.
+    """The detector in a file written by ``posetrack train detector``.
 
     Raises:
-        ConfigError: the device does not have the precision.
+        ConfigError: the device does not support the precision.
         WeightsError: the file is missing, damaged, or not a detector's.
     """
     network, _ = read_detector(Path(path))

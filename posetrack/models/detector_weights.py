@@ -18,9 +18,9 @@ def save_detector(network: FasterRCNN, architecture: DetectorArchitecture, path:
 
 
 def read_detector(path: Path) -> tuple[FasterRCNN, DetectorArchitecture]:
-    """Read a network that ``save_detector`` wrote, in evaluation mode on the CPU.
+    """Read a network written by ``save_detector``, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is missing, damaged, or of another kind or architecture than its header says.
+        WeightsError: the file is missing, damaged, not a detector's, or does not match its header.
     """
     return load_network(path, _KIND, DetectorArchitecture, build_detector)

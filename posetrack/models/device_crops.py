@@ -1,8 +1,8 @@
-"""The crops of ``posetrack.models.crop``, cut where the network runs: the frame goes there once, not every person.
+"""The crops of ``posetrack.models.crop``, cut on the network's device: the frame is copied there once.
 
-Maps, levels of the pyramid and colours outside of the frame are the same. The levels are OpenCV's to the bit, and
-crops have whole grey levels like OpenCV's: a network sees the same on every device, and crops that wait take a
-quarter of the memory. Sampling itself is in fp32.
+Maps, pyramid levels and border colours are the same. The levels equal OpenCV's to the bit, and crops are rounded
+to whole grey levels like OpenCV's: a network sees the same on every device, and waiting crops take a quarter of
+the memory. Sampling itself is in fp32.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from posetrack.types import Image
 _OWN = CONVENTIONS["own"]
 
 _AT_ONCE = 64
-"""Most crops that are sampled at once: at 288 x 384, 57 MB of places and 85 MB of colours."""
+"""Maximum number of crops sampled at once: at 288 x 384, 57 MB of positions and 85 MB of colours."""
 
 _FAR = 3.0
-"""A place in units of half the frame's side, from its middle, whose four pixels all lie outside of any frame."""
+"""A position in half frame sides from the middle whose four pixels all lie outside any frame."""
 
 
 def sent(array: NDArray[Any], device: torch.device) -> Tensor:
-    """An array on a device; nobody waits for a GPU of CUDA to take it."""
+    """An array on a device. With CUDA, the copy is asynchronous."""
     cuda = device.type == "cuda"
-    # Page-locked memory is given to others only when the copy is done, though nobody refers to it any more.
+    # Page-locked memory is reused only after the copy, even if nothing refers to it any more.
     tensor = torch.empty(array.shape, dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype, pin_memory=cuda)
     np.copyto(tensor.numpy(), array)
     return tensor.to(device, non_blocking=cuda)
@@ -63,11 +63,11 @@ def crops_on_device(
     """``extract_crops`` in torch, on any device.
 
     Args:
-        image: uint8 [H, W, 3] RGB. May be written to again when this returns.
+        image: uint8 [H, W, 3] RGB. May be overwritten when this returns.
         transforms: [N, 2, 3] from crop to source pixels.
         size: Width and height of the crops.
-        convention: Colour outside of the frame, and whether large people are shrunk by area.
-        device: Where the crops are cut and will be.
+        convention: Colour outside the frame, and whether large people are shrunk by area.
+        device: Where the crops are cut and stay.
 
     Returns:
         uint8 [N, height, width, 3] RGB.
@@ -90,10 +90,11 @@ def crops_on_device(
 
 
 def _sampled(source: Tensor, matrices: Transforms, size: tuple[int, int]) -> Tensor:
-    """Bilinear samples [3, N, height, width] of float [3, H, W], continued by zeros, at places of its pixels."""
+    """Bilinear samples [3, N, height, width] of float [3, H, W], which is padded with zeros."""
     width, height = size
     sides = np.array(source.shape[:0:-1], np.float64)[:, None]
-    # grid_sample counts from -1 to 1, from edge to edge. All crops are one tall one to it: none copies the source.
+    # grid_sample counts from -1 to 1, edge to edge. It gets all crops as one tall one, so as not to copy the
+    # source.
     scaled = 2 * matrices / sides
     scaled[:, :, 2:] += 1 / sides - 1
     x, y, offset = sent(scaled.astype(np.float32), source.device)[:, None, None].unbind(-1)

@@ -1,4 +1,4 @@
-"""Where networks run, and with how many digits."""
+"""Where networks run, and in which precision."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from posetrack.errors import ConfigError
 from posetrack.models.engines import check_precision
 
 DEVICES = ("cpu", "cuda", "mps")
-"""Types of devices that networks run on."""
+"""Types of devices for networks."""
 
 _TENSOR_CORES = (7, 0)
-"""CUDA compute capability from which half precision is faster than single (Volta and later)."""
+"""Minimum CUDA compute capability for half precision to be faster than single (Volta)."""
 
 _BF16 = (8, 0)
-"""The same from which it has bf16 (Ampere and later)."""
+"""Minimum CUDA compute capability for bf16 (Ampere)."""
 
 
 def resolve_device(text: str) -> torch.device:
-    """The device of a name; ``auto`` takes the first of CUDA, MPS (Apple) and the CPU that is there.
+    """The device of a name; ``auto`` takes the first available of CUDA, MPS (Apple) and the CPU.
 
     Raises:
         ConfigError: no such device, or it is not on this computer.
@@ -42,15 +42,15 @@ def resolve_device(text: str) -> torch.device:
 
 
 def resolve_precision(text: str, device: torch.device) -> torch.dtype:
-    """What a network calculates in on a device, by the name of a precision.
+    """The data type for a precision on a device.
 
-    ``auto`` is fp16 on CUDA with tensor cores and fp32 elsewhere. fp16 and not bf16, because it has 11 significant
-    bits to bf16's 8, which peaks of heatmaps and box offsets need, every GPU with tensor cores has it, and what
-    bf16 has more of, range, inference with batch norm does not need. Processors calculate in fp32 unless bf16 is
-    asked for; Apple's GPUs too, until somebody has measured them.
+    ``auto`` is fp16 on CUDA with tensor cores and fp32 elsewhere. fp16 rather than bf16, because heatmap peaks and
+    box offsets need its 11 significant bits (bf16 has 8), every GPU with tensor cores has it, and inference with
+    batch norm does not need the larger range of bf16. CPUs use fp32 unless bf16 is requested; so do Apple's GPUs,
+    which have not been measured.
 
     Raises:
-        ConfigError: there is no such precision, or the device does not have it.
+        ConfigError: there is no such precision, or the device does not support it.
     """
     check_precision(text)
     if text == "auto":

@@ -1,4 +1,4 @@
-"""A trained network made ready to run: batch norms folded, on its device, in its precision, perhaps compiled."""
+"""Prepares a trained network for inference: batch norms folded, device, precision, perhaps compiled."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _COMPILING = threading.Lock()
 """torch compiles one network at a time."""
 
 _ROUNDING = 1e-3
-"""How much of an output's largest value a compiled network may be off in fp32."""
+"""Allowed difference of a compiled network in fp32, as a share of the output's largest value."""
 
 _MOST = 0.2
-"""The same in any precision."""
+"""The same for any precision."""
 
 
 def prepared(
@@ -34,14 +34,14 @@ def prepared(
     """A copy of a network for inference: called like the network, in inference mode; outputs are float32.
 
     Args:
-        network: Takes and gives tensors, or lists, tuples and dictionaries of tensors.
+        network: Takes and returns tensors, or lists, tuples and dictionaries of tensors.
         runtime: Where and how it runs.
-        interface: What it takes, where it is one tensor; every engine but torch must know.
-        channels_last: Lay out maps with their channels innermost, as torch's convolutions like them.
+        interface: Its input, if that is one tensor; needed by every engine except torch.
+        channels_last: Store maps with channels innermost, which is faster for torch's convolutions.
 
     Raises:
-        ConfigError: the precision is unknown, or the device does not have it; the network's export says something
-            else, or packages for it are missing.
+        ConfigError: the precision is unknown, or the device does not support it; the exported network gives other
+            results, or packages for the export are missing.
         OutputError: an exported network cannot be written.
     """
     dtype = resolve_precision(runtime.precision, runtime.device)
@@ -60,13 +60,13 @@ def prepared(
 class Prepared(nn.Module):
     """A network in torch, perhaps compiled.
 
-    A compiled network's output is compared with that of the network itself for each shape of inputs when it first
-    comes, and is used only if they agree: compilers have been seen to change what a network says.
+    For the first inputs of each shape, a compiled network's output is compared with the network's own, and is used
+    only if they agree: compilers have been seen to change results.
 
     Any number of threads may call it at once. While one compiles, the others wait.
 
     Raises (when called):
-        ConfigError: the network cannot be compiled here, or says something else once it is; or the threads that it
+        ConfigError: the network cannot be compiled here, or gives other results once it is; or the threads it
             works with are missing in this process.
     """
 
@@ -101,14 +101,14 @@ class Prepared(nn.Module):
         return output
 
     def _check(self, inputs: tuple[Any, ...], output: Any) -> None:
-        """Compare with the network in fp32: twice as far off as it is itself in this precision is rounding."""
+        """Compare with the network in fp32; up to twice the error of the precision itself counts as rounding."""
         with torch.autocast(self._device_type, enabled=False):
             exact = self.network(*inputs)
         by_precision = 0.0 if self._dtype == torch.float32 else largest_difference(exact, self.network(*inputs))
         difference = largest_difference(exact, output)
         if not difference <= min(_ROUNDING + 2 * by_precision, _MOST):
             raise ConfigError(
-                "the compiled network's output is not that of the network: it differs by "
+                "the compiled network's output differs from the network's by "
                 f"{100 * difference:.2g} % of the largest value; run without --compile."
             )
 
@@ -123,7 +123,7 @@ class Prepared(nn.Module):
 
 
 def _reduce_weights(network: nn.Module, dtype: torch.dtype) -> None:
-    """Once what autocast would do at every call, with two copies to every convolution: the same numbers."""
+    """Convert once what autocast would convert at every call, with the same result."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             module.to(dtype)
@@ -131,7 +131,7 @@ def _reduce_weights(network: nn.Module, dtype: torch.dtype) -> None:
 
 def _compiled(network: nn.Module) -> Any:
     try:
-        # Frozen weights have changed a network's output by a quarter: off, whatever the environment says.
+        # Freezing has changed a network's output by a quarter: off, regardless of the environment.
         return torch.compile(network.forward, dynamic=True, options={"freezing": False})
     except RuntimeError as error:
         raise ConfigError(_cannot_compile(error)) from error

@@ -1,4 +1,4 @@
-"""What networks run in, and what goes with it. Loads none of them."""
+"""The engines that run networks, and which settings they support. Imports none of them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Literal, get_args
 from posetrack.errors import ConfigError
 
 Engine = Literal["torch", "onnxruntime"]
-"""torch, everywhere; ONNX Runtime, in fp32 on the processor."""
+"""torch, everywhere; ONNX Runtime, in fp32 on the CPU."""
 
 ENGINES: tuple[str, ...] = get_args(Engine)
 """Their names."""
 
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
-"""How exactly networks calculate; the first leaves it to ``posetrack.models.devices.resolve_precision``."""
+"""Precisions of networks; ``auto`` is decided by ``posetrack.models.devices.resolve_precision``."""
 
 _MOST_THREADS = 1024
 _LARGEST_SEED = 2**31 - 1
-"""OpenCV's is an int."""
+"""OpenCV's seed is an int."""
 
 
 def device_for(engine: str, device: str) -> str:
-    """The device by its name: with ``onnxruntime``, ``auto`` is the processor, whatever else there is.
+    """The name of the device: with ``onnxruntime``, ``auto`` is the CPU.
 
     >>> device_for("onnxruntime", "auto"), device_for("torch", "auto"), device_for("onnxruntime", "cuda")
     ('cpu', 'auto', 'cuda')
@@ -31,17 +31,17 @@ def device_for(engine: str, device: str) -> str:
 
 
 def check_engine(engine: str, device: str, precision: str, compile: bool) -> Engine:
-    """The engine of a name; refuses what it does not do, before anything is loaded.
+    """The engine of a name, checked against the other settings before anything is loaded.
 
     Args:
         engine: A name of ``ENGINES``.
-        device: Where networks run; ``auto`` goes with every engine (``device_for``).
+        device: Where networks run; ``auto`` works with every engine (``device_for``).
         precision: A name of ``PRECISIONS``.
-        compile: Whether ``torch.compile`` is wanted.
+        compile: Whether to use ``torch.compile``.
 
     Raises:
-        ConfigError: there is no such engine or precision, the engine is not installed, or other settings do not
-            go with it.
+        ConfigError: there is no such engine or precision, the engine is not installed, or it does not support the
+            other settings.
     """
     if engine not in ENGINES:
         raise ConfigError(f"there is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
@@ -49,35 +49,35 @@ def check_engine(engine: str, device: str, precision: str, compile: bool) -> Eng
     if engine == "torch":
         return "torch"
     if device not in ("auto", "cpu"):
-        raise ConfigError(f"engine onnxruntime runs on the processor, not on {device}: choose engine torch.")
+        raise ConfigError(f"engine onnxruntime runs on the CPU, not on {device}: choose engine torch.")
     if precision not in ("auto", "fp32"):
         raise ConfigError(f"engine onnxruntime calculates in fp32, not in {precision}: choose engine torch.")
     if compile:
-        raise ConfigError("torch.compile is for engine torch; leave --compile out with engine onnxruntime.")
+        raise ConfigError("torch.compile is for engine torch; leave out --compile with engine onnxruntime.")
     if find_spec("onnxruntime") is None:
         raise ConfigError("engine onnxruntime is not installed: pip install '.[onnx]' in posetrack's clone.")
     return "onnxruntime"
 
 
 def check_precision(precision: str) -> None:
-    """Refuses, as a ``ConfigError``, what is no name of ``PRECISIONS``."""
+    """Raises ``ConfigError`` unless the name is one of ``PRECISIONS``."""
     if precision not in PRECISIONS:
         raise ConfigError(f"there is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
 
 
 def check_threads_and_seed(threads: int, seed: int) -> None:
-    """Refuses numbers out of range, and what is no whole number.
+    """Checks that both are whole numbers in their range.
 
     Args:
-        threads: Of each network; 0: the processors are shared out.
-        seed: Of torch's and OpenCV's random numbers.
+        threads: Threads of each network; 0 shares out the CPUs.
+        seed: Seed of torch's and OpenCV's random numbers.
 
     Raises:
-        ConfigError: one is.
+        ConfigError: one of them is not.
     """
     if type(threads) is not int or not 0 <= threads <= _MOST_THREADS:
         raise ConfigError(
-            f"threads is {threads!r}; give 1 to {_MOST_THREADS} threads, or 0 to share out the processors."
+            f"threads is {threads!r}; give 1 to {_MOST_THREADS} threads, or 0 to share out the CPUs."
         )
     if type(seed) is not int or not 0 <= seed <= _LARGEST_SEED:
         raise ConfigError(f"seed is {seed!r}; give a number from 0 to {_LARGEST_SEED}.")

@@ -1,6 +1,6 @@
 """Faster R-CNN (Ren et al., NeurIPS 2015) from torchvision's parts: a small backbone, a narrow feature pyramid.
 
-The image is a few hundred pixels high and only people are looked for: few channels, anchors and proposals do.
+For images a few hundred pixels high and people only, few channels, anchors and proposals are enough.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ PERSON = 1
 """Label of people (0 is background), here as in torchvision's COCO detectors."""
 
 POOLED_SIZE = 7
-"""Cells along each side of what the box head sees of a proposal."""
+"""Side, in cells, of a pooled proposal."""
 
 CANONICAL_SIDE = 72.0
-"""Proposals of this side (pixels, root of the area) are pooled from stride 16, of half of it from 8."""
+"""Proposals of this side (pixels, root of the area) are pooled from stride 16, half as large ones from 8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorArchitecture:
-    """What must be known to build the network that weights belong to.
+    """Everything needed to build the network that weights belong to.
 
     Attributes:
-        short_side: The image's short side is scaled to this many pixels ...
-        long_side: ... unless the long side then exceeded this many.
+        short_side: The image's short side is scaled to this many pixels, ...
+        long_side: ... or less if the long side would exceed this many.
         pyramid_channels: Channels of every level of the feature pyramid.
         head_channels: Channels of the box head's two hidden layers.
         anchor_sizes: Square roots of the anchors' areas in pixels, one tuple for each of strides 8, 16, 32.

@@ -19,15 +19,15 @@ _NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 
 
 def folded(network: Network) -> Network:
-    """A copy for evaluation: batch norms that follow a convolution are folded into it.
+    """A copy for evaluation, with batch norms folded into the convolutions before them.
 
-    Which norm follows which convolution is read off the data flow (``torch.fx``), not off names or the order of
-    definition. Folded is a pair of which each is used once, the convolution's output by the norm alone; all else
-    stays. Parts of the network that cannot be traced are searched through for parts that can be.
+    The data flow (``torch.fx``) tells which norm follows which convolution, rather than names or the order of
+    definition. A pair is folded only if each is used once, and the convolution's output only by the norm. If the
+    network cannot be traced, its parts are tried.
 
-    Outputs agree to rounding. The copy cannot be trained further, nor take the original's weights.
+    Outputs agree to rounding. The copy cannot be trained further or take the original's weights.
     """
-    # Tracing runs the network's own code with a stand-in for its input, which it may store: that copy is dropped.
+    # Tracing runs the network's own code with a stand-in for its input, which it may store: use a throw-away copy.
     pairs = list(_pairs(copy.deepcopy(network).eval()))
     network = copy.deepcopy(network).eval()
     modules = dict(network.named_modules(remove_duplicate=False))
@@ -42,14 +42,14 @@ def folded(network: Network) -> Network:
 
 
 class _Tracer(fx.Tracer):
-    """Looks into everything but convolutions, norms and torch's own layers."""
+    """Traces into everything except convolutions, norms and torch's own layers."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (*_CONVOLUTIONS, *_NORMS)) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _pairs(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Names of convolutions and of the norms that take their output, in all parts that can be traced."""
+    """Names of convolutions and the norms that take their output, in all parts that can be traced."""
     if not any(isinstance(part, _NORMS) for part in module.modules()):
         return
     graph = _graph(module)
@@ -61,17 +61,17 @@ def _pairs(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _graph(module: nn.Module) -> fx.Graph | None:
-    """The data flow of a module; None where it cannot be known without an input."""
+    """The data flow of a module; None if it cannot be traced."""
     if isinstance(module, _NORMS) or not _takes_required_inputs_alone(module):
         return None
     try:
         return _Tracer().trace(module)
-    except Exception:  # noqa: BLE001 (whatever a network's code does with a stand-in: its parts are looked at then)
+    except Exception:  # noqa: BLE001 (a network's code may do anything with a stand-in; its parts are tried then)
         return None
 
 
 def _takes_required_inputs_alone(module: nn.Module) -> bool:
-    """Optional inputs may change the data flow: what is traced would be one of several flows."""
+    """Optional inputs may change the data flow: a trace would show one of several."""
     inputs = inspect.signature(module.forward).parameters.values()
     return all(each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD for each in inputs)
 
@@ -90,7 +90,7 @@ def _pairs_in(graph: fx.Graph, module: nn.Module) -> Iterator[tuple[str, str]]:
 
 
 def _foldable(convolution: nn.Module, norm: nn.Module) -> bool:
-    """Plain layers that nothing is attached to: no hooks, no parametrised weights, statistics that are fixed."""
+    """Plain layers only: no hooks, no parametrised weights, fixed statistics."""
     if type(convolution) not in _CONVOLUTIONS or type(norm) not in _NORMS:
         return False
     if isinstance(convolution, nn.ConvTranspose2d) and convolution.groups > 1:
@@ -100,7 +100,7 @@ def _foldable(convolution: nn.Module, norm: nn.Module) -> bool:
 
 
 def _fold(convolution: nn.Module, norm: nn.Module) -> None:
-    """Make the convolution give what the norm would have made of its output. In double precision, then rounded."""
+    """Include the norm in the convolution. Calculated in double precision, then rounded."""
     weight, bias = convolution.weight, convolution.bias
     assert isinstance(weight, Tensor) and isinstance(norm, _NORMS)
     mean, variance = norm.running_mean, norm.running_var
@@ -120,7 +120,7 @@ def _fold(convolution: nn.Module, norm: nn.Module) -> None:
 
 
 def _exact(tensor: Tensor) -> Tensor:
-    """In double precision on the CPU: not every device has it."""
+    """In double precision on the CPU, because not every device has it."""
     return tensor.detach().cpu().double()
 
 

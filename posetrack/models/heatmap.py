@@ -1,6 +1,6 @@
 """Heatmaps: Gaussian targets, and where their cells lie in the network's input. Independent of any network.
 
-A heatmap cell is ``stride`` input pixels wide. Where its centre lies was chosen by whoever trained the network
+A heatmap cell is ``stride`` input pixels wide. The position of its centre depends on how the network was trained
 (``posetrack.models.conventions.Grid``):
 
 ``centres``
@@ -8,7 +8,7 @@ A heatmap cell is ``stride`` input pixels wide. Where its centre lies was chosen
     (h + 0.5) * stride - 0.5. With this convention a mirrored image gives exactly mirrored heatmaps.
 ``corners``
     The official code's and MMPose's. Cell h is input pixel h * stride. Mirrored heatmaps are off by
-    (stride - 1) / stride of a cell, which the publishers make up for with a shift by one cell.
+    (stride - 1) / stride of a cell, which the publishers compensate with a shift by one cell.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ def gaussian_targets(points: NDArray[np.floating], size: tuple[int, int], sigma:
 
 
 def mirrored_back(heatmaps: Tensor, permutation: Tensor, shift_cells: int = 0) -> Tensor:
-    """Heatmaps of a mirrored image as those of the image itself.
+    """Heatmaps of a mirrored image, mapped back to the image itself.
 
-    Averaged with those of the image they make the flip test (Newell et al., ECCV 2016, section 4; Xiao et al.,
-    ECCV 2018, section 4.1).
+    The flip test averages them with the image's own (Newell et al., ECCV 2016, section 4; Xiao et al., ECCV 2018,
+    section 4.1).
 
     Args:
         heatmaps: [N, K, h, w] of the mirrored crops.
         permutation: int64 [K] channel of each joint's left/right twin.
-        shift_cells: Cells by which they are then moved to the right, the first columns staying as they are: 1 for
-            networks on the ``corners`` grid (``SHIFT_HEATMAP`` of the official code), 0 for our own.
+        shift_cells: Cells by which they are then moved to the right; the first columns keep their values. 1 for
+            networks on the ``corners`` grid (``SHIFT_HEATMAP`` in the official code), 0 for our own.
     """
     back = heatmaps[:, permutation].flip(-1)
     if shift_cells:

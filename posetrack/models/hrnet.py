@@ -1,7 +1,7 @@
-"""HRNet: branches of several resolutions side by side, which exchange what they see again and again.
+"""HRNet: parallel branches of several resolutions, which exchange their features repeatedly.
 
 Sun, Xiao, Liu, Wang: "Deep High-Resolution Representation Learning for Human Pose Estimation", CVPR 2019, section
-3. Layers are named as in the official code and in MMPose, so that their checkpoints fit.
+3. Layers are named as in the official code and in MMPose, so their checkpoints fit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 HRNET_CHANNELS = {"hrnet_w32": 32, "hrnet_w48": 48}
-"""Channels of the highest resolution, by name; every halving of the resolution doubles them."""
+"""Channels of the highest resolution, by name. Each halving of the resolution doubles them."""
 
 _STEM_CHANNELS = 64
 _BLOCKS = 4
@@ -27,13 +27,13 @@ def _convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> list[
 
 
 class ExchangeUnit(nn.Module):
-    """Four residual blocks on every branch; then every branch gets the sum of all, brought to its resolution.
+    """Four residual blocks on every branch; then every branch gets the sum of all, resampled to its resolution.
 
     ``forward`` takes and returns a list of feature maps, branch b float [B, channels[b], H/2^b, W/2^b].
 
     Args:
-        channels: Of the branches, the highest resolution first.
-        outputs: Number of branches that are put out, the highest resolutions first.
+        channels: Channels of the branches, highest resolution first.
+        outputs: Number of branches returned, highest resolutions first.
     """
 
     def __init__(self, channels: list[int], outputs: int) -> None:
@@ -58,7 +58,7 @@ class ExchangeUnit(nn.Module):
 
 
 def _resampling(channels: list[int], source: int, target: int) -> nn.Module:
-    """Brings branch ``source`` to the resolution and the channels of branch ``target``."""
+    """Resamples branch ``source`` to the resolution and channels of branch ``target``."""
     if source == target:
         return nn.Identity()
     if source > target:
@@ -77,11 +77,11 @@ def _resampling(channels: list[int], source: int, target: int) -> nn.Module:
 class HRNet(nn.Module):
     """HRNet's stem and four stages, up to the features of the highest resolution.
 
-    ``forward`` takes float [B, 3, H, W], H and W multiples of 32, and returns one level [B, channels, H/4, W/4].
-    Nothing is normalised inside.
+    ``forward`` takes float [B, 3, H, W], normalised, H and W multiples of 32, and returns one level [B, channels,
+    H/4, W/4].
 
     Args:
-        channels: Of the highest resolution: 32 for HRNet-W32, 48 for HRNet-W48.
+        channels: Channels of the highest resolution: 32 for HRNet-W32, 48 for HRNet-W48.
     """
 
     def __init__(self, channels: int) -> None:
@@ -115,7 +115,7 @@ class HRNet(nn.Module):
 
 
 def _first_stage() -> nn.Sequential:
-    """Four bottlenecks at a quarter of the resolution: ResNet-50's first stage and one more."""
+    """Four bottlenecks at a quarter of the resolution, one more than in ResNet-50's first stage."""
     outputs = Bottleneck.expansion * _STEM_CHANNELS
     widening = nn.Sequential(*_convolution(_STEM_CHANNELS, outputs, size=1))
     return nn.Sequential(
@@ -129,13 +129,13 @@ def _changed(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 def _another_branch(channels: list[int]) -> nn.ModuleList:
-    """Branches go on as they are; a new one starts from the lowest resolution."""
+    """Existing branches pass through; a new one starts from the lowest resolution."""
     started = nn.Sequential(_changed(channels[-2], channels[-1], stride=2))
     return nn.ModuleList([*(nn.Identity() for _ in channels[:-1]), started])
 
 
 def _stage(channels: list[int], last: bool = False) -> nn.Sequential:
-    """A stage's exchange units; the very last one of the network puts out the highest resolution alone."""
+    """A stage's exchange units; the last one of the network returns only the highest resolution."""
     branches = len(channels)
     units = _EXCHANGES[branches]
     return nn.Sequential(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -89,6 +90,10 @@ class KeypointRCNN:
             ValueError: an image of another shape or type, or without pixels.
         """
         return [self._refined(*pair) for pair in zip(sightings, boxes, strict=True)]
+
+    def for_video(self) -> Self:
+        """Itself: it remembers nothing, and any number of threads may share it."""
+        return self
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """The boxes that ``find`` gives."""

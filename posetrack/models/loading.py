@@ -1,4 +1,4 @@
-"""Weights into networks: exactly those that a network has, and none that it could not work with."""
+"""Loading weights into networks, strictly."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from posetrack.errors import WeightsError
 from posetrack.records import shortened
 
 _LARGEST = 1e10
-"""Beyond what any weight or statistic of a trained network is: a few layers of such leave the numbers' range."""
+"""Above any weight or statistic of a trained network: a few layers with such values overflow."""
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path, mistake: str) -> None:
-    """Give a network its weights, of any precision: all that it has, and no others.
+    """Load a network's weights, of any precision. None may be missing or left over.
 
     Args:
-        network: Of any weights.
-        weights: Under the network's names.
-        path: The file that they are from.
-        mistake: How the sentence begins that tells how they differ from the network's.
+        network: Its present weights are replaced.
+        weights: By the network's names.
+        path: The file they are from.
+        mistake: Beginning of the message if they do not fit.
 
     Raises:
-        WeightsError: they are not those of the network, or it cannot work with them.
+        WeightsError: they do not fit the network, or it cannot work with them.
     """
     for key, own in network.state_dict().items():
         if key in weights and weights[key].is_floating_point() != own.is_floating_point():
@@ -42,10 +42,11 @@ def _first_difference(error: RuntimeError) -> str:
 
 
 def require_sound(network: nn.Module, path: Path) -> None:
-    """See that weights are numbers of some size, and no layer's all zero: such networks find nobody, silently.
+    """Check for values that are not finite or far too large, and layers of zeros: such networks silently find
+    nobody.
 
     Raises:
-        WeightsError: some are not, of the file at ``path``.
+        WeightsError: there are some in the file at ``path``.
     """
     for name, value in network.state_dict().items():
         if not value.isfinite().all():
@@ -53,6 +54,6 @@ def require_sound(network: nn.Module, path: Path) -> None:
         if not (value.abs() <= _LARGEST).all():
             raise WeightsError(f"{path} is damaged: {name} holds values beyond {_LARGEST:g}.")
         if value.dim() > 1 and not value.any():
-            raise WeightsError(f"{path} is damaged or was never trained: {name} holds nothing but zeros.")
+            raise WeightsError(f"{path} is damaged or was never trained: {name} holds only zeros.")
         if name.endswith("running_var") and (value < 0).any():
             raise WeightsError(f"{path} is damaged: {name} holds variances below zero.")

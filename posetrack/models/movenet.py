@@ -1,12 +1,12 @@
 """MoveNet's network: a MobileNetV2 encoder, a light feature pyramid to stride 4, and a heatmap head.
 
 Google's MoveNet.SinglePose (model card at TensorFlow Hub, 2021): MobileNetV2 (Sandler et al., CVPR 2018) of width
-1.0 (``movenet_lightning``) or 1.75 (``movenet_thunder``). Only what leads to the heatmaps is here: crops hold one
-person already, so MoveNet's centre, regression and offset heads have nothing to add.
+1.0 (``movenet_lightning``) or 1.75 (``movenet_thunder``). Only the heatmap branch is here: a crop holds one
+person, so MoveNet's centre, regression and offset heads are not needed.
 
-TensorFlow pads a stride-2 convolution of an even side by 0 cells before and 1 after, PyTorch by 1 and 1. The whole
-network therefore works on the image turned by 180 degrees, with kernels turned likewise: there the additional cell
-comes first, and the padding behind the last cell is never read. That is the same function, without copies.
+TensorFlow pads a stride-2 convolution of an even side by 0 cells before and 1 after, PyTorch by 1 and 1. So the
+whole network works on the image rotated by 180 degrees, with rotated kernels: there the extra cell comes first,
+and the padding after the last cell is never read. That is the same function, without copies.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _HEAD_CHANNELS = 96
 def _convolution(
     inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, groups: int = 1, active: bool = True
 ) -> nn.Sequential:
-    """Convolution and batch norm, with a ReLU6 behind them if ``active``."""
+    """Convolution and batch norm, followed by a ReLU6 if ``active``."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         convolution=nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         norm=nn.BatchNorm2d(outputs),
@@ -126,7 +126,7 @@ class Pyramid(nn.Module):
 
 
 class MoveNetBackbone(nn.Module):
-    """Encoder and pyramid of an image turned by 180 degrees: [B, 24, H/4, W/4], turned likewise."""
+    """Encoder and pyramid of an image rotated by 180 degrees: [B, 24, H/4, W/4], rotated too."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -165,13 +165,13 @@ class MoveNet(nn.Module):
 def load_movenet(path: Path, name: str, rows: Sequence[Sequence[int]]) -> MoveNet:
     """The published network, with a heatmap for each entry of ``rows``, in evaluation mode.
 
-    In the file, batch norm is folded into the convolutions. The norms here are set so that the network is the
-    same function; ``calibrate_norms`` gives them real statistics before the network is trained further.
+    The file has batch norms folded into the convolutions. The norms here are set so that the function is the same;
+    before further training, ``calibrate_norms`` gives them real statistics.
 
     Args:
         path: Safetensors with the publisher's weights.
         name: A key of ``MOVENETS``.
-        rows: For each joint, the published heatmaps (COCO's order) whose weights it starts from: their mean.
+        rows: For each joint, the published heatmaps (in COCO's order) whose mean weights it starts from.
 
     Raises:
         WeightsError: the file is missing, damaged or belongs to another network.
@@ -226,9 +226,9 @@ def calibrate_norms(network: MoveNet, images: Tensor, batch_size: int = 16) -> N
     """Give every batch norm the statistics of real crops, without changing the function in evaluation mode.
 
     Args:
-        network: Is in evaluation mode afterwards.
-        images: float [N, 3, H, W] RGB in [0, 1]: crops as in training, some hundred of them.
-        batch_size: Crops that go through the network at once.
+        network: Set to evaluation mode.
+        images: float [N, 3, H, W] RGB in [0, 1]: a few hundred crops as in training.
+        batch_size: Crops in a batch.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     network.eval()

@@ -1,4 +1,4 @@
-"""Networks in ONNX Runtime: exported once, kept in a folder, compared with torch before every use."""
+"""Networks in ONNX Runtime: exported once, kept in a folder, and compared with torch before each use."""
 
 from __future__ import annotations
 
@@ -31,20 +31,19 @@ _EXPORTING = threading.Lock()
 """torch exports one network at a time."""
 
 _DIGITS = 32
-"""Hex digits of each hash in a file's name."""
+"""Hex digits of each hash in a file name."""
 
 
 class OnnxNetwork(nn.Module):
-    """A network in ONNX Runtime, on the processor in fp32: called like the network itself.
+    """A network in ONNX Runtime, on the CPU in fp32: called like the network itself.
 
-    It takes float32 [B, channels, height, width] on the CPU, B = 0 too. As many threads work on it as torch has
-    when this is made. A batch is worked on in the order and way that it has alone: other calls at the same time
-    change nothing.
+    It takes float32 [B, channels, height, width] on the CPU, including B = 0. It uses as many threads as torch has
+    when this is made. Concurrent calls do not affect each other's results.
 
     Args:
         network: On the CPU, in evaluation mode.
-        interface: What it takes.
-        folder: Of exported networks; made if it is not there; None: exported for this process alone.
+        interface: Its input.
+        folder: Folder of exported networks, made if missing. ``None`` exports for this process only.
 
     Raises:
         ConfigError: packages are missing, or ONNX Runtime's output is not the network's.
@@ -70,16 +69,15 @@ class OnnxNetwork(nn.Module):
 
 
 def session_of(network: nn.Module, interface: Interface, folder: Path) -> Session:
-    """The network in ONNX Runtime, from the folder if it is there; only the user may write to that.
+    """The network in ONNX Runtime, from the folder if it is there; only the user may write to the folder.
 
-    The file is called ``NAME-KEY-CONTENT.onnx``: a hash of everything that goes into the export, and one of the
-    file itself. So a file that was damaged, or is another network's, is found out before it is read; what is
-    found is compared with the network all the same. What does not pass is exported anew. Processes that need the
-    same file at once wait for the first.
+    The file is called ``NAME-KEY-CONTENT.onnx``: a hash of everything the export depends on, and a hash of the
+    file. So a damaged file, or another network's, is detected before it is read. What is found is still compared
+    with the network, and exported again if it fails. Processes that need the same file at once wait for the first.
 
     Raises:
-        ConfigError: packages are missing, or ONNX Runtime's output is not the network's.
-        OutputError: the folder cannot be written to, or is another user's.
+        ConfigError: packages are missing, or ONNX Runtime's output differs from the network's.
+        OutputError: the folder cannot be written to, or belongs to another user.
     """
     make_private(folder)
     stem = f"{interface.name}-{_key(network, interface)}"
@@ -91,7 +89,7 @@ def session_of(network: nn.Module, interface: Interface, folder: Path) -> Sessio
 
 
 def _key(network: nn.Module, interface: Interface) -> str:
-    """SHA-256 of everything that an export depends on."""
+    """SHA-256 of everything an export depends on."""
     versions = [__version__, torch.__version__, torchvision.__version__, OPSET]
     digest = hashlib.sha256(json.dumps([versions, asdict(interface), str(network)]).encode())
     for name, tensor in chain(network.named_parameters(), network.named_buffers()):
@@ -101,7 +99,7 @@ def _key(network: nn.Module, interface: Interface) -> str:
 
 
 def _kept(network: nn.Module, interface: Interface, folder: Path, stem: str) -> Session | None:
-    """The network from the folder; None if it is not there, or not as it was written."""
+    """The network from the folder; None if it is missing or damaged."""
     for path in sorted(folder.glob(f"{stem}-*.onnx")):
         with suppress(OSError, ConfigError):
             content = read_private(path)
@@ -113,10 +111,10 @@ def _kept(network: nn.Module, interface: Interface, folder: Path, stem: str) -> 
 
 
 def _exported(network: nn.Module, interface: Interface, folder: Path, stem: str) -> Session:
-    """The network, exported anew; whatever else has its name goes."""
+    """The network, exported again; other files of its name are removed."""
     require_packages()
     with output_errors(folder):
-        for left in folder.glob(f".{stem}-*"):  # by a process that was ended: nobody else writes now
+        for left in folder.glob(f".{stem}-*"):  # left by a process that was killed: the lock excludes others
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=folder) as made:
             draft = Path(made) / "network.onnx"
@@ -137,7 +135,7 @@ def _name(stem: str, content: bytes) -> str:
 
 
 def _session(content: bytes) -> Session:
-    threads_at_work(torch.get_num_threads())  # a session's threads begin with it
+    threads_at_work(torch.get_num_threads())  # a session starts its threads
     try:
         return Session(content, torch.get_num_threads())
     except Exception as error:
@@ -146,7 +144,7 @@ def _session(content: bytes) -> Session:
 
 @contextmanager
 def _locked(folder: Path, stem: str) -> Iterator[None]:
-    """While it lasts, no other process or thread exports this network. Makes the folder."""
+    """Lock out other processes and threads that export this network. Makes the folder."""
     locks = folder / ".locks"
     with output_errors(folder):
         locks.mkdir(parents=True, exist_ok=True)

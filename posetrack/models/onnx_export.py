@@ -27,8 +27,9 @@ class Exported:
 
     Attributes:
         path: The file.
-        difference: Largest difference of its heatmaps from the network's in ONNX Runtime, over the largest value.
-        batches: The numbers of people that were compared.
+        difference: Largest difference of its heatmaps in ONNX Runtime from the network's, as a share of the
+            largest value.
+        batches: The numbers of people compared.
     """
 
     path: Path
@@ -39,20 +40,20 @@ class Exported:
 def export_onnx(
     network: nn.Module, architecture: PoseArchitecture, path: str | Path, *, overwrite: bool = False
 ) -> Exported:
-    """Write a pose network as one ONNX file for any number of people at once, if ONNX Runtime agrees with it.
+    """Write a pose network as one ONNX file for any number of people at once, if ONNX Runtime gives its results.
 
     Input ``images``: float32 [batch, 3, height, width]; output ``heatmaps``: float32 [batch, joints, height/4,
-    width/4]. The file's metadata say how the input is prepared and which joint each heatmap is of (keys that begin
-    with ``posetrack.``). Batch norms are folded.
+    width/4]. The file's metadata (keys that begin with ``posetrack.``) say how to prepare the input and which
+    joint each heatmap is of. Batch norms are folded.
 
     Args:
         network: A network of ``architecture.build()``.
-        architecture: What it is fed with.
+        architecture: Its architecture.
         path: The file; its folder must exist.
         overwrite: Replace an existing file.
 
     Raises:
-        ConfigError: packages are missing, or ONNX Runtime's output is not the network's.
+        ConfigError: packages are missing, or ONNX Runtime's output differs from the network's.
         OutputError: the file exists, or cannot be written.
     """
     require_packages()
@@ -70,7 +71,7 @@ def export_onnx(
 
 
 def pose_interface(architecture: PoseArchitecture) -> Interface:
-    """What a pose network takes and gives."""
+    """Input and output of a pose network."""
     size = (architecture.height, architecture.width)
     return Interface(name="pose", channels=3, size=size, input="images", output="heatmaps")
 

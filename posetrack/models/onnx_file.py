@@ -1,4 +1,4 @@
-"""Networks as ONNX: written by torch, run by ONNX Runtime, and compared with each other."""
+"""ONNX networks: written by torch, run by ONNX Runtime, and compared with each other."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from posetrack.forking import threads_at_work
 from posetrack.models.outputs import largest_difference, tensors_in
 
 OPSET = 18
-"""ONNX's operators of this version, which ONNX Runtime knows since 1.14 (2023)."""
+"""ONNX operator set version, which ONNX Runtime supports since 1.14 (2023)."""
 
 TOLERANCE = 1e-4
-"""How far ONNX Runtime's output may be from the network's, over the largest value."""
+"""Allowed difference of ONNX Runtime's output from the network's, as a share of the largest value."""
 
 BATCHES = (1, 3)
-"""Sizes of batches that are compared."""
+"""Batch sizes to compare."""
 
 _SIDES = ((2, 3), (1, 1), (12, 22))
-"""Heights and widths that are compared where any will do, in multiples of ``Interface.multiple``."""
+"""Heights and widths to compare for networks of any size, in multiples of ``Interface.multiple``."""
 
 _PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 _OLDER_EXPORTER = "torch.onnx._internal.torchscript_exporter"
-"""Where torch 2.9 and later has the older of its two exporters."""
+"""Where torch 2.9 and later keeps the older of its two exporters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interface:
-    """What a network takes and gives: float32 [B, channels, height, width] to one or more tensors.
+    """A network's input, float32 [B, channels, height, width], and its one or more output tensors.
 
     Attributes:
-        name: Of the network, for files and sentences.
-        channels: Of the input.
-        size: Height and width; None: any.
-        multiple: Of which any height and width is a multiple.
-        input, output: What they are called in the file; several outputs are numbered.
+        name: Name of the network, for files and messages.
+        channels: Channels of the input.
+        size: Height and width; None if they are free.
+        multiple: Free heights and widths are multiples of this.
+        input, output: Names in the file; several outputs are numbered.
     """
 
     name: str
@@ -53,31 +53,31 @@ class Interface:
     output: str = "output"
 
     def examples(self) -> Iterator[Tensor]:
-        """Inputs to compare outputs with, always the same."""
+        """Inputs for comparisons, always the same."""
         generator = torch.Generator().manual_seed(1)
         any_sizes = [(rows * self.multiple, columns * self.multiple) for rows, columns in _SIDES]
         sizes = [self.size] if self.size else any_sizes
         for size in sizes:
-            # Large ones one at a time: this is done at every start.
+            # Large ones one at a time: this runs at every start.
             for batch in BATCHES if size is sizes[0] else (1,):
                 yield torch.rand(batch, self.channels, *size, generator=generator)
 
 
 class Session:
-    """An ONNX network at work on the processor. Any number of threads may call it at once.
+    """A running ONNX network on the CPU. Any number of threads may call it at once.
 
-    Idle threads sleep (they do not spin), as other stages of a pipeline need the processors.
+    Idle threads sleep instead of spinning, because other stages of a pipeline need the CPUs.
 
     Args:
-        content: Of the file. Files beside it are not read.
-        threads: How many work on one operator.
+        content: Content of the file. No other files are read.
+        threads: Threads per operator.
     """
 
     def __init__(self, content: bytes, threads: int) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # whatever is wrong is raised, too
+        options.log_severity_level = 4  # errors are also raised
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -116,17 +116,14 @@ def read_onnx(path: Path) -> Callable[[Tensor], Any]:
 
 
 def require_packages() -> None:
-    """Raises ``ConfigError`` if something is missing that exporting needs."""
+    """Raises ``ConfigError`` if a package for exporting is missing."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise ConfigError(f"exporting needs {', '.join(missing)}: pip install '.[onnx]' in posetrack's clone.")
 
 
 def write_onnx(network: nn.Module, interface: Interface, path: Path) -> None:
-    """A network on the CPU, in evaluation mode, as torch exports it.
-
-    What exporters say on the way concerns their developers.
-    """
+    """Export a network on the CPU, in evaluation mode, with torch. The exporter's warnings are hidden."""
     example = next(interface.examples()).repeat(2, 1, 1, 1)
     flat = _Flat(network).eval()
     with torch.inference_mode():
@@ -148,17 +145,18 @@ def write_onnx(network: nn.Module, interface: Interface, path: Path) -> None:
 
 
 def _has_older_exporter() -> bool:
-    """Whether torch still has its exporter by tracing.
+    """Whether torch still has its tracing exporter.
 
-    It takes a fifteenth of the time of the one by ``torch.export`` (torch 2.15, the bundled networks), and what it
-    writes runs as fast. Before torch 2.9 it is the usual one, and the only one that goes with today's onnxscript.
+    It takes a fifteenth of the time of the one based on ``torch.export`` (torch 2.15, the bundled networks), and
+    the result runs as fast. Before torch 2.9 it is the default, and the only one that works with today's
+    onnxscript.
     """
     version = tuple(int(part) for part in torch.__version__.split(".")[:2])
     return version < (2, 9) or find_spec(_OLDER_EXPORTER) is not None
 
 
 def _dimensions(interface: Interface) -> dict[int, Any]:
-    """Which dimensions of the input are free, as ``torch.export`` is told."""
+    """The free dimensions of the input, for ``torch.export``."""
     batch = {0: torch.export.Dim("batch")}
     if interface.size:
         return batch
@@ -167,7 +165,7 @@ def _dimensions(interface: Interface) -> dict[int, Any]:
 
 
 class _Flat(nn.Module):
-    """Gives the tensors alone, without what they are in."""
+    """Returns the output tensors as a flat tuple."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -179,7 +177,7 @@ class _Flat(nn.Module):
 
 @torch.inference_mode()
 def compare(network: nn.Module, session: Session, interface: Interface) -> float:
-    """Largest difference of ONNX Runtime's outputs from the network's, over the largest value.
+    """Largest difference of ONNX Runtime's outputs from the network's, as a share of the largest value.
 
     Raises:
         ConfigError: it is larger than ``TOLERANCE``, or ONNX Runtime cannot run the network.

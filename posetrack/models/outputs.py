@@ -1,4 +1,4 @@
-"""What networks give: tensors, or lists, tuples and dictionaries of tensors."""
+"""Outputs of networks: tensors, or lists, tuples and dictionaries of tensors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def with_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
-    """The same lists, tuples and dictionaries, with each tensor changed, in the order of ``tensors_in``."""
+    """The same lists, tuples and dictionaries with each tensor changed, in the order of ``tensors_in``."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, dict):
@@ -37,9 +37,9 @@ def in_fp32(value: Any) -> Any:
 
 
 def largest_difference(expected: Any, found: Any) -> float:
-    """Largest difference between two outputs, tensor by tensor, over the tensor's largest value.
+    """Largest difference between two outputs, tensor by tensor, as a share of the tensor's largest value.
 
-    Infinite with NaN, and between outputs of different forms.
+    Infinite for NaN and for outputs of different shapes.
     """
     ours, theirs = list(tensors_in(expected)), list(tensors_in(found))
     if [one.shape for one in ours] != [other.shape for other in theirs]:

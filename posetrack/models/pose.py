@@ -131,7 +131,7 @@ class CropPoseEstimator:
             N poses in the boxes' order; joints that the network has not learnt are missing (score 0).
 
         Raises:
-            ConfigError: the threads that it works with are missing in this process (``posetrack.forking``).
+            ConfigError: the threads it works with are missing in this process (``posetrack.forking``).
         """
         return self.estimate_batch([image], [boxes])[0]
 
@@ -223,11 +223,11 @@ class HeatmapPoseEstimator(CropPoseEstimator):
 
 
 class Normalisation:
-    """Crops in the colours that a network expects: uint8 [B, 3, height, width] RGB to float, on the same device.
+    """Normalises crops as a network expects: uint8 [B, 3, height, width] RGB to float, on the same device.
 
     Args:
-        convention: Of the network's publisher.
-        device: Where the crops will be.
+        convention: The network's.
+        device: Device of the crops.
     """
 
     def __init__(self, convention: InputConvention, device: torch.device) -> None:

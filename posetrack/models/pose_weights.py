@@ -25,33 +25,33 @@ from posetrack.skeletons import SKELETONS, Skeleton
 _KIND = "pose"
 
 BACKBONES = ("shufflenet_v2_x1_0", *RESNETS, *HRNET_CHANNELS, *MOVENETS)
-"""Names of the backbones: a lite one, ResNets, HRNets and MoveNets."""
+"""Names of the backbones: a small one, ResNets, HRNets and MoveNets."""
 
 PoseNetwork = SimpleBaseline | MoveNet
 """Has a ``backbone`` that may be pretrained and a ``final_layer`` with a heatmap for each joint."""
 
 _MULTIPLE = 32
-"""Sides of the input are multiples of the backbones' deepest stride, so that heatmaps have a quarter of them."""
+"""Sides of the input are multiples of the backbones' deepest stride, so heatmap sides are exactly a quarter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoseArchitecture:
-    """What must be known to build a pose network and to feed it.
+    """Everything needed to build a pose network and prepare its input.
 
     Attributes:
-        skeleton: Name of the skeleton that the heatmaps belong to.
+        skeleton: Name of the heatmaps' skeleton.
         width, height: Input size in pixels, multiples of 32.
         padding: Factor by which a person's box grows before it is cut out.
         deconv_channels: Channels of the transposed convolutions, each of which doubles the resolution: three to
-            come from stride 32 to 4. An HRNet or MoveNet has none, as its features are at stride 4 already.
+            get from stride 32 to 4. An HRNet or MoveNet has none, because its features are already at stride 4.
         backbone: One of ``BACKBONES``.
-        convention: How crops are cut out and fed and what the heatmaps mean: a key of ``posetrack.models
-            .conventions.CONVENTIONS``.
+        convention: How crops are cut out and normalised, and how heatmaps are meant: a key of
+            ``posetrack.models.conventions.CONVENTIONS``.
         all_slots: One heatmap for every slot of the skeleton, in order, instead of one per joint in use.
-        fills_unused: The joints that the skeleton does not use (PoseTrack's ears) were learnt too, and are
+        fills_unused: Whether joints that the skeleton does not use (PoseTrack's ears) were learnt too, and are
             estimated. Needs ``all_slots``.
-        sigma_cells: Standard deviation of the Gaussians that the heatmaps have learnt, for codecs that need it.
-        calibration: Turns scores into probabilities. ``None``: it was not measured.
+        sigma_cells: Standard deviation of the targets' Gaussians, for codecs that need it.
+        calibration: Turns scores into probabilities. ``None`` if it was not measured.
     """
 
     skeleton: str = "posetrack"
@@ -98,7 +98,7 @@ class PoseArchitecture:
 
     @property
     def heatmap_slots(self) -> NDArray[np.int64]:
-        """[J] slot in the skeleton of each heatmap's joint."""
+        """int64 [J], each heatmap's slot in the skeleton."""
         return np.arange(len(self.joints)) if self.all_slots else self.joints.in_use
 
     @property
@@ -136,9 +136,9 @@ def save_pose_network(network: PoseNetwork, architecture: PoseArchitecture, path
 
 
 def load_pose_network(path: Path) -> tuple[PoseNetwork, PoseArchitecture]:
-    """Read a network that ``save_pose_network`` wrote, in evaluation mode on the CPU.
+    """Read a network written by ``save_pose_network``, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is missing, damaged, or of another kind or architecture than its header says.
+        WeightsError: the file is missing, damaged, not a pose network's, or does not match its header.
     """
     return load_network(path, _KIND, PoseArchitecture, PoseArchitecture.build)

@@ -1,7 +1,7 @@
-"""A folder that one user alone writes to, for files that are executed: exported networks.
+"""A folder that only its user can write to, for files that are executed: exported networks.
 
-Whoever could write there could plant a network: a comparison of a few outputs does not find one that was made to
-pass, and ONNX Runtime has read it by then. So nothing of others is opened.
+Anyone who can write there could plant a network: comparing a few outputs does not detect one made to pass, and by
+then ONNX Runtime has read it. So other users' files are not opened.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _REMEDY = "choose another folder with --models-dir"
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that its owner alone may enter; an own one that others may enter is closed to them.
+    """Make a folder that only its owner may enter. The user's own folder is closed to others.
 
-    Where the system has no owners of files (Windows), nothing is checked.
+    On systems without file owners (Windows), nothing is checked.
 
     Raises:
-        OutputError: it is another user's, a link, or open to others in spite of all, or cannot be made.
+        OutputError: it belongs to another user, is a link, cannot be closed to others, or cannot be made.
     """
     with output_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -30,11 +30,9 @@ def make_private(folder: Path) -> None:
             return
         status = folder.lstat()
         if stat.S_ISLNK(status.st_mode):
-            raise OutputError(f"{folder} is a link, where others could put networks of theirs: {_REMEDY}.")
+            raise OutputError(f"{folder} is a link, where others could put networks: {_REMEDY}.")
         if status.st_uid != os.geteuid():
-            raise OutputError(
-                f"{folder} belongs to another user, who could put networks of theirs there: {_REMEDY}."
-            )
+            raise OutputError(f"{folder} belongs to another user, who could put networks there: {_REMEDY}.")
         if _open_to_others(status.st_mode):
             folder.chmod(0o700)
             if _open_to_others(folder.lstat().st_mode):
@@ -46,10 +44,10 @@ def _open_to_others(mode: int) -> bool:
 
 
 def read_private(path: Path) -> bytes:
-    """The content of a file that nobody else can have written.
+    """The content of a file that only this user can have written.
 
     Raises:
-        OSError: it is not there, no plain file, a link, another user's, or others may write to it.
+        OSError: it is missing, not a plain file, a link, another user's, or writable by others.
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:

@@ -1,4 +1,4 @@
-"""What of the computer this process may use: containers and clusters give it less than there is."""
+"""CPUs and memory that this process may use: containers and clusters limit them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def available_processors() -> int:
-    """Processors that this process may use, of the computer or of what a container may have of it."""
+    """Number of CPUs this process may use, within the container's limit."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = _limit("cpu.max").split()
     if len(told) == 2 and all(word.isdigit() for word in told):
@@ -16,14 +16,14 @@ def available_processors() -> int:
 
 
 def available_memory_bytes() -> int:
-    """Memory of the computer, or what a container may have of it."""
+    """Memory of the computer, or the container's limit."""
     here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     told = _limit("memory.max").strip()
     return min(here, int(told)) if told.isdigit() else here
 
 
 def _limit(name: str) -> str:
-    """What the container is allowed, as Linux tells it in control group version 2; empty if nothing is told."""
+    """The container's limit from Linux control groups, version 2; empty if there is none."""
     try:
         return Path("/sys/fs/cgroup", name).read_text()
     except OSError:

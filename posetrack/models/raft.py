@@ -1,4 +1,4 @@
-"""torchvision's RAFT networks, their weights in a local file."""
+"""torchvision's RAFT networks, with weights from a local file."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _BUILDERS: dict[str, Callable[..., RAFT]] = {"raft_small": raft_small, "raft_lar
 
 
 class Raft:
-    """A RAFT at work: two images to the flow between them.
+    """A running RAFT: the flow between two images.
 
-    Encoders and updates run in the wanted precision; correlations, coordinates and flow are always calculated in
-    fp32: sums over products of features leave fp16's range.
+    Encoders and updates run in the runtime's precision; correlations, coordinates and flow are always calculated
+    in fp32, because sums of feature products exceed fp16's range.
 
     Args:
         network: torchvision's. It is copied.
-        runtime: Where and how it runs. Compiled are encoders and updates.
+        runtime: Where and how it runs. Encoders and updates are compiled.
 
     Raises:
-        ConfigError: the device does not have the precision, or the engine is not torch.
+        ConfigError: the device does not support the precision, or the engine is not torch.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Raft:
         runtime: Runtime = CPU,
     ) -> None:
         if runtime.engine != "torch":
-            raise ConfigError("RAFT runs in torch alone: choose engine torch, or a flow like dis.")
+            raise ConfigError("RAFT runs only in torch: choose engine torch, or a flow like dis.")
         network = copy.deepcopy(network).eval()
         for part in ("feature_encoder", "context_encoder", "update_block", "mask_predictor"):
             module = getattr(network, part)
             if module is not None:
-                # torchvision's correlation wants features channel by channel.
+                # torchvision's correlation needs features in contiguous channels.
                 ready = prepared(module, runtime, channels_last=False)
                 setattr(network, part, ready)
         network.update_block.hidden_state_size = network.update_block.network.hidden_state_size
@@ -55,8 +55,8 @@ class Raft:
         """Displacement of each pixel of ``previous``, float32 [B, 2, h, w] (x, y) in pixels.
 
         Args:
-            previous, current: float32 [B, 3, h, w], RGB in [-1, 1], sides multiples of 8 from 128 on.
-            iterations: Refinements.
+            previous, current: float32 [B, 3, h, w], RGB in [-1, 1], sides multiples of 8, at least 128.
+            iterations: Number of refinements.
         """
         pair = previous.contiguous(), current.contiguous()
         flows: list[Tensor] = self._network(*pair, num_flow_updates=iterations)
@@ -68,10 +68,10 @@ def load_raft(
     path: str | Path,
     runtime: Runtime = CPU,
 ) -> Raft:
-    """``raft_small`` or ``raft_large`` with torchvision's weights for it; for ``posetrack.flow.raft.RaftFlow``.
+    """``raft_small`` or ``raft_large`` with torchvision's weights; for ``posetrack.flow.raft.RaftFlow``.
 
     Raises:
-        ConfigError: there is no network of that name, or the device does not have the precision.
+        ConfigError: there is no network of that name, or the device does not support the precision.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
     if name not in _BUILDERS:

@@ -1,4 +1,4 @@
-"""Heads of torchvision's detectors as networks of one input, which every engine can run."""
+"""Heads of torchvision's detectors as networks with one input, which every engine can run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OneLevel(nn.Module):
 
 
 class EachLevel(nn.Module):
-    """The same for all levels, one after the other."""
+    """The same for all levels, one after another."""
 
     def __init__(self, head: nn.Module) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class EachLevel(nn.Module):
 class LevelPool(nn.Module):
     """Pools regions from levels of a pyramid whose strides divide the images' padded sides.
 
-    torchvision takes the strides from the first images that come, for all that follow. It compares the levels with
-    sides that are not padded yet, so that after a narrow image all strides are wrong.
+    torchvision derives the strides from its first images, and keeps them. It compares the levels with sides that
+    are not padded yet, so after a narrow image all strides are wrong.
 
     Args:
-        pool: Of a detector. It is copied.
+        pool: A detector's pool. It is copied.
         multiple: Images are padded to multiples of this.
     """
 
@@ -58,6 +58,6 @@ class LevelPool(nn.Module):
 
 
 def pooled_interface(name: str, channels: int, pool: MultiScaleRoIAlign) -> Interface:
-    """Of a head that sees what was pooled of each region."""
+    """The interface of a head that takes pooled regions."""
     height, width = pool.output_size
     return Interface(name=name, channels=channels, size=(height, width), input="regions")

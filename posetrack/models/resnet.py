@@ -16,9 +16,10 @@ class ResNet(nn.Module):
     """torchvision's residual network without its average pooling and ``fc``.
 
     A bottleneck that halves the resolution does so in its 3x3 convolution, as in the official PyTorch pose
-    networks and in MMPose's ``style="pytorch"``. Layers are named as there. Nothing is normalised inside.
+    networks and in MMPose's ``style="pytorch"``. Layers are named as there.
 
-    ``forward`` takes float [B, 3, H, W] and returns the one level [B, 2048, H/32, W/32] (sizes rounded up).
+    ``forward`` takes float [B, 3, H, W], normalised, and returns one level [B, 2048, H/32, W/32] (sizes rounded
+    up).
 
     Args:
         name: A key of ``RESNETS``.

@@ -1,4 +1,4 @@
-"""Where and how networks run, as one object that travels to all of them."""
+"""Where and how networks run, as one object shared by all of them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ class Runtime:
     """Where and how networks run.
 
     Attributes:
-        device: Of all networks.
-        precision: A name of ``posetrack.models.engines.PRECISIONS``; anything but fp32 is autocast, outputs are
-            float32 all the same.
-        compile: Have ``torch.compile`` make them faster, which takes a minute at the beginning.
-        engine: What they run in: torch, or ONNX Runtime (on the processor, in fp32).
-        exports: Folder of the networks that have been exported for ONNX Runtime; None: they are exported anew,
-            for this process alone.
-        side_by_side: Batches of a pose network that run at once, on a processor, in threads of their own.
+        device: Device of all networks.
+        precision: A name of ``posetrack.models.engines.PRECISIONS``; anything but fp32 is autocast. Outputs are
+            always float32.
+        compile: Compile the networks with ``torch.compile``: faster, after about a minute.
+        engine: What they run in: torch, or ONNX Runtime (on the CPU, in fp32).
+        exports: Folder of networks exported for ONNX Runtime. ``None`` exports them for this process only.
+        side_by_side: Batches of a pose network that run at once on the CPU, each in its own thread.
 
     Raises:
-        ConfigError: there is no such engine or precision, the engine is not installed, or other settings do not
-            go with it.
+        ConfigError: there is no such engine or precision, the engine is not installed, or it does not support the
+            other settings.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -43,4 +42,4 @@ class Runtime:
 
 
 CPU = Runtime()
-"""torch on the processor, in fp32."""
+"""torch on the CPU, in fp32."""

@@ -1,7 +1,7 @@
 """SimpleBaseline: a backbone, three transposed convolutions, a 1x1 convolution to heatmaps.
 
 Xiao, Wu, Wei: "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2. HRNet's pose
-network is the same without the transposed convolutions, as its features are at stride 4 already.
+network has no transposed convolutions, because its features are already at stride 4.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class SimpleBaseline(nn.Module):
             paper has 256 in each. Empty for HRNet.
         heatmaps: Number of joints.
 
-    ``forward`` takes float [B, 3, H, W], H and W multiples of 32, in the colours that the network was trained
-    with (the lite ones: RGB in [0, 1]), and returns float [B, heatmaps, H/4, W/4].
+    ``forward`` takes float [B, 3, H, W], H and W multiples of 32, in the colours of its training (RGB in [0, 1]
+    for networks trained here), and returns float [B, heatmaps, H/4, W/4].
     """
 
     def __init__(self, backbone: nn.Module, channels: int, deconv_channels: Sequence[int], heatmaps: int) -> None:
@@ -44,7 +44,7 @@ class SimpleBaseline(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Small Gaussian weights for the new layers, as in the paper's code: the first heatmaps are near zero."""
+        """Small Gaussian weights, as in the paper's code: the first heatmaps are near zero."""
         for module in (*self.deconv_layers, self.final_layer):
             if isinstance(module, nn.ConvTranspose2d | nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.001)

@@ -1,4 +1,4 @@
-"""A network's weights as safetensors, with its architecture in the header, so that loading needs no guessing."""
+"""A network's weights as safetensors, with its architecture in the header."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Architecture = TypeVar("Architecture")
 Network = TypeVar("Network", bound=nn.Module)
 
 _LONGEST_HEADER = 10_000
-"""Characters of an architecture. Ours have 300."""
+"""Maximum number of characters of an architecture. Ours have 300."""
 
 
 def save_tensors(network: nn.Module, architecture: DataclassInstance, kind: str, path: Path) -> None:
-    """Write weights as float16: half the size, and rounding far below the accuracy that trained weights have.
+    """Write weights as float16: half the size, with an error far below the accuracy of trained weights.
 
     Args:
-        network: Its state is written.
+        network: The network.
         architecture: Written as JSON into the header.
-        kind: What it is (``detector``): the header's key.
+        kind: Kind of network (``detector``), for the header's key.
         path: The file.
     """
     tensors = {
@@ -45,23 +45,23 @@ def save_tensors(network: nn.Module, architecture: DataclassInstance, kind: str,
 def load_network(
     path: Path, kind: str, architecture: type[Architecture], build: Callable[[Architecture], Network]
 ) -> tuple[Network, Architecture]:
-    """A network that ``save_tensors`` wrote, in float32, in evaluation mode on the CPU, and its architecture.
+    """A network written by ``save_tensors``, in float32, in evaluation mode on the CPU, and its architecture.
 
     Args:
         path: The file.
-        kind: What it is.
-        architecture: The dataclass that its header has the fields of.
-        build: Makes a network of an architecture.
+        kind: Kind of network.
+        architecture: Dataclass of the architecture in the header.
+        build: Builds the network of an architecture.
 
     Raises:
-        WeightsError: the file is missing, damaged, of another kind, its header is no architecture, or its tensors
-            do not fit that.
+        WeightsError: the file is missing, damaged or of another kind, its header does not hold an architecture, or
+            its tensors do not fit it.
     """
     tensors, header = read_safetensors(path)
     try:
         found = read_record(architecture, _fields(header.get(f"posetrack.{kind}", "")), "architecture")
     except ConfigError as error:
-        raise WeightsError(f"{path} is no posetrack {kind}: {error}") from error
+        raise WeightsError(f"{path} is not a posetrack {kind}: {error}") from error
     network = build(found)
     load_weights(network, tensors, path, f"the tensors of {path} do not fit the architecture in its header")
     return network.eval(), found

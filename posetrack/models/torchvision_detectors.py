@@ -1,4 +1,4 @@
-"""torchvision's own detectors, trained on COCO: their weights in a local file, nothing is downloaded here."""
+"""torchvision's own detectors, trained on COCO, with weights from a local file. Nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COCO_CLASSES = 91
 _COCO_JOINTS = 17
 
 # As torchvision builds them for its COCO_V1 weights: norms are frozen, and ResNet-50's were trained without an
-# epsilon (``overwrite_eps`` there). The builders themselves make other norms when they are given no weights.
+# epsilon (``overwrite_eps`` there). Without weights, torchvision's builders make other norms.
 _FROZEN_RESNET = partial(
     resnet_fpn_backbone, backbone_name="resnet50", weights=None, norm_layer=partial(FrozenBatchNorm2d, eps=0.0)
 )
@@ -61,10 +61,10 @@ _FASTER_RCNNS: dict[str, Callable[[], FasterRCNN]] = {
 _KEYPOINT_RCNNS: dict[str, Callable[[], FasterRCNN]] = {"keypointrcnn_resnet50_fpn": _keypoint_resnet50}
 
 TORCHVISION_DETECTORS = tuple(_FASTER_RCNNS)
-"""Detectors of people (and 79 other kinds of things), under torchvision's names."""
+"""Detectors of people (and 79 other classes), by torchvision's names."""
 
 KEYPOINT_RCNNS = tuple(_KEYPOINT_RCNNS)
-"""Detectors of people that bring their poses: ``posetrack.models.keypoint_rcnn``."""
+"""Detectors of people with their joints: ``posetrack.models.keypoint_rcnn``."""
 
 
 def read_torchvision_network(name: str, path: Path) -> FasterRCNN:
@@ -72,7 +72,7 @@ def read_torchvision_network(name: str, path: Path) -> FasterRCNN:
 
     Args:
         name: One of ``TORCHVISION_DETECTORS`` or ``KEYPOINT_RCNNS``.
-        path: torchvision's weights (COCO_V1) for it, as published (.pth) or as safetensors; no code in it is run.
+        path: torchvision's weights (COCO_V1), as published (.pth) or as safetensors; no code in it is run.
 
     Raises:
         ConfigError: there is no network of that name.
@@ -92,15 +92,15 @@ def load_torchvision_detector(
     config: DetectorConfig | None = None,
     runtime: Runtime = CPU,
 ) -> PersonDetector:
-    """One of ``TORCHVISION_DETECTORS``; it finds the boxes of people that it finds in torchvision.
+    """One of ``TORCHVISION_DETECTORS``; it finds the same boxes of people as in torchvision.
 
     Args:
-        name: torchvision's name for it.
-        path: torchvision's weights for it.
+        name: torchvision's name of the detector.
+        path: torchvision's weights.
         config, runtime: See ``PersonDetector``.
 
     Raises:
-        ConfigError: there is no detector of that name, or the device does not have the precision.
+        ConfigError: there is no detector of that name, or the device does not support the precision.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
     if name not in TORCHVISION_DETECTORS:

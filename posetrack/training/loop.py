@@ -209,7 +209,7 @@ class _Run(Generic[Batch]):
         os.replace(temporary, self.output / "curve.csv")
 
 
-class Observer(Protocol):
+class TrainingObserver(Protocol):
     """Receives progress (a progress bar, a log)."""
 
     def iteration(self, epoch: int, done: int, total: int, loss: float) -> None: ...
@@ -217,7 +217,7 @@ class Observer(Protocol):
     def epoch(self, row: Record) -> None: ...
 
 
-def train(task: Task[Any], schedule: Schedule, output: Path, observer: Observer) -> list[Record]:
+def train(task: Task[Any], schedule: Schedule, output: Path, observer: TrainingObserver) -> list[Record]:
     """Train a task; resumes from ``output/checkpoint.pt`` if it exists.
 
     Returns:
@@ -271,7 +271,7 @@ def _autocast(schedule: Schedule) -> AbstractContextManager[Any]:
     return torch.autocast(torch.device(schedule.device).type, torch.bfloat16) if reduced else nullcontext()
 
 
-def _train_epoch(run: _Run[Batch], observer: Observer) -> Record:
+def _train_epoch(run: _Run[Batch], observer: TrainingObserver) -> Record:
     task, schedule = run.task, run.schedule
     task.network.train()
     batches = task.batches(run.epoch)

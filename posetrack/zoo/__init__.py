@@ -1,9 +1,9 @@
-"""Published weights: the table of them (``zoo.toml``), the folder where they lie, and how they come there.
+"""Published weights: their table (``zoo.toml``), the folder they are stored in, and downloads.
 
 The table and the store::
 
     entry = get_entry("hrnet_w32_coco_256x192")
-    path = ModelStore().require(entry, fetch=download)  # without fetch: only what is there already
+    path = ModelStore().require(entry, fetch=download)  # without fetch: only if it is already there
     network = load_checkpoint(path, entry.pose_architecture())
 """
 

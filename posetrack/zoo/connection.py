@@ -1,7 +1,7 @@
-"""One HTTP request for (the rest of) a file, distrustful of what answers.
+"""One HTTP request for a file or the rest of it, with checks on everything the server sends.
 
-Proxies come from the environment (``https_proxy``, ``http_proxy``, ``no_proxy``), as urllib reads them. Redirects
-are followed here rather than by urllib, which reads a redirect's body to its end, however long that is.
+Proxies come from the environment (``https_proxy``, ``http_proxy``, ``no_proxy``), as in urllib. Redirects are
+followed here, because urllib reads a redirect's body to its end, however long.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from posetrack import __version__
 READ_BYTES = 1 << 16
 MOST_REDIRECTS = 10
 SLOWEST_BYTES_PER_S = 1000
-"""Slower than this over a whole time limit is as good as standing still."""
+"""A connection slower than this over a whole time limit counts as stalled."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429)
@@ -37,11 +37,11 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 class TransferError(Exception):
-    """A try failed, and another may succeed.
+    """A try failed, but another may succeed.
 
     Attributes:
-        retry_after_s: Seconds that the server asks to wait, if it does.
-        unreachable: The network itself is not there, which a few seconds hardly change.
+        retry_after_s: Seconds the server asks to wait, if it does.
+        unreachable: There is no network, which is unlikely to change within seconds.
     """
 
     def __init__(self, reason: str, *, retry_after_s: float | None = None, unreachable: bool = False) -> None:
@@ -51,17 +51,17 @@ class TransferError(Exception):
 
 
 class RefusedError(Exception):
-    """A try failed, and so would every other."""
+    """A try failed, and trying again would not help."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a server sends, and the stream of it.
+    """A server's answer.
 
     Attributes:
-        start: Byte of the file at which it begins; None: the server does not have what was asked for.
-        total: Size of the whole file in bytes; None if the server does not say.
-        content_type: As the server calls it.
+        start: First byte of the file that it sends; None if it does not have the range.
+        total: Size of the whole file in bytes; None if unknown.
+        content_type: According to the server.
         chunks: The bytes; raises ``TransferError`` when they stall or the connection breaks.
     """
 
@@ -73,16 +73,16 @@ class Answer:
 
 @contextmanager
 def requested(url: str, offset: int, timeout_s: float) -> Iterator[Answer]:
-    """Ask for a file, from a byte on.
+    """Request a file, starting at a byte.
 
     Args:
         url: An http or https address.
-        offset: The first byte wanted. A server may send the file from its beginning all the same.
-        timeout_s: Seconds within which a connection must be there, the headers complete, and the next bytes here.
+        offset: The first byte wanted. A server may still send the whole file.
+        timeout_s: Maximum number of seconds to connect, to receive all headers, and to receive the next bytes.
 
     Raises:
-        TransferError: no connection, no answer in time, or a passing fault of the server.
-        RefusedError: the server does not have the file or will not give it, or redirects to where it must not.
+        TransferError: no connection, no answer in time, or a temporary fault of the server.
+        RefusedError: the server does not have the file or refuses it, or redirects to an unsafe address.
     """
     headers = {"User-Agent": f"posetrack/{__version__}", "Accept-Encoding": "identity"}
     if offset:
@@ -101,7 +101,7 @@ def requested(url: str, offset: int, timeout_s: float) -> Iterator[Answer]:
 
 
 def _redirected(url: str, location: str | None) -> str:
-    """The address that a redirect leads to, if it is safe to go there."""
+    """The target of a redirect, if it is safe."""
     try:
         target = urljoin(url, quote(location or "", encoding="latin-1", safe=string.punctuation))
         scheme = urlsplit(target).scheme
@@ -138,7 +138,7 @@ def _answer(response: http.client.HTTPResponse, offset: int, chunks: Iterator[by
 
 
 def _chunks(response: http.client.HTTPResponse, wire: _Wire, timeout_s: float) -> Iterator[bytes]:
-    """The body as it comes; each window of ``timeout_s`` must bring something worth waiting for."""
+    """The body as it comes; each window of ``timeout_s`` must bring enough bytes."""
     window_start, window_bytes = time.monotonic(), 0
     while True:
         with _transfer_errors(), wire.limit(timeout_s) if response.chunked else nullcontext():
@@ -155,7 +155,7 @@ def _chunks(response: http.client.HTTPResponse, wire: _Wire, timeout_s: float) -
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Seconds to wait: the header has them, or a date."""
+    """Seconds to wait: the header gives seconds or a date."""
     if retry_after is None:
         return None
     if retry_after.strip().isdecimal():
@@ -168,7 +168,7 @@ def _seconds(retry_after: str | None) -> float | None:
 
 @contextmanager
 def _transfer_errors() -> Iterator[None]:
-    """Sorts what urllib, http.client, ssl and sockets raise into what may pass and what will not."""
+    """Turns errors of urllib, http.client, ssl and sockets into ``TransferError`` or ``RefusedError``."""
     try:
         yield
     except urllib.error.URLError as error:
@@ -196,7 +196,7 @@ def _transfer_errors() -> Iterator[None]:
 
 
 class _Wire:
-    """The socket of a connection, to hang up: a server can drip so that no single read ever times out."""
+    """The socket of a connection, to hang up: a server can send so slowly that no single read times out."""
 
     def __init__(self) -> None:
         self.socket: socket.socket | None = None
@@ -204,9 +204,9 @@ class _Wire:
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
-        """Hangs up after that many seconds; what is going on then fails with ``TimeoutError``.
+        """Hang up after that many seconds; anything still running then fails with ``TimeoutError``.
 
-        Even if it seems to end well: http.client takes an end amid the headers for the end of the headers.
+        This includes what seems to succeed: http.client takes the end of a stream for the end of the headers.
         """
         timer = threading.Timer(seconds, self._hang_up)
         timer.daemon = True
@@ -230,7 +230,7 @@ class _Wire:
 
 
 class _HTTPConnection(http.client.HTTPConnection):
-    """A connection whose headers must be complete in time."""
+    """A connection with a time limit for the headers."""
 
     def __init__(self, *args: Any, wire: _Wire, seconds: float, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -269,7 +269,7 @@ class _HTTPSHandler(urllib.request.HTTPSHandler):
 
 
 def _opener(wire: _Wire, timeout_s: float) -> urllib.request.OpenerDirector:
-    """Speaks HTTP and HTTPS, directly and by proxies, and nothing else: no files, no FTP, no data addresses."""
+    """An opener for HTTP and HTTPS, directly and by proxies, and nothing else: no files, FTP or data addresses."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

@@ -1,7 +1,7 @@
-"""Downloads weights into a store: resumed, checked, retried, and by one process at a time.
+"""Downloads weights into a store: resumed, verified, retried, and by one process at a time.
 
-A part file needs no note of which version of the file it belongs to: the whole is checked against its published
-hash before it gets its name, and what does not agree is fetched again from its beginning, once.
+A part file may be of any version of the file: the whole is checked against the published hash before it gets its
+name. If the hash differs, the file is fetched again from its beginning, once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from posetrack.zoo.policy import DownloadObserver, DownloadPolicy, Unobserved
 from posetrack.zoo.store import ModelStore, write_errors
 
 MIRROR_VARIABLE = "POSETRACK_MIRROR"
-"""Environment variable: an address under which all files lie by their names, asked instead of the publishers."""
+"""Environment variable: address of a mirror that has all files by name, used instead of the publishers."""
 
 _ROUNDED_MIB = 0.001
 _LARGEST_UNKNOWN_BYTES = 2 << 30
@@ -38,18 +38,18 @@ def download(
     policy: DownloadPolicy | None = None,
     observer: DownloadObserver | None = None,
 ) -> Path:
-    """An entry's file, which is downloaded if it is not there.
+    """An entry's file; downloaded if missing.
 
-    It comes from the publisher, or from the address in ``POSETRACK_MIRROR`` (plus the file's name), to
-    ``FILE.part`` beside its place, which is resumed if it is there. If somebody else is downloading the same file,
-    this waits for them. Interrupted, it leaves the part for the next time.
+    It comes from the publisher, or from the address in ``POSETRACK_MIRROR`` plus the file's name, and goes to
+    ``FILE.part``, which is resumed if it exists. If another process is downloading the same file, this waits for
+    it. When interrupted, it keeps the part for the next time.
 
     Returns:
-        Where it lies, complete and with the published hash.
+        Path of the file, complete and with the published hash.
 
     Raises:
-        WeightsError: it cannot be had; says why, where it comes from and where to put it.
-        ConfigError: ``POSETRACK_MIRROR`` is no http or https address.
+        WeightsError: the download failed; says why, where the file comes from and where to put it.
+        ConfigError: ``POSETRACK_MIRROR`` is not an http or https address.
     """
     policy, observer = policy or DownloadPolicy(), observer or Unobserved()
     found = _found(entry, store, observer)
@@ -58,7 +58,7 @@ def download(
     if entry.url is None:
         raise store.missing(entry)
     url = source_of(entry.url, entry.file)
-    with store.locked(entry, lambda: observer.noticed(entry, "somebody else is downloading it; waiting for them")):
+    with store.locked(entry, lambda: observer.noticed(entry, "another process is downloading it; waiting for it")):
         found = _found(entry, store, observer)
         if found is not None:
             return found
@@ -79,14 +79,14 @@ def download(
 
 
 def source_of(url: str, file: str) -> str:
-    """The address to ask: the publisher's, or the mirror's."""
+    """The address to download from: the publisher's, or the mirror's."""
     mirror = os.environ.get(MIRROR_VARIABLE)
     if not mirror:
         return url
     try:
         parts = urlsplit(mirror)
     except ValueError as error:
-        raise ConfigError(f"{MIRROR_VARIABLE} is {mirror!r}, which is no address: {error}.") from error
+        raise ConfigError(f"{MIRROR_VARIABLE} is {mirror!r}, which is not an address: {error}.") from error
     if parts.username or parts.password:
         raise ConfigError(f"{MIRROR_VARIABLE} has a user name or password in it, which are not supported.")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -105,7 +105,7 @@ def _found(entry: Entry, store: ModelStore, observer: DownloadObserver) -> Path 
 
 
 class _Download:
-    """One file on its way: what is there of it, its hash so far, and how often it failed."""
+    """A download in progress: the part so far, its hash, and the number of failures."""
 
     def __init__(
         self, entry: Entry, url: str, file: BinaryIO, policy: DownloadPolicy, observer: DownloadObserver
@@ -121,10 +121,10 @@ class _Download:
         self._content_type = ""
 
     def run(self) -> str:
-        """Fetch what is missing. Returns the SHA-256 of the whole, which agrees with what is published.
+        """Fetch what is missing. Returns the SHA-256 of the whole, which matches the published digits.
 
         Raises:
-            RefusedError: it cannot be had.
+            RefusedError: the download failed for good.
         """
         self._read_part()
         if self._done and self._agrees():
@@ -152,7 +152,7 @@ class _Download:
         )
 
     def _read_part(self) -> None:
-        """Take over what an earlier download left."""
+        """Read and hash the part left by an earlier download."""
         self._file.seek(0)
         while self._done <= self._most_bytes() and (chunk := self._file.read(_CHUNK_BYTES)):
             self._hash.update(chunk)
@@ -161,23 +161,23 @@ class _Download:
             self._clear()
 
     def _most_bytes(self) -> int:
-        """More than this is not the file that was published, whatever it is."""
+        """A larger file cannot be the published one."""
         if self._entry.size_bytes is not None:
             return self._entry.size_bytes
         published = self._entry.estimated_bytes
         return _LARGEST_UNKNOWN_BYTES if self._entry.size_mib is None or published is None else 2 * published
 
     def _least_bytes(self) -> int:
-        """Less than this is not all of it, where the server does not say how much that is.
+        """A smaller file is incomplete, where the server does not tell the size.
 
-        An answer that breaks off amid its headers looks like an empty one of unknown length.
+        An answer that breaks off within its headers looks like an empty one of unknown length.
         """
         if self._entry.size_bytes is not None:
             return self._entry.size_bytes
         return 1 if self._entry.size_mib is None else int((self._entry.size_mib - _ROUNDED_MIB) * 2**20)
 
     def _clear(self) -> None:
-        """Begin again."""
+        """Start over."""
         with self._disk():
             self._file.truncate(0)
         self._hash = hashlib.sha256()
@@ -190,14 +190,14 @@ class _Download:
             yield
 
     def _fetch(self) -> None:
-        """Try until all is there."""
+        """Try until the file is complete."""
         failures, furthest = 0, self._done
         while True:
             try:
                 self._try()
             except TransferError as error:
                 if self._done and self._agrees():
-                    return  # all of it, whatever the server had promised
+                    return  # complete, although the server announced more
                 worth = _PROGRESS_WORTH_A_TRY * (self._total or self._most_bytes())
                 failures = 0 if self._done >= furthest + worth else failures + 1
                 furthest = max(furthest, self._done)
@@ -217,7 +217,7 @@ class _Download:
         time.sleep(pause_s)
 
     def _try(self) -> None:
-        """One request for what is missing, from its answer to its end."""
+        """One request for the missing bytes."""
         with requested(self._url, self._done, self._policy.timeout_s) as answer:
             self._content_type = answer.content_type
             if answer.start != self._done or (self._total is not None and answer.total not in (None, self._total)):
@@ -245,7 +245,7 @@ class _Download:
             self._observer.progressed(self._entry, self._done, self._total)
 
     def _write(self, chunk: bytes) -> None:
-        """Append all of it; what was written of it is counted even if the rest does not fit."""
+        """Append a chunk; bytes written count even if the rest does not fit on the disk."""
         rest = memoryview(chunk)
         while rest:
             written = self._file.write(rest)
@@ -254,7 +254,7 @@ class _Download:
             rest = rest[written:]
 
     def _make_sure_of_room(self) -> None:
-        """Say at once that the disk is too small, rather than after a long download."""
+        """Check for enough disk space before a long download."""
         if self._total is None:
             return
         if self._total > self._most_bytes():

@@ -1,4 +1,4 @@
-"""What is known of one set of published weights."""
+"""Description of one set of published weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Task = Literal["pose", "detector", "detector+pose", "flow"]
 TASKS: tuple[Task, ...] = ("detector", "pose", "detector+pose", "flow")
 
 SHORTEST_PREFIX = 8
-"""Publishers put at least so many hex digits of the SHA-256 into a file's name."""
+"""Minimum number of hex digits of the SHA-256 in a published file name."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -40,7 +40,7 @@ class Accuracy:
         metric: What was measured.
         value: The figure.
         unit: ``percent``, ``fraction``, ``px`` or ``per image``.
-        conditions: Under which: whose boxes, flip test.
+        conditions: Conditions of the measurement: which boxes, flip test.
         source: Where it is published: a page, or the name of torchvision's weight enum.
     """
 
@@ -67,39 +67,40 @@ class Entry:
         task: What the network does.
         loader: How its file becomes a stage: a key of ``posetrack.networks.LOADERS``.
         purpose: The same in a few words.
-        publisher: Whose weights they are.
+        publisher: Who published the weights.
         architecture: Name of the network; for pose networks that of the backbone.
         licence: Licence of the weights, as published.
-        trained_on: Data sets that they learnt from, which may have terms of their own.
-        file: Name that the file has in a folder of weights: the publisher's.
-        page: Where the publisher tells about it.
+        trained_on: Training data, which may have its own terms.
+        file: The publisher's file name.
+        page: The publisher's page about the weights.
         colour_order: Order of the input's channels, ``rgb`` or ``bgr``.
         mean: Subtracted from colours in [0, 1], in the network's channel order.
         std: Divided by after that, in the network's channel order.
-        convention: How inputs are prepared and heatmaps meant: for pose networks a key of
-            ``posetrack.models.conventions.CONVENTIONS``; ``torchvision``: as its weight enums' transforms do.
-        accuracy: Published figures, the most telling first.
+        convention: How to prepare inputs and what heatmaps mean: for pose networks a key of
+            ``posetrack.models.conventions.CONVENTIONS``; ``torchvision`` for the transforms of its weight enums.
+        accuracy: Published figures, the most important first.
         bundled: The file is part of this package.
-        url: Where the file is published; None: only by hand from ``page``.
-        sha256: The file's hash, 64 hex digits, where all of it is known.
-        sha256_prefix: Its first digits, where only these are published, in the file's name.
-        size_bytes: The file's exact size.
-        size_mib: Its published size in units of 2^20 bytes, rounded to 0.001.
+        url: Address of the file; None if it can only be fetched by hand from ``page``.
+        sha256: The file's hash, 64 hex digits, if known.
+        sha256_prefix: The first digits of the hash, if only these are published, in the file's name.
+        size_bytes: Exact size of the file.
+        size_mib: Published size in units of 2^20 bytes, rounded to 0.001.
         parameters: Number of trainable parameters.
-        skeleton: Name of the skeleton of networks that find joints.
+        skeleton: Name of the skeleton, for networks that estimate joints.
         joints: Names of the joints in the order of the network's channels.
-        width, height: Input size in pixels of networks that look at crops.
-        short_side, long_side: Pixels to which detectors scale an image: the short side, unless the long one would
-            become longer than that.
-        multiple_of, shortest_side: What the sides of images must be multiples of, and have at least, in pixels.
+        width, height: Input size in pixels, for networks that take crops.
+        short_side, long_side: Size in pixels to which detectors scale an image's short side, or less if the long
+            side would exceed ``long_side``.
+        multiple_of, shortest_side: Sides of images must be multiples of the one, and at least the other, in
+            pixels.
         padding: Factor by which a person's box grows before it is cut out.
         codec: How its output becomes joints, a key of ``posetrack.models.heads.HEADS``.
         stride: Input pixels per heatmap cell.
         sigma_cells: Standard deviation in heatmap cells of the Gaussians that it was trained on.
         split_ratio: Bins per input pixel of SimCC networks.
-        all_slots: There is a heatmap for every slot of the skeleton, even those never annotated.
+        all_slots: The network has a heatmap for every slot of the skeleton, including unused ones.
         deconv_channels: Channels of the pose network's transposed convolutions.
-        notes: What else must be known.
+        notes: Further remarks.
     """
 
     name: str
@@ -143,8 +144,8 @@ class Entry:
 
     def __post_init__(self) -> None:
         for wrong, what in (
-            (not _NAME.fullmatch(self.name), "its name may have small letters, digits and _ only"),
-            (not _FILE.fullmatch(self.file), f"{self.file!r} is no file name"),
+            (not _NAME.fullmatch(self.name), "its name may only have lower-case letters, digits and _"),
+            (not _FILE.fullmatch(self.file), f"{self.file!r} is not a file name"),
             (self.task not in TASKS, f"task is {self.task!r}; choose one of {', '.join(TASKS)}"),
             (self.colour_order not in ("rgb", "bgr"), f"colour_order is {self.colour_order!r}; choose rgb or bgr"),
             (len(self.mean) != 3 or len(self.std) != 3, "mean and std have three values each"),
@@ -165,39 +166,39 @@ class Entry:
         return [size for size in sizes if size is not None]
 
     def _check_origin(self) -> None:
-        """What can be downloaded can be checked."""
+        """Anything that can be downloaded must have a hash."""
         for digits, least in ((self.sha256, _SHA256_DIGITS), (self.sha256_prefix, SHORTEST_PREFIX)):
             if digits is not None and not (_HEX.fullmatch(digits) and least <= len(digits) <= _SHA256_DIGITS):
-                raise ConfigError(f"entry {self.name!r}: {digits!r} is no SHA-256 in small hex digits.")
+                raise ConfigError(f"entry {self.name!r}: {digits!r} is not a SHA-256 in lower-case hex digits.")
         if self.sha256 and not self.sha256.startswith(self.sha256_prefix or ""):
             raise ConfigError(f"entry {self.name!r}: sha256 and sha256_prefix contradict each other.")
         if self.url is not None:
             if urlsplit(self.url).scheme not in ("http", "https"):
-                raise ConfigError(f"entry {self.name!r}: {self.url!r} is no http or https address.")
+                raise ConfigError(f"entry {self.name!r}: {self.url!r} is not an http or https address.")
             if self.expected_digits is None:
-                raise ConfigError(f"entry {self.name!r}: what is downloaded needs a hash to be checked against.")
+                raise ConfigError(f"entry {self.name!r}: a download needs a hash to check it.")
         if self.bundled and (self.url or not self.sha256):
-            raise ConfigError(f"entry {self.name!r}: what is bundled has a sha256 and no url.")
+            raise ConfigError(f"entry {self.name!r}: a bundled file has a sha256 and no url.")
 
     def _check_joints(self) -> None:
         if (self.skeleton is None) != (not self.joints) or ("pose" in self.task) != bool(self.joints):
-            raise ConfigError(f"entry {self.name!r}: networks that find joints, and no others, name them.")
+            raise ConfigError(f"entry {self.name!r}: networks that estimate joints, and only those, list them.")
         needed = (self.width, self.height, self.padding, self.codec)
         if self.task == "pose" and None in needed:
-            raise ConfigError(f"entry {self.name!r}: a pose network has width, height, padding, codec.")
+            raise ConfigError(f"entry {self.name!r}: a pose network needs width, height, padding, codec.")
 
     @property
     def expected_digits(self) -> str | None:
-        """The SHA-256, or as many of its first hex digits as are published; None if nothing is."""
+        """The SHA-256 or its published first hex digits; None if nothing is published."""
         return self.sha256 or self.sha256_prefix
 
     def agrees(self, sha256: str) -> bool:
-        """Whether a file of that hash is what was published; true where nothing is published."""
+        """Whether a hash matches the published digits; True if nothing is published."""
         return sha256.startswith(self.expected_digits or "")
 
     @property
     def estimated_bytes(self) -> int | None:
-        """The file's size: exact, or published and rounded, or that of its parameters alone; None if unknown."""
+        """Size of the file: exact, published and rounded, or estimated from the parameters; None if unknown."""
         if self.size_bytes is not None:
             return self.size_bytes
         if self.size_mib is not None:
@@ -206,21 +207,23 @@ class Entry:
 
     @property
     def by_hand(self) -> bool:
-        """Whether it must be fetched by hand from its publisher's page."""
+        """Whether the file must be fetched by hand from its publisher's page."""
         return self.url is None and not self.bundled
 
     def pose_format(self) -> PoseFormat:
         """What a pose network takes and gives.
 
         Raises:
-            ConfigError: these are not the weights of a pose network that sees crops, or its skeleton or convention
-                is unknown.
+            ConfigError: these are not the weights of a pose network that sees crops, or its skeleton, joints or
+                convention are unknown.
         """
         if self.task != "pose" or self.skeleton is None or self.width is None or self.height is None:
-            raise ConfigError(f"{self.name} is no pose network but a network for {self.task}.")
+            raise ConfigError(f"{self.name} is not a pose network but for {self.task}.")
         require_one_of(SKELETONS, skeleton=self.skeleton)
         require_one_of(CONVENTIONS, convention=self.convention)
         skeleton = SKELETONS[self.skeleton]
+        if not set(self.joints) <= set(skeleton.joints):
+            raise ConfigError(f"entry {self.name!r}: its joints are not all in the skeleton {self.skeleton}.")
         given = {name: getattr(self, name) for name in ("padding", "stride", "sigma_cells", "split_ratio")}
         return PoseFormat(
             skeleton=skeleton,
@@ -232,10 +235,10 @@ class Entry:
         )
 
     def pose_architecture(self) -> PoseArchitecture:
-        """What ``posetrack.models.checkpoints.load_checkpoint`` needs to build the network.
+        """The architecture that ``posetrack.models.checkpoints.load_checkpoint`` builds.
 
         Raises:
-            ConfigError: these are no weights of a pose network that looks at crops.
+            ConfigError: these are not the weights of a pose network that sees crops.
         """
         from posetrack.models.pose_weights import PoseArchitecture
 
@@ -247,7 +250,7 @@ class Entry:
             or self.padding is None
             or self.sigma_cells is None
         ):
-            raise ConfigError(f"{self.name} is no pose network but a network for {self.task}.")
+            raise ConfigError(f"{self.name} is not a pose network but for {self.task}.")
         return PoseArchitecture(
             backbone=self.architecture,
             skeleton=self.skeleton,

@@ -1,4 +1,4 @@
-"""Weights that somebody fetched by hand."""
+"""Imports weights that the user fetched by hand."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _BEGINNING_BYTES = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What came of an import.
+    """Result of an import.
 
     Attributes:
-        path: Where the file lies now.
+        path: The file in the store.
         sha256: Its hash, all 64 hex digits.
-        checked_digits: How many of them were published and agree; 0: nothing is published.
+        checked_digits: How many of them were compared with the publisher's; 0 if none are published.
     """
 
     path: Path
@@ -32,9 +32,8 @@ class Imported:
 def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
     """Copy a file into the store under an entry's name, if it has the published hash.
 
-    Weights of pose networks whose hash is not published must fit their network instead: they are loaded, without
-    running what they hold. Others are not opened as weights. The copy gets its name when it is complete; a file
-    that was there is replaced.
+    Without a published hash, weights of pose networks must fit their network: they are loaded, without running any
+    code in them. The copy gets its name when it is complete, and replaces an existing file.
 
     Raises:
         WeightsError: the file cannot be read or is not what was published, or the store cannot be written.
@@ -83,7 +82,7 @@ def _see_that_it_fits(entry: Entry, copy: Path, source: Path) -> None:
 
 
 def _refuse_rubbish(source: Path, beginning: bytes) -> None:
-    """What a file-sharing site gives instead of the file, where no hash would tell."""
+    """Refuse what file-sharing sites return instead of the file, in case there is no hash."""
     if not beginning:
         raise WeightsError(f"{source} is empty; fetch it again.")
     if beginning.lstrip().lower().startswith(_WEB_PAGE):

@@ -1,4 +1,4 @@
-"""How patient a download is, and who is told how it goes on."""
+"""Retries and time limits of downloads, and observers of their progress."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from posetrack.zoo.entries import Entry
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadPolicy:
-    """How patient a download is.
+    """Retries and time limits of a download.
 
     Attributes:
-        tries: How often it is tried before it is given up. Tries that brought at least a hundredth of the file do
-            not count.
-        timeout_s: Seconds without an answer, or without a byte worth mentioning, that end a try.
-        backoff_s: Seconds between the first and the second try; doubled from try to try, and varied by half so
-            that many machines do not come back at once.
-        longest_wait_s: Longest pause. A server that asks for a longer one is not waited for.
+        tries: Maximum number of tries. A try that brought at least a hundredth of the file does not count.
+        timeout_s: Seconds without an answer, or nearly without bytes, that end a try.
+        backoff_s: Pause in seconds between the first and the second try. It doubles from try to try, and varies by
+            half so that many machines do not retry at once.
+        longest_wait_s: Maximum pause. If a server asks for a longer one, the download fails.
     """
 
     tries: int = 5
@@ -35,27 +34,27 @@ class DownloadPolicy:
         require_at_least(0, backoff_s=self.backoff_s, longest_wait_s=self.longest_wait_s)
 
     def pause_s(self, failures: int, retry_after_s: float | None) -> float:
-        """Seconds to wait after so many failures in a row, and after what the server asked for."""
+        """Seconds to wait after a number of failures in a row, and after the server's request."""
         doubled_s: float = self.backoff_s * 2.0 ** min(max(failures - 1, 0), 30)
         backoff_s = min(doubled_s, self.longest_wait_s)
         return max(random.uniform(0.5, 1.5) * backoff_s, retry_after_s or 0.0)
 
 
 class DownloadObserver(Protocol):
-    """Is told how a download goes on."""
+    """Receives the progress of a download."""
 
     def progressed(self, entry: Entry, done_bytes: int, total_bytes: int | None) -> None:
-        """So many bytes of the file are there, of so many if that is known."""
+        """``done_bytes`` of the file are there, of ``total_bytes`` if known."""
 
     def noticed(self, entry: Entry, sentence: str) -> None:
-        """Something happened that somebody who watches wants to know."""
+        """Something happened that the user should know."""
 
 
 class Unobserved:
-    """Nobody watches."""
+    """Ignores the progress."""
 
     def progressed(self, entry: Entry, done_bytes: int, total_bytes: int | None) -> None:
-        """Nobody is told."""
+        """Ignored."""
 
     def noticed(self, entry: Entry, sentence: str) -> None:
-        """Nobody is told."""
+        """Ignored."""

@@ -1,8 +1,8 @@
 """The folder of downloaded and imported weights.
 
-A file that bears its name is complete: downloads and imports get theirs after their hash was checked. A file laid
-there by hand is checked when it is looked for first. What was checked is remembered in ``.checked/FILE.json``,
-with the file's size and time of change, so that a file that was changed since is checked again.
+A file under its final name is complete: downloads and imports get it after their hash was checked. A file put
+there by hand is checked on first use. Results of checks are kept in ``.checked/FILE.json`` with the file's size
+and modification time, so that a changed file is checked again.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _REMEDIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What is known of a file in the store.
+    """A checked file in the store.
 
     Attributes:
         sha256: Its hash, all 64 hex digits.
         size_bytes: Its size when it was checked.
-        mtime_ns: Its time of change then.
+        mtime_ns: Its modification time then.
     """
 
     sha256: str
@@ -61,22 +61,22 @@ class ModelStore:
     """A folder of weights.
 
     Args:
-        folder: The folder; None: ``models`` in the folder that ``POSETRACK_HOME`` names, else in the user's data
-            folder of this system (platformdirs). It is made when something is put into it.
+        folder: The folder, made when needed. Defaults to ``models`` in ``POSETRACK_HOME``, or else in the user's
+            data folder (platformdirs).
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = _default_folder() if folder is None else Path(folder).expanduser()
 
     def path(self, entry: Entry) -> Path:
-        """Where the file is, or would be."""
+        """Path of the file, whether or not it exists."""
         return (BUNDLED if entry.bundled else self.folder) / entry.file
 
     def find(self, entry: Entry) -> Path | None:
-        """The file, if it is there and what was published; None if it is not there.
+        """The file, if it is there and matches what was published; None if it is missing.
 
         Raises:
-            WeightsError: it is there and damaged, or was changed since it was imported, or cannot be read.
+            WeightsError: it is damaged, was changed since it was imported, or cannot be read.
         """
         path = self.path(entry)
         if entry.bundled:
@@ -90,10 +90,10 @@ class ModelStore:
         return path
 
     def checked(self, entry: Entry) -> Checked:
-        """What is known of an entry's file, which is there; it is read only if it was not checked as it is now.
+        """The check of an entry's existing file, which is read only if it has changed since the last check.
 
         Raises:
-            WeightsError: it is not what was published or imported, or cannot be read.
+            WeightsError: it differs from what was published or imported, or cannot be read.
         """
         path = self.path(entry)
         before = self._remembered(entry)
@@ -114,15 +114,15 @@ class ModelStore:
         return self.remember(entry, sha256)
 
     def require(self, entry: Entry, fetch: Callable[[Entry, ModelStore], Path] | None = None) -> Path:
-        """The file; it is fetched if it is not there.
+        """The file; fetched if missing.
 
         Args:
-            entry: Which weights.
-            fetch: ``posetrack.zoo.download``, or None where nothing may be downloaded.
+            entry: The weights.
+            fetch: ``posetrack.zoo.download``. ``None`` disables downloads.
 
         Raises:
-            WeightsError: it is neither there nor can be fetched. Says which file, where it comes from, where to
-                put it, and what works without it.
+            WeightsError: it is missing and cannot be fetched. Says which file, where it comes from, where to put
+                it, and what works without it.
         """
         found = self.find(entry)
         if found is not None:
@@ -132,7 +132,7 @@ class ModelStore:
         return fetch(entry, self)
 
     def missing(self, entry: Entry, reason: str | None = None) -> WeightsError:
-        """One sentence for somebody whose weights are not there and, for a reason, cannot be fetched."""
+        """Error for weights that are missing and, for a reason, cannot be fetched."""
         why = f": {reason}" if reason else ""
         lite = "or use `--preset lite`, which needs no download."
         by_import = f"`posetrack models import {entry.name} FILE`"
@@ -148,7 +148,7 @@ class ModelStore:
         )
 
     def damaged(self, entry: Entry, sha256: str) -> WeightsError:
-        """One sentence about a file in the store that is not what was published."""
+        """Error for a file in the store that is not what was published."""
         return WeightsError(
             f"{self.path(entry)} is not what {entry.publisher} published as {entry.name}: its SHA-256 begins with "
             f"{sha256[: len(entry.expected_digits or '')]} instead of {entry.expected_digits}; delete it, or run "
@@ -156,7 +156,7 @@ class ModelStore:
         )
 
     def remember(self, entry: Entry, sha256: str) -> Checked:
-        """Note the hash of a file that is in the store. Where the note cannot be written, it is checked again."""
+        """Note the hash of a file in the store. If the note cannot be written, the file is checked again later."""
         status = self.path(entry).stat()
         checked = Checked(sha256=sha256, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
         note = self._note(entry)
@@ -169,11 +169,11 @@ class ModelStore:
 
     @contextmanager
     def locked(self, entry: Entry, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """While it lasts, no other process or thread writes an entry's file. Makes the folder.
+        """Lock out other processes and threads that write an entry's file. Makes the folder.
 
         Args:
-            entry: Which file.
-            waiting: Called once if somebody else is writing it.
+            entry: The weights.
+            waiting: Called once if another process holds the lock.
 
         Raises:
             WeightsError: the folder cannot be written to.
@@ -199,7 +199,7 @@ class ModelStore:
         return self.folder / ".checked" / f"{entry.file}.json"
 
     def _remembered(self, entry: Entry) -> Checked | None:
-        """What was noted of an entry's file; None if nothing legible was."""
+        """The note about an entry's file; None if it is missing or unreadable."""
         try:
             note = Checked(**json.loads(self._note(entry).read_text(encoding="utf-8")))
         except (OSError, RecursionError, TypeError, ValueError):
@@ -208,7 +208,7 @@ class ModelStore:
 
 
 def copy_and_hash(source: BinaryIO, target: BinaryIO | None) -> str:
-    """The SHA-256 in hex digits of the rest of a file, which is copied on the way if there is a target."""
+    """SHA-256, in hex digits, of the rest of a file, which is also copied to the target if there is one."""
     digest = hashlib.sha256()
     while chunk := source.read(_CHUNK_BYTES):
         digest.update(chunk)
@@ -219,7 +219,7 @@ def copy_and_hash(source: BinaryIO, target: BinaryIO | None) -> str:
 
 @contextmanager
 def read_errors(path: Path) -> Iterator[None]:
-    """Turns the system's errors while reading ``path`` into one ``WeightsError``."""
+    """Turns OS errors while reading ``path`` into a ``WeightsError``."""
     try:
         yield
     except OSError as error:
@@ -228,7 +228,7 @@ def read_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turns the system's errors while writing ``path`` into one ``WeightsError`` that says what to do."""
+    """Turns OS errors while writing ``path`` into a ``WeightsError`` with a remedy."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Reads the table of published weights, strictly: a wrong field is found when it is read, not when it is used."""
+"""Reads the table of published weights, strictly: errors are found on reading, not on use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def read_entries(path: Path = ENTRIES_FILE) -> Mapping[str, Entry]:
     """The table by name, in its order.
 
     Raises:
-        ConfigError: the file cannot be read, or a field is unknown, missing, of a wrong type or out of its range.
+        ConfigError: the file cannot be read, or a field is unknown, missing, of the wrong type or out of its
+            range.
     """
     table = read_toml(path)
     try:
@@ -51,7 +52,7 @@ def get_entry(name: str) -> Entry:
     """The weights of a name.
 
     Raises:
-        ConfigError: there are none of that name; says which are named alike, or what files there may be.
+        ConfigError: there are none of that name; suggests similar names, or the kinds of files that are allowed.
     """
     entries = read_entries()
     if name in entries:
@@ -59,8 +60,8 @@ def get_entry(name: str) -> Entry:
     path = Path(name)
     if path.suffix or path.name != name:
         raise ConfigError(
-            f"{name} is no file of weights: give a .safetensors file that `posetrack train` wrote, or take over a "
-            "published one by `posetrack models import`."
+            f"{name} is not a file of weights: give a .safetensors file written by `posetrack train`, or import a "
+            "published one with `posetrack models import`."
         )
     alike = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(alike)}?" if alike else "`posetrack models list` shows what there is."
