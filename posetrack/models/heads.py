@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -26,9 +26,9 @@ Joints = tuple[NDArray[np.float64], FloatArray]
 class Head(Protocol):
     """Decodes the outputs of one kind of pose network."""
 
-    dimensions: tuple[int, ...]
+    dimensions: ClassVar[tuple[int, ...]]
     """Number of axes of each tensor in an output."""
-    decodes: str
+    decodes: ClassVar[str]
     """The same in words, for messages."""
 
     def mirrored(self, output: Any, twins: Tensor) -> Any:
@@ -54,8 +54,8 @@ class HeatmapHead:
         near: Fetch only the cells around each peak from the network's device, instead of whole heatmaps.
     """
 
-    dimensions = (4,)
-    decodes = "heatmaps [B, K, h, w]"
+    dimensions: ClassVar[tuple[int, ...]] = (4,)
+    decodes: ClassVar[str] = "heatmaps [B, K, h, w]"
 
     def __init__(self, codec: str, form: PoseFormat, near: bool) -> None:
         self._form = form
@@ -86,8 +86,8 @@ class SimCCHead:
     score is the lower of the two highest values, as in RTMPose (Jiang et al., 2023) and MMPose.
     """
 
-    dimensions = (3, 3)
-    decodes = "SimCC's two classifications [B, K, bins]"
+    dimensions: ClassVar[tuple[int, ...]] = (3, 3)
+    decodes: ClassVar[str] = "SimCC's two classifications [B, K, bins]"
 
     def __init__(self, form: PoseFormat, near: bool) -> None:
         self._form = form
@@ -111,8 +111,8 @@ class RegressionHead:
     estimation (Li et al., ICCV 2021): the score is one minus their mean.
     """
 
-    dimensions = (3,)
-    decodes = "coordinates [B, K, 2 to 4]"
+    dimensions: ClassVar[tuple[int, ...]] = (3,)
+    decodes: ClassVar[str] = "coordinates [B, K, 2 to 4]"
 
     def __init__(self, form: PoseFormat, near: bool) -> None:
         self._form = form

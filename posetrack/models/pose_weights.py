@@ -102,6 +102,11 @@ class PoseArchitecture:
         return np.arange(len(self.joints)) if self.all_slots else self.joints.in_use
 
     @property
+    def filled_slots(self) -> NDArray[np.int64]:
+        """Slots of the joints that are estimated, ascending."""
+        return self.heatmap_slots if self.fills_unused else self.joints.in_use
+
+    @property
     def format(self) -> PoseFormat:
         """What the network takes and gives."""
         return PoseFormat(

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.pose_format import PoseFormat
@@ -230,7 +228,7 @@ class Entry:
             width=self.width,
             height=self.height,
             convention=CONVENTIONS[self.convention],
-            slots=np.array([skeleton.index(joint) for joint in self.joints]),
+            slots=tuple(skeleton.index(joint) for joint in self.joints),
             **{name: value for name, value in given.items() if value is not None},
         )
 
