@@ -150,6 +150,12 @@ def test_figures_are_aligned_to_the_right_and_labels_to_the_left() -> None:
     ]
 
 
+def test_a_table_has_no_total_and_no_title_unless_asked() -> None:
+    plain = FittingTable(labels=["Name"], headings=["One"], rows=[("a", "1"), ("b", "2")])
+    assert words(plain) == [["Name", "One"], ["─" * 9], ["a", "1"], ["b", "2"]]
+    assert len(printed(plain)) == 6
+
+
 def test_only_a_total_is_set_off_and_bold() -> None:
     rows = [("a", "1", "2", "3"), ("b", "4", "5", "6")]
     for total in (True, False):
