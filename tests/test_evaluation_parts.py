@@ -195,6 +195,24 @@ def test_errors_cost_their_share_of_the_mean_over_annotated_joints() -> None:
     assert [priced.mota_points for priced in by_cost(runs, np.zeros(15, int))] == [0] * 5
 
 
+def test_runs_of_errors_join_neither_joints_nor_people(tmp_path: Path) -> None:
+    def found(number: int, *missed: int) -> dict[str, Any]:
+        someone = person(5 + number, 100 + 200 * number)
+        return {**someone, "points": {j: point for j, point in someone["points"].items() if j not in missed}}
+
+    both = [person(0, 100), person(1, 300)]
+    missed = [((0,), ()), ((0,), ()), ((1,), ()), ((), (1,)), ((), (1,)), ((), ())]
+    case = [frame(both, [found(n, *joints) for n, joints in enumerate(people)]) for people in missed]
+    result = posetrack.evaluate(*write_case(tmp_path, {"a": case}), errors=True)
+    runs = {(e.kind, e.joint, e.truth_id, e.first_frame, e.last_frame, e.errors) for e in result.errors}
+    first, second = JOINT_NAMES[:2]
+    assert runs == {
+        ("miss", first, 0, 0, 1, 2), ("miss", second, 0, 2, 2, 1), ("miss", second, 1, 3, 4, 2),
+    }  # fmt: skip
+    perfect = posetrack.evaluate(*write_case(tmp_path, {"a": [frame(both, both)] * 3}), errors=True)
+    assert perfect.errors == ()
+
+
 def test_processes_are_started_only_where_several_pairs_share_several(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
