@@ -92,6 +92,17 @@ def test_hand_worked_motp_counts_the_distance_of_bookkeeping_events_again(tmp_pa
     assert mot.distance_of_events[0] == pytest.approx(2 * 0.3 + 3 * 0.7 + 3 * 0.05 + 4 * 0.15)
 
 
+def test_hand_worked_identities(tmp_path: Path) -> None:
+    # 0 is found 4 times by 5 and once by 6, 1 twice by 5; the best is 0 = 5, though nothing is left for 1
+    both = [person(0, 100), person(1, 300)]
+    found = [person(5, 100)], [person(6, 100)], [person(5, 300)]
+    case = [*[frame(both, found[0])] * 4, frame(both, found[1]), *[frame(both, found[2])] * 2, frame(both, both)]
+    result = hota_of(tmp_path, {"a": case})
+    assert result.total.identity_true_positives.tolist() == [4] * 15
+    assert result.total.idf1.total == pytest.approx(100 * 2 * 4 / (14 + 7))
+    assert result.errors == ()  # they are listed on request
+
+
 def test_impossible_pairs_cost_what_they_do_in_motmetrics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its ``add_expensive_edges``, 1.4: twice the shorter side times (the largest cost + 1), and 1."""
     seen: list[Any] = []
