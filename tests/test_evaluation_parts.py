@@ -92,6 +92,15 @@ def test_hand_worked_motp_counts_the_distance_of_bookkeeping_events_again(tmp_pa
     assert mot.distance_of_events[0] == pytest.approx(2 * 0.3 + 3 * 0.7 + 3 * 0.05 + 4 * 0.15)
 
 
+@pytest.mark.filterwarnings("error")
+def test_motp_of_one_match_and_of_none(tmp_path: Path) -> None:
+    here = [person(0, 100)]
+    for off, clean, official in ((3, 75, 50), (7, 0, 0)):
+        total = hota_of(tmp_path / str(off), {"a": [frame(here, [person(5, 100 + off)]), frame(here, here)]}).total
+        assert total.motp_clean["nose"] == total.motp_clean.total == pytest.approx(clean)
+        assert total.motp["nose"] == total.motp.total == pytest.approx(official)
+
+
 def test_hand_worked_identities(tmp_path: Path) -> None:
     # 0 is found 4 times by 5 and once by 6, 1 twice by 5; the best is 0 = 5, though nothing is left for 1
     both = [person(0, 100), person(1, 300)]

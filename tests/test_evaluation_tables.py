@@ -35,6 +35,7 @@ def words(table: Table | FittingTable) -> list[list[str]]:
 
 
 def test_the_table_of_sequences_has_each_figure_below_its_heading(result: EvaluationResult) -> None:
+    assert sequence_table(result).total
     headings, _, *rows = words(sequence_table(result))
     assert headings == [
         "Sequence", "Frames", "mAP", "MOTA", "MOTP", "Prec.", "Rec.", "IDF1", "HOTA", "Missed", "False",
@@ -55,6 +56,7 @@ def test_the_table_of_sequences_has_each_figure_below_its_heading(result: Evalua
 
 def test_the_table_of_joints_goes_from_head_to_foot(result: EvaluationResult) -> None:
     total = result.total
+    assert joint_table(total).total
     title, headings, _, *rows = words(joint_table(total))
     assert title == ["total:", "by", "joint"]
     assert headings == [
@@ -84,6 +86,7 @@ def test_body_parts_are_means_of_their_joints(result: EvaluationResult) -> None:
     }  # fmt: skip
     title, headings, _, *rows = words(group_table(result.total))
     assert title == ["total:", "by", "body", "part"]
+    assert len({len(line.rstrip()) for line in printed(group_table(result.total))[2:] if line.strip()}) == 1
     assert headings == [*parts, "Total"]
     for row, (name, figures) in zip(rows, (("AP", result.total.ap), ("MOTA", result.total.mota)), strict=True):
         means = []
