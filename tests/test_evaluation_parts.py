@@ -53,8 +53,11 @@ def test_hota_of_a_joint_a_quarter_of_a_head_off_passes_half_of_the_thresholds(t
     here, similarity = [person(0, 100)], 1 - 0.25 / 0.5001
     total = hota_of(tmp_path, {"a": [frame(here, [person(5, 103)])]}).total
     for figure in ("HOTA", "DetA", "DetRe", "DetPr", "AssA", "AssRe", "AssPr"):
-        assert total.hota[figure].total == pytest.approx(100 * 10 / 19), figure
+        assert (total.hota[figure].total, total.hota[figure]["nose"]) == pytest.approx((100 * 10 / 19,) * 2), (
+            figure
+        )
     assert total.hota["LocA"].total == pytest.approx(100 * (10 * similarity + 9) / 19)
+    assert total.hota["LocA"]["nose"] == pytest.approx(100 * (10 * similarity + 9) / 19)
 
 
 def test_hota_leaves_out_joints_at_0_and_left_of_it(tmp_path: Path) -> None:

@@ -136,11 +136,26 @@ def test_a_table_that_just_fits_stays_whole_and_is_split_one_column_narrower() -
     assert split[0] == ["T"]
 
 
+def test_each_part_of_a_split_table_has_the_cells_of_its_headings() -> None:
+    names = ["Alpha", "Beta", "Gamma", "Delta", "Eta"]
+    wide = FittingTable(labels=["Who", "Where"], headings=names, rows=[("a", "b", *map(str, range(5)))])
+    seen: list[tuple[str, str]] = []
+    for width in (16, 22, 29):
+        lines = [line.split() for line in printed(wide, width)]
+        places = [number for number, line in enumerate(lines) if line[:1] == ["Who"]]
+        assert len(places) > 1
+        for place in places:
+            assert lines[place + 2][:2] == ["a", "b"]
+            seen += zip(lines[place][2:], lines[place + 2][2:], strict=True)
+    assert seen == 3 * [(name, str(number)) for number, name in enumerate(names)]
+
+
 def test_a_terminal_too_narrow_for_two_columns_gets_one_at_a_time() -> None:
     for width in (3, 10):
         lines = [line for line in printed(table(), width) if "─" in line]
         assert len(lines) == 3
         assert max(map(len, lines)) <= width
+    assert len(printed(table(), 10)) == 16  # cells are cut off, not wrapped
 
 
 def test_figures_are_aligned_to_the_right_and_labels_to_the_left() -> None:
