@@ -53,9 +53,8 @@ def test_hota_of_a_joint_a_quarter_of_a_head_off_passes_half_of_the_thresholds(t
     here, similarity = [person(0, 100)], 1 - 0.25 / 0.5001
     total = hota_of(tmp_path, {"a": [frame(here, [person(5, 103)])]}).total
     for figure in ("HOTA", "DetA", "DetRe", "DetPr", "AssA", "AssRe", "AssPr"):
-        assert (total.hota[figure].total, total.hota[figure]["nose"]) == pytest.approx((100 * 10 / 19,) * 2), (
-            figure
-        )
+        assert total.hota[figure].total == pytest.approx(100 * 10 / 19), figure
+        assert total.hota[figure]["nose"] == pytest.approx(100 * 10 / 19), figure
     assert total.hota["LocA"].total == pytest.approx(100 * (10 * similarity + 9) / 19)
     assert total.hota["LocA"]["nose"] == pytest.approx(100 * (10 * similarity + 9) / 19)
 
@@ -64,8 +63,18 @@ def test_hota_leaves_out_joints_at_0_and_left_of_it(tmp_path: Path) -> None:
     for x, y, counts in ((0.5, 0.5, True), (0, 50, False), (50, 0, False), (-1, 50, False)):
         here = [person(0, x, y)]
         total = hota_of(tmp_path / f"{x} {y}", {"a": [frame(here, here)]}).total
-        assert total.hota["DetRe"]["nose"] == pytest.approx(100 * counts)
+        for figure in HOTA[:-1]:
+            assert total.hota[figure]["nose"] == total.hota[figure].total == pytest.approx(100 * counts), figure
+        assert total.hota["LocA"]["nose"] == pytest.approx(100)
         assert total.mota.total == pytest.approx(100)
+
+
+def test_hota_of_a_sequence_is_the_mean_of_its_joints_and_of_all_from_pooled_counts(tmp_path: Path) -> None:
+    nose = {"id": 0, "head": 20, "points": {13: (100.0, 50.0, 0.9)}}
+    case = [frame([person(0, 100)], [person(5, 100)]), frame([nose], [person(6, 400)])]
+    result = hota_of(tmp_path, {"a": case})
+    assert result.sequences["a"].hota["DetRe"].total == pytest.approx(100 * (14 + 1 / 2) / 15)
+    assert result.total.hota["DetRe"].total == pytest.approx(100 * 15 / 16)
 
 
 def test_hota_matches_for_the_largest_total_similarity(tmp_path: Path) -> None:
@@ -234,6 +243,20 @@ def test_runs_of_errors_join_neither_joints_nor_people(tmp_path: Path) -> None:
     }  # fmt: skip
     perfect = posetrack.evaluate(*write_case(tmp_path, {"a": [frame(both, both)] * 3}), errors=True)
     assert perfect.errors == ()
+
+
+def test_files_are_paired_by_name_unless_there_is_one_of_each(tmp_path: Path) -> None:
+    good, bad = [[frame([person(0, 100)], [person(5, x)])] * 2 for x in (100, 400)]
+    truth, predictions = write_case(tmp_path, {"a": bad, "b": good})
+    assert list(evaluate(truth, predictions, sequences=["b"]).sequences) == ["b"]
+    assert evaluate(truth, predictions / "b.json").mota == pytest.approx(100)
+    other = (predictions / "b.json").rename(predictions / "c.json")
+    with pytest.raises(DataFormatError, match=r"c\.json.*several ground truths"):
+        evaluate(truth, other)
+    with pytest.raises(DataFormatError, match=r"b\.json.*no predictions"):
+        evaluate(truth, predictions)
+    (truth / "a.json").unlink()
+    assert evaluate(truth, other).mota == pytest.approx(100)
 
 
 def test_processes_are_started_only_where_several_pairs_share_several(
