@@ -26,7 +26,7 @@ from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
 from posetrack.networks import weight_files
 from posetrack.presets import PRESETS, Changes, Preset, Propagation, customised, in_every_frame
-from posetrack.ranges import require_kinds
+from posetrack.ranges import require_kinds, require_one_of, require_whole
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.similarity import SIMILARITIES
 from posetrack.video import ReadOptions
@@ -62,12 +62,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         require_kinds(self)
-        for option, chosen, known in (
-            ("similarity", self.similarity, SIMILARITIES),
-            ("matching", self.matching, MATCHINGS),
-        ):
-            if chosen not in known:
-                raise ConfigError(f"there is no {option} {chosen!r}; choose one of {', '.join(known)}.")
+        require_one_of(SIMILARITIES, similarity=self.similarity)
+        require_one_of(MATCHINGS, matching=self.matching)
 
     @property
     def name(self) -> str:
@@ -113,10 +109,9 @@ class BenchmarkConfig:
 
     def __post_init__(self) -> None:
         require_kinds(self)
-        if self.layout not in LAYOUTS:
-            raise ConfigError(f"there is no layout {self.layout!r}; choose one of {', '.join(LAYOUTS)}.")
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"limit is {self.limit}; give at least 1.")
+        require_one_of(LAYOUTS, layout=self.layout)
+        if self.limit is not None:
+            require_whole(1, limit=self.limit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

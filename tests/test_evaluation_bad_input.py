@@ -59,6 +59,12 @@ BROKEN_18: dict[str, tuple[str, Callable[[Any], Any], list[str]]] = {
     "truth's track id missing": (TRUTH, lambda d: person(d).pop("track_id"), [TRUTH, "frame 1", "track_id"]),
     "track id no number": (PREDICTION, lambda d: person(d).update(track_id="a"), [PREDICTION, "frame 1", "'a'"]),
     "track id too large": (PREDICTION, lambda d: person(d).update(track_id=10_000), ["frame 1", "10000"]),
+    "track ids too large": (
+        PREDICTION,
+        lambda d: [person(d, n).update(track_id=10_000 + n) for n in (1, 2)],
+        ["frame 1", "10001"],
+    ),
+    "no head boxes": (TRUTH, lambda d: [person(d, n).pop("bbox_head") for n in (1, 2)], ["frame 1", "bbox_head"]),
     "track id twice": (
         PREDICTION,
         lambda d: person(d).update(track_id=5),

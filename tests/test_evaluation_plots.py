@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,11 @@ def test_each_joint_has_bars_of_ap_and_mota_side_by_side(result: EvaluationResul
     )
     assert all(b - a >= axes.containers[0][0].get_width() for a, b in zip(left, right, strict=True))
     assert [label.get_text() for label in axes.get_xticklabels()] == ORDER
+    assert "AP and MOTA" in axes.get_title()
+    assert axes.get_ylabel() == "%"
+    legend = axes.get_legend()
+    assert legend is not None
+    assert len(legend.get_texts()) == 2
     totals = [line.get_ydata()[0] for line in axes.lines]
     assert totals == pytest.approx([result.total.ap.total, result.total.mota.total, 0])
     assert [text.get_text() for text in axes.texts] == [
@@ -107,8 +113,9 @@ def dots(result: EvaluationResult) -> tuple[list[str], list[list[tuple[float, fl
         places, sizes = np.asarray(points.get_offsets()), np.asarray(points.get_sizes())
         rows.append([(float(x), float(y), float(s)) for (x, y), s in zip(places, sizes, strict=True)])
     low, high = axes.get_ylim()
-    assert low > len(rows) - 1
-    assert high < 0
+    assert len(rows) - 1 < low < len(rows)
+    assert -1 < high < 0
+    assert not any(label.get_parse_math() for label in axes.get_yticklabels())  # names may hold dollar signs
     assert axes.get_xlim()[0] == 0
     return [label.get_text() for label in axes.get_yticklabels()], rows
 
@@ -131,3 +138,16 @@ def test_of_many_sequences_those_with_most_switches_are_shown(
     assert [row[0][1] for row in rows] == [0, 1]
     monkeypatch.setattr(plots, "_MOST_SEQUENCES", 1)
     assert dots(result)[0] == ["two  (30)"]
+
+
+def test_forty_sequences_have_a_row_each_in_a_picture_that_grows_with_them(result: EvaluationResult) -> None:
+    many = replace(result, sequences={f"s{n}": result.total for n in range(41)}, errors=())
+    forty, three = switches_figure(many), switches_figure(result)
+    assert len(forty.axes[0].get_yticklabels()) == 40
+    assert forty.get_figheight() > three.get_figheight() + 37 * 0.2
+
+
+def test_pictures_are_written_and_named(result: EvaluationResult, tmp_path: Path) -> None:
+    written = plots.write_plots(tmp_path / "new", result)
+    assert written == [tmp_path / "new" / name for name in ("precision_recall.png", "joints.png", "switches.png")]
+    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in written)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import posetrack
+from posetrack.errors import DataFormatError
 from posetrack.evaluation import EvaluationResult
 from posetrack.evaluation.pairing import read_pair
 from tests.evaluation_cases import JOINTS, Frame, write_case, write_posetrack18
@@ -229,3 +230,5 @@ def test_videos_belong_together_by_name_or_else_by_order(tmp_path: Path, predict
     pairs = read_pair(write(tmp_path / "t.json", "ab"), write(tmp_path / "p.json", predicted))
     assert [name for name, _, _ in pairs] == ["t/a", "t/b"]
     assert [prediction.video for _, _, prediction in pairs] == list(taken)
+    with pytest.raises(DataFormatError, match=r"1 video\(s\), but .* has 2; predict all"):
+        read_pair(tmp_path / "t.json", write(tmp_path / "q.json", "a"))

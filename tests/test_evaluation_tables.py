@@ -35,6 +35,7 @@ def words(table: Table | FittingTable) -> list[list[str]]:
 
 
 def test_the_table_of_sequences_has_each_figure_below_its_heading(result: EvaluationResult) -> None:
+    assert sequence_table(result).total
     headings, _, *rows = words(sequence_table(result))
     assert headings == [
         "Sequence", "Frames", "mAP", "MOTA", "MOTP", "Prec.", "Rec.", "IDF1", "HOTA", "Missed", "False",
@@ -55,6 +56,7 @@ def test_the_table_of_sequences_has_each_figure_below_its_heading(result: Evalua
 
 def test_the_table_of_joints_goes_from_head_to_foot(result: EvaluationResult) -> None:
     total = result.total
+    assert joint_table(total).total
     title, headings, _, *rows = words(joint_table(total))
     assert title == ["total:", "by", "joint"]
     assert headings == [
@@ -84,6 +86,7 @@ def test_body_parts_are_means_of_their_joints(result: EvaluationResult) -> None:
     }  # fmt: skip
     title, headings, _, *rows = words(group_table(result.total))
     assert title == ["total:", "by", "body", "part"]
+    assert len({len(line.rstrip()) for line in printed(group_table(result.total))[2:] if line.strip()}) == 1
     assert headings == [*parts, "Total"]
     for row, (name, figures) in zip(rows, (("AP", result.total.ap), ("MOTA", result.total.mota)), strict=True):
         means = []
@@ -133,11 +136,26 @@ def test_a_table_that_just_fits_stays_whole_and_is_split_one_column_narrower() -
     assert split[0] == ["T"]
 
 
+def test_each_part_of_a_split_table_has_the_cells_of_its_headings() -> None:
+    names = ["Alpha", "Beta", "Gamma", "Delta", "Eta"]
+    wide = FittingTable(labels=["Who", "Where"], headings=names, rows=[("a", "b", *map(str, range(5)))])
+    seen: list[tuple[str, str]] = []
+    for width in (22, 28, 36):
+        lines = [line.split() for line in printed(wide, width)]
+        places = [number for number, line in enumerate(lines) if line[:1] == ["Who"]]
+        assert len(places) > 1
+        for place in places:
+            assert lines[place + 2][:2] == ["a", "b"]
+            seen += zip(lines[place][2:], lines[place + 2][2:], strict=True)
+    assert seen == 3 * [(name, str(number)) for number, name in enumerate(names)]
+
+
 def test_a_terminal_too_narrow_for_two_columns_gets_one_at_a_time() -> None:
     for width in (3, 10):
         lines = [line for line in printed(table(), width) if "─" in line]
         assert len(lines) == 3
         assert max(map(len, lines)) <= width
+    assert len(printed(table(), 10)) == 16  # cells are cut off, not wrapped
 
 
 def test_figures_are_aligned_to_the_right_and_labels_to_the_left() -> None:
@@ -148,6 +166,12 @@ def test_figures_are_aligned_to_the_right_and_labels_to_the_left() -> None:
         " a              1    2      3 ",
         " long name  1,000    2      3 ",
     ]
+
+
+def test_a_table_has_no_total_and_no_title_unless_asked() -> None:
+    plain = FittingTable(labels=["Name"], headings=["One"], rows=[("a", "1"), ("b", "2")])
+    assert words(plain) == [["Name", "One"], ["─" * 9], ["a", "1"], ["b", "2"]]
+    assert len(printed(plain)) == 6
 
 
 def test_only_a_total_is_set_off_and_bold() -> None:

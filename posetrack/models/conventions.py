@@ -75,10 +75,6 @@ class InputConvention:
 
     def __post_init__(self) -> None:
         require_kinds(self)
-        if self.colour_order not in ("rgb", "bgr"):
-            raise ConfigError(f"colour_order is {self.colour_order!r}; choose rgb or bgr.")
-        if self.grid not in ("centres", "corners"):
-            raise ConfigError(f"grid is {self.grid!r}; choose centres or corners.")
         if min(self.std) <= 0:
             raise ConfigError(f"std is {self.std}; every channel's must be above 0.")
         if not all(0 <= value <= 255 for value in self.border_rgb):

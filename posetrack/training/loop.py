@@ -113,10 +113,6 @@ class Schedule:
         for name in ("learning_rate", "gradient_norm"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"schedule.{name} is {getattr(self, name)}; give a positive number.")
-        if self.decay not in ("steps", "cosine"):
-            raise ConfigError(f"schedule.decay is {self.decay!r}; choose 'steps' or 'cosine'.")
-        if self.precision not in ("fp32", "bf16"):
-            raise ConfigError(f"schedule.precision is {self.precision!r}; choose 'fp32' or 'bf16'.")
         if not 0 <= self.weight_average_decay < 1:
             raise ConfigError(f"schedule.weight_average_decay is {self.weight_average_decay}; give 0 to below 1.")
 
