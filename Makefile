@@ -1,7 +1,7 @@
-# make demo             a rendered clip, tracked and evaluated, on a fresh machine
-# make run VIDEO=x.mp4  the same set-up for one's own footage (ARGS="--overwrite ..." for options)
-# make test             linters, types, tests
-# make help             this list
+# make demo             render a clip, track it and evaluate it, on a fresh machine
+# make run VIDEO=x.mp4  track your own footage with the same set-up (ARGS="--overwrite ..." for options)
+# make test             run linters, type checker and tests
+# make help             print this list
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -32,7 +32,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'posetrack needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...' >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || \
-		{ echo 'No virtual environment could be made; on Debian: apt install python3-venv' >&2; exit 2; }
+		{ echo 'Cannot create a virtual environment; on Debian: apt install python3-venv' >&2; exit 2; }
 
 $(VENV)/installed: pyproject.toml $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
@@ -43,12 +43,12 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-# OpenCV's usual build needs the system's libGL for its windows. Where that is missing (servers, bare
-# installations), the same OpenCV without windows takes its place: all but `--show` works.
+# OpenCV's standard build needs the system's libGL for its windows. Without it (on servers), install the headless
+# build of the same OpenCV: everything except `--show` works.
 .PHONY: usable-opencv
 usable-opencv:
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
-		echo 'No libGL on this system: installing OpenCV without windows (all but --show works).'; \
+		echo 'No libGL on this system: installing headless OpenCV (everything except --show works).'; \
 		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
 			opencv-contrib-python-headless; \
 		$(BIN)/python -c 'import cv2'; }
