@@ -161,7 +161,7 @@ def test_a_remembered_frame_changes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", SEEING)
 def test_frames_of_two_sizes_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="same size"):
         FLOWS[name]().estimate(textured(40, 60), textured(60, 40))
 
 

@@ -102,7 +102,7 @@ def test_a_sequence_gives_the_flow_of_each_pair_though_frames_are_remembered() -
         for given, index in zip(seen[-1], (previous, current), strict=True):
             expected = frames[index].astype(np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
             np.testing.assert_allclose(given.numpy(), expected, atol=1e-6)
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="same size"):
         flow.estimate(frames[0], frames[0][:64])
 
 

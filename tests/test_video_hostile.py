@@ -49,7 +49,7 @@ def test_files_that_lead_to_other_files_are_refused(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("scheme", ["concat", "subfile", "pipe", "data", "unix", "async", "lavfi"])
 def test_addresses_that_lead_to_files_are_no_streams(tmp_path: Path, scheme: str) -> None:
     grey_clip(tmp_path / "victim.mp4", 3)
-    with pytest.raises(VideoError, match=f"{scheme}:// is no kind of stream"):
+    with pytest.raises(VideoError, match=f"{scheme}:// is not a kind of stream"):
         open_source(f"{scheme}://{tmp_path}/victim.mp4")
 
 
@@ -178,7 +178,7 @@ def test_frames_too_wide_for_h264_are_written_smaller_and_said_so(
     target, image = tmp_path / "out.mp4", np.full((64, 20_000, 3), 90, np.uint8)
     image[:, 10_000:] = 200
     sink = VideoSink(target, source_info(20_000, 64), Annotator())
-    assert caplog.messages == [f"{target} gets 16384x52 pixels: H.264 has no 20000x64."]
+    assert caplog.messages == [f"{target} is written at 16384x52 pixels: H.264 does not allow 20000x64."]
     sink.write(Frame(0, 0.0, image), Poses.empty(POSETRACK))
     sink.close()
     with open_source(target, ReadOptions(max_frames=1)) as source:

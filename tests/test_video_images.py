@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from posetrack.video import open_source
-from posetrack.video.image_bytes import told_bits, told_white
+from posetrack.video.image_bytes import stated_bits, stated_white
 from posetrack.video.image_files import read_image
 from tests.video_clips import cut_off
 
@@ -53,7 +53,7 @@ def test_few_bits_in_16_are_scaled_and_told(
     (image,) = frames(tmp_path)
     assert np.abs(image - 255 * RAMP).max() <= 1
     white = 2**bits - 1
-    expected = f"The 16-bit images of {tmp_path} use {bits} bits; {white} is taken as white."
+    expected = f"The 16-bit images in {tmp_path} use {bits} bits; {white} is taken as white."
     assert [record.getMessage() for record in said.records] == [expected]
     frames(tmp_path)
     assert len(said.records) == 1  # once is enough
@@ -82,7 +82,7 @@ def test_bits_that_a_file_says_it_uses_count_though_it_is_dark(tmp_path: Path) -
     chunk = struct.pack(">I", 3) + kind + struct.pack(">I", zlib.crc32(kind))
     path.write_bytes(data[:33] + chunk + data[33:])
     assert frames(tmp_path)[0].max() == pytest.approx(51, abs=1)
-    assert told_bits(path.read_bytes()) == 12
+    assert stated_bits(path.read_bytes()) == 12
 
 
 def test_bits_told_of_values_that_fill_the_range_change_nothing(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_white_that_a_pnm_file_tells_is_white(tmp_path: Path, said: pytest.LogCa
 def test_white_that_a_jpeg_2000_file_tells_is_found() -> None:
     size = struct.pack(">HHIIIIIIIIH", 41, 0, 16, 16, 0, 0, 16, 16, 0, 0, 1)
     stream = b"\xff\x4f\xff\x51" + size + bytes([11, 1, 1])
-    assert told_white(stream) == 4095
-    assert told_white(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40) + stream) == 4095
-    assert told_white(stream[:30]) is None
+    assert stated_white(stream) == 4095
+    assert stated_white(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40) + stream) == 4095
+    assert stated_white(stream[:30]) is None
 
 
 @pytest.mark.parametrize("bits", [10, 12])

@@ -148,3 +148,16 @@ def test_files_cut_at_any_place_are_found_out(clips: Path, tmp_path: Path, name:
         times, complaint = read(cut)
         assert len(times) < FRAMES
         assert complaint is not None and "is damaged or cut short" in complaint
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi"])
+def test_files_cut_behind_their_last_frame_are_found_out(clips: Path, tmp_path: Path, name: str) -> None:
+    """All frames are there, but not all of the sound."""
+    whole, cut = tmp_path / name, tmp_path / f"cut_{name}"
+    late = ["-itsoffset", "4", "-f", "lavfi", "-i", "sine=440:d=1", "-map", "0:v", "-map", "1:a"]
+    ffmpeg("-i", clips / "closed.mp4", *late, "-c:v", "copy", "-movflags", "+faststart", whole)
+    assert len(read(whole)[0]) == FRAMES and read(whole)[1] is None
+    cut.write_bytes(whole.read_bytes()[:-500])
+    times, complaint = read(cut)
+    assert len(times) == FRAMES
+    assert complaint is not None and "is damaged or cut short" in complaint
