@@ -103,7 +103,7 @@ class ImageReader:
         if (width, height) != self.size:
             raise VideoError(
                 f"{self._paths[self.index]} has {width}x{height} pixels where the images before it have "
-                f"{self.size[0]}x{self.size[1]}: give images of the same size."
+                f"{self.size[0]}x{self.size[1]}: give images of one size."
             )
         return self.index * self._period_s
 
