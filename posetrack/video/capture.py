@@ -62,7 +62,7 @@ class CaptureReader:
                 self.incomplete = self._at_end()
                 return None
         self.index += 1
-        return self._times.next(self._told_time())
+        return self._times.next(self._source_time())
 
     def picture(self) -> Image:
         """The current frame."""
@@ -85,7 +85,8 @@ class CaptureReader:
         done, image = self._capture.retrieve()
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8) if done else None
 
-    def _told_time(self) -> float:
+    def _source_time(self) -> float:
+        """Presentation time of the current frame in seconds, as the source gives it."""
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
 
     def _at_end(self) -> str | None:
@@ -115,16 +116,16 @@ class StreamReader(CaptureReader):
         in_pieces = urlsplit(url).path.endswith(_IN_PIECES)
         self.live = self.frame_count is None and not in_pieces
 
-    def _told_time(self) -> float:
-        told = super()._told_time()
+    def _source_time(self) -> float:
+        time_s = super()._source_time()
         if self._first_s is None:
-            self._first_s = told
-        return told - self._first_s
+            self._first_s = time_s
+        return time_s - self._first_s
 
     def _at_end(self) -> str | None:
         if self.frame_count is not None and self.index + 1 >= self.frame_count - 2:
             return None
-        return f"{self._label} ended or broke off after {self.index + 1} frames."
+        return f"{self._label} ended or was interrupted after {self.index + 1} frames."
 
 
 class CameraReader(CaptureReader):
@@ -150,7 +151,7 @@ class CameraReader(CaptureReader):
         self.frame_count = None
         self.live = True
 
-    def _told_time(self) -> float:
+    def _source_time(self) -> float:
         now = self._clock()
         if self._first_s is None:
             self._first_s = now

@@ -8,7 +8,7 @@ from posetrack.video.endings import is_cut_off
 from posetrack.video.packets import list_frames
 from posetrack.video.probe import Media
 
-_COUNTLESS = ("gif", "mpegts")
+_WITHOUT_DURATION = ("gif", "mpegts")
 """Containers whose headers do not state a duration."""
 
 
@@ -33,7 +33,7 @@ def fault_at_end(path: Path, media: Media, *, decoded: int, first_s: float, deco
         return None
     listed = list_frames(path)
     shown, lost = listed.decodable(first_s), _lost(path, media)
-    if cut and media.container in _COUNTLESS:
+    if cut and media.container in _WITHOUT_DURATION:
         return f"{path} is cut short: {decoded} frames could be decoded, the last perhaps in part."
     if cut or lost or (short and not listed.faultless) or (decoded < shown and not decoder_succeeded):
         of = f"{shown + lost}" if media.declared_frames else f"about {max(shown, expected or 0)}"

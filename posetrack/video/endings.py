@@ -65,7 +65,7 @@ def _is_cut_gif(file: BinaryIO) -> bool:
 
 
 def _byte(file: BinaryIO, place: int) -> int:
-    """The byte at a place; 0 behind the end, in case the file was shortened meanwhile."""
+    """The byte at a place; 0 past the end, in case the file was shortened meanwhile."""
     return int.from_bytes(bytes_at(file, place, 1), "big")
 
 

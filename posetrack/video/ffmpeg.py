@@ -45,13 +45,13 @@ def ffmpeg_program() -> str:
         OutputError: no ffmpeg here encodes H.264.
     """
     system = shutil.which("ffmpeg")
-    if system is not None and _is_fit(system):
+    if system is not None and _is_suitable(system):
         return system
     try:
         bundled = str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError:
         bundled = None
-    if bundled is not None and _is_fit(bundled):
+    if bundled is not None and _is_suitable(bundled):
         return bundled
     raise OutputError(
         f"There is no ffmpeg with the H.264 encoder {_ENCODER} here: install ffmpeg "
@@ -59,10 +59,10 @@ def ffmpeg_program() -> str:
     )
 
 
-def _is_fit(program: str) -> bool:
+def _is_suitable(program: str) -> bool:
     """Whether it has the encoder and is recent enough. Builds without a version number count as recent."""
     try:
-        answer = ask(["-h", f"encoder={_ENCODER}"], program=program)
+        answer = run_ffmpeg(["-h", f"encoder={_ENCODER}"], program=program)
     except OSError:
         return False
     version = re.search(r"^ffmpeg version n?(\d+)\.(\d+)", answer.stderr + answer.stdout, re.MULTILINE)
@@ -70,7 +70,7 @@ def _is_fit(program: str) -> bool:
     return recent and f"Encoder {_ENCODER}" in answer.stdout
 
 
-def ask(arguments: list[str], program: str | None = None) -> subprocess.CompletedProcess[str]:
+def run_ffmpeg(arguments: list[str], program: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run ffmpeg to its end, detached from the terminal: it reads no keys, and Ctrl-C does not reach it.
 
     Returns:

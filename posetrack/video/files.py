@@ -44,8 +44,8 @@ class FileReader:
         self._times = RisingTimes(media.fps)
         self._image: Image | None = None
         fault = (
-            f"{path}: its video ({media.video_codec}) cannot be decoded; it is damaged, or this ffmpeg "
-            f"does not support it; convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
+            f"{path}: its video ({media.video_codec}) cannot be decoded: it is damaged, or this ffmpeg "
+            f"does not support it. Convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
         )
         if media.size is None:
             raise VideoError(fault)
@@ -92,7 +92,7 @@ class FileReader:
             decoder.close()
 
     def _frames_before(self, first_s: float, time_s: float) -> int:
-        """Number of frames with ``first_s`` <= time < ``time_s``."""
+        """Number of frames with ``first_s`` <= time < ``time_s``. A subclass may know it already."""
         return list_frames(self._path).between(first_s, time_s)
 
     def close(self) -> None:

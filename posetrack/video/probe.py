@@ -11,7 +11,7 @@ from pathlib import Path
 
 from posetrack.video.colour import HD, Colour
 from posetrack.video.containers import declared_frames
-from posetrack.video.ffmpeg import REFUSED, ask, reading
+from posetrack.video.ffmpeg import REFUSED, reading, run_ffmpeg
 from posetrack.video.timing import frame_rate
 
 _NAMELESS = ("unknown", "unspecified", "reserved")
@@ -76,7 +76,7 @@ def _cached(path: Path, identity: tuple[int, ...]) -> Media:
 
 def _probed(path: str | Path) -> Media:
     one_frame = ["-map", "0:V:0", "-frames:v", "1", "-vf", "showinfo", "-f", "null", "-"]
-    report = ask(["-hide_banner", *reading(path), *one_frame]).stderr
+    report = run_ffmpeg(["-hide_banner", *reading(path), *one_frame]).stderr
     found = re.search(r"^Input #0, (\S+), from ", report, re.MULTILINE)
     container = found[1] if found else ""
     _, _, described = report.partition("\n  Duration: ")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from posetrack.errors import OutputError
 from posetrack.video.containers import boxes
-from posetrack.video.ffmpeg import ask, file_url, is_disk_full, is_written, reading, reason
+from posetrack.video.ffmpeg import file_url, is_disk_full, is_written, reading, reason, run_ffmpeg
 
 _CARRIED_AS_IT_IS = frozenset({"aac", "mp3", "opus"})
 """Codecs that fit into MP4 and that browsers play; all others are encoded as AAC."""
@@ -44,7 +44,7 @@ def cut_sound(source: str | Path, codecs: Sequence[str], start_s: float, length_
     frames = ["-map", "0:V:0", "-c", "copy", "-t", _seconds(start_s - early_s + length_s), "-f", "null", "-"]
     for codec in ("copy", "aac") if _CARRIED_AS_IT_IS.issuperset(codecs) else ("aac",):
         sound = ["-map", "0:a", "-c:a", codec, *part, "-f", "mp4", file_url(target)]
-        done = ask([*_QUIETLY, *media, *sound, *frames])
+        done = run_ffmpeg([*_QUIETLY, *media, *sound, *frames])
         if done.returncode == 0 and is_written(target):
             return
         if is_disk_full(done.stderr):
@@ -77,7 +77,7 @@ def join(frames: Path, first_s: float, sound: Path | None, target: Path) -> None
         inputs += ["-i", file_url(sound)]
         mapped += ["-map", "1:a"]
     output = ["-c", "copy", "-copyts", "-movflags", "+faststart", "-f", "mp4", file_url(target)]
-    done = ask([*_QUIETLY, *inputs, *mapped, *output])
+    done = run_ffmpeg([*_QUIETLY, *inputs, *mapped, *output])
     if done.returncode == 0 and is_written(target):
         return
     if sound is not None and not is_disk_full(done.stderr):
