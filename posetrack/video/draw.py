@@ -108,8 +108,7 @@ def _drawable(poses: Poses, min_joint_score: float) -> Poses:
 
 
 def line_thickness(boxes: FloatArray, frame_height: int) -> IntArray:
-    """Thickness of each person's lines in pixels, int64 [N]: by the person's size, at most 1 % of the frame
-    height.
+    """Thickness of each person's lines in pixels, int64 [N]. Grows with the person, up to 1 % of the frame height.
 
     Args:
         boxes: float32 [N, 4].

@@ -113,8 +113,7 @@ def load(path: Path) -> Stored | None:
 
 
 def common_white(needed_bits: Iterable[int]) -> int:
-    """The value of white in 16-bit images that do not state it: all ones, in the smallest depth that fits all
-    images.
+    """The value of white in 16-bit images that do not state it: all ones in the smallest depth that fits them.
 
     >>> common_white([9, 10])
     1023

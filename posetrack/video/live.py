@@ -100,8 +100,7 @@ class Standing(NamedTuple):
 
 
 class Backlog:
-    """The queue of frames that have arrived and not been taken. Decides which to drop; has no clock and no
-    threads.
+    """The queue of frames that wait to be processed. Decides which to drop; has no clock and no threads.
 
     Attributes:
         arrived: Number of frames that have arrived.

@@ -78,8 +78,7 @@ def _hlg_nits(coded: FloatArray) -> FloatArray:
 
 
 def _compressed(light: FloatArray, peak: float) -> FloatArray:
-    """Compress light in [0, peak] to [0, 1]: a straight line, continued smoothly by a hyperbola ("Mobius", as in
-    ffmpeg's ``tonemap``)."""
+    """Compress light in [0, peak] to [0, 1]: a straight line, then a hyperbola ("Mobius" in ffmpeg)."""
     square = _SHOULDER**2
     a = -square * (peak - 1) / (square - 2 * _SHOULDER + peak)
     b = (square - 2 * _SHOULDER * peak + peak) / (peak - 1)
