@@ -22,7 +22,7 @@ def test_frame_rates_are_fractions_of_small_numbers(stated: float, rate: Fractio
     assert frame_rate(stated) == rate
 
 
-@pytest.mark.parametrize("stated", [0, -25.0, 1000.5, 90_000, 1e-4, nan, inf])
+@pytest.mark.parametrize("stated", [0, -25.0, -0.5, 1000.5, 90_000, 1e-4, nan, inf])
 def test_implausible_frame_rates_are_none(stated: float) -> None:
     assert frame_rate(stated) is None
 
