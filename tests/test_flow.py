@@ -1,4 +1,4 @@
-"""Optical flow against motion that is known by construction."""
+"""Optical flow against known motion."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def textured(height: int, width: int, seed: int = 0) -> Image:
 
 
 def moved_pair(matrix: FloatArray, height: int = 240, width: int = 320) -> tuple[Image, Image]:
-    """Two frames between which the world moved by an affine map [2, 3] of frame coordinates."""
+    """Two frames related by an affine map [2, 3] of frame coordinates."""
     world = textured(height + 2 * MARGIN, width + 2 * MARGIN)
     linear, shift = matrix[:, :2], matrix[:, 2]
     about_margin = np.hstack([linear, (shift + MARGIN - linear @ [MARGIN, MARGIN])[:, None]])
@@ -93,7 +93,7 @@ def test_flow_measures_known_motion(name: str, matrix: FloatArray, median_px: fl
     ids=SEEING,
 )
 def test_vectors_are_those_of_the_source_at_any_working_size(build: Callable[[int], FlowEstimator]) -> None:
-    """Vectors of a reduced frame are scaled back; a picture twice as large moves twice as far."""
+    """Vectors of a shrunk frame are scaled back; a picture twice as large moves twice as far."""
     pair = moved_pair(translation(6.0, -3.5))
     asked = points(150)
     reduced, valid = build(160).estimate(*pair).at(asked)
@@ -105,7 +105,7 @@ def test_vectors_are_those_of_the_source_at_any_working_size(build: Callable[[in
 
 @pytest.mark.parametrize("name", SEEING)
 def test_each_place_has_its_own_motion(name: str) -> None:
-    """The field is read at row y and column x. Below, everything moves right; above, nothing does."""
+    """The field is read at row y and column x. The lower half moves right, the upper half stands still."""
     previous, right = moved_pair(translation(5.0, 0.0))
     current = np.concatenate([previous[:120], right[120:]])
     flow = FLOWS[name]().estimate(previous, current)
@@ -120,13 +120,13 @@ def test_soft_and_pale_pictures_have_the_same_motion(name: str) -> None:
     pair = moved_pair(translation(4.0, -2.0))
     pale = [(110 + 0.15 * cv2.GaussianBlur(frame, (0, 0), 3).astype(float)).astype(np.uint8) for frame in pair]
     displacement, valid = FLOWS[name]().estimate(*pale).at(points(200))
-    assert valid.mean() > 0.3  # sparse flow rightly doubts the palest spots
+    assert valid.mean() > 0.3  # sparse flow rightly rejects the palest spots
     assert np.abs(np.median(displacement[valid], axis=0) - [4.0, -2.0]).max() < 0.25
 
 
 @pytest.mark.parametrize("name", FLOWS)
 def test_points_outside_the_frame_are_not_valid(name: str) -> None:
-    """Half a pixel belongs to the picture, what lies further out does not; nor does no number."""
+    """Points up to half a pixel outside are in the frame; points further out, or NaN, are not."""
     flow = FLOWS[name]().estimate(*moved_pair(translation(3.0, 2.0)))
     outside = np.array([[-0.6, 5], [5, -0.6], [319.6, 5], [5, 239.6], [np.nan, 5], [-1e6, -1e6]], np.float32)
     displacement, valid = flow.at(outside)
@@ -147,8 +147,8 @@ def test_frames_of_any_size_have_a_flow(name: str, size: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize("name", SEEING)
-def test_a_remembered_frame_changes_nothing(name: str) -> None:
-    """The frame before is recognised by being the same array, and only by that."""
+def test_caching_a_frame_changes_nothing(name: str) -> None:
+    """The cached frame is recognised by its identity alone."""
     first, second = moved_pair(translation(3.0, 1.0))
     third, fourth = moved_pair(translation(-4.0, 2.0), 240, 320)
     asked, used = points(50), FLOWS[name]()
@@ -161,7 +161,7 @@ def test_a_remembered_frame_changes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", SEEING)
 def test_frames_of_two_sizes_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="same size"):
         FLOWS[name]().estimate(textured(40, 60), textured(60, 40))
 
 
@@ -170,8 +170,8 @@ def test_no_flow_leaves_everything_where_it_is() -> None:
     assert valid.all() and not displacement.any()
 
 
-def test_points_that_do_not_come_home_are_not_valid() -> None:
-    """Forward and back: in front of a patch that appears from nowhere, and on a plain wall, nothing is known."""
+def test_points_that_do_not_return_to_their_start_are_invalid() -> None:
+    """Points on a patch that appears suddenly, and on a plain wall, fail the forward-backward check."""
     previous, current = moved_pair(translation(2.0, 0.0))
     current[60:180, 80:240] = textured(120, 160, seed=9)
     asked = points(300)
@@ -185,7 +185,7 @@ def test_points_that_do_not_come_home_are_not_valid() -> None:
     assert not known.any() and not displacement.any()
 
 
-def test_points_followed_as_one_move_as_they_would_alone() -> None:
+def test_points_followed_as_one_move_as_if_followed_alone() -> None:
     pair = moved_pair(turn(3.0, 1.02))
     base = points(100)
     asked = np.concatenate([base, base + np.float32(0.3)])
@@ -199,7 +199,7 @@ def test_points_followed_as_one_move_as_they_would_alone() -> None:
 @given(seed=st.integers(0, 10_000), h=st.integers(1, 6), w=st.integers(1, 6), zoom=st.sampled_from([1, 2, 3.5]))
 @settings(max_examples=60, deadline=None)
 def test_a_field_is_sampled_bilinearly(seed: int, h: int, w: int, zoom: float) -> None:
-    """Against the definition: weights (1 - |dx|)(1 - |dy|) of the cells around, the border continued outwards."""
+    """Against the definition: weights (1 - |dx|)(1 - |dy|) of the four nearest cells, the border repeated."""
     rng = np.random.default_rng(seed)
     field = rng.normal(size=(h, w, 2)).astype(np.float32)
     frame = (round(w * zoom), round(h * zoom))
@@ -216,7 +216,7 @@ def test_a_field_is_sampled_bilinearly(seed: int, h: int, w: int, zoom: float) -
     np.testing.assert_allclose(displacement, expected, atol=1e-4)
 
 
-def test_a_field_of_another_form_is_refused() -> None:
+def test_a_field_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\(4, 5\)"):
         DenseFlow(np.zeros((4, 5), np.float32), (5, 4))
 

@@ -1,4 +1,4 @@
-"""Cuts are found, and nothing else is taken for one."""
+"""Cuts are detected, and nothing else is taken for one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZE = (640, 360)
 
 
 def place(seed: int, size: tuple[int, int] = (1280, 720)) -> Image:
-    """Somewhere: ground, sky and things of all sizes and colours, uint8 [H, W, 3]."""
+    """A random scene: ground, sky and objects of all sizes and colours, uint8 [H, W, 3]."""
     rng = np.random.default_rng(seed)
     width, height = size
     horizon = int(height * rng.uniform(0.3, 0.6))
@@ -33,7 +33,7 @@ def place(seed: int, size: tuple[int, int] = (1280, 720)) -> Image:
 
 
 def view(picture: Image, x: float, y: float, zoom: float = 1.0) -> Image:
-    """What a camera sees whose frame begins at x, y of a picture."""
+    """The view of a camera whose frame starts at (x, y) of a picture."""
     width, height = round(SIZE[0] / zoom), round(SIZE[1] / zoom)
     part = picture[round(y) : round(y) + height, round(x) : round(x) + width]
     return cv2.resize(part, SIZE, interpolation=cv2.INTER_AREA)
@@ -49,50 +49,50 @@ def cuts(frames: list[Image]) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_cut_to_another_place_is_found(seed: int) -> None:
+def test_a_cut_to_another_scene_is_found(seed: int) -> None:
     first, second = place(seed), place(seed + 100)
     frames = [view(first, 100 + k, 100) for k in range(4)] + [view(second, 200 + k, 150) for k in range(4)]
     assert cuts(frames) == [4]
 
 
 def test_cuts_are_found_without_colours() -> None:
-    """A grey source shows less of what tells places apart: nine cuts in ten are enough."""
+    """A grey source distinguishes scenes less well: nine cuts in ten are enough."""
     places = [view(place(seed), 100, 100) for seed in range(30)]
     grey = [np.repeat(picture.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2) for picture in places]
     assert len(cuts(grey)) >= 27
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_fast_pan_is_no_cut(seed: int) -> None:
-    """A sixth of the frame's width from one frame to the next."""
+def test_a_fast_pan_is_not_a_cut(seed: int) -> None:
+    """A sixth of the frame's width per frame."""
     picture = place(seed)
     assert cuts([view(picture, 10 + 106 * k, 100) for k in range(6)]) == []
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_shaking_camera_is_no_cut(seed: int) -> None:
+def test_a_shaking_camera_is_not_a_cut(seed: int) -> None:
     rng, picture = np.random.default_rng(seed), place(seed)
     blurred = [cv2.blur(view(picture, *rng.uniform(100, 170, 2)), (1 + 6 * (k % 2), 1)) for k in range(12)]
     assert cuts(blurred) == []
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_zoom_is_no_cut(seed: int) -> None:
+def test_a_zoom_is_not_a_cut(seed: int) -> None:
     picture = place(seed)
     assert cuts([view(picture, 100 + 16 * k, 100 + 9 * k, 1.06**k) for k in range(6)]) == []
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_flashes_and_lamps_are_no_cuts(seed: int) -> None:
-    """Twice and three times the light, a white frame, a third of it, darkness."""
+def test_flashes_and_lamps_are_not_cuts(seed: int) -> None:
+    """Twice and three times the light, a white frame, a third of the light, darkness."""
     frame = view(place(seed), 100, 100).astype(float)
     light = [frame, frame * 2, frame, np.full_like(frame, 255), frame, frame * 0.3, frame * 3, frame * 0, frame]
     assert cuts([picture.clip(0, 255).astype(np.uint8) for picture in light]) == []
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_somebody_who_fills_half_the_frame_is_no_cut(seed: int) -> None:
-    """Comes in from the side and walks through, before a still camera."""
+def test_a_person_who_fills_half_the_frame_is_not_a_cut(seed: int) -> None:
+    """A person enters from the side and walks past a still camera."""
     background, clothes = view(place(seed), 100, 100), view(place(seed + 50), 300, 200)
     frames = []
     for k in range(14):
@@ -103,12 +103,12 @@ def test_somebody_who_fills_half_the_frame_is_no_cut(seed: int) -> None:
     assert cuts(frames) == []
 
 
-def test_a_cut_through_black_is_found_where_the_picture_comes_back() -> None:
+def test_a_cut_through_black_is_found_at_the_next_picture() -> None:
     first, second, black = view(place(1), 100, 100), view(place(2), 100, 100), np.zeros((360, 640, 3), np.uint8)
     assert cuts([first, first, black, black, second, second]) == [4]
 
 
-def test_upright_pictures_are_as_good() -> None:
+def test_cuts_are_found_in_portrait_format() -> None:
     first, second = (np.ascontiguousarray(view(place(seed), 100, 100).transpose(1, 0, 2)) for seed in (1, 2))
     assert cuts([first, np.roll(first, 40, axis=0), second, second]) == [2]
 
@@ -118,13 +118,13 @@ def test_another_size_of_frame_is_a_cut() -> None:
     assert cuts([frame, np.ascontiguousarray(frame[:, :300])]) == [1]
 
 
-def test_blank_and_tiny_pictures_are_no_cuts() -> None:
+def test_blank_and_tiny_pictures_are_not_cuts() -> None:
     assert cuts([np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)]) == []
     assert cuts([np.zeros((1, 900, 3), np.uint8), np.full((1, 900, 3), 255, np.uint8)]) == []
 
 
 def test_real_clips_have_no_cut_but_the_one_between_them(shared: Path) -> None:
-    """Every frame of a moving street camera, and people entering a still one; then one after the other."""
+    """All frames of a moving street camera, and people entering a still one; then one clip after the other."""
     street = clip(shared / "data" / "clips" / "paris_street.avi", 205)
     hall = clip(shared / "data" / "clips" / "one_by_one.mp4", 400)
     assert cuts(street) == []
@@ -134,7 +134,7 @@ def test_real_clips_have_no_cut_but_the_one_between_them(shared: Path) -> None:
         assert cuts([*street[start : start + 3], *hall[2 * start : 2 * start + 3]]) == [3]
 
 
-def test_unrelated_photographs_are_cut_apart(shared: Path) -> None:
+def test_unrelated_photographs_are_separated_by_cuts(shared: Path) -> None:
     files = sorted((shared / "data" / "lspe" / "images").glob("*.jpg"))[:60]
     photographs = [cv2.resize(cv2.imread(str(file)), SIZE, interpolation=cv2.INTER_AREA) for file in files]
     assert len(cuts(photographs)) >= 58

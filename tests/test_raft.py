@@ -1,7 +1,6 @@
 """RAFT against torchvision's own call of its networks, with random weights.
 
-What the flow is worth cannot be seen without trained weights, which are not here; only that it is torchvision's,
-at the right place and of the right size.
+This checks that the flow is torchvision's, at the right place and scale. Accuracy would need trained weights.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def test_the_flow_is_torchvisions(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(129, 150), (40, 200), (1, 1)])
-def test_frames_of_any_size_are_continued_to_one_that_the_network_takes(size: tuple[int, int]) -> None:
+def test_frames_of_any_size_are_padded_for_the_network(size: tuple[int, int]) -> None:
     network = random_raft("raft_small")
     height, width = size
     rows, columns = (max(128, -(-side // 8) * 8) for side in size)
@@ -79,7 +78,7 @@ def test_frames_of_any_size_are_continued_to_one_that_the_network_takes(size: tu
     assert_flow(displacement, reference(network, *padded)[:height, :width])
 
 
-def test_large_frames_are_reduced_and_displacements_are_those_of_the_source() -> None:
+def test_large_frames_are_shrunk_and_displacements_scaled_back() -> None:
     network = random_raft("raft_small")
     pair = photograph(256, 272, 1), photograph(256, 272, 2)
     halves = [np.asarray(cv2.resize(one, (136, 128), interpolation=cv2.INTER_AREA), np.uint8) for one in pair]
@@ -88,7 +87,7 @@ def test_large_frames_are_reduced_and_displacements_are_those_of_the_source() ->
     assert_flow(displacement, 2 * reference(network, *halves))
 
 
-def test_a_sequence_gives_the_flow_of_each_pair_though_frames_are_remembered() -> None:
+def test_a_sequence_gives_the_flow_of_each_pair_despite_caching() -> None:
     seen: list[tuple[Tensor, Tensor]] = []
 
     def network(previous: Tensor, current: Tensor, iterations: int) -> Tensor:
@@ -102,7 +101,7 @@ def test_a_sequence_gives_the_flow_of_each_pair_though_frames_are_remembered() -
         for given, index in zip(seen[-1], (previous, current), strict=True):
             expected = frames[index].astype(np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
             np.testing.assert_allclose(given.numpy(), expected, atol=1e-6)
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="same size"):
         flow.estimate(frames[0], frames[0][:64])
 
 
@@ -141,7 +140,7 @@ def test_the_network_given_stays_as_it_is() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_bad_settings_names_and_files_are_told_in_a_sentence(tmp_path: Path) -> None:
+def test_bad_settings_names_and_files_are_reported_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="iterations"):
         RaftConfig(iterations=0)
     with pytest.raises(ConfigError, match="max_side_px"):

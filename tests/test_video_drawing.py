@@ -1,4 +1,4 @@
-"""People are drawn where they are, sides and identities apart, and without leaving the picture."""
+"""People are drawn in the right place, with distinct sides and identities, and within the picture."""
 
 import colorsys
 from dataclasses import replace
@@ -26,7 +26,7 @@ FIGURE = {
     "right_hip": (0.38, 0.5), "left_knee": (0.64, 0.74), "right_knee": (0.36, 0.74), "left_ankle": (0.66, 0.98),
     "right_ankle": (0.34, 0.98),
 }  # fmt: skip
-"""Joints of somebody who stands facing us, in shares of the box."""
+"""Joints of a standing person facing the camera, relative to the box."""
 
 PLAIN = AnnotatorConfig(labels=False)
 
@@ -68,7 +68,7 @@ def changed(before: Frame, after: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("skeleton", [POSETRACK, COCO, LSP], ids=lambda skeleton: skeleton.name)
-def test_nobody_changes_nothing(skeleton: Skeleton) -> None:
+def test_a_frame_without_people_is_unchanged(skeleton: Skeleton) -> None:
     frame = textured()
     everything = AnnotatorConfig(boxes=True, trails=True, blur_faces=True)
     assert np.array_equal(Annotator(everything).draw(frame, Poses.empty(skeleton)), frame.image)
@@ -92,8 +92,8 @@ def test_limbs_have_the_colour_of_their_side(skeleton: Skeleton) -> None:
         assert tuple(drawn[y, x]) == colour
 
 
-def test_joints_lie_where_they_are_to_a_fraction_of_a_pixel() -> None:
-    """Centre of gravity of one joint's dot, whose centre is not on the pixel grid."""
+def test_joints_are_drawn_to_a_fraction_of_a_pixel() -> None:
+    """Centre of gravity of one joint's dot, with its centre off the pixel grid."""
     poses = standing([(0, 0, 320, 240)])
     scores = np.zeros_like(poses.keypoint_scores)
     keypoints = poses.keypoints.copy()
@@ -163,7 +163,7 @@ def test_sides_differ_for_colour_blind_people_too() -> None:
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
-def test_text_stands_out_from_its_ground(colour: tuple[int, int, int]) -> None:
+def test_text_contrasts_with_its_background(colour: tuple[int, int, int]) -> None:
     luma = np.array([0.299, 0.587, 0.114])
     assert abs(luma @ readable_on(colour) - luma @ colour) > 100
 
@@ -200,7 +200,7 @@ def test_boxes_are_drawn_on_request() -> None:
     st.lists(st.floats(-1e9, 1e9) | st.sampled_from([float("nan"), float("inf")]), min_size=4, max_size=4),
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
 )
-def test_no_pose_and_no_picture_is_too_strange(values: list[float], size: tuple[int, int]) -> None:
+def test_any_pose_in_any_picture_can_be_drawn(values: list[float], size: tuple[int, int]) -> None:
     poses = standing([(5, 5, 15, 25), (0, 0, 3, 3)])
     keypoints, boxes = poses.keypoints.copy(), poses.boxes.copy()
     keypoints[0, :2] = np.reshape(values, (2, 2))
@@ -213,7 +213,7 @@ def test_no_pose_and_no_picture_is_too_strange(values: list[float], size: tuple[
 
 
 def walk(annotator: Annotator, times: list[float]) -> np.ndarray:
-    """Somebody walks to the right, 40 pixels a second; the last picture."""
+    """The last picture of a person walking to the right at 40 pixels per second."""
     for time_s in times:
         drawn = annotator.draw(picture(time_s=time_s), standing([(20 + 40 * time_s, 40, 60 + 40 * time_s, 200)]))
     return drawn
@@ -228,12 +228,12 @@ def trail(annotator: Annotator, times: list[float]) -> tuple[int, int]:
 TRAILS = AnnotatorConfig(skeletons=False, labels=False, trails=True, trail_s=1.0)
 
 
-def test_trail_reaches_back_for_its_seconds_only() -> None:
+def test_trail_is_as_long_as_set() -> None:
     first, last = trail(Annotator(TRAILS), [k / 10 for k in range(41)])
     assert last == pytest.approx(40 + 160, abs=2) and first == pytest.approx(40 + 120, abs=2)
 
 
-def test_trail_begins_anew_after_a_reset_and_in_another_video() -> None:
+def test_trail_restarts_after_a_reset_and_in_another_video() -> None:
     annotator = Annotator(TRAILS)
     walk(annotator, [k / 10 for k in range(21)])
     annotator.reset()
@@ -259,7 +259,7 @@ def test_trail_does_not_jump_when_the_hips_are_hidden() -> None:
 
 
 def detail(image: np.ndarray, x: float, y: float, radius: float) -> float:
-    """How much neighbouring pixels differ within a circle."""
+    """Difference between neighbouring pixels within a circle."""
     rows, columns = np.indices(image.shape[:2])
     inside = (columns - x) ** 2 + (rows - y) ** 2 < (0.9 * radius) ** 2
     return float(np.abs(np.diff(image.astype(float), axis=1))[inside[:, 1:]].mean())
@@ -282,7 +282,7 @@ def test_faces_cannot_be_recognised(skeleton: Skeleton, seen: str) -> None:
 
 
 def test_head_turned_sideways_is_covered_whatever_the_box() -> None:
-    """Somebody lying: the head is where its joints are, not at the top of the box."""
+    """A person lying down: the head is at its joints, not at the top of the box."""
     poses = standing([(20, 100, 220, 180)])
     keypoints = poses.keypoints.copy()
     keypoints[0, :, 0], keypoints[0, :, 1] = 20 + 200 * (poses.keypoints[0, :, 1] - 100) / 80, 140
@@ -291,8 +291,8 @@ def test_head_turned_sideways_is_covered_whatever_the_box() -> None:
     assert radius >= 16
 
 
-def test_face_in_a_close_up_is_covered_after_the_shoulders() -> None:
-    """Of somebody as wide as the picture only eyes and shoulders are seen; the face is over a third as high."""
+def test_face_in_a_close_up_is_covered_by_the_shoulder_width() -> None:
+    """Only eyes and shoulders are visible, as wide as the picture; the face is over a third as high."""
     poses = standing([(10, 40, 210, 240)], COCO)
     hidden = [joint for joint in COCO.joints if "eye" not in joint and "shoulder" not in joint]
     keypoints = poses.keypoints.copy()
@@ -311,7 +311,7 @@ def test_faces_at_the_border_are_covered() -> None:
 
 
 def test_blurred_faces_hold_no_more_than_a_few_averages() -> None:
-    """Two textures with the same coarse averages become the same picture: nothing finer is left to restore."""
+    """Two textures with the same coarse averages become the same picture: no finer detail is left."""
     coarse = np.kron(np.arange(36, dtype=np.uint8).reshape(6, 6) * 6 + 20, np.ones((60, 60), np.uint8))
     checks = (np.indices(coarse.shape).sum(axis=0) % 2 * 16 - 8).astype(np.int16)
     images = [np.clip(coarse.astype(np.int16) + sign * checks, 0, 255).astype(np.uint8) for sign in (1, -1)]

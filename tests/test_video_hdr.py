@@ -1,4 +1,4 @@
-"""HDR becomes SDR of BT.709: for the networks, and in the annotated video, whose tags agree with its pixels."""
+"""HDR becomes SDR in BT.709, for the networks and in the annotated video, whose tags match its pixels."""
 
 import subprocess
 from pathlib import Path
@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 256, 32
 
 
 def encoded(path: Path, planes: np.ndarray, *tags: str, levels: str = "tv") -> Path:
-    """A clip of two frames of 10-bit 4:4:4, uint16 [3, H, W], with tags: matrix, primaries, transfer."""
+    """A clip of two equal 10-bit 4:4:4 frames, uint16 [3, H, W], tagged with matrix, primaries and transfer."""
     matrix, primaries, transfer = tags
     told = f"log-level=none:lossless=1:range={'full' if levels == 'pc' else 'limited'}"
     told += f":colorprim={primaries}:transfer={transfer}:colormatrix={matrix}"
@@ -30,7 +30,7 @@ def encoded(path: Path, planes: np.ndarray, *tags: str, levels: str = "tv") -> P
 
 
 def greys(path: Path, transfer: str, levels: str = "tv") -> Path:
-    """From black to white, from left to right."""
+    """A ramp from black (left) to white (right)."""
     ends = (64, 940) if levels == "tv" else (0, 1023)
     luma = np.broadcast_to(np.linspace(*ends, WIDTH).round(), (HEIGHT, WIDTH))
     grey = np.full((HEIGHT, WIDTH), 512)
@@ -51,7 +51,7 @@ def annotate(path: Path, target: Path) -> None:
 
 
 def nits(kind: str, coded: float) -> float:
-    """Of a grey (BT.2100, tables 4 and 5), in other words than the code under test."""
+    """Luminance of a grey (BT.2100, tables 4 and 5), implemented independently of the code under test."""
     if kind == "pq":
         m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
         power = coded ** (1 / m2)
@@ -63,7 +63,7 @@ def nits(kind: str, coded: float) -> float:
 @pytest.mark.parametrize("levels", ["tv", "pc"])
 @pytest.mark.parametrize("kind", TRANSFERS)
 def test_greys_below_white_keep_their_luminance(tmp_path: Path, kind: str, levels: str) -> None:
-    """Up to 60 % of white (203 cd/m2) an SDR display shows the same light; above it light is compressed."""
+    """Up to 60 % of white (203 cd/m2) an SDR display shows the same luminance; above, it is compressed."""
     row = first(greys(tmp_path / "a.mp4", TRANSFERS[kind], levels))[HEIGHT // 2].astype(int)
     light = np.array([nits(kind, column / (WIDTH - 1)) for column in range(WIDTH)]) / 203
     dark = light <= 0.6
@@ -72,12 +72,12 @@ def test_greys_below_white_keep_their_luminance(tmp_path: Path, kind: str, level
     assert (np.ptp(row, axis=1) <= 1).all() and (np.diff(row[:, 1]) >= -1).all()
     white = np.abs(light - 1).argmin()
     assert 225 <= row[white, 0] <= 242 and row[-1, 0] >= 253
-    assert row[(light > 1.5) & (light < 2), 0].max() < 252  # highlights keep their shapes
+    assert row[(light > 1.5) & (light < 2), 0].max() < 252  # highlights keep detail
 
 
 @pytest.mark.parametrize("kind", TRANSFERS)
 def test_exposure_is_that_of_the_sdr_clip(shared: Path, tmp_path: Path, kind: str) -> None:
-    """An SDR clip as HDR, with its white at HDR's, comes back as it was."""
+    """An SDR clip converted to HDR, with its white at HDR's diffuse white, comes back unchanged."""
     clip = shared / "data" / "clips" / "one_by_one.mp4"
     part = ["-ss", "8", "-i", clip, "-frames:v", "2"]
     linear = "scale=384:216,zscale=matrixin=170m:transferin=bt709:primariesin=bt709:rangein=tv"
@@ -99,7 +99,7 @@ def test_exposure_is_that_of_the_sdr_clip(shared: Path, tmp_path: Path, kind: st
 def test_stream_and_container_that_contradict_each_other_follow_the_container(
     shared: Path, tmp_path: Path, name: str
 ) -> None:
-    """Their streams say HDR, their containers and pixels SDR: exposure is the source clip's, tags are SDR's."""
+    """The streams are tagged HDR, containers and pixels are SDR: expect the source's exposure and SDR tags."""
     path, target = shared / "faults" / name, tmp_path / "out.mp4"
     annotate(path, target)
     assert "(tv, bt709, progressive)" in describe(target)
@@ -110,7 +110,7 @@ def test_stream_and_container_that_contradict_each_other_follow_the_container(
 
 
 @pytest.mark.parametrize("kind", TRANSFERS)
-def test_annotated_hdr_is_tagged_as_what_it_is(tmp_path: Path, kind: str) -> None:
+def test_annotated_hdr_is_tagged_as_sdr(tmp_path: Path, kind: str) -> None:
     path, target = greys(tmp_path / "a.mp4", TRANSFERS[kind]), tmp_path / "out.mp4"
     annotate(path, target)
     assert "(tv, bt709, progressive)" in describe(target)
@@ -129,7 +129,7 @@ def test_wide_sdr_keeps_its_values_and_tags(tmp_path: Path, transfer: str) -> No
 
 @pytest.mark.parametrize("kind", TRANSFERS)
 def test_colours_keep_their_hue(kind: str) -> None:
-    """BT.709's own red, green and blue, expressed in BT.2020 and coded at half of white."""
+    """The primaries of BT.709, expressed in BT.2020 at half of white."""
     from_709 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
     coded = np.linspace(0, 1, 20_001)
     light = np.array([nits(kind, value) for value in coded])

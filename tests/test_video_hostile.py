@@ -1,4 +1,4 @@
-"""Files that would crash a decoder in this process, or lead it to other files, do neither."""
+"""Hostile files neither crash this process nor make it open other files."""
 
 import http.server
 import os
@@ -47,9 +47,9 @@ def test_files_that_lead_to_other_files_are_refused(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("scheme", ["concat", "subfile", "pipe", "data", "unix", "async", "lavfi"])
-def test_addresses_that_lead_to_files_are_no_streams(tmp_path: Path, scheme: str) -> None:
+def test_addresses_that_lead_to_files_are_not_streams(tmp_path: Path, scheme: str) -> None:
     grey_clip(tmp_path / "victim.mp4", 3)
-    with pytest.raises(VideoError, match=f"{scheme}:// is no kind of stream"):
+    with pytest.raises(VideoError, match=f"{scheme}:// is not a kind of stream"):
         open_source(f"{scheme}://{tmp_path}/victim.mp4")
 
 
@@ -60,7 +60,7 @@ def test_address_of_a_file_is_that_file(tmp_path: Path) -> None:
 
 
 class Serving(http.server.BaseHTTPRequestHandler):
-    """Gives the files of a folder."""
+    """Serves the files of a folder."""
 
     folder = Path()
 
@@ -70,7 +70,7 @@ class Serving(http.server.BaseHTTPRequestHandler):
         self.wfile.write((self.folder / self.path.strip("/")).read_bytes())
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Logs nothing."""
 
 
 def test_playlists_of_a_server_play_its_files_and_none_of_this_machine(tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_video_of_any_name_is_read_and_written(tmp_path: Path) -> None:
     assert "Audio: aac" in describe(tmp_path / "plain_again.mp4")
 
 
-def test_names_that_are_no_utf8_are_no_crash_anywhere(tmp_path: Path) -> None:
-    """In a process of its own: what crashes ends only that. Also where Python speaks ASCII with the system."""
+def test_names_that_are_not_utf8_crash_nothing(tmp_path: Path) -> None:
+    """In a child process, which may crash; also with an ASCII locale."""
     clip = grey_clip(tmp_path / "plain.mp4", 2)
     clip.rename(tmp_path / f"{NOT_UTF8}.mp4")
     (tmp_path / f"{NOT_UTF8}.png").write_bytes(b"no image")
@@ -158,7 +158,7 @@ def test_a_decoder_that_crashes_costs_only_the_rest_of_its_file(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("size", [(16_000, 16_000), (16_000, 4_000), (40_000, 100), (30, 20_000)])
-def test_sizes_beyond_h264_are_shrunk_to_what_it_has(size: tuple[int, int]) -> None:
+def test_sizes_beyond_h264_are_shrunk_to_its_limits(size: tuple[int, int]) -> None:
     width, height = encodable(*size)
     assert -(-width // 16) * -(-height // 16) <= 139_264 and max(width, height) <= 16_384
     assert width * height > 0.9 * min(139_264 * 256, 16_384**2 * min(size) / max(size))
@@ -166,11 +166,11 @@ def test_sizes_beyond_h264_are_shrunk_to_what_it_has(size: tuple[int, int]) -> N
 
 
 @pytest.mark.parametrize("size", [(1920, 1081), (8192, 4352), (16_384, 2_176)])
-def test_sizes_that_h264_has_are_kept(size: tuple[int, int]) -> None:
+def test_sizes_within_h264_are_kept(size: tuple[int, int]) -> None:
     assert encodable(*size) == size
 
 
-def test_frames_too_wide_for_h264_are_written_smaller_and_said_so(
+def test_frames_too_wide_for_h264_are_shrunk_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     from tests.test_video_sink import source_info
@@ -178,7 +178,7 @@ def test_frames_too_wide_for_h264_are_written_smaller_and_said_so(
     target, image = tmp_path / "out.mp4", np.full((64, 20_000, 3), 90, np.uint8)
     image[:, 10_000:] = 200
     sink = VideoSink(target, source_info(20_000, 64), Annotator())
-    assert caplog.messages == [f"{target} gets 16384x52 pixels: H.264 has no 20000x64."]
+    assert caplog.messages == [f"{target} is written at 16384x52 pixels: H.264 does not allow 20000x64."]
     sink.write(Frame(0, 0.0, image), Poses.empty(POSETRACK))
     sink.close()
     with open_source(target, ReadOptions(max_frames=1)) as source:

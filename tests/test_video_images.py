@@ -1,4 +1,4 @@
-"""Images become 8-bit RGB in which white is white, of whatever depth they are; damaged ones print nothing."""
+"""Images of any depth become 8-bit RGB with white at 255; damaged images print nothing."""
 
 import io
 import logging
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from posetrack.video import open_source
-from posetrack.video.image_bytes import told_bits, told_white
+from posetrack.video.image_bytes import stated_bits, stated_white
 from posetrack.video.image_files import read_image
 from tests.video_clips import cut_off
 
@@ -29,7 +29,7 @@ def save(path: Path, image: np.ndarray) -> Path:
 
 
 def deep(path: Path, bits: int, brightness: float = 1.0) -> Path:
-    """An image of 16 bits, of which the lowest are used."""
+    """A 16-bit image that uses only the lowest bits."""
     return save(path, (RAMP * brightness * (2**bits - 1)).round().astype(np.uint16))
 
 
@@ -39,35 +39,35 @@ def frames(path: Path) -> list[np.ndarray]:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def warnings(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.WARNING, "posetrack")
     return caplog
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 @pytest.mark.parametrize("bits", [10, 12, 14])
-def test_few_bits_in_16_are_scaled_and_told(
-    tmp_path: Path, said: pytest.LogCaptureFixture, suffix: str, bits: int
+def test_few_bits_in_16_are_scaled_with_a_warning(
+    tmp_path: Path, warnings: pytest.LogCaptureFixture, suffix: str, bits: int
 ) -> None:
     deep(tmp_path / f"a{suffix}", bits)
     (image,) = frames(tmp_path)
     assert np.abs(image - 255 * RAMP).max() <= 1
     white = 2**bits - 1
-    expected = f"The 16-bit images of {tmp_path} use {bits} bits; {white} is taken as white."
-    assert [record.getMessage() for record in said.records] == [expected]
+    expected = f"The 16-bit images in {tmp_path} use {bits} bits; {white} is taken as white."
+    assert [record.getMessage() for record in warnings.records] == [expected]
     frames(tmp_path)
-    assert len(said.records) == 1  # once is enough
+    assert len(warnings.records) == 1  # warned once
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
-def test_all_16_bits_mean_nothing_to_tell(tmp_path: Path, said: pytest.LogCaptureFixture, suffix: str) -> None:
+def test_all_16_bits_give_no_warning(tmp_path: Path, warnings: pytest.LogCaptureFixture, suffix: str) -> None:
     deep(tmp_path / f"a{suffix}", 16)
     assert np.abs(frames(tmp_path)[0] - 255 * RAMP).max() <= 1
-    assert not said.records
+    assert not warnings.records
 
 
 def test_all_images_of_a_folder_are_scaled_alike(tmp_path: Path) -> None:
-    """Dark ones stay dark: none is scaled by what it holds itself."""
+    """Dark images stay dark: none is scaled by its own values."""
     brightness = [0.05] * 20 + [1.0] + [0.3] * 20
     for number, level in enumerate(brightness):
         deep(tmp_path / f"{number}.png", 12, level)
@@ -75,25 +75,25 @@ def test_all_images_of_a_folder_are_scaled_alike(tmp_path: Path) -> None:
     assert [image.max() for image in shown] == pytest.approx([255 * level for level in brightness], abs=1)
 
 
-def test_bits_that_a_file_says_it_uses_count_though_it_is_dark(tmp_path: Path) -> None:
+def test_stated_bits_count_in_a_dark_image(tmp_path: Path) -> None:
     path = deep(tmp_path / "a.png", 12, 0.2)
     data = path.read_bytes()
     kind = b"sBIT" + bytes([12, 12, 12])
     chunk = struct.pack(">I", 3) + kind + struct.pack(">I", zlib.crc32(kind))
     path.write_bytes(data[:33] + chunk + data[33:])
     assert frames(tmp_path)[0].max() == pytest.approx(51, abs=1)
-    assert told_bits(path.read_bytes()) == 12
+    assert stated_bits(path.read_bytes()) == 12
 
 
-def test_bits_told_of_values_that_fill_the_range_change_nothing(tmp_path: Path) -> None:
-    """As the PNG standard has it: 12 significant bits, in the upper part of the 16."""
+def test_stated_bits_of_values_that_fill_the_range_change_nothing(tmp_path: Path) -> None:
+    """As in the PNG standard: 12 significant bits in the upper part of the 16."""
     path = save(tmp_path / "a.png", (RAMP * 4095).round().astype(np.uint16) << 4)
     data, kind = path.read_bytes(), b"sBIT" + bytes([12, 12, 12])
     path.write_bytes(data[:33] + struct.pack(">I", 3) + kind + struct.pack(">I", zlib.crc32(kind)) + data[33:])
     assert np.abs(frames(tmp_path)[0] - 255 * RAMP).max() <= 1
 
 
-def test_largest_value_that_a_tiff_file_tells_counts_though_it_is_dark(tmp_path: Path) -> None:
+def test_stated_maximum_of_a_dark_tiff_file_counts(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.fromarray((RAMP[..., 0] * 500).astype(np.uint16)).save(file, "TIFF", tiffinfo={281: 4095})
     (tmp_path / "a.tif").write_bytes(file.getvalue())
@@ -101,24 +101,26 @@ def test_largest_value_that_a_tiff_file_tells_counts_though_it_is_dark(tmp_path:
 
 
 @pytest.mark.parametrize("white", [100, 255, 1023, 4095, 65535])
-def test_white_that_a_pnm_file_tells_is_white(tmp_path: Path, said: pytest.LogCaptureFixture, white: int) -> None:
+def test_stated_white_of_a_pnm_file_is_used(
+    tmp_path: Path, warnings: pytest.LogCaptureFixture, white: int
+) -> None:
     values = (RAMP * white).round().astype(">u2" if white > 255 else np.uint8)
     (tmp_path / "a.ppm").write_bytes(b"P6\n# made by a test\n16 16\n%d\n" % white + values.tobytes())
     assert np.abs(frames(tmp_path)[0] - 255 * RAMP).max() <= 2
-    assert not said.records
+    assert not warnings.records
 
 
-def test_white_that_a_jpeg_2000_file_tells_is_found() -> None:
+def test_stated_white_of_a_jpeg_2000_file_is_found() -> None:
     size = struct.pack(">HHIIIIIIIIH", 41, 0, 16, 16, 0, 0, 16, 16, 0, 0, 1)
     stream = b"\xff\x4f\xff\x51" + size + bytes([11, 1, 1])
-    assert told_white(stream) == 4095
-    assert told_white(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40) + stream) == 4095
-    assert told_white(stream[:30]) is None
+    assert stated_white(stream) == 4095
+    assert stated_white(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40) + stream) == 4095
+    assert stated_white(stream[:30]) is None
 
 
 @pytest.mark.parametrize("bits", [10, 12])
 def test_packed_tiff_files_are_read(tmp_path: Path, bits: int) -> None:
-    """Values of 10 or 12 bits without gaps between them."""
+    """10-bit or 12-bit values without padding."""
     values = np.linspace(0, 2**bits - 1, 256).round().astype(np.uint16).reshape(16, 16)
     as_bits = (values[..., None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8)
     strip = np.packbits(as_bits.reshape(16, -1), axis=1).tobytes()
@@ -149,7 +151,7 @@ DAMAGED = {
 
 
 def test_damaged_images_print_nothing(tmp_path: Path) -> None:
-    """libpng and libjpeg write to the terminal, past Python."""
+    """libpng and libjpeg print on the terminal directly."""
     noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
     for suffix in (".png", ".jpg", ".tif", ".webp", ".bmp"):
         whole = save(tmp_path / f"whole{suffix}", noise)

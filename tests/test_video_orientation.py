@@ -1,4 +1,4 @@
-"""Pictures are shown as their files say: turned, mirrored, or both; videos by the whole display matrix."""
+"""Images and videos are rotated and mirrored as their files say; videos by the whole display matrix."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ from posetrack.video.image_files import read_image
 from tests.video_clips import HEIGHT, WIDTH, describe, ffmpeg, write_clip
 
 LETTER = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
-"""No turn and no mirror makes it look like itself."""
+"""Differs from itself under every rotation and mirroring."""
 LETTER[4:44, 8:20] = 230
 LETTER[4:16, 8:56] = 150
 LETTER[24:32, 8:40] = 90
@@ -31,13 +31,13 @@ UPRIGHT = {
     7: lambda image: np.rot90(image, 2).transpose(1, 0, 2),
     8: lambda image: np.rot90(image),
 }
-"""EXIF's orientations -> from the stored picture to the upright one (CIPA DC-008, 4.6.4)."""
+"""EXIF orientation -> function from the stored to the upright picture (CIPA DC-008, 4.6.4)."""
 
 MATRICES = {
     1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1),
     5: (0, 1, 1, 0), 6: (0, 1, -1, 0), 7: (0, -1, -1, 0), 8: (0, -1, 1, 0),
 }  # fmt: skip
-"""The same as a b c d of MP4's display matrix: a stored point (p, q) is shown at (ap + cq, bp + dq)."""
+"""The same as (a, b, c, d) of MP4's display matrix: a stored point (p, q) is shown at (ap + cq, bp + dq)."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def shown_by_ffmpeg(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("orientation", sorted(UPRIGHT))
-def test_every_display_matrix_is_applied_whole(letter: Path, tmp_path: Path, orientation: int) -> None:
+def test_every_display_matrix_is_applied(letter: Path, tmp_path: Path, orientation: int) -> None:
     path = with_matrix(letter, tmp_path / "a.mp4", MATRICES[orientation])
     image = first(path)
     assert np.array_equal(image, UPRIGHT[orientation](first(letter)))
@@ -80,7 +80,7 @@ def test_mirrored_matroska_is_shown_mirrored(letter: Path, tmp_path: Path) -> No
     assert np.array_equal(first(path), shown_by_ffmpeg(path, LETTER.shape))
 
 
-def test_orientation_told_within_the_stream_is_applied(letter: Path, tmp_path: Path) -> None:
+def test_orientation_in_the_stream_is_applied(letter: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     ffmpeg("-i", letter, "-c", "copy", "-bsf:v", "h264_metadata=display_orientation=insert:flip=horizontal", path)
     assert np.array_equal(first(path), UPRIGHT[2](first(letter)))
@@ -93,10 +93,10 @@ def test_real_mirrored_clips_are_shown_as_by_ffmpeg(shared: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("orientation", [5, 4])
-def test_annotated_video_shows_the_upright_picture_and_tells_no_matrix(
+def test_annotated_video_shows_the_upright_picture_and_has_no_matrix(
     letter: Path, tmp_path: Path, orientation: int
 ) -> None:
-    """A second matrix would turn it again; joints are where they are seen."""
+    """Another matrix would rotate it again."""
     target = tmp_path / "out.mp4"
     with open_source(with_matrix(letter, tmp_path / "a.mp4", MATRICES[orientation])) as source:
         sink = VideoSink(target, source.info, Annotator())
@@ -129,7 +129,7 @@ def test_exif_orientations_are_applied(tmp_path: Path, kind: str, orientation: i
 
 
 @pytest.mark.parametrize("order", ["II", "MM"])
-def test_exif_of_either_byte_order_is_understood(tmp_path: Path, order: str) -> None:
+def test_exif_of_either_byte_order_is_applied(tmp_path: Path, order: str) -> None:
     mark = "<" if order == "II" else ">"
     directory = struct.pack(f"{mark}HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
     exif = b"Exif\0\0" + order.encode() + directory
@@ -142,4 +142,4 @@ def test_exif_of_either_byte_order_is_understood(tmp_path: Path, order: str) -> 
     assert image is not None and image.shape == (WIDTH, HEIGHT, 3)
     path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", 14) + exif[:12] + data[2:])
     image = read_image(path)
-    assert image is not None and image.shape == LETTER.shape  # damaged EXIF data turn nothing
+    assert image is not None and image.shape == LETTER.shape  # damaged EXIF data is ignored

@@ -1,4 +1,4 @@
-"""The annotated video keeps the source's size, times, colours and sound, and is there only when complete."""
+"""The annotated video keeps the source's size, times, colours and sound, and gets its name only when complete."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def source_info(width: int = WIDTH, height: int = HEIGHT, path: Path | None = No
 
 
 def annotate(source: Path, target: Path, **options: float | None) -> VideoSink:
-    """Write a source, without people, as the pipeline would."""
+    """Write the annotated video of a source without people."""
     reading = ReadOptions(**options)
     with open_source(source, reading) as frames:
         sink = VideoSink(target, frames.info, Annotator(), start_s=reading.start_s or 0.0)
@@ -185,7 +185,7 @@ def test_pixel_aspect_is_kept(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def flashes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 s: white for 0.2 s, and a tone of 0.1 s, at 1 s, 3 s, 5 s, ..."""
+    """40 s, with a white flash of 0.2 s and a tone of 0.1 s at 1 s, 3 s, 5 s, ..."""
     path = tmp_path_factory.mktemp("flashes") / "flashes.mp4"
     tone = r"aevalsrc=0.8*sin(2*PI*1000*t)*between(mod(t\,2)\,1\,1.1):d=40:s=44100"
     flash = "drawbox=c=white:t=fill:enable='between(mod(t+0.001,2),1,1.19)'"
@@ -195,7 +195,7 @@ def flashes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def delays(path: Path) -> list[float]:
-    """From each flash to the tone next to it, in seconds."""
+    """Time from each flash to the nearest tone, in seconds."""
     frames = ["-map", "0:v", "-fps_mode", "passthrough", "-vf", "showinfo", "-f", "null", "-"]
     sound = [
         "-map",
@@ -253,7 +253,7 @@ def test_sound_stays_with_the_picture(
 
 
 def test_sound_of_a_lossless_trim_stays_with_the_picture(flashes: Path, tmp_path: Path) -> None:
-    """An edit list hides frames and sound before the cut, of each stream another length."""
+    """An edit list hides frames and sound before the cut, a different length of each."""
     trim = tmp_path / "trim.mp4"
     ffmpeg("-ss", "2.62", "-t", "5", "-i", flashes, "-c", "copy", trim)
     assert annotate(trim, tmp_path / "out.mp4").warning is None
@@ -280,12 +280,12 @@ def test_sound_is_as_long_as_the_frames(flashes: Path, tmp_path: Path) -> None:
     assert duration is not None and float(duration[1]) == pytest.approx(2.0, abs=0.03)
 
 
-def test_sound_of_a_cut_off_source_is_carried_over(flashes: Path, tmp_path: Path) -> None:
+def test_sound_of_a_cut_off_source_is_copied(flashes: Path, tmp_path: Path) -> None:
     ffmpeg("-i", flashes, "-c", "copy", "-movflags", "+faststart", tmp_path / "a.mp4")
     cut_off(tmp_path / "a.mp4", 0.6, tmp_path / "cut.mp4")
     assert annotate(tmp_path / "cut.mp4", tmp_path / "out.mp4").warning is None
     found = delays(tmp_path / "out.mp4")
-    assert len(found) > 4 and np.abs(found[:-1]).max() < 0.03  # the last tone may be cut off
+    assert len(found) > 4 and np.abs(found[:-1]).max() < 0.03  # the last tone may be incomplete
 
 
 def test_sound_can_be_left_out(flashes: Path, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_sound_that_is_lost_does_not_lose_the_video(tmp_path: Path) -> None:
     assert len(images(tmp_path / "out.mp4")) == 5
 
 
-def test_part_behind_the_end_of_the_sound_is_written_without_a_word(tmp_path: Path) -> None:
+def test_part_after_the_end_of_the_sound_is_written_without_a_warning(tmp_path: Path) -> None:
     source = tmp_path / "a.mp4"
     ffmpeg("-i", grey_clip(tmp_path / "b.mp4", 30), "-f", "lavfi", "-i", "sine=440:d=0.4", "-c:v", "copy", source)
     assert annotate(source, tmp_path / "out.mp4", start_s=0.8).warning is None
@@ -318,7 +318,7 @@ def test_part_behind_the_end_of_the_sound_is_written_without_a_word(tmp_path: Pa
 def test_sound_that_cannot_be_joined_does_not_lose_the_video(
     flashes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ffmpeg says that it has cut it, and what it has written is no sound."""
+    """ffmpeg claims success, but has written no sound."""
 
     def cut_nothing(source: object, codecs: object, start_s: float, length_s: float, target: Path) -> None:
         target.write_bytes(b"\0\0\0\x10mdatnothing!")
@@ -365,7 +365,7 @@ def test_discarded_video_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_video_whose_finishing_is_broken_off_leaves_nothing(
+def test_video_interrupted_while_finishing_leaves_nothing(
     flashes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> bool:
@@ -406,7 +406,7 @@ def write_noise(sink: VideoSink, count: int) -> None:
     sink.close()
 
 
-def test_full_disk_is_told_and_cleaned_up(tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_cleaned_up(tmp_path: Path) -> None:
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], capture_output=True
     )
@@ -426,7 +426,7 @@ def program(path: Path, text: str) -> str:
     return str(path)
 
 
-def test_reason_of_a_failing_ffmpeg_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reason_of_a_failing_ffmpeg_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = program(tmp_path / "failing", "echo '[libx264 @ 0x1] out of luck' >&2; exit 1")
     monkeypatch.setattr(encoder, "ffmpeg_program", lambda: failing)
     (tmp_path / "results").mkdir()
@@ -436,7 +436,7 @@ def test_reason_of_a_failing_ffmpeg_is_passed_on(tmp_path: Path, monkeypatch: py
     assert os.listdir(target.parent) == []
 
 
-def test_ffmpeg_of_the_system_is_used_if_it_is_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ffmpeg_of_the_system_is_used_if_it_is_suitable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def chosen(script: str | None) -> str:
         if script is not None:
             program(tmp_path / "ffmpeg", script)
@@ -475,7 +475,7 @@ except KeyboardInterrupt:
 
 
 def test_interrupted_video_is_finished_with_its_frames_so_far(flashes: Path, tmp_path: Path) -> None:
-    """The signal goes to the whole process group, as from a terminal; ffmpeg must outlive it."""
+    """The signal goes to the whole process group, as from a terminal; ffmpeg must survive it."""
     target = tmp_path / "out.mp4"
     command = [sys.executable, "-c", INTERRUPTED, str(flashes), str(target)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:

@@ -1,4 +1,4 @@
-"""Frames come in order, upright, in their true colours, with their true times and numbers; faults are told."""
+"""Frames come in order, upright, with true colours, times and indices; faults are reported."""
 
 import http.server
 import io
@@ -43,13 +43,13 @@ def levels(frames: list[Frame]) -> list[int]:
 
 
 def assert_levels(frames: list[Frame]) -> None:
-    """Every frame is the one that its index says."""
+    """Every frame is the one with its index."""
     assert np.abs(np.array(levels(frames)) - [level(frame.index) for frame in frames]).max() <= 4
 
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 s whose frames come at uneven times, with B-frames."""
+    """20 s with uneven frame times and B-frames."""
     path = tmp_path_factory.mktemp("uneven") / "uneven.mp4"
     kept = "select='not(between(mod(n,40),3,5+20*gt(n,300)))'"
     return grey_clip(path, 600, "-vf", kept, "-fps_mode", "vfr", "-bf", "3", "-g", "60", rate="30")
@@ -200,7 +200,7 @@ def test_expected_number_of_frames_is_the_number_chosen(
     options = ReadOptions(start_s=start / fps, end_s=(start + length) / fps, stride=stride, max_frames=most)
     chosen = list(range(total))[start : start + length][::stride][:most]
     counted = options.count(total, fps)
-    assert counted is not None and abs(counted - len(chosen)) <= 1  # seconds are not exact
+    assert counted is not None and abs(counted - len(chosen)) <= 1  # times are rounded
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
         ReadOptions(**options)
 
 
-def test_an_end_beyond_all_numbers_means_all_frames() -> None:
+def test_an_infinite_end_means_all_frames() -> None:
     assert ReadOptions(end_s=float("inf")).count(100, 25.0) == 100
     assert ReadOptions(end_s=1e308).count(100, 1000.0) == 100
     assert ReadOptions(start_s=1e308).count(100, 1000.0) == 0
@@ -231,7 +231,9 @@ def test_a_part_without_frames_is_an_error(tmp_path: Path) -> None:
     ("name", "options"),
     [("a.mp4", ["-movflags", "+faststart"]), ("a.mkv", []), ("a.avi", ["-c:v", "mjpeg"]), ("a.flv", [])],
 )
-def test_cut_off_file_gives_what_it_has_and_says_how_much(tmp_path: Path, name: str, options: list[str]) -> None:
+def test_cut_off_file_gives_its_frames_and_reports_their_number(
+    tmp_path: Path, name: str, options: list[str]
+) -> None:
     noise = np.random.default_rng(0).integers(0, 60, (60, HEIGHT, WIDTH, 3), dtype=np.uint8)
     whole = write_clip(tmp_path / name, grey_frames(60) // 2 + noise, *options, "-g", "10")
     part = cut_off(whole, 0.6, tmp_path / f"part_{name}")
@@ -251,7 +253,7 @@ def test_cut_off_file_gives_what_it_has_and_says_how_much(tmp_path: Path, name: 
         ("a.m2ts", ["-c:v", "mpeg2video", "-mpegts_m2ts_mode", "1"]),
     ],
 )
-def test_cut_off_file_that_tells_no_number_of_frames_is_found_out(
+def test_cut_off_file_without_a_number_of_frames_is_detected(
     tmp_path: Path, name: str, options: list[str]
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 60, (30, HEIGHT, WIDTH, 3), dtype=np.uint8)
@@ -288,7 +290,7 @@ def test_unusual_ends_of_whole_files_are_not_called_cut(tmp_path: Path) -> None:
             assert source.incomplete is None, name
 
 
-def test_a_file_that_others_shorten_or_remove_meanwhile_ends_nothing(
+def test_a_file_shortened_or_removed_meanwhile_raises_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Shortened(io.BytesIO):
@@ -300,10 +302,10 @@ def test_a_file_that_others_shorten_or_remove_meanwhile_ends_nothing(
     assert not is_cut_off(tmp_path / "removed.gif", "gif")
     for data, container in ((gif, "gif"), (gif[:500], "gif"), (stream, "mpegts"), (stream[:-9999], "mpegts")):
         monkeypatch.setattr(Path, "open", lambda *_, data=data: Shortened(data))
-        is_cut_off(tmp_path / "a", container)  # whatever it says, it says it
+        is_cut_off(tmp_path / "a", container)  # any answer will do, but no exception
 
 
-def test_reading_goes_on_behind_a_damaged_part(tmp_path: Path) -> None:
+def test_reading_continues_after_a_damaged_part(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (80, HEIGHT, WIDTH, 3), dtype=np.uint8)
     path = write_clip(tmp_path / "a.mp4", noise, "-movflags", "+faststart", "-g", "10")
     data = bytearray(path.read_bytes())
@@ -364,7 +366,7 @@ def test_a_name_with_a_nul_is_one_clear_sentence(source: str | Path) -> None:
         open_source(source)
 
 
-def test_pictures_in_sound_files_are_no_video(tmp_path: Path) -> None:
+def test_pictures_in_sound_files_are_not_video(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "cover.png"), np.zeros((32, 32, 3), np.uint8))
     sound = ["-f", "lavfi", "-i", "sine=440:d=1", "-i", tmp_path / "cover.png", "-map", "0", "-map", "1"]
     ffmpeg(*sound, "-disposition:v", "attached_pic", tmp_path / "song.mp3")
@@ -449,7 +451,7 @@ def test_images_of_every_depth_become_rgb(tmp_path: Path, kind: str) -> None:
     assert np.abs(frame.image.astype(int) - image[..., ::-1]).max() <= 3
 
 
-def test_damaged_images_are_left_out_and_told_of(tmp_path: Path) -> None:
+def test_damaged_images_are_skipped_and_reported(tmp_path: Path) -> None:
     for number in range(6):
         save(tmp_path / f"{number}.jpg", np.full((32, 32, 3), 40 * number, np.uint8))
     cut_off(tmp_path / "2.jpg", 0.7, tmp_path / "2.jpg")
@@ -475,7 +477,7 @@ def test_no_readable_image_is_an_error(tmp_path: Path) -> None:
 
 
 class BreakingServer(http.server.BaseHTTPRequestHandler):
-    """Sends half of a stream, then nothing."""
+    """Sends half of a stream, then closes the connection."""
 
     content = b""
 
@@ -486,10 +488,10 @@ class BreakingServer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(self.content[: len(self.content) // 2])
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Logs nothing."""
 
 
-def test_stream_that_breaks_off_gives_what_came(tmp_path: Path) -> None:
+def test_interrupted_stream_gives_the_frames_received(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (40, HEIGHT, WIDTH, 3), dtype=np.uint8)
     BreakingServer.content = write_clip(tmp_path / "a.ts", noise, "-g", "5").read_bytes()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), BreakingServer) as server:
@@ -506,7 +508,7 @@ def test_stream_that_breaks_off_gives_what_came(tmp_path: Path) -> None:
         server.shutdown()
 
 
-def test_places_that_do_not_answer_are_errors_without_passwords() -> None:
+def test_sources_that_do_not_answer_are_errors_without_passwords() -> None:
     with pytest.raises(VideoError, match="Camera 99 cannot be opened"):
         open_source("99")
     with pytest.raises(VideoError, match="rtsp://127.0.0.1:1/a cannot be opened") as caught:

@@ -1,4 +1,4 @@
-"""Healthy trims are whole: what counts are the frames that are to be shown. What is damaged is still found out."""
+"""Healthy trims are not called damaged: only visible frames count. Damage is still detected."""
 
 import subprocess
 from pathlib import Path
@@ -15,7 +15,7 @@ GROUP = 20
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the same noisy clip in several codings; ``sound.mp4`` has sound half a second longer."""
+    """A folder with the same noisy clip in several encodings; the sound of ``sound.mp4`` is 0.5 s longer."""
     folder = tmp_path_factory.mktemp("clips")
     noise = np.random.default_rng(0).integers(0, 60, (FRAMES, HEIGHT, WIDTH, 3), dtype=np.uint8)
     frames = grey_frames(FRAMES) // 2 + noise
@@ -34,7 +34,7 @@ def read(path: Path) -> tuple[list[float], str | None]:
 
 
 def assert_whole(path: Path) -> None:
-    """Nothing is said against it, and the frames are those that ffmpeg's own decoder shows."""
+    """No complaint, and the same frames as ffmpeg's own decoder shows."""
     times, complaint = read(path)
     assert complaint is None
     assert times == pytest.approx(presentation_times(path), abs=1e-3)
@@ -75,7 +75,7 @@ def test_trims_of_odd_files_are_whole(clips: Path, tmp_path: Path) -> None:
     ffmpeg("-ss", "0.7", "-i", tmp_path / "uneven.mp4", *copy, tmp_path / "part_of_uneven.mp4")
     tone = ["-f", "lavfi", "-i", "sine=440:d=1"]
     late = ["-itsoffset", "0.5", "-i", closed, *tone, "-map", "0:v", "-map", "1:a", "-c:v", "copy"]
-    ffmpeg(*late, tmp_path / "late.mp4")  # two entries in its edit list: nothing at first, then the frames
+    ffmpeg(*late, tmp_path / "late.mp4")  # two entries in its edit list: an empty one, then the frames
     ffmpeg("-ss", "1.1", "-i", tmp_path / "late.mp4", *copy, tmp_path / "part_of_late.mp4")
     for path in sorted(tmp_path.iterdir()):
         assert_whole(path)
@@ -85,7 +85,7 @@ def test_trims_of_odd_files_are_whole(clips: Path, tmp_path: Path) -> None:
 def test_recordings_that_begin_within_a_group_of_pictures_are_whole(
     clips: Path, tmp_path: Path, codec: str
 ) -> None:
-    """As from a broadcast: the first frames need others that were sent before."""
+    """As in a recorded broadcast: the first frames need earlier ones that are missing."""
     whole = tmp_path / "whole.ts"
     ffmpeg("-i", clips / "closed.mp4", "-c:v", codec, "-b:v", "2M", "-bf", "2", "-g", str(GROUP), whole)
     data = whole.read_bytes()
@@ -96,7 +96,7 @@ def test_recordings_that_begin_within_a_group_of_pictures_are_whole(
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.99])
-def test_cut_off_trims_are_found_out(clips: Path, tmp_path: Path, share: float) -> None:
+def test_cut_off_trims_are_detected(clips: Path, tmp_path: Path, share: float) -> None:
     trim, cut = tmp_path / "trim.mp4", tmp_path / "cut.mp4"
     ffmpeg("-ss", "0.9", "-i", clips / "closed.mp4", "-c", "copy", "-movflags", "+faststart", trim)
     whole, _ = read(trim)
@@ -108,8 +108,8 @@ def test_cut_off_trims_are_found_out(clips: Path, tmp_path: Path, share: float) 
     assert complaint == f"{cut} is damaged or cut short: {len(times)} of {len(whole)} frames could be decoded."
 
 
-def test_cut_between_two_packets_is_found_out(clips: Path, tmp_path: Path) -> None:
-    """There ffmpeg itself sees nothing wrong with the last packet."""
+def test_cut_between_two_packets_is_detected(clips: Path, tmp_path: Path) -> None:
+    """ffmpeg itself reports no error at the last packet."""
     whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
     ffmpeg("-i", clips / "closed.mp4", "-c", "copy", "-movflags", "+faststart", whole)
     list_packets = [FFMPEG, "-v", "error", "-i", whole, "-c", "copy", "-f", "framecrc", "-"]
@@ -123,7 +123,7 @@ def test_cut_between_two_packets_is_found_out(clips: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("place", [0.0, 0.4], ids=["first", "middle"])
-def test_damage_in_a_trim_is_found_out(clips: Path, tmp_path: Path, place: float) -> None:
+def test_damage_in_a_trim_is_detected(clips: Path, tmp_path: Path, place: float) -> None:
     path = tmp_path / "a.mp4"
     ffmpeg("-ss", "0.5", "-i", clips / "closed.mp4", "-c", "copy", "-movflags", "+faststart", path)
     data = bytearray(path.read_bytes())
@@ -137,7 +137,7 @@ def test_damage_in_a_trim_is_found_out(clips: Path, tmp_path: Path, place: float
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.mov", "fragments.mp4"])
-def test_files_cut_at_any_place_are_found_out(clips: Path, tmp_path: Path, name: str) -> None:
+def test_files_cut_at_any_place_are_detected(clips: Path, tmp_path: Path, name: str) -> None:
     whole, cut = tmp_path / name, tmp_path / f"cut_{name}"
     flags = {"a.mov": "+faststart", "fragments.mp4": "frag_keyframe+empty_moov"}
     ffmpeg("-i", clips / "closed.mp4", "-c", "copy", *(["-movflags", flags[name]] if name in flags else []), whole)
@@ -148,3 +148,16 @@ def test_files_cut_at_any_place_are_found_out(clips: Path, tmp_path: Path, name:
         times, complaint = read(cut)
         assert len(times) < FRAMES
         assert complaint is not None and "is damaged or cut short" in complaint
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi"])
+def test_files_cut_behind_their_last_frame_are_detected(clips: Path, tmp_path: Path, name: str) -> None:
+    """All frames are present, but part of the sound is missing."""
+    whole, cut = tmp_path / name, tmp_path / f"cut_{name}"
+    late = ["-itsoffset", "4", "-f", "lavfi", "-i", "sine=440:d=1", "-map", "0:v", "-map", "1:a"]
+    ffmpeg("-i", clips / "closed.mp4", *late, "-c:v", "copy", "-movflags", "+faststart", whole)
+    assert len(read(whole)[0]) == FRAMES and read(whole)[1] is None
+    cut.write_bytes(whole.read_bytes()[:-500])
+    times, complaint = read(cut)
+    assert len(times) == FRAMES
+    assert complaint is not None and "is damaged or cut short" in complaint

@@ -1,4 +1,4 @@
-"""Small clips for the tests of reading and writing, made by ffmpeg, and what ffmpeg finds in a file."""
+"""Make small clips with ffmpeg, and inspect files with it."""
 
 import re
 import subprocess
@@ -10,11 +10,11 @@ import numpy as np
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 WIDTH, HEIGHT = 64, 48
 LEVELS = (20, 60, 100, 140, 180, 220)
-"""Grey levels of consecutive frames, so far apart that no codec can hide a frame out of order."""
+"""Grey levels of consecutive frames, far enough apart that no codec can hide a frame out of order."""
 
 
 def ffmpeg(*arguments: str | Path, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg; fails the test if it fails."""
+    """Run ffmpeg; fail the test if it fails."""
     command = [FFMPEG, "-v", "error", "-y", *map(str, arguments)]
     return subprocess.run(command, input=data, capture_output=True, check=True)
 
@@ -42,21 +42,21 @@ def grey_clip(path: Path, count: int, *options: str | Path, rate: str = "25") ->
 
 
 def describe(path: Path) -> str:
-    """What ``ffmpeg -i`` says."""
+    """The output of ``ffmpeg -i``."""
     command = [FFMPEG, "-hide_banner", "-nostdin", "-i", f"file:{path.absolute()}"]
     return subprocess.run(command, capture_output=True, text=True).stderr
 
 
 def presentation_times(path: Path) -> list[float]:
-    """Of every frame, as ffmpeg's decoder shows them, from the file's start."""
+    """Presentation times of all frames from the start of the file, by ffmpeg's own decoder."""
     command = [FFMPEG, "-hide_banner", "-nostdin", "-i", f"file:{path.absolute()}", "-map", "0:v", "-map", "0:a?"]
     command += ["-fps_mode", "passthrough", "-vf", "showinfo", "-f", "null", "-"]
-    told = subprocess.run(command, capture_output=True, text=True).stderr
-    return [float(time) for time in re.findall(r" pts_time:\s*(-?[\d.]+)", told)]
+    report = subprocess.run(command, capture_output=True, text=True).stderr
+    return [float(time) for time in re.findall(r" pts_time:\s*(-?[\d.]+)", report)]
 
 
 def cut_off(path: Path, share: float, target: Path) -> Path:
-    """The beginning of a file, as an interrupted copy leaves it."""
+    """The beginning of a file, as left by an interrupted copy."""
     data = path.read_bytes()
     target.write_bytes(data[: int(len(data) * share)])
     return target
@@ -70,6 +70,6 @@ def chart(width: int = 128, height: int = 128) -> np.ndarray:
 
 
 def patch_centres(image: np.ndarray) -> np.ndarray:
-    """int64 [8, 8, 3]: the chart's colours again, away from the patches' edges."""
+    """The colours at the centres of the chart's patches, int64 [8, 8, 3]."""
     size_y, size_x = image.shape[0] // 8, image.shape[1] // 8
     return image[size_y // 2 :: size_y, size_x // 2 :: size_x].astype(np.int64)

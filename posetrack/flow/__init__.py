@@ -1,4 +1,4 @@
-"""Motion between consecutive frames, and the cuts where there is none."""
+"""Optical flow between consecutive frames, and detection of shot cuts."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ FLOWS: dict[str, Callable[[], FlowEstimator]] = {
     "farneback": lambda: FarnebackFlow(FarnebackConfig()),
     "none": ZeroFlow,
 }
-"""The flow estimators by name, with their default settings."""
+"""Flow estimators by name, with default settings."""
 
 __all__ = [
     "FLOWS",

@@ -1,4 +1,4 @@
-"""Motion known for every pixel."""
+"""Dense optical flow."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from posetrack.types import BoolArray, FloatArray, Image, IntArray
 
 
 class DenseFlow:
-    """A field of displacements that samples itself, at any resolution of its own.
+    """A field of displacements, at any resolution, that can be sampled at points of the frame.
 
     Args:
         field: float32 [h, w, 2], displacement (x, y) in pixels of the field's grid, from the previous frame
-            to the current one. Pixel centres as everywhere: the field covers the frame from edge to edge.
-            It is copied: the array may be written to again.
+            to the current one. The field covers the frame from edge to edge. It is copied.
         frame_size: Width and height of the frame in pixels.
 
     Raises:
-        ValueError: a field of another shape.
+        ValueError: the field has another shape.
     """
 
     def __init__(self, field: FloatArray, frame_size: tuple[int, int]) -> None:
@@ -32,9 +31,9 @@ class DenseFlow:
         self._frame_size = frame_size
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Displacement of points of the previous frame, sampled bilinearly (see ``stages.Flow``).
+        """Displacement of points of the previous frame, by bilinear sampling (see ``stages.Flow``).
 
-        Every point inside the frame is valid; in the outermost half pixel the border pixel's value holds.
+        Every point inside the frame is valid; in the outermost half pixel it gets the border pixel's value.
         """
         valid = inside(xy, self._frame_size)
         x, y = np.where(valid, xy.T, np.float32(0))
@@ -42,7 +41,7 @@ class DenseFlow:
         left, right, across = _neighbours(x, scale_x, self._columns)
         top, bottom, down = _neighbours(y, scale_y, self._rows)
         top, bottom = top * self._columns, bottom * self._columns
-        # Displacements are complex numbers x + iy here: a gather of one number is far faster than of a pair.
+        # Displacements are complex numbers x + iy: gathering one number is much faster than gathering a pair.
         field = self._field
         upper = field[top + left] * (1 - across) + field[top + right] * across
         lower = field[bottom + left] * (1 - across) + field[bottom + right] * across
@@ -51,17 +50,17 @@ class DenseFlow:
 
 
 def _neighbours(coordinates: FloatArray, scale: float, length: int) -> tuple[IntArray, IntArray, FloatArray]:
-    """Cells of a field's axis before and after frame coordinates [M], and how far the points are between them."""
+    """Cells before and after frame coordinates [M] along an axis of the field, and the fraction between them."""
     grid = np.clip((coordinates + 0.5) * scale - 0.5, 0, length - 1)
     before = grid.astype(np.int64)
     return before, np.minimum(before + 1, length - 1), grid - before.astype(np.float32)
 
 
 class ReducedGrey(threading.local):
-    """Frames in grey, not longer than ``max_side_px``. Remembers the last frame, which comes a second time.
+    """Converts frames to grey and shrinks them to ``max_side_px``. Caches the last frame, which is needed twice.
 
-    A frame is recognised by being the same array, which must not have been written to in between. Each thread has
-    a memory of its own: every video's flow is estimated in one thread.
+    A frame is recognised as the same array, so the array must not be modified in between. The cache is per thread:
+    the flow of a video is estimated in one thread.
     """
 
     def __init__(self, max_side_px: int) -> None:
@@ -70,13 +69,13 @@ class ReducedGrey(threading.local):
         self._grey: Image | None = None
 
     def pair(self, previous: Image, current: Image) -> tuple[Image, Image]:
-        """Both frames, uint8 [H, W, 3] RGB of one size, as uint8 [h, w].
+        """Convert two frames, uint8 [H, W, 3] RGB of the same size, to uint8 [h, w].
 
         Raises:
             ValueError: the frames differ in size.
         """
         if previous.shape != current.shape:
-            raise ValueError(f"frames of one size are needed, not {previous.shape} and {current.shape}")
+            raise ValueError(f"frames must have the same size, not {previous.shape} and {current.shape}")
         first = self._grey if previous is self._frame and self._grey is not None else self._reduced(previous)
         self._frame, self._grey = current, self._reduced(current)
         return first, self._grey
@@ -92,7 +91,7 @@ class ReducedGrey(threading.local):
 
 
 def inside(xy: FloatArray, frame_size: tuple[int, int]) -> BoolArray:
-    """bool [M]: the points [M, 2] lie in a frame of that width and height (not if a coordinate is NaN)."""
+    """Whether points [M, 2] lie in a frame of that width and height, bool [M]; false if a coordinate is NaN."""
     x, y = xy.T
     width, height = frame_size
     return np.asarray((x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5), np.bool_)

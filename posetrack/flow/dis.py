@@ -18,8 +18,8 @@ PRESETS = {
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
 
-# OpenCV's search starts at level log2(max side / 32) + 1/2 or log2(min side / 8) of the pyramid, whichever
-# is less, and crashes the process where that lies below the level it ends at (2).
+# OpenCV's search starts at pyramid level min(log2(max side / 32) + 1/2, log2(min side / 8)), and crashes the
+# process if that is below its last level (2).
 _MIN_SIDE_PX = 96
 
 
@@ -28,8 +28,8 @@ class DisConfig:
     """Settings of ``DisFlow``.
 
     Attributes:
-        preset: ``ultrafast``, ``fast`` or ``medium``, from quick to exact.
-        max_side_px: Frames with a longer side are reduced to it.
+        preset: ``ultrafast``, ``fast`` or ``medium``, from fast to accurate.
+        max_side_px: Maximum side of a frame. Larger frames are shrunk.
     """
 
     preset: str = "fast"
@@ -42,21 +42,21 @@ class DisConfig:
 
 
 class _Search(threading.local):
-    """OpenCV's search. It calculates in memory of its own, so each thread has another."""
+    """OpenCV's search, one per thread, because it is not thread-safe."""
 
     def __init__(self, preset: str) -> None:
         self.calc = cv2.DISOpticalFlow.create(PRESETS[preset]).calc
 
 
 class DisFlow:
-    """Flow by OpenCV's dense inverse search on reduced grey frames. Any number of threads may use it at once."""
+    """Flow by OpenCV's dense inverse search on shrunk grey frames. Thread-safe."""
 
     def __init__(self, config: DisConfig) -> None:
         self._grey = ReducedGrey(config.max_side_px)
         self._search = _Search(config.preset)
 
     def estimate(self, previous: Image, current: Image) -> DenseFlow:
-        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of the same size."""
         first, second = self._grey.pair(previous, current)
         rows, columns = first.shape
         first, second = _large_enough(first), _large_enough(second)
@@ -66,7 +66,7 @@ class DisFlow:
 
 
 def _large_enough(grey: Image) -> Image:
-    """The image, continued to the right and below if it is small."""
+    """Pad a small image at the right and the bottom with copies of its border."""
     rows, columns = grey.shape
     missing = max(0, _MIN_SIDE_PX - rows), max(0, _MIN_SIDE_PX - columns)
     if not any(missing):

@@ -12,8 +12,8 @@ from posetrack.flow.dense import DenseFlow, ReducedGrey
 from posetrack.ranges import require_kinds, require_whole
 from posetrack.types import Image
 
-# OpenCV adds a constant to the determinant of each window's equations, which go with the fourth power of the
-# contrast: in the soft pictures of compressed video it would draw all displacements to zero.
+# OpenCV adds a constant to the determinant of each window's equations, which grows with the fourth power of
+# contrast. Without gain it would pull the displacements to zero in soft, compressed video.
 _GAIN = np.float32(30)
 
 
@@ -22,10 +22,10 @@ class FarnebackConfig:
     """Settings of ``FarnebackFlow``.
 
     Attributes:
-        max_side_px: Frames with a longer side are reduced to it.
-        levels: Levels of the pyramid, each half as large as the one below.
+        max_side_px: Maximum side of a frame. Larger frames are shrunk.
+        levels: Levels of the pyramid, each half the size of the one below.
         window_px: Side of the window over which displacements are averaged.
-        iterations: Iterations on each level.
+        iterations: Iterations per level.
     """
 
     max_side_px: int = 480
@@ -41,7 +41,7 @@ class FarnebackConfig:
 
 
 class _Expansion(threading.local):
-    """OpenCV's expansion. It calculates in memory of its own, so each thread has another."""
+    """OpenCV's expansion, one per thread, because it is not thread-safe."""
 
     def __init__(self, config: FarnebackConfig) -> None:
         self.calc = cv2.FarnebackOpticalFlow.create(
@@ -55,14 +55,14 @@ class _Expansion(threading.local):
 
 
 class FarnebackFlow:
-    """Flow by OpenCV's polynomial expansion on reduced grey frames. Any number of threads may use it at once."""
+    """Flow by OpenCV's polynomial expansion on shrunk grey frames. Thread-safe."""
 
     def __init__(self, config: FarnebackConfig) -> None:
         self._grey = ReducedGrey(config.max_side_px)
         self._expansion = _Expansion(config)
 
     def estimate(self, previous: Image, current: Image) -> DenseFlow:
-        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of the same size."""
         first, second = self._grey.pair(previous, current)
         height, width = current.shape[:2]
         gained = first * _GAIN, second * _GAIN

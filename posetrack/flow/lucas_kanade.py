@@ -1,4 +1,4 @@
-"""Sparse flow at the asked points (Lucas, Kanade 1981; pyramids: Bouguet 2000)."""
+"""Sparse flow at given points (Lucas, Kanade 1981; pyramids: Bouguet 2000)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class LucasKanadeConfig:
     """Settings of ``LucasKanadeFlow``.
 
     Attributes:
-        max_side_px: Frames with a longer side are reduced to it.
-        window_px: Side of the window that is followed, in pixels of the reduced frame.
-        levels: Levels of the pyramid above the reduced frame, each half as large as the one below.
-        max_round_trip_px: A point followed forward and back again that misses its start by more than this
-            (pixels of the reduced frame) is not valid.
-        cell_px: Points of one square of this side (reduced frame) are followed as one: the same joint,
-            stored in ten frames and carried to the present, costs a look-up or two. On joints in a street
-            4 px moved 95 % of the displacements by less than 0.11 px. 0 follows every point.
+        max_side_px: Maximum side of a frame. Larger frames are shrunk.
+        window_px: Side of the matched window, in pixels of the shrunk frame.
+        levels: Levels of the pyramid above the shrunk frame, each half the size of the one below.
+        max_round_trip_px: Maximum distance between a point and where it ends up when followed forward and back
+            (pixels of the shrunk frame). Points that exceed it are invalid.
+        cell_px: Follow points within a square of this side (shrunk frame) as one, so that one joint, carried to
+            the present from ten past frames, costs one or two look-ups. In street footage, 4 px changed 95 % of
+            the displacements by less than 0.11 px. 0 follows every point.
     """
 
     max_side_px: int = 640
@@ -43,24 +43,21 @@ class LucasKanadeConfig:
 
 
 class LucasKanadeFlow:
-    """Flow by OpenCV's pyramidal Lucas-Kanade, worked out when and where it is asked for.
-
-    Any number of threads may use it at once.
-    """
+    """Flow by OpenCV's pyramidal Lucas-Kanade, computed on demand. Thread-safe."""
 
     def __init__(self, config: LucasKanadeConfig) -> None:
         self._config = config
         self._grey = ReducedGrey(config.max_side_px)
 
     def estimate(self, previous: Image, current: Image) -> SparseFlow:
-        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size."""
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of the same size."""
         first, second = self._grey.pair(previous, current)
         height, width = current.shape[:2]
         return SparseFlow(first, second, (width, height), self._config)
 
 
 class SparseFlow:
-    """Motion between two grey images at any points of a frame of the given width and height."""
+    """Motion between two grey images, at any points of a frame of the given width and height."""
 
     def __init__(
         self, previous: Image, current: Image, frame_size: tuple[int, int], config: LucasKanadeConfig
@@ -71,9 +68,9 @@ class SparseFlow:
         self._scale = np.array([columns / frame_size[0], rows / frame_size[1]], np.float32)
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Displacement of points (see ``stages.Flow``); 0 where it is not valid.
+        """Displacement of points (see ``stages.Flow``); 0 where invalid.
 
-        Valid are points inside the frame that were found and, followed back, came home.
+        A point is valid if it is inside the frame, is found, and returns to its start when followed back.
         """
         known = inside(xy, self._frame_size)
         grid = (xy[known] + np.float32(0.5)) * self._scale - np.float32(0.5)
@@ -96,7 +93,7 @@ class SparseFlow:
         return np.asarray(sums / count[:, None], np.float32), cell_of
 
     def _followed(self, starts: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Displacement of points [C, 2] of the reduced frame, and whether they came home."""
+        """Displacement of points [C, 2] of the shrunk frame, and whether they return to their start."""
         forward, found = self._step(self._previous, self._current, starts)
         back, found_again = self._step(self._current, self._previous, forward)
         misses = np.abs(back - starts).max(axis=1)

@@ -1,6 +1,6 @@
-"""Flow by a RAFT (Teed, Deng: "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020).
+"""RAFT flow (Teed, Deng: "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020).
 
-The network is given: ``posetrack.models.raft`` reads torchvision's.
+The network is passed in; ``posetrack.models.raft`` loads torchvision's.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from posetrack.ranges import require_kinds, require_whole
 from posetrack.types import Image
 
 RAFTS = ("raft_small", "raft_large")
-"""torchvision's networks, by name."""
+"""Names of torchvision's networks."""
 
 RaftNetwork = Callable[[Tensor, Tensor, int], Tensor]
-"""Takes two batches of images float [B, 3, h, w], RGB in [-1, 1], sides multiples of 8 from 128 on, and the number
-of iterations; gives the displacement (x, y) in pixels of each of the first images' pixels, float [B, 2, h, w]."""
+"""Takes two batches of images, float [B, 3, h, w], RGB in [-1, 1], sides multiples of 8 and at least 128, and the
+number of iterations. Returns the displacement (x, y) of every pixel of the first images, float [B, 2, h, w]."""
 
 _STRIDE_PX = 8
 _MIN_SIDE_PX = 128
-"""Below it the coarsest correlations have no cells left."""
+"""Below it the coarsest correlation level has no cells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,9 +36,9 @@ class RaftConfig:
     """Settings of ``RaftFlow``.
 
     Attributes:
-        max_side_px: Frames with a longer side are reduced to it. Time goes with the square, memory with the fourth
-            power: all pairs of cells are correlated (at 1280 x 720, 1.1 GB).
-        iterations: Refinements of the flow; torchvision's figures are of 12 to 32.
+        max_side_px: Maximum side of a frame. Larger frames are shrunk. Time grows with the square of it, memory
+            with the fourth power: all pairs of cells are correlated (1.1 GB at 1280 x 720).
+        iterations: Number of refinements. torchvision reports results for 12 to 32.
     """
 
     max_side_px: int = 640
@@ -51,22 +51,22 @@ class RaftConfig:
 
 
 class _LastFrame(threading.local):
-    """The frame that a thread has reduced last, and the result."""
+    """The last frame shrunk in a thread, and the result."""
 
     frame: Image | None = None
     reduced: Tensor | None = None
 
 
 class RaftFlow:
-    """Flow by a RAFT network on reduced frames. Any number of threads may use it at once, if they may the network.
+    """Flow by a RAFT network on shrunk frames. Thread-safe if the network is.
 
-    As with the other dense estimators every displacement inside the frame is valid: a check by the flow back would
-    cost another pass of the network.
+    As with the other dense estimators, every displacement inside the frame is valid: a forward-backward check
+    would cost another pass of the network.
 
     Args:
-        network: What calculates the flow, on ``device``.
-        config: Size and iterations.
-        device: Where the network runs.
+        network: Computes the flow, on ``device``.
+        config: Frame size and iterations.
+        device: Device of the network.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RaftFlow:
         self._last = _LastFrame()
 
     def estimate(self, previous: Image, current: Image) -> DenseFlow:
-        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of one size.
+        """Flow from ``previous`` to ``current``, both uint8 [H, W, 3] RGB of the same size.
 
         Raises:
             ValueError: the frames differ in size.
@@ -87,7 +87,7 @@ class RaftFlow:
 
     @torch.inference_mode()
     def estimate_batch(self, pairs: Sequence[tuple[Image, Image]]) -> list[DenseFlow]:
-        """Flow from the first to the second frame of each pair, all of one size, in one batch.
+        """Flow from the first to the second frame of each pair, all of the same size, in one batch.
 
         Raises:
             ValueError: the frames differ in size.
@@ -98,7 +98,7 @@ class RaftFlow:
         for previous, current in pairs:
             for frame in (previous, current):
                 if frame.shape != shape:
-                    raise ValueError(f"frames of one size are needed, not {shape} and {frame.shape}")
+                    raise ValueError(f"frames must have the same size, not {shape} and {frame.shape}")
         inputs = [(self._input(previous), self._input(current)) for previous, current in pairs]
         first, second = (torch.cat(images) for images in zip(*inputs, strict=True))
         rows, columns = second.shape[2:]
@@ -107,15 +107,15 @@ class RaftFlow:
         return [DenseFlow(field, (shape[1], shape[0])) for field in xy]
 
     def _input(self, frame: Image) -> Tensor:
-        """Float [1, 3, h, w] in [-1, 1], not longer than ``max_side_px``. The last frame is remembered."""
-        # A frame is recognised by being the same array, which must not have been written to in between.
+        """Shrink a frame to float [1, 3, h, w] in [-1, 1]. Caches the last one."""
+        # A frame is recognised as the same array, so the array must not be modified in between.
         last = self._last
         if frame is not last.frame or last.reduced is None:
             last.frame, last.reduced = frame, self._reduce(frame)
         return last.reduced
 
     def _reduce(self, frame: Image) -> Tensor:
-        """Float [1, 3, h, w] in [-1, 1], not longer than ``max_side_px``."""
+        """Shrink a frame to ``max_side_px``: float [1, 3, h, w] in [-1, 1]."""
         height, width = frame.shape[:2]
         scale = self._config.max_side_px / max(height, width)
         if scale < 1:
@@ -126,7 +126,7 @@ class RaftFlow:
 
 
 def _padded(image: Tensor) -> Tensor:
-    """The image, its last row and column continued to sides that the network can take."""
+    """Pad an image with copies of its last row and column to a size that the network accepts."""
     rows, columns = image.shape[2:]
     missing = [max(side + -side % _STRIDE_PX, _MIN_SIDE_PX) - side for side in (columns, rows)]
     return functional.pad(image, (0, missing[0], 0, missing[1]), mode="replicate")

@@ -1,4 +1,4 @@
-"""Where one shot ends and the next begins."""
+"""Detect cuts between shots."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from posetrack.ranges import require_at_least, require_fraction, require_kinds, require_whole
 from posetrack.types import FloatArray, Image
 
-# x1, x2, y1, y2 in shares of the frame (long side along x): the centre, which any pan leaves in sight, and the two
-# halves, one of which is left alone by somebody who fills the other.
+# x1, x2, y1, y2 relative to the frame (long side along x): the centre, which stays visible in a pan, and the two
+# halves, as a person close to the camera may cover one of them.
 _PARTS = ((0.2, 0.8, 0.2, 0.8), (0.0, 0.5, 0.1, 0.9), (0.5, 1.0, 0.1, 0.9))
-# Light, and red and blue against green, which film carries with less contrast: where only light is compared,
-# unrelated pictures resemble each other far more easily.
+# Luma, and red and blue against green, which have less contrast in film: by luma alone, unrelated pictures look
+# similar far more often.
 _OPPONENTS = np.array([[0, 2, 0], [1, -2, -2], [0, 0, 2]], np.float32)
-# Contrast is taken relative to that of the surroundings, this far around (pixels of the thumbnail), and
-# not below this many grey levels, which are noise.
+# Contrast is normalised by that of a window of this side (thumbnail pixels), plus this many grey levels, so that
+# noise is not amplified.
 _SURROUNDINGS_PX = 17
 _NOISE_LEVELS = 6.0
 
@@ -27,12 +27,12 @@ class ShotConfig:
     """Settings of ``ShotDetector``.
 
     Attributes:
-        min_correlation: Two frames belong to one shot if some part of the first is found in the second
-            with at least this correlation. Unrelated photographs stayed below 0.35; film at five frames a
-            second, flashes, shakes, zooms, pans by a fifth of the frame and large people stayed above 0.50.
-        max_shift: How far a part may have moved, as a share of the frame's sides.
+        min_correlation: Two frames belong to the same shot if a part of the first correlates with the second by at
+            least this. Unrelated photographs stayed below 0.35; film at five frames per second, flashes, shakes,
+            zooms, pans by a fifth of the frame and large people stayed above 0.50.
+        max_shift: Maximum shift of a part, relative to the sides of the frame.
         min_contrast: Frames with less contrast (grey levels) are blank: white flashes, black.
-        thumbnail_px: Longer side of the thumbnails that are compared.
+        thumbnail_px: Longer side of the compared thumbnails.
     """
 
     min_correlation: float = 0.42
@@ -48,12 +48,11 @@ class ShotConfig:
 
 
 class ShotDetector:
-    """Tells cuts between shots from everything else that changes a picture. One instance for one video.
+    """Detects cuts between shots. Use one instance per video.
 
-    Frames are compared as small pictures in relative contrast, so that light, a flash or a fade changes little,
-    and part by part with room for motion. Nobody can tell what a blank frame belongs to: it is taken as a part
-    of the shot before, and the next frame that shows something is compared with the last one that did.
-    Dissolves, which have no first frame, are not found.
+    Compares thumbnails in normalised contrast, so that light, a flash or a fade changes little, and part by part,
+    allowing for motion. A blank frame counts as part of the previous shot, and the next frame that is not blank is
+    compared with the last one that was not. Dissolves, which have no first frame, are not detected.
     """
 
     def __init__(self, config: ShotConfig | None = None) -> None:
@@ -62,12 +61,12 @@ class ShotDetector:
         self._last: FloatArray | None = None
 
     def is_cut(self, previous: Image, current: Image) -> bool:
-        """Whether another shot begins with ``current``.
+        """Whether a new shot begins with ``current``.
 
         Args:
-            previous: uint8 [H, W, 3], the frame before; as a rule ``current`` of the last call, which is
-                remembered (as long as it is the same array).
-            current: uint8 [H, W, 3]; another size is a cut, also that of a blank frame.
+            previous: uint8 [H, W, 3], the previous frame; usually ``current`` of the last call, which is cached
+                (and recognised as the same array).
+            current: uint8 [H, W, 3]. A change of size is a cut, even for a blank frame.
         """
         if previous is not self._frame:
             self._last = self._shown(previous)
@@ -82,7 +81,7 @@ class ShotDetector:
         return last is not None and self._correlation(last, shown) < self._config.min_correlation
 
     def _shown(self, frame: Image) -> FloatArray | None:
-        """The frame's thumbnail in relative contrast, float32 [h, w, 3], long side along x; None if blank."""
+        """Thumbnail of a frame in normalised contrast, float32 [h, w, 3], long side along x; None if blank."""
         height, width = frame.shape[:2]
         scale = self._config.thumbnail_px / max(height, width)
         step = max(1, int(0.5 / scale))
@@ -99,7 +98,7 @@ class ShotDetector:
         return np.asarray((colours - mean) / (deviation + _NOISE_LEVELS), np.float32)
 
     def _correlation(self, last: FloatArray, shown: FloatArray) -> float:
-        """The best correlation of any part of ``last`` with what is near its place in ``shown``."""
+        """Highest correlation of a part of ``last`` with ``shown`` near the same place."""
         height, width = last.shape[:2]
         margin_x, margin_y = round(self._config.max_shift * width), round(self._config.max_shift * height)
         best = -1.0

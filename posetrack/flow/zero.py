@@ -1,4 +1,4 @@
-"""No motion: the off switch of the flow."""
+"""Flow without motion, to switch flow off."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from posetrack.types import BoolArray, FloatArray, Image
 
 
 class ZeroFlow:
-    """An estimator that sees no motion: people are carried to where they were."""
+    """A flow estimator that returns no motion, so that people are carried to where they were."""
 
     def estimate(self, previous: Image, current: Image) -> StillFlow:
-        """No motion between two frames uint8 [H, W, 3], of which only the size is looked at."""
+        """No motion between two frames, uint8 [H, W, 3]; only their size is used."""
         height, width = current.shape[:2]
         return StillFlow((width, height))
 
@@ -24,5 +24,5 @@ class StillFlow:
         self._frame_size = frame_size
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """No displacement of points [M, 2], valid inside the frame."""
+        """Displacement 0 of points [M, 2], valid inside the frame."""
         return np.zeros(xy.shape, np.float32), inside(xy, self._frame_size)

@@ -1,7 +1,7 @@
 """Frames in, annotated frames out."""
 
 try:
-    import cv2  # noqa: F401 (the first of all imports of OpenCV: its faults are explained here)
+    import cv2  # noqa: F401 (the first import of OpenCV, so that its errors are explained here)
 except ImportError as error:
     from posetrack.errors import VideoError
 

@@ -1,4 +1,4 @@
-"""How colours are written into a video, so that they look as they did in the source."""
+"""Write colours into a video so that they look as in the source."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _CONVERSIONS = {
     "fcc": "fcc",
     "bt2020nc": "bt2020",
 }
-"""From a matrix's name in tags to its name in ffmpeg's ``scale`` filter."""
+"""A matrix's name in tags -> its name in ffmpeg's ``scale`` filter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Colour:
-    """The meaning of a video's Y'CbCr values (ITU-T H.273), in ffmpeg's names; None: not told.
+    """The meaning of a video's Y'CbCr values (ITU-T H.273), in ffmpeg's names; None where untagged.
 
-    The tags of an SDR source are kept, and RGB becomes Y'CbCr with the matrix by which it was decoded: what a
-    player makes of the annotated video is then what it makes of the source. Decoders take an untagged
-    matrix as BT.601's. HDR is decoded as SDR of BT.709, and written as that.
+    The tags of an SDR source are kept, and RGB is encoded with the matrix it was decoded with, so players show the
+    annotated video like the source. Decoders take an untagged matrix as BT.601. HDR is decoded to SDR in BT.709
+    and written as such.
     """
 
     matrix: str | None = None
@@ -30,11 +30,11 @@ class Colour:
 
     @property
     def is_hdr(self) -> bool:
-        """Whether it is PQ or HLG (BT.2100; also the base layer of Dolby Vision that others can play)."""
+        """Whether it is PQ or HLG (BT.2100; includes the base layer of Dolby Vision that other players show)."""
         return self.transfer in ("smpte2084", "arib-std-b67")
 
     def completed(self, other: Colour) -> Colour:
-        """The same, with what it does not tell taken from another."""
+        """The same, with missing tags taken from another."""
         return Colour(
             matrix=self.matrix or other.matrix,
             primaries=self.primaries or other.primaries,
@@ -42,7 +42,7 @@ class Colour:
         )
 
     def filters(self) -> str:
-        """ffmpeg filters from RGB to tagged yuv420p of limited range."""
+        """ffmpeg filters from RGB to tagged yuv420p in limited range."""
         matrix = "bt709" if self.matrix == "gbr" else self.matrix
         conversion = _CONVERSIONS.get(matrix or "", "smpte170m")
         tags = {"range": "tv", "colorspace": matrix, "color_primaries": self.primaries, "color_trc": self.transfer}
@@ -56,4 +56,4 @@ class Colour:
 
 
 HD = Colour(matrix="bt709", primaries="bt709", transfer="bt709")
-"""What is written when the source has no say: images and cameras."""
+"""Written for sources without tags: images and cameras."""

@@ -1,4 +1,4 @@
-"""The boxes of MP4 and MOV files: what FFmpeg does not pass on."""
+"""The boxes of MP4 and MOV files, for what FFmpeg does not report."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
-
-
-def is_iso(container: str) -> bool:
-    """Whether FFmpeg's name of a format is that of MP4 and MOV."""
-    return container.startswith("mov,")
 
 
 class Box(NamedTuple):
@@ -22,14 +17,14 @@ class Box(NamedTuple):
 
 
 def boxes(file: BinaryIO, begin: int, end: int) -> Iterator[Box]:
-    """The boxes between two places of a file, up to one that makes no sense; the last may reach beyond ``end``."""
+    """The boxes between two places of a file, up to the first invalid one; the last may extend beyond ``end``."""
     while begin + 8 <= end:
         file.seek(begin)
         head = file.read(16)
         size, kind, header = int.from_bytes(head[:4], "big"), head[4:8], 8
         if size == 1:
             size, header = int.from_bytes(head[8:16], "big"), 16
-        elif size == 0:  # up to the file's end
+        elif size == 0:  # to the end of the file
             size = end - begin
         if size < header:
             return
@@ -37,45 +32,45 @@ def boxes(file: BinaryIO, begin: int, end: int) -> Iterator[Box]:
         begin += size
 
 
+def bytes_at(file: BinaryIO, place: int, count: int) -> bytes:
+    """That many bytes of a file; fewer at its end."""
+    file.seek(place)
+    return file.read(count)
+
+
 def declared_frames(path: Path, container: str) -> int | None:
-    """How many frames the header of a video file lists; None if it lists none, or cannot be understood.
+    """Number of frames listed in the header of a video file; None if there is no list, or it cannot be read.
 
     Args:
         path: The file.
-        container: FFmpeg's name of its format. Others than MP4 and MOV are not looked into.
+        container: FFmpeg's name of its format. Only MP4 and MOV are looked into.
     """
-    if not is_iso(container):
+    if not container.startswith("mov,"):
         return None
     try:
         with path.open("rb") as file:
             return _samples(file)
-    except OSError:  # it has gone meanwhile, or the disk fails: whoever reads it says so
+    except OSError:  # removed meanwhile, or the disk fails: decoding reports it
         return None
 
 
 def _samples(file: BinaryIO) -> int | None:
-    """Of the first video track. None for a fragmented file: there is no list."""
-    end = file.seek(0, os.SEEK_END)
-    movie = list(_inside(file, Box(b"", 0, end), b"moov"))
-    for track in (track for found in movie for track in _inside(file, found, b"trak")):
-        for media in _inside(file, track, b"mdia"):
-            if any(_bytes(file, handler, 8, 4) == b"vide" for handler in _inside(file, media, b"hdlr")):
-                return _sample_count(file, media)
+    """Samples of the first video track. None for a fragmented file, which has no list."""
+    whole = Box(b"", 0, file.seek(0, os.SEEK_END))
+    for media in _inside(file, whole, b"moov", b"trak", b"mdia"):
+        if any(bytes_at(file, handler.begin + 8, 4) == b"vide" for handler in _inside(file, media, b"hdlr")):
+            for table in _inside(file, media, b"minf", b"stbl"):
+                for sizes in (*_inside(file, table, b"stsz"), *_inside(file, table, b"stz2")):
+                    return int.from_bytes(bytes_at(file, sizes.begin + 8, 4), "big") or None
+            return None
     return None
 
 
-def _sample_count(file: BinaryIO, media: Box) -> int | None:
-    for information in _inside(file, media, b"minf"):
-        for table in _inside(file, information, b"stbl"):
-            for sizes in (*_inside(file, table, b"stsz"), *_inside(file, table, b"stz2")):
-                return int.from_bytes(_bytes(file, sizes, 8, 4), "big") or None
-    return None
-
-
-def _inside(file: BinaryIO, box: Box, kind: bytes) -> Iterator[Box]:
-    return (inner for inner in boxes(file, box.begin, box.end) if inner.kind == kind)
-
-
-def _bytes(file: BinaryIO, box: Box, offset: int, count: int) -> bytes:
-    file.seek(box.begin + offset)
-    return file.read(count)
+def _inside(file: BinaryIO, box: Box, *kinds: bytes) -> Iterator[Box]:
+    """The boxes reached from a box by a path of types."""
+    if not kinds:
+        yield box
+        return
+    for inner in boxes(file, box.begin, box.end):
+        if inner.kind == kinds[0]:
+            yield from _inside(file, inner, *kinds[1:])

@@ -1,6 +1,6 @@
-"""The frames of a video file, decoded by ffmpeg in a process of its own: hostile files break nothing but that.
+"""Decode a video file in an ffmpeg child process: a hostile file can crash nothing else.
 
-ffmpeg leaves out frames that edit lists hide, and turns and mirrors the picture as the whole display matrix says.
+ffmpeg skips frames hidden by edit lists, and rotates and mirrors the picture according to the display matrix.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from posetrack.video.tone_mapping import TABLE_NAME, write_table
 _TICKS_PER_S = 1_000_000
 
 _SOUND = ["-map", "0:a", "-c", "copy", "-f", "null", "-"]
-"""Asking for sound as well makes ffmpeg count time from the file's start, not the video's, in every format."""
+"""With sound mapped too, ffmpeg counts time from the start of the file, not of the video, in every format."""
 
 
 class FileDecoder:
-    """Goes through a video file once.
+    """Reads a video file once, front to back.
 
     Args:
         path: The file.
-        media: What FFmpeg tells of it: at least the size. All frames get that size, and HDR becomes SDR.
-        start_s: Earlier frames are skipped (seconds from the file's start); None: none are. Where the file cannot
-            be entered in time, the first frame may come later.
+        media: Its properties; the size is required. All frames are scaled to it, and HDR becomes SDR.
+        start_s: Skip frames before this time (seconds from the start of the file). If the file has no key frame
+            early enough, the first frame comes later. `None` skips nothing.
     """
 
     def __init__(self, path: Path, media: Media, start_s: float | None = None) -> None:
@@ -64,12 +64,13 @@ class FileDecoder:
         self._pixels = self._process.stdout
 
     def next(self) -> tuple[float, Image] | None:
-        """The next frame's presentation time and picture; None behind the last frame.
+        """The next frame; None at the end of the file.
 
-        The time is in seconds from the file's start; the picture is uint8 [H, W, 3] RGB.
+        Returns:
+            Presentation time in seconds from the start of the file, and the picture, uint8 [H, W, 3] RGB.
         """
-        told = self._times.readline()
-        if not told.endswith("\n"):
+        ticks = self._times.readline()
+        if not ticks.endswith("\n"):
             return None
         image = np.empty(self._shape, np.uint8)
         unread = image.data.cast("B")
@@ -78,14 +79,14 @@ class FileDecoder:
             if not count:
                 return None
             unread = unread[count:]
-        return int(told) / _TICKS_PER_S, image
+        return int(ticks) / _TICKS_PER_S, image
 
-    def is_content(self) -> bool:
-        """Behind the last frame: whether ffmpeg has found nothing wrong with the file."""
+    def succeeded(self) -> bool:
+        """Whether ffmpeg reported no error in the file. Call it after the last frame."""
         return self._process.wait() == 0 and os.fstat(self._complaints.fileno()).st_size == 0
 
     def close(self) -> None:
-        """End ffmpeg. Does no harm twice."""
+        """Stop ffmpeg. May be called twice."""
         self._process.kill()
         self._process.wait()
         for file in (self._pixels, self._times, self._complaints):
@@ -96,7 +97,7 @@ class FileDecoder:
 
 
 def _filters(size: tuple[int, int], colour: Colour) -> str:
-    """From decoded frames, turned upright, to RGB of one size, whatever the stream changes to in its course."""
+    """Filters from decoded, upright frames to RGB of one size, even if the stream changes size on the way."""
     width, height = size
     steps = [f"setparams=colorspace={colour.matrix or 'unknown'}", f"scale={width}:{height}"]
     if colour.is_hdr:

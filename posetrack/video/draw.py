@@ -1,4 +1,4 @@
-"""People drawn into their frame."""
+"""Draw people into their frame."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Points = NDArray[np.int32]
 
 _SUBPIXEL_BITS = 4
 _FARTHEST = 16_000
-"""Coordinates are kept within this many pixels: OpenCV's fixed point numbers end at 2^31."""
+"""Coordinates are clipped to this many pixels: OpenCV's fixed-point numbers end at 2^31."""
 
 _BODY_PER_LINE = 90
-"""A person is this many times longer than the lines are thick."""
+"""Size of a person divided by the thickness of the lines."""
 
 _SIDES = {"left": 0, "right": 1}
 _CENTRE = 2
@@ -31,16 +31,16 @@ _CENTRE = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotatorConfig:
-    """What is drawn.
+    """What to draw.
 
     Attributes:
-        skeletons: Limbs, coloured by side, and joints, coloured by person.
-        labels: The number of each person.
-        boxes: The box of each person.
-        trails: Where each person has been.
+        skeletons: Draw limbs, coloured by side, and joints, coloured by person.
+        labels: Draw the track id of each person.
+        boxes: Draw the box of each person.
+        trails: Draw the recent path of each person.
         blur_faces: Make faces unrecognisable.
-        min_joint_score: Joints below it are not drawn.
-        trail_s: How far trails reach back, in seconds.
+        min_joint_score: Minimum score of a joint to be drawn.
+        trail_s: Length of the trails in seconds.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -61,10 +61,10 @@ class AnnotatorConfig:
 
 
 class Annotator:
-    """Draws the people of one video, frame after frame; it remembers no more than their trails.
+    """Draws the people of one video, frame by frame. Its only state is their trails.
 
     Args:
-        config: What is drawn.
+        config: What to draw.
     """
 
     def __init__(self, config: AnnotatorConfig | None = None) -> None:
@@ -72,7 +72,7 @@ class Annotator:
         self._trails = Trails(self._config.trail_s)
 
     def reset(self) -> None:
-        """Forget the trails (a shot cut, another video)."""
+        """Reset the trails (after a shot cut, or for another video)."""
         self._trails.reset()
 
     def draw(self, frame: Frame, poses: Poses) -> Image:
@@ -99,7 +99,7 @@ class Annotator:
 
 
 def _drawable(poses: Poses, min_joint_score: float) -> Poses:
-    """The same people, without the joints that are not to be drawn; all coordinates are finite and not too far."""
+    """The same people without joints of low score, with finite and clipped coordinates."""
     seen = (poses.keypoint_scores >= min_joint_score) & np.isfinite(poses.keypoints).all(axis=-1)
     return poses.replace(
         boxes=np.clip(np.nan_to_num(poses.boxes), -_FARTHEST, _FARTHEST),
@@ -109,11 +109,11 @@ def _drawable(poses: Poses, min_joint_score: float) -> Poses:
 
 
 def line_thickness(boxes: FloatArray, frame_height: int) -> IntArray:
-    """Of each person's lines, int64 [N], in pixels: after the person's size, at most a hundredth of the frame's.
+    """Thickness of each person's lines in pixels, int64 [N]. Grows with the person, up to 1 % of the frame height.
 
     Args:
         boxes: float32 [N, 4].
-        frame_height: In pixels.
+        frame_height: Height of the frame in pixels.
     """
     size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
     return np.asarray(np.clip(np.rint(size / _BODY_PER_LINE), 1, max(1, frame_height // 100)), np.int64)
@@ -124,9 +124,9 @@ def _trail_thickness(image: Image) -> int:
 
 
 def _draw_limbs(image: Image, poses: Poses, thickness: IntArray) -> None:
-    """All limbs of one thickness in one call for each side, over dark ones that are a little thicker.
+    """Draw all limbs of one thickness and side in one call, over outlines that are slightly thicker.
 
-    The dark ones' edges are not smoothed: that would take three times as long, and only a pixel of them is seen.
+    Outlines are not anti-aliased: that would take three times as long, and only a pixel of them is visible.
     """
     slots = poses.skeleton.limb_slots
     person, limb = np.nonzero(poses.present[:, slots].all(axis=-1))
@@ -140,7 +140,7 @@ def _draw_limbs(image: Image, poses: Poses, thickness: IntArray) -> None:
 
 
 def _draw_joints(image: Image, poses: Poses, thickness: IntArray) -> None:
-    """Dots in the person's colour: closed lines through one point have a round end there."""
+    """Draw dots in the person's colour: a closed line through one point is a round dot."""
     dots, present = _fixed(poses.keypoints)[:, :, None], poses.present
     for person, (track_id, width) in enumerate(zip(poses.track_ids.tolist(), thickness.tolist(), strict=True)):
         chosen = list(dots[person, present[person]])
@@ -155,7 +155,7 @@ def _draw_boxes(image: Image, poses: Poses, thickness: IntArray) -> None:
 
 
 def _draw_labels(image: Image, poses: Poses) -> None:
-    """The number of each person above the box, moved so that it stays within the picture."""
+    """Draw the id of each person above the box, moved into the picture if needed."""
     height, width = image.shape[:2]
     scale = max(1, round(height / 25))
     for box, track_id in zip(poses.boxes.tolist(), poses.track_ids.tolist(), strict=True):
@@ -170,7 +170,7 @@ def _draw_labels(image: Image, poses: Poses) -> None:
 
 @lru_cache(maxsize=512)
 def _label(track_id: int, height: int) -> Image:
-    """A person's number on the person's colour, uint8 [height, W, 3]."""
+    """A track id on the person's colour, uint8 [height, W, 3]."""
     colour, text, font = person_colour(track_id), str(track_id), cv2.FONT_HERSHEY_SIMPLEX
     thickness = max(1, height // 12)
     scale = cv2.getFontScaleFromHeight(font, max(1, round(height * 0.6)), thickness)
@@ -185,14 +185,14 @@ def _label(track_id: int, height: int) -> Image:
 
 @lru_cache(maxsize=16)
 def _limb_sides(skeleton: Skeleton) -> IntArray:
-    """int64 [L]: left or right if both ends are, otherwise centre; indices of ``SIDES``."""
+    """Side of each limb, int64 [L], as an index of ``SIDES``: left or right if both ends are, otherwise centre."""
     ends = [{joint.partition("_")[0] for joint in limb} for limb in skeleton.limbs]
     sides = [_SIDES.get(next(iter(words)), _CENTRE) if len(words) == 1 else _CENTRE for words in ends]
     return np.array(sides, dtype=np.int64)
 
 
 def _fixed(points: FloatArray) -> Points:
-    """Points as OpenCV draws them between pixels: int32 with fractional bits."""
+    """Points in OpenCV's fixed-point format for subpixel drawing, int32."""
     return np.asarray(np.rint(points * 2**_SUBPIXEL_BITS), np.int32)
 
 

@@ -1,4 +1,4 @@
-"""ffmpeg as a child process that takes frames with their times and writes an MP4 file."""
+"""Write frames with their times to an MP4 file, with an ffmpeg child process."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from posetrack.video.matroska import frame_header, stream_header
 _FINEST_HZ = 90_000
 _SECONDS_BETWEEN_KEY_FRAMES = 2
 _BLOCK, _MOST_BLOCKS, _LONGEST_SIDE = 16, 139_264, 16_384
-"""Sides of a macroblock, and macroblocks in a frame of level 6.2 (ITU-T H.264, table A-1); x264's longest side."""
+"""Side of a macroblock, maximum macroblocks per frame in level 6.2 (ITU-T H.264, table A-1), x264's maximum
+side."""
 
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingConfig:
-    """How a video is encoded.
+    """Encoding settings.
 
     Attributes:
-        crf: x264's constant rate factor: 0 is lossless, 51 the worst; about 6 more halve the file.
-        preset: x264's preset: slower ones make smaller files.
-        sound: Carry the source's sound over.
+        crf: x264's constant rate factor, from 0 (lossless) to 51 (worst). Adding 6 halves the file, roughly.
+        preset: x264's preset. Slower presets make smaller files.
+        sound: Copy the source's sound.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -54,13 +55,13 @@ class EncodingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """What the frames of a video are like.
+    """Properties of the frames of a video.
 
     Attributes:
-        width, height: In pixels.
-        fps: Nominal frames per second; None: unknown. Frames bear their own times all the same.
+        width, height: Size in pixels.
+        fps: Nominal frames per second; None if unknown. Each frame has its own time in any case.
         colour: How colours are written.
-        sample_aspect: Width to height of a pixel; None: square.
+        sample_aspect: Width of a pixel divided by its height; None if pixels are square.
     """
 
     width: int
@@ -71,7 +72,7 @@ class Picture:
 
 
 def clock_rate(fps: Fraction | None) -> int:
-    """Ticks per second of a file's clock: at least 90,000, and a frame's nominal duration is whole.
+    """Ticks per second of a file's clock: at least 90,000, with a whole number of ticks per frame.
 
     >>> clock_rate(Fraction(30000, 1001)), clock_rate(Fraction(24000, 1001)), clock_rate(None)
     (90000, 96000, 90000)
@@ -81,7 +82,7 @@ def clock_rate(fps: Fraction | None) -> int:
 
 
 def encodable(width: int, height: int) -> tuple[int, int]:
-    """The size of frames in an H.264 file: their own, or smaller, of the same shape, if the format lacks it.
+    """The size at which frames are encoded: their own, or the largest of the same shape that H.264 allows.
 
     >>> encodable(1920, 1081), encodable(16_000, 16_000), encodable(40_000, 100)
     ((1920, 1081), (5968, 5968), (16384, 40))
@@ -97,16 +98,16 @@ def encodable(width: int, height: int) -> tuple[int, int]:
 class Encoder:
     """Encodes frames as H.264, yuv420p.
 
-    Frames that H.264 cannot hold are shrunk (``encodable``). A row or column is repeated at the bottom or right
-    where the height or width is odd: 4:2:0 has even sizes only (so does H.264's cropping). The pipe
-    to ffmpeg is short, so that who writes faster than ffmpeg encodes is held up. ffmpeg runs in a session of its
-    own: Ctrl-C at the terminal does not reach it, and the file can still be finished.
+    Frames too large for H.264 are shrunk (``encodable``). Odd heights and widths get a repeated row at the bottom
+    or column at the right: 4:2:0 needs even sizes, and so does H.264's cropping. The pipe to ffmpeg is short, so
+    ``write`` blocks while ffmpeg is busy. ffmpeg runs in a separate session: Ctrl-C in the terminal does not reach
+    it, and the file can still be finished.
 
     Args:
-        path: The file, replaced if it exists.
-        picture: What the frames are like.
-        config: How they are encoded.
-        faststart: Put the index before the frames, so that a browser plays before it has loaded everything.
+        path: The file. Replaced if it exists.
+        picture: Properties of the frames.
+        config: Encoding settings.
+        faststart: Put the index before the frames, so that a browser can play the file while loading it.
 
     Raises:
         OutputError: from every method, if ffmpeg fails, with its reason.
@@ -136,7 +137,7 @@ class Encoder:
 
         Args:
             image: uint8 [H, W, 3] RGB.
-            time_s: When it is shown; from 0 on, later than the frame before.
+            time_s: Presentation time, at least 0 and later than the previous frame's.
         """
         if image.shape != self._shape:
             raise ValueError(f"image has shape {image.shape}, expected {self._shape}")
@@ -153,14 +154,14 @@ class Encoder:
 
     def finish(self) -> None:
         """Complete the file."""
-        with suppress(BrokenPipeError):  # then ffmpeg has failed, and says why below
+        with suppress(BrokenPipeError):  # ffmpeg has failed; the reason follows
             self._pipe.close()
         if self._process.wait() != 0 or not is_written(self._path):
             raise self._failure()
         self._complaints.close()
 
     def abort(self) -> None:
-        """End ffmpeg now; the file is of no use. Does no harm after ``finish``."""
+        """Stop ffmpeg now and leave an incomplete file. Allowed after ``finish``."""
         self._process.kill()
         self._process.wait()
         with suppress(BrokenPipeError):

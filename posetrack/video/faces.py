@@ -1,4 +1,4 @@
-"""Faces made unrecognisable."""
+"""Make faces unrecognisable."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _FACE_JOINTS = ("nose", "head_top", "left_eye", "right_eye", "left_ear", "right_
 _NECK = ("head_bottom",)
 _SHOULDERS = ("left_shoulder", "right_shoulder")
 _CELLS = 4
-"""A face becomes so many cells across: nobody can be recognised, and averages cannot be undone."""
+"""Number of cells across a face, each replaced by its average: too few to recognise a person."""
 
-# Lengths of a human body, as radii of a circle that surely covers the head.
+# Radii of a circle that surely covers the head, relative to other lengths of the body.
 _PER_EXTENT = 0.8  # of the distance between the joints of the head
 _PER_SHOULDERS = 0.45  # of the distance between the shoulders
 _PER_BODY = 0.08  # of the longer side of the box
-_PER_BODY_LONE_JOINT = 0.14  # if only one joint tells where the head is: nose or crown
+_PER_BODY_LONE_JOINT = 0.14  # if the head has only one joint: nose or crown
 _LARGEST_PER_BODY = 0.6  # whatever the joints say
-_PER_BOX_WIDTH = 0.4  # if none does: then it is taken to be at the top of the box
+_PER_BOX_WIDTH = 0.4  # if it has none: it is assumed at the top of the box
 
 
 def heads(poses: Poses) -> FloatArray:
-    """Where the heads are.
+    """Locate the heads.
 
     Args:
         poses: N people.
 
     Returns:
         float32 [N, 3]: x and y of the centre, and radius, of a circle that covers the head, in pixels.
-        Without joints of the head (the neck alone does not count) it lies at the top of the box.
+        Without a joint of the head (the neck alone does not count) the circle is at the top of the box.
     """
     face, neck = _slots(poses.skeleton, _FACE_JOINTS), _slots(poses.skeleton, _NECK)
     has_face = np.asarray(poses.present[:, face].any(axis=1), np.bool_)
@@ -60,7 +60,7 @@ def heads(poses: Poses) -> FloatArray:
 
 
 def blur_faces(image: Image, poses: Poses) -> None:
-    """Make the faces in an image (uint8 [H, W, 3]) unrecognisable, in place."""
+    """Blur the faces in an image (uint8 [H, W, 3]) in place, so that they cannot be recognised."""
     height, width = image.shape[:2]
     for x, y, radius in heads(poses).tolist():
         left, right = max(0, math.floor(x - radius)), min(width, math.ceil(x + radius) + 1)
@@ -76,7 +76,7 @@ def blur_faces(image: Image, poses: Poses) -> None:
 
 
 def _shoulder_width(poses: Poses) -> FloatArray:
-    """float32 [N]; 0 where it is not known."""
+    """Distance between the shoulders, float32 [N]; 0 where unknown."""
     slots = _slots(poses.skeleton, _SHOULDERS)
     if len(slots) < 2:
         return np.zeros(len(poses), np.float32)

@@ -1,4 +1,4 @@
-"""The ffmpeg program: which one, and how it is asked."""
+"""Find the ffmpeg program, and run it."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ _CONTAINERS = (
     "swf", "tta", "ty", "vc1", "vc1test", "vvc", "w64", "wav", "webp_anim", "wtv", "wv", "xmv", "yop",
     "yuv4mpegpipe",
 )  # fmt: skip
-"""The formats of files that hold their own pictures and sound. All others are refused: playlists and scripts
+"""Formats whose files contain their own pictures and sound. All others are refused: playlists and scripts
 (``concat``, ``hls``, ``dash``, ``sdp``, ``imf``, ``image2``, ``avisynth``, ``lavfi``, ``vapoursynth``) make FFmpeg
-open what they name, and ``tty`` makes a video of any text."""
+open the files they name, and ``tty`` turns any text into a video."""
 
 SELF_CONTAINED = {"protocol_whitelist": "file", "format_whitelist": ",".join(_CONTAINERS)}
-"""ffmpeg's options for a local file as input: nothing but that file is opened, whatever it contains."""
+"""ffmpeg's input options for a local file: whatever the file contains, no other file is opened."""
 
 REFUSED = "Format not on whitelist"
-"""What ffmpeg says of a file in another format."""
+"""ffmpeg's error for a file in any other format."""
 
 
 @lru_cache(maxsize=1)
 def ffmpeg_program() -> str:
-    """Path of the ffmpeg in use: the system's if it can do the work, else the one that imageio-ffmpeg brings.
+    """Path of the ffmpeg to use: the system's if it is suitable, otherwise imageio-ffmpeg's.
 
     Raises:
-        OutputError: there is none that encodes H.264.
+        OutputError: no ffmpeg here encodes H.264.
     """
     system = shutil.which("ffmpeg")
-    if system is not None and _is_fit(system):
+    if system is not None and _is_suitable(system):
         return system
     try:
         bundled = str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError:
         bundled = None
-    if bundled is not None and _is_fit(bundled):
+    if bundled is not None and _is_suitable(bundled):
         return bundled
     raise OutputError(
         f"There is no ffmpeg with the H.264 encoder {_ENCODER} here: install ffmpeg "
@@ -59,22 +59,22 @@ def ffmpeg_program() -> str:
     )
 
 
-def _is_fit(program: str) -> bool:
-    """Whether it has the encoder and is recent enough (as builds without a version number are)."""
+def _is_suitable(program: str) -> bool:
+    """Whether it has the encoder and is recent enough. Builds without a version number count as recent."""
     try:
-        told = ask(["-h", f"encoder={_ENCODER}"], program=program)
+        answer = run_ffmpeg(["-h", f"encoder={_ENCODER}"], program=program)
     except OSError:
         return False
-    version = re.search(r"^ffmpeg version n?(\d+)\.(\d+)", told.stderr + told.stdout, re.MULTILINE)
+    version = re.search(r"^ffmpeg version n?(\d+)\.(\d+)", answer.stderr + answer.stdout, re.MULTILINE)
     recent = version is None or (int(version[1]), int(version[2])) >= _OLDEST
-    return recent and f"Encoder {_ENCODER}" in told.stdout
+    return recent and f"Encoder {_ENCODER}" in answer.stdout
 
 
-def ask(arguments: list[str], program: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run ffmpeg to its end, apart from the terminal: it reads no keys, and Ctrl-C is not for it.
+def run_ffmpeg(arguments: list[str], program: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ffmpeg to its end, detached from the terminal: it reads no keys, and Ctrl-C does not reach it.
 
     Returns:
-        Its exit status and what it said; bytes that are no UTF-8 (tags, file names) are replaced.
+        Its exit status and output; bytes that are not UTF-8 (in tags, file names) are replaced.
     """
     return subprocess.run(
         [program or ffmpeg_program(), "-nostdin", *arguments],
@@ -87,7 +87,7 @@ def ask(arguments: list[str], program: str | None = None) -> subprocess.Complete
 
 
 def file_url(path: str | Path) -> str:
-    """A file's name as ffmpeg takes it to the letter, whatever it contains (``-``, ``:``, ``%``, spaces).
+    """A file name that ffmpeg takes literally, whatever it contains (``-``, ``:``, ``%``, spaces).
 
     >>> file_url("/videos/-50%:a.mp4")
     'file:/videos/-50%:a.mp4'
@@ -96,18 +96,18 @@ def file_url(path: str | Path) -> str:
 
 
 def reading(path: str | Path) -> list[str]:
-    """ffmpeg's arguments for a local file as input."""
+    """ffmpeg's arguments to read a local file."""
     options = [word for name, value in SELF_CONTAINED.items() for word in (f"-{name}", value)]
     return [*options, "-i", file_url(path)]
 
 
 def reason(complaints: str, status: int) -> str:
-    """Why ffmpeg failed: its own last line of substance, without the name of the part that says it.
+    """Why ffmpeg failed: the last informative line of its output, without the name of the component.
 
     >>> reason("[mp4 @ 0x5] Error opening output: Permission denied\\nConversion failed!", 1)
     'ffmpeg stopped: Error opening output: Permission denied'
     >>> reason("", -9)
-    'ffmpeg was ended by signal 9'
+    'ffmpeg was killed by signal 9'
     """
     if is_disk_full(complaints):
         return "the disk is full; make room or write elsewhere"
@@ -115,11 +115,11 @@ def reason(complaints: str, status: int) -> str:
     lines = [line for line in lines if line and line != "Conversion failed!"]
     if lines:
         return f"ffmpeg stopped: {lines[-1]}"
-    return f"ffmpeg was ended by signal {-status}" if status < 0 else f"ffmpeg ended with status {status}"
+    return f"ffmpeg was killed by signal {-status}" if status < 0 else f"ffmpeg exited with status {status}"
 
 
 def is_written(path: Path) -> bool:
-    """Whether there is anything in a file that ffmpeg says it has written."""
+    """Whether a file that ffmpeg claims to have written exists and is not empty."""
     try:
         return path.stat().st_size > 0
     except OSError:
@@ -127,5 +127,5 @@ def is_written(path: Path) -> bool:
 
 
 def is_disk_full(complaints: str) -> bool:
-    """Whether ffmpeg failed because the disk, or the user's share of it, is full."""
+    """Whether ffmpeg failed because the disk, or the user's quota, is full."""
     return "No space left on device" in complaints or "Disk quota exceeded" in complaints

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from posetrack.errors import VideoError
@@ -11,28 +10,27 @@ from posetrack.video.completeness import fault_at_end
 from posetrack.video.decoder import FileDecoder
 from posetrack.video.packets import list_frames
 from posetrack.video.probe import Media
-
-_PERIOD_S = 1 / 25
-"""From one frame to the next where neither time stamps nor a frame rate are told."""
+from posetrack.video.timing import RisingTimes
 
 _SHORTEST_JUMP_S = 10.0
 _JUMP_MARGINS_S = (2.0, 10.0, 60.0)
-"""A jump aims this much too early: decoding can begin at key frames only, and some containers do not list them."""
+"""Jump to this much before the wanted time, then try earlier: decoding starts at key frames, and some containers
+do not list them."""
 
 _DOUBTFUL_S = 1.0
-"""A jump goes on by reading up to this much before the wanted time: where few packets bear time stamps, the first
-frames get wrong ones."""
+"""After a jump, frames more than this before the wanted time are not used: where few packets have time stamps, the
+first frames get wrong ones."""
 
 
 class FileReader:
-    """A ``Reader`` of a video file. The first frame is decoded at once: what opens can be read.
+    """A ``Reader`` of a video file. Decodes the first frame at once, so that a file that opens can be read.
 
     Args:
         path: The file.
-        media: What FFmpeg tells of it.
+        media: Its properties, from ``probe``.
 
     Raises:
-        VideoError: nothing of it can be decoded.
+        VideoError: no frame can be decoded.
     """
 
     live = False
@@ -43,11 +41,11 @@ class FileReader:
         self.fps, self.frame_count = media.fps, media.frame_count
         self.index = -1
         self.incomplete: str | None = None
-        self._previous_s = -math.inf
+        self._times = RisingTimes(media.fps)
         self._image: Image | None = None
         fault = (
-            f"{path}: its video ({media.video_codec}) cannot be decoded; it is damaged, or of a kind that ffmpeg "
-            f"lacks: convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
+            f"{path}: its video ({media.video_codec}) cannot be decoded: it is damaged, or this ffmpeg "
+            f"does not support it. Convert it first, for example with: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4"
         )
         if media.size is None:
             raise VideoError(fault)
@@ -60,16 +58,15 @@ class FileReader:
         self._first_s = self._waiting[0]
 
     def advance(self) -> float | None:
-        """To the next frame."""
+        """Go to the next frame; its time in seconds, or None at the end."""
         frame, self._waiting = self._waiting or self._decoder.next(), None
         if frame is None:
             self._image = None
             self.incomplete = self._at_end()
             return None
-        told_s, self._image = frame
+        time_s, self._image = frame
         self.index += 1
-        self._previous_s = told_s if told_s > self._previous_s else self._previous_s + self._period_s
-        return self._previous_s
+        return self._times.next(time_s)
 
     def picture(self) -> Image:
         """The current frame."""
@@ -77,7 +74,7 @@ class FileReader:
         return self._image
 
     def jump(self, time_s: float) -> None:
-        """By seeking; the index of where that leads is counted in the container."""
+        """Seek, and count in the container which frame that is."""
         if time_s < _SHORTEST_JUMP_S or self.index >= 0:
             return
         for margin_s in _JUMP_MARGINS_S:
@@ -95,17 +92,13 @@ class FileReader:
             decoder.close()
 
     def _frames_before(self, first_s: float, time_s: float) -> int:
-        """Number of frames from the first one, at ``first_s``, to the one at ``time_s``, which does not count."""
+        """Number of frames with ``first_s`` <= time < ``time_s``. A subclass may know it already."""
         return list_frames(self._path).between(first_s, time_s)
 
     def close(self) -> None:
-        """End the decoder."""
+        """Stop the decoder."""
         self._waiting = None
         self._decoder.close()
-
-    @property
-    def _period_s(self) -> float:
-        return float(1 / self.fps) if self.fps else _PERIOD_S
 
     def _at_end(self) -> str | None:
         return fault_at_end(
@@ -113,5 +106,5 @@ class FileReader:
             self._media,
             decoded=self.index + 1,
             first_s=self._first_s,
-            decoder_is_content=self._decoder.is_content(),
+            decoder_succeeded=self._decoder.succeeded(),
         )

@@ -1,7 +1,7 @@
-"""Image files as bytes, before a decoder sees them.
+"""Check and clean image files before a decoder sees them.
 
-libpng and libjpeg write to the terminal what they find wrong, and cannot be told not to. So damaged PNG files are
-found out here, and they and JPEG files are freed of what is not needed to show them.
+libpng and libjpeg print errors on the terminal, and cannot be silenced. So damaged PNG files are detected here,
+and PNG and JPEG files are stripped of everything that is not needed to show them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND")
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-"""Bits per sample that each colour type may have (PNG, third edition, table 8)."""
+"""Bits per sample allowed for each colour type (PNG, third edition, table 8)."""
 
 MOST_PIXELS = 1 << 30
-"""Larger images are not decoded, as in OpenCV."""
+"""Images with more pixels are not decoded, as in OpenCV."""
 
 _SOI, _SCAN, _ADOBE, _EXIF = b"\xff\xd8", 0xDA, 0xEE, 0xE1
 _ORIENTATION = 0x0112
@@ -25,17 +25,17 @@ _MAX_SAMPLE_VALUE = 281
 
 
 def is_png(data: bytes) -> bool:
-    """Whether it is, or was meant to be, a PNG file."""
+    """Whether the data is a PNG file, perhaps a damaged one."""
     return data.startswith(_PNG)
 
 
 def is_jpeg(data: bytes) -> bool:
-    """Whether it is, or was meant to be, a JPEG file."""
+    """Whether the data is a JPEG file, perhaps a damaged one."""
     return data.startswith(_SOI + b"\xff")
 
 
 def plain_png(data: bytes) -> bytes | None:
-    """The same image without colour profiles, texts and the like; None if it is damaged."""
+    """The same image without colour profiles, texts and other metadata; None if it is damaged."""
     kept = []
     for kind, chunk in _chunks(data):
         if kind in _NEEDED:
@@ -50,7 +50,7 @@ def plain_png(data: bytes) -> bytes | None:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and bytes of each chunk, up to the first that is damaged."""
+    """Type and bytes of each chunk, up to the first damaged one."""
     place = len(_PNG)
     while place + 12 <= len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4], "big")
@@ -73,12 +73,12 @@ def _is_header(chunk: bytes) -> bool:
 
 
 def _inflates(pixels: bytes) -> bool:
-    """Whether the stream begins as one of zlib's does; its bytes are covered by the chunks' checksums."""
+    """Whether the data begins like a zlib stream; the rest is covered by the chunks' checksums."""
     return len(pixels) > 2 and pixels[0] & 15 == 8 and int.from_bytes(pixels[:2], "big") % 31 == 0
 
 
 def plain_jpeg(data: bytes) -> tuple[bytes, int] | None:
-    """The same image without what cameras and programs add, and its EXIF orientation; None if it is damaged."""
+    """The same image without metadata, and its EXIF orientation; None if it is damaged."""
     kept, orientation, place = [_SOI], 1, 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
@@ -97,7 +97,7 @@ def plain_jpeg(data: bytes) -> tuple[bytes, int] | None:
 
 
 def tiff_value(data: bytes, wanted: int) -> int | None:
-    """First number of an entry in the first directory of TIFF or EXIF data; None if there is none."""
+    """First value of a tag in the first directory of TIFF or EXIF data; None if the tag is missing."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None:
         return None
@@ -108,7 +108,7 @@ def tiff_value(data: bytes, wanted: int) -> int | None:
             tag, kind, count = struct.unpack_from(f"{order}HHI", data, place + 2 + 12 * entry)
             if tag == wanted:
                 at = place + 10 + 12 * entry
-                if kind == 3 and count > 2:  # the numbers lie elsewhere
+                if kind == 3 and count > 2:  # the values are stored elsewhere
                     (at,) = struct.unpack_from(f"{order}I", data, at)
                 return int(struct.unpack_from(f"{order}H" if kind == 3 else f"{order}I", data, at)[0])
     except struct.error:
@@ -116,8 +116,8 @@ def tiff_value(data: bytes, wanted: int) -> int | None:
     return None
 
 
-def told_white(data: bytes) -> int | None:
-    """The value of white that a PNM or JPEG 2000 file tells; None: the whole range of its numbers."""
+def stated_white(data: bytes) -> int | None:
+    """The value of white stated in a PNM or JPEG 2000 file; None if the file does not state it."""
     pnm = re.match(rb"P[2356](?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+(\d+)\s", data[:4096])
     if pnm:
         return int(pnm[1])
@@ -125,9 +125,9 @@ def told_white(data: bytes) -> int | None:
     return (1 << (data[size + 42] & 0x7F) + 1) - 1 if 0 <= size < len(data) - 42 else None
 
 
-def told_bits(data: bytes) -> int:
-    """Bits per sample that a PNG or TIFF file says it makes use of; 0 if it does not say."""
+def stated_bits(data: bytes) -> int:
+    """Significant bits per sample stated in a PNG or TIFF file; 0 if the file does not state them."""
     if is_png(data):
-        told = next((chunk[8:-4] for kind, chunk in _chunks(data) if kind == b"sBIT"), b"")
-        return max(told, default=0)
+        significant = next((chunk[8:-4] for kind, chunk in _chunks(data) if kind == b"sBIT"), b"")
+        return max(significant, default=0)
     return (tiff_value(data, _MAX_SAMPLE_VALUE) or 0).bit_length()

@@ -1,4 +1,4 @@
-"""Image files in, RGB out. Decoders get bytes, never a file's name, which need not be valid in any encoding."""
+"""Read image files as RGB. Decoders get bytes, never a file name, which may not be valid in any encoding."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from posetrack.errors import VideoError
 from posetrack.types import Image
-from posetrack.video.image_bytes import MOST_PIXELS, is_jpeg, is_png, plain_jpeg, plain_png, told_bits, told_white
+from posetrack.video.image_bytes import (
+    MOST_PIXELS,
+    is_jpeg,
+    is_png,
+    plain_jpeg,
+    plain_png,
+    stated_bits,
+    stated_white,
+)
 from posetrack.video.quiet import silence_opencv
 
 _BITS = (8, 10, 12, 14, 16)
-"""Of sensors whose values are stored in 16 bits."""
+"""Bit depths of sensors whose values are stored in 16 bits."""
 
 _TURNS = {
     3: cv2.ROTATE_180,
@@ -30,20 +38,20 @@ _TURNS = {
     7: cv2.ROTATE_90_COUNTERCLOCKWISE,
     8: cv2.ROTATE_90_COUNTERCLOCKWISE,
 }
-"""How the pictures of EXIF orientations are turned."""
+"""EXIF orientation -> rotation."""
 
 _MIRRORED = (2, 4, 5, 7)
-"""Those that are mirrored left to right afterwards."""
+"""EXIF orientations that are mirrored left to right after the rotation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stored:
-    """An image as its file has it, upright.
+    """An image as stored in its file, but upright.
 
     Attributes:
         pixels: uint8 or uint16 [H, W, 3], RGB.
-        white: The value of white, where the file tells it for certain; None if not.
-        bits: Bits of each value that the file says are used; 0 if it does not say.
+        white: The value of white stated in the file; None if it is not stated.
+        bits: Significant bits per sample stated in the file; 0 if they are not stated.
     """
 
     pixels: NDArray[Any]
@@ -52,25 +60,25 @@ class Stored:
 
     @property
     def is_deep(self) -> bool:
-        """Whether its values have 16 bits, of which not all need be in use."""
+        """Whether its values have 16 bits, some of which may be unused."""
         return self.pixels.dtype == np.uint16 and self.white is None
 
     @property
     def needed_bits(self) -> int:
-        """Bits that its values have, or are said to have."""
+        """Number of bits in use, from the values and from what the file states."""
         return max(self.bits, int(self.pixels.max()).bit_length())
 
 
 def read_image(path: Path, white: int | None = None) -> Image | None:
-    """uint8 [H, W, 3] RGB, upright; None if it cannot be read.
+    """Read an image as uint8 [H, W, 3] RGB, upright; None if it cannot be read.
 
     Args:
         path: The file.
-        white: The value of white where values have 16 bits and the file does not tell; None: as for a folder of
-            this one image.
+        white: The value of white in 16-bit images that do not state it. Defaults to the value for this image
+            alone.
 
     Raises:
-        VideoError: the file may not be opened.
+        VideoError: the file cannot be opened.
     """
     stored = load(path)
     if stored is None:
@@ -79,10 +87,10 @@ def read_image(path: Path, white: int | None = None) -> Image | None:
 
 
 def load(path: Path) -> Stored | None:
-    """An image; None if it cannot be read. Prints nothing.
+    """Load an image; None if it cannot be read. Prints nothing.
 
     Raises:
-        VideoError: the file may not be opened.
+        VideoError: the file cannot be opened.
     """
     try:
         data = path.read_bytes()
@@ -97,15 +105,15 @@ def load(path: Path) -> Stored | None:
     silence_opencv()
     try:
         image = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error:  # damage that the decoder did not expect
+    except cv2.error:  # damage that the decoder does not handle
         return None
     if image is None or image.dtype not in (np.uint8, np.uint16):
         return None
-    return Stored(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), told_white(data), told_bits(data))
+    return Stored(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), stated_white(data), stated_bits(data))
 
 
 def common_white(needed_bits: Iterable[int]) -> int:
-    """The value of white in 16-bit images that do not tell: all ones, in as many bits as all of them need.
+    """The value of white in 16-bit images that do not state it: all ones in the smallest depth that fits them.
 
     >>> common_white([9, 10])
     1023
@@ -115,15 +123,15 @@ def common_white(needed_bits: Iterable[int]) -> int:
 
 
 def shown(stored: Stored, white: int) -> Image:
-    """uint8 [H, W, 3]: values from 0 to white (the file's own, where it tells) become 0 to 255."""
-    told = stored.white or (white if stored.is_deep else 255)
-    if stored.pixels.dtype == np.uint8 and told == 255:
+    """Scale values in [0, white] to uint8 [H, W, 3]. A white stated in the file takes precedence."""
+    white = stored.white or (white if stored.is_deep else 255)
+    if stored.pixels.dtype == np.uint8 and white == 255:
         return stored.pixels
-    return np.asarray(cv2.convertScaleAbs(stored.pixels, alpha=255 / told), np.uint8)
+    return np.asarray(cv2.convertScaleAbs(stored.pixels, alpha=255 / white), np.uint8)
 
 
 def _from_jpeg(data: bytes) -> NDArray[np.uint8] | None:
-    """By Pillow, because it keeps libjpeg from complaining on the terminal."""
+    """Decode with Pillow, which keeps libjpeg from printing on the terminal."""
     plain = plain_jpeg(data)
     if plain is None:
         return None
@@ -132,7 +140,7 @@ def _from_jpeg(data: bytes) -> NDArray[np.uint8] | None:
         if opened.width * opened.height > MOST_PIXELS:
             return None
         image = np.asarray(opened.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, IndexError, struct.error):  # how Pillow tells of damage
+    except (OSError, SyntaxError, ValueError, IndexError, struct.error):  # raised by Pillow for damaged files
         return None
     turn, mirror = _TURNS.get(plain[1]), plain[1] in _MIRRORED
     turned = image if turn is None else cv2.rotate(image, turn)

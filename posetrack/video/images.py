@@ -1,4 +1,4 @@
-"""Images as a source of frames."""
+"""Read a sequence of images as frames."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from posetrack.video.image_files import common_white, load, shown
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""File names that are taken for images."""
+"""File name suffixes of images."""
 
-_LOOKED_AT = 16
-"""Images in which it is looked how many bits they use."""
+_SAMPLED = 16
+"""Number of images sampled to find the bit depth in use."""
 
 _WHOLE = 0xFFFF
 
 
 def natural_order(paths: Sequence[Path]) -> list[Path]:
-    """Sorted as people count: ``frame2`` before ``frame10``.
+    """Sort paths in natural order: ``frame2`` before ``frame10``.
 
     >>> [path.name for path in natural_order([Path("f10.png"), Path("f9.png"), Path("F1.png")])]
     ['F1.png', 'f9.png', 'f10.png']
@@ -39,23 +39,23 @@ def natural_order(paths: Sequence[Path]) -> list[Path]:
 
 
 class ImageReader:
-    """Reads images, a frame each. Turned as their EXIF data say; transparency is left out.
+    """Reads images, one per frame. Applies the EXIF orientation and drops transparency.
 
-    16 bits become 8. Images that do not use all of the 16 (of cameras with 10 or 12 bits) are scaled by what they
-    hold, all alike, and a warning says so: what white is follows from ``_LOOKED_AT`` of them.
+    16 bits become 8. Images that use fewer than 16 bits (from 10-bit or 12-bit cameras) are all scaled by the same
+    bit depth, which is taken from ``_SAMPLED`` of them, and a warning is logged.
 
-    Images that cannot be read are left out, and told of in ``incomplete``; their numbers and times stay free.
+    Unreadable images are skipped and reported in ``incomplete``; their indices and times stay unused.
 
     Args:
         paths: The images in order.
-        images_per_second: Their rate.
+        images_per_second: Frame rate.
 
     Raises:
-        VideoError: none of them can be read.
+        VideoError: none of the images can be read.
     """
 
     fps: Fraction | None = None
-    """Images do not say."""
+    """Images have no frame rate."""
 
     live = False
 
@@ -70,7 +70,7 @@ class ImageReader:
         self.index = -1
         if self._first is None:
             raise VideoError(
-                f"{paths[0]} cannot be read as an image: it is damaged, or of a kind that is not supported."
+                f"{paths[0]} cannot be read as an image: it is damaged, or its format is not supported."
             )
         self._unreadable.clear()
 
@@ -82,19 +82,19 @@ class ImageReader:
 
     @property
     def incomplete(self) -> str | None:
-        """Which images could not be read."""
+        """One sentence about the images that could not be read; None if all could."""
         if not self._unreadable:
             return None
         return (
-            f"{len(self._unreadable)} of {len(self._paths)} images could not be read and were left out, "
-            f"{self._unreadable[0]} first: replace or remove what is damaged."
+            f"{len(self._unreadable)} of {len(self._paths)} images could not be read and were skipped, "
+            f"first {self._unreadable[0]}: replace or remove the damaged images."
         )
 
     def advance(self) -> float | None:
-        """To the next image that can be read.
+        """Go to the next readable image; its time in seconds, or None at the end.
 
         Raises:
-            VideoError: it has another size than the first.
+            VideoError: its size differs from the first image's.
         """
         self._image = self._next_readable()
         if self._image is None:
@@ -124,24 +124,24 @@ class ImageReader:
         return self._image
 
     def jump(self, time_s: float) -> None:
-        """To the image before that time, without reading those before it."""
+        """Skip to the image before that time, without reading the others."""
         self.index = max(-1, min(len(self._paths), int(time_s / self._period_s)) - 1)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file is kept open."""
 
 
 def _white_of(paths: Sequence[Path]) -> int:
-    """The value of white in a folder of 16-bit images, after images spread over all of it."""
-    step = max(1, len(paths) // _LOOKED_AT)
-    looked_at = (load(path) for path in paths[::step])
-    white = common_white(stored.needed_bits for stored in looked_at if stored is not None and stored.is_deep)
+    """The value of white in a folder of 16-bit images, from a sample spread over all of it."""
+    step = max(1, len(paths) // _SAMPLED)
+    sample = (load(path) for path in paths[::step])
+    white = common_white(stored.needed_bits for stored in sample if stored is not None and stored.is_deep)
     if white < _WHOLE:
-        _say(f"The 16-bit images of {paths[0].parent} use {white.bit_length()} bits; {white} is taken as white.")
+        _warn(f"The 16-bit images in {paths[0].parent} use {white.bit_length()} bits; {white} is taken as white.")
     return white
 
 
 @lru_cache(maxsize=256)
-def _say(sentence: str) -> None:
-    """Once in a process, however often a folder is opened."""
+def _warn(sentence: str) -> None:
+    """Log a warning once per process, however often the folder is opened."""
     logging.getLogger("posetrack").warning(sentence)

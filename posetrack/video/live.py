@@ -1,8 +1,8 @@
-"""Frames as they come. Whoever cannot keep up gets the newest one; the others are counted as dropped.
+"""Deliver live frames in real time, dropping frames when processing falls behind.
 
-A thread of its own takes every frame from the source: a camera or a stream never has to wait. Frames may wait
-their turn while something takes long now and then (people are looked for); once they have waited too long all but
-the newest are dropped, and from there on only the newest is kept, until nothing has had to be dropped for a while.
+A separate thread reads every frame, so a camera or stream never waits. A short delay (a detection) only queues
+frames. When a frame has waited too long, all but the newest are dropped; from then on only the newest is kept,
+until no frame has had to be dropped for a while.
 """
 
 from __future__ import annotations
@@ -18,15 +18,13 @@ from typing import NamedTuple, Protocol, Self
 
 from posetrack.ranges import require_at_least, require_kinds, require_whole
 from posetrack.types import Frame
-
-_PERIOD_S = 1 / 25
-"""From one frame to the next until two have come."""
+from posetrack.video.timing import DEFAULT_PERIOD_S
 
 _PERIODS = 25
-"""Frames over which the time between frames is measured."""
+"""Number of frames over which the time between frames is measured."""
 
 _SHORTEST_PATIENCE = 3
-"""Frames that may wait in any case, also if they come seldom."""
+"""Frames that may always wait, even at a low frame rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +32,11 @@ class LiveConfig:
     """How far processing may fall behind.
 
     Attributes:
-        patience_s: Frames may wait so long; then all but the newest are dropped.
-        calm_frames: Frames in a row behind which none had to be dropped, after which frames may wait again.
-        in_flight: Frames in processing at once: enough for each part to have one, and few, because they will be
-            finished however old they have become.
-        in_flight_behind: The same while frames are dropped: more of them would only wait for one another.
+        patience_s: Maximum time a frame may wait. After that all but the newest are dropped.
+        calm_frames: Number of frames in a row without a drop after which frames may wait again.
+        in_flight: Maximum number of frames in processing: enough for every stage to have one, but few, as each is
+            finished however old it gets.
+        in_flight_behind: The same while frames are being dropped, when more would only wait for one another.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -61,54 +59,54 @@ class LiveConfig:
 
 
 class Clock(Protocol):
-    """Tells the time, and waits."""
+    """Gives the time, and waits."""
 
     def now_s(self) -> float:
-        """Seconds, never going back."""
+        """Seconds; never decreases."""
         ...
 
     def wait(self, changed: threading.Condition, at_most_s: float) -> None:
-        """Until ``changed`` (held by the caller) is notified, or the time is over; may return early."""
+        """Wait until ``changed`` (held by the caller) is notified or the time is up; may return early."""
         ...
 
 
 class MonotonicClock:
-    """The computer's ``Clock``."""
+    """A ``Clock`` on ``time.monotonic``."""
 
     def now_s(self) -> float:
-        """Seconds, never going back."""
+        """Seconds; never decreases."""
         return time.monotonic()
 
     def wait(self, changed: threading.Condition, at_most_s: float) -> None:
-        """Until ``changed`` is notified, or the time is over."""
+        """Wait until ``changed`` is notified or the time is up."""
         changed.wait(at_most_s)
 
 
 class Arrival(NamedTuple):
-    """A frame, and when it came."""
+    """A frame and its time of arrival."""
 
     frame: Frame
     at_s: float
 
 
 class Standing(NamedTuple):
-    """How processing stands, seen from a frame in its hands."""
+    """How far processing is behind, as seen from a frame in processing."""
 
     age_s: float
-    """Since the frame came."""
+    """Time since the frame arrived."""
     period_s: float
-    """From one frame of the source to the next."""
+    """Time between frames of the source."""
     behind: bool
-    """Frames are being dropped."""
+    """Whether frames are being dropped."""
 
 
 class Backlog:
-    """The frames that have come and have not been taken: what waits, and what is dropped. No clock, no threads.
+    """The queue of frames that wait to be processed. Decides which to drop; has no clock and no threads.
 
     Attributes:
-        arrived: Frames that have come.
-        dropped: Those of them that were dropped.
-        behind: Frames do not wait: only the newest is kept.
+        arrived: Number of frames that have arrived.
+        dropped: Number of them that were dropped.
+        behind: Whether only the newest frame is kept.
     """
 
     def __init__(self, config: LiveConfig | None = None) -> None:
@@ -123,11 +121,11 @@ class Backlog:
 
     @property
     def period_s(self) -> float:
-        """Seconds of footage from one frame to the next, the median of late."""
-        return median(self._periods_s) if self._periods_s else _PERIOD_S
+        """Median time between recent frames of the footage, in seconds."""
+        return median(self._periods_s) if self._periods_s else DEFAULT_PERIOD_S
 
     def add(self, arrival: Arrival) -> None:
-        """A frame has come."""
+        """Add a frame that has arrived."""
         if self._previous_s is not None:
             self._periods_s.append(arrival.frame.time_s - self._previous_s)
         self._previous_s = arrival.frame.time_s
@@ -136,7 +134,7 @@ class Backlog:
         self._drop(arrival.at_s)
 
     def take(self, now_s: float) -> Arrival | None:
-        """The next frame to process; None while there is none."""
+        """Take the next frame to process; None if there is none yet."""
         if not self._waiting:
             return None
         self._drop(now_s)
@@ -146,9 +144,9 @@ class Backlog:
         return self._waiting.popleft()
 
     def _drop(self, now_s: float) -> None:
-        """All but the newest, if they have waited too long or frames do not wait."""
+        """Drop all but the newest frame if the oldest has waited too long, or only the newest is kept."""
         patience_s = max(self._config.patience_s, _SHORTEST_PATIENCE * self.period_s)
-        # Counted, too: what comes in a burst is old already.
+        # Their number counts too: frames that arrive in a burst are already old.
         exhausted = now_s - self._waiting[0].at_s > patience_s or len(self._waiting) * self.period_s > patience_s
         if len(self._waiting) > 1 and (self.behind or exhausted):
             self.dropped += len(self._waiting) - 1
@@ -158,17 +156,17 @@ class Backlog:
 
 
 class LiveFrames:
-    """Takes frames from a source as they come, in a thread, and hands them out; a context manager, iterated once.
+    """Reads frames from a source in a thread and yields them. A context manager, to be iterated once.
 
-    Whoever has a frame says ``done`` when it is processed: only so many are handed out at a time. An error of the
-    source is raised behind the last frame. Leaving the ``with`` ends the thread, and the iteration wherever it is.
+    Call ``done`` when a frame is processed: only a few are handed out at a time. An error of the source is raised
+    after the last frame. Leaving the ``with`` block ends the thread and the iteration.
 
     Args:
         frames: The source's frames.
-        paced: The source gives frames as fast as they are asked for (a file): each comes at its own time, counted
-            from the first one.
+        paced: Play back a source that can be read at any speed (a file): each frame arrives at its own time,
+            counted from the first one.
         config: How far processing may fall behind.
-        clock: Tells the time.
+        clock: The clock to use. Defaults to ``time.monotonic``.
     """
 
     def __init__(
@@ -186,7 +184,7 @@ class LiveFrames:
         self._backlog = Backlog(self._config)
         self._changed = threading.Condition()
         self._begin_s: float | None = None
-        self._in_flight: dict[int, float] = {}  # by the frame's id: this very frame
+        self._in_flight: dict[int, float] = {}  # arrival time by the frame's id()
         self._ended = False
         self._closed = False
         self._error: BaseException | None = None
@@ -194,7 +192,7 @@ class LiveFrames:
 
     @property
     def dropped(self) -> int:
-        """Frames that came and were not handed out, because newer ones had come."""
+        """Number of frames not handed out because newer ones had arrived."""
         return self._backlog.dropped
 
     def __enter__(self) -> Self:
@@ -216,13 +214,13 @@ class LiveFrames:
             raise self._error
 
     def done(self, frame: Frame) -> None:
-        """A frame has been processed, and another one may be handed out."""
+        """Mark a frame as processed, so that another one may be handed out."""
         with self._changed:
             del self._in_flight[id(frame)]
             self._changed.notify_all()
 
     def standing(self, frame: Frame) -> Standing:
-        """How processing stands, seen from a frame that has been handed out and is not done."""
+        """How far processing is behind, as seen from a frame that was handed out and is not done."""
         with self._changed:
             age_s = self._clock.now_s() - self._in_flight[id(frame)]
             return Standing(age_s, self._backlog.period_s, self._backlog.behind)
@@ -245,13 +243,13 @@ class LiveFrames:
         return None
 
     def _read(self) -> None:
-        """The thread: every frame of the source, until its end or until nobody wants more."""
+        """Run in the thread: read every frame until the source ends or the iteration is left."""
         iterator = iter(self._frames)
         try:
             for frame in iterator:
                 if not self._admit(frame):
                     break
-        except BaseException as error:  # noqa: BLE001 (not handled here: handed over to the iteration)
+        except BaseException as error:  # noqa: BLE001 (passed on to the iteration)
             self._error = error
         finally:
             close = getattr(iterator, "close", None)
@@ -262,7 +260,7 @@ class LiveFrames:
                 self._changed.notify_all()
 
     def _admit(self, frame: Frame) -> bool:
-        """Let a frame come, at its time; False if nobody wants it."""
+        """Queue a frame at its time; False if the iteration was left."""
         with self._changed:
             at_s = self._wait_for(frame) if self._paced else self._clock.now_s()
             if self._closed:
@@ -272,7 +270,7 @@ class LiveFrames:
         return True
 
     def _wait_for(self, frame: Frame) -> float:
-        """Until a frame is due, and when that was: one that is decoded late is old when it comes."""
+        """Wait until a frame is due. Returns that time: a frame decoded late is already old when it arrives."""
         if self._begin_s is None:
             self._begin_s = self._clock.now_s() - frame.time_s
         due_s = self._begin_s + frame.time_s
@@ -282,7 +280,7 @@ class LiveFrames:
 
 
 def stamped(frames: Iterable[Frame], clock: Clock | None = None) -> Iterator[Frame]:
-    """The same frames, each with the time at which it came, from the first on."""
+    """The same frames with their times of arrival, counted from the first."""
     clock = clock or MonotonicClock()
     begin_s: float | None = None
     for frame in frames:

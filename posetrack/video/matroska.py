@@ -1,8 +1,8 @@
-"""Raw RGB frames with presentation times, as a Matroska stream.
+"""Raw RGB frames with presentation times, as a Matroska stream for the pipe to ffmpeg.
 
-This is what goes through the pipe to ffmpeg: a bare sequence of frames ("rawvideo") could only be told to
-have a constant rate. Matroska is the simplest container whose frames carry their own times and which
-needs no seeking to be written (RFC 9559; V_UNCOMPRESSED with a FourCC, RFC 9559 section 5.1.4.1.28.15).
+A bare sequence of frames ("rawvideo") can only have a constant frame rate. Matroska is the simplest container
+whose frames have times and that can be written without seeking (RFC 9559; V_UNCOMPRESSED with a FourCC, section
+5.1.4.1.28.15).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _UNKNOWN_SIZE = b"\x01" + b"\xff" * 7
 
 
 def stream_header(width: int, height: int, fps: Fraction | None) -> bytes:
-    """What comes before the first frame.
+    """The bytes before the first frame.
 
     Args:
-        width, height: Of every frame, in pixels.
-        fps: Tells how long the last frame is shown; None: not told.
+        width, height: Size of every frame in pixels.
+        fps: Gives the duration of the last frame; None if unknown.
     """
     duration = _number(0x23E383, round(1e9 / fps)) if fps else b""
     video = _number(0xB0, width) + _number(0xBA, height) + _element(0x2EB524, b"RGB\x18")
@@ -45,7 +45,7 @@ def stream_header(width: int, height: int, fps: Fraction | None) -> bytes:
 
 
 def frame_header(time_s: float, size: int) -> bytes:
-    """What comes before a frame's ``size`` bytes of RGB: a cluster and a block of its own."""
+    """The bytes before a frame's ``size`` bytes of RGB: the headers of a cluster and a block for it."""
     timestamp = _number(0xE7, round(time_s * 1e9 / _TICK_NS))
     block = b"\x81\x00\x00\x80"  # track 1, no offset from the cluster's time, key frame
     block_header = _header(0xA3, len(block) + size) + block
@@ -53,7 +53,7 @@ def frame_header(time_s: float, size: int) -> bytes:
 
 
 def _header(identifier: int, size: int) -> bytes:
-    """An element's id and size (as a number of eight bytes, marked by the leading one)."""
+    """An element's id and size. The size takes eight bytes, as its leading one bit says."""
     return identifier.to_bytes((identifier.bit_length() + 7) // 8, "big") + (size | 1 << 56).to_bytes(8, "big")
 
 

@@ -1,4 +1,4 @@
-"""Which frames of a source are wanted."""
+"""Which frames of a source to read."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from posetrack.ranges import require_kinds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """The part of a source that is read.
+    """The part of a source to read.
 
     Attributes:
-        start_s: Frames before this presentation time are left out; None: none are.
-        end_s: Frames at this presentation time and later are left out; None: none are.
-        stride: Of the frames that remain, the first of every so many is delivered.
-        max_frames: At most so many frames are delivered; None: all.
-        images_per_second: The rate at which images of a folder follow each other (they carry no times), from
-            one in 1000 s to 1000.
+        start_s: Skip frames before this presentation time. Defaults to the start.
+        end_s: Stop before this presentation time. Defaults to the end.
+        stride: Deliver every n-th of these frames, beginning with the first.
+        max_frames: Maximum number of frames to deliver. Defaults to all.
+        images_per_second: Frame rate of a folder of images, which have no times of their own; 0.001 to 1000.
 
     Raises:
         ConfigError: an option is out of range.
@@ -46,7 +45,7 @@ class ReadOptions:
             raise ConfigError(f"images_per_second is {self.images_per_second}; give a number from 0.001 to 1000.")
 
     def count(self, total: int | None, fps: float | None) -> int | None:
-        """Frames that will be delivered of ``total``; None if neither number nor limit is known.
+        """Number of frames delivered out of ``total``; None if neither that nor ``max_frames`` is known.
 
         >>> ReadOptions(start_s=1, end_s=3, stride=2).count(100, 25.0)
         25

@@ -1,4 +1,4 @@
-"""All files of a run: the annotated video and files of poses, written together."""
+"""Write all files of a run together: the annotated video and the pose files."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from posetrack.video.window import LiveWindow
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """What is written.
+    """What to write.
 
     Attributes:
         video: ``NAME_tracked.mp4``, the source with skeletons and identities.
-        formats: Files of poses, keys of ``posetrack.formats.FORMATS``.
-        overwrite: Replace files of earlier runs; otherwise they are an error.
-        show: Also show the annotated frames in a window as they come.
-        drawing: What is drawn, and how.
+        formats: Formats of the pose files, keys of ``posetrack.formats.FORMATS``.
+        overwrite: Replace files of earlier runs instead of raising an error.
+        show: Also show the annotated frames in a window.
+        drawing: What to draw, and how.
     """
 
     video: bool = True
@@ -45,25 +45,25 @@ class Outputs:
                 raise ConfigError(f"there is no format {name!r}; choose from {', '.join(FORMATS)}.")
 
     def paths(self, folder: Path, name: str) -> dict[str, Path]:
-        """The file of each output (``video`` or a format's name) for a source of that name."""
+        """The path of each output (``video`` or a format's name) for a source of that name."""
         paths = {"video": folder / f"{name}_tracked.mp4"} if self.video else {}
         return paths | {kind: folder / f"{name}{FORMATS[kind][0]}" for kind in self.formats}
 
 
 class ResultWriter:
-    """All files of a run, written together; a context manager.
+    """Writes all files of a run; a context manager.
 
-    Left in the ordinary way it finishes every file. Left by an error it removes them all.
+    Leaving it finishes every file. Leaving it by an exception removes them all.
 
     Args:
-        paths: The file of each output, from ``Outputs.paths``.
-        info: Of the source.
-        outputs: What is written.
-        reading: Which part of the source is read: the sound begins where the frames do.
-        stopwatch: Where the time is added up.
+        paths: The path of each output, from ``Outputs.paths``.
+        info: Properties of the source.
+        outputs: What to write.
+        reading: Which part of the source is read: the sound starts where the frames do.
+        stopwatch: Adds up the time of each part.
 
     Raises:
-        OutputError: from every method: a file cannot be written, there is no window.
+        OutputError: from every method: a file cannot be written, or no window can be opened.
     """
 
     def __init__(
@@ -100,16 +100,16 @@ class ResultWriter:
 
     @property
     def stopped(self) -> bool:
-        """The user has closed the window: no more frames are wanted."""
+        """Whether the user has closed the window to stop the run."""
         return self._window is not None and self._window.closed
 
     @property
     def warning(self) -> str | None:
-        """What the finished video lacks, as a sentence."""
+        """One sentence about what the finished video lacks, or None."""
         return next((sink.warning for _, sink in self._sinks if isinstance(sink, VideoSink)), None)
 
     def _discard(self) -> None:
-        with ExitStack() as all_of_them:  # also those behind one that fails
+        with ExitStack() as all_of_them:  # the others too, if one fails
             for _, sink in self._sinks:
                 all_of_them.callback(sink.discard)
 

@@ -1,4 +1,4 @@
-"""Every frame of a video file and where decoding may begin, listed without decoding anything."""
+"""List every frame of a video file, and the key frames, without decoding."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from posetrack.types import BoolArray
 from posetrack.video.ffmpeg import ffmpeg_program, reading
 
 _LIST = ["-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-f", "framecrc", "-"]
-"""Asking for sound as well makes FFmpeg count time from the file's start, not the video's, in every format."""
+"""With sound mapped too, ffmpeg counts time from the start of the file, not of the video, in every format."""
 
 _PACKET = re.compile(r"0, *(-?\d+), *(-?\d+|NOPTS),.*?(?:, F=0x([0-9A-Fa-f]+))?(?:, S=.*)?$")
-"""``stream, dts, pts, duration, size, checksum``, and the flags where they are not those of a plain key frame."""
+"""``stream, dts, pts, duration, size, checksum``, and the flags unless they are those of a plain key frame."""
 
 _COMPLAINT = re.compile(rb"\[(in#\d+/|(mov,\S+|matroska,webm|avi|flv|mpegts|mpeg|asf|ogg|mxf|wtv) @)")
-"""Of the container. Codecs complain too if a file begins with frames that need earlier ones."""
+"""An error of the container. Codec errors do not count: a file may begin with frames that need earlier ones."""
 
 _KEY, _CORRUPT, _DISCARD = 1, 2, 4
 _NO_TIME = -(2**63)
@@ -32,13 +32,13 @@ _HALF_TICK_S = 5e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameList:
-    """The F frames of a video in the order in which they are shown.
+    """The F frames of a video in presentation order.
 
     Attributes:
-        times_s: float64 [F], presentation times in seconds from the file's start, ascending.
-        keys: bool [F]: decoding may begin with the frame.
-        faultless: FFmpeg has found nothing wrong with the container.
-        packets: How many packets it has read, also of frames that are not shown.
+        times_s: float64 [F], presentation times in seconds from the start of the file, ascending.
+        keys: bool [F], whether the frame is a key frame.
+        faultless: FFmpeg found no error in the container.
+        packets: Number of packets read, including those of hidden frames.
     """
 
     times_s: NDArray[np.float64]
@@ -47,14 +47,15 @@ class FrameList:
     packets: int
 
     def between(self, start_s: float, end_s: float) -> int:
-        """How many frames have ``start_s`` <= time < ``end_s``."""
+        """Number of frames with ``start_s`` <= time < ``end_s``."""
         first, last = np.searchsorted(self.times_s, (start_s - _HALF_TICK_S, end_s - _HALF_TICK_S))
         return int(last - first)
 
     def decodable(self, first_s: float) -> int:
-        """How many can be decoded if the first of them is that at ``first_s``.
+        """Number of decodable frames, given that the first decoded one is at ``first_s``.
 
-        Frames before the first key frame need others that the file lacks. Of two at the same time one is shown.
+        Frames before the first key frame need others that are not in the file. Of two at the same time, one is
+        shown.
         """
         first_key_s = float(self.times_s[self.keys.argmax()]) if self.keys.any() else first_s
         different = np.diff(self.times_s, prepend=-np.inf) > _HALF_TICK_S
@@ -62,14 +63,14 @@ class FrameList:
 
 
 def list_frames(path: str | Path, *options: str) -> FrameList:
-    """Read a video's list of packets: the whole file is read, at the speed of the disk, and nothing decoded.
+    """List a video's packets. Reads the whole file, at the speed of the disk, and decodes nothing.
 
-    Times are those that ``open_source`` gives the frames, as far as the container tells them. A file that FFmpeg
-    cannot read has no frames, and is not faultless.
+    Times are those of ``open_source``, as far as the container has them. A file that FFmpeg cannot read has no
+    frames and is not faultless.
 
     Args:
         path: The file.
-        options: More of ffmpeg's options for it.
+        options: Further ffmpeg input options.
     """
     command = [ffmpeg_program(), "-nostdin", "-v", "error", *options, *reading(path), *_LIST]
     with tempfile.TemporaryFile() as complaints:
@@ -86,10 +87,10 @@ def list_frames(path: str | Path, *options: str) -> FrameList:
                 raise
         complaints.seek(0)
         complained = any(map(_COMPLAINT.match, complaints))
-        begin = (flags & _KEY > 0).argmax() if len(flags) else 0  # recordings begin within a frame
+        begin = (flags & _KEY > 0).argmax() if len(flags) else 0  # a recording may begin within a frame
         faultless = process.returncode == 0 and not complained and not (flags[begin:] & _CORRUPT).any()
     unknown = shown == _NO_TIME
-    if unknown.any():  # as in AVI and MPEG: times are even, and shown is what was decoded after a delay
+    if unknown.any():  # as in AVI and MPEG: times are even, and frames are shown with a delay after decoding
         shown = decoded + (0 if unknown[0] else shown[0] - decoded[0])
     times_s = shown * tick_s
     wanted = (times_s > -_HALF_TICK_S) & (flags & _DISCARD == 0)
@@ -98,7 +99,7 @@ def list_frames(path: str | Path, *options: str) -> FrameList:
 
 
 def _packets(lines: Iterable[str]) -> tuple[float, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Seconds in a tick; decoding times, presentation times (ticks) and flags of the video's packets."""
+    """Seconds per tick; decoding times, presentation times (ticks) and flags of the video's packets."""
     tick_s = 0.0
     decoded, shown, flags = array("q"), array("q"), array("q")
     for line in lines:

@@ -1,4 +1,4 @@
-"""Colours of the drawing, RGB. Sides are told apart also by colour-blind people (Okabe and Ito, 2008)."""
+"""Colours of the drawing, RGB. Colour-blind people can tell the sides apart (Okabe and Ito, 2008)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ LEFT: Rgb = (86, 180, 233)
 RIGHT: Rgb = (230, 120, 20)
 CENTRE: Rgb = (240, 240, 240)
 SIDES = (LEFT, RIGHT, CENTRE)
-"""Sky blue, vermilion-orange, near white: also different in lightness."""
+"""Sky blue, vermilion-orange, near white, which differ in lightness too."""
 
 OUTLINE: Rgb = (20, 20, 20)
 
 _GOLDEN_RATIO = 0.618033988749895
-_NOBODY: Rgb = (150, 150, 150)
+_UNLINKED: Rgb = (150, 150, 150)
 
 
 @lru_cache(maxsize=1024)
 def person_colour(track_id: int) -> Rgb:
-    """Colour of a person: always the same for an id, and far from those of the ids next to it.
+    """Colour of a person: always the same for an id, and far from the colours of nearby ids.
 
-    Hues advance by the golden ratio, which never repeats and keeps any few neighbours apart; after a
-    round of eight, lightness changes as well. People without an id are grey.
+    Hues advance by the golden ratio, which never repeats and keeps neighbours apart; every eight ids, lightness
+    changes as well. People without an id are grey.
     """
     if track_id == UNLINKED:
-        return _NOBODY
+        return _UNLINKED
     hue = (track_id * _GOLDEN_RATIO) % 1
     saturation, value = ((0.75, 1.0), (1.0, 0.9), (0.95, 0.7))[track_id // 8 % 3]
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
@@ -37,6 +37,6 @@ def person_colour(track_id: int) -> Rgb:
 
 
 def readable_on(colour: Rgb) -> Rgb:
-    """Black or white, whichever stands out more (by luma, ITU-R BT.601)."""
+    """Black or white, whichever contrasts more with a colour (by luma, ITU-R BT.601)."""
     red, green, blue = colour
     return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else (255, 255, 255)

@@ -1,4 +1,4 @@
-"""What FFmpeg tells of a media file."""
+"""The properties of a media file, as reported by FFmpeg."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from pathlib import Path
 
 from posetrack.video.colour import HD, Colour
 from posetrack.video.containers import declared_frames
-from posetrack.video.ffmpeg import REFUSED, ask, reading
-
-_FASTEST = 1000
-"""A frame rate above this is a container's clock, not a rate."""
+from posetrack.video.ffmpeg import REFUSED, reading, run_ffmpeg
+from posetrack.video.timing import frame_rate
 
 _NAMELESS = ("unknown", "unspecified", "reserved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """One media file.
+    """The properties of a media file.
 
     Attributes:
-        container: FFmpeg's name of the format (``mov,mp4,m4a,3gp,3g2,mj2``); empty: not a media file.
-        refused: FFmpeg knows the format, but it is not one whose files are sure to hold all they show.
-        video_codec: Codec of the first video stream (cover pictures do not count); None if there is none.
+        container: FFmpeg's name of the format (``mov,mp4,m4a,3gp,3g2,mj2``); empty if it is not a media file.
+        refused: The format is one whose files may lead to other files.
+        video_codec: Codec of the first video stream, cover pictures aside; None if there is no video.
         audio_codecs: Codecs of the audio streams, in order.
-        duration_s: Of the whole file, as its header says.
-        declared_frames: How many the header lists; None: it does not count them.
-        colour: What the video's Y'CbCr values mean.
-        picture_colour: What decoded frames have, and the annotated video gets.
-        size: Upright width and height of the first frame; None: none can be decoded.
-        fps: Nominal frames per second; None: not told.
-        sample_aspect: Width to height of an upright pixel; None: square, or not told.
+        duration_s: Duration of the whole file according to its header.
+        declared_frames: Number of frames listed in the header; None if it has no list.
+        colour: Meaning of the video's Y'CbCr values.
+        picture_colour: Colour of decoded frames and of the annotated video.
+        size: Upright width and height of the first frame; None if no frame can be decoded.
+        fps: Nominal frames per second; None if unknown.
+        sample_aspect: Width of an upright pixel divided by its height; None if pixels are square, or it is
+            unknown.
     """
 
     container: str
@@ -51,7 +50,7 @@ class Media:
 
     @property
     def frame_count(self) -> int | None:
-        """Frames that will be shown, an estimate; None: unknown. Edit lists hide some of those declared."""
+        """Estimated number of visible frames; None if unknown. Edit lists hide some declared frames."""
         lasting = round(self.duration_s * self.fps) if self.duration_s and self.fps else None
         if self.declared_frames is None:
             return lasting
@@ -59,38 +58,38 @@ class Media:
 
 
 def probe(path: str | Path) -> Media:
-    """Ask FFmpeg for a file's streams and its first frame. Reads no more than its beginning.
+    """Get a file's streams and first frame from FFmpeg. Reads only the beginning of the file.
 
-    The answer is kept for as long as the file does not change: it is asked for by every part that opens the file.
+    The result is cached until the file changes: several parts of a run need it.
     """
     try:
         status = os.stat(path)
     except OSError:
-        return _asked(path)
-    return _kept(Path(path).absolute(), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+        return _probed(path)
+    return _cached(Path(path).absolute(), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 @lru_cache(maxsize=64)
-def _kept(path: Path, identity: tuple[int, ...]) -> Media:
-    return _asked(path)
+def _cached(path: Path, identity: tuple[int, ...]) -> Media:
+    return _probed(path)
 
 
-def _asked(path: str | Path) -> Media:
+def _probed(path: str | Path) -> Media:
     one_frame = ["-map", "0:V:0", "-frames:v", "1", "-vf", "showinfo", "-f", "null", "-"]
-    told = ask(["-hide_banner", *reading(path), *one_frame]).stderr
-    found = re.search(r"^Input #0, (\S+), from ", told, re.MULTILINE)
+    report = run_ffmpeg(["-hide_banner", *reading(path), *one_frame]).stderr
+    found = re.search(r"^Input #0, (\S+), from ", report, re.MULTILINE)
     container = found[1] if found else ""
-    _, _, described = told.partition("\n  Duration: ")
+    _, _, described = report.partition("\n  Duration: ")
     described, _, _ = described.partition("\nOutput #0")
     videos = [line for line in _streams(described, "Video") if "(attached pic)" not in line]
     video = videos[0] if videos and container else ""
     duration = re.match(r"(\d+):(\d+):([\d.]+)", described)
-    frame = "\n".join(re.findall(r"^\[Parsed_showinfo_.*", told, re.MULTILINE))
+    frame = "\n".join(re.findall(r"^\[Parsed_showinfo_.*", report, re.MULTILINE))
     in_stream = _colour_in_stream(frame)
     colour = _colour(video).completed(in_stream)
     return Media(
         container=container,
-        refused=REFUSED in told,
+        refused=REFUSED in report,
         video_codec=_codec(video) if video else None,
         audio_codecs=tuple(_codec(line) for line in _streams(described, "Audio")),
         duration_s=_seconds(duration) if duration else None,
@@ -108,7 +107,7 @@ def _streams(described: str, kind: str) -> list[str]:
 
 
 def _codec(stream: str) -> str:
-    """Of ``Video: h264 (High), yuv420p, ...``."""
+    """The codec in ``Video: h264 (High), yuv420p, ...``."""
     return re.split(r"[ ,]", stream.partition(": ")[2])[0]
 
 
@@ -117,7 +116,7 @@ def _seconds(duration: re.Match[str]) -> float:
 
 
 def _colour(video: str) -> Colour:
-    """What the container says: ``yuv420p(tv, bt709, progressive)`` or ``yuv420p(tv, bt709/unknown/unknown)``."""
+    """The container's tags: ``yuv420p(tv, bt709, progressive)`` or ``yuv420p(tv, bt709/unknown/unknown)``."""
     for inside in re.findall(r"\b\w+\(([^)]*)\)", video):
         for part in inside.split(", "):
             if "/" in part or part in ("bt709", "bt470bg", "smpte170m", "smpte240m"):
@@ -146,8 +145,7 @@ def _fps(frame: str) -> Fraction | None:
     found = re.search(r"frame_rate: (\d+)/(\d+)", frame)
     if found is None or int(found[2]) == 0:
         return None
-    fps = Fraction(int(found[1]), int(found[2])).limit_denominator(1001)
-    return fps if 0 < fps <= _FASTEST else None
+    return frame_rate(Fraction(int(found[1]), int(found[2])))
 
 
 def _sample_aspect(frame: str) -> Fraction | None:

@@ -1,4 +1,4 @@
-"""OpenCV without its messages on the terminal: what matters is said in the errors that we raise."""
+"""Keep OpenCV from printing on the terminal: our errors say what matters."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import cv2
 
 
 def silence_opencv() -> None:
-    """Keep OpenCV, and the FFmpeg inside it, from printing; levels that the user has set are kept.
+    """Keep OpenCV, and the FFmpeg inside it, from printing. Levels set by the user are kept.
 
-    FFmpeg's level counts from its first use in the process on.
+    FFmpeg reads its level once, on first use in the process.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     if "OPENCV_LOG_LEVEL" not in os.environ:

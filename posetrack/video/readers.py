@@ -1,4 +1,4 @@
-"""What a source of frames is made of: a reader that goes forward, and the choice of frames it delivers."""
+"""A source of frames: a reader that goes forward, and the selection of the frames to deliver."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from posetrack.types import Frame, Image
 from posetrack.video.options import ReadOptions
 
 _SAME_TIME_S = 1e-4
-"""Containers round times, at worst to milliseconds; a tenth of that is no difference."""
+"""Tolerance for equal times: containers round them, at worst to milliseconds."""
 
 
 class Reader(Protocol):
-    """Goes through a source once. Its pictures have one size."""
+    """Reads a source once, front to back. All pictures have the same size."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -31,26 +31,26 @@ class Reader(Protocol):
 
     @property
     def frame_count(self) -> int | None:
-        """Frames in all, an estimate; None if unknown."""
+        """Estimated number of frames; None if unknown."""
         ...
 
     @property
     def index(self) -> int:
-        """Number of the current frame; -1 before the first."""
+        """Index of the current frame; -1 before the first."""
         ...
 
     @property
     def incomplete(self) -> str | None:
-        """One sentence about what could not be read; None if all could so far."""
+        """One sentence about what could not be read; None if everything could so far."""
         ...
 
     @property
     def live(self) -> bool:
-        """Frames come in their own time, whether asked for or not (a camera)."""
+        """Whether frames arrive in real time (a camera)."""
         ...
 
     def advance(self) -> float | None:
-        """Go to the next frame; its presentation time in seconds, or None behind the last."""
+        """Go to the next frame; its presentation time in seconds, or None at the end."""
         ...
 
     def picture(self) -> Image:
@@ -58,24 +58,24 @@ class Reader(Protocol):
         ...
 
     def jump(self, time_s: float) -> None:
-        """Go forward to some frame at or before ``time_s``, if that is quicker than reading up to there."""
+        """Skip to some frame at or before ``time_s``, if that is faster than reading on."""
         ...
 
     def close(self) -> None:
-        """Let go of the file or device."""
+        """Release the file or device."""
         ...
 
 
 class Source:
-    """A ``FrameSource``: the frames of a reader that the options ask for. Goes through them once.
+    """A ``FrameSource`` that delivers the frames of a reader selected by the options. To be iterated once.
 
-    It may be iterated in another thread than it was opened in.
+    It may be opened in one thread and iterated in another.
 
     Args:
-        reader: Where the frames come from.
-        options: Which of them.
+        reader: Reads the frames.
+        options: Which frames to deliver.
         name: Short name for outputs.
-        path: The file the sound is taken from, if there is one.
+        path: The file to take the sound from, if there is one.
     """
 
     def __init__(self, reader: Reader, options: ReadOptions, name: str, path: str | None = None) -> None:
@@ -95,24 +95,24 @@ class Source:
 
     @property
     def info(self) -> SourceInfo:
-        """What is known before reading."""
+        """Properties known before reading."""
         return self._info
 
     @property
     def incomplete(self) -> str | None:
-        """One sentence about what the source could not deliver, complete once the iteration has ended."""
+        """One sentence about what could not be delivered, or None. Final once the iteration has ended."""
         return self._reader.incomplete
 
     @property
     def live(self) -> bool:
-        """Frames come in their own time, whether asked for or not (a camera), or else as fast as one asks."""
+        """Whether frames arrive in real time (a camera) instead of as fast as they are read."""
         return self._reader.live
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames.
 
         Raises:
-            VideoError: none lies between the wanted times; or images differ in size.
+            VideoError: no frame lies in the selected part, or images differ in size.
         """
         delivered = 0
         for delivered, frame in enumerate(self._chosen(), start=1):
@@ -121,7 +121,7 @@ class Source:
                 return
         if not delivered:
             raise VideoError(
-                f"{self._info.name} has no frames in the part that is wanted: it ends at {self._last_s:.2f} s."
+                f"{self._info.name} has no frames in the selected part: it ends at {self._last_s:.2f} s."
             )
 
     def _chosen(self) -> Iterator[Frame]:
@@ -148,5 +148,5 @@ class Source:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file or device."""
+        """Release the file or device."""
         self._reader.close()

@@ -1,4 +1,4 @@
-"""The annotated video."""
+"""Write the annotated video."""
 
 from __future__ import annotations
 
@@ -16,31 +16,29 @@ from posetrack.video.draw import Annotator
 from posetrack.video.encoder import Encoder, EncodingConfig, Picture, encodable
 from posetrack.video.probe import Media, probe
 from posetrack.video.sound import SoundError, cut_sound, holds_sound, join
-
-_DURATION_S = 1 / 25
-"""How long the last frame is shown if the source has no frame rate."""
+from posetrack.video.timing import DEFAULT_PERIOD_S
 
 
 class VideoSink:
     """A ``Sink`` that draws the people into the frames and writes an MP4 file.
 
-    H.264, yuv420p, index first; the source's size (odd ones grow by one repeated row or column, those beyond
-    H.264 are shrunk, and a warning is logged), pixel
-    aspect, colours, frame times and sound. The file is written under another name beside its own, which
-    it gets in ``close``. If writing fails, what was written is removed and the sink is closed.
+    The file is H.264, yuv420p, with the index first. It keeps the source's size, pixel aspect, colours, frame
+    times and sound. Odd sizes grow by one repeated row or column; sizes too large for H.264 are shrunk, and a
+    warning is logged. The file is written under a temporary name in the same folder and renamed in ``close``. If
+    writing fails, what was written is removed and the sink is closed.
 
     Args:
-        path: The file; ``close`` replaces one that exists.
-        info: Of the frames' source.
-        annotator: Draws.
-        config: How the video is encoded.
-        start_s: Source time at which the file begins: where the sound is taken from.
+        path: The file. ``close`` replaces an existing one.
+        info: Properties of the source.
+        annotator: Draws the people.
+        config: Encoding settings.
+        start_s: Source time at which the file, and its sound, begins.
 
     Attributes:
-        warning: After ``close``: one sentence if the sound could not be carried over, else None.
+        warning: After ``close``, one sentence if the sound could not be copied, else None.
 
     Raises:
-        OutputError: from every method: no permission, no folder, disk full, no encoder, ffmpeg fails.
+        OutputError: from every method: no permission, no folder, disk full, no encoder, or ffmpeg fails.
     """
 
     def __init__(
@@ -58,7 +56,7 @@ class VideoSink:
         self._annotator = annotator
         self._source = info.path
         self._start_s = start_s
-        self._last_duration_s = float(1 / info.fps) if info.fps else _DURATION_S
+        self._last_duration_s = float(1 / info.fps) if info.fps else DEFAULT_PERIOD_S
         self._first_s: float | None = None
         self._last_s = 0.0
         media = probe(info.path) if info.path is not None else None
@@ -70,7 +68,8 @@ class VideoSink:
         written = encodable(info.width, info.height)
         if written != (info.width, info.height):
             logging.getLogger("posetrack").warning(
-                f"{path} gets {written[0]}x{written[1]} pixels: H.264 has no {info.width}x{info.height}."
+                f"{path} is written at {written[0]}x{written[1]} pixels: H.264 does not allow "
+                f"{info.width}x{info.height}."
             )
         with output_errors(self._path):
             if self._path.is_dir():
@@ -82,9 +81,9 @@ class VideoSink:
             raise self._failed(error) from error
 
     def write(self, frame: Frame, poses: Poses) -> None:
-        """Draw the people and append the frame. Frames come in the order of their times."""
+        """Draw the people and append the frame. Frames must come in order of time."""
         if self._encoder is None:
-            raise ValueError("the video is closed already")
+            raise ValueError("the video is already closed")
         if self._first_s is None:
             self._first_s = frame.time_s
         image = self._annotator.draw(frame, poses)
@@ -95,7 +94,7 @@ class VideoSink:
         self._last_s = frame.time_s
 
     def close(self) -> None:
-        """Finish the file. Without a single frame there is none. Does no harm twice."""
+        """Finish the file; without frames, there is none. May be called twice."""
         if self._encoder is None:
             return
         if self._first_s is None:
@@ -114,7 +113,7 @@ class VideoSink:
             self._remove()
 
     def discard(self) -> None:
-        """Remove what was written, also if ``close`` was broken off; does no harm after it."""
+        """Remove what was written, also after an interrupted ``close``. Does nothing after a complete one."""
         encoder, self._encoder = self._encoder, None
         if encoder is not None:
             encoder.abort()
@@ -129,7 +128,7 @@ class VideoSink:
             file.unlink(missing_ok=True)
 
     def _add_sound(self) -> Path:
-        """The frames with the source's sound; without it, and a warning, if it cannot be had."""
+        """Join the frames with the source's sound; if that fails, leave the sound out and set ``warning``."""
         assert self._first_s is not None and self._source is not None
         first_s, length_s = self._first_s - self._start_s, self._last_s + self._last_duration_s - self._start_s
         try:
@@ -137,7 +136,7 @@ class VideoSink:
             sound = self._sound_file if holds_sound(self._sound_file) else None
             join(self._frames_file, first_s, sound, self._whole_file)
         except SoundError:
-            self.warning = f"{self._path} has no sound: that of {self._source} could not be carried over."
+            self.warning = f"{self._path} has no sound: the sound of {self._source} could not be copied."
             join(self._frames_file, first_s, None, self._whole_file)
         return self._whole_file
 

@@ -1,4 +1,4 @@
-"""The source's sound beside the annotated frames."""
+"""Copy the source's sound to the annotated video."""
 
 from __future__ import annotations
 
@@ -8,81 +8,81 @@ from pathlib import Path
 
 from posetrack.errors import OutputError
 from posetrack.video.containers import boxes
-from posetrack.video.ffmpeg import ask, file_url, is_disk_full, is_written, reading, reason
+from posetrack.video.ffmpeg import file_url, is_disk_full, is_written, reading, reason, run_ffmpeg
 
 _CARRIED_AS_IT_IS = frozenset({"aac", "mp3", "opus"})
-"""Sound that MP4 holds and browsers play; any other is encoded as AAC."""
+"""Codecs that fit into MP4 and that browsers play; all others are encoded as AAC."""
 
 _SEEK_MARGIN_S = 30.0
-"""ffmpeg goes to a key frame of the video, and sound may lie far from the frames it belongs to: reading begins
-this much early, and what comes too early is left out."""
+"""Start reading this much early, and drop the excess: ffmpeg seeks to a key frame of the video, and sound may be
+stored far from its frames."""
 
 
 class SoundError(Exception):
-    """ffmpeg can do nothing with the sound."""
+    """ffmpeg cannot read or write the sound."""
 
 
 def cut_sound(source: str | Path, codecs: Sequence[str], start_s: float, length_s: float, target: Path) -> None:
-    """Write a part of a file's sound as an MP4 file whose time 0 is ``start_s``.
+    """Write part of a file's sound to an MP4 file whose time 0 is ``start_s``.
 
     Args:
         source: A media file.
-        codecs: Of its audio streams; all of them are taken.
-        start_s: From the file's start.
-        length_s: At most.
+        codecs: Codecs of its audio streams; all streams are taken.
+        start_s: Seconds from the start of the file.
+        length_s: Maximum length.
         target: The file to write.
 
     Raises:
-        SoundError: that failed.
+        SoundError: ffmpeg failed.
         OutputError: the disk is full.
     """
     early_s = max(0.0, start_s - _SEEK_MARGIN_S)
     media = [*(["-ss", _seconds(early_s)] if early_s else []), *reading(source)]
     part = ["-ss", _seconds(start_s - early_s), "-t", _seconds(length_s)]
-    # Taking the video as well, and throwing it away, makes ffmpeg count time from the file's start instead of
-    # its sound's start in every format.
+    # With the video mapped too (and discarded), ffmpeg counts time from the start of the file, not of the sound,
+    # in every format.
     frames = ["-map", "0:V:0", "-c", "copy", "-t", _seconds(start_s - early_s + length_s), "-f", "null", "-"]
     for codec in ("copy", "aac") if _CARRIED_AS_IT_IS.issuperset(codecs) else ("aac",):
         sound = ["-map", "0:a", "-c:a", codec, *part, "-f", "mp4", file_url(target)]
-        told = ask([*_QUIETLY, *media, *sound, *frames])
-        if told.returncode == 0 and is_written(target):
+        done = run_ffmpeg([*_QUIETLY, *media, *sound, *frames])
+        if done.returncode == 0 and is_written(target):
             return
-        if is_disk_full(told.stderr):
-            raise OutputError(reason(told.stderr, told.returncode))
+        if is_disk_full(done.stderr):
+            raise OutputError(reason(done.stderr, done.returncode))
     raise SoundError
 
 
 def holds_sound(path: Path) -> bool:
-    """Whether there is any sound in a file of ``cut_sound``: a source's may end before the part begins."""
+    """Whether a file of ``cut_sound`` contains any sound: the source's may end before the part begins."""
     with path.open("rb") as file:
         length = file.seek(0, os.SEEK_END)
         return any(box.kind == b"mdat" and box.end > box.begin for box in boxes(file, 0, length))
 
 
 def join(frames: Path, first_s: float, sound: Path | None, target: Path) -> None:
-    """Put frames and sound into one MP4 file, index first, without encoding anything again.
+    """Put frames and sound into one MP4 file, index first, without re-encoding.
 
     Args:
         frames: An MP4 file of frames.
-        first_s: When the first of them is shown.
-        sound: An MP4 file of sound; None: without sound.
+        first_s: Presentation time of the first of them.
+        sound: An MP4 file of sound; `None` for no sound.
         target: The file to write.
 
     Raises:
-        SoundError: that failed, and might be done without the sound.
-        OutputError: that failed.
+        SoundError: ffmpeg failed, and may succeed without the sound.
+        OutputError: ffmpeg failed.
     """
     inputs, mapped = ["-itsoffset", _seconds(first_s), "-i", file_url(frames)], ["-map", "0:v"]
     if sound is not None:
         inputs += ["-i", file_url(sound)]
         mapped += ["-map", "1:a"]
     output = ["-c", "copy", "-copyts", "-movflags", "+faststart", "-f", "mp4", file_url(target)]
-    told = ask([*_QUIETLY, *inputs, *mapped, *output])
-    if told.returncode == 0 and is_written(target):
+    done = run_ffmpeg([*_QUIETLY, *inputs, *mapped, *output])
+    if done.returncode == 0 and is_written(target):
         return
-    if sound is not None and not is_disk_full(told.stderr):
+    if sound is not None and not is_disk_full(done.stderr):
         raise SoundError
-    raise OutputError(reason(told.stderr, told.returncode))
+    raise OutputError(reason(done.stderr, done.returncode))
 
 
 _QUIETLY = ("-v", "error", "-y")

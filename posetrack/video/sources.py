@@ -1,4 +1,4 @@
-"""From what a user types to a source of frames."""
+"""Open a source of frames from what a user types."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from posetrack.video.probe import probe
 from posetrack.video.readers import Source
 
 _ARCHIVES = (b"PK\x03\x04", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
-"""How ZIP, RAR and 7z files begin."""
+"""First bytes of ZIP, RAR and 7z files."""
 
 _STREAMS = frozenset(
     ("ftp", "http", "https", "mmsh", "mmst", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts", "rtp")
     + ("rtsp", "rtsps", "sftp", "srt", "srtp", "tcp", "tls", "udp")
 )
-"""Schemes of addresses in the network. FFmpeg's others (``concat``, ``subfile``, ``pipe``, ...) lead to files."""
+"""Schemes of network addresses. FFmpeg's other schemes (``concat``, ``subfile``, ``pipe``, ...) lead to files."""
 
 
 def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
-    """Open a source of frames. What opens has been seen to deliver a frame.
+    """Open a source of frames. The first frame is decoded at once, so that a source that opens can be read.
 
     Args:
         text: A video file, a folder of images, a glob of images (``shots/*.png``, ``**`` for any depth), a
-            camera's number (``0``; a file of that name is ``./0``), or a stream's URL (``rtsp://...``, ``https://...``).
-        options: Which part of it to read; by default all.
+            camera's number (``0``; a file of that name is ``./0``), or a stream's URL (``rtsp://...``,
+            ``https://...``).
+        options: Which part to read. Defaults to all.
 
     Returns:
-        The source; a context manager, to be iterated once. Frames are upright. Their indices count every
-        frame of the source, also those that the options leave out; their times are the container's
-        presentation times from the file's start (for streams and cameras: from the first frame that comes).
+        The source; a context manager, to be iterated once. Frames are upright. Indices count all frames of the
+        source, including those skipped by the options. Times are the container's presentation times from the start
+        of the file; for streams and cameras, from the first frame received.
 
     Raises:
-        VideoError: it is not there, cannot be decoded, or holds no video.
+        VideoError: it does not exist, cannot be decoded, or contains no video.
     """
     options = options or ReadOptions()
     if isinstance(text, str) and not text.strip():
@@ -50,7 +51,7 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
         if scheme[1].casefold() in _STREAMS:
             return _stream(text, options)
         if scheme[1].casefold() != "file":
-            raise VideoError(f"{scheme[0]} is no kind of stream: give a file, or an address such as rtsp://...")
+            raise VideoError(f"{scheme[0]} is not a kind of stream: give a file, or an address such as rtsp://...")
         text = unquote(urlsplit(text).path, errors="surrogateescape")
     path = Path(text).expanduser()
     if "\0" in str(path):
@@ -73,7 +74,7 @@ def _local(path: Path, options: ReadOptions) -> Source:
     if not beginning:
         raise VideoError(f"{path} is empty: copy or download it again.")
     if beginning.startswith(_ARCHIVES):
-        raise VideoError(f"{path} is an archive: unpack it, with its password if it is locked by one.")
+        raise VideoError(f"{path} is an archive: unpack it, with its password if it has one.")
     if path.suffix.casefold() in IMAGE_SUFFIXES:
         return Source(ImageReader([path], options.images_per_second), options, path.stem)
     return _video(path, options)
@@ -83,12 +84,12 @@ def _video(path: Path, options: ReadOptions) -> Source:
     media = probe(path)
     if media.refused:
         raise VideoError(
-            f"{path} is not a video: it is text, a playlist, a script or something else that may lead ffmpeg to "
+            f"{path} is not a video: it is text, a playlist, a script or another format that can refer to "
             "other files; give the videos themselves."
         )
     if media.video_codec is None:
         if media.audio_codecs:
-            raise VideoError(f"{path} holds sound but no video: give a file with a video in it.")
+            raise VideoError(f"{path} holds sound but no video: give a file with video.")
         raise VideoError(
             f"{path} is not a video that can be read, or its header is lost: copy or download it again."
         )
@@ -97,7 +98,7 @@ def _video(path: Path, options: ReadOptions) -> Source:
 
 def _stream(url: str, options: ReadOptions) -> Source:
     parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]  # without user and password
+    place = parts.netloc.rpartition("@")[2]  # without user name and password
     label = f"{parts.scheme}://{place}{parts.path}"
     name = re.sub(r"\W+", "_", Path(parts.path).stem or place).strip("_") or "stream"
     return Source(StreamReader(url, label), options, name)

@@ -1,4 +1,4 @@
-"""From HDR (BT.2100: PQ and HLG) to SDR (BT.709), as a table of colours that ffmpeg looks up."""
+"""Convert HDR (BT.2100: PQ and HLG) to SDR (BT.709), with a colour table for ffmpeg's ``lut3d`` filter."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from posetrack.video.colour import Colour
 TABLE_NAME = "hdr_to_sdr.cube"
 
 _NODES = 33
-"""Colours of the table along each axis, as in broadcasters' own; ffmpeg interpolates between them."""
+"""Table entries along each axis, as broadcasters use; ffmpeg interpolates between them."""
 
 _WHITE_NITS = 203.0
-"""Luminance of diffuse white in HDR (ITU-R BT.2408): SDR's white."""
+"""Luminance of diffuse white in HDR (ITU-R BT.2408), which becomes SDR's white."""
 
 _HLG_PEAK_NITS, _PQ_PEAK_NITS = 1000.0, 10_000.0
 _HLG_GAMMA = 1.2
 _SDR_GAMMA = 2.4
-"""Of an SDR display (BT.1886)."""
+"""Gamma of an SDR display (BT.1886)."""
 
 _SHOULDER = 0.6
-"""Up to this share of white nothing changes; brighter colours are compressed, so that highlights keep shape."""
+"""Up to this share of white nothing changes; above it light is compressed, so that highlights keep detail."""
 
 _LUMINANCE = np.array([0.2627, 0.6780, 0.0593])
-"""Of linear BT.2020 (BT.2020, table 4)."""
+"""Weights of linear BT.2020 (BT.2020, table 4)."""
 
 _TO_BT709 = np.array(
     [[1.660491, -0.587641, -0.072850], [-0.124550, 1.132900, -0.008349], [-0.018151, -0.100579, 1.118730]]
@@ -37,7 +37,7 @@ FloatArray = NDArray[np.float64]
 
 
 def write_table(folder: Path, colour: Colour) -> None:
-    """Write ``TABLE_NAME`` for HDR of that colour: from R'G'B' as coded to R'G'B' of SDR."""
+    """Write ``TABLE_NAME``, which maps the coded R'G'B' of HDR of that colour to the R'G'B' of SDR."""
     axis = np.linspace(0, 1, _NODES)
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")  # red changes fastest
     mapped = tone_mapped(np.stack([red, green, blue], axis=-1).reshape(-1, 3), colour)
@@ -47,7 +47,7 @@ def write_table(folder: Path, colour: Colour) -> None:
 
 
 def tone_mapped(coded: FloatArray, colour: Colour) -> FloatArray:
-    """SDR's R'G'B' for HDR's, both float64 [N, 3] from 0 to 1.
+    """Map HDR's R'G'B' to SDR's, both float64 [N, 3] in [0, 1].
 
     >>> white = np.full((1, 3), 0.58)  # PQ: 203 cd/m2
     >>> tone_mapped(white, Colour(transfer="smpte2084", primaries="bt2020")).round(2).tolist()
@@ -65,21 +65,20 @@ def tone_mapped(coded: FloatArray, colour: Colour) -> FloatArray:
 
 
 def _pq_nits(coded: FloatArray) -> FloatArray:
-    """Display light (SMPTE ST 2084)."""
+    """Display light in cd/m2 (SMPTE ST 2084)."""
     root = coded ** (32 / 2523)
     return _PQ_PEAK_NITS * (np.maximum(root - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * root)) ** (8192 / 1305)
 
 
 def _hlg_nits(coded: FloatArray) -> FloatArray:
-    """Display light on a display of 1000 cd/m2 (BT.2100, table 5)."""
+    """Display light in cd/m2 on a display of 1000 cd/m2 (BT.2100, table 5)."""
     scene = np.where(coded <= 0.5, coded**2 / 3, (np.exp((coded - 0.55991073) / 0.17883277) + 0.28466892) / 12)
     luminance = scene @ _LUMINANCE
     return np.asarray(_HLG_PEAK_NITS * luminance[:, None] ** (_HLG_GAMMA - 1) * scene)
 
 
 def _compressed(light: FloatArray, peak: float) -> FloatArray:
-    """Light up to ``peak`` brought below 1: a straight line, then a hyperbola that goes on in its direction
-    ("Mobius", as in ffmpeg's ``tonemap``)."""
+    """Compress light in [0, peak] to [0, 1]: a straight line, then a hyperbola ("Mobius" in ffmpeg)."""
     square = _SHOULDER**2
     a = -square * (peak - 1) / (square - 2 * _SHOULDER + peak)
     b = (square - 2 * _SHOULDER * peak + peak) / (peak - 1)

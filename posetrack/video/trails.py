@@ -1,4 +1,4 @@
-"""Where people have been in the last moments."""
+"""The recent paths of people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from posetrack.types import UNLINKED, FloatArray, IntArray, Poses
 
 _ANCHORS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
-"""Pairs of joints whose middle is followed, best first. Each has a line of its own, else it would zigzag."""
+"""Pairs of joints whose midpoint is followed, best first. Each pair has its own line: one line for both would
+zigzag."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,10 +22,10 @@ class _Moment:
 
 
 class Trails:
-    """The path of everybody seen lately. Its memory is bounded by the people of the last moments.
+    """The path of everyone seen recently. Memory is bounded by the people within ``length_s``.
 
     Args:
-        length_s: How far it reaches back, in seconds.
+        length_s: Length of the trails in seconds.
     """
 
     def __init__(self, length_s: float) -> None:
@@ -35,8 +36,8 @@ class Trails:
         """Append a frame.
 
         Args:
-            time_s: Its time; if it does not come after the one before, everything is forgotten first.
-            poses: N people; those without an id leave no trail.
+            time_s: Its time. If it is not later than the previous one, the trails are reset first.
+            poses: N people. People without an id leave no trail.
         """
         if self._moments and time_s <= self._moments[-1].time_s:
             self.reset()
@@ -55,7 +56,7 @@ class Trails:
         self._moments.clear()
 
     def lines(self) -> dict[int, list[FloatArray]]:
-        """For every track id its lines, float32 [P, 2] with P >= 2, oldest point first, in pixels."""
+        """Lines of every track id, float32 [P, 2] with P >= 2, oldest point first, in pixels."""
         if not self._moments:
             return {}
         ids = np.concatenate([moment.track_ids for moment in self._moments])

@@ -1,4 +1,4 @@
-"""A window that shows the annotated frames as they come."""
+"""Show the annotated frames in a window."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TRIAL_TIMEOUT_S = 20
 
 
 class LiveWindow:
-    """A ``Sink`` that shows. Whoever feeds it looks at ``closed`` and stops when it says so.
+    """A ``Sink`` that shows frames in a window. The caller checks ``closed`` and stops when it is true.
 
-    Make it and feed it in the main thread: window systems insist on it.
+    Use it in the main thread only: window systems require it.
 
     Args:
-        info: Of the frames' source.
-        annotator: Draws.
+        info: Properties of the source.
+        annotator: Draws the people.
 
     Raises:
         OutputError: no window can be opened here.
@@ -33,9 +33,9 @@ class LiveWindow:
 
     def __init__(self, info: SourceInfo, annotator: Annotator) -> None:
         _require_display()
-        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # OpenCV's Qt misses its fonts aloud
+        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # OpenCV's Qt warns about missing fonts
         self._annotator = annotator
-        name = info.name.encode(errors="replace").decode()  # OpenCV does not survive what is no UTF-8
+        name = info.name.encode(errors="replace").decode()  # OpenCV crashes on names that are not UTF-8
         self._title = f"{name} (q: stop)"
         self._closed = False
         self._exists = True
@@ -45,7 +45,7 @@ class LiveWindow:
 
     @property
     def closed(self) -> bool:
-        """Whether the user has had enough: pressed q or Esc, or closed the window."""
+        """Whether the user has pressed q or Esc, or closed the window."""
         return self._closed
 
     def write(self, frame: Frame, poses: Poses) -> None:
@@ -73,7 +73,7 @@ class LiveWindow:
 
 
 def _require_display() -> None:
-    """Try a window in a process of its own: where there is no display, the window system ends the process."""
+    """Try a window in a child process: without a display, the window system ends the process."""
     advice = "run without --show, or on a desktop"
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise OutputError(f"There is no display to open a window on: {advice}.")
@@ -81,8 +81,8 @@ def _require_display() -> None:
     try:
         done = subprocess.run([sys.executable, "-c", trial], capture_output=True, timeout=_TRIAL_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
-        raise OutputError(f"The display does not answer: {advice}.") from error
+        raise OutputError(f"The display does not respond: {advice}.") from error
     if done.returncode != 0:
         raise OutputError(
-            f"No window can be opened (the display refuses, or this OpenCV has no windows): {advice}."
+            f"No window can be opened (the display refuses, or this OpenCV is built without windows): {advice}."
         )
