@@ -59,6 +59,7 @@ def test_people_joints_and_scores_are_those_of_the_rows(tmp_path: Path, suffix: 
     assert video.keypoints[0, [nose, hip]].tolist() == [[10.5, 20], [11, 21]]
     assert video.keypoints[2, nose].tolist() == [12, 22]
     assert video.scores[0, nose] == 0.75 and video.scores[2, nose] == 0.5
+    assert not video.keypoints[~video.present].any()
     assert np.isnan(video.scores[0, hip]) and np.isnan(video.boxes).all() and video.joints is None
     assert len(video.images) == 6, "all frames up to the last"
     assert [image.get("time_s") for image in video.images] == [0, None, None, None, None, 0.2]
@@ -101,7 +102,7 @@ def test_endings_may_be_capital(tmp_path: Path, suffix: str) -> None:
 
 def test_a_table_without_rows_is_a_video_without_frames(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", [HEADER])
-    assert len(read(path)) == 0 and read(path).images == []
+    assert len(read(path)) == 0 and read(path).images == [] and read(path).keypoints.shape == (0, 15, 2)
     for to in ("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet"):
         target = tmp_path / f"target_{to}"
         assert convert_files(path, target, ConversionConfig(to=to)) == {target: []}
