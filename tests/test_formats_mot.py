@@ -76,6 +76,17 @@ def test_an_error_names_the_first_wrong_line() -> None:
             parse_mot(PATH, text, None)
 
 
+def test_numbers_have_limits() -> None:
+    good = parse_mot(PATH, f"1,{2**31 - 1},1,1,1,1,1\n", None)
+    assert good.track_ids.tolist() == [2**31 - 2]
+    assert len(parse_mot(PATH, f"{10**6},1,1,1,1,1,1\n", None).images) == 10**6
+    for line in (f"1,{2**31},1,1,1,1,1\n", f"{10**6 + 1},1,1,1,1,1,1\n", f"1,{-(2**31)},1,1,1,1,1\n"):
+        with pytest.raises(DataFormatError, match="whole numbers of at most 1000000 and 2147483647"):
+            parse_mot(PATH, line, None)
+    with pytest.raises(DataFormatError, match="too large to compute with"):
+        parse_mot(PATH, "1,1,1.5e308,1,1.5e308,1,1\n", None)
+
+
 def test_people_of_one_frame_keep_their_order() -> None:
     ids = np.random.default_rng(0).permutation(200) + 1
     lines = [f"{2 - n % 2},{track_id},1,1,1,1,1\n" for n, track_id in enumerate(ids)]

@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from posetrack.errors import DataFormatError
-from posetrack.formats import arrow_tables
+from posetrack.formats import arrow_tables, checks
 from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations
 from posetrack.formats.conversion import ConversionConfig, convert_files
 from posetrack.formats.tables import load_table, parse_table
@@ -194,9 +194,11 @@ def test_broken_csv_is_one_sentence(tmp_path: Path, content: bytes, words: str) 
 def test_truncated_parquet_is_one_sentence(tmp_path: Path, kept: int) -> None:
     path = table(tmp_path / "clip.parquet", GOOD)
     path.write_bytes(path.read_bytes()[:kept])
+    reason = "file size is 0 bytes" if kept == 0 else "arquet"
     done = posetrack("convert", path, tmp_path / "out.json", "--to", "mot")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert f"{path}: cannot be read as Parquet (" in done.stderr and "write or download it again" in done.stderr
+    assert f"{path}: cannot be read as Parquet (" in done.stderr and reason in done.stderr.split("(")[1]
+    assert "write or download it again" in done.stderr
 
 
 def test_parquet_of_other_columns_is_one_sentence(tmp_path: Path) -> None:
@@ -235,6 +237,7 @@ def test_files_that_are_too_large_or_missing_are_refused(tmp_path: Path, monkeyp
     for name in ("nowhere.csv", "nowhere.parquet"):
         with pytest.raises(DataFormatError, match=rf"{name}: cannot be read .*; check the path"):
             load_table(tmp_path / name)
+    assert checks.LARGEST_FILE_BYTES == 512 * 1024**2
     path = table(tmp_path / "a.csv", GOOD)
     size = path.stat().st_size
     monkeypatch.setattr("posetrack.formats.checks.LARGEST_FILE_BYTES", size)
@@ -245,6 +248,7 @@ def test_files_that_are_too_large_or_missing_are_refused(tmp_path: Path, monkeyp
 
 
 def test_parquet_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert arrow_tables.LARGEST_ROWS == 10**7
     path = table(tmp_path / "a.parquet", GOOD)
     monkeypatch.setattr(arrow_tables, "LARGEST_ROWS", 4)
     load_table(path)
