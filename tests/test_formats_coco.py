@@ -90,6 +90,8 @@ def test_images_are_made_up_for_all_frames_or_for_each_id() -> None:
         ("000000.jpg", 10003420007), ("000001.jpg", 10003430000),
     ]  # fmt: skip
     assert names_and_ids(images_of_ids(PATH, ["f10", "f9", "f9"])) == [("000000.jpg", "f9"), ("000001.jpg", "f10")]
+    assert names_and_ids(images_of_ids(PATH, [-1])) == [("000000.jpg", -1)]
+    assert names_and_ids(images_of_ids(PATH, [3, -5])) == [("000000.jpg", -5), ("000001.jpg", 3)]
     assert names_and_ids(images_of_ids(PATH, [1.5, 0])) == [("000000.jpg", 0), ("000001.jpg", 1.5)]
 
 
