@@ -180,7 +180,11 @@ def test_bad_tables_are_one_sentence(tmp_path: Path, suffix: str, name: str) -> 
         (b"\xff\xfe\x00", "line 2 or later: this is not CSV in UTF-8"),
         ("\n".join([*GOOD, "5,0.2,3,0.25,le"]).encode(), "line 6: there are 5 values for 8 columns"),
         ("\n".join([*GOOD, '5,0.2,3,0.25,"le']).encode(), "line 6 or later: this is not CSV"),
-        ("\n".join([f"{HEADER},x", *GOOD[1:]]).encode(), "there are 8 values for 9 columns"),
+        ("\n".join([f"{HEADER},z", *GOOD[1:]]).encode(), "line 2: there are 8 values for 9 columns"),
+        (
+            HEADER.replace(",", ";").encode() + b"\n0;0,0;3;0,5;nose;1,5;2;1",
+            "there is no column 'frame', 'time_s'",
+        ),
         (f"{HEADER},x\n".encode(), "two columns are named 'x'; remove one"),
     ],
 )
