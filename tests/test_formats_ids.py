@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from posetrack.evaluation import evaluate_oks
 from posetrack.formats import FORMATS
 from posetrack.formats.conversion import ConversionConfig, convert_files
-from posetrack.formats.naming import ImageNaming, official_ids, packed_id, unpacked_id
+from posetrack.formats.naming import ImageNaming, official_ids, packed_id, unpacked_id, video_of
 from posetrack.formats.reading import read_annotations
 from posetrack.formats.results import are_frame_numbers
 from posetrack.report.presence import read_presence
@@ -92,6 +92,19 @@ def test_frames_beyond_9999_continue_in_front_of_the_source() -> None:
 )
 def test_images_get_the_ids_of_the_numbers_in_their_names(names: list[str], ids: list[int]) -> None:
     assert official_ids([{"file_name": name} for name in names]) == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "video"),
+    [
+        ("images/val/000342_mpii_test/1.jpg", "000342"),
+        ("000342/1.jpg", "000342"),
+        ("a_7/1.jpg", "a_7"),
+        ("1.jpg", ""),
+    ],
+)
+def test_a_video_is_named_after_its_images_folder(name: str, video: str) -> None:
+    assert video_of(name) == video
 
 
 PLACES = st.tuples(st.integers(0, 9), st.integers(0, 999_999), st.integers(0, 10**9))

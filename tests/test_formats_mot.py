@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,7 @@ def test_people_have_boxes_and_no_joints() -> None:
     video = parse_mot(PATH, "2,1,11,21,5,6,0.5\n", None)
     assert [image["file_name"] for image in video.images] == [image["file_name"] for image in IMAGES[:2]]
     assert video.frames.tolist() == [1] and video.boxes.tolist() == [[10, 20, 15, 26]]
+    assert video.keypoints.shape == (1, 15, 2) and video.person_scores.tolist() == [0.5]
     assert not video.present.any() and not video.keypoints.any() and np.isnan(video.scores).all()
     assert video.joints is None
 
@@ -76,6 +78,41 @@ def test_an_error_names_the_first_wrong_line() -> None:
             parse_mot(PATH, text, None)
 
 
+def test_people_without_a_score_get_one_and_ids_count_from_one() -> None:
+    text = "".join(f"1,{track_id},1,1,1,1,1\n" for track_id in (-1, 1, 2, 9))
+    video = replace(parse_mot(PATH, text, None), person_scores=np.array([np.nan, 0.5, 0, np.nan]))
+    rows = [line.split(",") for line in mot_lines(video, [0])]
+    assert [(row[1], row[6]) for row in rows] == [
+        ("-1", "1.0000"),
+        ("1", "0.5000"),
+        ("2", "0.0000"),
+        ("9", "1.0000"),
+    ]
+
+
+@pytest.mark.parametrize("line", ["1,2,3", "1,1,1,1,1,1,inf", "1,1,nan,1,1,1,1", "1,1,1,1,1,1"])
+def test_lines_without_seven_finite_numbers_are_refused(line: str) -> None:
+    with pytest.raises(DataFormatError, match=r"street\.txt, line 1: MOTChallenge lines are"):
+        parse_mot(PATH, line, None)
+
+
+def test_an_id_twice_in_a_frame_is_refused() -> None:
+    with pytest.raises(DataFormatError, match="frame 2: two people have the track id 5"):
+        parse_mot(PATH, "1,5,1,1,1,1,1\n2,5,1,1,1,1,1\n2,5,1,1,1,1,1\n", None)
+    assert len(parse_mot(PATH, "1,5,1,1,1,1,1\n2,5,1,1,1,1,1\n", None)) == 2
+
+
+def test_numbers_have_limits() -> None:
+    good = parse_mot(PATH, f"1,{2**31 - 1},1,1,1,1,1\n", None)
+    assert good.track_ids.tolist() == [2**31 - 2]
+    assert len(parse_mot(PATH, f"{10**6},1,1,1,1,1,1\n", None).images) == 10**6
+    for line in (f"1,{2**31},1,1,1,1,1\n", f"{10**6 + 1},1,1,1,1,1,1\n", f"1,{-(2**31)},1,1,1,1,1\n"):
+        with pytest.raises(DataFormatError, match="whole numbers of at most 1000000 and 2147483647"):
+            parse_mot(PATH, line, None)
+    with pytest.raises(DataFormatError, match="too large to compute with"):
+        parse_mot(PATH, "1,1,1.5e308,1,1.5e308,1,1\n", None)
+
+
 def test_people_of_one_frame_keep_their_order() -> None:
     ids = np.random.default_rng(0).permutation(200) + 1
     lines = [f"{2 - n % 2},{track_id},1,1,1,1,1\n" for n, track_id in enumerate(ids)]
@@ -84,7 +121,9 @@ def test_people_of_one_frame_keep_their_order() -> None:
     assert video.track_ids.tolist() == [*(ids[1::2] - 1), *(ids[::2] - 1)]
 
 
-@pytest.mark.parametrize(("ids", "read"), [([0, -1], [0, -1]), ([1, -1], [0, -1]), ([5, 2], [4, 1])])
+@pytest.mark.parametrize(
+    ("ids", "read"), [([0, -1], [0, -1]), ([0, 5], [0, 5]), ([1, -1], [0, -1]), ([5, 2], [4, 1])]
+)
 def test_ids_count_from_one_unless_somebody_is_zero(ids: list[int], read: list[int]) -> None:
     text = "".join(f"1,{track_id},1,1,1,1,1\n" for track_id in ids)
     assert parse_mot(PATH, text, None).track_ids.tolist() == read

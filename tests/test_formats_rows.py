@@ -10,12 +10,19 @@ import numpy as np
 import pytest
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Joints
+from posetrack.formats.annotations import EVALUATION_JOINTS, EVALUATION_SLOTS, Annotations, Joints
 from posetrack.formats.arrow_tables import joint_rows
 from posetrack.formats.coco_results import result_rows
-from posetrack.formats.joints import converted, joints_in, own_joints, person_boxes
+from posetrack.formats.joints import converted, flags, joints_in, own_joints, person_boxes
 from posetrack.formats.posetrack17_rows import frame_rows
-from posetrack.formats.posetrack18_rows import annotation_ids, can_be_numbered, image_row, people_rows, xywh
+from posetrack.formats.posetrack18_rows import (
+    PERSON_CATEGORY,
+    annotation_ids,
+    can_be_numbered,
+    image_row,
+    people_rows,
+    xywh,
+)
 from posetrack.formats.tracked import EXACT, ROUNDED, annotations_of, corner_boxes
 from posetrack.skeletons import COCO, LSP, POSETRACK, Skeleton
 from posetrack.types import Poses
@@ -42,6 +49,7 @@ def video(count: int = 1, skeleton: Skeleton = POSETRACK, **changes: Any) -> Ann
 def test_sizes_of_boxes_lose_the_noise_of_subtraction_and_nothing_else() -> None:
     starts, sizes = np.array([[0.1, 1000.7]]), np.array([[7.023, 0.000000001]])
     assert xywh(np.concatenate([starts, starts + sizes], axis=1)).tolist() == [[0.1, 1000.7, 7.023, 1e-9]]
+    assert xywh(np.array([[0, 0, 700000.3 + 2.0**-33, 1.0000000004]])).tolist() == [[0, 0, 700000.3, 1]]
     large = np.array([[0, 0, 1e6 + 2.0**-31, 1.5e300]])
     assert xywh(large).tolist() == [[0, 0, 1e6 + 2.0**-31, 1.5e300]]
     assert xywh(np.array([[5.0, 5, 5, 3]])).tolist() == [[5, 5, 0, -2]]
@@ -69,9 +77,33 @@ def test_a_posetrack18_person_has_what_is_known() -> None:
     assert person["keypoints"] == [0 if slot in (3, 4) else n for slot in range(17) for n in (10, 20, 2)]
     assert person["scores"] == [0 if slot in (3, 4) else 0.5 for slot in range(17)]
     assert person["num_keypoints"] == 15 and person["score"] == 0.25
+    assert (person["iscrowd"], person["segmentation"], person["category_id"]) == (0, [], 1)
     head = np.array([[1.0, 2, 4, 8]])
     (person,) = people_rows(video(head_boxes=head, person_scores=np.array([np.nan])))
     assert person["bbox_head"] == [1, 2, 3, 6] and "score" not in person
+
+
+def test_absent_joints_are_zeros_in_posetrack18_and_flags_are_kept() -> None:
+    visibility = np.array([[0.0, 1, 2, np.nan, *[np.nan] * 11]])
+    people = video(visibility=visibility, present=np.arange(15)[None] < 4)
+    (person,) = people_rows(people)
+    triples = {n: person["keypoints"][3 * slot : 3 * slot + 3] for n, slot in enumerate(EVALUATION_SLOTS)}
+    assert [triples[n] for n in range(4)] == [[10, 20, 0], [10, 20, 1], [10, 20, 2], [10, 20, 2]]
+    assert [person["scores"][slot] for slot in EVALUATION_SLOTS] == [0.5] * 4 + [0] * 11
+    assert all(triples[n] == [0, 0, 0] for n in range(4, 15)) and person["num_keypoints"] == 3
+    assert flags(people).tolist() == [[0, 1, 2, 2, *[0] * 11]]
+    assert own_joints(people).xy.sum() == 4 * 30
+
+
+def test_areas_are_rounded_to_a_thousandth() -> None:
+    (person,) = people_rows(video(boxes=np.array([[0, 0, 1.23456, 1]])))
+    assert person["area"] == 1.235 and person["bbox"] == [0, 0, 1.23456, 1]
+
+
+def test_the_category_names_joints_and_counts_limbs_from_one() -> None:
+    assert (PERSON_CATEGORY["id"], PERSON_CATEGORY["name"]) == (1, "person")
+    limbs = [tuple(POSETRACK.joints[end - 1] for end in limb) for limb in PERSON_CATEGORY["skeleton"]]
+    assert limbs == list(POSETRACK.limbs)
 
 
 def test_a_posetrack18_persons_list_of_scores_is_empty_only_if_no_joint_has_one() -> None:
@@ -92,6 +124,20 @@ def test_people_are_numbered_like_posetracks_where_possible(image_id: Any, peopl
     assert can_be_numbered([image_id], people) == expected
     ids = list(annotation_ids([video(people, images=[{**IMAGE, "id": image_id}])]))
     assert ids == ([100 * image_id + n for n in range(people)] if expected else list(range(1, people + 1)))
+
+
+def test_one_crowd_or_odd_id_numbers_everybody_from_one() -> None:
+    crowd, one = video(101), video(1, images=[{**IMAGE, "id": 8}])
+    assert list(annotation_ids([one, crowd])) == list(annotation_ids([crowd, one])) == list(range(1, 103))
+    assert list(annotation_ids([one, video()])) == [800, 700]
+    assert not can_be_numbered([7, 0], 1) and not can_be_numbered([0, 7], 1)
+    assert list(annotation_ids([])) == []
+
+
+def test_people_are_in_their_frames_in_posetrack17() -> None:
+    images = [{**IMAGE, "file_name": f"{n}.jpg"} for n in range(4)]
+    frames = frame_rows(video(3, images=images, frames=np.array([1, 1, 3])), range(1, 5))
+    assert [[person["track_id"][0] for person in frame["annorect"]] for frame in frames] == [[], [0, 1], [], [2]]
 
 
 def test_a_posetrack17_person_has_what_is_known() -> None:
@@ -157,13 +203,24 @@ def test_a_joint_made_of_others_has_the_lowest_of_their_scores() -> None:
     scores[0, [COCO.index("nose"), COCO.index("left_shoulder"), COCO.index("left_hip")]] = 0.25, 0.75, np.nan
     present = np.ones((3, 17), dtype=bool)
     present[1, COCO.index("nose")] = present[2, COCO.index("right_shoulder")] = False
-    joints = Joints(skeleton=COCO, xy=np.zeros((3, 17, 2)), scores=np.tile(scores, (3, 1)), present=present)
+    joints = Joints(
+        skeleton=COCO, xy=np.tile([10.0, 20.0], (3, 17, 1)), scores=np.tile(scores, (3, 1)), present=present
+    )
     made = converted(PATH, joints, POSETRACK)
     head = POSETRACK.index("head_top")
     assert made.present[:, head].tolist() == [True, False, False]
     assert made.scores[0, [head, POSETRACK.index("nose")]].tolist() == [0.25, 0.25]
     assert np.isnan(made.scores[1:, head]).all() and np.isnan(made.scores[0, POSETRACK.index("left_hip")])
     assert not made.present[:, POSETRACK.index("left_ear")].any()
+    assert not made.xy[~made.present].any() and made.xy[0, head].tolist() == pytest.approx([10, 20], abs=1e-5)
+    assert converted(PATH, joints, COCO) is joints
+
+
+def test_posetracks_joints_are_those_of_the_annotations() -> None:
+    people = video(skeleton=COCO)
+    moved = replace(people, keypoints=people.keypoints + 1)
+    assert joints_in(moved, POSETRACK).xy[0, POSETRACK.index("nose")].tolist() == [11, 21]
+    assert joints_in(moved, COCO).xy[0, COCO.index("nose")].tolist() == [10, 20]
 
 
 def test_coordinates_too_large_to_compute_with_are_refused() -> None:

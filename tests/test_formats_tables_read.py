@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from posetrack.errors import DataFormatError
-from posetrack.formats import arrow_tables
+from posetrack.formats import arrow_tables, checks
 from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations
 from posetrack.formats.conversion import ConversionConfig, convert_files
 from posetrack.formats.tables import load_table, parse_table
@@ -59,6 +59,7 @@ def test_people_joints_and_scores_are_those_of_the_rows(tmp_path: Path, suffix: 
     assert video.keypoints[0, [nose, hip]].tolist() == [[10.5, 20], [11, 21]]
     assert video.keypoints[2, nose].tolist() == [12, 22]
     assert video.scores[0, nose] == 0.75 and video.scores[2, nose] == 0.5
+    assert not video.keypoints[~video.present].any()
     assert np.isnan(video.scores[0, hip]) and np.isnan(video.boxes).all() and video.joints is None
     assert len(video.images) == 6, "all frames up to the last"
     assert [image.get("time_s") for image in video.images] == [0, None, None, None, None, 0.2]
@@ -101,7 +102,7 @@ def test_endings_may_be_capital(tmp_path: Path, suffix: str) -> None:
 
 def test_a_table_without_rows_is_a_video_without_frames(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", [HEADER])
-    assert len(read(path)) == 0 and read(path).images == []
+    assert len(read(path)) == 0 and read(path).images == [] and read(path).keypoints.shape == (0, 15, 2)
     for to in ("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet"):
         target = tmp_path / f"target_{to}"
         assert convert_files(path, target, ConversionConfig(to=to)) == {target: []}
@@ -179,7 +180,11 @@ def test_bad_tables_are_one_sentence(tmp_path: Path, suffix: str, name: str) -> 
         (b"\xff\xfe\x00", "line 2 or later: this is not CSV in UTF-8"),
         ("\n".join([*GOOD, "5,0.2,3,0.25,le"]).encode(), "line 6: there are 5 values for 8 columns"),
         ("\n".join([*GOOD, '5,0.2,3,0.25,"le']).encode(), "line 6 or later: this is not CSV"),
-        ("\n".join([f"{HEADER},x", *GOOD[1:]]).encode(), "there are 8 values for 9 columns"),
+        ("\n".join([f"{HEADER},z", *GOOD[1:]]).encode(), "line 2: there are 8 values for 9 columns"),
+        (
+            HEADER.replace(",", ";").encode() + b"\n0;0,0;3;0,5;nose;1,5;2;1",
+            "there is no column 'frame', 'time_s'",
+        ),
         (f"{HEADER},x\n".encode(), "two columns are named 'x'; remove one"),
     ],
 )
@@ -193,9 +198,11 @@ def test_broken_csv_is_one_sentence(tmp_path: Path, content: bytes, words: str) 
 def test_truncated_parquet_is_one_sentence(tmp_path: Path, kept: int) -> None:
     path = table(tmp_path / "clip.parquet", GOOD)
     path.write_bytes(path.read_bytes()[:kept])
+    reason = "file size is 0 bytes" if kept == 0 else "arquet"
     done = posetrack("convert", path, tmp_path / "out.json", "--to", "mot")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert f"{path}: cannot be read as Parquet (" in done.stderr and "write or download it again" in done.stderr
+    assert f"{path}: cannot be read as Parquet (" in done.stderr and reason in done.stderr.split("(")[1]
+    assert "write or download it again" in done.stderr
 
 
 def test_parquet_of_other_columns_is_one_sentence(tmp_path: Path) -> None:
@@ -234,6 +241,7 @@ def test_files_that_are_too_large_or_missing_are_refused(tmp_path: Path, monkeyp
     for name in ("nowhere.csv", "nowhere.parquet"):
         with pytest.raises(DataFormatError, match=rf"{name}: cannot be read .*; check the path"):
             load_table(tmp_path / name)
+    assert checks.LARGEST_FILE_BYTES == 512 * 1024**2
     path = table(tmp_path / "a.csv", GOOD)
     size = path.stat().st_size
     monkeypatch.setattr("posetrack.formats.checks.LARGEST_FILE_BYTES", size)
@@ -244,6 +252,7 @@ def test_files_that_are_too_large_or_missing_are_refused(tmp_path: Path, monkeyp
 
 
 def test_parquet_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert arrow_tables.LARGEST_ROWS == 10**7
     path = table(tmp_path / "a.parquet", GOOD)
     monkeypatch.setattr(arrow_tables, "LARGEST_ROWS", 4)
     load_table(path)

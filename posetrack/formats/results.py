@@ -85,7 +85,7 @@ def _made_up(naming: ImageNaming, ids: Iterable[Any]) -> list[dict[str, Any]]:
 
 def are_frame_numbers(ids: Sequence[Any]) -> bool:
     """Whether image ids tell the frames of one video; otherwise only their order is known."""
-    return all(isinstance(image_id, int) for image_id in ids) and _numbering(ids)[0] >= 0
+    return all(isinstance(image_id, int) and image_id >= 0 for image_id in ids) and _numbering(ids)[0] >= 0
 
 
 def _numbering(ids: Sequence[int]) -> tuple[int, Callable[[int], int]]:

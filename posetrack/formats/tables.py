@@ -59,10 +59,8 @@ def load_table(path: Path) -> Table:
     if path.suffix.lower() == ".parquet":
         from posetrack.formats.arrow_tables import read_parquet_texts
 
-        table = Table(path=path, columns=read_parquet_texts(path), lines=None)
-    else:
-        table = _load_csv(path)
-    return table
+        return Table(path=path, columns=read_parquet_texts(path), lines=None)
+    return _load_csv(path)
 
 
 def _load_csv(path: Path) -> Table:
@@ -71,6 +69,7 @@ def _load_csv(path: Path) -> Table:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             names = next(reader, [])
+            check_columns(path, names, COLUMNS)
             for row in reader:
                 if row and len(row) != len(names):
                     raise DataFormatError(
@@ -86,7 +85,6 @@ def _load_csv(path: Path) -> Table:
         raise DataFormatError(
             f"{path}, line {len(lines) + 2} or later: this is not CSV in UTF-8 ({error}); write the file again."
         ) from error
-    check_columns(path, names, COLUMNS)
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     return Table(path=path, columns={n: list(c) for n, c in zip(names, columns, strict=True)}, lines=lines)
 
