@@ -57,11 +57,27 @@ def test_missing_joints_stay_missing_and_found_ones_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [(0.0, 0.0), (-1.0, 0.0), (101.0, 0.0), (float("nan"), 0.0), (1.0, float("inf")), (1.0, -101.0)]
+    "values",
+    [
+        (0.0, 0.0),
+        (0.0099, 0.0),
+        (-1.0, 0.0),
+        (100.01, 0.0),
+        (float("nan"), 0.0),
+        (1.0, float("inf")),
+        (1.0, float("nan")),
+        (1.0, -100.01),
+        (1.0, 100.01),
+    ],
 )
 def test_curves_that_do_not_rise_or_have_no_numbers_are_refused(values: tuple[float, float]) -> None:
     with pytest.raises(ConfigError, match="give a slope of 0.01 to 100 and an intercept of -100 to 100"):
         Calibration(slope=values[0], intercept=values[1])
+
+
+@pytest.mark.parametrize("values", [(0.01, 0.0), (100.0, 0.0), (1.0, -100.0), (1.0, 100.0)])
+def test_the_limits_of_a_curve_are_inclusive(values: tuple[float, float]) -> None:
+    assert Calibration(slope=values[0], intercept=values[1])(np.ones(1, np.float32)) == 1
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (1.3, 0.9), (0.6, -1.5)])

@@ -1,4 +1,4 @@
-"""Learning a detector: scenes, losses, accuracy figures, resuming."""
+"""Detector training: scenes, losses, accuracy, resuming."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PERSON_BOXES = ((10, 12, 20, 44), (50, 20, 16, 40), (30, 5, 24, 50), (64, 8, 22,
 
 
 class Silent:
-    """Observes nothing."""
+    """Ignores progress."""
 
     def iteration(self, epoch: int, done: int, total: int, loss: float) -> None: ...
 
@@ -51,7 +51,7 @@ def annotation(number: int, image: int, box: Sequence[float], **more: Any) -> di
 
 @pytest.fixture
 def data(tmp_path: Path) -> DataSource:
-    """Four pictures, each of one bright "person" before a dark ground, and one of nobody."""
+    """Four images of one bright "person" each on a dark background, and one without people."""
     random = np.random.default_rng(0)
     images, annotations = [], []
     for number in range(5):
@@ -90,7 +90,7 @@ def configuration(data: DataSource, **changes: Any) -> DetectorTraining:
 SCHEDULE = Schedule(epochs=2, learning_rate=1e-3, warmup_iterations=0, threads=1)
 
 
-def test_a_picture_and_its_boxes_move_together(photographs: list[Photograph]) -> None:
+def test_an_image_and_its_boxes_move_together(photographs: list[Photograph]) -> None:
     plain = SceneConfig(canvases=((80, 112),), degraded=0, grey=0, pasted=0)
     seen = 0
     for batch in SceneBatches(photographs[:4], plain, 8, (3, 0)):
@@ -103,7 +103,7 @@ def test_a_picture_and_its_boxes_move_together(photographs: list[Photograph]) ->
     assert seen > 8
 
 
-def test_boxes_lie_within_the_scene_and_people_cut_to_slivers_are_ignored(photographs: list[Photograph]) -> None:
+def test_boxes_lie_within_the_scene_and_slivers_of_people_are_ignored(photographs: list[Photograph]) -> None:
     config = SceneConfig(canvases=((48, 64),), zoom=(1.5, 3.0), pasted=1.0)
     ignored = 0
     for batch in SceneBatches(photographs * 8, config, 4, (0, 0)):
@@ -115,7 +115,7 @@ def test_boxes_lie_within_the_scene_and_people_cut_to_slivers_are_ignored(photog
     assert ignored > 0
 
 
-def test_an_epochs_scenes_depend_on_seed_and_epoch_alone(photographs: list[Photograph]) -> None:
+def test_scenes_depend_only_on_seed_and_epoch(photographs: list[Photograph]) -> None:
     def images(seed: tuple[int, int]) -> list[Image]:
         return [batch.images.numpy() for batch in SceneBatches(photographs, SceneConfig(), 2, seed)]
 
@@ -125,7 +125,7 @@ def test_an_epochs_scenes_depend_on_seed_and_epoch_alone(photographs: list[Photo
         assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_a_pasted_person_is_a_person_and_hides_whom_it_covers(photographs: list[Photograph]) -> None:
+def test_a_pasted_person_is_labelled_and_people_it_covers_are_ignored(photographs: list[Photograph]) -> None:
     image = np.full((120, 160, 3), 30, np.uint8)
     boxes = np.array([[60, 30, 100, 110], [78, 60, 82, 70]], np.float32)
     hidden = 0
@@ -145,7 +145,7 @@ def test_a_pasted_person_is_a_person_and_hides_whom_it_covers(photographs: list[
     assert hidden > 0
 
 
-def test_nobody_is_pasted_where_nobody_is(photographs: list[Photograph]) -> None:
+def test_nothing_is_pasted_into_a_scene_without_people(photographs: list[Photograph]) -> None:
     scene = Scene(np.zeros((20, 20, 3), np.uint8), *np.zeros((2, 0, 4), np.float32))
     assert paste_person(scene, photographs[0], np.random.default_rng(0)) is scene
 
@@ -154,7 +154,7 @@ def scene_batch(scene: Scene) -> SceneBatch:
     return SceneBatch(torch.from_numpy(scene.image).permute(2, 0, 1)[None], [scene], 0)
 
 
-def test_an_ignored_region_teaches_nothing() -> None:
+def test_an_ignored_region_does_not_change_the_loss() -> None:
     torch.manual_seed(0)
     network = build_detector(DetectorArchitecture(pyramid_channels=8, head_channels=16)).eval()
     losses = DetectorLosses(network)
@@ -186,7 +186,7 @@ def test_a_few_steps_lower_the_loss_and_leave_frozen_parts_and_statistics_alone(
         assert torch.equal(value, before[name]) == still, name
 
 
-def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(data: DataSource, tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(data: DataSource, tmp_path: Path) -> None:
     def weights(folder: str, *epochs: int) -> dict[str, torch.Tensor]:
         for count in epochs:
             torch.manual_seed(0)
@@ -200,7 +200,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(data: Data
     load_detector(tmp_path / "a" / "last.safetensors").detect([np.zeros((50, 60, 3), np.uint8)])
 
 
-def test_training_goes_on_from_a_detector_of_the_same_architecture_only(data: DataSource, tmp_path: Path) -> None:
+def test_training_starts_only_from_a_detector_of_the_same_architecture(data: DataSource, tmp_path: Path) -> None:
     task = DetectorTask(configuration(data))
     path = tmp_path / "first.safetensors"
     task.save(task.network, path)
@@ -264,7 +264,7 @@ def test_accuracy_without_boxes_people_or_images() -> None:
     assert np.isnan(list(accuracy([]).values())).all()
 
 
-def test_a_threshold_afterwards_equals_a_detector_with_that_threshold() -> None:
+def test_applying_a_threshold_later_gives_the_same_accuracy() -> None:
     random = np.random.default_rng(0)
     corners = random.uniform(0, 80, (40, 2))
     boxes = found(*np.hstack([corners, corners + random.uniform(10, 40, (40, 2)), random.random((40, 1))]))
@@ -288,7 +288,7 @@ def test_a_perfect_detector_finds_everybody(photographs: list[Photograph]) -> No
     assert figures == {"recall@0.5": 1.0, "false_boxes_per_image": 0.0}
 
 
-def test_a_file_that_is_no_annotation_file_is_named(tmp_path: Path) -> None:
+def test_an_annotation_file_of_another_form_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataFormatError, match="missing.json"):
         read_photographs(tmp_path / "missing.json", tmp_path)
     (tmp_path / "list.json").write_text("[1, 2]")
@@ -305,11 +305,11 @@ def test_boxes_that_are_not_finite_are_named(data: DataSource, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("size", [(0, 72), (96, -1), (96.5, 72), ("96", 72), (None, 72)])
-def test_images_of_no_size_are_named(data: DataSource, tmp_path: Path, size: tuple[Any, Any]) -> None:
+def test_images_without_a_valid_size_are_named(data: DataSource, tmp_path: Path, size: tuple[Any, Any]) -> None:
     content = json.loads(data.annotations.read_text())
     content["images"][0] |= {"width": size[0], "height": size[1]}
     (tmp_path / "odd.json").write_text(json.dumps(content))
-    with pytest.raises(DataFormatError, match=r"odd\.json .* no numbers of pixels"):
+    with pytest.raises(DataFormatError, match=r"odd\.json .* whole numbers of pixels"):
         read_photographs(tmp_path / "odd.json", data.images)
 
 
@@ -332,14 +332,14 @@ def test_a_missing_image_is_named(photographs: list[Photograph], tmp_path: Path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
-def test_a_file_that_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "odd.png").write_bytes(content)
     for path in (tmp_path / "odd.png", tmp_path, tmp_path / "\0.png"):
         with pytest.raises(DataFormatError, match=r"cannot read the image .*, which the annotations name"):
             read_image(path)
 
 
-def test_an_image_of_any_name_is_read(tmp_path: Path) -> None:
+def test_an_image_with_any_file_name_is_read(tmp_path: Path) -> None:
     """OpenCV cannot open a name that is not UTF-8, and crashes on it."""
     path = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
     path.write_bytes(cv2.imencode(".png", np.full((4, 6, 3), (30, 20, 10), np.uint8))[1].tobytes())

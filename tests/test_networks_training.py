@@ -1,4 +1,4 @@
-"""``posetrack train pose`` learns the published networks as it learns the lite one."""
+"""``posetrack train pose`` trains the published networks like the bundled one."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ RESNET = PoseArchitecture(width=64, height=64, deconv_channels=(16, 16, 16), bac
 
 @pytest.fixture
 def people(tmp_path: Path) -> DataSource:
-    """Four grey images with a person each, all joints labelled."""
+    """Four grey images with one person each, all joints labelled."""
     rng = np.random.default_rng(3)
     images, annotations = [], []
     for index in range(4):
@@ -64,7 +64,7 @@ def test_a_configuration_names_the_backbone(backbone: str, head: str, people: Da
     assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 16, 16)
 
 
-def test_weights_of_another_network_to_start_from_are_named(people: DataSource, tmp_path: Path) -> None:
+def test_initial_weights_of_another_network_are_named(people: DataSource, tmp_path: Path) -> None:
     lite = PoseArchitecture(width=64, height=64, deconv_channels=(16, 16, 16))
     save_pose_network(lite.build(), lite, tmp_path / "lite.safetensors")
     settings = PoseTraining(train=(people,), validation=people, architecture=RESNET)

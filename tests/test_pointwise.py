@@ -28,6 +28,7 @@ class Network(nn.Module):
             nn.Conv2d(16, 16, 1, groups=4),
             nn.Conv2d(16, 16, 1, padding=1),
             nn.Conv2d(16, 16, 1, stride=2),
+            nn.Conv2d(16, 8, 3),
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Rendered scenes: pixels and ground truth must tell the same story."""
+"""Rendered scenes: pixels and ground truth must agree."""
 
 import json
 import os
@@ -42,7 +42,7 @@ LIMBS = [POSETRACK.index(f"{side}_{joint}") for side in ("left", "right") for jo
 
 
 def slowed(scene: Scene, fps: float) -> Scene:
-    """The same clip, filmed with fewer frames per second."""
+    """The same clip at a lower frame rate."""
     shots = tuple(replace(shot, frame_count=round(shot.frame_count * fps / scene.fps)) for shot in scene.shots)
     return replace(scene, shots=shots, fps=fps)
 
@@ -53,7 +53,7 @@ def traced(name: str, fps: float = 5.0) -> list[Truth]:
 
 
 def dressed(**changes: object) -> Outfit:
-    """Somebody in a plain red long-sleeved top and plain blue trousers, with green shoes."""
+    """A plain red long-sleeved top, plain blue trousers and green shoes."""
     plain = replace(
         random_outfit(np.random.default_rng(0)),
         sleeve=2.0,
@@ -111,7 +111,7 @@ def colour_at(image: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["occlusion", "camera_shake"])
-def test_same_seed_gives_the_same_pixels_and_another_seed_other_ones(name: str) -> None:
+def test_the_same_seed_gives_the_same_pixels_and_another_seed_different_ones(name: str) -> None:
     first, again, other = (next(iter(render(SCENES[name](seed, SMALL)))) for seed in (4, 4, 5))
     assert first[0].image.shape == (180, 320, 3) and first[0].image.dtype == np.uint8
     assert np.array_equal(first[0].image, again[0].image)
@@ -141,7 +141,7 @@ def test_every_frame_has_one_truth_with_unique_people_inside_the_frame(name: str
         assert not truth.poses.present[:, [POSETRACK.index("left_ear"), POSETRACK.index("right_ear")]].any()
 
 
-def test_clothes_are_seen_at_the_visible_joints() -> None:
+def test_visible_joints_have_the_colours_of_the_clothes() -> None:
     image, truth = only(filmed(standing(-0.8, facing=TOWARDS), standing(0.8, facing=RIGHTWARDS)))
     for person in range(2):
         for name, channel in (("left_elbow", 0), ("left_shoulder", 0), ("left_knee", 2)):
@@ -158,7 +158,7 @@ def test_left_is_the_persons_own_left() -> None:
         assert joint(truth, 1, f"left_{name}")[0] < joint(truth, 1, f"right_{name}")[0] - 5, "turned away"
 
 
-def test_a_raised_right_hand_is_on_the_persons_right_in_the_picture() -> None:
+def test_a_raised_right_hand_is_on_the_persons_right_in_the_image() -> None:
     image, truth = only(filmed(standing(right_shoulder=(0, 150, 0))))
     right, left = joint(truth, 0, "right_wrist"), joint(truth, 0, "left_wrist")
     assert right[1] < joint(truth, 0, "nose")[1] < left[1]
@@ -201,7 +201,7 @@ def test_head_boxes_lie_between_neck_and_crown() -> None:
         assert 0.1 < (y2 - y1) / 100 * 0.7 < 0.4  # people stand about 145 px tall here
 
 
-def test_a_pillar_hides_joints_and_counts_as_hiding() -> None:
+def test_a_pillar_hides_joints_and_pixels() -> None:
     pillar = Column(x=0.0, z=4.0, radius=0.5, height=4.0, colour=(0.5, 0.5, 0.5))
     beside, behind = standing(1.4), standing(0.0)
     _, truth = only(filmed(beside, behind, columns=(pillar,)))
@@ -291,7 +291,7 @@ def test_shaking_moves_people_and_place_together() -> None:
     assert difference.mean() < 0.2 and (difference > 2).mean() < 0.005
 
 
-def test_exposures_blur_what_moves_and_nothing_else() -> None:
+def test_exposures_blur_only_what_moves() -> None:
     runner = Performer(outfit=dressed(), path=((0.0, -0.8, 6.0), (0.5, 1.2, 6.0)))
     sharp = replace(filmed(runner), name="sharp")
     blurred = replace(sharp, exposures=4)
@@ -340,7 +340,7 @@ def test_ground_truth_is_discarded_when_rendering_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_training_set_is_coco_keypoints_and_depends_on_seed_and_number_alone(tmp_path: Path) -> None:
+def test_the_training_set_is_coco_keypoints_and_depends_only_on_seed_and_number(tmp_path: Path) -> None:
     pycocotools = pytest.importorskip("pycocotools.coco")
     paths = [
         write_training_set(tmp_path / name, count, (320, 240), seed)
@@ -363,7 +363,7 @@ def test_training_set_is_coco_keypoints_and_depends_on_seed_and_number_alone(tmp
     assert images[0][0].read_bytes() != images[2][0].read_bytes()
 
 
-def test_training_images_go_into_folders_of_any_name_and_name_what_is_in_the_way(tmp_path: Path) -> None:
+def test_training_images_go_into_folders_of_any_name_and_obstacles_are_named(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9 \x1b")
     write_training_set(folder, 1, (320, 240))
     assert (folder / "images" / "r000_000000.jpg").read_bytes()[:2] == b"\xff\xd8"
@@ -372,7 +372,7 @@ def test_training_images_go_into_folders_of_any_name_and_name_what_is_in_the_way
         write_training_set(tmp_path, 1, (320, 240))
 
 
-def test_command_writes_a_set_and_says_in_one_line_what_is_wrong(
+def test_the_command_writes_a_set_and_reports_mistakes_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main([str(tmp_path / "set"), "--images", "1", "--seed", "7"])

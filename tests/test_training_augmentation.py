@@ -1,4 +1,4 @@
-"""Crops are varied as footage varies, and what is no longer to be seen is not taught."""
+"""Augmentation of crops; joints that it removes from the image disappear from the targets."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ BORDER = (1, 2, 3)
 
 
 def person(tmp_path: Path, **fields: object) -> LabelledPerson:
-    """Somebody upright in a white picture of 64 x 64 whose crop is the picture itself."""
+    """An upright person in a white image of 64 x 64; the crop is the whole image."""
     path = tmp_path / "white.png"
     cv2.imwrite(str(path), np.full((64, 64, 3), 255, np.uint8))
     keypoints, weights = np.zeros((17, 2), np.float32), np.zeros(17, np.float32)
@@ -40,7 +40,7 @@ def known_joints(someone: LabelledPerson) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_half_body_holds_one_half_of_the_joints_and_some_of_the_other_at_most(tmp_path: Path, seed: int) -> None:
+def test_a_half_body_contains_one_half_of_the_joints_and_few_of_the_other(tmp_path: Path, seed: int) -> None:
     someone = person(tmp_path)
     box = half_body(someone.box, someone.points, someone.known, POSETRACK, np.random.default_rng(seed))
     inside = ((someone.points > box[:2]) & (someone.points < box[2:])).all(axis=1) & someone.known
@@ -65,7 +65,7 @@ def test_all_four_halves_occur(tmp_path: Path) -> None:
     assert len(boxes) == 4
 
 
-def test_somebody_of_whom_too_little_is_known_stays_whole(tmp_path: Path) -> None:
+def test_a_person_with_few_known_joints_stays_whole(tmp_path: Path) -> None:
     someone = person(tmp_path)
     few = np.zeros(17, np.bool_)
     few[[5, 6]] = True
@@ -74,7 +74,7 @@ def test_somebody_of_whom_too_little_is_known_stays_whole(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_where_the_picture_ends_joints_are_gone_and_nothing_is_seen(tmp_path: Path, seed: int) -> None:
+def test_beyond_the_cut_the_crop_is_blank_and_joints_are_gone(tmp_path: Path, seed: int) -> None:
     someone = person(tmp_path)
     points, known = known_joints(someone)
     white = np.full((64, 64, 3), 255, np.uint8)
@@ -89,7 +89,7 @@ def test_where_the_picture_ends_joints_are_gone_and_nothing_is_seen(tmp_path: Pa
     assert known[gone].any()
 
 
-def test_a_joint_beyond_the_edge_teaches_that_it_is_not_there(tmp_path: Path) -> None:
+def test_the_target_of_a_joint_outside_the_frame_is_empty(tmp_path: Path) -> None:
     someone = person(tmp_path)
     _, targets, weights = PoseDataset([someone], SMALL, replace(PLAIN, cut=1.0), 1.0, seed=3)[0]
     heights = targets.amax(dim=(1, 2)).numpy()
@@ -110,16 +110,14 @@ def test_a_hidden_head_changes_the_head_and_leaves_the_hips(tmp_path: Path, seed
     assert not changed[30:].any()
 
 
-def test_a_head_of_which_nothing_is_known_stays(tmp_path: Path) -> None:
+def test_an_unknown_head_is_not_hidden(tmp_path: Path) -> None:
     picture = np.random.default_rng(9).integers(0, 256, (64, 64, 3), np.uint8)
     crop = hide_head(picture, np.zeros((17, 2)), np.zeros(17, np.bool_), POSETRACK, np.random.default_rng(0))
     assert (crop == picture).all()
 
 
 @pytest.mark.parametrize("option", ["occlude", "darken", "shrink", "degrade"])
-def test_each_change_of_looks_happens_with_its_probability_and_leaves_the_targets(
-    tmp_path: Path, option: str
-) -> None:
+def test_each_change_of_appearance_has_its_probability_and_keeps_the_targets(tmp_path: Path, option: str) -> None:
     picture = np.random.default_rng(9).integers(0, 256, (64, 64, 3), np.uint8)
     someone = person(tmp_path)
     cv2.imwrite(str(someone.image), picture)
@@ -130,8 +128,8 @@ def test_each_change_of_looks_happens_with_its_probability_and_leaves_the_target
     assert plain[0].shape == varied[0].shape
 
 
-def test_people_are_turned_over_as_often_as_asked(tmp_path: Path) -> None:
-    """The head's height in the crop says which way up somebody is."""
+def test_people_are_turned_over_with_the_given_probability(tmp_path: Path) -> None:
+    """The height of the head in the crop shows which way up the person is."""
     someone = person(tmp_path)
 
     def below(turn_over: float) -> float:

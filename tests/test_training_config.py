@@ -1,4 +1,4 @@
-"""Training configurations: what is wrong with them is said in one sentence."""
+"""Training configurations: each mistake gives one clear sentence."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_mistakes_in_a_configuration_are_named(tmp_path: Path, text: str, messag
 
 
 @pytest.mark.parametrize("name", ["pose_lite_start", "pose_lite", "detector", "detector_more"])
-def test_the_configurations_of_the_bundled_networks_are_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configurations_of_the_bundled_networks_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("POSETRACK_SHARED", "RENDERINGS", "LABELS", "POSE_START", "DETECTOR_START"):
         monkeypatch.setenv(variable, "/data")
     kind = name.split("_")[0]
@@ -84,7 +84,7 @@ def test_the_configurations_of_the_bundled_networks_are_right(name: str, monkeyp
     assert read_config(path, {kind: SECTIONS[kind], "schedule": Schedule})["schedule"].epochs > 0
 
 
-def test_paths_take_environment_variables_and_are_relative_to_the_file(
+def test_paths_may_contain_environment_variables_and_are_relative_to_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATA", str(tmp_path / "somewhere"))

@@ -1,4 +1,4 @@
-"""The training loop on networks small enough to know what comes out: rates, averages, curve, checkpoints."""
+"""The training loop on tiny networks with known results: rates, averages, curve, checkpoints."""
 
 import csv
 import math
@@ -24,7 +24,7 @@ STILL = Schedule(epochs=1, learning_rate=0.01, warmup_iterations=0, weight_avera
 
 
 class Watch:
-    """Notes what it is told."""
+    """Records progress."""
 
     def __init__(self) -> None:
         self.iterations: list[tuple[int, int, int, float]] = []
@@ -44,7 +44,7 @@ def towards(network: nn.Module, target: float) -> Tensor:
 
 @dataclass
 class Toy:
-    """A ``Task``: one number is learnt; validation figures are given."""
+    """A ``Task`` that learns one number and has given validation figures."""
 
     targets: list[float] = field(default_factory=lambda: [1.0, 2.0])
     figures: list[float] = field(default_factory=lambda: [0.5] * 99)
@@ -95,7 +95,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_numbers_of_the_schedule_have_limits_that_are_allowed_themselves(name: str) -> None:
+def test_limits_of_the_schedules_numbers_are_inclusive(name: str) -> None:
     least, most = LIMITS[name]
     for value in (least, most):
         assert getattr(replace(STILL, **{name: value}), name) == value
@@ -119,7 +119,7 @@ def test_rate_and_norm_are_positive_and_finite(name: str) -> None:
             replace(STILL, **{name: value})
 
 
-def test_the_average_keeps_something_of_the_present() -> None:
+def test_the_averages_decay_must_be_below_1() -> None:
     for value in (0.0, 0.999999):
         assert replace(STILL, weight_average_decay=value).weight_average_decay == value
     for value in (-0.001, 1.0, math.nan):
@@ -128,14 +128,14 @@ def test_the_average_keeps_something_of_the_present() -> None:
 
 
 @pytest.mark.parametrize("name, choices", [("decay", ("steps", "cosine")), ("precision", ("fp32", "bf16"))])
-def test_kinds_of_decay_and_precision_are_those_that_are_named(name: str, choices: tuple[str, str]) -> None:
+def test_unknown_kinds_of_decay_and_precision_are_refused(name: str, choices: tuple[str, str]) -> None:
     for value in choices:
         assert getattr(replace(STILL, **{name: value}), name) == value
     with pytest.raises(ConfigError, match=f"{name} is 'other'; choose '{choices[0]}' or '{choices[1]}'"):
         replace(STILL, **{name: "other"})
 
 
-def test_a_schedule_is_by_default_plain_adam_on_the_cpu_at_a_thousandth() -> None:
+def test_the_default_schedule_is_plain_adam_on_the_cpu_at_a_thousandth() -> None:
     schedule = Schedule(epochs=2)
     rates = [schedule.rate(iteration, 500) for iteration in (0, 198, 199, 999)]
     assert rates == pytest.approx([0.001 / 200, 0.001 * 199 / 200, 0.001, 0.001])
@@ -170,8 +170,8 @@ def test_the_rate_rises_over_the_first_iterations() -> None:
         assert warm == pytest.approx(share * cosine.rate(iteration, 10))
 
 
-def test_a_step_is_as_long_as_rate_and_group_say(tmp_path: Path) -> None:
-    """Adam's first step is the rate, whatever the gradient is."""
+def test_the_rate_times_the_groups_factor_sets_the_step(tmp_path: Path) -> None:
+    """Adam's first step equals the rate, whatever the gradient."""
     task = Toy(targets=[7.0], rates=(1.0, 0.25))
     train(task, replace(STILL, warmup_iterations=2), tmp_path / "out", Watch())
     weight, bias = (float(value.detach()) for value in task.network.parameters())
@@ -185,15 +185,15 @@ def test_a_group_without_a_rate_has_the_schedules(tmp_path: Path, monkeypatch: p
     assert [float(value.detach()) for value in task.network.parameters()] == pytest.approx([0.01, 0.01])
 
 
-def test_the_network_is_brought_to_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_is_moved_to_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task, devices = Toy(), list[str]()
     monkeypatch.setattr(task.network, "to", devices.append)
     train(task, STILL, tmp_path / "out", Watch())
     assert devices == ["cpu"]
 
 
-def test_a_parameter_without_a_gradient_rests(tmp_path: Path) -> None:
-    """The bias is learnt from the first batch alone; its momentum moves it no farther."""
+def test_a_parameter_without_a_gradient_does_not_move(tmp_path: Path) -> None:
+    """The bias learns from the first batch only; its momentum must not move it further."""
 
     def loss(network: nn.Module, target: float) -> Tensor:
         weight, _ = network.parameters()
@@ -205,7 +205,7 @@ def test_a_parameter_without_a_gradient_rests(tmp_path: Path) -> None:
     assert bias == pytest.approx(0.01) and weight > 0.02
 
 
-def test_every_epoch_learns_in_training_mode_whatever_validation_leaves(tmp_path: Path) -> None:
+def test_every_epoch_runs_in_training_mode_even_after_validation(tmp_path: Path) -> None:
     modes: list[bool] = []
 
     def loss(network: nn.Module, target: float) -> Tensor:
@@ -222,7 +222,7 @@ def test_an_epoch_without_batches_learns_nothing(tmp_path: Path) -> None:
     assert {**row, "seconds": 0} == {"epoch": 1, "learning_rate": 0, "goodness": 0.5, "seconds": 0}
 
 
-def test_weights_decay_apart_from_the_gradient(tmp_path: Path) -> None:
+def test_weight_decay_is_decoupled_from_the_gradient(tmp_path: Path) -> None:
     """AdamW: without a gradient a weight shrinks by rate times decay at each step."""
     task = Toy(targets=[0.0] * 3, loss=lambda network, _: 0 * network(torch.ones(1, 1)).sum())
     nn.init.ones_(task.network.weight)
@@ -230,7 +230,7 @@ def test_weights_decay_apart_from_the_gradient(tmp_path: Path) -> None:
     assert float(task.network.weight) == pytest.approx(0.95**3)
 
 
-def test_long_gradients_are_shortened_and_short_ones_are_not(tmp_path: Path) -> None:
+def test_only_long_gradients_are_clipped(tmp_path: Path) -> None:
     for target, expected in ((1000.0, 0.5), (0.01, math.hypot(0.02, 0.02))):
         task = Toy(targets=[target])
         train(task, replace(STILL, gradient_norm=0.5), tmp_path / f"{target}", Watch())
@@ -253,14 +253,14 @@ def average_after(decay: float, iteration: int, values: list[float]) -> float:
     return float(average.network.weight)
 
 
-def test_the_average_keeps_its_decay_of_itself_and_takes_the_rest() -> None:
+def test_the_average_moves_by_one_minus_its_decay() -> None:
     assert average_after(0.9, 10_000, [1.0]) == pytest.approx(0.1)
     assert average_after(0.9, 10_000, [1.0, 3.0]) == pytest.approx(0.9 * 0.1 + 0.1 * 3)
     assert average_after(0.0, 10_000, [1.0]) == 1.0
 
 
 @pytest.mark.parametrize("iteration, decay", [(0, 0.1), (1, 2 / 11), (90, 0.91), (899, 900 / 909), (10**6, 0.999)])
-def test_the_decay_grows_to_its_value_so_that_the_start_is_forgotten(iteration: int, decay: float) -> None:
+def test_the_decay_grows_to_its_value_so_that_the_initial_weights_fade(iteration: int, decay: float) -> None:
     assert average_after(0.999, iteration, [1.0]) == pytest.approx(1 - decay)
 
 
@@ -276,7 +276,7 @@ def test_statistics_are_averaged_and_counters_are_copied() -> None:
     assert network.training and all(value.requires_grad for value in network.parameters())
 
 
-def test_what_is_validated_and_saved_is_the_average(tmp_path: Path) -> None:
+def test_the_averaged_weights_are_validated_and_saved(tmp_path: Path) -> None:
     task = Toy(targets=[5.0])
     train(task, replace(STILL, weight_average_decay=0.999), tmp_path / "out", Watch())
     # The first step of both parameters is 0.01, of which the average takes nine tenths.
@@ -287,7 +287,7 @@ def test_what_is_validated_and_saved_is_the_average(tmp_path: Path) -> None:
 # The record
 
 
-def test_the_curve_has_means_of_losses_rates_and_epochs_from_one(tmp_path: Path) -> None:
+def test_the_curve_has_mean_losses_rates_and_epochs_from_one(tmp_path: Path) -> None:
     watch, task = Watch(), Toy()
     rows = train(task, replace(STILL, epochs=2, learning_rate=1e-9, decay="cosine"), tmp_path / "out", watch)
     first, second = rows
@@ -301,20 +301,20 @@ def test_the_curve_has_means_of_losses_rates_and_epochs_from_one(tmp_path: Path)
     assert [{name: float(value) for name, value in row.items()} for row in written] == rows
 
 
-def test_an_epoch_is_timed_to_a_tenth_of_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_an_epoch_has_one_decimal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([10.0, 12.34, 100.0, 161.27])
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(readings)))
     rows = train(Toy(), replace(STILL, epochs=2), tmp_path / "out", Watch())
     assert [row["seconds"] for row in rows] == [2.3, 61.3]
 
 
-def test_the_rate_of_an_epoch_is_that_of_its_iterations(tmp_path: Path) -> None:
+def test_the_curve_has_the_rate_of_the_epochs_last_iteration(tmp_path: Path) -> None:
     schedule = replace(STILL, epochs=3, steps=(1, 2), warmup_iterations=3)
     rows = train(Toy(), schedule, tmp_path / "out", Watch())
     assert [row["learning_rate"] for row in rows] == pytest.approx([0.01 * 2 / 3, 0.001, 0.0001])
 
 
-def test_every_so_many_epochs_and_the_last_are_validated(tmp_path: Path) -> None:
+def test_every_nth_epoch_and_the_last_are_validated(tmp_path: Path) -> None:
     task = Toy()
     rows = train(task, replace(STILL, epochs=5, validate_every_epochs=2), tmp_path / "out", Watch())
     assert ["goodness" in row for row in rows] == [False, True, False, True, True]
@@ -322,7 +322,7 @@ def test_every_so_many_epochs_and_the_last_are_validated(tmp_path: Path) -> None
     assert "goodness" in header and len(lines) == 5
 
 
-def test_the_best_are_those_of_the_highest_score_and_of_the_latest_of_them(tmp_path: Path) -> None:
+def test_the_best_weights_have_the_highest_score_and_ties_go_to_the_latest(tmp_path: Path) -> None:
     task = Toy(figures=[0.3, 0.6, 0.5, 0.6, 0.2])
     train(task, replace(STILL, epochs=5), tmp_path / "out", Watch())
     last, best = task.saved["last.safetensors"], task.saved["best.safetensors"]
@@ -346,7 +346,7 @@ def test_the_seed_and_the_threads_are_set(tmp_path: Path, monkeypatch: pytest.Mo
     assert first == second != other and threads == [1, 2]
 
 
-def test_reduced_precision_is_used_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_bf16_runs_under_autocast(tmp_path: Path) -> None:
     kinds = []
 
     def loss(network: nn.Module, target: float) -> Tensor:
@@ -361,7 +361,7 @@ def test_reduced_precision_is_used_where_it_is_asked_for(tmp_path: Path) -> None
 # Going on
 
 
-def test_a_training_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_training_resumes_where_it_stopped(tmp_path: Path) -> None:
     schedule = replace(STILL, epochs=4, weight_average_decay=0.9, decay="cosine")
     whole, watch = Toy(figures=[0.3, 0.9, 0.5, 0.4]), Watch()
     rows = train(whole, schedule, tmp_path / "whole", Watch())
@@ -390,7 +390,7 @@ def test_weights_without_a_checkpoint_are_not_replaced(name: str, tmp_path: Path
     assert len(train(Toy(), replace(STILL, epochs=2), out, Watch())) == 2
 
 
-def test_a_training_that_is_complete_does_nothing_more(tmp_path: Path) -> None:
+def test_a_complete_training_does_nothing(tmp_path: Path) -> None:
     rows = train(Toy(), replace(STILL, epochs=2), tmp_path / "out", Watch())
     watch = Watch()
     assert train(Toy(), replace(STILL, epochs=2), tmp_path / "out", watch) == rows
@@ -420,7 +420,7 @@ SPOILT: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", SPOILT)
-def test_a_checkpoint_that_is_not_of_this_training_is_named(kind: str, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_training_is_named(kind: str, tmp_path: Path) -> None:
     train(Toy(), STILL, tmp_path, Watch())
     SPOILT[kind](tmp_path / "checkpoint.pt")
     with pytest.raises(WeightsError, match=r"checkpoint\.pt is damaged or does not belong to this configuration"):
@@ -428,7 +428,7 @@ def test_a_checkpoint_that_is_not_of_this_training_is_named(kind: str, tmp_path:
 
 
 class Command:
-    """An object that makes a folder when it is read."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -437,7 +437,7 @@ class Command:
         return os.mkdir, (str(self.folder),)
 
 
-def test_no_code_of_a_checkpoint_is_run(tmp_path: Path) -> None:
+def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path) -> None:
     train(Toy(), STILL, tmp_path, Watch())
     state = torch.load(tmp_path / "checkpoint.pt")
     torch.save(state | {"more": Command(tmp_path / "made")}, tmp_path / "checkpoint.pt")
@@ -454,7 +454,7 @@ def test_a_training_that_diverges_keeps_the_checkpoint_of_the_epoch_before(tmp_p
     assert (tmp_path / "out" / "checkpoint.pt").read_bytes() == kept
 
 
-def test_a_loss_that_is_not_finite_ends_it_before_the_weights_are_touched(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_training_before_the_weights_change(tmp_path: Path) -> None:
     task = Toy(targets=[1.0, math.nan])
     with pytest.raises(
         ConfigError, match=r"diverged in epoch 1 \(loss nan\): give a schedule\.learning_rate below 0\.01"

@@ -29,7 +29,7 @@ DOTS = {"left_wrist": (255, 0, 0), "right_wrist": (0, 255, 0), "nose": (0, 0, 25
 
 
 class Silent:
-    """Watches a training without a word."""
+    """Ignores progress."""
 
     def iteration(self, epoch: int, done: int, total: int, loss: float) -> None: ...
 
@@ -67,7 +67,7 @@ def training(dots: DataSource, **options: object) -> PoseTraining:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_joints_stay_on_their_dots_through_scale_turn_shift_and_flip(dots: DataSource, seed: int) -> None:
+def test_joints_stay_on_their_dots_under_scale_rotation_shift_and_flip(dots: DataSource, seed: int) -> None:
     """After a flip the red dot is the *right* wrist: names follow the mirrored person."""
     people = read_people(dots.annotations, dots.images, POSETRACK)
     augmentation = Augmentation(flip=float(seed % 2), recolour=False, degrade=0)
@@ -89,7 +89,7 @@ def test_joints_stay_on_their_dots_through_scale_turn_shift_and_flip(dots: DataS
 def test_targets_lie_on_the_dots_to_a_fraction_of_a_pixel_in_every_convention(
     dots: DataSource, convention: str
 ) -> None:
-    """Also with a heatmap for every slot, as MMPose's networks have them, of which the ears' never count."""
+    """Also with a heatmap for every slot, like MMPose's networks; here nothing labels the ears."""
     architecture = replace(SMALL, convention=convention, all_slots=True)
     people = read_people(dots.annotations, dots.images, POSETRACK)
     augmentation = Augmentation(flip=0, recolour=False, degrade=0, scale=0, rotation_deg=0)
@@ -125,8 +125,8 @@ def test_the_same_seed_epoch_and_index_give_the_same_crop(dots: DataSource) -> N
     assert not torch.equal(first[5][0], second[5][0])
 
 
-def test_images_that_have_been_seen_are_not_kept(dots: DataSource) -> None:
-    """COCO's decoded images would fill 59 GB, and each process of a loader would have its own."""
+def test_decoded_images_are_not_kept(dots: DataSource) -> None:
+    """COCO would fill 59 GB, in each process of a loader."""
     people = read_people(dots.annotations, dots.images, POSETRACK)
     dataset = PoseDataset(people, SMALL, Augmentation(), 1.5, seed=3)
     before = len(pickle.dumps(dataset))
@@ -135,7 +135,7 @@ def test_images_that_have_been_seen_are_not_kept(dots: DataSource) -> None:
     assert len(pickle.dumps(dataset)) == before
 
 
-def test_missing_joints_cost_nothing() -> None:
+def test_missing_joints_do_not_count_in_the_loss() -> None:
     heatmaps, targets = torch.rand(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
     weights = torch.tensor([[1.0, 0, 0], [0, 0, 0]])
     expected = 0.5 * heatmaps[0, 0].square().mean() / 6
@@ -187,7 +187,7 @@ PERSON = '{"name": "person", "id": 1, "keypoints": ["nose"]}'
     ],
     ids=["empty", "list", "nested", "nothing", "binary", "number", "id", "name", "large"],
 )  # fmt: skip
-def test_a_file_that_is_not_coco_keypoints_is_named(tmp_path: Path, text: str) -> None:
+def test_a_file_without_coco_keypoints_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "odd.json"
     path.write_text(text)
     with pytest.raises(DataFormatError, match=r"odd\.json is not a COCO-keypoints file"):
@@ -197,7 +197,7 @@ def test_a_file_that_is_not_coco_keypoints_is_named(tmp_path: Path, text: str) -
 
 
 def spoilt(dots: DataSource, name: str, **changes: object) -> DataSource:
-    """The same data with some fields of every annotation changed; none of them with ``people=0``."""
+    """The same data with changed fields in every annotation; without annotations if ``people=0``."""
     content = json.loads(dots.annotations.read_text())
     people = content["annotations"] if changes.pop("people", 1) else []
     content["annotations"] = [{**person, **changes} for person in people]
@@ -218,7 +218,7 @@ def test_validation_data_without_people_are_named_before_the_training(dots: Data
         PoseTask(replace(training(dots), validation=spoilt(dots, "empty.json", people=0)))
 
 
-def test_a_training_that_never_got_going_leaves_no_folder(dots: DataSource, tmp_path: Path) -> None:
+def test_a_training_that_fails_at_once_leaves_no_folder(dots: DataSource, tmp_path: Path) -> None:
     def run(folder: Path, **settings: object) -> None:
         train(PoseTask(training(dots)), Schedule(epochs=1, **settings), folder, Silent())  # type: ignore[arg-type]
 
@@ -231,7 +231,18 @@ def test_a_training_that_never_got_going_leaves_no_folder(dots: DataSource, tmp_
         run(dots.annotations / "new")
 
 
-def test_without_people_no_accuracy_is_measured() -> None:
+def test_joints_that_no_data_labels_cannot_be_trained(dots: DataSource) -> None:
+    learnt = replace(SMALL, all_slots=True, fills_unused=True)
+    with pytest.raises(ConfigError, match=r"no data labels left_ear: add a teacher's labels"):
+        PoseTask(training(dots, architecture=learnt))
+    content = json.loads(dots.annotations.read_text())
+    for person in content["annotations"]:
+        person["keypoints"][9:15] = [70, 60, 2, 80, 60, 2]
+    dots.annotations.write_text(json.dumps(content))
+    assert PoseTask(training(dots, architecture=learnt)).network is not None
+
+
+def test_the_accuracy_without_people_is_nan() -> None:
     estimator = HeatmapPoseEstimator(SMALL.build(), SMALL, PoseConfig())
     assert np.isnan(measure_pck(estimator, [])["PCK@0.2"])
 
@@ -250,7 +261,7 @@ def test_pck_counts_limb_joints_within_a_fifth_of_the_torso() -> None:
     assert pck(predicted, truth, present, POSETRACK)["PCK@0.2"] == pytest.approx(10 / 11)
 
 
-def test_the_other_diagonal_serves_where_one_is_missing_and_tiny_torsos_do_not_count() -> None:
+def test_the_other_diagonal_replaces_a_missing_one_and_tiny_torsos_do_not_count() -> None:
     truth = np.zeros((2, 17, 2), np.float32)
     truth[:, POSETRACK.index("right_shoulder")] = [(30, 0), (4, 0)]
     present = np.ones((2, 17), bool)

@@ -1,4 +1,4 @@
-"""A teacher's joints: written beside the labelled ones, and learnt as much as asked."""
+"""A teacher's joints: stored beside the labelled ones, and weighted in the targets."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ WRIST, ELBOW, NOSE = (POSETRACK.index(name) for name in ("left_wrist", "left_elb
 
 
 class Pointing:
-    """A teacher that sees the left wrist where it is told, and everything else nowhere."""
+    """A teacher that sees the left wrist at a given place, and nothing else."""
 
     skeleton = COCO
 
@@ -82,11 +82,11 @@ def only(source: DataSource, **options: Any) -> tuple[torch.Tensor, torch.Tensor
 
 
 def heights(targets: torch.Tensor, joint: int, *places: tuple[int, int]) -> list[float]:
-    """Of a target's cells that hold these pixels."""
+    """Values of a target at the cells that contain these pixels."""
     return [round(float(targets[joint, y // 4, x // 4]), 2) for x, y in places]
 
 
-# A pixel in the middle of its cell of 4 x 4, so that a Gaussian's peak is at the cell.
+# Pixels at the centres of 4 x 4 cells, so that a Gaussian's peak lies on a cell.
 HERE, THERE = (21.5, 21.5), (41.5, 41.5)
 HERE_PIXEL, THERE_PIXEL = (21, 21), (41, 41)
 
@@ -99,7 +99,7 @@ def test_label_and_teacher_share_a_joints_target(images: Path, share: float) -> 
     assert weights[WRIST] == 1
 
 
-def test_a_label_alone_counts_whole_where_the_teacher_has_no_such_joint(images: Path) -> None:
+def test_a_label_counts_in_full_if_the_teacher_lacks_the_joint(images: Path) -> None:
     source = taught(images, Pointing(THERE, 0.6), labelled(head_top=HERE, left_wrist=HERE, left_elbow=HERE))
     targets, weights = only(source)
     assert heights(targets, POSETRACK.index("head_top"), HERE_PIXEL) == [1.0]
@@ -113,7 +113,7 @@ def test_the_teachers_height_grows_with_its_gain_up_to_one(images: Path) -> None
         assert heights(targets, WRIST, THERE_PIXEL) == [height]
 
 
-def test_what_the_teacher_sees_outside_of_the_box_is_unknown(images: Path) -> None:
+def test_a_teachers_joint_outside_the_box_is_unknown(images: Path) -> None:
     box = {"bbox": [0, 0, 20, 20]}
     (outside,) = add_teacher(content(box), images, Pointing((60, 60), 0.9))["annotations"]  # type: ignore[arg-type]
     (unsure,) = add_teacher(content(box), images, Pointing((60, 60), 0.1))["annotations"]  # type: ignore[arg-type]
@@ -122,13 +122,13 @@ def test_what_the_teacher_sees_outside_of_the_box_is_unknown(images: Path) -> No
     assert unsure["teacher_keypoints"][3 * wrist + 2] == pytest.approx(0.1)
 
 
-def test_older_labels_by_a_network_give_way_to_the_teacher(images: Path) -> None:
+def test_the_teacher_replaces_older_labels_by_a_network(images: Path) -> None:
     old = {**labelled(left_wrist=HERE, left_elbow=HERE), "pseudo_joints": ["left_wrist"]}
     targets, _ = only(taught(images, Pointing(THERE, 0.8), old), teacher_share=0.5)
     assert heights(targets, WRIST, HERE_PIXEL, THERE_PIXEL) == pytest.approx([0, 0.8], abs=0.01)
 
 
-def test_people_without_labels_learn_from_the_teacher_unless_it_may_mean_somebody_else(images: Path) -> None:
+def test_the_teacher_labels_people_without_labels_unless_it_may_have_seen_others(images: Path) -> None:
     alone, pair = {"bbox": [0, 0, 30, 60]}, {"bbox": [5, 0, 30, 60]}
 
     class Everything(Pointing):
@@ -146,7 +146,7 @@ def test_people_without_labels_learn_from_the_teacher_unless_it_may_mean_somebod
     assert read(0.1, alone) == 0
 
 
-def test_boxes_on_nobody_lie_beside_all_annotations_and_teach_nothing_everywhere(images: Path) -> None:
+def test_boxes_without_people_overlap_no_annotation_and_have_empty_targets(images: Path) -> None:
     wide = {"bbox": [0, 0, 24, 64]}
     written = add_teacher(content(wide), images, Pointing((3, 3), 0.1), backgrounds=40)  # type: ignore[arg-type]
     empty = [each for each in written["annotations"] if each.get("nobody")]
@@ -159,7 +159,7 @@ def test_boxes_on_nobody_lie_beside_all_annotations_and_teach_nothing_everywhere
     assert weights.min() == 1
 
 
-def test_a_box_in_which_the_teacher_sees_somebody_is_not_nobody(images: Path) -> None:
+def test_a_box_in_which_the_teacher_sees_somebody_is_not_added(images: Path) -> None:
     class InTheMiddle(Pointing):
         def estimate(self, image: Image, boxes: Boxes) -> Poses:
             poses = super().estimate(image, boxes)
@@ -171,7 +171,7 @@ def test_a_box_in_which_the_teacher_sees_somebody_is_not_nobody(images: Path) ->
         assert len(written["annotations"]) == count
 
 
-def test_an_epoch_has_all_labelled_people_and_the_asked_shares_of_others(images: Path) -> None:
+def test_an_epoch_has_all_labelled_people_and_the_given_shares_of_others(images: Path) -> None:
     people = [*read_people(*files(images, [labelled(left_wrist=HERE)] * 60), POSETRACK)]
     nobody = read_people(*files(images, [{"bbox": [0, 0, 9, 9], "nobody": True}] * 100), POSETRACK)
     unlabelled = read_people(*files(images, [spread(n) for n in range(100)]), POSETRACK)
@@ -193,7 +193,7 @@ def files(images: Path, annotations: list[dict[str, Any]]) -> tuple[Path, Path]:
 
 
 def spread(number: int) -> dict[str, Any]:
-    """Somebody without labels, far from the others."""
+    """A person without labels, far from the others."""
     return {"bbox": [100 * number, 0, 9, 9], "teacher_keypoints": [5, 5, 0.9] * 17}
 
 
@@ -207,7 +207,7 @@ def test_only_the_hardest_joints_count() -> None:
     assert joints_mse_loss(heatmaps, targets, weights) == pytest.approx(0.5 * (9 + 4 + 1) / 4)
 
 
-def test_hard_joints_begin_with_their_epoch(images: Path) -> None:
+def test_hard_joints_apply_from_their_epoch_on(images: Path) -> None:
     source = DataSource(annotations=files(images, [labelled(left_wrist=HERE)])[0], images=images)
     config = PoseTraining(
         train=(source,), validation=source, architecture=SMALL, augmentation=PLAIN, min_joints=1,
@@ -230,7 +230,7 @@ def test_hard_joints_begin_with_their_epoch(images: Path) -> None:
         ({"hard_joints": -1}, "hard_joints"),
     ],
 )
-def test_shares_out_of_range_are_one_sentence(images: Path, options: dict[str, Any], sentence: str) -> None:
+def test_shares_out_of_range_give_one_sentence(images: Path, options: dict[str, Any], sentence: str) -> None:
     source = DataSource(annotations=images / "x.json", images=images)
     with pytest.raises(ConfigError, match=sentence):
         PoseTraining(train=(source,), validation=source, **options)
@@ -242,7 +242,7 @@ def teacher_file(tmp_path: Path) -> Path:
     return tmp_path / "teacher.safetensors"
 
 
-def test_the_command_writes_the_teachers_joints_and_replaces_nothing(images: Path, teacher_file: Path) -> None:
+def test_the_command_adds_the_teachers_joints_and_replaces_no_file(images: Path, teacher_file: Path) -> None:
     (images / "boxes.json").write_text(json.dumps(content({"bbox": [4, 4, 40, 50]})))
     out = images / "out.json"
     arguments = ["label", str(images), "-o", str(out), "--teacher", str(teacher_file), "--device", "cpu"]
@@ -259,7 +259,7 @@ def test_the_command_writes_the_teachers_joints_and_replaces_nothing(images: Pat
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"categories": [], "images": [], "annotations": []}', "\xff"])
-def test_what_is_no_coco_file_is_one_sentence(tmp_path: Path, text: str) -> None:
+def test_a_file_other_than_coco_gives_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text, encoding="latin-1")
     with pytest.raises(DataFormatError, match="not a COCO file of people"):
         read_annotations(tmp_path / "x.json")

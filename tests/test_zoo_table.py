@@ -182,7 +182,9 @@ def test_bundled_files_are_as_the_table_says(entry):
 
 def test_bundled_networks_are_what_their_files_say():
     _, architecture = load_pose_network(ModelStore().require(get_entry("pose_lite")))
-    assert architecture == get_entry("pose_lite").pose_architecture()
+    # What only files of our own have, stands in their headers alone.
+    plain = replace(architecture, fills_unused=False, calibration=None)
+    assert plain == get_entry("pose_lite").pose_architecture()
     _, detector = read_detector(ModelStore().require(get_entry("detector_lite")))
     entry = get_entry("detector_lite")
     assert (detector.short_side, detector.long_side) == (entry.short_side, entry.long_side)

@@ -86,7 +86,7 @@ def torso_radii(outfit: Outfit) -> Array:
 
 
 def leg_radii(outfit: Outfit) -> Array:
-    """[R, 2]."""
+    """[R, 2] half width and half depth of a leg, skin or cloth."""
     station, skin = LEG[:, 0], LEG[:, 1]
     skin = skin * (1 + 0.7 * (outfit.build - 1) * (station < 1.9))
     straight = np.interp(station, [0.0, 0.5, 1.0, 2.0], [0.05, 0.044, 0.037, 0.026])
@@ -101,7 +101,7 @@ def leg_radii(outfit: Outfit) -> Array:
 
 
 def arm_radii(outfit: Outfit) -> Array:
-    """[R, 2]."""
+    """[R, 2] half width and half depth of an arm, skin or cloth."""
     station, skin = ARM[:, 0], ARM[:, 1:3] * (1 + 0.6 * (outfit.build - 1)) * (1 - 0.12 * outfit.curves)
     flare = outfit.sleeve_loose * np.clip(0.3 + 0.7 * station, 0, 1)
     cloth = np.maximum(skin, np.where(station > 0.3, 0.019, 0.0)[:, None]) + flare[:, None] + 0.0015

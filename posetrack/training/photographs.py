@@ -71,10 +71,10 @@ def read_photographs(annotations: Path, images: Path) -> list[Photograph]:
 
 def _photograph(path: Path, size: tuple[int, int], annotations: Sequence[dict[str, Any]]) -> Photograph:
     if not all(type(side) is int and side > 0 for side in size):
-        raise ValueError("an image whose width and height are no numbers of pixels")
+        raise ValueError("the width and height of an image must be whole numbers of pixels")
     boxes = np.array([annotation["bbox"] for annotation in annotations], np.float32).reshape(-1, 4)
     if not np.isfinite(boxes).all():
-        raise ValueError("a box of which a number is not finite")
+        raise ValueError("a number of a box is not finite")
     boxes[:, 2:] += boxes[:, :2]
     ignored = np.array([annotation.get("iscrowd", 0) for annotation in annotations], np.bool_)
     pseudo = np.array([annotation.get("pseudo", False) for annotation in annotations], np.bool_)

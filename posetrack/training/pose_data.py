@@ -153,7 +153,7 @@ class _Reader:
         x, y, width, height = annotation["bbox"]
         box = from_corner(np.array([x, y, x + width, y + height], np.float32))
         if not (np.isfinite(box).all() and np.isfinite(labelled).all() and np.isfinite(teacher).all()):
-            raise ValueError("a box or joint of which a number is not finite")
+            raise ValueError("a number of a box or joint is not finite")
         return LabelledPerson(
             image, box, labelled[:, :2], weights, (weights > 0) & ~pseudo, teacher, bool(annotation.get("nobody"))
         )
