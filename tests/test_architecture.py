@@ -30,7 +30,7 @@ LAYERS = [
     {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
     {"pipeline_config"},
     {"observation"},
-    {"pipeline", "training", "zoo"},
+    {"pipeline", "training", "zoo", "refine"},
     {"presets", "realtime"},
     {"networks"},
     {"pose_tracker", "demo"},
