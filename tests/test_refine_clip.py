@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
-from tests.refine_clips import clip_of, line, same_tracks, walker
 
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.formats import CsvSink, ParquetSink, PoseTrack18Sink
@@ -16,6 +15,7 @@ from posetrack.refine.files import read_clip, write_clip
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
+from tests.refine_clips import clip_of, line, same_tracks, walker
 
 STREET = SourceInfo(name="street", width=640, height=480, fps=Fraction(25), frame_count=10, path=None)
 SINKS = {".json": PoseTrack18Sink, ".csv": CsvSink, ".parquet": ParquetSink}

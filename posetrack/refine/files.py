@@ -24,7 +24,7 @@ def read_clip(path: Path, fps: float | None = None) -> Clip:
         fps: Frames per second. Replaces the file's times, which JSON of ``run`` does not have.
 
     Raises:
-        DataFormatError: the file is missing, damaged or of another format, or has no times and ``fps`` is not given.
+        DataFormatError: the file is missing, damaged or of another format, or there are neither times nor ``fps``.
         ConfigError: ``fps`` is not above 0.
     """
     if fps is not None:
