@@ -28,7 +28,7 @@ def sizes(track: Track, frame_s: float) -> Doubles:
 
 
 def centres(track: Track, skeleton: Skeleton) -> Doubles:
-    """float64 [T, 2]: the mean of shoulders and hips; the box's centre where fewer than three of them are there."""
+    """float64 [T, 2]: mean of shoulders and hips, or the box's centre where fewer than three are there."""
     slots = [skeleton.index(joint) for joint in _TRUNK if joint in skeleton.joints]
     there = track.present[:, slots]
     trunk = np.where(there[..., None], track.joints[:, slots], 0).sum(axis=1)

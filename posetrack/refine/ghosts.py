@@ -1,9 +1,9 @@
 """Ghosts: tracks of signs, bags and shadows, found by the evidence of the whole track.
 
-What a detector takes for a person in one frame, the pose network seldom does: on PETS-S3MF1 and TUD-Campus the mean
-joint score of tracks that hold nobody was 0.09 to 0.14, and 0.30 for one of three frames; that of people seen for
-longer than half a second was 0.42 to 0.64. The thresholds lie between, nearer to the ghosts: losing a person costs
-more than keeping a sign.
+The pose network seldom sees a person in what the detector took for one. On PETS-S3MF1 and TUD-Campus the mean
+joint score of tracks that hold nobody was 0.09 to 0.14, and 0.30 for one of three frames; that of people seen
+for longer than half a second was 0.42 to 0.64. The thresholds lie between, nearer to the ghosts: losing a person
+costs more than keeping a sign.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ LEAST_EVIDENCE = 0.2
 """Mean joint score of people, whatever the length of their track."""
 
 _FLEETING_EVIDENCE = 0.2
-"""So much more is asked of a track of a single moment, and less with every moment it lasts."""
+"""A track of a single frame needs this much more; the surplus fades as the track lasts."""
 
 _FLEETING_S = 0.25
 _STILL = 0.5
-"""Furniture moves by less than half its size, all its life."""
+"""Furniture moves by less than this share of its size from its first frame to its last."""
 
 
 def is_furniture(track: Track, skeleton: Skeleton, frame_s: float) -> bool:

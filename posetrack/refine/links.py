@@ -28,7 +28,7 @@ _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD = 0.2, 0.5
 """Standard deviations of the logarithm of sizes: of one person at both sides of a gap, and of two people."""
 
 _LIMB_SPREAD, _PEOPLE_LIMB_SPREAD = 0.2, 0.25
-"""Likewise of limbs' lengths: seen from different sides they differ almost as much as those of different people."""
+"""Likewise of limbs' lengths, which depend almost as much on the view as on the person."""
 
 _HIDDEN_S = 2.0
 """People stay hidden for about this long."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from posetrack.refine.bodies import limb_lengths, sizes
 from posetrack.refine.clip import Doubles, Track
@@ -13,10 +14,10 @@ _ACCELERATION = 20.0
 """Body sizes per second squared: no joint accelerates by more than about 35 m/s^2 in everyday motion."""
 
 _JITTER = 0.1
-"""Body sizes by which joints jitter: twice the PCK@0.2 error of good joints, on a torso of a quarter of the body."""
+"""Body sizes: twice the error of a joint that counts as right by PCK@0.2, a torso being a quarter of a body."""
 
-_NEIGHBOURS_S = 0.3
-"""A joint is compared with neighbours at most this far away on both sides."""
+_BESIDE = 2
+"""Observations on each side that a joint is compared with: jumps of two frames are still the fewer."""
 
 _LONGEST = 1.6
 """A limb is never that many times as long as its usual greatest length."""
@@ -38,24 +39,24 @@ def remove_outliers(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
 
 
 def _jumps(track: Track, size: Doubles) -> BoolArray:
-    """bool [T, K]: joints far from the line between the neighbours in time, and further than those from theirs."""
+    """bool [T, K]: joints far from the median of the five observations around them."""
     wrong = np.zeros(track.present.shape, dtype=bool)
     for joint in range(wrong.shape[1]):
         rows = np.flatnonzero(track.present[:, joint])
-        if len(rows) >= 3:
-            wrong[rows[1:-1], joint] = _off_line(track.joints[rows, joint], track.times[rows], size[rows])
+        if len(rows) > 2 * _BESIDE:
+            wrong[rows[_BESIDE:-_BESIDE], joint] = _off_path(
+                track.joints[rows, joint], track.times[rows], size[rows][_BESIDE:-_BESIDE]
+            )
     return wrong
 
 
-def _off_line(points: Doubles, times: Doubles, size: Doubles) -> BoolArray:
-    """bool [N - 2] of the inner of N points."""
-    before, after = times[1:-1] - times[:-2], times[2:] - times[1:-1]
-    share = (before / (before + after))[:, None]
-    missed = np.linalg.norm(points[1:-1] - (1 - share) * points[:-2] - share * points[2:], axis=1)
-    allowed = size[1:-1] * (_JITTER + _ACCELERATION * before * after / 2)
-    excess = np.where(np.maximum(before, after) <= _NEIGHBOURS_S, missed / allowed, 0)
-    around = np.concatenate([[0], excess, [0]])
-    far: BoolArray = (excess > 1) & (excess >= around[:-2]) & (excess >= around[2:])
+def _off_path(points: Doubles, times: Doubles, size: Doubles) -> BoolArray:
+    """bool [N - 4] of the inner of N points. Steady motion passes through the median; turns pass by it."""
+    width = 2 * _BESIDE + 1
+    inner = slice(_BESIDE, -_BESIDE)
+    missed = np.linalg.norm((points - median_filter(points, size=(width, 1)))[inner], axis=1)
+    span = (times[width - 1 :] - times[: len(times) - width + 1]) / 2
+    far: BoolArray = missed > size * (_JITTER + _ACCELERATION / 2 * span**2)
     return far
 
 

@@ -99,8 +99,8 @@ class Priors:
             track = next(track for track in clip.tracks if track.track_id == swap.track_id)
             if not swap.covers(track).any():
                 raise ConfigError(
-                    f"--swap-sides: {swap.track_id} is not seen from {swap.start_s:g} to {swap.end_s:g} s, but from "
-                    f"{track.times[0]:.2f} to {track.times[-1]:.2f} s; correct the times."
+                    f"--swap-sides: {swap.track_id} is not seen from {swap.start_s:g} to {swap.end_s:g} s, only "
+                    f"from {track.times[0]:.2f} to {track.times[-1]:.2f} s; correct the times."
                 )
 
 
@@ -127,8 +127,8 @@ def _refuse_simultaneous(parts: list[Track]) -> None:
             shared = np.isin(one.frames, other.frames)
             if shared.any():
                 raise ConfigError(
-                    f"--same: {one.track_id} and {other.track_id} are both seen at {one.times[shared][0]:.2f} s, so they "
-                    "are two people; leave it out."
+                    f"--same: {one.track_id} and {other.track_id} are both seen at {one.times[shared][0]:.2f} s, "
+                    "so they are two people; leave it out."
                 )
 
 

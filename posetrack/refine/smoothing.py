@@ -1,8 +1,8 @@
 """Smoothing: zero-phase filters along a joint's path, never across gaps, cuts or people.
 
-``kalman`` is the Kalman smoother (RTS) of a joint whose speed changes at random. Its estimate is solved for at once, as
-the minimum of a sum of squares (a banded system): errors weighted by joint scores, plus squared second differences.
-Joints far off their path get less weight in four rounds, so that single errors do not bend it.
+``kalman`` is the Kalman smoother (RTS) of a joint whose speed changes at random. Its estimate minimises a sum of
+squares, errors weighted by joint scores plus second differences: one banded system for the whole path. Joints far
+off their path lose weight in four rounds, so that single errors do not bend it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
 from posetrack.types import IntArray
 
 CUTOFF_HZ = 6.0
-"""What gait analysis reports most often; slower in the picture than footfalls, faster than any trembling that we see."""
+"""The cut-off that gait analysis reports most often."""
 
 _WINDOW_S = 0.3
 _POLYNOMIAL = 3
@@ -61,8 +61,8 @@ class Smoothing:
     def __post_init__(self) -> None:
         if self.name not in ("kalman", "butterworth", "savgol", "none"):
             raise ConfigError(
-                f"--smooth must be kalman, butterworth, savgol or none, with its strength, such as butterworth:6Hz or "
-                f"savgol:0.3s; not '{self.name}'."
+                "--smooth must be kalman, butterworth, savgol or none, if need be with a strength, such as "
+                f"butterworth:6Hz or savgol:0.3s; not '{self.name}'."
             )
         strengths = (self.window_s, CUTOFF_HZ if self.cutoff_hz is None else self.cutoff_hz)
         if not all(0 < strength < np.inf for strength in strengths):

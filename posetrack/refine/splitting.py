@@ -1,7 +1,7 @@
 """Splitting: tracks become pure tracklets, cut where the person may have changed.
 
-Three places are doubtful: gaps, jumps, and crossings, where two boxes lie on one another. What was cut for nothing is
-joined again by the association, which knows both sides.
+Three places are doubtful: gaps, jumps, and crossings, where two boxes lie on one another. What was cut for nothing
+is joined again by the association, which knows both sides.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 
 from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
-from posetrack.skeletons import Skeleton
 from posetrack.types import IntArray
 
 _GAP_S = 0.2
@@ -35,10 +34,7 @@ def split(clip: Clip, kept_whole: Collection[int] = ()) -> list[Track]:
         clip: Tracks as observed.
         kept_whole: Ids of tracks that are not cut.
     """
-    cuts = {track.track_id: _own_cuts(track, clip) for track in clip.tracks}
-    for one, other, frame in _crossings(clip.tracks):
-        cuts[one].append(frame)
-        cuts[other].append(frame)
+    cuts = doubtful_frames(clip)
     pieces = []
     for track in clip.tracks:
         frames = [] if track.track_id in kept_whole else cuts[track.track_id]
@@ -46,6 +42,19 @@ def split(clip: Clip, kept_whole: Collection[int] = ()) -> list[Track]:
         edges = [0, *(place for place in places.tolist() if 0 < place < len(track)), len(track)]
         pieces += [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
     return pieces
+
+
+def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
+    """For each id, the frames from which on the track may be somebody else; in no order.
+
+    Args:
+        clip: Tracks as observed.
+    """
+    frames = {track.track_id: _own_cuts(track, clip) for track in clip.tracks}
+    for one, other, frame in _crossings(clip.tracks):
+        frames[one].append(frame)
+        frames[other].append(frame)
+    return frames
 
 
 def _own_cuts(track: Track, clip: Clip) -> list[int]:
