@@ -157,7 +157,10 @@ def _butterworth(frame_s: float, cutoff_hz: float) -> _Filter:
     usual_padding = 3 * (2 * len(sections) + 1)
 
     def filtered(points: Doubles, weights: Doubles, far: Doubles) -> Doubles:
-        return np.asarray(sosfiltfilt(sections, points, axis=0, padlen=min(usual_padding, len(points) - 1)))
+        # without the line from end to end, steady motion passes unchanged
+        line = points[0] + np.linspace(0, 1, len(points))[:, None] * (points[-1] - points[0])
+        padding = min(usual_padding, len(points) - 1)
+        return np.asarray(line + sosfiltfilt(sections, points - line, axis=0, padlen=padding))
 
     return filtered
 

@@ -22,8 +22,14 @@ from posetrack.refine.times import frame_times
 from posetrack.skeletons import SKELETONS, Skeleton
 from posetrack.types import IntArray
 
-_REFINED = [("raw_x", pyarrow.float32()), ("raw_y", pyarrow.float32()), ("origin", pyarrow.string())]
-"""Columns that only refined tables have."""
+_BOX = ("box_x1", "box_y1", "box_x2", "box_y2")
+_REFINED = [
+    ("raw_x", pyarrow.float32()),
+    ("raw_y", pyarrow.float32()),
+    ("origin", pyarrow.string()),
+    *((name, pyarrow.float32()) for name in _BOX),
+]
+"""Columns that only refined tables have. Boxes count pixels as joints do."""
 
 _SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED])
 _KNOWN = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
@@ -126,14 +132,15 @@ def _people(
     joints = np.stack([spread("x"), spread("y")], axis=-1)
     there = ~np.isnan(joints).any(axis=-1)
     origins = np.where(there, np.uint8(SEEN), np.uint8(0))
-    raw = joints
-    if "origin" in columns:
+    raw, boxes = joints, np.full((shape[0], 4), np.nan)
+    if all(name in columns for name, _ in _REFINED):
         origins = _origins(columns["origin"], cells, origins)
         raw = np.stack([spread("raw_x"), spread("raw_y")], axis=-1)
+        boxes = np.stack([columns[name][firsts] for name in _BOX], axis=1)
     return People(
         ids=columns["track_id"].astype(np.int64)[firsts],
         frames=frames,
-        boxes=np.full((shape[0], 4), np.nan),
+        boxes=boxes,
         box_scores=columns["person_score"][firsts],
         joints=joints,
         joint_scores=spread("score"),
@@ -202,5 +209,6 @@ def _batch(clip: Clip, people: People, part: slice) -> Any:
         nullable(raw_x),
         nullable(raw_y),
         pyarrow.array(np.array(ORIGINS, dtype=object)[origins], pyarrow.string(), mask=origins == 0),
+        *(nullable(of_people(side)) for side in people.boxes[part].T),
     ]
     return pyarrow.RecordBatch.from_arrays(columns, schema=_SCHEMA)
