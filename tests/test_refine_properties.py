@@ -23,7 +23,12 @@ from tests.refine_clips import clip_of, line, same_tracks, walker
 
 COUNT = 60
 AS_IS = RefineConfig()
-examples = settings(max_examples=int(os.environ.get('N', 12)), phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples = settings(
+    max_examples=int(os.environ.get("N", 12)),
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 @st.composite
