@@ -30,7 +30,7 @@ LAYERS = [
     {"tracker", "flow", "video", "models", "synthetic", "evaluation", "schedule"},
     {"pipeline_config", "own_stages"},
     {"lookahead"},
-    {"pipeline", "training", "zoo"},
+    {"pipeline", "training", "zoo", "refine"},
     {"presets", "realtime"},
     {"networks"},
     {"pose_tracker", "demo"},

@@ -15,6 +15,7 @@ from posetrack.cli.demo import demo
 from posetrack.cli.eval import evaluate
 from posetrack.cli.models import models
 from posetrack.cli.output import answer, complain, guarded_streams
+from posetrack.cli.refine import refine
 from posetrack.cli.report import report
 from posetrack.cli.run import run
 from posetrack.cli.start import BAD_INPUT, INTERRUPTED, interrupting_signals
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("batch")(batch)
 app.command("demo")(demo)
+app.command("refine")(refine)
 app.command("eval")(evaluate)
 app.command("convert")(convert)
 app.command("report")(report)

@@ -1,0 +1,1 @@
+"""The second pass: tracks of a whole clip, refined with what came before and after each frame."""

@@ -1,0 +1,48 @@
+"""Size, place and proportions of a tracked body, frame by frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from posetrack.refine.clip import Doubles, Track
+from posetrack.skeletons import Skeleton
+
+_SIZE_WINDOW_S = 1.0
+"""Bodies come nearer slowly; boxes jump from frame to frame."""
+
+_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_LEAST_TRUNK_JOINTS = 3
+
+
+def sizes(track: Track, frame_s: float) -> Doubles:
+    """float64 [T]: size of the body in pixels, at least 1: the longer side of its box, as a median over a second.
+
+    Args:
+        track: At least one frame.
+        frame_s: Time between two frames.
+    """
+    longer = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
+    half = round(_SIZE_WINDOW_S / 2 / frame_s) if frame_s > 0 else 0
+    return np.maximum(median_filter(longer, size=2 * half + 1, mode="nearest"), 1.0)
+
+
+def centres(track: Track, skeleton: Skeleton) -> Doubles:
+    """float64 [T, 2]: mean of shoulders and hips, or the box's centre where fewer than three are there."""
+    slots = [skeleton.index(joint) for joint in _TRUNK if joint in skeleton.joints]
+    there = track.present[:, slots]
+    trunk = np.where(there[..., None], track.joints[:, slots], 0).sum(axis=1)
+    count = there.sum(axis=1)[:, None]
+    of_boxes = (track.boxes[:, :2] + track.boxes[:, 2:]) / 2
+    return np.where(count >= _LEAST_TRUNK_JOINTS, trunk / np.maximum(count, 1), of_boxes)
+
+
+def limb_lengths(track: Track, skeleton: Skeleton) -> Doubles:
+    """float64 [T, L]: length of each limb in pixels; NaN where an end is missing."""
+    ends = track.joints[:, skeleton.limb_slots]
+    return np.asarray(np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=-1), dtype=np.float64)
+
+
+def joint_evidence(track: Track, skeleton: Skeleton) -> Doubles:
+    """float64 [T]: mean score of all joints that the skeleton uses; missing ones count as 0."""
+    return np.asarray(track.joint_scores[:, skeleton.in_use].mean(axis=1), dtype=np.float64)

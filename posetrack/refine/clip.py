@@ -1,0 +1,137 @@
+"""A tracked clip as arrays: one ``Track`` per person, on the clip's grid of frames and times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.skeletons import Skeleton
+from posetrack.types import BoolArray, IntArray
+
+Doubles = NDArray[np.float64]
+Origins = NDArray[np.uint8]
+
+MISSING, SEEN, CARRIED, FILLED = 0, 1, 2, 3
+"""Where a joint comes from: nowhere, the pose network, optical flow, or the second pass."""
+
+ORIGINS = ("", "seen", "carried", "filled")
+"""The words that files use for them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Track:
+    """One person in T frames, with K joints.
+
+    Attributes:
+        track_id: The person's number.
+        frames: int64 [T], ascending: places in the clip's list of frames.
+        times: float64 [T], seconds.
+        boxes: float64 [T, 4], x1 y1 x2 y2 in our pixels.
+        box_scores: float64 [T] in [0, 1].
+        joints: float64 [T, K, 2]; NaN where a joint is missing.
+        joint_scores: float64 [T, K] in [0, 1]; 0 where a joint is missing.
+        raw: float64 [T, K, 2], as first estimated, before filling and smoothing; NaN where nothing was.
+        origins: uint8 [T, K]: ``MISSING``, ``SEEN``, ``CARRIED`` or ``FILLED``.
+    """
+
+    track_id: int
+    frames: IntArray
+    times: Doubles
+    boxes: Doubles
+    box_scores: Doubles
+    joints: Doubles
+    joint_scores: Doubles
+    raw: Doubles
+    origins: Origins
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, chosen: slice | BoolArray | IntArray) -> Track:
+        """The chosen frames of the track."""
+        arrays = {name: getattr(self, name)[chosen] for name in _ARRAYS}
+        return Track(track_id=self.track_id, **arrays)
+
+    @property
+    def present(self) -> BoolArray:
+        """bool [T, K]: the joint is there."""
+        return self.origins != MISSING
+
+    def replace(self, **changes: Any) -> Track:
+        """A copy with some attributes changed."""
+        return replace(self, **changes)
+
+    def without(self, removed: BoolArray) -> Track:
+        """A copy without some joints, bool [T, K]."""
+        return self.replace(
+            joints=np.where(removed[..., None], np.nan, self.joints),
+            raw=np.where(removed[..., None], np.nan, self.raw),
+            joint_scores=np.where(removed, 0, self.joint_scores),
+            origins=np.where(removed, np.uint8(MISSING), self.origins),
+        )
+
+
+_ARRAYS = tuple(one.name for one in fields(Track) if one.name != "track_id")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Clip:
+    """Everybody who was tracked in one clip of F frames.
+
+    Attributes:
+        name: Name of the clip.
+        skeleton: Names and order of the joints.
+        frames: int64 [F], ascending: the frames' numbers in the source.
+        times: float64 [F], ascending, seconds.
+        tracks: The people, at most one track per id.
+        cuts: int64 [C]: places in ``frames`` at which a new shot begins.
+        images: [F] what the file says about each image. Empty if it says nothing.
+    """
+
+    name: str
+    skeleton: Skeleton
+    frames: IntArray
+    times: Doubles
+    tracks: tuple[Track, ...]
+    cuts: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    images: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def frame_s(self) -> float:
+        """Usual time between two frames, in seconds; 0 if there is only one."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
+
+    def with_tracks(self, tracks: Sequence[Track]) -> Clip:
+        """The same clip with other tracks, ordered by id."""
+        return replace(self, tracks=tuple(sorted(tracks, key=lambda track: track.track_id)))
+
+    def shots(self, places: IntArray) -> IntArray:
+        """int64: the shot that each of some frames belongs to."""
+        return np.searchsorted(self.cuts, places, side="right").astype(np.int64)
+
+
+def joined(track_id: int, parts: Sequence[Track]) -> Track:
+    """One track of parts that share no frame (at least one part)."""
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+    whole = Track(track_id=track_id, **arrays)
+    return whole[np.argsort(whole.frames, kind="stable")]
+
+
+def observed(track: Track) -> Track:
+    """The track as it was before any filling and smoothing."""
+    bare = track.without(track.origins == FILLED)
+    was_filled = (track.origins == FILLED).any(axis=1) & ~bare.present.any(axis=1)
+    return bare.replace(joints=bare.raw)[~was_filled]
+
+
+def extents(joints: Doubles) -> Doubles:
+    """float64 [T, 4]: boxes around the joints, float64 [T, K, 2]; NaN for frames without joints."""
+    gone = np.isnan(joints)
+    low = np.where(gone, np.inf, joints).min(axis=1, initial=np.inf)
+    high = np.where(gone, -np.inf, joints).max(axis=1, initial=-np.inf)
+    boxes = np.concatenate([low, high], axis=1)
+    return np.where(np.isinf(boxes), np.nan, boxes)

@@ -1,0 +1,74 @@
+"""Clips from and to files: PoseTrack18 JSON, CSV, Parquet; and to MOTChallenge text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from posetrack.errors import ConfigError
+from posetrack.files.pending import write_file
+from posetrack.formats.mot import mot_lines
+from posetrack.formats.tables import is_table
+from posetrack.ranges import require_above
+from posetrack.refine.clip import Clip
+from posetrack.skeletons import POSETRACK
+
+WRITABLE = (".json", ".csv", ".parquet", ".txt")
+"""Endings of the files that a clip can be written to."""
+
+
+def read_clip(path: Path, fps: float | None = None) -> Clip:
+    """The clip of a file that ``run`` or ``refine`` has written.
+
+    Args:
+        path: PoseTrack18 JSON, or a CSV or Parquet table.
+        fps: Frames per second. Replaces the file's times, which JSON of ``run`` does not have.
+
+    Raises:
+        DataFormatError: the file is missing, damaged or of another format, or there are neither times nor ``fps``.
+        ConfigError: ``fps`` is not above 0.
+    """
+    if fps is not None:
+        require_above(0, fps=fps)
+    if is_table(path):
+        from posetrack.refine.table_clips import read_table_clip
+
+        return read_table_clip(path, fps)
+    from posetrack.refine.json_clips import read_json_clip
+
+    return read_json_clip(path, fps)
+
+
+def check_target(path: Path, clip: Clip) -> None:
+    """Refuse a file that cannot hold the clip, before any work.
+
+    Raises:
+        ConfigError: its ending is unknown, or its format has only PoseTrack's joints and the clip has others.
+    """
+    if path.suffix not in WRITABLE:
+        raise ConfigError(f"{path}: the ending tells the format; give one of {', '.join(WRITABLE)}.")
+    if path.suffix == ".json" and clip.skeleton != POSETRACK:
+        raise ConfigError(
+            f"{path}: PoseTrack18 JSON does not have the joints of '{clip.skeleton.name}'; write .csv or .parquet."
+        )
+
+
+def write_clip(path: Path, clip: Clip) -> None:
+    """Write a refined clip, whole or not at all; the ending tells the format.
+
+    Raises:
+        ConfigError: as ``check_target``.
+        OutputError: the file cannot be written.
+        DataFormatError: a number is too large for the format.
+    """
+    check_target(path, clip)
+    if is_table(path):
+        from posetrack.refine.table_clips import write_table_clip
+
+        write_table_clip(path, clip)
+        return
+    from posetrack.refine.json_clips import annotations_of_clip, write_json_clip
+
+    if path.suffix == ".json":
+        write_json_clip(path, clip)
+    else:
+        write_file(path, "".join(mot_lines(annotations_of_clip(path, clip), clip.frames.tolist())).encode())

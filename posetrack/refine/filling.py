@@ -1,0 +1,104 @@
+"""Filling: joints and boxes in gaps of a track, by a spline through both ends. What is filled is marked so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
+from posetrack.types import BoolArray, IntArray
+
+_SLOPE_S = 0.3
+"""Speed at a gap's end is that over this time: a frame's difference is mostly noise."""
+
+
+def fill(track: Track, clip: Clip, max_fill_s: float) -> Track:
+    """The track with gaps of at most ``max_fill_s`` between two observations filled, within a shot.
+
+    Args:
+        track: A person.
+        clip: Whose frames and shots they are.
+        max_fill_s: Longest time from the last observation before a gap to the first after it.
+    """
+    whole = _with_frames(track, clip, max_fill_s)
+    shots = clip.shots(whole.frames)
+    joints, scores, origins = whole.joints.copy(), whole.joint_scores.copy(), whole.origins.copy()
+    for joint in range(joints.shape[1]):
+        there = np.flatnonzero(origins[:, joint] != MISSING)
+        rows, place = _inside_gaps(there, whole.times, shots, max_fill_s)
+        if len(rows):
+            joints[rows, joint] = _spline(joints[there, joint], whole.times[there], whole.times[rows], place)
+            scores[rows, joint] = np.minimum(scores[there[place], joint], scores[there[place + 1], joint])
+            origins[rows, joint] = FILLED
+    return whole.replace(joints=joints, joint_scores=scores, origins=origins)
+
+
+def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
+    """The track with rows for the frames in its gaps: boxes on a straight line, joints missing."""
+    between = np.arange(track.frames[0], track.frames[-1] + 1)
+    gone = np.ones(len(between), dtype=bool)
+    gone[track.frames - track.frames[0]] = False
+    rows, _ = _inside_gaps(np.flatnonzero(~gone), clip.times[between], clip.shots(between), max_fill_s)
+    added = between[rows]
+    if not len(added):
+        return track
+    frames = np.concatenate([track.frames, added])
+    order = np.argsort(frames, kind="stable")
+    times = clip.times[added]
+
+    def grown(values: Doubles, filler: float) -> Doubles:
+        filled = np.full((len(added), *values.shape[1:]), filler, dtype=values.dtype)
+        return np.concatenate([values, filled])[order]
+
+    boxes = np.stack([np.interp(times, track.times, side) for side in track.boxes.T], axis=1)
+    return Track(
+        track_id=track.track_id,
+        frames=frames[order],
+        times=clip.times[frames[order]],
+        boxes=np.concatenate([track.boxes, boxes])[order],
+        box_scores=np.concatenate([track.box_scores, np.interp(times, track.times, track.box_scores)])[order],
+        joints=grown(track.joints, np.nan),
+        joint_scores=grown(track.joint_scores, 0),
+        raw=grown(track.raw, np.nan),
+        origins=grown(track.origins, MISSING),
+    )
+
+
+def _inside_gaps(there: IntArray, times: Doubles, shots: IntArray, max_fill_s: float) -> tuple[IntArray, IntArray]:
+    """Rows in short gaps, int64 [G], and for each the place in ``there`` of the observation before it."""
+    spans = np.diff(there)
+    short: BoolArray = (times[there[1:]] - times[there[:-1]] <= max_fill_s + 1e-9) & (
+        shots[there[1:]] == shots[there[:-1]]
+    )
+    place = np.flatnonzero((spans > 1) & short)
+    counts = spans[place] - 1
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    place = np.repeat(place, counts)
+    return there[place] + 1 + within, place
+
+
+def _spline(points: Doubles, times: Doubles, wanted: Doubles, place: IntArray) -> Doubles:
+    """float64 [G, 2]: cubic Hermite splines through the points before and after, with the speeds there.
+
+    Args:
+        points: float64 [N, 2] the observations.
+        times: float64 [N].
+        wanted: float64 [G] times in gaps.
+        place: int64 [G]: the observation before each.
+    """
+    start, end = points[place], points[place + 1]
+    length = (times[place + 1] - times[place])[:, None]
+    chord = (end - start) / length
+    earlier = np.searchsorted(times, times[place] - _SLOPE_S - 1e-9)
+    later = np.searchsorted(times, times[place + 1] + _SLOPE_S + 1e-9, side="right") - 1
+    before = _speed(points, times, earlier, place, chord)
+    after = _speed(points, times, place + 1, later, chord)
+    share = (wanted - times[place])[:, None] / length
+    back = 1 - share
+    line = start + share * (end - start)
+    return np.asarray(line + share * back * length * (back * (before - chord) - share * (after - chord)))
+
+
+def _speed(points: Doubles, times: Doubles, first: IntArray, last: IntArray, otherwise: Doubles) -> Doubles:
+    """Mean speed from one observation to another; ``otherwise`` where they are the same."""
+    passed = (times[last] - times[first])[:, None]
+    return np.where(passed > 0, (points[last] - points[first]) / np.where(passed > 0, passed, 1), otherwise)

@@ -1,0 +1,179 @@
+"""Clips from and to PoseTrack18 JSON.
+
+Refined files have times in their images (``time_s``), and in their annotations what the second pass started from:
+``raw_keypoints`` (x, y of each joint; null where there was none) and ``origins`` (one word per joint). Other tools
+ignore them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from posetrack.errors import DataFormatError
+from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Doubles
+from posetrack.formats.checks import number_or_nan
+from posetrack.formats.joints import own_joints
+from posetrack.formats.json_file import JsonFile
+from posetrack.formats.naming import ImageNaming, frame_numbers
+from posetrack.formats.posetrack18_rows import PERSON_CATEGORY, annotation_ids, image_row, people_rows
+from posetrack.formats.reading import load_json, parse_annotations
+from posetrack.pixels import from_centre, from_corner
+from posetrack.refine.clip import ORIGINS, SEEN, Clip, Origins
+from posetrack.refine.rows import People, people_of, tracks_of
+from posetrack.refine.times import frame_times
+from posetrack.skeletons import POSETRACK
+
+_DIGITS = {"pixels": 3, "scores": 4, "times": 6}
+
+
+def read_json_clip(path: Path, fps: float | None = None) -> Clip:
+    """The clip of a PoseTrack18 JSON file of one video.
+
+    Args:
+        path: The file.
+        fps: Frames per second, for files without times.
+
+    Raises:
+        DataFormatError: the file is missing, damaged, of another format, holds several videos, or has no times and
+            ``fps`` is not given.
+    """
+    data = load_json(path)
+    videos = parse_annotations(path, data)
+    if len(videos) > 1:
+        raise DataFormatError(f"{path}: the file holds {len(videos)} videos; write one file per video.")
+    if not videos:
+        raise DataFormatError(f"{path}: the file lists no images; write it again.")
+    video = videos[0]
+    numbers = np.array(frame_numbers(video.images), dtype=np.int64)
+    if (np.diff(numbers) <= 0).any():
+        raise DataFormatError(f"{path}: the images are not in the order of their frames; sort them.")
+    known = np.array([number_or_nan(image.get("time_s")) for image in video.images], dtype=np.float64)
+    times = frame_times(path, numbers, known, fps)
+    people = _people(video, data)
+    naming = video.images[0]["file_name"].split("/")[-2:-1]
+    return Clip(
+        name=naming[0] if naming else path.stem,
+        skeleton=POSETRACK,
+        frames=numbers,
+        times=times,
+        tracks=tracks_of(people, times),
+        images=tuple(video.images),
+    )
+
+
+def _people(video: Annotations, data: dict[str, Any]) -> People:
+    joints = own_joints(video)
+    xy = np.where(joints.present[..., None], joints.xy, np.nan)
+    raw, origins = xy.copy(), np.where(joints.present, np.uint8(SEEN), np.uint8(0))
+    _take_refined(video, data, raw, origins)
+    return People(
+        ids=video.track_ids,
+        frames=video.frames,
+        boxes=from_corner(video.boxes),
+        box_scores=video.person_scores,
+        joints=xy,
+        joint_scores=joints.scores,
+        raw=raw,
+        origins=origins,
+    )
+
+
+def _take_refined(video: Annotations, data: dict[str, Any], raw: Doubles, origins: Origins) -> None:
+    """Put what only refined files have into the arrays."""
+    people = [person for person in data.get("annotations", []) if "origins" in person]
+    if not people:
+        return
+    places = {image.get("id"): frame for frame, image in enumerate(video.images)}
+    rows = {key: row for row, key in enumerate(zip(video.frames.tolist(), video.track_ids.tolist(), strict=True))}
+    words = {word: number for number, word in enumerate(ORIGINS)}
+    for person in people:
+        row = rows[places[person["image_id"]], int(person["track_id"])]
+        try:
+            given = np.array([words[word] for word in person["origins"]], dtype=np.uint8)
+            pairs = np.array(person["raw_keypoints"], dtype=np.float64).reshape(len(POSETRACK), 2)
+            origins[row] = np.where(origins[row] == 0, np.uint8(0), given)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataFormatError(
+                f"{video.path}, {video.frame_name(int(video.frames[row]))}: 'origins' or 'raw_keypoints' are not "
+                "those of a refined file; refine the original again."
+            ) from error
+        raw[row] = pairs
+
+
+def write_json_clip(path: Path, clip: Clip) -> None:
+    """Write a refined clip as PoseTrack18 JSON. Joints of other skeletons are not written: use a table.
+
+    Raises:
+        DataFormatError: a number is too large for JSON.
+        OutputError: the file cannot be written. Nothing new is left behind.
+    """
+    video = annotations_of_clip(path, clip)
+    people = people_of(clip.tracks, len(clip.skeleton))
+    file = JsonFile(path, b'{"images":[\n')
+    try:
+        file.append(
+            image_row(image, video.video, len(video.images), video.ignore_regions.get(number))
+            for number, image in enumerate(video.images)
+        )
+        file.next_list(b'\n],"annotations":[\n')
+        ids = iter(annotation_ids([video]))
+        file.append(
+            {"id": next(ids), **row, **more}
+            for row, more in zip(people_rows(video), _refined(people), strict=True)
+        )
+        file.close(b'\n],"categories":' + orjson.dumps([PERSON_CATEGORY]) + b"}\n")
+    except BaseException:
+        file.discard()
+        raise
+
+
+def _refined(people: People) -> Iterator[dict[str, Any]]:
+    raw = people.raw.round(_DIGITS["pixels"])
+    for row, origins in enumerate(people.origins.tolist()):
+        pairs = raw[row].ravel().tolist()
+        yield {
+            "raw_keypoints": [None if value != value else value for value in pairs],
+            "origins": [ORIGINS[origin] for origin in origins],
+        }
+
+
+def annotations_of_clip(path: Path, clip: Clip) -> Annotations:
+    """The clip as the formats' writers take it, its joints in PoseTrack's skeleton.
+
+    Args:
+        path: The file they go to.
+        clip: Of PoseTrack's skeleton.
+    """
+    people = people_of(clip.tracks, len(clip.skeleton))
+    naming = ImageNaming.of(clip.name)
+    images = clip.images or [
+        {"file_name": naming.file_name(number), "id": naming.image_id(number)} for number in clip.frames.tolist()
+    ]
+    timed = [
+        {**image, "time_s": round(time, _DIGITS["times"])}
+        for image, time in zip(images, clip.times.tolist(), strict=True)
+    ]
+    present = people.origins[:, EVALUATION_SLOTS] > 0
+    xy = people.joints[:, EVALUATION_SLOTS].round(_DIGITS["pixels"])
+    corners = from_centre(people.boxes)
+    nowhere = np.full((len(people.ids), 4), np.nan)
+    return Annotations(
+        path=path,
+        video=images[0].get("vid_id", naming.video_id) if images else naming.video_id,
+        images=timed,
+        frames=people.frames,
+        track_ids=people.ids,
+        keypoints=np.where(present[..., None], xy, 0),
+        visibility=np.where(present, 2.0, 0.0),
+        present=present,
+        scores=people.joint_scores[:, EVALUATION_SLOTS].round(_DIGITS["scores"]),
+        listed=np.ones(len(people.ids), dtype=bool),
+        head_boxes=nowhere,
+        boxes=corners.round(_DIGITS["pixels"]),
+        person_scores=people.box_scores.round(_DIGITS["scores"]),
+    )

@@ -1,0 +1,164 @@
+"""How well one tracklet continues another, as a logarithm of odds: the same person, against two people.
+
+A gain of 0 is a toss-up; 3 is 20 to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.refine.ends import Ends, ends_of, proportions
+from posetrack.types import IntArray
+
+_LONGEST_GAP_S = 10.0
+"""After longer gaps, where somebody was tells nothing."""
+
+_NEXT_PIECES = 20
+"""Where the number of people is given, links may be longer: to this many of the pieces that begin next."""
+
+_ACCELERATION = 0.25
+"""People change their speed: variance per second, in (body sizes per second) squared. Half a walk in a second."""
+
+_SPEED_VARIANCE = 0.7**2
+_SIZE_SPREAD, _PEOPLE_SIZE_SPREAD = 0.2, 0.5
+"""Standard deviations of the logarithm of sizes: of one person at both sides of a gap, and of two people."""
+
+_LIMB_SPREAD, _PEOPLE_LIMB_SPREAD = 0.2, 0.25
+"""Likewise of limbs' lengths, which depend almost as much on the view as on the person."""
+
+_HIDDEN_S = 2.0
+"""People stay hidden for about this long."""
+
+_INSIDE = 1.0
+"""Added for each end inside the picture: people appear and disappear at its border."""
+
+_BORDER = 0.5
+"""The border is this many body sizes wide."""
+
+_SAME_TRACK = 3.0
+"""Added for pieces of one track: the tracker, which saw the frames, is right 19 times of 20."""
+
+_LOWEST = -30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Links:
+    """E possible links of N tracklets, none of which share a frame.
+
+    Attributes:
+        before, after: int64 [E]: the tracklets linked.
+        gains: float64 [E].
+    """
+
+    before: IntArray
+    after: IntArray
+    gains: Doubles
+
+
+def possible_links(pieces: Sequence[Track], clip: Clip, *, unlikely: bool) -> Links:
+    """All links that may be worth something.
+
+    Args:
+        pieces: Tracklets.
+        clip: Their clip.
+        unlikely: Include links that gain nothing, and longer ones: for when people must be few.
+    """
+    tails, heads = ends_of(pieces, clip, last=True), ends_of(pieces, clip, last=False)
+    before, after = _candidates(tails, heads, unlikely)
+    same_shot = clip.shots(tails.frames[before]) == clip.shots(heads.frames[after])
+    if not unlikely:
+        before, after = before[same_shot], after[same_shot]
+    gains = _motion(tails, heads, before, after, _area(clip))
+    gains += _places(tails, heads, before, after, clip)
+    gains += _limbs(proportions(pieces, clip), before, after)
+    gains += _SAME_TRACK * _follow_in_track(pieces, before, after)
+    gains = np.maximum(gains, _LOWEST)
+    kept = np.ones(len(gains), dtype=bool) if unlikely else gains > 0
+    return Links(before=before[kept], after=after[kept], gains=gains[kept])
+
+
+def _candidates(tails: Ends, heads: Ends, unlikely: bool) -> tuple[IntArray, IntArray]:
+    """Pairs of tracklets, the second of which begins after the first has ended, but not long after."""
+    order = np.lexsort((np.arange(len(heads.frames)), heads.frames))
+    starts = heads.frames[order]
+    first = np.searchsorted(starts, tails.frames, side="right")
+    last = np.searchsorted(heads.times[order], tails.times + _LONGEST_GAP_S, side="right")
+    if unlikely:
+        last = np.maximum(last, np.minimum(first + _NEXT_PIECES, len(starts)))
+    counts = np.maximum(last - first, 0)
+    before = np.repeat(np.arange(len(tails.frames)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return before, order[np.repeat(first, counts) + within]
+
+
+def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, area: float) -> Doubles:
+    """Odds by motion from both sides: place, speed and size after a gap in which the speed changed at random."""
+    gap = heads.times[after] - tails.times[before]
+    size = np.sqrt(tails.sizes[before] * heads.sizes[after])
+    mean_speed = (tails.speeds[before] + heads.speeds[after]) / 2
+    speed_change = heads.speeds[after] - tails.speeds[before]
+    known = tails.speed_variances[before] + heads.speed_variances[after]
+    missed = (heads.places[after] - tails.places[before]) / size[:, None] - gap[:, None] * mean_speed
+    place_variance = (
+        tails.place_variances[before] + heads.place_variances[after]
+        + gap**2 / 4 * known + _ACCELERATION * gap**3 / 12
+    )  # fmt: skip
+    speed_variance = known + _ACCELERATION * gap + _ACCELERATION / 10
+    squares = (np.square(tails.speeds[before]).sum(axis=1) + np.square(heads.speeds[after]).sum(axis=1)) / 2
+    apart = _SPEED_VARIANCE + known
+    gains = np.log(area / size**2) - np.log(2 * np.pi * place_variance)
+    gains -= np.square(missed).sum(axis=1) / place_variance / 2
+    gains += np.log(apart / speed_variance) + squares / apart / 2
+    gains -= np.square(speed_change).sum(axis=1) / speed_variance / 2
+    ratio = np.log(heads.sizes[after] / tails.sizes[before])
+    gains += _normal_odds(ratio, _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD)
+    return np.asarray(gains - gap / _HIDDEN_S, dtype=np.float64)
+
+
+def _normal_odds(values: Doubles, same: float, different: float) -> Doubles:
+    """Odds of two normal distributions around 0."""
+    odds = np.log(different / same) + np.square(values) / 2 * (different**-2 - same**-2)
+    return np.asarray(odds, dtype=np.float64)
+
+
+def _limbs(lengths: Doubles, before: IntArray, after: IntArray) -> Doubles:
+    """Odds by limb proportions. Limbs are not independent: together they count as one."""
+    odds = _normal_odds(lengths[after] - lengths[before], _LIMB_SPREAD, _PEOPLE_LIMB_SPREAD)
+    known = ~np.isnan(odds)
+    return np.where(known, odds, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+
+
+def _places(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: Clip) -> Doubles:
+    """Odds by where one disappears and the other appears."""
+    low, high = _picture(clip)
+
+    def inside(ends: Ends) -> Doubles:
+        margin = _BORDER * ends.sizes[:, None]
+        return ((ends.places > low + margin) & (ends.places < high - margin)).all(axis=1).astype(np.float64)
+
+    return _INSIDE * (inside(tails)[before] + inside(heads)[after])
+
+
+def _picture(clip: Clip) -> tuple[Doubles, Doubles]:
+    """Corners of what is known of the picture: all that boxes cover."""
+    boxes = np.concatenate([np.zeros((0, 4)), *(track.boxes for track in clip.tracks)])
+    return boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)
+
+
+def _area(clip: Clip) -> float:
+    low, high = _picture(clip)
+    return float(np.maximum(high - low, 1).prod())
+
+
+def _follow_in_track(pieces: Sequence[Track], before: IntArray, after: IntArray) -> Doubles:
+    """1 for neighbouring pieces of one track, otherwise 0."""
+    ids = np.array([piece.track_id for piece in pieces], dtype=np.int64)
+    starts = np.array([piece.frames[0] for piece in pieces], dtype=np.int64)
+    order = np.lexsort((starts, ids))
+    following = np.full(len(pieces), -1)
+    following[order[:-1]] = np.where(ids[order[1:]] == ids[order[:-1]], order[1:], -1)
+    return (following[before] == after).astype(np.float64)

@@ -1,0 +1,108 @@
+"""From tracks to people: cut, associated, named, and without ghosts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.errors import ConfigError
+from posetrack.refine.association import Chains, PeopleLimits, associate
+from posetrack.refine.bodies import centres, joint_evidence
+from posetrack.refine.clip import Clip, Doubles, Track, joined
+from posetrack.refine.ghosts import LEAST_EVIDENCE, is_ghost
+from posetrack.refine.priors import Priors
+from posetrack.refine.splitting import split
+from posetrack.types import IntArray
+
+_CLEARLY_S, _CLEAR_EVIDENCE = 1.0, 0.4
+"""Somebody seen for a second with such a mean joint score is a person (see ``ghosts``)."""
+
+_SECOND = 100.0
+"""Gain of keeping a second of a person, beyond the evidence of a ghost: three times the loss of the worst link."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Person:
+    """A person, as observed.
+
+    Attributes:
+        track: All that was seen of the person.
+        mirrored: int64: frames in which left and right are exchanged for certain.
+    """
+
+    track: Track
+    mirrored: IntArray
+
+
+def find_people(clip: Clip, priors: Priors) -> list[Person]:
+    """The people of a clip, whose tracks are as observed and to which ``priors.apply`` has been applied.
+
+    Raises:
+        ConfigError: the number of people cannot be kept.
+    """
+    pieces = _in_order(split(clip, priors.whole), clip)
+    limits = PeopleLimits(least=priors.least, most=priors.most, different=priors.renamed_pairs())
+    chains = associate(pieces, _weights(pieces, clip), clip, limits)
+    _refuse_left_over(pieces, chains, priors, clip)
+    people = []
+    for track_id, chain in zip(_names(pieces, chains), chains, strict=True):
+        parts = [pieces[piece] for piece in chain]
+        track = joined(track_id, parts)
+        if priors.most is not None or not is_ghost(track, clip.skeleton, clip.frame_s):
+            people.append(Person(track=track, mirrored=_mirrored(parts, priors)))
+    return people
+
+
+def _in_order(pieces: Sequence[Track], clip: Clip) -> list[Track]:
+    """By start and place: an order that does not depend on ids."""
+    return sorted(pieces, key=lambda piece: (piece.frames[0], *centres(piece, clip.skeleton)[0].tolist()))
+
+
+def _weights(pieces: Sequence[Track], clip: Clip) -> Doubles:
+    evidence = [
+        float(joint_evidence(piece, clip.skeleton).sum() - LEAST_EVIDENCE * len(piece)) for piece in pieces
+    ]
+    return np.array(evidence, dtype=np.float64) * clip.frame_s * _SECOND
+
+
+def _refuse_left_over(pieces: Sequence[Track], chains: Chains, priors: Priors, clip: Clip) -> None:
+    """Refuse a number of people that leaves out somebody clearly seen."""
+    kept = {piece for chain in chains for piece in chain}
+    for number, piece in enumerate(pieces):
+        clearly = joint_evidence(piece, clip.skeleton).mean() >= _CLEAR_EVIDENCE
+        if number not in kept and clearly and len(piece) * clip.frame_s >= _CLEARLY_S:
+            raise ConfigError(
+                f"--people: with at most {priors.most}, {piece.track_id} is nobody, but is clearly seen from "
+                f"{piece.times[0]:.2f} to {piece.times[-1]:.2f} s; ask for more people, or leave this one out "
+                f"(--drop {piece.track_id})."
+            )
+
+
+def _names(pieces: Sequence[Track], chains: Chains) -> list[int]:
+    """An id for every chain: that of most of its frames, unless another chain has more of them; else a new one."""
+    shares = []
+    for number, chain in enumerate(chains):
+        counts: Counter[int] = Counter()
+        for piece in chain:
+            counts[pieces[piece].track_id] += len(pieces[piece])
+        shares += [(-count, number, track_id) for track_id, count in counts.items()]
+    names: dict[int, int] = {}
+    for _, number, track_id in sorted(shares):
+        if number not in names and track_id not in names.values():
+            names[number] = track_id
+    unused = max((piece.track_id for piece in pieces), default=-1) + 1
+    for number in range(len(chains)):
+        if number not in names:
+            names[number] = unused
+            unused += 1
+    return [names[number] for number in range(len(chains))]
+
+
+def _mirrored(parts: Iterable[Track], priors: Priors) -> IntArray:
+    frames = [
+        part.frames[swap.covers(part)] for part in parts for swap in priors.swaps if swap.track_id == part.track_id
+    ]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *frames])

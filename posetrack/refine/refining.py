@@ -1,0 +1,47 @@
+"""A file of tracks in, a refined file out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from posetrack.files.pending import check_outputs
+from posetrack.refine.clip import Clip
+from posetrack.refine.files import check_target, read_clip, write_clip
+from posetrack.refine.second_pass import RefineConfig, refine_clip
+
+
+def refined_path(source: Path) -> Path:
+    """Where a refined file goes unless told otherwise: beside its source.
+
+    >>> refined_path(Path("out/street.parquet")).name
+    'street_refined.parquet'
+    """
+    return source.with_name(f"{source.stem}_refined{source.suffix}")
+
+
+def refine_file(
+    source: Path, target: Path, config: RefineConfig, *, fps: float | None = None, overwrite: bool = False
+) -> Clip:
+    """Refine the tracks of a file, and write them to another.
+
+    Args:
+        source: PoseTrack18 JSON of one video, or a CSV or Parquet table.
+        target: .json, .csv, .parquet or .txt (MOTChallenge). Appears when complete.
+        config: How to refine.
+        fps: Frames per second. Replaces the file's times; JSON of ``posetrack run`` has none.
+        overwrite: Replace an existing target, but never the source.
+
+    Returns:
+        The refined clip.
+
+    Raises:
+        DataFormatError: the source is missing, damaged or of another format, or has no times.
+        ConfigError: a constraint or setting cannot be kept, the target's ending is unknown, or it is the source.
+        OutputError: the target exists, or cannot be written.
+    """
+    check_outputs([target], overwrite=overwrite, inputs=[source])
+    clip = read_clip(source, fps)
+    check_target(target, clip)
+    refined = refine_clip(clip, config)
+    write_clip(target, refined)
+    return refined

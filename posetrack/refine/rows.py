@@ -1,0 +1,82 @@
+"""Rows of people, one per person and frame, as files list them, and the tracks they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.refine.clip import CARRIED, MISSING, SEEN, Doubles, Origins, Track, extents
+from posetrack.types import IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class People:
+    """M people of all frames, in any order, with K joints; attributes as in ``Track``.
+
+    ``boxes`` are NaN where unknown. Unknown scores are NaN; they count as 1.
+    """
+
+    ids: IntArray
+    frames: IntArray
+    boxes: Doubles
+    box_scores: Doubles
+    joints: Doubles
+    joint_scores: Doubles
+    raw: Doubles
+    origins: Origins
+
+
+def tracks_of(people: People, times: Doubles) -> tuple[Track, ...]:
+    """The tracks, by ascending id.
+
+    Args:
+        people: All people; nobody is in a frame twice.
+        times: float64 [F] of the clip's frames.
+    """
+    order = np.lexsort((people.frames, people.ids))
+    borders = np.flatnonzero(np.diff(people.ids[order])) + 1
+    return tuple(_track(people, rows, times) for rows in np.split(order, borders) if len(rows))
+
+
+def _track(people: People, rows: IntArray, times: Doubles) -> Track:
+    there = people.origins[rows] != MISSING
+    joints = np.where(there[..., None], people.joints[rows], np.nan)
+    scores = people.joint_scores[rows]
+    boxes = np.where(np.isnan(people.boxes[rows]), extents(joints), people.boxes[rows])
+    return Track(
+        track_id=int(people.ids[rows[0]]),
+        frames=people.frames[rows],
+        times=times[people.frames[rows]],
+        boxes=np.where(np.isnan(boxes), 0, boxes),
+        box_scores=np.nan_to_num(people.box_scores[rows], nan=1.0),
+        joints=joints,
+        joint_scores=np.where(there, np.nan_to_num(scores, nan=1.0), 0),
+        raw=np.where(np.isin(people.origins[rows], (SEEN, CARRIED))[..., None], people.raw[rows], np.nan),
+        origins=people.origins[rows],
+    )
+
+
+def people_of(tracks: Iterable[Track], joint_count: int) -> People:
+    """The rows of all tracks, by frame and then by id."""
+    tracks = list(tracks)
+
+    def column(name: str, *shape: int) -> Doubles:
+        return np.concatenate([np.zeros((0, *shape)), *(getattr(track, name) for track in tracks)])
+
+    ids = np.repeat(
+        np.array([track.track_id for track in tracks], dtype=np.int64), [len(track) for track in tracks]
+    )
+    frames = column("frames").astype(np.int64)
+    order = np.lexsort((ids, frames))
+    return People(
+        ids=ids[order],
+        frames=frames[order],
+        boxes=column("boxes", 4)[order],
+        box_scores=column("box_scores")[order],
+        joints=column("joints", joint_count, 2)[order],
+        joint_scores=column("joint_scores", joint_count)[order],
+        raw=column("raw", joint_count, 2)[order],
+        origins=column("origins", joint_count).astype(np.uint8)[order],
+    )

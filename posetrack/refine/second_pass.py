@@ -1,0 +1,65 @@
+"""The second pass: from tracks as they were found frame by frame to people of the whole clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posetrack.ranges import require_at_least
+from posetrack.refine.clip import Clip, Track, observed
+from posetrack.refine.filling import fill
+from posetrack.refine.ghosts import is_furniture
+from posetrack.refine.outliers import remove_outliers
+from posetrack.refine.people import Person, find_people
+from posetrack.refine.priors import Priors
+from posetrack.refine.sides import settle_sides
+from posetrack.refine.smoothing import Smoothing, smooth
+from posetrack.refine.subjects import chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefineConfig:
+    """How a clip is refined.
+
+    Attributes:
+        max_fill_s: Longest gap that is filled, in seconds; 0 fills none.
+        smoothing: The filter along joints' paths.
+        priors: What is known of the people.
+
+    Raises:
+        ConfigError: ``max_fill_s`` is below 0.
+    """
+
+    max_fill_s: float = 1.0
+    smoothing: Smoothing = field(default_factory=Smoothing)
+    priors: Priors = field(default_factory=Priors)
+
+    def __post_init__(self) -> None:
+        require_at_least(0, max_fill_s=self.max_fill_s)
+
+
+def refine_clip(clip: Clip, config: RefineConfig) -> Clip:
+    """The clip with people instead of tracks: pieces associated, ghosts dropped; sides, gaps and paths settled.
+
+    Starts from what was observed, so that refining twice changes nothing.
+
+    Raises:
+        ConfigError: a constraint names nobody or cannot be kept, or the frame rate is too low for the cut-off.
+    """
+    config.smoothing.check_rate(clip.frame_s)
+    seen = [track for track in map(observed, clip.tracks) if len(track)]
+    clip = config.priors.apply(clip.with_tracks(seen))
+    clip = clip.with_tracks(
+        [track for track in clip.tracks if not is_furniture(track, clip.skeleton, clip.frame_s)]
+    )
+    people = find_people(clip, config.priors)
+    subjects = chosen([person.track for person in people], config.priors.subjects, clip)
+    return clip.with_tracks([_settled(person, clip, config) for person in people if person.track in subjects])
+
+
+def _settled(person: Person, clip: Clip, config: RefineConfig) -> Track:
+    mirrored = np.isin(person.track.frames, person.mirrored)
+    track = settle_sides(person.track, clip.skeleton, clip.frame_s, mirrored)
+    track = remove_outliers(track, clip.skeleton, clip.frame_s)
+    return smooth(fill(track, clip, config.max_fill_s), clip, config.smoothing)

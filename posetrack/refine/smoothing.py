@@ -1,0 +1,212 @@
+"""Smoothing: zero-phase filters along a joint's path, never across gaps, cuts or people.
+
+``kalman`` is the Kalman smoother (RTS) of a joint whose speed changes at random. Its estimate minimises a sum of
+squares, errors weighted by joint scores plus second differences: one banded system for the whole path. Joints far
+off their path lose weight in four rounds, so that single errors do not bend it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solveh_banded
+from scipy.signal import butter, savgol_filter, sosfiltfilt
+
+from posetrack.errors import ConfigError
+from posetrack.refine.bodies import sizes
+from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
+from posetrack.types import IntArray
+
+CUTOFF_HZ = 6.0
+"""The cut-off that gait analysis reports most often."""
+
+_WINDOW_S = 0.3
+_POLYNOMIAL = 3
+_ORDER = 2
+"""Run forth and back: order 4, as biomechanics counts."""
+
+_ROUNDS = 4
+_LEAST_WEIGHT = 0.05
+"""Of joints with a score of nothing, and of filled ones, which are no evidence but keep to their spline."""
+
+_FAR = 0.03
+"""Body sizes off the path at which a joint's weight is halved: the usual error of a joint that is right."""
+
+_LEAST_POINTS = 4
+
+_Filter = Callable[[Doubles, Doubles, Doubles], Doubles]
+"""points [N, 2], weights [N], far [N] (pixels) -> points [N, 2]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoothing:
+    """A filter and its strength.
+
+    Attributes:
+        name: ``kalman``, ``butterworth``, ``savgol`` or ``none``.
+        cutoff_hz: Motion faster than this is halved (kalman) or cut off (butterworth). ``None`` is 6 Hz, or half
+            the frame rate if that is less.
+        window_s: Length of ``savgol``'s window.
+
+    Raises:
+        ConfigError: the name is unknown, or a number is not above 0.
+    """
+
+    name: str = "kalman"
+    cutoff_hz: float | None = None
+    window_s: float = _WINDOW_S
+
+    def __post_init__(self) -> None:
+        if self.name not in ("kalman", "butterworth", "savgol", "none"):
+            raise ConfigError(
+                "--smooth must be kalman, butterworth, savgol or none, if need be with a strength, such as "
+                f"butterworth:6Hz or savgol:0.3s; not '{self.name}'."
+            )
+        strengths = (self.window_s, CUTOFF_HZ if self.cutoff_hz is None else self.cutoff_hz)
+        if not all(0 < strength < np.inf for strength in strengths):
+            raise ConfigError("--smooth: the cut-off frequency and the window must be above 0.")
+
+    @classmethod
+    def parse(cls, text: str) -> Smoothing:
+        """A filter as the command line names it.
+
+        >>> Smoothing.parse("butterworth:6Hz").cutoff_hz
+        6.0
+        >>> Smoothing.parse("savgol:0.2s").window_s
+        0.2
+
+        Raises:
+            ConfigError: the text is none of those.
+        """
+        name, colon, strength = text.strip().partition(":")
+        if not colon:
+            return cls(name=name)
+        unit = {"kalman": "hz", "butterworth": "hz", "savgol": "s"}.get(name)
+        try:
+            if unit is None:
+                raise ValueError
+            value = float(strength.strip().lower().removesuffix(unit))
+        except ValueError:
+            raise ConfigError(
+                f"--smooth {text}: give kalman:6Hz, butterworth:6Hz, savgol:0.3s, or a name alone; or none."
+            ) from None
+        return cls(name=name, window_s=value) if unit == "s" else cls(name=name, cutoff_hz=value)
+
+    def check_rate(self, frame_s: float) -> None:
+        """Refuse a cut-off that the frame rate cannot show.
+
+        Raises:
+            ConfigError: it is not below half the frame rate.
+        """
+        if self.cutoff_hz is not None and frame_s > 0 and self.cutoff_hz >= 0.5 / frame_s:
+            raise ConfigError(
+                f"--smooth: a cut-off of {self.cutoff_hz:g} Hz needs more than {2 * self.cutoff_hz:g} frames per "
+                f"second, and the clip has {1 / frame_s:.4g}; give a lower one."
+            )
+
+    def filter(self, frame_s: float) -> _Filter | None:
+        """The filter for a frame rate; ``None`` changes nothing."""
+        if self.name == "none" or frame_s <= 0:
+            return None
+        if self.name == "savgol":
+            return _savgol(frame_s, self.window_s)
+        cutoff = CUTOFF_HZ if self.cutoff_hz is None else self.cutoff_hz
+        if self.name == "kalman":
+            return _kalman(frame_s, cutoff)
+        return None if cutoff >= 0.5 / frame_s else _butterworth(frame_s, cutoff)
+
+
+def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
+    """The track with smooth joints; ``raw`` stays as it is.
+
+    Args:
+        track: A person, with gaps filled as far as they are going to be.
+        clip: Whose frames and shots they are.
+        how: The filter.
+    """
+    filtered = how.filter(clip.frame_s)
+    if filtered is None:
+        return track
+    joints = track.joints.copy()
+    size = sizes(track, clip.frame_s)
+    broken = (np.diff(track.frames) > 1) | (np.diff(clip.shots(track.frames)) > 0)
+    weights = np.where(track.origins == FILLED, _LEAST_WEIGHT, np.maximum(track.joint_scores, _LEAST_WEIGHT))
+    for joint in range(joints.shape[1]):
+        for rows in _runs(track.origins[:, joint] != MISSING, broken):
+            if rows.stop - rows.start >= _LEAST_POINTS:
+                joints[rows, joint] = filtered(joints[rows, joint], weights[rows, joint], _FAR * size[rows])
+    return track.replace(joints=joints)
+
+
+def _runs(there: Doubles, broken: Doubles) -> Iterator[slice]:
+    """Slices of rows that are there, without a break between two of them."""
+    rows: IntArray = np.flatnonzero(there)
+    if not len(rows):
+        return
+    apart = (np.diff(rows) > 1) | broken[rows[:-1]]
+    for run in np.split(rows, np.flatnonzero(apart) + 1):
+        yield slice(int(run[0]), int(run[-1]) + 1)
+
+
+def _butterworth(frame_s: float, cutoff_hz: float) -> _Filter:
+    # two passes would lower the cut-off: Winter's correction, in the frequencies of the bilinear transform
+    one_pass = np.arctan(np.tan(np.pi * cutoff_hz * frame_s) / (np.sqrt(2) - 1) ** (1 / 4)) / np.pi
+    sections = butter(_ORDER, 2 * one_pass, output="sos")
+    usual_padding = 3 * (2 * len(sections) + 1)
+
+    def filtered(points: Doubles, weights: Doubles, far: Doubles) -> Doubles:
+        # without the line from end to end, steady motion passes unchanged
+        line = points[0] + np.linspace(0, 1, len(points))[:, None] * (points[-1] - points[0])
+        padding = min(usual_padding, len(points) - 1)
+        return np.asarray(line + sosfiltfilt(sections, points - line, axis=0, padlen=padding))
+
+    return filtered
+
+
+def _savgol(frame_s: float, window_s: float) -> _Filter:
+    window = 2 * round(window_s / frame_s / 2) + 1
+
+    def filtered(points: Doubles, weights: Doubles, far: Doubles) -> Doubles:
+        fitting = min(window, len(points) - 1 + len(points) % 2)
+        if fitting <= _POLYNOMIAL:
+            return points
+        return np.asarray(savgol_filter(points, fitting, _POLYNOMIAL, axis=0))
+
+    return filtered
+
+
+def _kalman(frame_s: float, cutoff_hz: float) -> _Filter:
+    # the second difference's gain at the cut-off; there a joint of score 1 is halved
+    stiffness = (2 * np.sin(np.pi * min(cutoff_hz * frame_s, 0.5))) ** -4
+
+    def filtered(points: Doubles, weights: Doubles, far: Doubles) -> Doubles:
+        bands = stiffness * _second_differences(len(points))
+        trusted = weights
+        for _ in range(_ROUNDS):
+            smooth_points = _solved(bands, trusted, points)
+            off = np.square(points - smooth_points).sum(axis=1)
+            trusted = weights / (1 + off / np.square(far))
+        return _solved(bands, trusted, points)
+
+    return filtered
+
+
+def _second_differences(count: int) -> Doubles:
+    """float64 [3, count]: upper bands of D'D, where D takes second differences."""
+    bands = np.zeros((3, count))
+    inner = np.ones(count - 2)
+    bands[2, :-2] += inner
+    bands[2, 1:-1] += 4 * inner
+    bands[2, 2:] += inner
+    bands[1, 1:-1] -= 2 * inner
+    bands[1, 2:] -= 2 * inner
+    bands[0, 2:] += inner
+    return bands
+
+
+def _solved(bands: Doubles, weights: Doubles, points: Doubles) -> Doubles:
+    system = bands.copy()
+    system[2] += weights
+    return np.asarray(solveh_banded(system, weights[:, None] * points), dtype=np.float64)

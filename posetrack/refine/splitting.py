@@ -1,0 +1,101 @@
+"""Splitting: tracks become pure tracklets, cut where the person may have changed.
+
+Three places are doubtful: gaps, jumps, and crossings, where two boxes lie on one another. What was cut for nothing
+is joined again by the association, which knows both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+
+from posetrack.refine.bodies import centres, sizes
+from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.types import IntArray
+
+_GAP_S = 0.2
+"""Longer gaps are doubtful: a walking person has moved by the width of a body."""
+
+_FASTEST = 4.0
+"""Body sizes per second: a sprint of 7 m/s."""
+
+_JITTER = 0.35
+"""Body sizes by which the centre jumps when a half-hidden person's box changes."""
+
+_CROSSING_IOU = 0.3
+"""Overlap from which detector and pose network may take one person for the other."""
+
+
+def split(clip: Clip, kept_whole: Collection[int] = ()) -> list[Track]:
+    """The tracklets of all tracks, in order of track and time; they keep their track's id.
+
+    Args:
+        clip: Tracks as observed.
+        kept_whole: Ids of tracks that are not cut.
+    """
+    cuts = doubtful_frames(clip)
+    pieces = []
+    for track in clip.tracks:
+        frames = [] if track.track_id in kept_whole else cuts[track.track_id]
+        places = np.unique(np.searchsorted(track.frames, np.array(frames, dtype=np.int64)))
+        edges = [0, *(place for place in places.tolist() if 0 < place < len(track)), len(track)]
+        pieces += [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+    return pieces
+
+
+def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
+    """For each id, the frames from which on the track may be somebody else; in no order.
+
+    Args:
+        clip: Tracks as observed.
+    """
+    frames = {track.track_id: _own_cuts(track, clip) for track in clip.tracks}
+    for one, other, frame in _crossings(clip.tracks):
+        frames[one].append(frame)
+        frames[other].append(frame)
+    return frames
+
+
+def _own_cuts(track: Track, clip: Clip) -> list[int]:
+    """First frames of pieces: after gaps, after jumps, and where a shot begins."""
+    steps = np.diff(track.times)
+    moved = np.linalg.norm(np.diff(centres(track, clip.skeleton), axis=0), axis=1)
+    size = sizes(track, clip.frame_s)
+    jumps = moved > np.minimum(size[1:], size[:-1]) * (_JITTER + _FASTEST * steps)
+    other_shot = np.diff(clip.shots(track.frames)) > 0
+    doubtful = (steps > max(_GAP_S, 1.5 * clip.frame_s)) | jumps | other_shot
+    return track.frames[1:][doubtful].tolist()
+
+
+def _crossings(tracks: Sequence[Track]) -> Iterator[tuple[int, int, int]]:
+    """Pairs of ids and the frame in which they overlap most, once for each time that they cross."""
+    by_start = sorted(tracks, key=lambda track: (track.frames[0], track.track_id))
+    present: list[Track] = []
+    for track in by_start:
+        present = [other for other in present if other.frames[-1] >= track.frames[0]]
+        for other in present:
+            yield from ((track.track_id, other.track_id, frame) for frame in _crossing_frames(track, other))
+        present.append(track)
+
+
+def _crossing_frames(one: Track, other: Track) -> list[int]:
+    frames, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
+    overlap = _iou(one.boxes[rows], other.boxes[other_rows])
+    close = np.flatnonzero(overlap >= _CROSSING_IOU)
+    runs = np.split(close, np.flatnonzero(np.diff(close) > 1) + 1) if len(close) else []
+    return [int(frames[_middle_of_highest(run, overlap)]) for run in runs]
+
+
+def _middle_of_highest(run: IntArray, overlap: Doubles) -> int:
+    """The place of the highest value in a run; of several, the middle one."""
+    highest = run[overlap[run] == overlap[run].max()]
+    return int(highest[len(highest) // 2])
+
+
+def _iou(one: Doubles, other: Doubles) -> Doubles:
+    """float64 [N] of pairs of boxes, [N, 4] each."""
+    low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])
+    both = np.clip(high - low, 0, None).prod(axis=1)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
+    return np.asarray(both / np.maximum(areas[0] + areas[1] - both, 1e-9), dtype=np.float64)
