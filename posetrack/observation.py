@@ -8,7 +8,7 @@ one batch, ahead, although some of those boxes will lose to carried ones.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from posetrack.background import ahead
@@ -41,6 +41,8 @@ class Observation:
     """From the frame before; no motion at a cut."""
     detected: Boxes | None = None
     """People found; None where the detector was not due."""
+    faint: Boxes = field(default_factory=Boxes.empty)
+    """Detections too weak to start anybody."""
     posed: Poses | None = None
     """Their poses, if those were estimated ahead."""
 
@@ -158,12 +160,23 @@ class Observer:
         additional = []
         for index, age in enumerate(ages):
             if age == 0:
-                between = frozenset(self._schedule.between(found[index]))
+                between = frozenset(self._schedule.between(self._sure(found[index])))
             elif age in between:
                 additional.append(index)
         for batch in _groups(additional, self._config.detect_batch):
             found |= self._detect(observations, batch)
-        return [replace(each, detected=found.get(index)) for index, each in enumerate(observations)], between
+        return [self._with_found(each, found.get(index)) for index, each in enumerate(observations)], between
+
+    def _with_found(self, observation: Observation, found: Boxes | None) -> Observation:
+        """With the detector's boxes (None: it was not due), the faint ones apart."""
+        if found is None:
+            return observation
+        return replace(
+            observation, detected=self._sure(found), faint=found[found.scores < self._config.faint_below]
+        )
+
+    def _sure(self, found: Boxes) -> Boxes:
+        return found[found.scores >= self._config.faint_below]
 
     def _detect(self, observations: list[Observation], chosen: list[int]) -> dict[int, Boxes]:
         """People in the chosen observations' frames, in one batch."""

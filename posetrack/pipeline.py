@@ -18,8 +18,8 @@ from posetrack.observation import Observation, Observer
 from posetrack.pipeline_config import PipelineConfig
 from posetrack.stages import DetectionSchedule, Detector, FlowEstimator, Linker, PerVideo, PoseEstimator
 from posetrack.stopwatch import Stopwatch
-from posetrack.tracker import Evidence, Refresh, people_among, propagate, select_joints, survivors
-from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, IntArray, Poses
+from posetrack.tracker import Evidence, Merged, Refresh, merge, people_among, propagate, select_joints
+from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, Poses
 
 __all__ = ["Pipeline", "PipelineConfig"]
 
@@ -61,7 +61,7 @@ class Pipeline:
         self._refresh = Refresh(self._config.refresh)
         self._evidence = Evidence(self._config.evidence) if self._config.evidence else None
         self._previous = Poses.empty(pose.skeleton)
-        self._frames_unjudged = 0
+        self._judged_until_s = 0.0
 
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
         """Tracked poses of every frame, in order; decoding, flow and detection run ahead in threads.
@@ -93,15 +93,15 @@ class Pipeline:
             if self._evidence is not None:
                 self._evidence.reset()
             self._previous = Poses.empty(self._pose.skeleton)
-            self._frames_unjudged = 0
+            self._judged_until_s = observation.frame.time_s
         with self._time("propagate"):
             carried = self._carried(observation)
             carried_boxes = Boxes(carried.boxes, carried.scores)
-            rows = survivors(observation.detected or Boxes.empty(), carried_boxes, config.merge)
-        poses, estimated = self._believed(*self._posed(observation, carried, rows), observation, carried, rows)
+            merged = merge(observation.detected or Boxes.empty(), carried_boxes, config.merge, observation.faint)
+        poses, estimated = self._believed(*self._posed(observation, carried, merged), observation, carried, merged)
         with self._time("link"):
             people = people_among(poses, config.selection)
-            poses = self._linker.link(poses[people], observation.flow)
+            poses = self._linker.link(poses[people], observation.flow, observation.frame.time_s)
             self._refresh.update(poses, estimated[people])
         self._previous = poses
         # Whoever is too uncertain to start a track is followed, but not reported.
@@ -111,45 +111,47 @@ class Pipeline:
         if self._config.propagation is None:
             return self._previous[:0]
         height, width = observation.frame.image.shape[:2]
-        self._frames_unjudged += 1
-        judged = 0 if observation.detected is None else self._frames_unjudged
-        self._frames_unjudged -= judged
-        return propagate(self._previous, observation.flow, self._config.propagation, (width, height), judged)
+        judged_s = 0.0
+        if observation.detected is not None:
+            judged_s = max(observation.frame.time_s - self._judged_until_s, 0.0)
+            self._judged_until_s = observation.frame.time_s
+        return propagate(self._previous, observation.flow, self._config.propagation, (width, height), judged_s)
 
     def _believed(
-        self, poses: Poses, estimated: BoolArray, observation: Observation, carried: Poses, rows: IntArray
+        self, poses: Poses, estimated: BoolArray, observation: Observation, carried: Poses, merged: Merged
     ) -> tuple[Poses, BoolArray]:
         """What ``_posed`` returns, without people whom the detector should have found, and nothing bears out."""
         if self._evidence is None or observation.detected is None:
             return poses, estimated
-        carried_ids = np.full(len(rows), UNLINKED, np.int64)
-        is_carried = rows >= len(observation.detected)
-        carried_ids[is_carried] = carried.track_ids[rows[is_carried] - len(observation.detected)]
-        there = self._evidence.believed(poses, carried_ids, observation.detected, observation.frame.time_s)
+        found = Boxes.concatenate([observation.detected, observation.faint])
+        carried_ids = np.full(len(merged.rows), UNLINKED, np.int64)
+        is_carried = merged.rows >= len(found)
+        carried_ids[is_carried] = carried.track_ids[merged.rows[is_carried] - len(found)]
+        is_faint = (merged.rows >= len(observation.detected)) & ~is_carried
+        there = self._evidence.believed(poses, carried_ids, is_faint, found, observation.frame.time_s)
         return poses[there], estimated[there]
 
-    def _posed(self, observation: Observation, carried: Poses, rows: IntArray) -> tuple[Poses, BoolArray]:
-        """Poses in the boxes that survived merging. Where people were looked for, everybody's are estimated.
+    def _posed(self, observation: Observation, carried: Poses, merged: Merged) -> tuple[Poses, BoolArray]:
+        """Poses in the merged boxes. In frames with detections all of them are estimated.
 
         Args:
             observation: Of the frame.
             carried: People of the frame before.
-            rows: Rows of the detected boxes followed by the carried ones.
+            merged: Detected, faint and carried boxes.
 
         Returns:
-            A pose for each row, in order; and bool [N]: it was estimated in this frame, not carried to it.
+            A pose for each box, in order; and bool [N]: it was estimated in this frame, not carried to it.
         """
-        detected = observation.detected or Boxes.empty()
+        sure = len(observation.detected or ())
+        first_carried = sure + len(observation.faint)
         with self._time("pose"):
-            is_carried = rows >= len(detected)
-            reused = is_carried & (observation.detected is None)
-            reused[reused] = ~self._refresh.due(carried[rows[reused] - len(detected)])
-            known = ~is_carried & (observation.posed is not None)
-            boxes = Boxes.concatenate([detected, Boxes(carried.boxes, carried.scores)])
+            reused = (merged.rows >= first_carried) & (observation.detected is None)
+            reused[reused] = ~self._refresh.due(carried[merged.rows[reused] - first_carried])
+            known = (merged.rows < sure) & (observation.posed is not None)
             asked = ~(reused | known)
-            parts = [self._pose.estimate(observation.frame.image, boxes[rows[asked]])]
-            parts.append(carried[rows[reused] - len(detected)])
+            parts = [self._pose.estimate(observation.frame.image, merged.boxes[asked])]
+            parts.append(carried[merged.rows[reused] - first_carried])
             if observation.posed is not None:
-                parts.append(observation.posed[rows[known]])
+                parts.append(observation.posed[merged.rows[known]])
             places = np.concatenate([np.flatnonzero(each) for each in (asked, reused, known)])
             return Poses.concatenate(parts)[np.argsort(places)], ~reused

@@ -22,6 +22,7 @@ class PipelineConfig:
         flow_batch: Frames whose motion is estimated in one batch (worth it on GPUs, with flow networks).
         pose_batch: Frames in which the poses of detected people are estimated in one batch, ahead of tracking
             (worth it on GPUs); 1: each frame's poses in its turn, those alone that are needed.
+        faint_below: Detections with a lower score confirm people who are expected there, and start nobody.
         propagation: How poses are carried to the next frame; None: boxes come from the detector alone.
         refresh: For whom the carried joints will do.
         evidence: Whom to believe of those carried into a frame in which the detector did not find them; None:
@@ -36,6 +37,7 @@ class PipelineConfig:
     detect_batch: int = 1
     flow_batch: int = 1
     pose_batch: int = 1
+    faint_below: float = 0.0
     propagation: PropagationConfig | None = PropagationConfig()
     evidence: EvidenceConfig | None = None
     refresh: RefreshConfig = RefreshConfig()
@@ -55,6 +57,7 @@ class PipelineConfig:
             value = getattr(self, name)
             if not (isinstance(value, Integral) and int(value) >= 1):
                 raise ConfigError(f"{name} is {value!r}; give a whole number, at least 1.")
+        require_fraction(faint_below=self.faint_below)
         if self.sure_score is not None:
             require_fraction(sure_score=self.sure_score)
         if self.detect_every > 1 and self.propagation is None:

@@ -159,8 +159,11 @@ class PerVideo(Protocol):
 class Linker(Protocol):
     """Gives every pose the id of the track that it continues, or a new one."""
 
-    def link(self, poses: Poses, flow: Flow) -> Poses:
-        """The same poses in the same order, with ids; ``flow`` leads from the previous frame to theirs."""
+    def link(self, poses: Poses, flow: Flow, time_s: float) -> Poses:
+        """The same poses in the same order, with ids.
+
+        ``flow`` leads from the previous frame to theirs, which is at ``time_s`` seconds of the source.
+        """
         ...
 
     def reset(self) -> None:
