@@ -88,7 +88,7 @@ class Networks:
     @cached_property
     def detector(self) -> Detector:
         """Finds people."""
-        name, config, runtime = self._preset.detector, self._preset.detector_config, self._runtime
+        name, config, runtime = self._preset.detector, self._preset.lowest_detector_config, self._runtime
         if is_file(name):
             return load_detector(name, config, runtime)
         entry = get_entry(name)
@@ -128,7 +128,7 @@ class Networks:
             self._keypoint_rcnns[entry.name] = load_keypoint_rcnn(
                 entry.architecture,
                 self._file(entry),
-                preset.detector_config,
+                preset.lowest_detector_config,
                 self._runtime,
                 kept_images=preset.pipeline_config(None).detections_in_flight,
             )

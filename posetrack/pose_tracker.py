@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -98,6 +99,7 @@ class PoseTracker:
         )
         networks = Networks(self.preset, runtime, _store(models_dir))
         self._flow = networks.flow if flow is None else own.flow(flow)
+        self._own_detector = detector is not None
         self._detector = networks.detector if detector is None else own.detector(detector)
         self._pose = networks.pose if pose is None else own.pose(pose)
 
@@ -114,6 +116,8 @@ class PoseTracker:
         require_threads(self._threads)
         check_rate(fps)
         config = self.preset.pipeline_config(fps)
+        if self._own_detector:  # whose scores mean something else: all its boxes are people
+            config = replace(config, faint_below=0.0)
         return Pipeline(
             detector=self._detector,
             flow=self._flow,

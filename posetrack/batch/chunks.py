@@ -25,7 +25,7 @@ from posetrack.video.probe import Media, probe
 if TYPE_CHECKING:
     from posetrack.presets import Preset
 
-_TO_FIND_ITS_WAY_FRAMES = 30
+_TO_FIND_ITS_WAY_FRAMES, _TO_FIND_ITS_WAY_S = 30, 1.2
 """Until a tracker that begins in the middle of a clip sees what one sees that has begun earlier."""
 
 _SAME_TIME_S = 1e-4
@@ -58,9 +58,12 @@ class ChunkConfig:
         The overlap is longer than the tracker remembers anybody unseen: whoever comes out of hiding behind a seam
         and is known again in a whole run has been seen in the overlap, and is known again in chunks.
         """
+        memory = preset.linker
+        gap_s, gap_frames = (memory.max_gap_s, 0) if memory.max_gap_frames is None else (0, memory.max_gap_frames)
         return replace(
             self,
-            overlap_frames=max(self.overlap_frames, preset.linker.max_gap_frames + _TO_FIND_ITS_WAY_FRAMES),
+            overlap_s=max(self.overlap_s, gap_s + _TO_FIND_ITS_WAY_S),
+            overlap_frames=max(self.overlap_frames, gap_frames + _TO_FIND_ITS_WAY_FRAMES),
             detect_every=preset.detection_interval(fps),
         )
 
