@@ -42,6 +42,7 @@ from posetrack.video import Annotator
 
 SIZE = (1280, 720)
 HEIGHT_PX = 150.0
+FPS = 25
 WARM_UP_FRAMES = 30
 """Frames until the queue is full and tracks are old."""
 
@@ -125,15 +126,15 @@ def stages(people: int, frames: int) -> dict[str, float]:
         sink = FORMATS["posetrack18"][1](Path(folder) / "crowd.json", info)
         for index, (poses, flow) in enumerate(crowd(people, frames)):
             with timer("propagate"):
-                carried = propagate(previous, flow, propagation, SIZE)
+                carried = propagate(previous, flow, propagation, SIZE, 1 / FPS)
             with timer("merge"):
                 merge(Boxes(poses.boxes, poses.scores), Boxes(carried.boxes, carried.scores), MergeConfig())
             with timer("OKS-NMS"):
                 chosen = select_people(poses, selection)
             with timer("link"):
-                previous = linker.link(chosen, flow)
+                previous = linker.link(chosen, flow, index / FPS)
             shown = select_joints(previous[previous.track_ids != UNLINKED], selection)
-            frame = Frame(index, index / 25, image)
+            frame = Frame(index, index / FPS, image)
             with timer("draw, 720p"):
                 annotator.draw(frame, shown)
             with timer("JSON"):
@@ -145,9 +146,9 @@ def stages(people: int, frames: int) -> dict[str, float]:
 def linking_ms(people: int, queue_frames: int, frames: int) -> float:
     """Measure the median milliseconds per frame of linking alone."""
     timer, linker = Timer(), FlowLinker(replace(LinkerConfig(), queue_frames=queue_frames))
-    for poses, flow in crowd(people, frames):
+    for index, (poses, flow) in enumerate(crowd(people, frames)):
         with timer("link"):
-            linker.link(poses, flow)
+            linker.link(poses, flow, index / FPS)
     return timer.median_ms("link")
 
 

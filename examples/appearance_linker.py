@@ -26,7 +26,7 @@ class AppearanceLinker:
     def reset(self):
         self.known = None
 
-    def link(self, poses, flow):
+    def link(self, poses, flow, time_s):
         ids = np.full(len(poses), -1)
         if self.known is not None and len(self.known) and len(poses):
             score = self.known.appearance @ poses.appearance.T + iou_matrix(self.known.boxes, poses.boxes) / 2

@@ -153,7 +153,7 @@ class Lookahead:
             if age == 0:
                 people = found[index].found
                 assert people is not None
-                between = frozenset(self._schedule.between(people))
+                between = frozenset(self._schedule.between(people[~self._is_faint(people)]))
             elif age in between:
                 extra.append(index)
         for batch in _groups(extra, self._config.detect_batch):
@@ -180,17 +180,20 @@ class Lookahead:
                 waiting = []
         yield from self._completed(waiting)
 
+    def _is_faint(self, people: Poses) -> BoolArray:
+        return np.asarray(people.scores < self._config.faint_below, np.bool_)
+
     def _completed(self, waiting: list[Cues]) -> list[Cues]:
         pending = {
             index: found
             for index, cues in enumerate(waiting)
-            if (found := cues.sighting.found) is not None and found.pending.any()
+            if (found := cues.sighting.found) is not None and (found.pending & ~self._is_faint(found)).any()
         }
         if not pending:
             return waiting
         with self._time("pose"):
             sightings = [waiting[index].sighting for index in pending]
-            masks = [found.pending for found in pending.values()]
+            masks = [found.pending & ~self._is_faint(found) for found in pending.values()]
             completed = refined(self._people, sightings, list(pending.values()), masks)
         known = dict(zip(pending, completed, strict=True))
         return [

@@ -57,13 +57,13 @@ def _load_onnx_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) 
 
 LOADERS: dict[str, Loader] = {
     "posetrack_detector": lambda entry, path, preset, runtime: load_detector(
-        path, preset.detector_config, runtime
+        path, preset.lowest_detector_config, runtime
     ),
     "torchvision": lambda entry, path, preset, runtime: load_torchvision_detector(
-        entry.architecture, path, preset.detector_config, runtime
+        entry.architecture, path, preset.lowest_detector_config, runtime
     ),
     "keypoint_rcnn": lambda entry, path, preset, runtime: load_keypoint_rcnn(
-        entry.architecture, path, preset.detector_config, runtime
+        entry.architecture, path, preset.lowest_detector_config, runtime
     ),
     "onnx_pose": _load_onnx_pose,
     "raft": lambda entry, path, preset, runtime: RaftFlow(
@@ -143,7 +143,7 @@ class Networks:
         """Finds the boxes of people."""
         name = self._preset.detector
         if is_file(name):
-            return load_detector(name, self._preset.detector_config, self._runtime)
+            return load_detector(name, self._preset.lowest_detector_config, self._runtime)
         detector: Detector = self._loaded(name, detector="a detector")
         return detector
 

@@ -209,9 +209,9 @@ class _OwnLinker:
     def __init__(self, stage: Linker) -> None:
         self._stage = stage
 
-    def link(self, poses: Poses, flow: Flow) -> Poses:
+    def link(self, poses: Poses, flow: Flow, time_s: float) -> Poses:
         name = f"{_name(self._stage)}.link"
-        linked = _taken(self._stage.link(poses, flow), poses, poses.skeleton, name)
+        linked = _taken(self._stage.link(poses, flow, time_s), poses, poses.skeleton, name)
         ids = linked.track_ids[linked.track_ids != UNLINKED]
         if len(np.unique(ids)) != len(ids) or (ids < 0).any():
             raise ValueError(

@@ -21,7 +21,7 @@ from posetrack.schedule import EveryNth
 from posetrack.stages import Appearance, DetectionSchedule, FlowEstimator, Linker, People, PerVideo
 from posetrack.stopwatch import Stopwatch
 from posetrack.top_down import TopDown
-from posetrack.tracker import Evidence, Refresh, people_among, propagate, select_joints, survivors
+from posetrack.tracker import Evidence, Refresh, merge, people_among, propagate, select_joints
 from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, Poses, Sighting
 
 __all__ = ["Pipeline", "PipelineConfig"]
@@ -75,7 +75,7 @@ class Pipeline:
         self._evidence = Evidence(self._config.evidence) if self._config.evidence else None
         self._nobody = Poses.empty(self._people.skeleton)
         self._previous = self._nobody
-        self._frames_unjudged = 0
+        self._judged_until_s = 0.0
 
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
         """Tracked poses of every frame, in order; decoding, flow and detection run ahead in threads.
@@ -102,43 +102,49 @@ class Pipeline:
         """One frame of the paper's algorithm 1, from people found and carried to people with identities."""
         config = self._config
         if cues.cut:
-            self._forget()
+            self._forget(cues.frame.time_s)
         with self._time("propagate"):
             carried = self._carried(cues)
             found = self._nobody if cues.sighting.found is None else cues.sighting.found
-            rows = survivors(_boxes(found), _boxes(carried), config.merge)
-            candidates, is_carried = Poses.concatenate([found, carried])[rows], rows >= len(found)
+            faint = found.scores < config.faint_below
+            merged = merge(_boxes(found[~faint]), _boxes(carried), config.merge, _boxes(found[faint]))
+            candidates = Poses.concatenate([found[~faint], found[faint], carried])[merged.rows]
+            candidates = candidates.replace(boxes=merged.boxes.xyxy, scores=merged.boxes.scores)
+            is_carried = merged.rows >= len(found)
+            is_faint = (merged.rows >= len(found) - faint.sum()) & ~is_carried
         with self._time("pose"):
             poses, estimated = self._estimated(cues.sighting, candidates, is_carried)
         if self._evidence is not None and cues.sighting.found is not None:
             carried_ids = np.where(is_carried, candidates.track_ids, UNLINKED)
-            there = self._evidence.believed(poses, carried_ids, _boxes(found), cues.frame.time_s)
+            there = self._evidence.believed(poses, carried_ids, is_faint, _boxes(found), cues.frame.time_s)
             poses, estimated = poses[there], estimated[there]
         with self._time("link"):
             people = people_among(poses, config.selection)
-            poses = self._linker.link(self._described(cues.frame.image, poses[people]), cues.flow)
+            people_seen = self._described(cues.frame.image, poses[people])
+            poses = self._linker.link(people_seen, cues.flow, cues.frame.time_s)
             self._refresh.update(poses, estimated[people])
         self._previous = poses
         # People too uncertain to start a track are followed, but not reported.
         return select_joints(poses[poses.track_ids != UNLINKED], config.selection)
 
-    def _forget(self) -> None:
+    def _forget(self, time_s: float) -> None:
         """Start a new shot."""
         self._linker.reset()
         self._refresh.reset()
         if self._evidence is not None:
             self._evidence.reset()
         self._previous = self._nobody
-        self._frames_unjudged = 0
+        self._judged_until_s = time_s
 
     def _carried(self, cues: Cues) -> Poses:
         if self._config.propagation is None:
             return self._nobody
         height, width = cues.frame.image.shape[:2]
-        self._frames_unjudged += 1
-        judged = 0 if cues.sighting.found is None else self._frames_unjudged
-        self._frames_unjudged -= judged
-        return propagate(self._previous, cues.flow, self._config.propagation, (width, height), judged)
+        judged_s = 0.0
+        if cues.sighting.found is not None:
+            judged_s = max(cues.frame.time_s - self._judged_until_s, 0.0)
+            self._judged_until_s = cues.frame.time_s
+        return propagate(self._previous, cues.flow, self._config.propagation, (width, height), judged_s)
 
     def _estimated(self, sighting: Sighting, candidates: Poses, is_carried: BoolArray) -> tuple[Poses, BoolArray]:
         """The poses of the people left after merging. In frames with a detection, all are estimated.

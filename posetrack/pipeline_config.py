@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from posetrack.ranges import require_kinds, require_whole
+from posetrack.ranges import require_fraction, require_kinds, require_whole
 from posetrack.tracker import EvidenceConfig, MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
 
 
@@ -17,6 +17,7 @@ class PipelineConfig:
         flow_batch: Frames in a batch for flow (above 1 pays on GPUs, with flow networks).
         pose_batch: Frames with detections in a batch for the joints of detected people, which are then estimated
             ahead of tracking (above 1 pays on GPUs). 1 estimates frame by frame, and only the joints needed.
+        faint_below: Detections with a lower score confirm people who are expected there, and start nobody.
         propagation: How poses are carried to the next frame. ``None`` disables it: all boxes are detected ones.
         refresh: When carried joints are estimated again.
         evidence: When to believe carried people that the detector missed. ``None`` believes all, as in the paper.
@@ -31,6 +32,7 @@ class PipelineConfig:
     detect_batch: int = 1
     flow_batch: int = 1
     pose_batch: int = 1
+    faint_below: float = 0.0
     propagation: PropagationConfig | None = PropagationConfig()
     evidence: EvidenceConfig | None = None
     refresh: RefreshConfig = RefreshConfig()
@@ -47,3 +49,4 @@ class PipelineConfig:
             pose_batch=self.pose_batch,
             frames_ahead=self.frames_ahead,
         )
+        require_fraction(faint_below=self.faint_below)

@@ -119,6 +119,7 @@ class PoseTracker:
         )
         networks = Networks(self.preset, runtime, _store(models_dir))
         self._flow = networks.flow if flow is None else own.flow(flow)
+        self._own_detector = people is not None or detector is not None
         self._people = _people(networks, own, people, detector, pose)
         self._calibration = _calibration_of(_judge(networks, people, detector, pose))
         self._appearance = None if appearance is None else own.appearance(appearance)
@@ -139,6 +140,8 @@ class PoseTracker:
         config = self.preset.pipeline_config(fps)
         calibration = config.selection.calibration or self._calibration
         config = replace(config, selection=replace(config.selection, calibration=calibration))
+        if self._own_detector:  # whose scores mean something else: all its boxes are people
+            config = replace(config, faint_below=0.0)
         return Pipeline(
             people=self._people,
             flow=self._flow,

@@ -16,7 +16,7 @@ from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
 from posetrack.ranges import require_kinds, require_whole
 from posetrack.schedule import EveryNth
-from posetrack.tracker import EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
+from posetrack.tracker import EvidenceConfig, LinkerConfig, MergeConfig, PropagationConfig, SelectionConfig
 from posetrack.zoo import get_entry, read_entries
 
 Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
@@ -107,10 +107,20 @@ class Preset:
 
     def pipeline_config(self, fps: Fraction | None) -> PipelineConfig:
         """How the stages are put together for a source of that many frames per second (None: 25)."""
-        if self.pose_every is None:
-            return self.pipeline
-        every = _auto_interval(fps) if self.pose_every == "auto" else self.pose_every
-        return replace(self.pipeline, refresh=replace(self.pipeline.refresh, every=every))
+        refresh = self.pipeline.refresh
+        if self.pose_every is not None:
+            every = _auto_interval(fps) if self.pose_every == "auto" else self.pose_every
+            refresh = replace(refresh, every=every)
+        faint_below = self.detector_config.score_threshold if self.pipeline.evidence else 0.0
+        return replace(self.pipeline, refresh=refresh, faint_below=faint_below)
+
+    @property
+    def lowest_detector_config(self) -> DetectorConfig:
+        """How the detector is used: with faint detections where evidence wants them."""
+        if self.pipeline.evidence is None:
+            return self.detector_config
+        lowest = min(self.detector_config.score_threshold, self.pipeline.evidence.min_faint_score)
+        return replace(self.detector_config, score_threshold=lowest)
 
 
 def _auto_interval(fps: Fraction | None) -> int:
@@ -132,7 +142,10 @@ PRESETS = {
             pose_every="auto",
             # Every fifth frame has a detection and takes longer: with a longer lead tracking seldom waits for it.
             pipeline=PipelineConfig(
-                propagation=PropagationConfig(box_inertia=0.9), evidence=EvidenceConfig(), frames_ahead=8
+                propagation=PropagationConfig(box_inertia=0.9),
+                evidence=EvidenceConfig(),
+                merge=MergeConfig(detections_first=True),
+                frames_ahead=8,
             ),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
@@ -141,7 +154,7 @@ PRESETS = {
             summary="the best published networks trained on COCO: for a GPU; 0.4 GB to download",
             detector="fasterrcnn_resnet50_fpn_v2",
             pose="hrnet_w48_dark_coco_384x288",
-            pipeline=replace(_ON_GPUS, evidence=EvidenceConfig()),
+            pipeline=replace(_ON_GPUS, evidence=EvidenceConfig(), merge=MergeConfig(detections_first=True)),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
         ),
         Preset(
@@ -172,7 +185,9 @@ class Changes:
     propagation: Propagation | None = None
     similarity: str | None = None
     matching: str | None = None
+    queue_s: float | None = None
     queue_frames: int | None = None
+    max_gap_s: float | None = None
     max_gap_frames: int | None = None
     min_similarity: float | None = None
     score_threshold: float | None = None
@@ -240,21 +255,31 @@ def customised(preset: Preset, changes: Changes) -> Preset:
         detector_config=_changed(preset.detector_config, changes, "score_threshold"),
         pose_config=_changed(preset.pose_config, changes, "flip_test", "codec"),
         linker=_changed(
-            preset.linker, changes, "similarity", "matching", "queue_frames", "max_gap_frames", "min_similarity"
+            preset.linker,
+            changes,
+            "similarity",
+            "matching",
+            "queue_s",
+            "queue_frames",
+            "max_gap_s",
+            "max_gap_frames",
+            "min_similarity",
         ),
     )
 
 
 def _propagation(pipeline: PipelineConfig, kind: Propagation | None) -> dict[str, Any]:
-    """The pipeline's fields ``propagation`` and ``evidence`` for a kind of propagation."""
-    if kind not in (None, "off", "paper", "evidence"):
-        raise ConfigError(f"propagation is {kind!r}; choose evidence, paper or off.")
-    carrying = None if kind == "off" else pipeline.propagation
-    if kind in ("paper", "evidence") and carrying is None:
-        carrying = PropagationConfig()
+    """The pipeline's fields that a kind of propagation changes."""
     if kind is None:
-        return {"propagation": carrying, "evidence": pipeline.evidence}
-    return {"propagation": carrying, "evidence": EvidenceConfig() if kind == "evidence" else None}
+        return {}
+    if kind not in ("off", "paper", "evidence"):
+        raise ConfigError(f"propagation is {kind!r}; choose evidence, paper or off.")
+    believing = kind == "evidence"
+    return {
+        "propagation": None if kind == "off" else pipeline.propagation or PropagationConfig(),
+        "evidence": (pipeline.evidence or EvidenceConfig()) if believing else None,
+        "merge": replace(pipeline.merge, detections_first=believing),
+    }
 
 
 def _published_codec(pose: str) -> str:

@@ -199,12 +199,13 @@ class Appearance(Protocol):
 class Linker(Protocol):
     """Gives every pose the id of the track that it continues, or a new one. One linker serves one video."""
 
-    def link(self, poses: Poses, flow: Flow) -> Poses:
+    def link(self, poses: Poses, flow: Flow, time_s: float) -> Poses:
         """The same poses in the same order, with ``track_ids``: distinct ids from 0 on, or ``UNLINKED``.
 
         Args:
             poses: The people of a frame. Their ``appearance`` is what the ``Appearance`` stage gave, or None.
             flow: From the frame of the previous call to this one.
+            time_s: Time of the frame in seconds from the source's start.
         """
         ...
 

@@ -213,9 +213,12 @@ def test_folders_of_images_are_cut_too(tmp_path: Path) -> None:
 
 def test_the_overlap_is_longer_than_the_trackers_memory() -> None:
     preset = replace(get_preset("lite"), detect_every="auto")
-    fitted = ChunkConfig(overlap_frames=1).fitted(preset, None)
-    assert fitted.overlap_frames > preset.linker.max_gap_frames
+    fitted = ChunkConfig(overlap_s=0.5, overlap_frames=1).fitted(preset, None)
+    assert fitted.overlap_s > preset.linker.max_gap_s and fitted.overlap_frames < 60
     assert fitted.multiple_of == 5
+    frames = replace(preset, linker=replace(preset.linker, max_gap_frames=200))
+    fitted = ChunkConfig(overlap_s=0.5, overlap_frames=1).fitted(frames, None)
+    assert fitted.overlap_frames > 200 and fitted.overlap_s < 2.4
 
 
 class Hesitant:

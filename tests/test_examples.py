@@ -138,7 +138,9 @@ def test_a_linker_with_appearance() -> None:
     ids = []
     for frame in made:
         poses = OneStage(xyxy=far).find([frame.image])[0].found
-        linked = linker.link(poses.replace(appearance=module.ColourHistogram().describe(frame.image, poses)), None)
+        linked = linker.link(
+            poses.replace(appearance=module.ColourHistogram().describe(frame.image, poses)), None, 0.0
+        )
         ids.append(linked.track_ids.tolist())
     assert ids == [[0, 1], [0, 1], [1, 0], [1, 0]]
     assert len(list(tracker.track([frame.image for frame in made]))) == 4

@@ -134,7 +134,7 @@ class Reversed:
     made: list[Reversed] = field(default_factory=list)
     resets: int = 0
 
-    def link(self, poses: Poses, flow: Flow) -> Poses:
+    def link(self, poses: Poses, flow: Flow, time_s: float) -> Poses:
         self.appearances.append(poses.appearance)
         return poses.replace(track_ids=np.arange(len(poses))[::-1])
 

@@ -8,7 +8,14 @@ from dataclasses import asdict
 import pytest
 
 from posetrack.errors import ConfigError
-from posetrack.tracker import EvidenceConfig, LinkerConfig, MergeConfig, PropagationConfig, RefreshConfig
+from posetrack.tracker import (
+    EvidenceConfig,
+    LinkerConfig,
+    MergeConfig,
+    MotionConfig,
+    PropagationConfig,
+    RefreshConfig,
+)
 from posetrack.tracker.pose_nms import ParametricConfig
 from posetrack.tracker.selection import SelectionConfig
 
@@ -16,6 +23,7 @@ Config = type[
     EvidenceConfig
     | LinkerConfig
     | MergeConfig
+    | MotionConfig
     | ParametricConfig
     | PropagationConfig
     | RefreshConfig
@@ -26,41 +34,56 @@ PARAMETRIC = {
     "box_share": 0.1, "min_matches": 5, "max_match_px": 7.0,
 }  # fmt: skip
 
+MOTION = {"place_noise": 0.03, "acceleration": 0.8, "first_speed": 1.5}
+
 DEFAULTS: dict[Config, dict[str, object]] = {
     PropagationConfig: {
         "min_joint_score": 0.2, "min_joints": 3, "expansion": 0.15, "box_inertia": 0.0, "min_score": 0.2,
         "seen_joint_score": 0.5, "unseen_joint_score": 0.2,
-        "seen_half_life_frames": 20.0, "unseen_half_life_frames": 1.5,
+        "seen_half_life_s": 0.8, "unseen_half_life_s": 0.06,
     },
-    MergeConfig: {"min_iou": 0.5, "duplicate_iou": 0.8},
-    EvidenceConfig: {"min_iou": 0.5, "min_pose_score": 0.5, "max_covered": 0.5, "max_missed_s": 0.5},
+    MergeConfig: {"min_iou": 0.5, "duplicate_iou": 0.8, "detections_first": False},
+    EvidenceConfig: {
+        "min_iou": 0.5, "min_pose_score": 0.5, "max_covered": 0.5, "max_missed_s": 0.5,
+        "min_faint_score": 0.1, "min_faint_pose_score": 0.25,
+    },
     RefreshConfig: {"every": 1, "max_motion": 0.0055, "min_joint_score": 0.3, "max_overlap": 0.3},
     ParametricConfig: PARAMETRIC,
     SelectionConfig: {
         "nms": "oks", "max_oks": 0.5, "min_nms_joint_score": 0.3, "parametric": PARAMETRIC,
+        "sure_score": 0.8, "max_sure_iou": 0.3, "max_sure_oks": 0.9,
         "min_pose_score": 0.15, "min_joint_score": 0.2, "rescore": False,
     },
     LinkerConfig: {
-        "similarity": "multi-flow", "matching": "greedy", "queue_frames": 10, "min_similarity": 0.2,
-        "min_joint_score": 0.2, "min_birth_score": 0.4, "min_birth_joints": 3, "max_gap_frames": 60,
-        "coasting": True, "recovery_falloff": 0.3, "recovery_growth_per_frame": 0.05,
+        "similarity": "multi-flow", "matching": "greedy", "queue_s": 0.4, "queue_frames": None,
+        "min_similarity": 0.2, "min_joint_score": 0.2, "min_birth_score": 0.4, "min_birth_joints": 3,
+        "max_gap_s": 2.4, "max_gap_frames": None, "coasting": True, "motion": MOTION, "recovery_falloff": 0.3,
         "max_recovery_falloff": 0.75, "min_recovery_joints": 5,
     },
+    MotionConfig: MOTION,
 }  # fmt: skip
 
 FRACTIONS: dict[Config, list[str]] = {
     PropagationConfig: ["min_joint_score", "box_inertia", "min_score", "seen_joint_score", "unseen_joint_score"],
     MergeConfig: ["min_iou", "duplicate_iou"],
-    EvidenceConfig: ["min_iou", "min_pose_score", "max_covered"],
+    EvidenceConfig: ["min_iou", "min_pose_score", "max_covered", "min_faint_score", "min_faint_pose_score"],
     RefreshConfig: ["min_joint_score", "max_overlap"],
-    SelectionConfig: ["max_oks", "min_nms_joint_score", "min_pose_score", "min_joint_score"],
+    SelectionConfig: [
+        "max_oks",
+        "min_nms_joint_score",
+        "min_pose_score",
+        "min_joint_score",
+        "sure_score",
+        "max_sure_iou",
+        "max_sure_oks",
+    ],  # fmt: skip
     LinkerConfig: ["min_similarity", "min_joint_score", "min_birth_score"],
 }
 SIZES: dict[Config, list[str]] = {
-    PropagationConfig: ["expansion", "seen_half_life_frames", "unseen_half_life_frames"],
+    PropagationConfig: ["expansion", "seen_half_life_s", "unseen_half_life_s"],
     EvidenceConfig: ["max_missed_s"],
     RefreshConfig: ["max_motion"],
-    LinkerConfig: ["recovery_growth_per_frame", "recovery_falloff", "max_recovery_falloff"],
+    LinkerConfig: ["max_gap_s", "recovery_falloff", "max_recovery_falloff"],
 }
 COUNTS: dict[Config, dict[str, int]] = {
     PropagationConfig: {"min_joints": 1},
@@ -68,7 +91,7 @@ COUNTS: dict[Config, dict[str, int]] = {
     LinkerConfig: {"min_birth_joints": 0, "max_gap_frames": 0, "min_recovery_joints": 0, "queue_frames": 1},
 }
 # Alone, these go against another setting: that is refused in words of its own, tested below.
-TIED = {"seen_joint_score": 0, "unseen_joint_score": 1, "seen_half_life_frames": 0, "unseen_half_life_frames": 0,
+TIED = {"seen_joint_score": 0, "unseen_joint_score": 1, "seen_half_life_s": 0, "unseen_half_life_s": 0,
         "recovery_falloff": 0, "max_recovery_falloff": 0}  # fmt: skip
 
 
@@ -108,16 +131,26 @@ def test_counts_are_whole_and_have_a_least_value(config: Config, name: str, leas
         config(**{name: least - 1})
 
 
+@pytest.mark.parametrize(
+    ("config", "name"), [(LinkerConfig, "queue_s"), *((MotionConfig, name) for name in MOTION)]
+)
+def test_lengths_and_noise_are_finite_and_above_nothing(config: Config, name: str) -> None:
+    assert getattr(config(**{name: 0.001}), name) == 0.001
+    for value in (0, -1, math.inf):
+        with pytest.raises(ConfigError, match=f"^{name} must be above 0, not {value!r}\\.$"):
+            config(**{name: value})
+
+
 def test_seen_and_unseen_people_have_scores_and_half_lives_in_this_order() -> None:
     PropagationConfig(unseen_joint_score=0.49, seen_joint_score=0.5)
-    PropagationConfig(unseen_half_life_frames=20, seen_half_life_frames=20)
-    PropagationConfig(unseen_half_life_frames=0.01)
+    PropagationConfig(unseen_half_life_s=20, seen_half_life_s=20)
+    PropagationConfig(unseen_half_life_s=0.01)
     for unseen in (0.5, 0.51):
         with pytest.raises(ConfigError, match="unseen_joint_score must be below seen_joint_score"):
             PropagationConfig(unseen_joint_score=unseen, seen_joint_score=0.5)
     for unseen in (0, 20.1):
-        with pytest.raises(ConfigError, match="unseen_half_life_frames must be above 0 and at most"):
-            PropagationConfig(unseen_half_life_frames=unseen, seen_half_life_frames=20)
+        with pytest.raises(ConfigError, match="unseen_half_life_s must be above 0 and at most"):
+            PropagationConfig(unseen_half_life_s=unseen, seen_half_life_s=20)
 
 
 def test_the_tolerance_for_lost_people_is_above_nothing_and_at_most_its_bound() -> None:

@@ -38,30 +38,42 @@ def ids(*numbers: int) -> np.ndarray:
     return np.array(numbers, np.int64)
 
 
+def believed_by(
+    evidence: Evidence, who: Poses, carried_ids: np.ndarray, detected: Boxes, time_s: float, faint: bool = False
+) -> np.ndarray:
+    """Whom it believes; either nobody or everybody is in a faint box."""
+    return evidence.believed(who, carried_ids, np.full(len(who), faint), detected, time_s)
+
+
 def test_everybody_in_a_detected_box_is_believed_however_badly_seen() -> None:
-    believed = Evidence(CONFIG).believed(people(HERE, THERE, score=0.0), ids(-1, -1), found(HERE, THERE), 0.0)
+    believed = believed_by(Evidence(CONFIG), people(HERE, THERE, score=0.0), ids(-1, -1), found(HERE, THERE), 0.0)
     assert believed.all()
 
 
 def test_a_carried_person_near_a_detection_is_believed_and_one_far_from_all_needs_the_pose_network() -> None:
     for score, there in ((0.49, False), (0.5, True)):
-        believed = Evidence(CONFIG).believed(people(HERE, THERE, score=score), ids(3, 4), found(HERE), 0.0)
+        believed = believed_by(Evidence(CONFIG), people(HERE, THERE, score=score), ids(3, 4), found(HERE), 0.0)
         assert believed.tolist() == [True, there]
+
+
+@pytest.mark.parametrize("score, there", [(0.24, False), (0.25, True)])
+def test_a_faint_detection_confirms_somebody_if_the_pose_network_agrees(score: float, there: bool) -> None:
+    assert believed_by(Evidence(CONFIG), people(HERE, score=score), ids(-1), found(HERE), 0.0, faint=True) == there
 
 
 @pytest.mark.parametrize("width, near", [(41, False), (40, True), (39, True)])
 def test_near_is_an_overlap_of_half(width: float, near: bool) -> None:
     """A carried box of 20 in a detected one twice as wide: IoU 20 / width."""
     detected = found([10, 10, 10 + width, 50])
-    assert Evidence(CONFIG).believed(people(HERE, score=0.2), ids(3), detected, 0.0).tolist() == [near]
+    assert believed_by(Evidence(CONFIG), people(HERE, score=0.2), ids(3), detected, 0.0).tolist() == [near]
 
 
 @pytest.mark.parametrize("fps", [7, 25, 60, 240])
 def test_the_pose_networks_word_counts_for_half_a_second_at_any_rate(fps: int) -> None:
     evidence = Evidence(CONFIG)
-    assert evidence.believed(people(HERE), ids(3), found(HERE), 0.0).all()
+    assert believed_by(evidence, people(HERE), ids(3), found(HERE), 0.0).all()
     times = np.arange(1, fps + 1) / fps
-    believed = np.array([evidence.believed(people(HERE), ids(3), found(), float(t))[0] for t in times])
+    believed = np.array([believed_by(evidence, people(HERE), ids(3), found(), float(t))[0] for t in times])
     last = times[believed].max()
     assert believed[times <= last].all()
     assert 0.5 - 1 / fps - 1e-4 <= last <= 0.5 + 1e-4
@@ -70,41 +82,41 @@ def test_the_pose_networks_word_counts_for_half_a_second_at_any_rate(fps: int) -
 def test_at_half_a_second_the_pose_network_is_believed_and_after_it_not() -> None:
     for time_s, there in ((0.5, True), (0.5001, False)):
         evidence = Evidence(CONFIG)
-        evidence.believed(people(HERE), ids(3), found(HERE), 0.0)
-        assert evidence.believed(people(HERE), ids(3), found(), time_s).tolist() == [there]
+        believed_by(evidence, people(HERE), ids(3), found(HERE), 0.0)
+        assert believed_by(evidence, people(HERE), ids(3), found(), time_s).tolist() == [there]
 
 
 def test_the_first_track_is_missed_from_the_first_look_on_like_any_other() -> None:
-    assert Evidence(CONFIG).believed(people(HERE, THERE), ids(0, 1), found(), 9.0).tolist() == [True, True]
+    assert believed_by(Evidence(CONFIG), people(HERE, THERE), ids(0, 1), found(), 9.0).tolist() == [True, True]
 
 
 def test_where_no_overlap_is_asked_for_everybody_is_believed() -> None:
     lenient = EvidenceConfig(min_iou=0)
     for detected in (found(), found(THERE)):
-        assert Evidence(lenient).believed(people(HERE, score=0.1), ids(3), detected, 0.0).tolist() == [True]
+        assert believed_by(Evidence(lenient), people(HERE, score=0.1), ids(3), detected, 0.0).tolist() == [True]
 
 
 def test_a_detection_in_between_starts_the_half_second_anew_and_another_tracks_does_not() -> None:
     evidence = Evidence(CONFIG)
     for t in (0.0, 0.3):
-        assert evidence.believed(people(HERE, THERE), ids(3, 4), found(HERE, THERE), t).all()
-    assert evidence.believed(people(HERE, THERE), ids(3, 4), found(THERE), 0.6).all()
-    assert evidence.believed(people(HERE, THERE), ids(3, 4), found(), 0.75).all()
-    assert evidence.believed(people(HERE, THERE), ids(3, 4), found(), 0.9).tolist() == [False, True]
+        assert believed_by(evidence, people(HERE, THERE), ids(3, 4), found(HERE, THERE), t).all()
+    assert believed_by(evidence, people(HERE, THERE), ids(3, 4), found(THERE), 0.6).all()
+    assert believed_by(evidence, people(HERE, THERE), ids(3, 4), found(), 0.75).all()
+    assert believed_by(evidence, people(HERE, THERE), ids(3, 4), found(), 0.9).tolist() == [False, True]
 
 
 def test_after_a_cut_nothing_is_remembered() -> None:
     evidence = Evidence(CONFIG)
-    evidence.believed(people(HERE), ids(3), found(), 0.0)
+    believed_by(evidence, people(HERE), ids(3), found(), 0.0)
     evidence.reset()
-    assert evidence.believed(people(HERE), ids(3), found(), 9.0).all()
+    assert believed_by(evidence, people(HERE), ids(3), found(), 9.0).all()
 
 
 def test_most_of_a_box_in_a_detected_one_shows_the_other_person() -> None:
     large = [0, 0, 100, 200]
     beside, half, inside = [92, 0, 110, 50], [90, 0, 110, 50], [88, 0, 106, 50]
     for box, there in ((beside, True), (half, False), (inside, False)):
-        believed = Evidence(CONFIG).believed(people(box, score=0.9), ids(3), found(large), 0.0)
+        believed = believed_by(Evidence(CONFIG), people(box, score=0.9), ids(3), found(large), 0.0)
         assert believed.tolist() == [there]
 
 
@@ -125,7 +137,7 @@ def test_the_covered_share_of_small_and_empty_boxes() -> None:
 
 
 def test_nobody_is_an_ordinary_frame() -> None:
-    assert Evidence(CONFIG).believed(people(), ids(), found(), 0.0).shape == (0,)
+    assert believed_by(Evidence(CONFIG), people(), ids(), found(), 0.0).shape == (0,)
 
 
 def pipeline(evidence: EvidenceConfig | None, unseen: range) -> list[int]:
@@ -160,7 +172,9 @@ def test_where_the_detector_has_not_looked_everybody_is_believed() -> None:
     assert [len(poses) for _, poses in made.run(frames(30))] == [1] * 30
 
 
-@pytest.mark.parametrize("field", ["min_iou", "min_pose_score", "max_covered", "max_missed_s"])
+@pytest.mark.parametrize(
+    "field", ["min_iou", "min_pose_score", "max_covered", "max_missed_s", "min_faint_pose_score"]
+)
 @pytest.mark.parametrize("value", [-0.1, float("nan")])
 def test_settings_out_of_range_are_one_sentence(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=field):

@@ -11,9 +11,9 @@ import pytest
 from posetrack.errors import ConfigError
 from posetrack.skeletons import POSETRACK
 from posetrack.stages import Flow
-from posetrack.tracker import MATCHINGS, SIMILARITIES, FlowLinker, LinkerConfig
+from posetrack.tracker import MATCHINGS, SIMILARITIES, LinkerConfig
 from posetrack.types import UNLINKED, BoolArray, FloatArray, Poses
-from tests.walkers import Scene, Walker, poses_of, straight
+from tests.walkers import FrameLinker, Scene, Walker, poses_of, straight
 
 CONFIG = LinkerConfig()
 PAPER = LinkerConfig(coasting=False)
@@ -68,7 +68,7 @@ def unlinked(poses: Poses) -> Poses:
     return poses.replace(track_ids=np.full(len(poses), UNLINKED))
 
 
-def ids_over_time(scene: Scene, linker: FlowLinker, shown: dict[int, list[int]], frames: int) -> list[list[int]]:
+def ids_over_time(scene: Scene, linker: FrameLinker, shown: dict[int, list[int]], frames: int) -> list[list[int]]:
     """Ids of the people shown in each frame (all of them where ``shown`` says nothing), in the truth's order."""
     history = []
     for frame in range(frames):
@@ -80,12 +80,12 @@ def ids_over_time(scene: Scene, linker: FlowLinker, shown: dict[int, list[int]],
 
 def test_ids_count_from_zero_from_left_to_right() -> None:
     scene = walk((900, 500, 1.0), (200, 500, 1.0), (500, 500, 1.0))
-    assert ids_over_time(scene, FlowLinker(CONFIG), {}, 3) == [[2, 0, 1]] * 3
+    assert ids_over_time(scene, FrameLinker(CONFIG), {}, 3) == [[2, 0, 1]] * 3
 
 
 def test_nothing_but_the_ids_is_changed() -> None:
     poses = walk((900, 500, 1.0), (200, 500, 1.0)).truth(0)
-    linked = FlowLinker(CONFIG).link(poses, Still())
+    linked = FrameLinker(CONFIG).link(poses, Still())
     for name in ("boxes", "scores", "keypoints", "keypoint_scores"):
         np.testing.assert_array_equal(getattr(linked, name), getattr(poses, name))
     assert linked.track_ids.dtype == np.int64
@@ -101,13 +101,13 @@ def test_people_whose_boxes_begin_alike_are_numbered_alike_in_any_order(joints_d
         boxes, keypoints = np.repeat(one.boxes, 3, axis=0), keypoints + 200 * np.arange(3)[:, None, None]
     alike = one[[0, 0, 0]].replace(boxes=boxes, keypoints=keypoints)
     for order in permutations(range(3)):
-        linked = FlowLinker(CONFIG).link(alike[list(order)], Still())
+        linked = FrameLinker(CONFIG).link(alike[list(order)], Still())
         assert linked.track_ids.tolist() == list(order)
     apart = alike[[0]].replace(
         boxes=alike.boxes[[0]] + [-300, 90, -300, 90], keypoints=alike.keypoints[[0]] + [-300, 90]
     )
     for order in permutations(range(3)):
-        linked = FlowLinker(CONFIG).link(Poses.concatenate([alike[list(order)], apart]), Still())
+        linked = FrameLinker(CONFIG).link(Poses.concatenate([alike[list(order)], apart]), Still())
         assert linked.track_ids.tolist() == [*(number + 1 for number in order), 0]
 
 
@@ -116,21 +116,21 @@ def test_people_in_one_box_are_numbered_by_their_joints_in_any_order() -> None:
     one = walk((500, 500, 0.0)).truth(0)
     keypoints = np.concatenate([one.keypoints + [20 * step, -20 * step] for step in range(3)])
     alike = one[[0, 0, 0]].replace(keypoints=keypoints)
-    numbers = FlowLinker(CONFIG).link(alike, Still()).track_ids
+    numbers = FrameLinker(CONFIG).link(alike, Still()).track_ids
     for order in permutations(range(3)):
-        linked = FlowLinker(CONFIG).link(alike[list(order)], Still())
+        linked = FrameLinker(CONFIG).link(alike[list(order)], Still())
         assert linked.track_ids.tolist() == numbers[list(order)].tolist()
 
 
 def test_displacements_that_the_flow_does_not_know_are_not_used() -> None:
-    linker, poses = FlowLinker(CONFIG), walk((300, 500, 0.0), (600, 500, 0.0)).truth(0)
+    linker, poses = FrameLinker(CONFIG), walk((300, 500, 0.0), (600, 500, 0.0)).truth(0)
     linker.link(poses, Still())
     for unknown_from_x in (600.0, -1e9, 1e9):
         assert linker.link(poses, Ignorant(unknown_from_x)).track_ids.tolist() == [0, 1]
 
 
 def test_what_the_linker_remembers_is_not_what_the_caller_holds() -> None:
-    linker, poses = FlowLinker(CONFIG), walk((300, 500, 0.0), (600, 500, 0.0)).truth(0)
+    linker, poses = FrameLinker(CONFIG), walk((300, 500, 0.0), (600, 500, 0.0)).truth(0)
     keypoints = poses.keypoints.copy()
     linker.link(poses.replace(keypoints=keypoints), Still())
     keypoints += 1000
@@ -138,7 +138,7 @@ def test_what_the_linker_remembers_is_not_what_the_caller_holds() -> None:
 
 
 def test_two_linkers_number_independently() -> None:
-    first, second = FlowLinker(CONFIG), FlowLinker(CONFIG)
+    first, second = FrameLinker(CONFIG), FrameLinker(CONFIG)
     scene = walk((200, 500, 1.0))
     assert ids_over_time(scene, first, {}, 2) == [[0], [0]]
     assert ids_over_time(scene, second, {}, 2) == [[0], [0]]
@@ -146,14 +146,14 @@ def test_two_linkers_number_independently() -> None:
 
 
 def test_an_empty_frame_is_an_ordinary_frame() -> None:
-    linker, scene = FlowLinker(CONFIG), walk((200, 500, 1.0))
+    linker, scene = FrameLinker(CONFIG), walk((200, 500, 1.0))
     assert linker.link(Poses.empty(POSETRACK), Still()).track_ids.tolist() == []
     assert ids_over_time(scene, linker, {1: [], 2: []}, 4) == [[0], [], [], [0]]
 
 
 def test_a_cut_ends_all_tracks_and_their_ids_are_not_given_again() -> None:
     """Queue, tracks and flow are of one shot; the numbers go on."""
-    linker, scene = FlowLinker(CONFIG), walk((200, 500, 1.0), (600, 500, 1.0))
+    linker, scene = FrameLinker(CONFIG), walk((200, 500, 1.0), (600, 500, 1.0))
     ids_over_time(scene, linker, {}, 3)
     linker.reset()
     after = linker.link(unlinked(scene.truth(3)), Forbidden())
@@ -162,7 +162,7 @@ def test_a_cut_ends_all_tracks_and_their_ids_are_not_given_again() -> None:
 
 def test_ids_stay_distinct_beyond_a_thousand() -> None:
     """No wrapping, and an id is no index into the frame's people."""
-    linker, ids = FlowLinker(CONFIG), []
+    linker, ids = FrameLinker(CONFIG), []
     poses = walk((200, 500, 0.0), (600, 500, 0.0), (1000, 500, 0.0)).truth(0)
     for _ in range(340):
         linker.reset()
@@ -175,7 +175,7 @@ def test_ids_stay_distinct_beyond_a_thousand() -> None:
 @pytest.mark.parametrize("matching", MATCHINGS)
 def test_every_choice_follows_people_who_keep_apart(similarity: str, matching: str) -> None:
     scene = walk((200, 400, 2.0), (500, 450, -1.5), (900, 600, 1.0))
-    linker = FlowLinker(replace(PAPER, similarity=similarity, matching=matching))
+    linker = FrameLinker(replace(PAPER, similarity=similarity, matching=matching))
     assert ids_over_time(scene, linker, {}, 25) == [[0, 1, 2]] * 25
 
 
@@ -185,7 +185,7 @@ def test_the_order_of_the_poses_does_not_matter(similarity: str, matching: str) 
     """A matrix whose rows are sorted by score, with columns that are not, mixes people."""
     rng = np.random.default_rng(0)
     config = replace(CONFIG, similarity=similarity, matching=matching)
-    straightforward, shuffled = FlowLinker(config), FlowLinker(config)
+    straightforward, shuffled = FrameLinker(config), FrameLinker(config)
     scene = walk((200, 500, 4.0), (420, 520, -3.0), (400, 600, 1.0), (700, 560, -2.0))
     for frame in range(40):
         truth = scene.truth(frame)
@@ -197,7 +197,7 @@ def test_the_order_of_the_poses_does_not_matter(similarity: str, matching: str) 
 
 def test_nobody_appears_twice_when_two_look_like_one() -> None:
     """A track that was seen in many frames still wins one pose only."""
-    linker = FlowLinker(CONFIG)
+    linker = FrameLinker(CONFIG)
     one = walk((300, 500, 0.0)).truth(0)
     for _ in range(5):
         linker.link(one, Still())
@@ -214,7 +214,7 @@ def test_nobody_appears_twice_when_two_look_like_one() -> None:
 
 def test_people_unlike_anybody_get_new_ids() -> None:
     """Without a floor, or with the least similar first, everything is matched."""
-    linker = FlowLinker(PAPER)
+    linker = FrameLinker(PAPER)
     linker.link(walk((200, 500, 0.0)).truth(0), Still())
     assert linker.link(walk((700, 500, 0.0)).truth(0), Still()).track_ids.tolist() == [1]
 
@@ -222,8 +222,8 @@ def test_people_unlike_anybody_get_new_ids() -> None:
 def test_only_the_carried_pose_resembles_a_person_who_runs() -> None:
     """The compared pose is the one moved by the flow, and moved forward."""
     scene = walk((100, 300, 45.0), height=80)
-    flow = ids_over_time(scene, FlowLinker(replace(PAPER, similarity="flow")), {}, 10)
-    pose = ids_over_time(scene, FlowLinker(replace(PAPER, similarity="pose")), {}, 10)
+    flow = ids_over_time(scene, FrameLinker(replace(PAPER, similarity="flow")), {}, 10)
+    pose = ids_over_time(scene, FrameLinker(replace(PAPER, similarity="pose")), {}, 10)
     assert flow == [[0]] * 10
     assert pose == [[frame] for frame in range(10)]
 
@@ -237,37 +237,37 @@ def test_stored_poses_are_carried_through_every_frame_between() -> None:
     scene = Scene((Walker(way, height=60),))
     missed = {frame: [] for frame in range(8, 13)}
     seen = [frame for frame in range(20) if frame not in missed]
-    history = ids_over_time(scene, FlowLinker(PAPER), missed, 20)
+    history = ids_over_time(scene, FrameLinker(PAPER), missed, 20)
     assert [history[frame] for frame in seen] == [[0]] * len(seen)
     for similarity in ("bbox", "pose", "flow"):
-        history = ids_over_time(scene, FlowLinker(replace(PAPER, similarity=similarity)), missed, 20)
+        history = ids_over_time(scene, FrameLinker(replace(PAPER, similarity=similarity)), missed, 20)
         assert 0 not in history[13]
 
 
 def test_the_queue_reaches_back_as_many_frames_as_it_is_long() -> None:
     scene = walk((300, 500, 2.0))
     missed = {frame: [] for frame in range(5, 9)}  # the sixth frame after the last sighting is number 9
-    assert ids_over_time(scene, FlowLinker(replace(PAPER, queue_frames=5)), missed, 10)[-1] == [0]
-    assert ids_over_time(scene, FlowLinker(replace(PAPER, queue_frames=4)), missed, 10)[-1] == [1]
+    assert ids_over_time(scene, FrameLinker(replace(PAPER, queue_frames=5)), missed, 10)[-1] == [0]
+    assert ids_over_time(scene, FrameLinker(replace(PAPER, queue_frames=4)), missed, 10)[-1] == [1]
 
 
 @pytest.mark.parametrize("coasting", [False, True])
 def test_a_track_dies_after_its_longest_gap(coasting: bool) -> None:
     scene, config = walk((300, 500, 0.0)), replace(CONFIG, coasting=coasting, queue_frames=20)
     missed = {frame: [] for frame in range(5, 12)}
-    assert ids_over_time(scene, FlowLinker(replace(config, max_gap_frames=7)), missed, 13)[-1] == [0]
-    assert ids_over_time(scene, FlowLinker(replace(config, max_gap_frames=6)), missed, 13)[-1] == [1]
+    assert ids_over_time(scene, FrameLinker(replace(config, max_gap_frames=7)), missed, 13)[-1] == [0]
+    assert ids_over_time(scene, FrameLinker(replace(config, max_gap_frames=6)), missed, 13)[-1] == [1]
 
 
 def test_identity_survives_missing_joints_and_a_border() -> None:
     scene = walk((60, 500, -2.0), size=(640, 720))
-    history = ids_over_time(scene, FlowLinker(CONFIG), {}, 60)
+    history = ids_over_time(scene, FrameLinker(CONFIG), {}, 60)
     seen = [ids for ids in history if ids]
     assert 20 < len(seen) < 60 and all(ids == [0] for ids in seen)
 
 
 def test_one_look_up_of_the_flow_serves_the_whole_queue() -> None:
-    scene, linker = walk((200, 500, 4.0), (420, 520, -3.0)), FlowLinker(CONFIG)
+    scene, linker = walk((200, 500, 4.0), (420, 520, -3.0)), FrameLinker(CONFIG)
     for frame in range(15):
         flow = Counting(scene.flow(frame))
         linker.link(unlinked(scene.truth(frame)), flow)
@@ -275,7 +275,7 @@ def test_one_look_up_of_the_flow_serves_the_whole_queue() -> None:
 
 
 def test_weak_poses_continue_tracks_but_start_none() -> None:
-    linker = FlowLinker(CONFIG)
+    linker = FrameLinker(CONFIG)
     strong = walk((300, 500, 0.0)).truth(0)
     weak = strong.replace(scores=[0.1])
     assert linker.link(weak, Still()).track_ids.tolist() == [UNLINKED]
@@ -285,12 +285,12 @@ def test_weak_poses_continue_tracks_but_start_none() -> None:
 
 def test_a_pose_with_the_score_asked_for_starts_a_track() -> None:
     poses = walk((300, 500, 0.0)).truth(0)
-    assert FlowLinker(CONFIG).link(poses.replace(scores=[0.399]), Still()).track_ids.tolist() == [UNLINKED]
-    assert FlowLinker(CONFIG).link(poses.replace(scores=[0.4]), Still()).track_ids.tolist() == [0]
+    assert FrameLinker(CONFIG).link(poses.replace(scores=[0.399]), Still()).track_ids.tolist() == [UNLINKED]
+    assert FrameLinker(CONFIG).link(poses.replace(scores=[0.4]), Still()).track_ids.tolist() == [0]
 
 
 def test_two_joints_that_fit_exactly_do_not_outbid_a_whole_body() -> None:
-    linker, poses = FlowLinker(CONFIG), walk((300, 500, 0.0)).truth(0)
+    linker, poses = FrameLinker(CONFIG), walk((300, 500, 0.0)).truth(0)
     linker.link(poses, Still())
     noise = np.random.default_rng(0).normal(0, 4, (1, 17, 2))
     body = poses.replace(keypoints=poses.keypoints + noise)
@@ -304,14 +304,14 @@ def test_two_joints_start_no_track() -> None:
     joints = walk((300, 500, 0.0)).joints(0)
     few = np.zeros((1, 17), np.bool_)
     few[0, [5, 6]] = True
-    assert FlowLinker(CONFIG).link(poses_of(joints, few), Still()).track_ids.tolist() == [UNLINKED]
-    lenient = FlowLinker(replace(CONFIG, min_birth_joints=2))
+    assert FrameLinker(CONFIG).link(poses_of(joints, few), Still()).track_ids.tolist() == [UNLINKED]
+    lenient = FrameLinker(replace(CONFIG, min_birth_joints=2))
     assert lenient.link(poses_of(joints, few), Still()).track_ids.tolist() == [0]
 
 
 def test_joints_nobody_believes_in_are_not_compared() -> None:
     """A faint joint somewhere else, and one whose place is no number, change nothing."""
-    linker = FlowLinker(CONFIG)
+    linker = FrameLinker(CONFIG)
     poses = walk((300, 500, 0.0)).truth(0)
     linker.link(poses, Still())
     keypoints, scores = poses.keypoints.copy(), poses.keypoint_scores.copy()
@@ -324,9 +324,9 @@ def test_joints_nobody_believes_in_are_not_compared() -> None:
 
 def test_a_pose_without_joints_goes_by_its_box_alone() -> None:
     nothing = walk((300, 500, 0.0)).truth(0).replace(keypoint_scores=np.zeros((1, 17)))
-    linker = FlowLinker(LinkerConfig(similarity="bbox", min_birth_joints=0))
+    linker = FrameLinker(LinkerConfig(similarity="bbox", min_birth_joints=0))
     assert [linker.link(nothing, Still()).track_ids.tolist() for _ in range(3)] == [[0]] * 3
-    assert FlowLinker(CONFIG).link(nothing, Still()).track_ids.tolist() == [UNLINKED]
+    assert FrameLinker(CONFIG).link(nothing, Still()).track_ids.tolist() == [UNLINKED]
 
 
 @pytest.mark.parametrize(
@@ -347,12 +347,12 @@ def test_options_out_of_range_are_named(option: str, value: float) -> None:
 @pytest.mark.parametrize(("option", "names"), [("similarity", SIMILARITIES), ("matching", MATCHINGS)])
 def test_unknown_choices_name_the_known_ones(option: str, names: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=", ".join(names)):
-        FlowLinker(LinkerConfig(**{option: "best"}))
+        FrameLinker(LinkerConfig(**{option: "best"}))
 
 
 def test_a_joint_that_was_once_found_far_off_is_forgotten() -> None:
     """Somebody who comes 90 px from a place that has just been left is somebody else, 200 frames after a stray."""
-    linker, whole = FlowLinker(CONFIG), walk((200, 500, 0.0)).truth(0)
+    linker, whole = FrameLinker(CONFIG), walk((200, 500, 0.0)).truth(0)
     keypoints, scores = whole.keypoints.copy(), whole.keypoint_scores.copy()
     keypoints[0, 9], scores[0, 9] = (1200, 40), 0
     stray, standing = whole.replace(keypoints=keypoints), whole.replace(keypoint_scores=scores)
@@ -365,12 +365,12 @@ def test_a_joint_that_was_once_found_far_off_is_forgotten() -> None:
 def test_of_two_lost_people_the_one_who_cannot_be_far_has_the_better_claim() -> None:
     """Whoever has been lost for long might be anywhere: a place in reach says less about them."""
     older, later = walk((300, 500, 0.0)).truth(0), walk((410, 500, 0.0)).truth(0)
-    found = walk((370, 500, 0.0)).truth(0)
+    found = walk((380, 500, 0.0)).truth(0)
     both = Poses.concatenate([older, later])
     nobody = Poses.empty(POSETRACK)
 
     def linked(frames: list[Poses]) -> list[int]:
-        linker = FlowLinker(CONFIG)
+        linker = FrameLinker(CONFIG)
         return [linker.link(poses, Still()).track_ids.tolist() for poses in frames][-1]
 
     assert linked([both] * 10 + [later] * 30 + [nobody] * 2 + [found]) == [1]

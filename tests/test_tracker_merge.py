@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack.errors import ConfigError
-from posetrack.tracker import MergeConfig, iou_matrix, merge
+from posetrack.tracker import MergeConfig, iou_matrix
+from posetrack.tracker import merge as merge_with_rows
 from posetrack.types import Boxes
 
 CONFIG = MergeConfig()
@@ -19,6 +20,10 @@ def boxes(*rows: tuple[float, float, float, float, float]) -> Boxes:
     """Boxes from rows x1, y1, x2, y2, score."""
     table = np.array(rows, np.float32).reshape(-1, 5)
     return Boxes(table[:, :4], table[:, 4])
+
+
+def merge(detected: Boxes, carried: Boxes, config: MergeConfig, faint: Boxes = NOBODY) -> Boxes:
+    return merge_with_rows(detected, carried, config, faint).boxes
 
 
 def listed(merged: Boxes) -> list[tuple[float, ...]]:
@@ -100,6 +105,38 @@ def test_every_box_keeps_its_own_score_and_the_order_of_input_is_nothing(seed: i
     assert (overlaps <= CONFIG.duplicate_iou).all()
     shuffled = merge(detected[rng.permutation(n)], carried[rng.permutation(m)], CONFIG)
     assert listed(shuffled) == listed(merged)
+
+
+def test_detections_first_means_whatever_the_scores() -> None:
+    fresh, old = boxes((0, 0, 100, 100, 0.5)), boxes((0, 0, 100, 60, 0.9))
+    assert listed(merge(fresh, old, CONFIG)) == listed(old)
+    assert listed(merge(fresh, old, MergeConfig(detections_first=True))) == listed(fresh)
+
+
+FIRST = MergeConfig(detections_first=True)
+
+
+def test_a_faint_detection_stands_for_somebody_expected_and_keeps_the_better_score() -> None:
+    faint, old = boxes((0, 0, 100, 100, 0.2)), boxes((0, 0, 100, 60, 0.7))
+    assert listed(merge(NOBODY, old, FIRST, faint)) == listed(boxes((0, 0, 100, 100, 0.7)))
+    weaker = boxes((0, 0, 100, 60, 0.15))
+    assert listed(merge(NOBODY, weaker, FIRST, faint)) == listed(faint)
+
+
+def test_a_faint_detection_starts_nobody_and_says_nothing_of_people_detected() -> None:
+    sure, old = boxes((0, 0, 100, 100, 0.9)), boxes((0, 0, 100, 90, 0.7))
+    faint = boxes((0, 0, 100, 70, 0.4), (300, 0, 400, 100, 0.4))
+    assert listed(merge(NOBODY, NOBODY, FIRST, faint)) == []
+    assert listed(merge(sure, old, FIRST, faint)) == listed(sure)
+
+
+def test_rows_count_detected_then_faint_then_carried_boxes() -> None:
+    sure = boxes((0, 0, 100, 100, 0.9))
+    faint = boxes((600, 0, 700, 100, 0.3), (300, 0, 400, 100, 0.3))
+    old = boxes((900, 0, 999, 100, 0.6), (300, 0, 400, 90, 0.7))
+    merged = merge_with_rows(sure, old, FIRST, faint)
+    assert merged.rows.tolist() == [0, 2, 3]
+    assert listed(merged.boxes) == [*listed(sure), (300, 0, 400, 100, np.float32(0.7)), *listed(old[:1])]
 
 
 @pytest.mark.parametrize("option", ["min_iou", "duplicate_iou"])

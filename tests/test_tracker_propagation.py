@@ -9,7 +9,9 @@ import pytest
 
 from posetrack.errors import ConfigError
 from posetrack.skeletons import POSETRACK
-from posetrack.tracker import MergeConfig, PropagationConfig, merge, propagate
+from posetrack.stages import Flow
+from posetrack.tracker import MergeConfig, PropagationConfig, merge
+from posetrack.tracker import propagate as propagate_seconds
 from posetrack.tracker.propagation import boxes_moved
 from posetrack.types import BoolArray, Boxes, FloatArray, Poses
 from tests.walkers import Scene, Walker, straight
@@ -40,6 +42,13 @@ def person(corners: tuple[float, float, float, float] = (100, 50, 200, 350), sco
     scores = np.zeros(17)
     scores[POSETRACK.in_use] = 0.8
     return Poses([corners], [score], keypoints[None], scores[None], [7], POSETRACK)
+
+
+def propagate(
+    poses: Poses, flow: Flow, config: PropagationConfig, size: tuple[int, int], frames: int = 1
+) -> Poses:
+    """With the detector's judgement of that many frames, 25 a second."""
+    return propagate_seconds(poses, flow, config, size, frames / 25)
 
 
 def with_scores(poses: Poses, **by_slot: float) -> Poses:
@@ -307,7 +316,7 @@ def test_the_carried_score_is_comparable_to_the_detectors() -> None:
     poses = with_scores(person(score=0.6), **{f"j{k}": 0.95 for k in range(15)})
     score = propagate(poses, Uniform(), CONFIG, SIZE).scores[0]
     assert 0.57 < score < 0.6
-    half = PropagationConfig(seen_half_life_frames=1.0, unseen_half_life_frames=1.0)
+    half = PropagationConfig(seen_half_life_s=0.04, unseen_half_life_s=0.04)
     assert propagate(poses, Uniform(), half, SIZE).scores[0] == pytest.approx(0.3)
 
 
@@ -320,7 +329,8 @@ def test_a_person_who_leaves_does_not_haunt() -> None:
         carried = propagate(previous, scene.flow(frame), CONFIG, SIZE)
         last_seen = frame if len(truth) else last_seen
         last_carried = frame if len(carried) else last_carried
-        boxes = merge(Boxes(truth.boxes, truth.scores), Boxes(carried.boxes, carried.scores), MergeConfig())
+        detected = Boxes(truth.boxes, truth.scores)
+        boxes = merge(detected, Boxes(carried.boxes, carried.scores), MergeConfig()).boxes
         previous = imagined(boxes)
     assert 10 < last_seen < 40
     assert last_seen - 1 <= last_carried <= last_seen + 8
@@ -346,8 +356,8 @@ def imagined(boxes: Boxes) -> Poses:
         ("min_joints", 0),
         ("min_score", -1),
         ("seen_joint_score", 0.1),
-        ("unseen_half_life_frames", 0.0),
-        ("seen_half_life_frames", 1.0),
+        ("unseen_half_life_s", 0.0),
+        ("seen_half_life_s", 0.04),
     ],
 )
 def test_options_out_of_range_are_named(option: str, value: float) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from posetrack.synthetic import SCENES, Truth, displacements, trace
-from posetrack.tracker import FlowLinker, LinkerConfig
+from posetrack.tracker import LinkerConfig
 from posetrack.types import UNLINKED, BoolArray, FloatArray, Poses
-from tests.walkers import FULL_STEP_FRAMES, Pillar, Scene, Walker, straight
+from tests.walkers import FULL_STEP_FRAMES, FrameLinker, Pillar, Scene, Walker, straight
 
 CONFIG = LinkerConfig()
 Alter = Callable[[Poses], Poses]
@@ -23,7 +23,7 @@ def histories(
     scene: Scene, frames: int, config: LinkerConfig = CONFIG, alter: Alter = lambda poses: poses
 ) -> History:
     """For each walker the frames in which they were seen, and the id that they got."""
-    linker, history = FlowLinker(config), {}
+    linker, history = FrameLinker(config), {}
     for frame in range(frames):
         truth = alter(scene.truth(frame))
         linked = linker.link(truth.replace(track_ids=np.full(len(truth), UNLINKED)), scene.flow(frame))
@@ -74,7 +74,7 @@ def test_identity_survives_passing_behind_a_pillar(speed: float) -> None:
 def test_identity_survives_an_occlusion_longer_than_the_queue() -> None:
     scene = Scene((Walker(straight(200, 600, 3.0), height=150),), (Pillar((400, 0, 530, 720)),))
     history = histories(scene, 160)
-    assert longest_gap(history[0]) > 2 * CONFIG.queue_frames
+    assert longest_gap(history[0]) > 2 * 25 * CONFIG.queue_s
     assert identities(history) == {0: [0]}
     assert len(identities(histories(scene, 160, replace(CONFIG, coasting=False)))[0]) == 2
 
@@ -210,7 +210,7 @@ def rendered(name: str, only_visible: bool) -> Iterator[tuple[Poses, JointFlow, 
 @pytest.mark.parametrize("only_visible", [False, True])
 @pytest.mark.parametrize("name", ["crossing", "occlusion", "leaving", "cut"])
 def test_no_identity_switch_in_synthetic_scenes(name: str, only_visible: bool) -> None:
-    linker, given = FlowLinker(CONFIG), {}
+    linker, given = FrameLinker(CONFIG), {}
     for poses, flow, cut in rendered(name, only_visible):
         if cut:
             linker.reset()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.skeletons import POSETRACK
+from posetrack.stages import Flow
+from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import BoolArray, FloatArray, Poses
 
 J = {name: slot for slot, name in enumerate(POSETRACK.joints)}
@@ -27,6 +29,20 @@ STARTS = np.array([J[start] for start, _, _ in CAPSULES])
 ENDS = np.array([J[end] for _, end, _ in CAPSULES])
 RADII = np.array([radius for _, _, radius in CAPSULES])
 FULL_STEP_FRAMES = 28
+
+
+class FrameLinker:
+    """A linker of frames that are evenly apart, so that tests need not count the time."""
+
+    def __init__(self, config: LinkerConfig, fps: float = 25.0) -> None:
+        self._linker, self._fps, self._frame = FlowLinker(config), fps, 0
+
+    def link(self, poses: Poses, flow: Flow) -> Poses:
+        self._frame += 1
+        return self._linker.link(poses, flow, self._frame / self._fps)
+
+    def reset(self) -> None:
+        self._linker.reset()
 
 
 @dataclass(frozen=True)
@@ -82,11 +98,11 @@ class Scene:
     size: tuple[int, int] = (1280, 720)
     min_visible: int = 3
 
-    def joints(self, frame: int) -> FloatArray:
+    def joints(self, frame: float) -> FloatArray:
         """float64 [W, 17, 2], all walkers' joints in image pixels."""
         return np.stack([walker.joints(frame) for walker in self.walkers]) - np.array(self.camera(frame))
 
-    def truth(self, frame: int) -> Poses:
+    def truth(self, frame: float) -> Poses:
         """The poses that can be seen, with the walkers' numbers as track ids."""
         joints = self.joints(frame)
         front = self._front(joints, joints.reshape(-1, 2), frame).reshape(len(joints), -1)
@@ -97,11 +113,11 @@ class Scene:
         seen = np.flatnonzero(visible.sum(axis=1) >= self.min_visible)
         return poses_of(joints[seen], visible[seen], seen)
 
-    def flow(self, frame: int) -> SceneFlow:
-        """From the frame before to ``frame``."""
-        return SceneFlow(self, frame)
+    def flow(self, frame: float, step: float = 1) -> SceneFlow:
+        """To ``frame`` from the frame ``step`` before."""
+        return SceneFlow(self, frame, step)
 
-    def _front(self, joints: FloatArray, points: FloatArray, frame: int) -> FloatArray:
+    def _front(self, joints: FloatArray, points: FloatArray, frame: float) -> FloatArray:
         """float [M], depth of what is seen at image points; -inf for background."""
         front = np.full(len(points), -np.inf)
         for walker, own in zip(self.walkers, joints, strict=True):
@@ -111,7 +127,7 @@ class Scene:
             front[covered] = np.maximum(front[covered], pillar.depth)
         return front
 
-    def _covered(self, points: FloatArray, frame: int) -> list[tuple[Pillar, BoolArray]]:
+    def _covered(self, points: FloatArray, frame: float) -> list[tuple[Pillar, BoolArray]]:
         world = points + np.array(self.camera(frame))
         return [
             (pillar, ((world >= pillar.box[:2]) & (world <= pillar.box[2:])).all(axis=1))
@@ -122,14 +138,14 @@ class Scene:
 class SceneFlow:
     """The true displacement of what is seen."""
 
-    def __init__(self, scene: Scene, frame: int) -> None:
-        self.scene, self.frame = scene, frame
+    def __init__(self, scene: Scene, frame: float, step: float) -> None:
+        self.scene, self.frame, self.before = scene, frame, frame - step
 
     def at(self, xy: FloatArray) -> tuple[FloatArray, BoolArray]:
         """See ``stages.Flow``."""
         scene, frame, points = self.scene, self.frame, np.asarray(xy, np.float64)
-        before, after = scene.joints(frame - 1), scene.joints(frame)
-        camera = np.array(scene.camera(frame - 1)) - np.array(scene.camera(frame))
+        before, after = scene.joints(self.before), scene.joints(frame)
+        camera = np.array(scene.camera(self.before)) - np.array(scene.camera(frame))
         displacement = np.tile(camera, (len(points), 1))
         front = np.full(len(points), -np.inf)
         for walker, start, end in zip(scene.walkers, before, after, strict=True):
@@ -138,7 +154,7 @@ class SceneFlow:
             nearer = walker.depth > front[inside]
             displacement[inside[nearer]] = moved[nearer]
             front[inside[nearer]] = walker.depth
-        for pillar, covered in scene._covered(points, frame - 1):
+        for pillar, covered in scene._covered(points, self.before):
             nearer = covered & (pillar.depth > front)
             displacement[nearer] = camera
             front[nearer] = pillar.depth

@@ -25,8 +25,8 @@ from posetrack.video.probe import Media, probe
 if TYPE_CHECKING:
     from posetrack.presets import Preset
 
-_SETTLING_FRAMES = 30
-"""Frames after which a tracker started in mid-clip agrees with one that started earlier."""
+_SETTLING_FRAMES, _SETTLING_S = 30, 1.2
+"""Until a tracker started in mid-clip agrees with one that started earlier."""
 
 _SAME_TIME_S = 1e-4
 """As in ``Source``: a frame at most this much before a requested start counts as at the start."""
@@ -59,9 +59,12 @@ class ChunkConfig:
         The overlap becomes longer than the tracker remembers a hidden person. Anyone who reappears after a seam
         and keeps their id in a whole run was then seen in the overlap, and keeps it in chunks too.
         """
+        memory = preset.linker
+        gap_s, gap_frames = (memory.max_gap_s, 0) if memory.max_gap_frames is None else (0, memory.max_gap_frames)
         return replace(
             self,
-            overlap_frames=max(self.overlap_frames, preset.linker.max_gap_frames + _SETTLING_FRAMES),
+            overlap_s=max(self.overlap_s, gap_s + _SETTLING_S),
+            overlap_frames=max(self.overlap_frames, gap_frames + _SETTLING_FRAMES),
             multiple_of=preset.schedule(fps).interval,
         )
 

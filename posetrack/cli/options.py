@@ -98,12 +98,14 @@ class TrackOptions:
         str | None, _tracking(help="Similarity used for linking: bbox, pose, flow or multi-flow.")
     ] = None
     matching: Annotated[str | None, _tracking(help="Assignment used for linking: greedy or hungarian.")] = None
-    queue_frames: Annotated[int | None, _tracking(help="Number of past frames that poses are compared with.")] = (
-        None
-    )
-    max_gap_frames: Annotated[
-        int | None, _tracking(help="Maximum number of frames that an unseen person is remembered.")
+    queue: Annotated[
+        str | None, _tracking(help="How far back poses are compared: seconds (0.4s) or frames (10f).")
     ] = None
+    queue_frames: Annotated[int | None, _tracking(help="Same as --queue, in frames.")] = None
+    max_gap: Annotated[
+        str | None, _tracking(help="How long an unseen person is remembered: seconds (2.4s) or frames (60f).")
+    ] = None
+    max_gap_frames: Annotated[int | None, _tracking(help="Same as --max-gap, in frames.")] = None
     min_similarity: Annotated[float | None, _tracking(help="Minimum similarity of linked poses.")] = None
     device: Annotated[str, _computing(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
     precision: Annotated[str, _computing(help="fp32, fp16 or bf16; auto is fp32 on CPUs and lower on GPUs.")] = (
@@ -126,6 +128,9 @@ class TrackOptions:
 
         names = {field.name for field in fields(Changes)} & {field.name for field in fields(self)}
         given = {name: getattr(self, name) for name in names - {"detect_every", "pose_every", "propagation"}}
+        given |= _length("queue", self.queue, self.queue_frames) | _length(
+            "max_gap", self.max_gap, self.max_gap_frames
+        )
         changes = Changes(
             propagation=self.chosen_propagation(),
             detect_every=_interval("--detect-every", self.detect_every),
@@ -212,3 +217,21 @@ def _interval(flag: str, text: str | None) -> int | Literal["auto"] | None:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise ConfigError(f"{flag} is {text!r}; give a number of frames, or auto.")
     return int(text)
+
+
+def _length(option: str, text: str | None, frames: int | None) -> dict[str, float | int | None]:
+    """A length of time, as the settings ``OPTION_s`` and ``OPTION_frames``."""
+    flag = f"--{option.replace('_', '-')}"
+    if text is None:
+        return {f"{option}_s": None, f"{option}_frames": frames}
+    if frames is not None:
+        raise ConfigError(f"{flag} and {flag}-frames are the same setting: leave one out.")
+    number, unit = text[:-1], text[-1:]
+    try:
+        if unit == "s":
+            return {f"{option}_s": float(number), f"{option}_frames": None}
+        if unit == "f":
+            return {f"{option}_s": None, f"{option}_frames": int(number)}
+    except ValueError:
+        pass
+    raise ConfigError(f"{flag} is {text!r}; give seconds, such as 2.4s, or frames, such as 60f.")

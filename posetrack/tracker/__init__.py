@@ -1,10 +1,17 @@
 """From boxes and poses to people with identities: propagation, merging, duplicates, linking."""
 
-from posetrack.tracker.config import EvidenceConfig, LinkerConfig, MergeConfig, PropagationConfig, RefreshConfig
+from posetrack.tracker.config import (
+    EvidenceConfig,
+    LinkerConfig,
+    MergeConfig,
+    MotionConfig,
+    PropagationConfig,
+    RefreshConfig,
+)
 from posetrack.tracker.evidence import Evidence
 from posetrack.tracker.linker import FlowLinker
 from posetrack.tracker.matching import MATCHINGS
-from posetrack.tracker.merge import merge, survivors
+from posetrack.tracker.merge import Merged, merge
 from posetrack.tracker.oks import iou_matrix, nms, oks_matrix, oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
 from posetrack.tracker.propagation import propagate
@@ -27,6 +34,8 @@ __all__ = [
     "FlowLinker",
     "LinkerConfig",
     "MergeConfig",
+    "Merged",
+    "MotionConfig",
     "ParametricConfig",
     "PropagationConfig",
     "Refresh",
@@ -42,5 +51,4 @@ __all__ = [
     "propagate",
     "select_joints",
     "select_people",
-    "survivors",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posetrack.errors import ConfigError
-from posetrack.ranges import require_at_least, require_fraction, require_kinds, require_whole
+from posetrack.ranges import require_above, require_at_least, require_fraction, require_kinds, require_whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +21,8 @@ class PropagationConfig:
         min_score: A carried box whose score has fallen below it is dead.
         seen_joint_score, unseen_joint_score: Mean score of a person's confident joints at which the
             person counts as clearly seen, and as not seen at all.
-        seen_half_life_frames, unseen_half_life_frames: Frames in which the box score halves for a
-            person clearly seen, and not seen, while the detector gives no support.
+        seen_half_life_s, unseen_half_life_s: Seconds in which the box score of a person clearly seen, and
+            of one not seen, halves while the detector does not confirm it.
     """
 
     min_joint_score: float = 0.2
@@ -32,8 +32,8 @@ class PropagationConfig:
     min_score: float = 0.2
     seen_joint_score: float = 0.5
     unseen_joint_score: float = 0.2
-    seen_half_life_frames: float = 20.0
-    unseen_half_life_frames: float = 1.5
+    seen_half_life_s: float = 0.8
+    unseen_half_life_s: float = 0.06
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -47,8 +47,8 @@ class PropagationConfig:
         require_at_least(
             0,
             expansion=self.expansion,
-            seen_half_life_frames=self.seen_half_life_frames,
-            unseen_half_life_frames=self.unseen_half_life_frames,
+            seen_half_life_s=self.seen_half_life_s,
+            unseen_half_life_s=self.unseen_half_life_s,
         )
         require_whole(1, min_joints=self.min_joints)
         if not self.unseen_joint_score < self.seen_joint_score:
@@ -56,10 +56,10 @@ class PropagationConfig:
                 f"unseen_joint_score must be below seen_joint_score, not {self.unseen_joint_score} "
                 f"against {self.seen_joint_score}"
             )
-        if not 0 < self.unseen_half_life_frames <= self.seen_half_life_frames:
+        if not 0 < self.unseen_half_life_s <= self.seen_half_life_s:
             raise ConfigError(
-                "unseen_half_life_frames must be above 0 and at most seen_half_life_frames, not "
-                f"{self.unseen_half_life_frames} against {self.seen_half_life_frames}"
+                "unseen_half_life_s must be above 0 and at most seen_half_life_s, not "
+                f"{self.unseen_half_life_s} against {self.seen_half_life_s}"
             )
 
 
@@ -70,10 +70,13 @@ class MergeConfig:
     Attributes:
         min_iou: A detected and a carried box that overlap by at least this much are the same person.
         duplicate_iou: Boxes of any origin that overlap by more than this are the same person.
+        detections_first: Of a detected and a carried box of one person the detected one survives; otherwise the
+            one with the higher score, as in the paper.
     """
 
     min_iou: float = 0.5
     duplicate_iou: float = 0.8
+    detections_first: bool = False
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -90,16 +93,26 @@ class EvidenceConfig:
         max_covered: Where this share of the carried box or more lies in a detected one, the network would see the
             other person.
         max_missed_s: Seconds since the last detection of a person after which the network alone is not believed.
+        min_faint_score: Detections from this score on that overlap a carried person confirm them, ...
+        min_faint_pose_score: ... if the mean joint score in the detected box is at least this.
     """
 
     min_iou: float = 0.5
     min_pose_score: float = 0.5
     max_covered: float = 0.5
     max_missed_s: float = 0.5
+    min_faint_score: float = 0.1
+    min_faint_pose_score: float = 0.25
 
     def __post_init__(self) -> None:
         require_kinds(self)
-        require_fraction(min_iou=self.min_iou, min_pose_score=self.min_pose_score, max_covered=self.max_covered)
+        require_fraction(
+            min_iou=self.min_iou,
+            min_pose_score=self.min_pose_score,
+            max_covered=self.max_covered,
+            min_faint_score=self.min_faint_score,
+            min_faint_pose_score=self.min_faint_pose_score,
+        )
         require_at_least(0, max_missed_s=self.max_missed_s)
 
 
@@ -130,40 +143,70 @@ class RefreshConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MotionConfig:
+    """How people move by themselves (see ``motion``). A person's size is the root of their box's area.
+
+    Attributes:
+        place_noise: Standard deviation, in sizes, of the place of a body seen: a few per cent of its height.
+        acceleration: Standard deviation of what a velocity changes in a second, in sizes per second. People reach
+            their walking speed (1.3 sizes a second) or turn within about two seconds. With ``place_noise`` it
+            makes velocities the mean over about a fifth of a second.
+        first_speed: Standard deviation of a velocity of which nothing is known: brisk walking.
+    """
+
+    place_noise: float = 0.03
+    acceleration: float = 0.8
+    first_speed: float = 1.5
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+        require_above(
+            0, place_noise=self.place_noise, acceleration=self.acceleration, first_speed=self.first_speed
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LinkerConfig:
     """How poses get their track ids (see ``linker.FlowLinker``).
+
+    Lengths of time are in seconds, so the defaults suit every frame rate. Two of them may be given in frames
+    instead, as papers do.
 
     Attributes:
         similarity: ``bbox``, ``pose``, ``flow`` or ``multi-flow`` (see ``similarity``).
         matching: ``greedy`` or ``hungarian`` (see ``matching``).
-        queue_frames: L_Q, the number of past frames whose poses are compared (``multi-flow``).
+        queue_s: How far back the past poses go that are compared (``multi-flow``).
+        queue_frames: The same in frames, the paper's L_Q; replaces ``queue_s``.
         min_similarity: A pose less similar than this to a track does not continue it.
         min_joint_score: Joints below it are not compared.
         min_birth_score: Poses whose score is below it continue tracks but start none.
         min_birth_joints: Poses with fewer joints continue tracks but start none.
-        max_gap_frames: A track unseen for more frames is dead (``multi-flow``; the other similarities
-            see the previous frame alone, so theirs die at once).
-        coasting: Besides the stored poses, expect people where their own motion takes them, so that
-            those whom somebody hides are found again (``multi-flow``).
+        max_gap_s: A track unseen for longer is dead (``multi-flow``; the other similarities see the previous
+            frame alone, so theirs die at once).
+        max_gap_frames: The same in frames; replaces ``max_gap_s``.
+        coasting: Besides the stored poses, expect people where their own motion takes them, so that hidden people
+            are found again (``multi-flow``).
+        motion: How people move by themselves.
         recovery_falloff: The k of OKS, for all joints, with which a lost track looks for its person: limbs
-            have swung unseen.
-        recovery_growth_per_frame: Relative growth of that k with every frame that the track is lost.
-        max_recovery_falloff: Bound of that growth.
+            have swung unseen. The uncertainty of the place adds to it.
+        max_recovery_falloff: Upper limit of that sum: farther away are other people.
         min_recovery_joints: Joints that must be seen to decide who comes out of hiding. A pose with fewer
             that might be a lost person is left ``UNLINKED`` and starts no track.
     """
 
     similarity: str = "multi-flow"
     matching: str = "greedy"
-    queue_frames: int = 10
+    queue_s: float = 0.4
+    queue_frames: int | None = None
     min_similarity: float = 0.2
     min_joint_score: float = 0.2
     min_birth_score: float = 0.4
     min_birth_joints: int = 3
-    max_gap_frames: int = 60
+    max_gap_s: float = 2.4
+    max_gap_frames: int | None = None
     coasting: bool = True
+    motion: MotionConfig = MotionConfig()
     recovery_falloff: float = 0.3
-    recovery_growth_per_frame: float = 0.05
     max_recovery_falloff: float = 0.75
     min_recovery_joints: int = 5
 
@@ -174,16 +217,15 @@ class LinkerConfig:
             min_joint_score=self.min_joint_score,
             min_birth_score=self.min_birth_score,
         )
-        require_whole(
-            0,
-            min_birth_joints=self.min_birth_joints,
-            max_gap_frames=self.max_gap_frames,
-            min_recovery_joints=self.min_recovery_joints,
-        )
-        require_whole(1, queue_frames=self.queue_frames)
+        require_whole(0, min_birth_joints=self.min_birth_joints, min_recovery_joints=self.min_recovery_joints)
+        if self.max_gap_frames is not None:
+            require_whole(0, max_gap_frames=self.max_gap_frames)
+        if self.queue_frames is not None:
+            require_whole(1, queue_frames=self.queue_frames)
+        require_above(0, queue_s=self.queue_s)
         require_at_least(
             0,
-            recovery_growth_per_frame=self.recovery_growth_per_frame,
+            max_gap_s=self.max_gap_s,
             recovery_falloff=self.recovery_falloff,
             max_recovery_falloff=self.max_recovery_falloff,
         )

@@ -39,31 +39,36 @@ class Evidence:
         self._missed_since_s: NDArray[np.float64] = np.zeros(0)
         self._last_look_s: float | None = None
 
-    def believed(self, people: Poses, carried_ids: IntArray, detected: Boxes, time_s: float) -> BoolArray:
-        """Which people of a frame that the detector has looked at are there.
+    def believed(
+        self, people: Poses, carried_ids: IntArray, faint: BoolArray, detected: Boxes, time_s: float
+    ) -> BoolArray:
+        """Which people are there, in a frame in which the detector looked.
 
         Args:
             people: N poses, estimated in this frame.
             carried_ids: int64 [N], the tracks of people in carried boxes; ``UNLINKED`` in detected ones.
-            detected: All boxes that the detector gave.
-            time_s: Of the frame, in seconds.
+            faint: bool [N], people in boxes that the detector is not sure of.
+            detected: All boxes of the detector, faint ones too.
+            time_s: Time of the frame in seconds.
 
         Returns:
-            bool [N]. Everybody in a detected box is believed.
+            bool [N]. Everybody in a box that the detector is sure of is believed.
         """
         config = self._config
+        scores = mean_scores(people)
         missed = (carried_ids != UNLINKED) & (
             iou_matrix(people.boxes, detected.xyxy).max(axis=1, initial=0) < config.min_iou
         )
         since_s = self._since(carried_ids, time_s)
         vouched = (
-            (mean_scores(people) >= config.min_pose_score)
+            (scores >= config.min_pose_score)
             & (covered(people.boxes, detected.xyxy) < config.max_covered)
             & (time_s - since_s <= config.max_missed_s)
         )
         self._missed_ids, self._missed_since_s = carried_ids[missed], since_s[missed]
         self._last_look_s = time_s
-        return np.asarray(~missed | vouched, np.bool_)
+        seen = ~faint | (scores >= config.min_faint_pose_score)
+        return np.asarray((~missed & seen) | vouched, np.bool_)
 
     def _since(self, ids: IntArray, time_s: float) -> NDArray[np.float64]:
         """float64 [N], when the detector looked and saw each person last; now for those it has not missed yet."""

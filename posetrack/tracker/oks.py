@@ -191,7 +191,7 @@ def nms(boxes: Boxes, max_iou: float) -> IntArray:
     return suppress(boxes.scores, iou_matrix(boxes.xyxy, boxes.xyxy) > max_iou)
 
 
-def oks_nms(poses: Poses, max_oks: float) -> IntArray:
+def oks_nms(poses: Poses, max_oks: float | FloatArray) -> IntArray:
     """Greedy suppression of poses that lie on one another.
 
     The better of two poses is the one with the higher box score x mean joint score, where the mean goes
@@ -200,17 +200,18 @@ def oks_nms(poses: Poses, max_oks: float) -> IntArray:
 
     Args:
         poses: N poses.
-        max_oks: A pose whose OKS with a better one is above this is dropped.
+        max_oks: A pose whose OKS with a better one is above this is dropped; float [N, N]: for each pair.
 
     Returns:
         int64 [kept] indices into ``poses``, best first (the earlier pose first among equals).
     """
     quality = poses.scores * mean_scores(poses)
     outlines = Outlines.of(poses)
-    rows, columns = oks_candidates(outlines, outlines, max_oks)
+    limits = np.broadcast_to(max_oks, (len(poses), len(poses)))
+    rows, columns = oks_candidates(outlines, outlines, float(limits.min(initial=1)))
     same = np.zeros((len(poses), len(poses)), np.bool_)
     values, _ = oks_pairs(outlines, outlines, rows, columns)
-    same[rows, columns] = values > max_oks
+    same[rows, columns] = values > limits[rows, columns]
     return suppress(quality, same)
 
 

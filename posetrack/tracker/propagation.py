@@ -11,7 +11,7 @@ from posetrack.types import BoolArray, FloatArray, Origin, Poses
 
 
 def propagate(
-    poses: Poses, flow: Flow, config: PropagationConfig, frame_size: tuple[int, int], frames_judged: int = 1
+    poses: Poses, flow: Flow, config: PropagationConfig, frame_size: tuple[int, int], judged_s: float
 ) -> Poses:
     """The people of the previous frame where the flow takes them, those who are worth looking for.
 
@@ -24,28 +24,27 @@ def propagate(
     with it: what the detector said is remembered, and the joints are followed slowly.
 
     The box's score says that there is a person, and competes with the detector's scores. It starts as
-    the score of the previous frame's box and halves every h frames; 1 / h lies between the two half-lives
+    the score of the previous frame's box and halves every h seconds; 1 / h lies between the two half-lives
     of the configuration as the mean score c of the confident joints lies between its bounds:
 
-        score = previous score x 2 ** (-n / h),   1 / h = w / h_seen + (1 - w) / h_unseen,
+        score = previous score x 2 ** (-t / h),   1 / h = w / h_seen + (1 - w) / h_unseen,
         w = (c - c_unseen) / (c_seen - c_unseen), kept in [0, 1]
 
-    Where the detector looks in every frame, n = 1. Where it does not look, it cannot have missed anybody:
-    n = 0, and in the frame where it looks again n is the number of frames that it is to judge.
+    Between detections t = 0: the detector cannot have missed anybody. In a frame with a detection t is the time
+    since the one before.
 
-    It is not multiplied by c itself: a person seen well, at c = 0.8, would be lost after a few frames
-    (0.8 ** 5 = 0.33), while now somebody detected at 0.5 lives through nine frames without the detector
-    (0.37). Nor is it kept as it was, or the mean joint score put in its place: then a box on empty
-    background, or on the wrong person, lives for ever and outranks the detector. With the default values
-    joints that the network hardly believes in end it within four frames, and the best-looking ghost dies
-    after 46. When the detector sees the person again, ``merge`` passes the detector's score on, if higher.
+    The score is not multiplied by c, which would lose a person seen well (c = 0.8) after a few frames; now
+    somebody detected at 0.5 lives through a third of a second without the detector. Nor does it stay as it was,
+    nor become c: then a box on empty background, or on the wrong person, lives for ever and outranks the
+    detector. With the default values joints that the network hardly believes in end it within 0.15 s, and the
+    best-looking ghost dies after 1.9 s. When the detector finds the person again, ``merge`` passes its score on.
 
     Args:
         poses: N people of the previous frame.
         flow: Flow from that frame to the next.
         config: Thresholds.
         frame_size: Width and height of the frame in pixels.
-        frames_judged: n above, frames since the detector looked last; 0 where it does not look.
+        judged_s: t above, seconds since the last detection; 0 between detections.
 
     Returns:
         At most N people in the same order, track ids kept: box and joints in the next frame, the
@@ -59,7 +58,7 @@ def propagate(
     known = known & x_inside & y_inside
     keypoint_scores = np.where(known, poses.keypoint_scores, np.float32(0))
     confident = known & confident_joints(poses, config.min_joint_score)
-    scores = poses.scores * np.exp2(-frames_judged * _decay_rate(keypoint_scores, confident, config))
+    scores = poses.scores * np.exp2(-judged_s * _decay_rate(keypoint_scores, confident, config))
     alive = np.flatnonzero((confident.sum(axis=1) >= config.min_joints) & (scores >= config.min_score))
     after, confident = after.take(alive, axis=1), confident[alive]
     low, high = (corners.T for corners in bounds(after, confident))
@@ -134,5 +133,5 @@ def _decay_rate(keypoint_scores: FloatArray, confident: BoolArray, config: Propa
     mean = total / np.maximum(confident.sum(axis=1), 1)
     seen = (mean - config.unseen_joint_score) / (config.seen_joint_score - config.unseen_joint_score)
     seen = np.minimum(np.maximum(seen, 0), 1)
-    rate = seen / config.seen_half_life_frames + (1 - seen) / config.unseen_half_life_frames
+    rate = seen / config.seen_half_life_s + (1 - seen) / config.unseen_half_life_s
     return np.asarray(rate, np.float32)

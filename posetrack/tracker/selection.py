@@ -10,7 +10,7 @@ from posetrack.calibration import Calibration
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_fraction, require_kinds
 from posetrack.tracker.joints import mean_scores, used_joints
-from posetrack.tracker.oks import oks_nms
+from posetrack.tracker.oks import iou_matrix, oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
 from posetrack.types import FloatArray, IntArray, Poses
 
@@ -26,6 +26,10 @@ class SelectionConfig:
         nms: ``oks`` (see ``oks.oks_nms``) or ``parametric``, AlphaPose's (see ``pose_nms``).
         max_oks: Of two poses more alike than this, only the better one is kept (OKS-NMS).
         min_nms_joint_score: Joints below it are not compared by OKS-NMS.
+        sure_score: Two people with at least this box score, ...
+        max_sure_iou: ... in boxes that overlap by less than this, are two even if their poses are alike: where
+            people cross, the pose network takes some of one's limbs for the other's; ...
+        max_sure_oks: ... unless the poses coincide, limb by limb.
         parametric: The parameters of AlphaPose's suppression.
         min_pose_score: Poses whose joints' mean score is below it are no people.
         min_joint_score: Joints below it are missing in the output (the paper has 0.4 for its networks); the
@@ -39,6 +43,9 @@ class SelectionConfig:
     nms: str = "oks"
     max_oks: float = 0.5
     min_nms_joint_score: float = 0.3
+    sure_score: float = 0.8
+    max_sure_iou: float = 0.3
+    max_sure_oks: float = 0.9
     parametric: ParametricConfig = field(default_factory=ParametricConfig)
     min_pose_score: float = 0.15
     min_joint_score: float = 0.2
@@ -52,6 +59,9 @@ class SelectionConfig:
         require_fraction(
             max_oks=self.max_oks,
             min_nms_joint_score=self.min_nms_joint_score,
+            sure_score=self.sure_score,
+            max_sure_iou=self.max_sure_iou,
+            max_sure_oks=self.max_sure_oks,
             min_pose_score=self.min_pose_score,
             min_joint_score=self.min_joint_score,
         )
@@ -71,7 +81,10 @@ def people_among(poses: Poses, config: SelectionConfig) -> IntArray:
 def _distinct(poses: Poses, config: SelectionConfig) -> IntArray:
     if config.nms == "parametric":
         return parametric_nms(poses, config.parametric)
-    return oks_nms(_with_joints(poses, config.min_nms_joint_score), config.max_oks)
+    sure = poses.scores >= config.sure_score
+    apart = iou_matrix(poses.boxes, poses.boxes) < config.max_sure_iou
+    limits = np.where(sure[:, None] & sure & apart, max(config.max_sure_oks, config.max_oks), config.max_oks)
+    return oks_nms(_with_joints(poses, config.min_nms_joint_score), limits)
 
 
 def select_joints(poses: Poses, config: SelectionConfig) -> Poses:

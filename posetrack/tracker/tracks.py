@@ -2,13 +2,13 @@
 
 The flow where a hidden person was is that of whoever stands in front: carried by it, the stored poses of
 somebody who passes behind a pillar stay at its edge, and behind another walker they go off with the walker.
-So each track has, besides its stored poses, a *body*: all joints seen of late, moved by the
-track's own mean velocity. That velocity is relative to the background, so that shakes and pans of the camera
-do not enter it: the background's motion is the median of the flow around the people in sight.
+So each track has, besides its stored poses, a *body*: all joints seen of late, moved by the track's own velocity
+(``motion``). That velocity is relative to the background, whose motion (``camera``) is added, so pans, shakes and
+zooms of the camera do not enter it.
 
-A joint leaves the body once its person has been seen without it as often as with it, and after L_Q sightings at
-the latest, when no stored pose of late has it either (norfair has such a counter for each point). Otherwise one
-that was once found far off would make the body large for ever, and OKS lenient. Hidden people keep their joints.
+A joint leaves the body once its person has been seen without it as often as with it, and after L_Q sightings
+without it at most, when no stored pose has it either. Otherwise a joint once found far off would make the body
+large for ever, and OKS lenient. Hidden people keep their joints.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import numpy as np
 
 from posetrack.skeletons import Skeleton
 from posetrack.tracker.bodies import Bodies
+from posetrack.tracker.camera import CameraMotion, background
+from posetrack.tracker.config import MotionConfig
 from posetrack.tracker.joints import bounds, medians
+from posetrack.tracker.motion import Motion
+from posetrack.tracker.oks import Outlines
 from posetrack.types import BoolArray, FloatArray, IntArray
 
 # Corners and middles of the sides of a box of twice the person's size, in half sides from the centre, x and y
 # apart: far enough for background, near enough to move with it where the camera turns or comes closer.
 _AROUND = 2 * np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)], np.float32).T
-# A velocity is the mean of this many displacements at least, once there are as many.
-_VELOCITY_FRAMES = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,28 +39,37 @@ class Tracks:
     Attributes:
         bodies: Where the tracks' people are expected in the present frame: joints not seen
             lately move with those that are. ``track_ids`` are the ids.
-        velocities: float32 [2, T], px per frame relative to the background.
-        sightings: int64 [T], frames in which the person was seen.
+        motion: Their velocities relative to the background, and how sure the places are.
         gaps: int64 [T], frames since the person was last seen; 0 = in the frame linked last.
+        unseen_s: float32 [T], the same in seconds.
         hits: int64 [T, K], sightings with each joint less those without it, never below 0; the body has the joints
             that are above.
     """
 
     bodies: Bodies
-    velocities: FloatArray
-    sightings: IntArray
+    motion: Motion
     gaps: IntArray
+    unseen_s: FloatArray
     hits: IntArray
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Self:
         """No tracks."""
-        counts = np.zeros(0, np.int64)
-        hits = np.zeros((0, len(skeleton)), np.int64)
-        return cls(Bodies.empty(skeleton), np.zeros((2, 0), np.float32), counts, counts, hits)
+        return cls.of(Bodies.empty(skeleton), MotionConfig())
+
+    @classmethod
+    def of(cls, people: Bodies, config: MotionConfig) -> Self:
+        """Tracks of people seen for the first time."""
+        gaps = np.zeros(len(people), np.int64)
+        motion = Motion.starting(sizes(people), config)
+        return cls(people, motion, gaps, gaps.astype(np.float32), people.present.astype(np.int64))
 
     def __len__(self) -> int:
         return len(self.gaps)
+
+    def __getitem__(self, rows: IntArray) -> Tracks:
+        """The tracks of these rows."""
+        return Tracks(self.bodies[rows], self.motion[rows], self.gaps[rows], self.unseen_s[rows], self.hits[rows])
 
     @property
     def ids(self) -> IntArray:
@@ -72,66 +83,77 @@ class Tracks:
         low, high = np.where(jointless, boxes[:2], low), np.where(jointless, boxes[2:], high)
         return np.add(((low + high) / 2)[..., None], _AROUND[:, None] * ((high - low) / 2)[..., None])
 
-    def moved(self, displacement: FloatArray, valid: BoolArray) -> Tracks:
-        """One frame later: ``displacement`` [2, T * 8] and ``valid`` [T * 8] of the ``surroundings``."""
-        in_sight = valid & np.repeat(self.gaps == 0, _AROUND.shape[1])
-        background = in_sight if in_sight.any() else valid
-        step = self.velocities + medians(displacement[:, None], background[None])
-        bodies = replace(
-            self.bodies,
-            points=self.bodies.points + step[..., None],
-            boxes=self.bodies.boxes + np.concatenate([step, step]),
-        )
-        return replace(self, bodies=bodies, gaps=self.gaps + 1)
+    def camera(self, around: FloatArray, displacement: FloatArray, valid: BoolArray) -> CameraMotion:
+        """The camera's motion by the flow at the ``surroundings``: ``displacement`` [2, T * 8], where ``valid``."""
+        in_sight = np.repeat(self.gaps == 0, _AROUND.shape[1])
+        return background(around.reshape(2, -1), displacement, valid, in_sight)
 
-    def seen(self, rows: IntArray, people: Bodies, most_hits: int) -> Tracks:
+    def moved(self, camera: CameraMotion, seconds: float, config: MotionConfig) -> Tracks:
+        """One frame later: with the background, and on by their own motion."""
+        bodies, step = self.bodies, self.motion.velocities * np.float32(seconds)
+        corners = bodies.boxes.reshape(2, 2, -1).transpose(1, 0, 2)
+        corners = corners + camera.at(corners) + step[:, None]
+        moved = replace(
+            bodies,
+            points=bodies.points + camera.at(bodies.points) + step[..., None],
+            boxes=corners.transpose(1, 0, 2).reshape(4, -1),
+        )
+        return replace(
+            self,
+            bodies=moved,
+            motion=self.motion.predicted(seconds, config),
+            gaps=self.gaps + 1,
+            unseen_s=self.unseen_s + np.float32(seconds),
+        )
+
+    def seen(self, rows: IntArray, people: Bodies, most_hits: int, config: MotionConfig) -> Tracks:
         """With what the present frame shows of the tracks ``rows``, int64 [M]: M people.
 
-        A joint is forgotten after ``most_hits`` sightings without it at the latest.
+        A joint is forgotten after ``most_hits`` sightings without it at most.
         """
         points, boxes, present = self.bodies.points.copy(), self.bodies.boxes.copy(), self.bodies.present.copy()
-        velocities, sightings, gaps = self.velocities.copy(), self.sightings.copy(), self.gaps.copy()
-        hits = self.hits.copy()
+        gaps, unseen_s, hits = self.gaps.copy(), self.unseen_s.copy(), self.hits.copy()
         expected, known = points.take(rows, axis=1), present.take(rows, axis=0)
-        error = _errors(expected, known, people)
-        frames = np.minimum(sightings[rows], _VELOCITY_FRAMES) * gaps[rows]
-        velocities[:, rows] += (error / frames).astype(np.float32)
-        points[:, rows] = np.where(people.present, people.points, expected + error[..., None])
+        errors, shares = _errors(expected, known, people)
+        points[:, rows] = np.where(people.present, people.points, expected + (shares * errors)[..., None])
         boxes[:, rows] = people.boxes
         hits[rows] = np.clip(hits[rows] + np.where(people.present, 1, -1), 0, most_hits)
         present[rows] = hits[rows] > 0
-        sightings[rows] += 1
-        gaps[rows] = 0
+        gaps[rows], unseen_s[rows] = 0, 0
         bodies = replace(self.bodies, points=points, boxes=boxes, present=present)
-        return Tracks(bodies, velocities, sightings, gaps, hits)
+        motion = self.motion.corrected(rows, errors, shares, sizes(bodies[rows]), config)
+        return Tracks(bodies, motion, gaps, unseen_s, hits)
 
-    def living(self, max_gap_frames: int) -> Tracks:
-        """Without those that have not been seen for longer."""
-        rows = np.flatnonzero(self.gaps <= max_gap_frames)
-        if len(rows) == len(self):
+    def joined_by(self, others: Tracks) -> Tracks:
+        """With new tracks, whose ids are above all others'."""
+        if len(others) == 0:
             return self
         return Tracks(
-            self.bodies[rows], self.velocities[:, rows], self.sightings[rows], self.gaps[rows], self.hits[rows]
-        )
-
-    def joined_by(self, people: Bodies) -> Tracks:
-        """With new tracks of people seen for the first time, whose ids are above all others'."""
-        count = len(people)
-        if count == 0:
-            return self
-        return Tracks(
-            Bodies.concatenate([self.bodies, people]),
-            np.concatenate([self.velocities, np.zeros((2, count), np.float32)], axis=1),
-            np.concatenate([self.sightings, np.ones(count, np.int64)]),
-            np.concatenate([self.gaps, np.zeros(count, np.int64)]),
-            np.concatenate([self.hits, people.present.astype(np.int64)]),
+            Bodies.concatenate([self.bodies, others.bodies]),
+            Motion.concatenate([self.motion, others.motion]),
+            np.concatenate([self.gaps, others.gaps]),
+            np.concatenate([self.unseen_s, others.unseen_s]),
+            np.concatenate([self.hits, others.hits]),
         )
 
 
-def _errors(expected: FloatArray, known: BoolArray, people: Bodies) -> FloatArray:
-    """float32 [2, M], how far the whole bodies of people are from where their joints, [2, M, K], were expected."""
+def sizes(bodies: Bodies) -> FloatArray:
+    """float32 [N], pixels: the roots of the areas that OKS compares them by."""
+    return np.sqrt(Outlines.of_bodies(bodies).areas)
+
+
+def _errors(expected: FloatArray, known: BoolArray, people: Bodies) -> tuple[FloatArray, FloatArray]:
+    """How far the bodies of M people are from where they were expected.
+
+    Args:
+        expected: float32 [2, M, K], the joints' expected places.
+        known: bool [M, K], which of them there are.
+        people: As they were seen.
+
+    Returns:
+        float32 [2, M], pixels; and float32 [M], the share of the expected joints that were seen. The more of the
+        body is seen, the more the error says of the rest of it: one arm swings by itself.
+    """
     both = known & people.present
-    error = medians(people.points - expected, both)
-    # The more of the body is seen, the more the error says of the rest of it: one arm swings by itself.
-    error *= both.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return error
+    shares = both.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return medians(people.points - expected, both), shares.astype(np.float32)

@@ -1,0 +1,60 @@
+"""Who comes out of hiding: lost tracks among the poses that continue no track in sight."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posetrack.tracker.bodies import Bodies
+from posetrack.tracker.config import LinkerConfig
+from posetrack.tracker.joints import bounds
+from posetrack.tracker.similarity import best_oks
+from posetrack.tracker.tracks import Tracks
+from posetrack.types import BoolArray, FloatArray
+
+_REACH = 2.0
+"""Standard deviations of its place within which a lost person is looked for, beyond the body."""
+
+
+def claims(lost: Tracks, last: Bodies, people: Bodies, config: LinkerConfig) -> tuple[FloatArray, BoolArray]:
+    """How strong a claim each lost track has to each pose.
+
+    A lost person is looked for where their own motion takes them, and where the flow has left their last pose, in
+    case they stopped. Limbs have swung unseen, so all joints get one tolerance, the larger the less sure the place
+    is. The claim is the similarity as a density along the way that people walk, over that tolerance: somebody who
+    could be anywhere has less of a claim to a place.
+
+    Args:
+        lost: L tracks.
+        last: The tracks' last poses, carried by the flow since, with the tracks' ids.
+        people: N poses.
+        config: Tolerances.
+
+    Returns:
+        float32 [L, N], 0 where a pose cannot be the track's; and bool [N], poses that may be a lost person but
+        have too few joints to say whose they are.
+    """
+    unsure = lost.motion.place / np.square(lost.motion.sizes)
+    falloff = np.sqrt(np.float32(config.recovery_falloff**2) + unsure)
+    falloff = np.minimum(falloff, np.float32(config.max_recovery_falloff))
+    floor, owners = config.min_similarity, np.searchsorted(lost.ids, last.track_ids)
+    similarity = np.maximum(
+        best_oks(lost.bodies, people, lost.ids, floor, falloff),
+        best_oks(last, people, lost.ids, floor, falloff[owners]),
+    )
+    possible = similarity >= floor
+    clear = people.present.sum(axis=1) >= config.min_recovery_joints
+    doubtful = ~clear & (possible | _within(lost, people)).any(axis=0)
+    return np.where(possible & clear, similarity / falloff[:, None], np.float32(0)), doubtful
+
+
+def _within(lost: Tracks, people: Bodies) -> BoolArray:
+    """bool [L, N]: the middle of a pose's box lies where the lost person's body may be.
+
+    Of somebody who comes out from behind a pillar, first those joints are seen that went behind it first, which
+    the track may have forgotten by now: no joint can be compared.
+    """
+    low, high = bounds(lost.bodies.points, lost.bodies.present)
+    reach = np.float32(_REACH) * np.sqrt(lost.motion.place)
+    middles = ((people.boxes[:2] + people.boxes[2:]) / 2)[:, None]
+    x_inside, y_inside = ((low - reach)[..., None] <= middles) & (middles <= (high + reach)[..., None])
+    return np.logical_and(x_inside, y_inside)
