@@ -360,7 +360,7 @@ def test_faults_are_one_clear_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_pictures_in_sound_files_are_no_video(tmp_path: Path) -> None:
+def test_pictures_in_sound_files_are_not_video(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "cover.png"), np.zeros((32, 32, 3), np.uint8))
     sound = ["-f", "lavfi", "-i", "sine=440:d=1", "-i", tmp_path / "cover.png", "-map", "0", "-map", "1"]
     ffmpeg(*sound, "-disposition:v", "attached_pic", tmp_path / "song.mp3")
