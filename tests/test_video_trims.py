@@ -161,3 +161,28 @@ def test_files_cut_behind_their_last_frame_are_detected(clips: Path, tmp_path: P
     times, complaint = read(cut)
     assert len(times) == FRAMES
     assert complaint is not None and "is damaged or cut short" in complaint
+
+
+@pytest.mark.parametrize(("name", "unit"), [("a.mkv", b"\x1f\x43\xb6\x75"), ("a.mp4", b"mdat")])
+def test_files_cut_between_two_units_of_their_container_are_detected(
+    clips: Path, tmp_path: Path, name: str, unit: bytes
+) -> None:
+    """Before the last cluster of Matroska, and after the last box header of MP4."""
+    whole, cut = tmp_path / name, tmp_path / f"cut_{name}"
+    pieces = ["-cluster_time_limit", "400", "-movflags", "frag_keyframe+empty_moov"]
+    ffmpeg("-i", clips / "closed.mp4", "-c", "copy", *(pieces[:2] if name == "a.mkv" else pieces[2:]), whole)
+    data = whole.read_bytes()
+    cut.write_bytes(data[: data.rindex(unit) + (4 if name == "a.mp4" else 0)])
+    times, complaint = read(cut)
+    assert FRAMES // 2 < len(times) < FRAMES
+    assert complaint is not None and f"{cut} is damaged or cut short: {len(times)} of " in complaint
+
+
+def test_files_cut_within_the_index_at_their_end_are_detected(clips: Path, tmp_path: Path) -> None:
+    """All frames can be decoded, but the copy is not complete."""
+    ffmpeg("-i", clips / "closed.mp4", "-c", "copy", tmp_path / "a.mkv")
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes((tmp_path / "a.mkv").read_bytes()[:-20])
+    times, complaint = read(cut)
+    assert len(times) == FRAMES
+    assert complaint == f"{cut} is damaged or cut short: {FRAMES} of about {FRAMES} frames could be decoded."

@@ -18,7 +18,7 @@ zigzag."""
 class _Moment:
     time_s: float
     track_ids: IntArray  # [M]
-    xy: FloatArray  # [M, len(_ANCHORS), 2]; NaN where the anchor is not known
+    xy: FloatArray  # [M, len(_ANCHORS), 2]; NaN where unknown
 
 
 class Trails:
