@@ -75,6 +75,18 @@ def test_a_missing_list_is_named(data: Any) -> None:
     assert member(PATH, {"images": [1]}, "images", list) == [1]
 
 
+def test_the_first_of_several_mistakes_is_named() -> None:
+    nan = float("nan")
+    with pytest.raises(DataFormatError, match="frame 1: 'score' holds a value"):
+        rows_of_numbers(PATH, "score", [[1], [nan], [nan]], 1, where)
+    with pytest.raises(DataFormatError, match="frame 1: 'score' must hold 1 numbers, but has 'x'"):
+        rows_of_numbers(PATH, "score", [[1], ["x"], ["y"]], 1, where)
+    with pytest.raises(DataFormatError, match="frame 0: two people have the track id 5"):
+        check_unique_ids(
+            PATH, np.array([0, 0, 3, 3]), np.array([5, 5, 5, 5]), lambda n: f"frame {[0, 0, 3, 3][n]}"
+        )
+
+
 def test_polygons_are_pairs_of_finite_numbers() -> None:
     assert polygon([(1, 2), (3, 4), (5, 6)]).tolist() == [[1, 2], [3, 4], [5, 6]]
     for points in ([(1, 2), (3,)], [(1, float("nan"))], [("x", 1)], [1, 2, 3]):
