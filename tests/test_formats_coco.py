@@ -29,7 +29,8 @@ def test_joints_are_present_where_their_score_is_positive() -> None:
     assert np.argwhere(video.present).tolist() == [[0, nose]]
     assert video.keypoints[0, nose].tolist() == [3, -4] and not video.keypoints[~video.present].any()
     assert video.scores[0, nose] == 0.5 and np.isnan(video.scores).sum() == 14
-    assert video.joints is None and video.person_scores.tolist() == [0.25]
+    assert video.joints is None and video.person_scores.tolist() == [0.25] and video.listed.tolist() == [True]
+    assert video.boxes.shape == video.head_boxes.shape == (1, 4)
 
 
 def test_cocos_joints_are_kept_beside_posetracks() -> None:
@@ -92,6 +93,10 @@ def test_images_are_made_up_for_all_frames_or_for_each_id() -> None:
     assert names_and_ids(images_of_ids(PATH, ["f10", "f9", "f9"])) == [("000000.jpg", "f9"), ("000001.jpg", "f10")]
     assert names_and_ids(images_of_ids(PATH, [-1])) == [("000000.jpg", -1)]
     assert names_and_ids(images_of_ids(PATH, [3, -5])) == [("000000.jpg", -5), ("000001.jpg", 3)]
+    assert names_and_ids(images_of_ids(PATH, ["a", 1])) == [("000000.jpg", 1), ("000001.jpg", "a")]
+    assert len(images_of_ids(PATH, [10003420003, 10003420001])) == 4
+    older = images_of_ids(PATH, [10**10 + 10_005, 10**10 + 5])
+    assert [image["id"] for image in older] == [10**10 + n for n in range(10_006)]
     assert names_and_ids(images_of_ids(PATH, [1.5, 0])) == [("000000.jpg", 0), ("000001.jpg", 1.5)]
 
 
@@ -99,9 +104,11 @@ def test_images_are_made_up_for_all_frames_or_for_each_id() -> None:
     ("ids", "expected"),
     [
         ([], True), ([0, 999_999], True), ([0, 10**6], False), ([-1], False), ([1.0], False), ([True], True),
+        ([-1, 5], False), ([10000010005, 10000020007], False),
         ([10**10, 10**10 + 9999], True), ([10**10, 10**10 + 10_000], True),
         ([10**10 + 999_999, 10**10], True), ([2 * 10**10, 10**10], False), ([20000010000, 20000020000], False),
         ([2 * 10**10 - 1, 2 * 10**10 - 2], True),
+        ([10**10, 10**10 + 999_999 - 10_000, 10**10 + 999_999], True), ([10**10, 10**10 + 10**6], False),
     ],
 )  # fmt: skip
 def test_which_ids_are_numbers_of_frames(ids: list[Any], expected: bool) -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import posetrack
 from posetrack.cli.main import app
-from posetrack.errors import ConfigError, DataFormatError
+from posetrack.errors import ConfigError, DataFormatError, OutputError
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.conversion import ConversionConfig, convert_files
 from posetrack.formats.reading import read_annotations
@@ -240,3 +240,27 @@ def test_a_folder_that_cannot_be_converted_leaves_no_empty_one(tmp_path: Path) -
     with pytest.raises(DataFormatError):
         convert_files(tmp_path / "in", tmp_path / "new" / "out", ConversionConfig(to="mot"))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_of_files_that_name_images_is_matched_by_name(file_18: Path, tmp_path: Path) -> None:
+    there, back = tmp_path / "there", tmp_path / "back"
+    convert_files(file_18.parent, there, ConversionConfig(to="coco", coco_joints="posetrack"))
+    assert [path.name for path in there.iterdir()] == ["a.json"]
+    config = ConversionConfig(to="posetrack18", coco_joints="posetrack", like=file_18.parent)
+    convert_files(there, back, config)
+    same_people(read_annotations(file_18)[0], read_annotations(back / "a.json")[0], "keypoints")
+
+
+def test_existing_files_of_a_folder_are_kept_by_default(file_18: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.json").write_text("kept")
+    with pytest.raises(OutputError, match=r"a\.json exists already"):
+        convert_files(file_18.parent, out, ConversionConfig(to="posetrack17"))
+    assert (out / "a.json").read_text() == "kept"
+
+
+def test_json_that_is_a_text_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('"1,2,3,4,5,6,7"')
+    with pytest.raises(DataFormatError, match="neither PoseTrack18 JSON"):
+        convert_files(tmp_path / "a.json", tmp_path / "b", ConversionConfig(to="mot"))

@@ -90,7 +90,7 @@ def test_people_without_a_score_get_one_and_ids_count_from_one() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["1,2,3", "1,1,1,1,1,1,inf", "1,1,nan,1,1,1,1", "1,1,1,1,1,1"])
+@pytest.mark.parametrize("line", ["1,2,3", "1,1,1,1,1,1,inf", "1,1,nan,1,1,1,1", "1,x,1,1,1,1,1", "1,1,1,1,1,1"])
 def test_lines_without_seven_finite_numbers_are_refused(line: str) -> None:
     with pytest.raises(DataFormatError, match=r"street\.txt, line 1: MOTChallenge lines are"):
         parse_mot(PATH, line, None)
@@ -106,9 +106,9 @@ def test_numbers_have_limits() -> None:
     good = parse_mot(PATH, f"1,{2**31 - 1},1,1,1,1,1\n", None)
     assert good.track_ids.tolist() == [2**31 - 2]
     assert len(parse_mot(PATH, f"{10**6},1,1,1,1,1,1\n", None).images) == 10**6
-    for line in (f"1,{2**31},1,1,1,1,1\n", f"{10**6 + 1},1,1,1,1,1,1\n", f"1,{-(2**31)},1,1,1,1,1\n"):
+    for first in ("1,0.5", f"1,{2**31}", f"{10**6 + 1},1", f"1,{-(2**31)}"):
         with pytest.raises(DataFormatError, match="whole numbers of at most 1000000 and 2147483647"):
-            parse_mot(PATH, line, None)
+            parse_mot(PATH, f"{first},1,1,1,1,1\n", None)
     with pytest.raises(DataFormatError, match="too large to compute with"):
         parse_mot(PATH, "1,1,1.5e308,1,1.5e308,1,1\n", None)
 

@@ -63,3 +63,12 @@ def test_a_folder_gives_its_tables_if_it_has_no_other_files(tmp_path: Path) -> N
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataFormatError, match=r"no \.json, \.txt, \.csv or \.parquet files"):
         convert_files(tmp_path / "empty", tmp_path / "x", config)
+
+
+@pytest.mark.parametrize("to", ["csv", "parquet", "posetrack18"])
+def test_a_conversion_that_fails_while_writing_leaves_nothing(tmp_path: Path, to: str) -> None:
+    rows = ["0,,1,,nose,1.5e308,1.5e308,1", "0,,1,,left_hip,-1.5e308,-1.5e308,1"]
+    source = table(tmp_path / "a.csv", [GOOD[0], *rows])
+    with pytest.raises(DataFormatError, match=r"a\.csv: a coordinate is too large"):
+        convert_files(source, tmp_path / "b", ConversionConfig(to=to))
+    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]

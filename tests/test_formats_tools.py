@@ -290,5 +290,6 @@ def test_outlines_crowds_and_areas_are_listed_as_lost(tmp_path: Path) -> None:
     assert lost(segmentation=[[0, 0, 9, 0, 9, 9]]) == {"Outlines of people (segmentation)."}
     assert lost(iscrowd=1) == {"That some of the people are crowds (iscrowd)."}
     assert lost(area=1.5) == lost(area="large") == lost(bbox=None) == {areas}
-    assert lost(bbox=[1, 2, 3, 4], area=12.004) == set()
+    assert lost(bbox=[1, 2, 3, 4], area=12.009) == lost(bbox=[1, 2, 3, 4], area=11.991) == set()
+    assert lost(bbox=[1, 2, 3, 4], area=12.011) == {areas}
     assert lost(area=None) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from posetrack.formats import FORMATS
 from posetrack.formats.annotations import EVALUATION_JOINTS
 from posetrack.formats.tracked import annotations_of
 from posetrack.pixels import from_centre, from_corner
 from posetrack.skeletons import COCO, POSETRACK, Skeleton
-from posetrack.types import Poses
+from posetrack.stages import SourceInfo
+from posetrack.types import Frame, Poses
 
 
 def people(count: int, skeleton: Skeleton = POSETRACK, seed: int = 0) -> Poses:
@@ -86,3 +89,32 @@ def test_the_images_corner_is_half_a_pixel_before_its_first_centre() -> None:
     for found, expected in ((from_corner(corner), centre), (from_centre(centre), corner)):
         np.testing.assert_array_equal(found, expected)
         assert found.dtype == np.float32
+
+
+def test_sinks_round_to_the_digits_of_their_formats(tmp_path: Path) -> None:
+    poses = Poses(
+        boxes=np.array([[0.12345, 0.5, 10.12345, 20.5]]),
+        scores=np.array([0.123456]),
+        keypoints=np.full((1, 17, 2), 7.123456),
+        keypoint_scores=np.full((1, 17), 0.654321) * POSETRACK.used,
+        track_ids=np.array([0]),
+        skeleton=POSETRACK,
+    )
+    info = SourceInfo(name="a", width=640, height=480, fps=None, frame_count=None, path=None)
+    written = {}
+    for name, (_, sink_class) in FORMATS.items():
+        sink = sink_class(tmp_path / name, info)
+        sink.write(Frame(0, 0.0, np.zeros((1, 1, 3), np.uint8)), poses)
+        sink.close()
+        written[name] = tmp_path / name
+    data = json.loads(written["posetrack18"].read_text())
+    (person,), (image,) = data["annotations"], data["images"]
+    assert (image["has_no_densepose"], image["width"], image["height"]) == (True, 640, 480)
+    assert person["bbox"] == [0.623, 1, 10, 20] and person["keypoints"][:3] == [7.123, 7.123, 2]
+    assert (person["scores"][0], person["score"]) == (0.6543, 0.1235)
+    (person,) = json.loads(written["coco"].read_text())
+    assert (person["keypoints"][:3], person["score"]) == ([7.123, 7.123, 0.654], 0.1235)
+    (person,) = json.loads(written["posetrack17"].read_text())["annolist"][0]["annorect"]
+    assert person["annopoints"][0]["point"][0] == {"id": [0], "x": [7.123], "y": [7.123], "score": [0.6543]}
+    assert written["mot"].read_text() == "1,1,1.62,2.00,10.00,20.00,0.1235,-1,-1,-1\n"
+    assert written["csv"].read_text().splitlines()[1] == "0,0,0,0.123456,nose,7.123456,7.123456,0.654321"

@@ -199,7 +199,7 @@ def test_every_video_has_a_linker_of_its_own() -> None:
     ],
 )
 def test_what_a_linker_must_not_give_is_told(answer: Any, error: type[Exception], words: str) -> None:
-    wrong = type("Wrong", (Reversed,), {"link": lambda self, poses, flow: answer(poses)})
+    wrong = type("Wrong", (Reversed,), {"link": lambda self, poses, flow, time_s: answer(poses)})
     with pytest.raises(error, match=f"(?s)^{words}"):
         list(PoseTracker(people=OneStage(xyxy=TWO), linker=wrong(), threads=1).track(PICTURES))
 

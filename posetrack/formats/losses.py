@@ -19,7 +19,6 @@ from posetrack.skeletons import COCO, POSETRACK, Skeleton
 
 TABLES = ("csv", "parquet")
 _FACE = ("left_eye", "right_eye", "left_ear", "right_ear")
-_HEAD = ("head_bottom", "head_top")
 _EARS = ("left_ear", "right_ear")
 _ANY = 1.0
 """The flag of every joint in PoseTrack's own files."""
@@ -57,8 +56,6 @@ def lost_in_reading(content: Any) -> list[str]:
         return ["Columns after the confidence."] if any(value.strip() != "-1" for value in further) else []
     if isinstance(content, list):
         return _fields("people", _objects(content), "coco")
-    if not isinstance(content, dict):
-        return []
     if "annolist" in content:
         frames = _objects_of(content["annolist"])
         people = _objects(chain.from_iterable(_objects_of(frame.get("annorect")) for frame in frames))
@@ -132,12 +129,12 @@ def _of_skeletons(video: Annotations, to: str, skeleton: Skeleton) -> dict[str, 
     faces = [joint for joint in _FACE if joint in own.skeleton.joints]
     return {
         "Eyes and ears, which PoseTrack does not have.": target == POSETRACK and has_any(faces),
-        "head_bottom and head_top, which COCO does not have.": target == COCO and has_any(lost & set(_HEAD)),
+        "head_bottom and head_top, which COCO does not have.": target == COCO and has_any(lost),
         "That head_bottom and head_top were not detected: they are estimated from nose and shoulders.": (
             own.skeleton == COCO and len(video) > 0
         ),
         "That the nose was not detected: it is estimated from head_bottom and head_top.": (
-            "nose" not in own.skeleton.joints and len(video) > 0
+            "nose" not in own.skeleton.joints
         ),
     }
 

@@ -51,7 +51,7 @@ def results_video(
         frames=frames,
         track_ids=track_ids,
         keypoints=evaluated.xy[:, EVALUATION_SLOTS],
-        visibility=np.where(present, VISIBLE, 0.0),
+        visibility=np.full(present.shape, VISIBLE),
         present=present,
         scores=evaluated.scores[:, EVALUATION_SLOTS],
         listed=np.ones(len(frames), dtype=bool),
@@ -70,9 +70,9 @@ def images_up_to(path: Path, last: int) -> list[dict[str, Any]]:
 
 def images_of_ids(path: Path, ids: Sequence[Any]) -> list[dict[str, Any]]:
     """Images for these ids: all frames up to the last if the ids tell the frames, otherwise one per id."""
-    naming = ImageNaming.of(path.stem)
-    if are_frame_numbers(ids):
-        frame_count, image_id = _numbering(ids)
+    naming, numbering = ImageNaming.of(path.stem), _numbering(ids)
+    if numbering is not None:
+        frame_count, image_id = numbering
         return _made_up(naming, map(image_id, range(frame_count)))
     if all(isinstance(image_id, int) for image_id in ids):
         return _made_up(naming, sorted(set(ids)))
@@ -85,24 +85,26 @@ def _made_up(naming: ImageNaming, ids: Iterable[Any]) -> list[dict[str, Any]]:
 
 def are_frame_numbers(ids: Sequence[Any]) -> bool:
     """Whether image ids tell the frames of one video; otherwise only their order is known."""
-    return all(isinstance(image_id, int) and image_id >= 0 for image_id in ids) and _numbering(ids)[0] >= 0
+    return _numbering(ids) is not None
 
 
-def _numbering(ids: Sequence[int]) -> tuple[int, Callable[[int], int]]:
-    """Number of frames up to the last of these images, and each frame's id; -1 if they are of several videos."""
-    if all(0 <= image_id < LARGEST_FRAME for image_id in ids):
+def _numbering(ids: Sequence[Any]) -> tuple[int, Callable[[int], int]] | None:
+    """Number of frames up to the last of these images, and each frame's id. None if the ids do not tell frames."""
+    if not all(isinstance(image_id, int) and image_id >= 0 for image_id in ids):
+        return None
+    if all(image_id < LARGEST_FRAME for image_id in ids):
         return max(ids, default=-1) + 1, int
     places = [unpacked_id(image_id) for image_id in ids]
     sequences = {first_id for first_id, _ in places}
     first_id = min(sequences)
     if len(sequences) == 1:
         frame_count, image_id = max(frame for _, frame in places) + 1, partial(packed_id, first_id)
-    elif first_id == OWN_FOOTAGE and max(ids) < 2 * OWN_FOOTAGE:
+    elif first_id == OWN_FOOTAGE:
         # posetrack 0.1 let frames beyond 9999 run on into the digits of the sequence
         frame_count, image_id = max(ids) - OWN_FOOTAGE + 1, partial(add, OWN_FOOTAGE)
     else:
-        return -1, int
-    return frame_count if frame_count <= LARGEST_FRAME else -1, image_id
+        return None
+    return (frame_count, image_id) if frame_count <= LARGEST_FRAME else None
 
 
 def _with_numbers(image_id: Any) -> list[Any]:
