@@ -67,14 +67,14 @@ def test_short_gaps_are_not_doubtful() -> None:
 
 
 def test_both_tracks_are_cut_where_they_overlap_most() -> None:
-    one = walker(1, line((100, 400), (200, 0), 50))
+    one = walker(1, line((104, 400), (200, 0), 50))
     other = walker(2, line((500, 400), (-200, 0), 51))
-    # they meet after one second, at frame 25
+    # they meet between frames 24 and 25
     assert spans(split(clip_of(one, other))) == [(1, 0, 24), (1, 25, 49), (2, 0, 24), (2, 25, 50)]
 
 
 def test_tracks_that_are_known_to_be_pure_are_not_cut() -> None:
-    one = walker(1, line((100, 400), (200, 0), 50))
+    one = walker(1, line((104, 400), (200, 0), 50))
     other = walker(2, line((500, 400), (-200, 0), 51))
     assert spans(split(clip_of(one, other), kept_whole={1}))[0] == (1, 0, 49)
 
@@ -95,7 +95,7 @@ def test_people_who_stand_far_apart_are_two() -> None:
 
 
 def test_a_crossing_that_the_tracker_got_wrong_is_put_right_by_motion_from_both_sides() -> None:
-    right, left = line((100, 400), (200, 0), 51), line((500, 400), (-200, 0), 51)
+    right, left = line((104, 400), (200, 0), 51), line((500, 400), (-200, 0), 51)
     swapped = clip_of(
         walker(1, np.concatenate([right[:25], left[25:]])), walker(2, np.concatenate([left[:25], right[25:]]))
     )
@@ -103,7 +103,7 @@ def test_a_crossing_that_the_tracker_got_wrong_is_put_right_by_motion_from_both_
 
 
 def test_a_crossing_that_the_tracker_got_right_stays() -> None:
-    clip = clip_of(walker(1, line((100, 400), (200, 0), 51)), walker(2, line((500, 400), (-200, 0), 51)))
+    clip = clip_of(walker(1, line((104, 400), (200, 0), 51)), walker(2, line((500, 400), (-200, 0), 51)))
     assert people(clip, split(clip)) == [[(1, 0, 24), (1, 25, 50)], [(2, 0, 24), (2, 25, 50)]]
 
 

@@ -82,14 +82,16 @@ def _crossings(tracks: Sequence[Track]) -> Iterator[tuple[int, int, int]]:
 def _crossing_frames(one: Track, other: Track) -> list[int]:
     frames, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
     overlap = _iou(one.boxes[rows], other.boxes[other_rows])
-    close = np.flatnonzero(overlap >= _CROSSING_IOU)
+    # a cut lies between two frames, so that it lies there, too, if time runs backwards
+    pairs = overlap[:-1] + overlap[1:]
+    close = np.flatnonzero(np.maximum(overlap[:-1], overlap[1:]) >= _CROSSING_IOU)
     runs = np.split(close, np.flatnonzero(np.diff(close) > 1) + 1) if len(close) else []
-    return [int(frames[_middle_of_highest(run, overlap)]) for run in runs]
+    return [int(frames[_middle_of_highest(run, pairs) + 1]) for run in runs]
 
 
-def _middle_of_highest(run: IntArray, overlap: Doubles) -> int:
+def _middle_of_highest(run: IntArray, values: Doubles) -> int:
     """The place of the highest value in a run; of several, the middle one."""
-    highest = run[overlap[run] == overlap[run].max()]
+    highest = run[values[run] == values[run].max()]
     return int(highest[len(highest) // 2])
 
 
