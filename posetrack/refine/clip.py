@@ -60,7 +60,8 @@ class Track:
     @property
     def present(self) -> BoolArray:
         """bool [T, K]: the joint is there."""
-        return self.origins != MISSING
+        there: BoolArray = self.origins != MISSING
+        return there
 
     def replace(self, **changes: Any) -> Track:
         """A copy with some attributes changed."""

@@ -129,7 +129,7 @@ def _limbs(lengths: Doubles, before: IntArray, after: IntArray) -> Doubles:
     """Odds by limb proportions. Limbs are not independent: together they count as one."""
     odds = _normal_odds(lengths[after] - lengths[before], _LIMB_SPREAD, _PEOPLE_LIMB_SPREAD)
     known = ~np.isnan(odds)
-    return np.where(known, odds, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.asarray(np.where(known, odds, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
 def _places(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: Clip) -> Doubles:
@@ -138,7 +138,8 @@ def _places(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
 
     def inside(ends: Ends) -> Doubles:
         margin = _BORDER * ends.sizes[:, None]
-        return ((ends.places > low + margin) & (ends.places < high - margin)).all(axis=1).astype(np.float64)
+        within = (ends.places > low + margin) & (ends.places < high - margin)
+        return np.asarray(within.all(axis=1), dtype=np.float64)
 
     return _INSIDE * (inside(tails)[before] + inside(heads)[after])
 
@@ -146,7 +147,8 @@ def _places(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
 def _picture(clip: Clip) -> tuple[Doubles, Doubles]:
     """Corners of what is known of the picture: all that boxes cover."""
     boxes = np.concatenate([np.zeros((0, 4)), *(track.boxes for track in clip.tracks)])
-    return boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)
+    low, high = boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)
+    return np.asarray(low), np.asarray(high)
 
 
 def _area(clip: Clip) -> float:
@@ -161,4 +163,4 @@ def _follow_in_track(pieces: Sequence[Track], before: IntArray, after: IntArray)
     order = np.lexsort((starts, ids))
     following = np.full(len(pieces), -1)
     following[order[:-1]] = np.where(ids[order[1:]] == ids[order[:-1]], order[1:], -1)
-    return (following[before] == after).astype(np.float64)
+    return np.asarray(following[before] == after, dtype=np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 from posetrack.refine.bodies import sizes
 from posetrack.refine.clip import Doubles, Track
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, IntArray
 
 _STEP = 0.05
 """Motion, in body sizes, from which a joint's step tells no more: a wrist moves as far in a frame at 25 fps."""
@@ -82,18 +82,19 @@ def _steps(track: Track, skeleton: Skeleton, frame_s: float) -> Doubles:
     """float64 [T - 1, 2]: cost of keeping the state, and of changing it, between two frames."""
     twins = skeleton.flip_permutation
     slots = np.flatnonzero(twins != np.arange(len(skeleton)))
-    size = sizes(track, frame_s)[1:, None]
+    size = sizes(track, frame_s)
+    scale = np.minimum(size[1:], size[:-1])[:, None]
     now, later = track.joints[:-1][:, slots], track.joints[1:]
 
-    def cost(order: Doubles) -> Doubles:
-        moved = np.linalg.norm(later[:, order] - now, axis=-1) / size
+    def cost(order: IntArray) -> Doubles:
+        moved = np.linalg.norm(later[:, order] - now, axis=-1) / scale
         return np.asarray(np.where(np.isnan(moved), 1.0, np.minimum(moved / _STEP, 1.0)).sum(axis=1))
 
     return np.stack([cost(slots), cost(twins[slots]) + _EXCHANGE], axis=1)
 
 
 def _cheapest(costs: Doubles, steps: Doubles) -> Doubles:
-    """[T] the path of states with the lowest sum of costs; of equal ones, the one with fewer mirrored frames."""
+    """[T] the path of states with the lowest sum of costs."""
     same, other = costs[0].tolist()
     came_from = []
     # a recursion: each frame needs the one before; two states are faster as plain numbers than as arrays

@@ -65,7 +65,7 @@ def _own_cuts(track: Track, clip: Clip) -> list[int]:
     jumps = moved > np.minimum(size[1:], size[:-1]) * (_JITTER + _FASTEST * steps)
     other_shot = np.diff(clip.shots(track.frames)) > 0
     doubtful = (steps > max(_GAP_S, 1.5 * clip.frame_s)) | jumps | other_shot
-    return track.frames[1:][doubtful].tolist()
+    return [int(frame) for frame in track.frames[1:][doubtful]]
 
 
 def _crossings(tracks: Sequence[Track]) -> Iterator[tuple[int, int, int]]:
