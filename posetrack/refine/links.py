@@ -23,6 +23,9 @@ _NEXT_PIECES = 20
 _ACCELERATION = 0.25
 """People change their speed: variance per second, in (body sizes per second) squared. Half a walk in a second."""
 
+_TURN = 0.5**2
+"""And at once, as variance: people stop, or turn on the spot."""
+
 _SPEED_VARIANCE = 0.7**2
 _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD = 0.2, 0.5
 """Standard deviations of the logarithm of sizes: of one person at both sides of a gap, and of two people."""
@@ -107,7 +110,7 @@ def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, area: f
         tails.place_variances[before] + heads.place_variances[after]
         + gap**2 / 4 * known + _ACCELERATION * gap**3 / 12
     )  # fmt: skip
-    speed_variance = known + _ACCELERATION * gap + _ACCELERATION / 10
+    speed_variance = known + _ACCELERATION * gap + _TURN
     squares = (np.square(tails.speeds[before]).sum(axis=1) + np.square(heads.speeds[after]).sum(axis=1)) / 2
     apart = _SPEED_VARIANCE + known
     gains = np.log(area / size**2) - np.log(2 * np.pi * place_variance)
