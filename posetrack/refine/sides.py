@@ -2,7 +2,8 @@
 
 In each frame the pose is as estimated, or mirrored: each left joint's place is that of its right twin. Joints move
 little from frame to frame; so the path of states with the least motion tells where the network has exchanged the
-sides. Most frames are right: a mirrored frame costs a little, so that the majority decides for a whole track.
+sides. Most frames are right: a mirrored frame costs a little, and more if its joints are sure, so that the majority
+decides for a whole track.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _STEP = 0.05
 """Motion, in body sizes, from which a joint's step tells no more: a wrist moves as far in a frame at 25 fps."""
 
 _MIRRORED = 0.05
-"""Cost of a mirrored frame, as a share of one joint's largest cost."""
+"""Cost of a mirrored frame whose joints have a score of 1, as a share of the largest cost of one joint's step."""
 
 _EXCHANGE = 1.0
 """Cost of an exchange between two frames: exchanges must pay for more than one joint."""
@@ -71,7 +72,7 @@ def settle_sides(track: Track, skeleton: Skeleton, frame_s: float, certain: Bool
     """
     pairs = np.flatnonzero(skeleton.flip_permutation != np.arange(len(skeleton)))
     costs = np.zeros((len(track), 2))
-    costs[:, _OTHER] = _MIRRORED * track.present[:, pairs].any(axis=1)
+    costs[:, _OTHER] = _MIRRORED * track.joint_scores[:, pairs].mean(axis=1)
     if certain is not None:
         costs[certain, _SAME] = np.inf
     states = _cheapest(costs, _steps(track, skeleton, frame_s))
