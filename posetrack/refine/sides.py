@@ -1,9 +1,9 @@
 """Sides: left and right, frame by frame, by the two-state Viterbi path over a track.
 
-In each frame the pose is as estimated, or mirrored: each left joint's place is that of its right twin. Joints move
-little from frame to frame; so the path of states with the least motion tells where the network has exchanged the
-sides. Most frames are right: a mirrored frame costs a little, and more if its joints are sure, so that the majority
-decides for a whole track.
+In each frame the pose is as estimated, or mirrored: each left joint's place is that of its right twin. Joints
+move little from frame to frame; so the path of states with the least motion tells where the network has exchanged
+the sides. Most frames are right: a mirrored frame costs a little, and more if its joints are sure, so that the
+majority decides for a whole track.
 """
 
 from __future__ import annotations
