@@ -16,7 +16,7 @@ from tests.refine_clips import clip_of, line, same_tracks, walker
 
 
 def scene() -> Clip:
-    """1 walks; 2, the largest, stands in the middle; 5 is 2 again, elsewhere and later; 7 passes for half a second."""
+    """1 walks; 2, the largest, stands in the middle; 5 is 2 again, later and elsewhere; 7 passes by."""
     return clip_of(
         walker(1, line((100, 300), (100, 0), 100), height=120),
         walker(2, line((500, 500), (0, 0), 50), height=300),
@@ -177,5 +177,6 @@ def test_the_summary_says_when_and_how_much_of_everybody_was_seen() -> None:
     assert person.missing == pytest.approx(0.35) and person.score == pytest.approx(0.5)
     assert person.doubts_s == ((pytest.approx(1.2), pytest.approx(1.2)), (pytest.approx(3.8), pytest.approx(3.8)))
     assert person.sentence() == (
-        "person 4: 0.00 to 3.96 s; seen 55 %, filled 10 %, missing 35 %; mean joint score 0.50; check 1.20 s, 3.80 s"
+        "person 4: 0.00 to 3.96 s; seen 55 %, filled 10 %, missing 35 %; mean joint score 0.50; "
+        "check 1.20 s, 3.80 s"
     )

@@ -67,14 +67,14 @@ def test_short_gaps_are_not_doubtful() -> None:
 
 
 def test_both_tracks_are_cut_where_they_overlap_most() -> None:
-    one = walker(1, line((100, 400), (200, 0), 50))
+    one = walker(1, line((104, 400), (200, 0), 50))
     other = walker(2, line((500, 400), (-200, 0), 51))
-    # they meet after one second, at frame 25
+    # they meet between frames 24 and 25
     assert spans(split(clip_of(one, other))) == [(1, 0, 24), (1, 25, 49), (2, 0, 24), (2, 25, 50)]
 
 
 def test_tracks_that_are_known_to_be_pure_are_not_cut() -> None:
-    one = walker(1, line((100, 400), (200, 0), 50))
+    one = walker(1, line((104, 400), (200, 0), 50))
     other = walker(2, line((500, 400), (-200, 0), 51))
     assert spans(split(clip_of(one, other), kept_whole={1}))[0] == (1, 0, 49)
 
@@ -95,15 +95,40 @@ def test_people_who_stand_far_apart_are_two() -> None:
 
 
 def test_a_crossing_that_the_tracker_got_wrong_is_put_right_by_motion_from_both_sides() -> None:
-    right, left = line((100, 400), (200, 0), 51), line((500, 400), (-200, 0), 51)
+    right, left = line((104, 400), (200, 0), 51), line((500, 400), (-200, 0), 51)
     swapped = clip_of(
         walker(1, np.concatenate([right[:25], left[25:]])), walker(2, np.concatenate([left[:25], right[25:]]))
     )
     assert people(swapped, split(swapped)) == [[(1, 0, 24), (2, 25, 50)], [(2, 0, 24), (1, 25, 50)]]
 
 
+def turning_back() -> np.ndarray:
+    """[T, 2] a walk to the right for 25 frames, and back again."""
+    return np.concatenate([line((100, 400), (180, 0), 25), line((280, 400), (-180, 0), 25)])
+
+
+def test_a_person_who_turns_back_is_doubted_and_remains_one_person() -> None:
+    clip = clip_of(walker(1, turning_back()), walker(2, line((900, 400), (0, 0), 50)))
+    assert spans(split(clip)) == [(1, 0, 24), (1, 25, 49), (2, 0, 49)]
+    assert people(clip, split(clip)) == [[(1, 0, 24), (1, 25, 49)], [(2, 0, 49)]]
+
+
+def test_a_track_that_goes_over_to_somebody_else_is_put_right() -> None:
+    """One walks right and is hidden; the tracker goes on with another, who was hidden and walks left."""
+    right, left = line((104, 400), (200, 0), 60), line((500, 400), (-200, 0), 60)
+    mixed = walker(1, np.concatenate([right[:25], left[25:]]))
+    clip = clip_of(mixed, walker(2, left[:16]), walker(3, right[35:], frames=np.arange(35, 60)))
+    assert people(clip, split(clip)) == [[(1, 0, 24), (3, 35, 59)], [(2, 0, 15), (1, 25, 59)]]
+
+
+def test_a_walk_in_a_curve_is_one_piece() -> None:
+    angle = np.linspace(0, np.pi, 75)[:, None]
+    feet = np.array([400, 400]) + 150 * np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+    assert len(split(clip_of(walker(1, feet)))) == 1
+
+
 def test_a_crossing_that_the_tracker_got_right_stays() -> None:
-    clip = clip_of(walker(1, line((100, 400), (200, 0), 51)), walker(2, line((500, 400), (-200, 0), 51)))
+    clip = clip_of(walker(1, line((104, 400), (200, 0), 51)), walker(2, line((500, 400), (-200, 0), 51)))
     assert people(clip, split(clip)) == [[(1, 0, 24), (1, 25, 50)], [(2, 0, 24), (2, 25, 50)]]
 
 

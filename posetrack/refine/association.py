@@ -101,8 +101,11 @@ class _Problem:
         kept_low = np.zeros(count) if self._limits.most is not None else np.ones(count)
         low = np.concatenate([np.zeros(links), kept_low, np.zeros(count)])
         found = milp(
-            -gains, integrality=np.ones(len(gains)), bounds=Bounds(low, 1), constraints=self._constraints(),
-        )  # fmt: skip
+            -gains,
+            integrality=np.ones(len(gains), dtype=np.int64),
+            bounds=Bounds(low, 1),
+            constraints=self._constraints(),
+        )
         if found.x is None:
             raise ConfigError(
                 f"--people: the people seen cannot be {self._limits.least}; ask for fewer, or leave it out."

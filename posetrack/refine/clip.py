@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ class Track:
     @property
     def present(self) -> BoolArray:
         """bool [T, K]: the joint is there."""
-        return self.origins != MISSING
+        there: BoolArray = self.origins != MISSING
+        return there
 
     def replace(self, **changes: Any) -> Track:
         """A copy with some attributes changed."""
@@ -78,7 +80,7 @@ class Track:
 _ARRAYS = tuple(one.name for one in fields(Track) if one.name != "track_id")
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Clip:
     """Everybody who was tracked in one clip of F frames.
 
@@ -100,7 +102,7 @@ class Clip:
     cuts: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     images: tuple[dict[str, Any], ...] = ()
 
-    @property
+    @cached_property
     def frame_s(self) -> float:
         """Usual time between two frames, in seconds; 0 if there is only one."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0

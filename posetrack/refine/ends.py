@@ -89,9 +89,9 @@ def proportions(pieces: Sequence[Track], clip: Clip) -> Doubles:
     """float64 [N, L]: logarithm of each limb's length in body sizes; NaN where too few frames show it."""
     rows = np.full((len(pieces), len(clip.skeleton.limbs)), np.nan)
     for number, piece in enumerate(pieces):
-        lengths = limb_lengths(piece, clip.skeleton) / sizes(piece, clip.frame_s)[:, None]
-        told = (~np.isnan(lengths)).sum(axis=0) >= _LIMB_FRAMES
-        if told.any():
-            longest = np.nanquantile(lengths[:, told], _LIMB_QUANTILE, axis=0)
-            rows[number, told] = np.log(np.maximum(longest, 1e-3))
+        lengths = np.sort(limb_lengths(piece, clip.skeleton) / sizes(piece, clip.frame_s)[:, None], axis=0)
+        counts = (~np.isnan(lengths)).sum(axis=0)  # NaN is sorted behind
+        told = np.flatnonzero(counts >= _LIMB_FRAMES)
+        longest = lengths[np.rint(_LIMB_QUANTILE * (counts[told] - 1)).astype(np.int64), told]
+        rows[number, told] = np.log(np.maximum(longest, 1e-3))
     return rows

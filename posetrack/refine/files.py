@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posetrack.errors import ConfigError
+import numpy as np
+
+from posetrack.errors import ConfigError, DataFormatError
 from posetrack.files.pending import write_file
 from posetrack.formats.mot import mot_lines
 from posetrack.formats.tables import is_table
@@ -14,6 +16,9 @@ from posetrack.skeletons import POSETRACK
 
 WRITABLE = (".json", ".csv", ".parquet", ".txt")
 """Endings of the files that a clip can be written to."""
+
+_FURTHEST = 1e7
+_SHORTEST_S, _LONGEST_S = 1e-6, 1e6
 
 
 def read_clip(path: Path, fps: float | None = None) -> Clip:
@@ -30,12 +35,26 @@ def read_clip(path: Path, fps: float | None = None) -> Clip:
     if fps is not None:
         require_above(0, fps=fps)
     if is_table(path):
-        from posetrack.refine.table_clips import read_table_clip
+        from posetrack.refine.table_clips import read_table_clip as read
+    else:
+        from posetrack.refine.json_clips import read_json_clip as read
 
-        return read_table_clip(path, fps)
-    from posetrack.refine.json_clips import read_json_clip
+    clip = read(path, fps)
+    _refuse_impossible(path, clip)
+    return clip
 
-    return read_json_clip(path, fps)
+
+def _refuse_impossible(path: Path, clip: Clip) -> None:
+    """Refuse numbers that are finite, but too large or too small to compute with."""
+    for track in clip.tracks:
+        if max(np.abs(track.boxes).max(initial=0), np.nan_to_num(np.abs(track.joints)).max(initial=0)) > _FURTHEST:
+            raise DataFormatError(
+                f"{path}: a coordinate of {track.track_id} is too large for a pixel; correct it."
+            )
+    if len(clip.times) > 1 and not _SHORTEST_S <= clip.frame_s <= _LONGEST_S:
+        raise DataFormatError(
+            f"{path}: frames are {clip.frame_s:g} s apart, which no camera has; give the frame rate (--fps)."
+        )
 
 
 def check_target(path: Path, clip: Clip) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
 from posetrack.types import BoolArray, IntArray
@@ -45,7 +48,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
     order = np.argsort(frames, kind="stable")
     times = clip.times[added]
 
-    def grown(values: Doubles, filler: float) -> Doubles:
+    def grown(values: NDArray[Any], filler: float) -> NDArray[Any]:
         filled = np.full((len(added), *values.shape[1:]), filler, dtype=values.dtype)
         return np.concatenate([values, filled])[order]
 

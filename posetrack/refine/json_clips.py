@@ -164,7 +164,7 @@ def annotations_of_clip(path: Path, clip: Clip) -> Annotations:
     nowhere = np.full((len(people.ids), 4), np.nan)
     return Annotations(
         path=path,
-        video=images[0].get("vid_id", naming.video_id) if images else naming.video_id,
+        video=str(images[0].get("vid_id", naming.video_id)) if len(images) else naming.video_id,
         images=timed,
         frames=people.frames,
         track_ids=people.ids,

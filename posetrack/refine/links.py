@@ -23,6 +23,9 @@ _NEXT_PIECES = 20
 _ACCELERATION = 0.25
 """People change their speed: variance per second, in (body sizes per second) squared. Half a walk in a second."""
 
+_TURN = 0.5**2
+"""And at once, as variance: people stop, or turn on the spot."""
+
 _SPEED_VARIANCE = 0.7**2
 _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD = 0.2, 0.5
 """Standard deviations of the logarithm of sizes: of one person at both sides of a gap, and of two people."""
@@ -107,7 +110,7 @@ def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, area: f
         tails.place_variances[before] + heads.place_variances[after]
         + gap**2 / 4 * known + _ACCELERATION * gap**3 / 12
     )  # fmt: skip
-    speed_variance = known + _ACCELERATION * gap + _ACCELERATION / 10
+    speed_variance = known + _ACCELERATION * gap + _TURN
     squares = (np.square(tails.speeds[before]).sum(axis=1) + np.square(heads.speeds[after]).sum(axis=1)) / 2
     apart = _SPEED_VARIANCE + known
     gains = np.log(area / size**2) - np.log(2 * np.pi * place_variance)
@@ -129,7 +132,7 @@ def _limbs(lengths: Doubles, before: IntArray, after: IntArray) -> Doubles:
     """Odds by limb proportions. Limbs are not independent: together they count as one."""
     odds = _normal_odds(lengths[after] - lengths[before], _LIMB_SPREAD, _PEOPLE_LIMB_SPREAD)
     known = ~np.isnan(odds)
-    return np.where(known, odds, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.asarray(np.where(known, odds, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
 def _places(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: Clip) -> Doubles:
@@ -138,7 +141,8 @@ def _places(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
 
     def inside(ends: Ends) -> Doubles:
         margin = _BORDER * ends.sizes[:, None]
-        return ((ends.places > low + margin) & (ends.places < high - margin)).all(axis=1).astype(np.float64)
+        within = (ends.places > low + margin) & (ends.places < high - margin)
+        return np.asarray(within.all(axis=1), dtype=np.float64)
 
     return _INSIDE * (inside(tails)[before] + inside(heads)[after])
 
@@ -146,7 +150,8 @@ def _places(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
 def _picture(clip: Clip) -> tuple[Doubles, Doubles]:
     """Corners of what is known of the picture: all that boxes cover."""
     boxes = np.concatenate([np.zeros((0, 4)), *(track.boxes for track in clip.tracks)])
-    return boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)
+    low, high = boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)
+    return np.asarray(low), np.asarray(high)
 
 
 def _area(clip: Clip) -> float:
@@ -161,4 +166,4 @@ def _follow_in_track(pieces: Sequence[Track], before: IntArray, after: IntArray)
     order = np.lexsort((starts, ids))
     following = np.full(len(pieces), -1)
     following[order[:-1]] = np.where(ids[order[1:]] == ids[order[:-1]], order[1:], -1)
-    return (following[before] == after).astype(np.float64)
+    return np.asarray(following[before] == after, dtype=np.float64)

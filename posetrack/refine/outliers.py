@@ -40,7 +40,7 @@ def remove_outliers(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
 
 def _jumps(track: Track, size: Doubles) -> BoolArray:
     """bool [T, K]: joints far from the median of the five observations around them."""
-    wrong = np.zeros(track.present.shape, dtype=bool)
+    wrong: BoolArray = np.zeros(track.present.shape, dtype=bool)
     for joint in range(wrong.shape[1]):
         rows = np.flatnonzero(track.present[:, joint])
         if len(rows) > 2 * _BESIDE:
@@ -63,7 +63,7 @@ def _off_path(points: Doubles, times: Doubles, size: Doubles) -> BoolArray:
 def _stretched(track: Track, skeleton: Skeleton, size: Doubles) -> BoolArray:
     """bool [T, K]: the less certain end of limbs that are much longer than ever."""
     lengths = limb_lengths(track, skeleton) / size[:, None]
-    wrong = np.zeros(track.present.shape, dtype=bool)
+    wrong: BoolArray = np.zeros(track.present.shape, dtype=bool)
     for limb, ends in enumerate(skeleton.limb_slots):
         seen = np.flatnonzero(~np.isnan(lengths[:, limb]))
         if len(seen) >= _LIMB_FRAMES:
@@ -76,4 +76,5 @@ def _stretched(track: Track, skeleton: Skeleton, size: Doubles) -> BoolArray:
 def _weaker_end(track: Track, rows: IntArray, ends: IntArray) -> IntArray:
     """The end with the lower score; of equal ones the second, which is further from the trunk."""
     scores = track.joint_scores[rows[:, None], ends[None]]
-    return np.where(scores[:, 0] < scores[:, 1], ends[0], ends[1])
+    weaker: IntArray = np.where(scores[:, 0] < scores[:, 1], ends[0], ends[1])
+    return weaker

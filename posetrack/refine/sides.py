@@ -1,8 +1,9 @@
 """Sides: left and right, frame by frame, by the two-state Viterbi path over a track.
 
-In each frame the pose is as estimated, or mirrored: each left joint's place is that of its right twin. Joints move
-little from frame to frame; so the path of states with the least motion tells where the network has exchanged the
-sides. Most frames are right: a mirrored frame costs a little, so that the majority decides for a whole track.
+In each frame the pose is as estimated, or mirrored: each left joint's place is that of its right twin. Joints
+move little from frame to frame; so the path of states with the least motion tells where the network has exchanged
+the sides. Most frames are right: a mirrored frame costs a little, and more if its joints are sure, so that the
+majority decides for a whole track.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import numpy as np
 from posetrack.refine.bodies import sizes
 from posetrack.refine.clip import Doubles, Track
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, IntArray
 
 _STEP = 0.05
 """Motion, in body sizes, from which a joint's step tells no more: a wrist moves as far in a frame at 25 fps."""
 
 _MIRRORED = 0.05
-"""Cost of a mirrored frame, as a share of one joint's largest cost."""
+"""Cost of a mirrored frame whose joints have a score of 1, as a share of the largest cost of one joint's step."""
 
 _EXCHANGE = 1.0
 """Cost of an exchange between two frames: exchanges must pay for more than one joint."""
@@ -71,7 +72,7 @@ def settle_sides(track: Track, skeleton: Skeleton, frame_s: float, certain: Bool
     """
     pairs = np.flatnonzero(skeleton.flip_permutation != np.arange(len(skeleton)))
     costs = np.zeros((len(track), 2))
-    costs[:, _OTHER] = _MIRRORED * track.present[:, pairs].any(axis=1)
+    costs[:, _OTHER] = _MIRRORED * track.joint_scores[:, pairs].mean(axis=1)
     if certain is not None:
         costs[certain, _SAME] = np.inf
     states = _cheapest(costs, _steps(track, skeleton, frame_s))
@@ -82,18 +83,19 @@ def _steps(track: Track, skeleton: Skeleton, frame_s: float) -> Doubles:
     """float64 [T - 1, 2]: cost of keeping the state, and of changing it, between two frames."""
     twins = skeleton.flip_permutation
     slots = np.flatnonzero(twins != np.arange(len(skeleton)))
-    size = sizes(track, frame_s)[1:, None]
+    size = sizes(track, frame_s)
+    scale = np.minimum(size[1:], size[:-1])[:, None]
     now, later = track.joints[:-1][:, slots], track.joints[1:]
 
-    def cost(order: Doubles) -> Doubles:
-        moved = np.linalg.norm(later[:, order] - now, axis=-1) / size
+    def cost(order: IntArray) -> Doubles:
+        moved = np.linalg.norm(later[:, order] - now, axis=-1) / scale
         return np.asarray(np.where(np.isnan(moved), 1.0, np.minimum(moved / _STEP, 1.0)).sum(axis=1))
 
     return np.stack([cost(slots), cost(twins[slots]) + _EXCHANGE], axis=1)
 
 
 def _cheapest(costs: Doubles, steps: Doubles) -> Doubles:
-    """[T] the path of states with the lowest sum of costs; of equal ones, the one with fewer mirrored frames."""
+    """[T] the path of states with the lowest sum of costs."""
     same, other = costs[0].tolist()
     came_from = []
     # a recursion: each frame needs the one before; two states are faster as plain numbers than as arrays

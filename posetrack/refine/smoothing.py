@@ -17,7 +17,7 @@ from scipy.signal import butter, savgol_filter, sosfiltfilt
 from posetrack.errors import ConfigError
 from posetrack.refine.bodies import sizes
 from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
-from posetrack.types import IntArray
+from posetrack.types import BoolArray, IntArray
 
 CUTOFF_HZ = 6.0
 """The cut-off that gait analysis reports most often."""
@@ -140,7 +140,7 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
     return track.replace(joints=joints)
 
 
-def _runs(there: Doubles, broken: Doubles) -> Iterator[slice]:
+def _runs(there: BoolArray, broken: BoolArray) -> Iterator[slice]:
     """Slices of rows that are there, without a break between two of them."""
     rows: IntArray = np.flatnonzero(there)
     if not len(rows):

@@ -1,7 +1,7 @@
 """Splitting: tracks become pure tracklets, cut where the person may have changed.
 
-Three places are doubtful: gaps, jumps, and crossings, where two boxes lie on one another. What was cut for nothing
-is joined again by the association, which knows both sides.
+Four places are doubtful: gaps, jumps, sudden turns, and crossings, where two boxes lie on one another. What was
+cut for nothing is joined again by the association, which knows both sides.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.refine.turns import turns
 from posetrack.types import IntArray
 
 _GAP_S = 0.2
@@ -58,14 +59,17 @@ def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
 
 
 def _own_cuts(track: Track, clip: Clip) -> list[int]:
-    """First frames of pieces: after gaps, after jumps, and where a shot begins."""
+    """First frames of pieces: after gaps, jumps and sudden turns, and where a shot begins."""
     steps = np.diff(track.times)
     moved = np.linalg.norm(np.diff(centres(track, clip.skeleton), axis=0), axis=1)
     size = sizes(track, clip.frame_s)
     jumps = moved > np.minimum(size[1:], size[:-1]) * (_JITTER + _FASTEST * steps)
     other_shot = np.diff(clip.shots(track.frames)) > 0
-    doubtful = (steps > max(_GAP_S, 1.5 * clip.frame_s)) | jumps | other_shot
-    return track.frames[1:][doubtful].tolist()
+    breaks = np.flatnonzero((steps > max(_GAP_S, 1.5 * clip.frame_s)) | jumps | other_shot) + 1
+    edges = [0, *breaks.tolist(), len(track)]
+    parts = [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+    frames = np.concatenate([track.frames[breaks], *(turns(part, clip) for part in parts)])
+    return [int(frame) for frame in frames]
 
 
 def _crossings(tracks: Sequence[Track]) -> Iterator[tuple[int, int, int]]:
@@ -82,14 +86,16 @@ def _crossings(tracks: Sequence[Track]) -> Iterator[tuple[int, int, int]]:
 def _crossing_frames(one: Track, other: Track) -> list[int]:
     frames, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
     overlap = _iou(one.boxes[rows], other.boxes[other_rows])
-    close = np.flatnonzero(overlap >= _CROSSING_IOU)
+    # a cut lies between two frames, so that it lies there, too, if time runs backwards
+    pairs = overlap[:-1] + overlap[1:]
+    close = np.flatnonzero(np.maximum(overlap[:-1], overlap[1:]) >= _CROSSING_IOU)
     runs = np.split(close, np.flatnonzero(np.diff(close) > 1) + 1) if len(close) else []
-    return [int(frames[_middle_of_highest(run, overlap)]) for run in runs]
+    return [int(frames[_middle_of_highest(run, pairs) + 1]) for run in runs]
 
 
-def _middle_of_highest(run: IntArray, overlap: Doubles) -> int:
+def _middle_of_highest(run: IntArray, values: Doubles) -> int:
     """The place of the highest value in a run; of several, the middle one."""
-    highest = run[overlap[run] == overlap[run].max()]
+    highest = run[values[run] == values[run].max()]
     return int(highest[len(highest) // 2])
 
 

@@ -48,20 +48,33 @@ def read_table_clip(path: Path, fps: float | None = None) -> Clip:
     """
     columns = _columns(path)
     skeleton, slots = _slots(path, columns["joint"])
-    numbers, ids = columns["frame"].astype(np.int64), columns["track_id"].astype(np.int64)
-    frames = _grid(np.unique(numbers))
-    keys, firsts, people = np.unique(numbers << 32 | (ids + 2**31), return_index=True, return_inverse=True)
+    people, firsts = _people_of_rows(columns["frame"].astype(np.int64), columns["track_id"].astype(np.int64))
     cells = people * len(skeleton) + slots
-    if len(np.unique(cells)) < len(cells):
+    if np.bincount(cells).max(initial=0) > 1:
         _refuse(path)
-    known = np.full(len(frames), np.nan)
+    numbers, time_s = columns["frame"].astype(np.int64)[firsts], columns["time_s"]
+    frames = _grid(np.unique(numbers))
     places = np.searchsorted(frames, numbers)
-    known[places] = columns["time_s"]
-    if not np.array_equal(known[places], columns["time_s"], equal_nan=True):
+    known = np.full(len(frames), np.nan)
+    known[places] = time_s[firsts]
+    if not np.array_equal(known[places][people], time_s, equal_nan=True):
         _refuse(path)
     times = frame_times(path, frames, known, fps)
-    cast = _people(columns, (len(keys), len(skeleton)), cells, places[firsts], firsts)
+    cast = _people(columns, (len(firsts), len(skeleton)), cells, places, firsts)
     return Clip(name=path.stem, skeleton=skeleton, frames=frames, times=times, tracks=tracks_of(cast, times))
+
+
+def _people_of_rows(numbers: IntArray, ids: IntArray) -> tuple[IntArray, IntArray]:
+    """int64 [R] the person that each row belongs to, and int64 [M] a row of each person.
+
+    The rows of a person in a frame usually follow each other; only such runs are compared.
+    """
+    begins = np.ones(len(ids), dtype=bool)
+    begins[1:] = (np.diff(numbers) != 0) | (np.diff(ids) != 0)
+    starts = np.flatnonzero(begins)
+    keys = numbers[starts] << 32 | (ids[starts] + 2**31)
+    _, firsts, people = np.unique(keys, return_index=True, return_inverse=True)
+    return people[np.cumsum(begins) - 1], starts[firsts]
 
 
 def _columns(path: Path) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""Sudden turns: places in a track where the motion before and the motion after are those of two people.
+
+A tracker that goes over from one person to another as they pass leaves no gap and no jump, but a kink in the path.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posetrack.refine.bodies import centres, sizes
+from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.types import IntArray
+
+_WINDOW_S = 0.5
+"""Motion is that of half a second, a step: on each side of a place."""
+
+_FRAMES = 5
+"""Fewer frames in the window do not tell the motion."""
+
+_CHANGE = 1.0
+"""Change of speed, in body sizes per second: more than from a walk (0.8) to a halt, less than to a walk back."""
+
+
+def turns(track: Track, clip: Clip) -> IntArray:
+    """int64: the first frames after sudden turns of a track, ascending.
+
+    Args:
+        track: As observed.
+        clip: Whose track it is.
+    """
+    times = track.times
+    size = np.median(sizes(track, clip.frame_s))
+    rows = np.arange(1, len(track))
+    first = np.searchsorted(times, times[rows - 1] - _WINDOW_S - 1e-9)
+    last = np.searchsorted(times, times[rows] + _WINDOW_S + 1e-9, side="right")
+    speeds = _Speeds(times - times[0], centres(track, clip.skeleton) / size)
+    change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
+    told = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
+    sudden = np.flatnonzero(told & (change > _CHANGE))
+    runs = np.split(sudden, np.flatnonzero(np.diff(sudden) > 1) + 1) if len(sudden) else []
+    sharpest = np.array([run[change[run].argmax()] for run in runs], dtype=np.int64)
+    return track.frames[1:][sharpest]
+
+
+class _Speeds:
+    """Slopes of straight lines fitted to parts of a path, from cumulative sums."""
+
+    def __init__(self, times: Doubles, places: Doubles) -> None:
+        columns = [np.ones((len(times), 1)), times[:, None], times[:, None] ** 2, places, times[:, None] * places]
+        sums = np.cumsum(np.concatenate(columns, axis=1), axis=0)
+        self._sums = np.concatenate([np.zeros((1, sums.shape[1])), sums])
+
+    def over(self, first: IntArray, last: IntArray) -> Doubles:
+        """float64 [N, 2]: speed in the rows from ``first`` up to, without, ``last``."""
+        parts = self._sums[last] - self._sums[first]
+        count, time, square = parts[:, :1], parts[:, 1:2], parts[:, 2:3]
+        place, product = parts[:, 3:5], parts[:, 5:7]
+        spread = np.maximum(square - time**2 / count, 1e-9)
+        return np.asarray((product - time * place / count) / spread)
