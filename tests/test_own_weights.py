@@ -128,7 +128,7 @@ def test_a_header_that_is_no_architecture_is_refused(kind: str, header: str, tmp
 
 def test_a_file_of_another_kind_is_refused(weights: dict[str, dict[str, Tensor]], tmp_path: Path) -> None:
     path = write(tmp_path / "w.safetensors", "pose", weights["pose"])
-    assert "is no posetrack detector: its header names no architecture" in refusal(path, "detector")
+    assert "is not a posetrack detector: its header names no architecture" in refusal(path, "detector")
 
 
 @pytest.mark.parametrize("kind, name, value", [
