@@ -54,7 +54,7 @@ class HeatmapHead:
         near: Fetch only the cells around each peak from the network's device, instead of whole heatmaps.
     """
 
-    dimensions = (4,)
+    dimensions: tuple[int, ...] = (4,)
     decodes = "heatmaps [B, K, h, w]"
 
     def __init__(self, codec: str, form: PoseFormat, near: bool) -> None:
@@ -86,7 +86,7 @@ class SimCCHead:
     score is the lower of the two highest values, as in RTMPose (Jiang et al., 2023) and MMPose.
     """
 
-    dimensions = (3, 3)
+    dimensions: tuple[int, ...] = (3, 3)
     decodes = "SimCC's two classifications [B, K, bins]"
 
     def __init__(self, form: PoseFormat, near: bool) -> None:
@@ -111,7 +111,7 @@ class RegressionHead:
     estimation (Li et al., ICCV 2021): the score is one minus their mean.
     """
 
-    dimensions = (3,)
+    dimensions: tuple[int, ...] = (3,)
     decodes = "coordinates [B, K, 2 to 4]"
 
     def __init__(self, form: PoseFormat, near: bool) -> None:
