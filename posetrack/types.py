@@ -42,7 +42,8 @@ OriginArray = NDArray[np.uint8]
 Image = NDArray[np.uint8]
 Selection = slice | BoolArray | IntArray | Sequence[int]
 
-_ESTIMATED = np.uint8(Origin.ESTIMATED)
+_COLUMNS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids", "origin")
+"""Arrays of ``Poses`` with a row for each person."""
 
 
 def _stored(name: str, values: ArrayLike, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -179,7 +180,7 @@ class Poses:
         if not isinstance(self.skeleton, Skeleton):
             raise TypeError(f"skeleton is {reprlib.repr(self.skeleton)}; give one, such as posetrack.POSETRACK")
         count, joints = _count(self.scores), len(self.skeleton)
-        origin = np.broadcast_to(_ESTIMATED, (count, joints)) if self.origin is None else self.origin
+        origin = np.full((count, joints), Origin.ESTIMATED, np.uint8) if self.origin is None else self.origin
         store = object.__setattr__
         store(self, "boxes", _stored("boxes", self.boxes, np.float32, (count, 4)))
         store(self, "scores", _stored("scores", self.scores, np.float32, (count,)))
@@ -217,16 +218,24 @@ class Poses:
     @classmethod
     def concatenate(cls, parts: Sequence[Poses]) -> Poses:
         """The people of all parts (at least one), in order, with the skeleton of the first."""
-        return cls(
-            boxes=np.concatenate([part.boxes for part in parts]),
-            scores=np.concatenate([part.scores for part in parts]),
-            keypoints=np.concatenate([part.keypoints for part in parts]),
-            keypoint_scores=np.concatenate([part.keypoint_scores for part in parts]),
-            track_ids=np.concatenate([part.track_ids for part in parts]),
-            skeleton=parts[0].skeleton,
-            appearance=_joined([(len(part), part.appearance) for part in parts]),
-            origin=np.concatenate([part.origin for part in parts]),
-        )
+        appearance = _joined([(len(part), part.appearance) for part in parts])
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+        return cls._derived(columns, parts[0].skeleton, appearance)
+
+    @classmethod
+    def _derived(
+        cls, columns: dict[str, NDArray[Any]], skeleton: Skeleton, appearance: FloatArray | None
+    ) -> Poses:
+        """Poses of arrays made from checked ones. (Checking them again takes longer than making them.)"""
+        poses = object.__new__(cls)
+        for name, array in columns.items():
+            array.setflags(write=False)
+            object.__setattr__(poses, name, array)
+        if appearance is not None:
+            appearance.setflags(write=False)
+        object.__setattr__(poses, "appearance", appearance)
+        object.__setattr__(poses, "skeleton", skeleton)
+        return poses
 
     @property
     def present(self) -> BoolArray:
@@ -248,16 +257,10 @@ class Poses:
 
     def __getitem__(self, chosen: Selection) -> Poses:
         """The chosen people: a slice, a mask or an integer array, never a single integer."""
-        return Poses(
-            boxes=self.boxes[chosen],
-            scores=self.scores[chosen],
-            keypoints=self.keypoints[chosen],
-            keypoint_scores=self.keypoint_scores[chosen],
-            track_ids=self.track_ids[chosen],
-            skeleton=self.skeleton,
-            appearance=None if self.appearance is None else self.appearance[chosen],
-            origin=self.origin[chosen],
-        )
+        columns = {name: getattr(self, name)[chosen] for name in _COLUMNS}
+        _count(columns["scores"])
+        appearance = None if self.appearance is None else self.appearance[chosen]
+        return self._derived(columns, self.skeleton, appearance)
 
     def replace(self, **changes: Any) -> Poses:
         """A copy with some attributes changed."""

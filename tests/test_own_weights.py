@@ -128,7 +128,7 @@ def test_a_header_that_is_no_architecture_is_refused(kind: str, header: str, tmp
 
 def test_a_file_of_another_kind_is_refused(weights: dict[str, dict[str, Tensor]], tmp_path: Path) -> None:
     path = write(tmp_path / "w.safetensors", "pose", weights["pose"])
-    assert "is no posetrack detector: its header names no architecture" in refusal(path, "detector")
+    assert "is not a posetrack detector: its header names no architecture" in refusal(path, "detector")
 
 
 @pytest.mark.parametrize("kind, name, value", [
@@ -241,7 +241,7 @@ def test_a_file_too_large_for_weights_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(struct.pack("<Q", 2**39) + b"{")
         file.truncate(2**40)
-    assert "is larger than any checkpoint" in refusal(path, "pose")
+    assert "is larger than any known checkpoint" in refusal(path, "pose")
 
 
 def test_the_command_line_says_it_in_a_sentence(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from posetrack.skeletons import POSETRACK
 from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker, LinkerConfig, Refresh, RefreshConfig
 from posetrack.tracker.refresh import posture_change
-from posetrack.types import UNLINKED, Boxes, FloatArray, Frame, Image, Poses
+from posetrack.types import UNLINKED, Boxes, FloatArray, Frame, Image, Origin, Poses
 from tests.stubs import StubDetector, StubPose
 
 
@@ -149,7 +149,9 @@ def test_in_the_pipeline_still_people_are_estimated_when_due_or_detected_and_kee
     people, schedule = TopDown(StubDetector(), pose), EveryNth(interval=6)
     pipeline = Pipeline(people=people, flow=ZeroFlow(), linker=linker, config=config, schedule=schedule)
     results = [poses for _, poses in pipeline.run(still_frames(12))]
-    assert pose.asked == [1, 0, 0, 1, 0, 0] * 2
+    assert pose.asked == [1] * 4
+    estimated = [(poses.origin == Origin.ESTIMATED).all() for poses in results]
+    assert np.flatnonzero(estimated).tolist() == [0, 3, 6, 9]
     assert [poses.track_ids.tolist() for poses in results] == [[0]] * 12
     for poses in results:
         np.testing.assert_allclose(poses.keypoints, results[0].keypoints, atol=1e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posetrack.skeletons import COCO, POSETRACK
+from posetrack.skeletons import COCO, LSP, POSETRACK
 from posetrack.types import UNLINKED, Boxes, Frame, Origin, Poses
 
 ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids")
@@ -176,3 +176,15 @@ def test_descriptors_go_with_their_people() -> None:
     for wrong in ((2, 4), (3,), (3, 2, 2)):
         with pytest.raises(ValueError, match="^appearance has shape"):
             described.replace(appearance=np.zeros(wrong))
+
+
+def test_chosen_and_joined_people_are_read_only_and_a_single_number_chooses_nobody() -> None:
+    described = people(3).replace(appearance=np.zeros((3, 2)))
+    for poses in (described[[0, 2]], described[1:], Poses.concatenate([described, people(1)])):
+        for name in (*ARRAYS, "origin", "appearance"):
+            with pytest.raises(ValueError, match="read-only"):
+                getattr(poses, name)[:] = 0
+    with pytest.raises(ValueError, match=r"^scores has shape \(\)"):
+        described[1]  # type: ignore[index]
+    with pytest.raises(ValueError):
+        Poses.concatenate([described, Poses.empty(LSP)])

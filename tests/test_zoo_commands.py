@@ -235,7 +235,7 @@ def test_an_import_without_a_published_hash_must_fit_its_network(command, tmp_pa
         done = command("import", "official_resnet50_coco_256x192", file)
         assert done.status == 2 and f"{file} {words}" in done.err
     file.write_text("no weights at all")
-    assert f"{file} is no checkpoint" in command("import", "official_resnet50_coco_256x192", file).err
+    assert f"{file} is not a checkpoint" in command("import", "official_resnet50_coco_256x192", file).err
     assert not list((home / "models").glob("*pose_resnet*"))
 
 
