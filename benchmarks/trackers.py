@@ -100,13 +100,12 @@ def by_others(sequence: Footage, name: str) -> Rows:
     """What another tracker makes of the boxes."""
     build, min_score = OTHERS[name]
     tracker, rows = build(frame_rate=float(sequence.fps)), {}
-    asks_for_images = "frame" in tracker.update.__code__.co_varnames
     for frame, boxes in zip(sequence.frames, sequence.found, strict=True):
         kept = boxes[boxes.scores >= min_score]
         given = supervision.Detections(
             kept.xyxy.copy(), confidence=kept.scores.copy(), class_id=np.zeros(len(kept), int)
         )
-        images = {"frame": frame.image[..., ::-1].copy()} if asks_for_images else {}
+        images = {"frame": frame.image[..., ::-1].copy()} if name == "BoT-SORT" else {}
         tracked = tracker.update(given, **images)
         known = tracked.tracker_id >= 0
         rows[frame.index] = np.column_stack([tracked.tracker_id[known], tracked.xyxy[known]])
