@@ -7,7 +7,7 @@ and TUD-Campus) two thirds of the carried boxes without a detection lay on nobod
 
 So a carried person without a detection is believed only while the pose network finds a person there, only apart
 from detected people, and only for a short time. Otherwise they are hidden: not reported, and no sighting of their
-track, which goes on as an expectation (``tracks``). A faint detection confirms somebody if the pose network agrees.
+track, which goes on as an expectation (``tracks``). A faint detection confirms them if the pose network agrees.
 """
 
 from __future__ import annotations
