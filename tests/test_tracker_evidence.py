@@ -8,7 +8,7 @@ from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.schedule import EveryNth
 from posetrack.skeletons import POSETRACK
 from posetrack.top_down import TopDown
-from posetrack.tracker import Evidence, EvidenceConfig, FlowLinker, LinkerConfig
+from posetrack.tracker import Evidence, EvidenceConfig, FlowLinker, LinkerConfig, MergeConfig
 from posetrack.tracker.evidence import covered
 from posetrack.types import UNLINKED, Boxes, Poses
 from tests.stubs import StubDetector, StubPose
@@ -179,3 +179,31 @@ def test_where_the_detector_has_not_looked_everybody_is_believed() -> None:
 def test_settings_out_of_range_are_one_sentence(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=field):
         EvidenceConfig(**{field: value})
+
+
+class Fading:
+    """A detector that sees one person surely in the first frames, and then faintly; another always faintly."""
+
+    def __init__(self) -> None:
+        self.frame = -1
+
+    def detect(self, images: list) -> list[Boxes]:
+        found = []
+        for _ in images:
+            self.frame += 1
+            score = 0.9 if self.frame < 3 else 0.2
+            found.append(Boxes(np.array([HERE, THERE], np.float32), np.array([score, 0.2], np.float32)))
+        return found
+
+
+def test_a_faint_detection_continues_somebody_and_starts_nobody() -> None:
+    made = Pipeline(
+        detector=Fading(), flow=ZeroFlow(), pose=StubPose(), linker=FlowLinker(LinkerConfig()),
+        config=PipelineConfig(
+            evidence=EvidenceConfig(min_pose_score=1, max_missed_s=0), faint_below=0.5,
+            merge=MergeConfig(detections_first=True),
+        ),
+    )  # fmt: skip
+    tracked = [poses for _, poses in made.run(frames(10))]
+    assert [len(poses) for poses in tracked] == [1] * 10
+    assert {number for poses in tracked for number in poses.track_ids.tolist()} == {0}

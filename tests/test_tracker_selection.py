@@ -290,3 +290,32 @@ def test_poses_as_similar_as_allowed_are_two_people() -> None:
 def test_without_weight_distances_do_not_count() -> None:
     found = parametric_similarity(pair_apart(30, 60), ParametricConfig(spatial_weight=0, min_similarity=0))
     assert found[0, 1] == 0
+
+
+def two_people(iou: float, score: float, moved: float) -> Poses:
+    """Two people in boxes 40 px wide; the second pose is the first, moved by a share of the person's size."""
+    height, shift = 100.0, 40 * (1 - iou) / (1 + iou)
+    boxes = np.array([[0, 0, 40, height], [shift, 0, 40 + shift, height]])
+    joints = np.random.default_rng(0).uniform((0, 0), (40, height), (1, len(POSETRACK), 2))
+    keypoints = np.concatenate([joints, joints + [moved * height, 0]])
+    scores = np.full((2, len(POSETRACK)), 0.8)
+    return Poses(boxes, [1.0, score], keypoints, scores, [UNLINKED] * 2, POSETRACK)
+
+
+@pytest.mark.parametrize(
+    ("iou", "score", "moved", "kept"),
+    [
+        (0.2, 0.9, 0.04, 2),
+        (0.29, 0.8, 0.04, 2),
+        (0.31, 0.9, 0.04, 1),
+        (0.2, 0.79, 0.04, 1),
+        (0.2, 0.9, 0.005, 1),
+        (0.2, 0.5, 0.3, 2),
+    ],
+    ids=["apart", "just apart", "boxes alike", "one unsure", "limb by limb", "unlike poses"],
+)
+def test_two_confident_people_in_boxes_apart_are_two_unless_their_joints_coincide(
+    iou: float, score: float, moved: float, kept: int
+) -> None:
+    """Where people cross, the pose network draws the front person in both boxes."""
+    assert len(select_people(two_people(iou, score, moved), SelectionConfig())) == kept

@@ -60,7 +60,8 @@ class CameraMotion:
             weighted = design / (1 + squared / scale)
             solution = np.linalg.solve(weighted @ design.T + scale * stiffness, weighted @ displacement.T).T
         solution = solution.astype(np.float32)
-        return cls(middle.astype(np.float32), solution[:, 0], solution[:, 1:] / np.float32(spread))
+        slope = np.asarray(solution[:, 1:] / np.float32(spread), np.float32)
+        return cls(middle.astype(np.float32), solution[:, 0], slope)
 
     def at(self, points: FloatArray) -> FloatArray:
         """float32 [2, ...], displacement of the background at places [2, ...] of the previous frame."""

@@ -85,10 +85,10 @@ class MergeConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvidenceConfig:
-    """Whom to believe of those whom the detector has not found again (see ``evidence``).
+    """Which carried people to believe when the detector has not found them again (see ``evidence``).
 
     Attributes:
-        min_iou: A carried box that overlaps a detected one by this much is borne out by it.
+        min_iou: A detected box confirms a carried one that it overlaps by this much.
         min_pose_score: Mean joint score from which the pose network vouches for a person without a detection.
         max_covered: Where this share of the carried box or more lies in a detected one, the network would see the
             other person.
@@ -118,16 +118,16 @@ class EvidenceConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefreshConfig:
-    """Whose joints are looked for anew (see ``refresh``).
+    """Which carried people get new joints from the pose network (see ``refresh``).
 
     Attributes:
         every: Frames from one estimate of a carried person's joints to the next; in between the flow carries
-            them. 1 looks for everybody in every frame, as the paper does.
-        max_motion: Whose joints moved against the body by more than this, on average and over the body's size,
-            since the last estimate is looked for anew all the same.
+            them. 1 estimates everybody in every frame, as the paper does.
+        max_motion: Joints that moved against the body by more than this since the last estimate, on average and
+            over the body's size, are estimated earlier.
         min_joint_score: Joints below it do not count for that.
-        max_overlap: So is whose box overlaps another carried one by more than this (IoU): flow does not know there
-            whose limbs it carries.
+        max_overlap: So are people whose box overlaps another carried one by more than this (IoU): the flow cannot
+            tell their limbs apart.
     """
 
     every: int = 1

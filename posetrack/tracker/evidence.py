@@ -1,13 +1,13 @@
-"""Whom to believe in a frame that the detector has looked at: detections are evidence, carried boxes hypotheses.
+"""Which carried people to believe in a frame with detections: detections are evidence, carried boxes hypotheses.
 
-The paper reports everybody whom the flow has carried into the frame (Xiao, Wu, Wei 2018, section 3.2), and so
+The paper reports everybody whom the flow carries into the frame (Xiao, Wu, Wei 2018, section 3.2), and so
 does this package between detections. But when somebody walks behind a sign, the flow stands still and their box
 stays on the sign; when they come out again, their track is taken. On real sequences with human truth (PETS-S3MF1
-and TUD-Campus) two thirds of the carried boxes that no detection matched lay on nobody.
+and TUD-Campus) two thirds of the carried boxes without a detection lay on nobody.
 
-So a carried person whom no detection matches is believed only while the pose network vouches for them, only apart
-from those whom the detector did see, and only for a short time. Otherwise they are hidden: not reported, and no
-sighting of their track, which goes on as an expectation (``tracks``).
+So a carried person without a detection is believed only while the pose network finds a person there, only apart
+from detected people, and only for a short time. Otherwise they are hidden: not reported, and no sighting of their
+track, which goes on as an expectation (``tracks``). A faint detection confirms them if the pose network agrees.
 """
 
 from __future__ import annotations

@@ -57,4 +57,4 @@ def _within(lost: Tracks, people: Bodies) -> BoolArray:
     reach = np.float32(_REACH) * np.sqrt(lost.motion.place)
     middles = ((people.boxes[:2] + people.boxes[2:]) / 2)[:, None]
     x_inside, y_inside = ((low - reach)[..., None] <= middles) & (middles <= (high + reach)[..., None])
-    return np.logical_and(x_inside, y_inside)
+    return np.asarray(x_inside & y_inside, np.bool_)

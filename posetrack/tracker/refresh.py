@@ -1,4 +1,4 @@
-"""Whose joints are looked for in a frame, and for whom those of the frame before, carried on, will do.
+"""Which people get new joints from the pose network, and who keeps the joints carried by the flow.
 
 Between two frames of a video most people hardly change their posture, and the flow tells where each joint went.
 """
@@ -31,10 +31,10 @@ class Refresh:
         self._estimated = None
 
     def due(self, carried: Poses) -> BoolArray:
-        """bool [N]: the joints of a carried person must be looked for.
+        """bool [N]: the joints of a carried person must be estimated.
 
-        Those of people without a track, whose last estimate was ``every`` frames ago, who have lost confident
-        joints since, whose posture has changed by more than ``max_motion``, or whose box lies on another's.
+        That is so without a track, ``every`` frames after the last estimate, when confident joints are lost, when
+        the posture has changed by more than ``max_motion``, or when the box lies on another.
         """
         if self._estimated is None or self._config.every == 1:
             return np.ones(len(carried), np.bool_)
@@ -74,8 +74,8 @@ def overlapped(boxes: FloatArray, max_iou: float) -> BoolArray:
 def posture_change(before: FloatArray, after: FloatArray, joints: BoolArray) -> FloatArray:
     """How far the joints moved against the body, on average, over the body's size.
 
-    The mean foretells better than the farthest joint how many joints carrying would lose (measured: with as many
-    estimates, half a point of MOTA more). The body's own motion (and the camera's) is the median of its joints'.
+    The mean predicts the joints lost by carrying better than the farthest joint does (half a point of MOTA for the
+    same number of estimates). The body's own motion (and the camera's) is the median of its joints'.
     Its size is the longer side of the joints' extent.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which of the estimated poses are people of their own, and what is reported of them."""
+"""Which estimated poses are separate people, and what is reported of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SelectionConfig:
             people cross, the pose network takes some of one's limbs for the other's; ...
         max_sure_oks: ... unless the poses coincide, limb by limb.
         parametric: The parameters of AlphaPose's suppression.
-        min_pose_score: Poses whose joints' mean score is below it are no people.
+        min_pose_score: Poses with a lower mean joint score are dropped.
         min_joint_score: Joints below it are missing in the output (the paper has 0.4 for its networks); the
             tracker itself goes on using them.
         calibration: Turns the scores of reported joints into probabilities. ``None`` leaves them as the network
@@ -68,7 +68,7 @@ class SelectionConfig:
 
 
 def select_people(poses: Poses, config: SelectionConfig) -> Poses:
-    """The poses that are people of their own, in their order."""
+    """The poses that are separate people, in their order."""
     return poses[people_among(poses, config)]
 
 

@@ -84,7 +84,7 @@ class Tracks:
         return np.add(((low + high) / 2)[..., None], _AROUND[:, None] * ((high - low) / 2)[..., None])
 
     def camera(self, around: FloatArray, displacement: FloatArray, valid: BoolArray) -> CameraMotion:
-        """The camera's motion by the flow at the ``surroundings``: ``displacement`` [2, T * 8], where ``valid``."""
+        """The camera's motion by the flow at the ``surroundings``: ``displacement`` [2, T * 8] where ``valid``."""
         in_sight = np.repeat(self.gaps == 0, _AROUND.shape[1])
         return background(around.reshape(2, -1), displacement, valid, in_sight)
 

@@ -1,0 +1,55 @@
+"""Lengths of time on the command line, and what presets ask of the detector."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from posetrack.cli.options import TrackOptions
+from posetrack.errors import ConfigError
+from posetrack.presets import Changes, customised, get_preset
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds", "frames"),
+    [
+        ({}, 2.4, None),
+        ({"max_gap": "1.5s"}, 1.5, None),
+        ({"max_gap": "60f"}, 2.4, 60),
+        ({"max_gap_frames": 60}, 2.4, 60),
+        ({"max_gap": "0s"}, 0.0, None),
+    ],
+)
+def test_the_longest_gap_is_given_in_seconds_or_frames(given: dict, seconds: float, frames: int | None) -> None:
+    linker = TrackOptions(**given).customised_preset().linker
+    assert (linker.max_gap_s, linker.max_gap_frames) == (seconds, frames)
+
+
+def test_the_queue_is_given_in_seconds_or_frames() -> None:
+    for given, expected in (({"queue": "1s"}, (1.0, None)), ({"queue": "5f"}, (0.4, 5)), ({}, (0.4, None))):
+        linker = TrackOptions(**given).customised_preset().linker
+        assert (linker.queue_s, linker.queue_frames) == expected
+
+
+@pytest.mark.parametrize("text", ["60", "s", "", "2.5f", "1m", "nans", "-1s", "infs", "2 f s"])
+def test_other_lengths_are_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(ConfigError, match="max.gap"):
+        TrackOptions(max_gap=text).customised_preset()
+
+
+def test_one_length_given_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--max-gap and --max-gap-frames"):
+        TrackOptions(max_gap="60f", max_gap_frames=60).customised_preset()
+
+
+def test_faint_detections_are_asked_for_only_where_carried_people_must_be_borne_out() -> None:
+    lite = get_preset("lite")
+    assert lite.lowest_detector_config.score_threshold == 0.1
+    assert lite.pipeline_config(Fraction(25)).faint_below == lite.detector_config.score_threshold == 0.5
+    for kind in ("paper", "off"):
+        preset = customised(lite, Changes(propagation=kind))
+        assert preset.lowest_detector_config.score_threshold == 0.5
+        assert preset.pipeline_config(None).faint_below == 0 and not preset.pipeline.merge.detections_first
+    low = customised(lite, Changes(score_threshold=0.05))
+    assert low.lowest_detector_config.score_threshold == 0.05
