@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posetrack.errors import DataFormatError
 from posetrack.evaluation import evaluate_oks
 from posetrack.formats import FORMATS
 from posetrack.formats.conversion import ConversionConfig, convert_files
@@ -260,3 +261,20 @@ def test_names_of_images_without_a_usable_number_are_numbered_in_order(tmp_path:
     convert_files(tmp_path / "a.json", tmp_path / "b.json", ConversionConfig(to="posetrack18"))
     images = json.loads((tmp_path / "b.json").read_text())["images"]
     assert [image["id"] for image in images] in ([10**10, 10**10 + 1],)
+
+
+def test_people_of_unlisted_images_are_ignored_and_others_keep_their_order(tmp_path: Path) -> None:
+    data = json.loads(tracked(tmp_path, "posetrack18", (0, 1)).read_text())
+    person, images = data["annotations"][0], [image["id"] for image in data["images"]]
+    ids = np.random.default_rng(0).permutation(60).tolist()
+    data["annotations"] = [
+        {**person, "track_id": track_id, "image_id": [*images, 77][n % 3]} for n, track_id in enumerate(ids)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    (video,) = read_annotations(tmp_path / "a.json")
+    assert video.frames.tolist() == [0] * 20 + [1] * 20
+    assert video.track_ids.tolist() == ids[::3] + ids[1::3]
+    data["categories"][0]["keypoints"].remove("left_ear")
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    with pytest.raises(DataFormatError, match="the category names 16 joints"):
+        read_annotations(tmp_path / "a.json")
