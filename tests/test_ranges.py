@@ -53,7 +53,8 @@ from posetrack.zoo.policy import DownloadPolicy
 NO_SETTINGS = {
     "Discovery", "FoundClip", "PlannedClip", "Plan", "Planner", "ClipRecord", "ClipTask", "ClipResult",
     "SplitTask", "SplitResult", "ChunkTask", "StitchTask", "FittingTable", "Annotations", "Interface",
-    "Clip", "Cues", "Poses", "Sighting", "ReportRow", "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
+    "Clip", "Cues", "Poses", "Sighting", "ReportRow",
+    "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
     "Picture", "Entry", "PresetTracker", "TrackOptions",
 }  # fmt: skip
 """Made by the package; Typer checks ``TrackOptions``, and PoseTracker what a ``PresetTracker`` gives it."""
