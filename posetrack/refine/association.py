@@ -1,8 +1,8 @@
 """Association: which tracklets are one person, for the whole clip at once.
 
 People are chains of tracklets, each of which ends before the next begins, so nobody is ever in two places. Of all
-ways to form chains, the one with the highest sum of gains is found by an integer programme (HiGHS). A tracklet has
-links only to those that begin soon after it, so that the problem grows with the clip's length.
+ways to form chains, the one with the highest sum of gains is found by linear or integer programming (HiGHS). A
+tracklet has links only to those that begin soon after it, so that the problem grows with the clip's length.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _forbidden(chain: list[int], ids: list[int], different: tuple[tuple[int, int
 
 
 class _Problem:
-    """The integer programme. Its variables: a link is taken, a tracklet is kept, a tracklet is the first one."""
+    """The programme. Its variables: a link is taken, a tracklet is kept, a tracklet is the first one."""
 
     def __init__(self, links: Links, weights: Doubles, limits: PeopleLimits) -> None:
         self._links, self._count = links, len(weights)
@@ -100,9 +100,10 @@ class _Problem:
         gains = np.concatenate([self._links.gains, self._weights, np.zeros(count)])
         kept_low = np.zeros(count) if self._limits.most is not None else np.ones(count)
         low = np.concatenate([np.zeros(links), kept_low, np.zeros(count)])
+        # chains alone are a network flow, whose best solution is whole without asking; forbidden paths are not
         found = milp(
             -gains,
-            integrality=np.ones(len(gains), dtype=np.int64),
+            integrality=np.full(len(gains), int(bool(self._forbidden))),
             bounds=Bounds(low, 1),
             constraints=self._constraints(),
         )
