@@ -34,6 +34,7 @@ from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import PRESETS
 from posetrack.ranges import require_above, require_at_least, require_fraction, require_one_of, require_whole
 from posetrack.realtime import AdaptiveConfig
+from posetrack.refine.priors import Subject
 from posetrack.skeletons import POSETRACK
 from posetrack.synthetic.backdrops import Backdrop
 from posetrack.synthetic.camera import Camera
@@ -53,7 +54,7 @@ from posetrack.zoo.policy import DownloadPolicy
 NO_SETTINGS = {
     "Discovery", "FoundClip", "PlannedClip", "Plan", "Planner", "ClipRecord", "ClipTask", "ClipResult",
     "SplitTask", "SplitResult", "ChunkTask", "StitchTask", "FittingTable", "Annotations", "Interface",
-    "Clip", "Cues", "Poses", "Sighting", "ReportRow",
+    "Clip", "Cues", "Digits", "Poses", "Sighting", "ReportRow",
     "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
     "Picture", "Entry", "PresetTracker", "TrackOptions",
 }  # fmt: skip
@@ -82,7 +83,7 @@ EXAMPLES = [
     SOURCE, OUTFIT, BACKDROP, CAMERA, SHOT, Scene(name="a", shots=(SHOT,)), PRESETS["lite"], Schedule(epochs=1),
     Performer(outfit=OUTFIT, path=((0, 0, 0),)), Column(x=0, z=0, radius=1, height=1, colour=(0.1, 0.1, 0.1)),
     BatchConfig(tracker=lambda compute: PoseTracker()), ConversionConfig(to="mot"),
-    PoseFormat(skeleton=POSETRACK, width=32, height=32),
+    Subject(kind="largest"), PoseFormat(skeleton=POSETRACK, width=32, height=32),
     DetectorTraining(train=(SOURCE,), validation=SOURCE), PoseTraining(train=(SOURCE,), validation=SOURCE),
 ]  # fmt: skip
 """Settings of which something must be given."""

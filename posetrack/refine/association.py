@@ -15,6 +15,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.refine.links import Links, possible_links
 from posetrack.types import BoolArray, IntArray
@@ -35,6 +36,9 @@ class PeopleLimits:
     least: int | None = None
     most: int | None = None
     different: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
 
 def associate(pieces: Sequence[Track], weights: Doubles, clip: Clip, limits: PeopleLimits) -> Chains:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.refine.clip import Clip, Track, joined
 from posetrack.refine.sides import Swap
 
@@ -31,6 +32,9 @@ class Subject:
     y: float = 0.0
     time_s: float | None = None
 
+    def __post_init__(self) -> None:
+        require_kinds(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priors:
@@ -52,6 +56,9 @@ class Priors:
     different: tuple[tuple[int, int], ...] = ()
     drop: tuple[int, ...] = ()
     swaps: tuple[Swap, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
 
     def apply(self, clip: Clip) -> Clip:
         """The clip without those who are dropped, and with those joined who are the same.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from posetrack.ranges import require_at_least
+from posetrack.ranges import require_at_least, require_kinds
 from posetrack.refine.clip import Clip, Track, observed
 from posetrack.refine.filling import fill
 from posetrack.refine.ghosts import is_furniture
@@ -36,6 +36,7 @@ class RefineConfig:
     priors: Priors = field(default_factory=Priors)
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         require_at_least(0, max_fill_s=self.max_fill_s)
 
 

@@ -15,6 +15,7 @@ from scipy.linalg import solveh_banded
 from scipy.signal import butter, savgol_filter, sosfiltfilt
 
 from posetrack.errors import ConfigError
+from posetrack.ranges import require_kinds
 from posetrack.refine.bodies import sizes
 from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
 from posetrack.types import BoolArray, IntArray
@@ -59,6 +60,7 @@ class Smoothing:
     window_s: float = _WINDOW_S
 
     def __post_init__(self) -> None:
+        require_kinds(self)
         if self.name not in ("kalman", "butterworth", "savgol", "none"):
             raise ConfigError(
                 "--smooth must be kalman, butterworth, savgol or none, if need be with a strength, such as "
