@@ -41,14 +41,6 @@ def test_right_sides_stay() -> None:
     assert same_tracks(settle_sides(track, POSETRACK, FRAME_S), track)
 
 
-def test_sides_that_a_person_has_seen_exchanged_are_exchanged_and_stay_so() -> None:
-    track = swinging()
-    frames = in_frames(track, (20, 60))
-    assert same_tracks(
-        settle_sides(track, POSETRACK, FRAME_S, frames)[frames], mirrored(track, POSETRACK, frames)[frames]
-    )
-
-
 def test_a_joint_that_jumps_away_for_a_frame_is_removed_and_its_neighbours_stay() -> None:
     track = swinging()
     joints = track.joints.copy()
