@@ -41,14 +41,6 @@ def test_right_sides_stay() -> None:
     assert same_tracks(settle_sides(track, POSETRACK, FRAME_S), track)
 
 
-def test_sides_that_a_person_has_seen_exchanged_are_exchanged_and_stay_so() -> None:
-    track = swinging()
-    frames = in_frames(track, (20, 60))
-    assert same_tracks(
-        settle_sides(track, POSETRACK, FRAME_S, frames)[frames], mirrored(track, POSETRACK, frames)[frames]
-    )
-
-
 def test_a_joint_that_jumps_away_for_a_frame_is_removed_and_its_neighbours_stay() -> None:
     track = swinging()
     joints = track.joints.copy()
@@ -87,6 +79,33 @@ def test_gaps_in_a_joint_are_filled_near_the_truth_and_marked() -> None:
     assert np.isnan(filled.raw[40:60, WRIST]).all()
     assert np.abs(filled.joints[:, WRIST] - track.joints[:, WRIST]).max() < 6
     assert (filled.joint_scores[40:60, WRIST] == 0.8).all()
+
+
+def test_the_spline_leaves_and_arrives_at_the_speeds_of_both_sides() -> None:
+    """There and back at 100 px/s: half way through a gap of 0.48 s a cubic is 0.48 * 100 / 4 = 12 px further."""
+    track = walker(
+        1,
+        np.concatenate(
+            [line((100, 400), (100, 0), 20), line((176, 400), (0, 0), 11), line((176, 400), (-100, 0), 20)]
+        ),
+    )
+    filled = fill(hidden(track, range(20, 31), WRIST), clip_of(track), max_fill_s=1.0)
+    assert filled.joints[25, WRIST, 0] - track.joints[19, WRIST, 0] == pytest.approx(12, abs=0.01)
+    assert filled.joints[20, WRIST, 0] > track.joints[19, WRIST, 0] + 3
+
+
+def test_a_lone_observation_before_a_gap_has_no_speed_of_its_own() -> None:
+    track = walker(1, line((100, 400), (100, 0), 30))
+    filled = fill(hidden(track, range(1, 10), WRIST), clip_of(track), max_fill_s=1.0)
+    assert np.allclose(filled.joints[:, WRIST], track.joints[:, WRIST])
+
+
+def test_filled_joints_have_the_lower_score_of_both_ends() -> None:
+    track = walker(1, line((100, 400), (100, 0), 40))
+    scores = np.where(track.frames[:, None] < 15, 0.3, track.joint_scores)
+    filled = fill(track.replace(joint_scores=scores)[np.r_[0:15, 25:40]], clip_of(track), max_fill_s=1.0)
+    assert (filled.joint_scores[15:25, WRIST] == 0.3).all() and (filled.joint_scores[15:25, 3] == 0).all()
+    assert (filled.joint_scores[25:, WRIST] == 0.8).all()
 
 
 def test_frames_in_a_gap_are_filled_with_boxes_and_joints_on_the_way() -> None:

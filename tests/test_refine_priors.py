@@ -120,17 +120,30 @@ def test_a_subject_at_a_place_without_anybody_is_refused(subject: Subject, when:
 
 
 def test_sides_are_swapped_in_the_given_time_and_only_then() -> None:
-    refined = refine_clip(
-        scene(),
-        RefineConfig(
-            priors=Priors(swaps=(Swap(track_id=1, start_s=1, end_s=2),)), smoothing=Smoothing(name="none")
-        ),
-    )
+    swap = Swap(track_id=1, start_s=1, end_s=2)
+    refined = refine_clip(scene(), RefineConfig(priors=Priors(swaps=(swap,)), smoothing=Smoothing(name="none")))
     track = scene().tracks[0]
-    asked = (track.times >= 1) & (track.times <= 2)
-    assert same_tracks(refined.tracks[0][asked], mirrored(track, POSETRACK, asked)[asked], tolerance=1e-9)
-    far = (track.times < 0.9) | (track.times > 2.1)
-    assert same_tracks(refined.tracks[1], scene().tracks[1]) and far.any()
+    asked = (track.frames >= 25) & (track.frames <= 50)
+    assert same_tracks(refined.tracks[0], mirrored(track, POSETRACK, asked))
+    assert same_tracks(refined.tracks[1], scene().tracks[1])
+
+
+def test_people_keep_the_id_of_most_of_their_frames_and_others_get_new_ones() -> None:
+    """The tracker exchanges 4 and 9 at their crossing; after it both ids go on with the other person."""
+    right, left = line((104, 400), (200, 0), 70), line((504, 400), (-200, 0), 70)
+    clip = clip_of(
+        walker(4, np.concatenate([right[:25], left[25:60]]), frames=np.arange(60)),
+        walker(9, np.concatenate([left[:25], right[25:]])),
+    )
+    refined = refine_clip(clip, RefineConfig(smoothing=Smoothing(name="none")))
+    assert [(one.track_id, len(one), one.raw[-1, 0, 0] > one.raw[0, 0, 0]) for one in refined.tracks] == [
+        (4, 60, False),
+        (9, 70, True),
+    ]
+    # of one track that is two people, the shorter part gets a new id
+    jump = walker(4, np.concatenate([line((100, 400), (0, 0), 40), line((900, 400), (0, 0), 30)]))
+    refined = refine_clip(clip_of(jump), RefineConfig())
+    assert [(one.track_id, len(one)) for one in refined.tracks] == [(4, 40), (5, 30)]
 
 
 def test_a_swap_when_the_person_is_not_seen_is_refused() -> None:

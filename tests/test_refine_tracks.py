@@ -73,6 +73,19 @@ def test_both_tracks_are_cut_where_they_overlap_most() -> None:
     assert spans(split(clip_of(one, other))) == [(1, 0, 24), (1, 25, 49), (2, 0, 24), (2, 25, 50)]
 
 
+@pytest.mark.parametrize(("apart", "pieces"), [(40, 4), (48, 2)])
+def test_people_side_by_side_are_doubted_if_their_boxes_overlap_by_three_tenths(apart: int, pieces: int) -> None:
+    # boxes are 82 px wide: 44 px apart, 38 of 126 px are shared
+    clip = clip_of(walker(1, line((100, 400), (0, 0), 30)), walker(2, line((100 + apart, 400), (0, 0), 30)))
+    assert len(split(clip)) == pieces
+
+
+def test_people_who_cross_twice_are_cut_twice() -> None:
+    there, back = line((104, 400), (200, 0), 51), line((504, 400), (-200, 0), 51)
+    clip = clip_of(walker(1, np.concatenate([there, back])), walker(2, line((300, 400), (0, 0), 102)))
+    assert [span[1:] for span in spans(split(clip)) if span[0] == 2] == [(0, 24), (25, 76), (77, 101)]
+
+
 def test_tracks_that_are_known_to_be_pure_are_not_cut() -> None:
     one = walker(1, line((104, 400), (200, 0), 50))
     other = walker(2, line((500, 400), (-200, 0), 51))

@@ -30,7 +30,7 @@ class Person:
 
     Attributes:
         track: All that was seen of the person.
-        mirrored: int64: frames in which left and right are exchanged for certain.
+        mirrored: int64: frames in which somebody has seen that left and right are exchanged.
     """
 
     track: Track

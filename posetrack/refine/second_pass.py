@@ -13,7 +13,7 @@ from posetrack.refine.ghosts import is_furniture
 from posetrack.refine.outliers import remove_outliers
 from posetrack.refine.people import Person, find_people
 from posetrack.refine.priors import Priors
-from posetrack.refine.sides import settle_sides
+from posetrack.refine.sides import mirrored, settle_sides
 from posetrack.refine.smoothing import Smoothing, smooth
 from posetrack.refine.subjects import chosen
 
@@ -60,7 +60,7 @@ def refine_clip(clip: Clip, config: RefineConfig) -> Clip:
 
 
 def _settled(person: Person, clip: Clip, config: RefineConfig) -> Track:
-    mirrored = np.isin(person.track.frames, person.mirrored)
-    track = settle_sides(person.track, clip.skeleton, clip.frame_s, mirrored)
+    track = settle_sides(person.track, clip.skeleton, clip.frame_s)
+    track = mirrored(track, clip.skeleton, np.isin(track.frames, person.mirrored))
     track = remove_outliers(track, clip.skeleton, clip.frame_s)
     return smooth(fill(track, clip, config.max_fill_s), clip, config.smoothing)

@@ -26,7 +26,7 @@ _MIRRORED = 0.05
 _EXCHANGE = 1.0
 """Cost of an exchange between two frames: exchanges must pay for more than one joint."""
 
-_SAME, _OTHER = 0, 1
+_OTHER = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +61,17 @@ def mirrored(track: Track, skeleton: Skeleton, frames: BoolArray) -> Track:
     return track.replace(**{name: exchanged(getattr(track, name)) for name in names})
 
 
-def settle_sides(track: Track, skeleton: Skeleton, frame_s: float, certain: BoolArray | None = None) -> Track:
+def settle_sides(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
     """The track with its sides as the least motion has them.
 
     Args:
         track: A person, as observed.
         skeleton: Of the joints.
         frame_s: Time between two frames.
-        certain: bool [T]: frames that are mirrored for certain.
     """
     pairs = np.flatnonzero(skeleton.flip_permutation != np.arange(len(skeleton)))
     costs = np.zeros((len(track), 2))
     costs[:, _OTHER] = _MIRRORED * track.joint_scores[:, pairs].mean(axis=1)
-    if certain is not None:
-        costs[certain, _SAME] = np.inf
     states = _cheapest(costs, _steps(track, skeleton, frame_s))
     return mirrored(track, skeleton, states == _OTHER) if (states == _OTHER).any() else track
 
