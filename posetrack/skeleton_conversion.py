@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.skeletons import Skeleton
-from posetrack.types import Poses
+from posetrack.types import Origin, Poses
 
 _NECK_TO_NOSE = 0.30
 _CROWN_BEYOND_NOSE = 1.65
@@ -75,6 +75,12 @@ def convert_poses(poses: Poses, target: Skeleton) -> Poses:
     present = poses.present
     keypoints = np.einsum("ts,nsc->ntc", weights, np.where(present[..., None], poses.keypoints, 0))
     scores = np.where(needed, poses.keypoint_scores[:, None, :], np.inf).min(axis=2, initial=np.inf)
+    # Of the joints that one is made from, the origin that says least about this frame counts.
+    origin = np.where(needed, poses.origin[:, None, :], Origin.ESTIMATED).max(axis=2, initial=Origin.ESTIMATED)
+    pending = poses.pending[:, None]
     return poses.replace(
-        keypoints=keypoints, keypoint_scores=np.where(needed.any(axis=1), scores, 0), skeleton=target
+        keypoints=keypoints,
+        keypoint_scores=np.where(needed.any(axis=1), scores, 0),
+        origin=np.where(pending, Origin.PENDING, origin),
+        skeleton=target,
     )

@@ -195,8 +195,8 @@ def test_frames_in_which_nobody_is_found_are_listed_all_the_same(small: Path, tm
     ("arguments", "words"),
     [
         (["posetrack19"], "posetrack19"),
-        (["posetrack18", "--similarity", "iou"], "similarity 'iou'"),
-        (["posetrack18", "--matching", "random"], "matching 'random'"),
+        (["posetrack18", "--similarity", "iou"], "not 'iou'"),
+        (["posetrack18", "--matching", "random"], "not 'random'"),
         (["posetrack18", "--propagation", "maybe"], "on or off"),
         (["posetrack18", "--limit", "0"], "limit"),
         (["posetrack18", "--all", "--matching", "greedy"], "--all"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from posetrack.calibration import Calibration
 from posetrack.cli.main import main
 from posetrack.errors import ConfigError, OutputError
 from posetrack.models import onnx_file
@@ -115,7 +116,11 @@ def test_the_command_exports_the_bundled_network_with_what_one_must_know(
     assert len(joints) == 17 and joints[0] == "nose" and "left_ear" in joints
     assert metadata["posetrack.skeleton"] == "posetrack"
     fields = json.loads(metadata["posetrack.architecture"])
-    assert PoseArchitecture(**fields | {"deconv_channels": tuple(fields["deconv_channels"])}) == architecture
+    exact = {
+        "deconv_channels": tuple(fields["deconv_channels"]),
+        "calibration": Calibration(**fields["calibration"]),
+    }
+    assert PoseArchitecture(**fields | exact) == architecture
     assert json.loads(metadata["posetrack.input_convention"])["colour_order"] == "rgb"
     assert "[batch, 3, 192, 160]" in metadata["posetrack.input"]
 

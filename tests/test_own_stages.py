@@ -77,8 +77,8 @@ def test_arguments_of_another_kind_are_refused_when_the_tracker_is_made(
         ({"device": None}, "there is no device None; choose auto"),
         ({"device": 0}, "there is no device 0; choose auto"),
         ({"device": "gpu"}, "there is no device 'gpu'; choose auto"),
-        ({"precision": 16}, "there is no precision 16; choose one of"),
-        ({"engine": None}, "there is no engine None; choose one of"),
+        ({"precision": 16}, "precision must be text, not 16"),
+        ({"engine": None}, "engine must be 'torch' or 'onnxruntime', not None"),
         ({"preset": "nope"}, "there is no preset 'nope'; choose one of"),
     ],
 )

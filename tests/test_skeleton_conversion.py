@@ -9,7 +9,7 @@ import pytest
 
 from posetrack.skeleton_conversion import conversion_matrix, convert_poses
 from posetrack.skeletons import COCO, LSP, POSETRACK, Skeleton
-from posetrack.types import Poses
+from posetrack.types import Boxes, Origin, Poses
 
 SKELETONS = [POSETRACK, COCO, LSP]
 TORSO = Skeleton("torso", ("left_hip", "right_shoulder", "left_shoulder"), (), (0.1, 0.1, 0.1))
@@ -81,6 +81,18 @@ def test_every_joint_is_copied_blended_or_left_out(source: Skeleton, target: Ske
             assert converted.keypoint_scores[person, slot] == np.float32(score)
             if place is not None:
                 np.testing.assert_allclose(converted.keypoints[person, slot], place, atol=1e-3)
+
+
+def test_a_joint_made_of_others_is_as_little_seen_as_the_least_of_them() -> None:
+    poses = people(COCO)
+    origin = np.full((len(poses), len(COCO)), Origin.ESTIMATED, np.uint8)
+    origin[:, COCO.index("left_shoulder")], origin[:, COCO.index("left_ear")] = Origin.FILLED, Origin.CARRIED
+    converted = convert_poses(poses.replace(origin=origin), POSETRACK).origin
+    assert (converted[:, POSETRACK.index("head_bottom")] == Origin.FILLED).all()
+    assert (converted[:, POSETRACK.index("left_shoulder")] == Origin.FILLED).all()
+    assert (converted[:, POSETRACK.index("right_shoulder")] == Origin.ESTIMATED).all()
+    pending = Poses.pending_in(Boxes(poses.boxes, poses.scores), COCO)
+    assert convert_poses(pending, POSETRACK).pending.all()
 
 
 def test_the_same_skeleton_leaves_poses_as_they_are() -> None:

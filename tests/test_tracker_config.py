@@ -52,7 +52,7 @@ DEFAULTS: dict[Config, dict[str, object]] = {
     SelectionConfig: {
         "nms": "oks", "max_oks": 0.5, "min_nms_joint_score": 0.3, "parametric": PARAMETRIC,
         "sure_score": 0.8, "max_sure_iou": 0.3, "max_sure_oks": 0.9,
-        "min_pose_score": 0.15, "min_joint_score": 0.2, "rescore": False,
+        "min_pose_score": 0.15, "min_joint_score": 0.2, "calibration": None, "rescore": False,
     },
     LinkerConfig: {
         "similarity": "multi-flow", "matching": "greedy", "queue_s": 0.4, "queue_frames": None,

@@ -198,7 +198,7 @@ class Fading:
 
 def test_a_faint_detection_continues_somebody_and_starts_nobody() -> None:
     made = Pipeline(
-        detector=Fading(), flow=ZeroFlow(), pose=StubPose(), linker=FlowLinker(LinkerConfig()),
+        people=TopDown(Fading(), StubPose()), flow=ZeroFlow(), linker=FlowLinker(LinkerConfig()),
         config=PipelineConfig(
             evidence=EvidenceConfig(min_pose_score=1, max_missed_s=0), faint_below=0.5,
             merge=MergeConfig(detections_first=True),

@@ -211,7 +211,7 @@ def test_a_pose_networks_format_is_that_of_its_architecture_or_the_entrys_own(tm
     )
     form = replace(own, skeleton="posetrack").pose_format()
     assert (form.split_ratio, form.stride, form.sigma_cells, form.size) == (3, 8, 2, (192, 256))
-    assert form.slots.tolist() == [0, 2] and form.convention is CONVENTIONS["mmpose"]
+    assert form.slots == (0, 2) and form.convention is CONVENTIONS["mmpose"]
     with pytest.raises(ConfigError, match="joints are not all in the skeleton coco"):
         own.pose_format()
     for wrong in ({"skeleton": "cat"}, {"skeleton": "posetrack", "convention": "mine"}):

@@ -90,6 +90,8 @@ class Smoothing:
             if unit is None:
                 raise ValueError
             value = float(strength.strip().lower().removesuffix(unit))
+            if not 0 < value < np.inf:
+                raise ValueError
         except ValueError:
             raise ConfigError(
                 f"--smooth {text}: give kalman:6Hz, butterworth:6Hz, savgol:0.3s, or a name alone; or none."
