@@ -23,8 +23,8 @@ run: $(VENV)/installed
 	$(BIN)/posetrack run $(ARGS) -- "$$VIDEO"
 
 test: $(VENV)/installed-dev
-	$(BIN)/ruff check posetrack tests benchmarks
-	$(BIN)/ruff format --check posetrack tests benchmarks
+	$(BIN)/ruff check posetrack tests benchmarks examples
+	$(BIN)/ruff format --check posetrack tests benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 

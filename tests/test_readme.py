@@ -17,7 +17,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``video.mp4``, four frames of a rendered scene, its ``truth/video.json``, and ``results/my.csv``."""
+    """A folder with ``video.mp4``, four frames of a rendered scene, its ``truth/``, and ``results/my.csv``."""
     folder = tmp_path_factory.mktemp("footage")
     scene = crossing(seed=1, size=(480, 270))
     shot = replace(scene.shots[0], frame_count=4)
