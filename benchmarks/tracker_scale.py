@@ -33,9 +33,9 @@ from posetrack.tracker import (
     MergeConfig,
     SelectionConfig,
     merge,
+    people_among,
     propagate,
     select_joints,
-    select_people,
 )
 from posetrack.types import UNLINKED, BoolArray, Boxes, FloatArray, Frame, Poses
 from posetrack.video import Annotator
@@ -130,7 +130,7 @@ def stages(people: int, frames: int) -> dict[str, float]:
             with timer("merge"):
                 merge(Boxes(poses.boxes, poses.scores), Boxes(carried.boxes, carried.scores), MergeConfig())
             with timer("OKS-NMS"):
-                chosen = select_people(poses, selection)
+                chosen = poses[people_among(poses, selection)]
             with timer("link"):
                 previous = linker.link(chosen, flow, index / FPS)
             shown = select_joints(previous[previous.track_ids != UNLINKED], selection)

@@ -16,13 +16,17 @@ from posetrack.tracker import (
     SelectionConfig,
     oks_matrix,
     parametric_nms,
+    people_among,
     select_joints,
-    select_people,
 )
 from posetrack.tracker.pose_nms import close_joints, parametric_similarity
 from posetrack.types import UNLINKED, Poses
 
 CONFIG = ParametricConfig()
+
+
+def select_people(poses: Poses, config: SelectionConfig) -> Poses:
+    return poses[people_among(poses, config)]
 
 
 def people(

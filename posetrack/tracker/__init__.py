@@ -12,7 +12,7 @@ from posetrack.tracker.evidence import Evidence
 from posetrack.tracker.linker import FlowLinker
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.merge import Merged, merge
-from posetrack.tracker.oks import iou_matrix, nms, oks_matrix, oks_nms
+from posetrack.tracker.oks import iou_matrix, oks_matrix, oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
 from posetrack.tracker.propagation import propagate
 from posetrack.tracker.refresh import Refresh
@@ -21,7 +21,6 @@ from posetrack.tracker.selection import (
     SelectionConfig,
     people_among,
     select_joints,
-    select_people,
 )
 from posetrack.tracker.similarity import SIMILARITIES
 
@@ -43,12 +42,10 @@ __all__ = [
     "SelectionConfig",
     "iou_matrix",
     "merge",
-    "nms",
     "oks_matrix",
     "oks_nms",
     "parametric_nms",
     "people_among",
     "propagate",
     "select_joints",
-    "select_people",
 ]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from posetrack.skeletons import Skeleton
 from posetrack.tracker.bodies import Bodies
 from posetrack.tracker.joints import bounds, mean_scores, planes, used_joints
-from posetrack.types import BoolArray, Boxes, FloatArray, IntArray, Poses
+from posetrack.types import BoolArray, FloatArray, IntArray, Poses
 
 # Arrays of more pairs leave the processor's cache, and the C library may give their memory back to the system and
 # fetch it anew in every call, which made them four times as slow.
@@ -176,19 +176,6 @@ def iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
     intersection = _areas(np.maximum(rows[:2], columns[:2]), np.minimum(rows[2:], columns[2:]))
     union = _areas(rows[:2], rows[2:]) + _areas(columns[:2], columns[2:]) - intersection
     return np.asarray(intersection / np.where(union > 0, union, 1), np.float32)
-
-
-def nms(boxes: Boxes, max_iou: float) -> IntArray:
-    """Greedy non-maximum suppression of boxes.
-
-    Args:
-        boxes: N boxes.
-        max_iou: A box that overlaps a better one by more than this is dropped.
-
-    Returns:
-        int64 [kept] indices into ``boxes``, best score first (the earlier box first among equals).
-    """
-    return suppress(boxes.scores, iou_matrix(boxes.xyxy, boxes.xyxy) > max_iou)
 
 
 def oks_nms(poses: Poses, max_oks: float | FloatArray) -> IntArray:

@@ -67,13 +67,8 @@ class SelectionConfig:
         )
 
 
-def select_people(poses: Poses, config: SelectionConfig) -> Poses:
-    """The poses that are separate people, in their order."""
-    return poses[people_among(poses, config)]
-
-
 def people_among(poses: Poses, config: SelectionConfig) -> IntArray:
-    """Which poses ``select_people`` returns: rows, ascending."""
+    """Which poses are separate people: rows, ascending."""
     seen = np.flatnonzero(mean_scores(poses) >= config.min_pose_score)
     return np.asarray(seen[np.sort(_distinct(poses[seen], config))], np.int64)
 
