@@ -220,7 +220,7 @@ def _annotation_files(root: Path, config: BenchmarkConfig) -> list[Path]:
         raise DataFormatError(f"{folder}: the folder has no .json files; unpack PoseTrack's annotations there.")
     for name in config.sequences:
         if name not in paths:
-            raise DataFormatError(f"{folder}: there is no sequence {name}.json; the first there is {min(paths)}.")
+            raise DataFormatError(f"{folder}: there is no sequence {name}.json; the first one is {min(paths)}.")
     return [paths[name] for name in paths if not config.sequences or name in config.sequences][: config.limit]
 
 

@@ -1,6 +1,6 @@
 """Presets: detector, pose network, flow and tracker settings that go well together.
 
-A preset is plain data; ``customised`` returns a copy with single fields changed, as the command line does.
+A preset is plain data; ``customised`` returns a copy with individual fields changed, as the command line does.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def convert_poses(poses: Poses, target: Skeleton) -> Poses:
     present = poses.present
     keypoints = np.einsum("ts,nsc->ntc", weights, np.where(present[..., None], poses.keypoints, 0))
     scores = np.where(needed, poses.keypoint_scores[:, None, :], np.inf).min(axis=2, initial=np.inf)
-    # Of the joints that one is made from, the origin that says least about this frame counts.
+    # A joint made from several takes the least direct of their origins.
     origin = np.where(needed, poses.origin[:, None, :], Origin.ESTIMATED).max(axis=2, initial=Origin.ESTIMATED)
     pending = poses.pending[:, None]
     return poses.replace(

@@ -21,7 +21,7 @@ def check_files(path: Path) -> None:
     """Check that all files of an SQLite database are regular files: a link might lead out of the output folder.
 
     Raises:
-        OutputError: one is something else.
+        OutputError: one is not a regular file.
     """
     for ending in ("", "-wal", "-shm", "-journal"):
         require_plain_file(path.with_name(f"{path.name}{ending}"))

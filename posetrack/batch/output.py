@@ -35,7 +35,7 @@ def opened_output(output: Path, remote: RemoteFolder | None) -> Iterator[Manifes
 
     Raises:
         OutputError: the folder cannot be written, or another batch is writing there.
-        DataFormatError: the manifest is damaged, or of a later version.
+        DataFormatError: the manifest is damaged, or was written by a later version.
     """
     with output_folder(output):
         check_folders(output)

@@ -66,7 +66,7 @@ def by_cost(runs: SequenceOf[ErrorRun], objects: IntArray) -> list[ErrorRun]:
     """Fill in the cost of each run and sort them, most expensive first.
 
     Args:
-        runs: Of all sequences.
+        runs: Error runs of all sequences.
         objects: int64 [K]: number of each joint in the whole ground truth; MOTA averages the joints above 0.
     """
     per_error = np.where(objects > 0, 100 / np.maximum(objects, 1), 0) / max(int((objects > 0).sum()), 1)

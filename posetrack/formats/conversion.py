@@ -103,7 +103,7 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
 
     Raises:
         DataFormatError: a source is missing or breaks a rule of its format.
-        ConfigError: a target is a source, or two targets are one file; nothing is written then.
+        ConfigError: a target is a source, or two targets are the same file; nothing is written then.
         OutputError: a target exists (nothing is written then), or cannot be written.
     """
     if not is_folder(source):

@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolution before it: the same function with less work."""
+"""Batch norm folded into the convolution before it: same output, less computation."""
 
 from __future__ import annotations
 

@@ -55,5 +55,5 @@ def read_private(path: Path) -> bytes:
             status = os.fstat(file.fileno())
             own = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
             if not own or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise PermissionError(f"{path} may be another user's work")
+                raise PermissionError(f"{path} may have been written by another user")
         return file.read()

@@ -68,7 +68,7 @@ KEYPOINT_RCNNS = tuple(_KEYPOINT_RCNNS)
 
 
 def read_torchvision_network(name: str, path: Path) -> FasterRCNN:
-    """A network of torchvision with the weights of a file, in evaluation mode on the CPU.
+    """A torchvision network with weights from a file, in evaluation mode on the CPU.
 
     Args:
         name: One of ``TORCHVISION_DETECTORS`` or ``KEYPOINT_RCNNS``.

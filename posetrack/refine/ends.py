@@ -54,7 +54,7 @@ class Ends:
 
 
 def ends_of(pieces: Sequence[Track], clip: Clip, *, last: bool) -> Ends:
-    """The last or first ends of tracklets."""
+    """Collect the last (or first) end of each tracklet."""
     rows = [_end(piece, clip, last) for piece in pieces]
     table = np.array(rows, dtype=np.float64).reshape(len(rows), 9)
     return Ends(

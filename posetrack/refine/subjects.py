@@ -35,7 +35,7 @@ def _found(people: Sequence[Track], subject: Subject, clip: Clip) -> Track:
     else:
         middle = _middle(clip)
         values = [-float(np.median(np.linalg.norm(_centres(track) - middle, axis=1))) for track in people]
-    # somebody seen for a moment is seldom the subject: less than a tenth of the longest
+    # somebody seen for a moment is rarely the subject: less than a tenth of the longest
     longest = max(map(len, people))
     return max(zip(values, people, strict=True), key=lambda one: (10 * len(one[1]) >= longest, one[0]))[1]
 

@@ -35,7 +35,7 @@ def write_training_set(
     Args:
         folder: Output folder, made if missing; images go to ``folder/images``.
         people_images: Number of images, each of one to six people.
-        size: Width and height of the largest images; others are smaller, and some upright.
+        size: Width and height of the largest images; others are smaller, and some in portrait format.
         seed: Image ``k`` depends on ``seed`` and ``k`` only.
 
     Returns:

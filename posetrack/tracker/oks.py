@@ -26,7 +26,7 @@ from posetrack.tracker.joints import bounds, mean_scores, planes, used_joints
 from posetrack.types import BoolArray, FloatArray, IntArray, Poses
 
 # Arrays of more pairs leave the processor's cache, and the C library may give their memory back to the system and
-# fetch it anew in every call, which made them four times as slow.
+# allocate it again in every call, which made them four times as slow.
 _PAIRS_AT_ONCE = 4096
 
 
@@ -208,7 +208,7 @@ def suppress(quality: FloatArray, same: NDArray[np.bool_]) -> IntArray:
     rank = np.argsort(order)
     worse = same & (rank[:, None] < rank)
     alive = np.ones(len(quality), np.bool_)
-    # As a rule few have a double: only those are gone through one by one.
+    # Few poses have a duplicate; only those are checked one by one.
     for index in order[worse[order].any(axis=1)].tolist():
         if alive[index]:
             alive &= ~worse[index]

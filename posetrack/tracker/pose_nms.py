@@ -1,4 +1,4 @@
-"""Parametric pose NMS: redundant poses told by a distance with weights of its own (AlphaPose).
+"""Parametric pose NMS: redundant poses found by a weighted distance (AlphaPose).
 
 Fang, Xie, Tai, Lu: "RMPE: Regional Multi-Person Pose Estimation", ICCV 2017, section 3.2. The most confident pose
 is the reference, the poses that are redundant to it are dropped, and so on with those that are left. Redundancy of

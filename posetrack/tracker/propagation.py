@@ -13,15 +13,14 @@ from posetrack.types import BoolArray, FloatArray, Origin, Poses
 def propagate(
     poses: Poses, flow: Flow, config: PropagationConfig, frame_size: tuple[int, int], judged_s: float
 ) -> Poses:
-    """The people of the previous frame where the flow takes them, those who are worth looking for.
+    """Move the people of the previous frame along the flow, and drop those who are not worth estimating.
 
-    The box goes around the confident joints that the flow followed and that are still in the frame, is made
-    larger by ``expansion`` in all, and clipped to the frame. Joints that left or were lost are missing.
+    The new box holds the confident joints that the flow followed and that are still in the frame. It is enlarged by
+    ``expansion`` and clipped to the frame. Joints that left or were lost are missing.
 
-    A box is where the joints are looked for next, which make the next box. From one such step to the next it
-    drifts away from what the detector would give, which the pose network has learnt to look into. So with
-    ``box_inertia`` the box of the frame before, moved and made larger as the body was (``boxes_moved``), is mixed
-    with it: what the detector said is remembered, and the joints are followed slowly.
+    The pose network looks for the joints in this box, and they give the next box. So boxes drift from frame to
+    frame, away from what the detector would give and the pose network was trained on. ``box_inertia`` therefore
+    mixes in the previous box, moved and enlarged as the body was (``boxes_moved``).
 
     The box's score says that there is a person, and competes with the detector's scores. It starts as
     the score of the previous frame's box and halves every h seconds; 1 / h lies between the two half-lives

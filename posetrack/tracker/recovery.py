@@ -12,7 +12,7 @@ from posetrack.tracker.tracks import Tracks
 from posetrack.types import BoolArray, FloatArray
 
 _REACH = 2.0
-"""Standard deviations of its place within which a lost person is looked for, beyond the body."""
+"""Standard deviations of its place within which a lost person is searched for, beyond the body."""
 
 
 def claims(lost: Tracks, last: Bodies, people: Bodies, config: LinkerConfig) -> tuple[FloatArray, BoolArray]:

@@ -40,7 +40,7 @@ def flow(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> Flo
 def multi_flow(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> FloatArray:
     """S_Multi-Flow: the best OKS over all of a track's stored poses, each carried by all flows since.
 
-    The best is taken for each track, so that no track wins twice, whatever is in the queue.
+    The best is taken for each track, so each track counts once, however many of its poses are stored.
     """
     return best_oks(queue.carried, people, track_ids, floor)
 

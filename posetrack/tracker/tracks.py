@@ -1,6 +1,6 @@
 """The living tracks, and where people are expected by their own motion while nobody sees them.
 
-The flow where a hidden person was is that of whoever stands in front: carried by it, the stored poses of
+The flow where a hidden person was is that of the person in front: carried by it, the stored poses of
 somebody who passes behind a pillar stay at its edge, and behind another walker they go off with the walker.
 So each track has, besides its stored poses, a *body*: all joints seen of late, moved by the track's own velocity
 (``motion``). That velocity is relative to the background, whose motion (``camera``) is added, so pans, shakes and
