@@ -1,6 +1,7 @@
 """An output format: one line of JSON per frame. python examples/json_lines.py video.mp4 video.jsonl"""
 
 import json
+import os
 import sys
 from contextlib import closing
 
@@ -26,6 +27,7 @@ class JsonLinesSink:
 
     def discard(self):
         self.close()
+        os.remove(self.file.name)
 
 
 if __name__ == "__main__":

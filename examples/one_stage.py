@@ -25,10 +25,9 @@ class OneStage:
         return [self.best(*pair) for pair in zip(sightings, boxes, strict=True)]
 
     def best(self, sighting, boxes):
-        known, unseen = sighting.features, Poses.pending_in(boxes[:1], COCO)
-        known = self.candidates(sighting.image) if known is None else known
+        known = self.candidates(sighting.image) if sighting.features is None else sighting.features
         overlaps = np.pad(iou_matrix(boxes.xyxy, known.boxes), ((0, 0), (0, 1)), constant_values=0.3)
-        chosen = Poses.concatenate([known, unseen])[overlaps.argmax(axis=1)]
+        chosen = Poses.concatenate([known, Poses.pending_in(boxes[:1], COCO)])[overlaps.argmax(axis=1)]
         return chosen.replace(boxes=boxes.xyxy, scores=boxes.scores)
 
     def candidates(self, image):

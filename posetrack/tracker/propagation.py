@@ -15,8 +15,8 @@ def propagate(
 ) -> Poses:
     """Move the people of the previous frame along the flow, and drop those who are not worth estimating.
 
-    The new box holds the confident joints that the flow followed and that are still in the frame. It is enlarged by
-    ``expansion`` and clipped to the frame. Joints that left or were lost are missing.
+    The new box holds the confident joints that the flow followed and that are still in the frame. It is enlarged
+    by ``expansion`` and clipped to the frame. Joints that left or were lost are missing.
 
     The pose network looks for the joints in this box, and they give the next box. So boxes drift from frame to
     frame, away from what the detector would give and the pose network was trained on. ``box_inertia`` therefore
