@@ -29,8 +29,8 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     True
     """
     while error is not None:
-        told = str(error).lower()
-        if isinstance(error, MemoryError) or any(words in told for words in _NO_MEMORY):
+        message = str(error).lower()
+        if isinstance(error, MemoryError) or any(words in message for words in _NO_MEMORY):
             return True
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             return True

@@ -88,7 +88,7 @@ class RealtimeReport:
         self._intervals += 1
         self._frames_between += interval
 
-    def told(self, lag_s: float, dropped: int) -> None:
+    def record_frame(self, lag_s: float, dropped: int) -> None:
         """Record a frame's results; ``dropped`` frames have been dropped so far."""
         self.processed += 1
         self.dropped = dropped
@@ -187,7 +187,7 @@ def follow_live(
     try:
         with closing(results), live:  # close the live frames first: a thread waiting for one would never end
             for frame, poses in results:
-                report.told(live.standing(frame).age_s, live.dropped)
+                report.record_frame(live.standing(frame).age_s, live.dropped)
                 yield frame, poses
                 live.done(frame)
     finally:

@@ -103,8 +103,8 @@ def write_batch_report(out: Path, *, complete: bool = True) -> Path:
     """
     check_folders(out)
     with Manifest.open(out) as manifest:
-        records, told = manifest.clips(), manifest.footage
-    footage = None if told is None else Path(told)
+        records, stored = manifest.clips(), manifest.footage
+    footage = None if stored is None else Path(stored)
     rows = [_row(out, record, footage, complete) for record in records]
     title = footage.name if footage is not None and footage.name else "Clips"
     unfinished = out / UNFINISHED / f"report-{os.getpid()}"  # the next batch removes what a crash leaves there

@@ -85,8 +85,8 @@ def finish(summary: RunSummary) -> None:
     if summary.warning:
         complain(summary.warning)
     if summary.incomplete:
-        told = _what_there_is(summary)
-        complain(f"{summary.incomplete} {told[0].upper()}{told[1:]}.")
+        sentence = _what_there_is(summary)
+        complain(f"{summary.incomplete} {sentence[0].upper()}{sentence[1:]}.")
         raise typer.Exit(BROKEN_OFF)
     if summary.interrupted:
         complain(f"interrupted; {_what_there_is(summary)}.")

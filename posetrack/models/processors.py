@@ -9,17 +9,17 @@ from pathlib import Path
 def available_processors() -> int:
     """Number of CPUs this process may use, within the container's limit."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    told = _limit("cpu.max").split()
-    if len(told) == 2 and all(word.isdigit() for word in told):
-        here = min(here, max(1, round(int(told[0]) / int(told[1]))))
+    limit = _limit("cpu.max").split()
+    if len(limit) == 2 and all(word.isdigit() for word in limit):
+        here = min(here, max(1, round(int(limit[0]) / int(limit[1]))))
     return here
 
 
 def available_memory_bytes() -> int:
     """Memory of the computer, or the container's limit."""
     here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    told = _limit("memory.max").strip()
-    return min(here, int(told)) if told.isdigit() else here
+    limit = _limit("memory.max").strip()
+    return min(here, int(limit)) if limit.isdigit() else here
 
 
 def _limit(name: str) -> str:

@@ -91,7 +91,7 @@ def proportions(pieces: Sequence[Track], clip: Clip) -> Doubles:
     for number, piece in enumerate(pieces):
         lengths = np.sort(limb_lengths(piece, clip.skeleton) / sizes(piece, clip.frame_s)[:, None], axis=0)
         counts = (~np.isnan(lengths)).sum(axis=0)  # NaN is sorted behind
-        told = np.flatnonzero(counts >= _LIMB_FRAMES)
-        longest = lengths[np.rint(_LIMB_QUANTILE * (counts[told] - 1)).astype(np.int64), told]
-        rows[number, told] = np.log(np.maximum(longest, 1e-3))
+        usable = np.flatnonzero(counts >= _LIMB_FRAMES)
+        longest = lengths[np.rint(_LIMB_QUANTILE * (counts[usable] - 1)).astype(np.int64), usable]
+        rows[number, usable] = np.log(np.maximum(longest, 1e-3))
     return rows

@@ -11,7 +11,7 @@ from posetrack.refine.second_pass import RefineConfig, refine_clip
 
 
 def refined_path(source: Path) -> Path:
-    """Where a refined file goes unless told otherwise: beside its source.
+    """Default path of a refined file, beside its source.
 
     >>> refined_path(Path("out/street.parquet")).name
     'street_refined.parquet'

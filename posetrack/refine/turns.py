@@ -35,8 +35,8 @@ def turns(track: Track, clip: Clip) -> IntArray:
     last = np.searchsorted(times, times[rows] + _WINDOW_S + 1e-9, side="right")
     speeds = _Speeds(times - times[0], centres(track, clip.skeleton) / size)
     change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
-    told = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
-    sudden = np.flatnonzero(told & (change > _CHANGE))
+    supported = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
+    sudden = np.flatnonzero(supported & (change > _CHANGE))
     runs = np.split(sudden, np.flatnonzero(np.diff(sudden) > 1) + 1) if len(sudden) else []
     sharpest = np.array([run[change[run].argmax()] for run in runs], dtype=np.int64)
     return track.frames[1:][sharpest]

@@ -20,12 +20,12 @@ def people_chart(overview: ClipOverview) -> str:
     if not bins:
         return ""
     mean = sum(overview.mean_people) / bins
-    told = f"People over time: at most {overview.people} in a frame, {mean:.1f} on average"
+    caption = f"People over time: at most {overview.people} in a frame, {mean:.1f} on average"
     area = _steps([_CURVE_HEIGHT * (1 - value / top) for value in overview.mean_people])
     line = _steps([_CURVE_HEIGHT * (1 - value / top) for value in overview.most_people])
     return (
         f'<svg class="curve" viewBox="0 0 {bins} {_CURVE_HEIGHT}" preserveAspectRatio="none" role="img">'
-        f'<title>{told}</title><path class="mean" d="M0 {_CURVE_HEIGHT}V{area}V{_CURVE_HEIGHT}z"/>'
+        f'<title>{caption}</title><path class="mean" d="M0 {_CURVE_HEIGHT}V{area}V{_CURVE_HEIGHT}z"/>'
         f'<path class="most" d="M0 {line}"/></svg>'
     )
 
@@ -35,14 +35,14 @@ def tracks_chart(overview: ClipOverview) -> str:
     lines, frames = overview.timelines, overview.frames
     if not lines or not frames:
         return ""
-    told = f"Tracks over time: {overview.tracks}"
+    caption = f"Tracks over time: {overview.tracks}"
     if overview.tracks > len(lines):
-        told += f", of which the {MOST_TRACKS} longest are shown"
+        caption += f", of which the {MOST_TRACKS} longest are shown"
     rate = frames / overview.duration_s if overview.duration_s else None
     bars = "".join(_bar(number, line, frames, rate) for number, line in enumerate(lines))
     return (
         f'<svg class="lines" viewBox="0 0 {_LINE_WIDTH} {max(len(lines), 4)}" preserveAspectRatio="none" '
-        f'role="img"><title>{told}</title>{bars}</svg>'
+        f'role="img"><title>{caption}</title>{bars}</svg>'
     )
 
 

@@ -24,6 +24,7 @@ from posetrack.stages import Detector, PoseEstimator
 from posetrack.tracker.joints import confident_joints, extents
 from posetrack.tracker.oks import iou_matrix, oks_matrix
 from posetrack.training.photographs import read_image
+from posetrack.training.teacher import box_annotation
 from posetrack.types import BoolArray, Boxes, FloatArray, Image, Poses
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -104,7 +105,9 @@ def label_boxes(
         height, width = image.shape[:2]
         entries.append({"id": number, "file_name": path.name, "width": width, "height": height})
         for box, score, verdict in people_in(image, detectors, pose, config):
-            annotations.append(_annotation(len(annotations) + 1, number, box, score, verdict == "ignored"))
+            annotation = box_annotation(len(annotations) + 1, number, from_centre(box))
+            doubtful = int(verdict == "ignored")
+            annotations.append({**annotation, "iscrowd": doubtful, "pseudo": True, "score": round(score, 3)})
         progress(number, len(paths))
     category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(POSETRACK.joints)}
     return {"images": entries, "annotations": annotations, "categories": [category]}
@@ -183,19 +186,3 @@ def _mirrored(boxes: Boxes, width: int) -> Boxes:
     """Boxes of a mirror image in the image itself."""
     left, top, right, bottom = boxes.xyxy.T
     return Boxes(np.stack([width - 1 - right, top, width - 1 - left, bottom], axis=1), boxes.scores)
-
-
-def _annotation(number: int, image_id: int, box: FloatArray, score: float, ignored: bool) -> Content:
-    x, y, right, bottom = (round(float(value), 1) for value in from_centre(box))
-    width, height = round(right - x, 1), round(bottom - y, 1)
-    return {
-        "id": number,
-        "image_id": image_id,
-        "category_id": 1,
-        "bbox": [x, y, width, height],
-        "area": round(width * height, 1),
-        "iscrowd": int(ignored),
-        "num_keypoints": 0,
-        "pseudo": True,
-        "score": round(score, 3),
-    }

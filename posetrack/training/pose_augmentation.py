@@ -35,8 +35,8 @@ class Augmentation:
             2019), left or right.
         cut: Probability that the frame cuts the body off.
         flip: Probability of mirroring.
-        hide_head: Probability of painting over, pixelating or blurring the head, so that left and right are not
-            told by the face alone.
+        hide_head: Probability of painting over, pixelating or blurring the head, so that left and right
+            cannot be learned from the face alone.
         occlude: Probability of a patch over part of the body: one colour, or copied from elsewhere in the crop.
         recolour: Vary exposure, contrast and white balance.
         grey: Probability of grey.

@@ -99,7 +99,7 @@ def detected_people(images: Path, detector: Detector) -> Content:
         entry = {"id": len(entries) + 1, "file_name": path.name, "width": image.shape[1], "height": image.shape[0]}
         entries.append(entry)
         for box in from_centre(detector.detect([image])[0].xyxy):
-            annotations.append(_box_annotation(len(annotations) + 1, entry["id"], box) | {"pseudo": True})
+            annotations.append(box_annotation(len(annotations) + 1, entry["id"], box) | {"pseudo": True})
     category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(POSETRACK.joints)}
     return {"images": entries, "annotations": annotations, "categories": [category]}
 
@@ -146,7 +146,7 @@ def add_teacher(
         for box, joints in zip(tried, _seen(image, tried, teacher), strict=True):
             if max(joints[2::3]) < EMPTY_SCORE:
                 corners = np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]])
-                nobody = _box_annotation(next_id, entry["id"], corners)
+                nobody = box_annotation(next_id, entry["id"], corners)
                 labelled.append({**nobody, "nobody": True, "iscrowd": 0})
                 next_id += 1
         progress(done, len(content["images"]))
@@ -192,7 +192,8 @@ def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
     return all(a[i] < b[i] + b[i + 2] and b[i] < a[i] + a[i + 2] for i in (0, 1))
 
 
-def _box_annotation(number: int, image_id: int, box: FloatArray) -> Content:
+def box_annotation(number: int, image_id: int, box: FloatArray) -> Content:
+    """A COCO annotation of a person's box, float32 [4], x1 y1 x2 y2, corner convention; without joints."""
     x, y, right, bottom = (round(float(value), 1) for value in box)
     width, height = round(right - x, 1), round(bottom - y, 1)
     return {
