@@ -202,8 +202,8 @@ def attempted(task: ClipTask, work: Callable[[], ClipResult]) -> ClipResult:
         result = ClipResult.failed(sentence, _cause(error), trace or None)
     finally:
         shutil.rmtree(task.unfinished, ignore_errors=True)
-    error = result.error and result.error.replace(str(task.unfinished), str(task.folder))
-    return replace(result, error=error, seconds=time.perf_counter() - started)
+    message = result.error and result.error.replace(str(task.unfinished), str(task.folder))
+    return replace(result, error=message, seconds=time.perf_counter() - started)
 
 
 def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:

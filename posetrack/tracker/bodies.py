@@ -1,4 +1,4 @@
-"""People as linking sees them: the joints that can be compared, laid out for arithmetic."""
+"""People as the linker sees them: joints that can be compared, laid out for fast arithmetic."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bodies:
-    """N people. Coordinates come first, so that x and y lie in long rows of memory, on which numpy is fastest.
+    """N people. Coordinates come first: numpy is fastest on long rows of x and of y.
 
-    Poses for use within the linker alone, that is: nothing is checked or made read-only.
+    For use inside the linker only: nothing is checked or made read-only.
 
     Attributes:
-        points: float32 [2, N, K], x and y of the joints in source pixels; finite, also where a joint is missing.
-        present: bool [N, K], the joint is there and can be compared.
+        points: float32 [2, N, K], x and y of the joints in source pixels; finite even where a joint is missing.
+        present: bool [N, K]: the joint was found and can be compared.
         boxes: float32 [4, N], x1 y1 x2 y2 in source pixels.
         track_ids: int64 [N].
         skeleton: The joints' skeleton.
@@ -35,7 +35,7 @@ class Bodies:
 
     @classmethod
     def of(cls, poses: Poses, min_joint_score: float) -> Self:
-        """The people of poses, ``UNLINKED``, and of their joints those that are confident, in use, somewhere."""
+        """Take the people of poses, ``UNLINKED``, with their confident joints that are in use and finite."""
         present = confident_joints(poses, min_joint_score)
         points = np.where(present, planes(poses.keypoints), np.float32(0))
         ids = np.full(len(poses), UNLINKED, np.int64)
@@ -48,7 +48,7 @@ class Bodies:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Bodies]) -> Self:
-        """The people of all parts (at least one), in order; the skeleton is the first one's."""
+        """Join the people of all parts (at least one), in order. The skeleton is that of the first part."""
         return cls(
             np.concatenate([part.points for part in parts], axis=1),
             np.concatenate([part.present for part in parts]),
@@ -61,7 +61,7 @@ class Bodies:
         return len(self.track_ids)
 
     def __getitem__(self, rows: IntArray) -> Bodies:
-        """The people of these rows."""
+        """Select people by row."""
         return Bodies(
             self.points.take(rows, axis=1),
             self.present.take(rows, axis=0),
@@ -71,5 +71,5 @@ class Bodies:
         )
 
     def with_ids(self, track_ids: IntArray) -> Bodies:
-        """The same people under these ids, int64 [N]."""
+        """A copy with these track ids, int64 [N]."""
         return replace(self, track_ids=track_ids)

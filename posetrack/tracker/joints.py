@@ -9,34 +9,34 @@ from posetrack.types import BoolArray, FloatArray, Poses
 
 
 def used_joints(poses: Poses) -> BoolArray:
-    """bool [N, K]: the joint is there and in use."""
+    """bool [N, K]: the joint was found and is in use."""
     return poses.present & poses.skeleton.used
 
 
 def confident_joints(poses: Poses, min_score: float) -> BoolArray:
-    """bool [N, K]: the joint is in use, its score is above 0 and not below ``min_score``, its place finite."""
+    """bool [N, K]: the joint is in use and finite, with a score above 0 and of at least ``min_score``."""
     sure = used_joints(poses) & (poses.keypoint_scores >= min_score)
     return np.logical_and(sure, both(np.isfinite(poses.keypoints)))
 
 
 def mean_scores(poses: Poses) -> FloatArray:
-    """float32 [N], mean score of the joints in use, where a missing one counts as 0."""
+    """float32 [N], mean score of the joints in use. Missing joints count as 0."""
     used = poses.skeleton.in_use
     return np.asarray(poses.keypoint_scores.T[used].sum(axis=0) / len(used), np.float32)
 
 
 def both(coordinates: BoolArray) -> BoolArray:
-    """bool [...], from bool [..., 2]: it is so of x and of y. Reducing many pairs by ``all`` takes far longer."""
+    """bool [...] of bool [..., 2]: true for both x and y. Much faster than ``all`` on many pairs."""
     return np.logical_and(coordinates[..., 0], coordinates[..., 1])
 
 
 def planes(points: FloatArray) -> FloatArray:
-    """[2, N, K] from [N, K, 2]: x and y apart, each a long row of memory, on which numpy is fast."""
+    """Split [N, K, 2] into planes of x and y, [2, N, K], on which numpy is faster."""
     return np.ascontiguousarray(points.transpose(2, 0, 1))
 
 
 def displacements(points: FloatArray, present: BoolArray, flow: Flow) -> tuple[FloatArray, BoolArray]:
-    """How far the flow takes points of the previous frame, all in one look-up.
+    """Look up the displacement of points of the previous frame, all at once.
 
     Args:
         points: float32 [2, ...], source pixels, x and y apart.
@@ -67,7 +67,7 @@ def extents(points: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray
 
 
 def bounds(points: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """``extents`` of points [2, N, K] that are apart already: twice float32 [2, N]."""
+    """``extents`` of planes [2, N, K]: twice float32 [2, N]."""
     counting = np.where(mask, points, np.float32(np.nan))
     # Joints first: reducing long rows of memory is ten times as fast as reducing pairs.
     rows = np.ascontiguousarray(counting.transpose(2, 0, 1))
@@ -75,7 +75,7 @@ def bounds(points: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray]
 
 
 def masked_median(values: FloatArray, mask: BoolArray) -> FloatArray:
-    """Median along the second axis of the values that the mask allows.
+    """Median along the second axis, over the values selected by the mask.
 
     Args:
         values: float [N, K, 2].
@@ -91,7 +91,7 @@ def masked_median(values: FloatArray, mask: BoolArray) -> FloatArray:
 
 
 def medians(values: FloatArray, mask: BoolArray) -> FloatArray:
-    """``masked_median`` of values [C, N, K] that are apart already: float32 [C, N]."""
+    """``masked_median`` of planes [C, N, K]: float32 [C, N]."""
     people, slots = mask.shape
     if slots == 0:
         return np.zeros((len(values), people), np.float32)
@@ -99,7 +99,7 @@ def medians(values: FloatArray, mask: BoolArray) -> FloatArray:
     ordered.sort(axis=2)
     ordered = ordered.reshape(len(values), people * slots)
     count = mask.sum(axis=1)
-    # What is taken for a person without any value may be a neighbour's; it becomes 0.
+    # For a person without values this may read a neighbour's; it is replaced by 0 below.
     starts = np.arange(0, people * slots, slots)
     middle = (ordered.take(starts + (count - 1) // 2, axis=1) + ordered.take(starts + count // 2, axis=1)) / 2
     return np.asarray(np.where(count > 0, middle, 0), np.float32)

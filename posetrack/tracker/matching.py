@@ -1,7 +1,7 @@
 """One-to-one assignment of tracks and poses by their similarity.
 
-A matching takes float [T, N] similarities and a floor, and returns int64 rows and columns of the matched
-pairs, rows ascending. No pair below the floor is matched, nor one whose similarity is 0.
+A matching takes similarities, float [T, N], and a floor. It returns int64 rows and columns of the matched pairs,
+by ascending row. Pairs below the floor, or with similarity 0, are not matched.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Matching = Callable[[FloatArray, float], tuple[IntArray, IntArray]]
 
 
 def greedy(similarity: FloatArray, floor: float) -> tuple[IntArray, IntArray]:
-    """The most similar pair of all first, then the most similar of those left, and so on.
+    """Match the most similar pair first, then the most similar of the remaining pairs, and so on.
 
-    Among equal similarities the lower row goes first, then the lower column.
+    Ties go to the lower row, then to the lower column.
 
     >>> greedy(np.array([[0.8, 0.9], [0.1, 0.8]]), 0.2)
     (array([0]), array([1]))
@@ -62,7 +62,7 @@ def _allowed(similarity: FloatArray, floor: float) -> np.ndarray[tuple[int, ...]
 
 
 def rows_of(ids: IntArray, known_ids: IntArray) -> tuple[IntArray, BoolArray]:
-    """Where each id stands among ``known_ids`` (distinct), and whether it does."""
+    """Row of each id in ``known_ids`` (distinct ids), and bool: whether it is there."""
     order = np.argsort(known_ids)
     places = np.minimum(np.searchsorted(known_ids, ids, sorter=order), max(len(known_ids) - 1, 0))
     rows = order[places] if len(known_ids) else np.zeros(len(ids), np.int64)

@@ -1,14 +1,13 @@
-"""How alike two poses or two boxes are, and the suppression of duplicates.
+"""Similarity of poses (OKS) and boxes (IoU), and suppression of duplicates.
 
-Object keypoint similarity (https://cocodataset.org/#keypoints-eval), between two poses that were both
-estimated, so symmetric:
+Object keypoint similarity (https://cocodataset.org/#keypoints-eval), made symmetric because both poses are
+estimates:
 
     OKS(a, b) = mean over the joints present in both of exp(-d^2 / (2 s^2 k^2)),   k = 2 sigma
 
-The sigmas are the skeleton's; its unused joints are left out. The scale s^2 is the mean of the two
-poses' areas. A pose's area (px^2) is that of its box or of the extent of its joints, whichever is larger,
-and at least 1: the box alone would shrink to nothing for a truncated or made-up box, and the extent alone
-for a person of whom only the head is seen.
+The sigmas are the skeleton's, without its unused joints. The scale s^2 is the mean of the two poses' areas. A
+pose's area (px^2) is the larger of its box and the extent of its joints, and at least 1: a truncated or invented
+box may be tiny, and so is the extent of a person of whom only the head is visible.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ _PAIRS_AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlines:
-    """What OKS needs to know of N poses, worked out once for many comparisons.
+    """The data OKS needs of N poses, computed once for many comparisons.
 
     Attributes:
-        points: float32 [2, N, K], x and y in source pixels, finite also where the joint is missing.
-        present: bool [N, K], the joint is there and in use.
+        points: float32 [2, N, K], x and y in source pixels, finite even where the joint is missing.
+        present: bool [N, K]: the joint was found and is in use.
         low, high: float32 [2, N], corners of the joints' extent; +inf and -inf where there is no joint.
         areas: float32 [N], px^2.
         skeleton: The joints' skeleton.

@@ -1,21 +1,21 @@
 """Parametric pose NMS: redundant poses found by a weighted distance (AlphaPose).
 
-Fang, Xie, Tai, Lu: "RMPE: Regional Multi-Person Pose Estimation", ICCV 2017, section 3.2. The most confident pose
-is the reference, the poses that are redundant to it are dropped, and so on with those that are left. Redundancy of
-a pose j to the reference i, with joints k, their scores c and the reference's box B_i:
+Fang, Xie, Tai, Lu: "RMPE: Regional Multi-Person Pose Estimation", ICCV 2017, section 3.2. The most confident
+pose is the reference; poses that are redundant to it are dropped; the remaining poses follow in the same way.
+Redundancy of a pose j to the reference i, with joints k, their scores c and the reference's box B_i:
 
     K_Sim = sum_n tanh(c_i^n / sigma_1) tanh(c_j^n / sigma_1)   where k_j^n lies in a box about k_i^n, each side of
                                                                 which is a tenth of that of B_i, else 0
     H_Sim = sum_n exp(-|k_i^n - k_j^n|^2 / sigma_2)
     d     = K_Sim + lambda H_Sim
 
-The paper calls d a distance and drops poses with d <= eta; but it grows with likeness, and AlphaPose's code drops
-those with d > eta, as is done here. The paper leaves the parameters to the data: the values are those of
-AlphaPose's published code (alphapose/utils/pPose_nms.py: delta1, delta2, mu, gamma, alpha, matchThreds), made for
-COCO's 17 joints. That code has a second rule, taken over here: enough joints no farther apart than a tenth of the
-box's longer side, nor than 7 pixels, are redundancy as well. Where it departs from its paper we keep to the paper:
-it leaves out the square in H_Sim, counts joints in K_Sim that are within one pixel of one another, and merges what
-it drops into the reference.
+The paper calls d a distance and drops poses with d <= eta. But d grows with similarity, and AlphaPose's code
+drops poses with d > eta, as does this module. The paper fits the parameters to data; the values here are those
+of AlphaPose's published code (alphapose/utils/pPose_nms.py: delta1, delta2, mu, gamma, alpha, matchThreds), made
+for COCO's 17 joints. That code has a second rule, also used here: poses are redundant if enough joints are
+within a tenth of the box's longer side and within 7 pixels. Where the code departs from the paper, this module
+follows the paper: the code leaves out the square in H_Sim, counts joints in K_Sim that are within one pixel of
+one another, and merges what it drops into the reference.
 """
 
 from __future__ import annotations

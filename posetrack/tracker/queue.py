@@ -1,7 +1,7 @@
 """The poses of the last L_Q frames, carried forward step by step (Xiao, Wu, Wei 2018, section 3.3).
 
-Every new flow moves every stored pose by one frame, so that one flow field per frame composes the long
-flows F_{k -> l} of the paper, for all stored poses in one look-up.
+Each new flow field moves all stored poses by one frame, in one look-up. So one field per frame is enough to
+compose the paper's long flows F_{k -> l}.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from posetrack.types import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Queue:
-    """E stored poses of the past, the newest frame's first.
+    """E stored poses of past frames, newest first.
 
     Attributes:
         previous: The previous frame's people as they were seen, with the ids of their tracks.
@@ -37,7 +37,7 @@ class Queue:
         return cls(nobody, nobody, np.zeros(0, np.int64))
 
     def moved(self, displacement: FloatArray, valid: BoolArray) -> Queue:
-        """One frame later: ``displacement`` [2, E * K] of the joints; those not ``valid`` [E * K] are lost."""
+        """Move all poses by one frame: ``displacement`` [2, E * K]; joints not ``valid`` [E * K] are lost."""
         points, present = self.carried.points, self.carried.present
         carried = replace(
             self.carried,
@@ -47,11 +47,11 @@ class Queue:
         return Queue(self.previous, carried, self.ages + 1)
 
     def beside(self, others: Bodies) -> Queue:
-        """With other poses that the tracks may have in the present frame, at age 0."""
+        """Add other poses that the tracks may have in the current frame, at age 0."""
         ages = np.concatenate([self.ages, np.zeros(len(others), np.int64)])
         return Queue(self.previous, Bodies.concatenate([self.carried, others]), ages)
 
     def pushed(self, people: Bodies, kept: IntArray) -> Queue:
-        """The linked people of the present frame, at age 0, before the stored ones that are kept, int64 rows."""
+        """Put the current frame's linked people (age 0) before the stored poses in the rows ``kept``, int64."""
         ages = np.concatenate([np.zeros(len(people), np.int64), self.ages[kept]])
         return Queue(people, Bodies.concatenate([people, self.carried[kept]]), ages)

@@ -1,8 +1,8 @@
-"""How alike the stored poses of tracks are to the poses of the present frame (paper, section 3.3).
+"""Similarity of tracks' stored poses to the poses of the current frame (paper, section 3.3).
 
-A similarity takes the queue, the present people, the ids of the living tracks (ascending, T of them) and the
-smallest similarity that matters; it returns float32 [T, N] in [0, 1]. Where it is below that smallest
-value the result may be 0 instead: people far apart are never compared joint by joint.
+A similarity takes the queue, the current people, the ids of the T living tracks (ascending) and the smallest
+similarity that matters. It returns float32 [T, N] in [0, 1]. Values below the smallest may be 0 instead, because
+people far apart are not compared joint by joint.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Similarity = Callable[[Queue, Bodies, IntArray, float], FloatArray]
 
 
 def bbox(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> FloatArray:
-    """S_Bbox: IoU of the previous frame's boxes, where they were, with the present ones."""
+    """S_Bbox: IoU of the previous frame's boxes, not moved, with the current ones."""
     similarity = np.zeros((len(track_ids), len(people)), np.float32)
     rows = np.searchsorted(track_ids, queue.previous.track_ids)
     similarity[rows] = iou_matrix(queue.previous.boxes.T, people.boxes.T)
@@ -28,12 +28,12 @@ def bbox(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> Flo
 
 
 def pose(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> FloatArray:
-    """S_Pose: OKS of the previous frame's poses, where they were, with the present ones."""
+    """S_Pose: OKS of the previous frame's poses, not moved, with the current ones."""
     return best_oks(queue.previous, people, track_ids, floor)
 
 
 def flow(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) -> FloatArray:
-    """S_Flow: OKS of the previous frame's poses, carried by the flow, with the present ones."""
+    """S_Flow: OKS of the previous frame's poses, carried by the flow, with the current ones."""
     return best_oks(queue.carried[np.flatnonzero(queue.ages == 1)], people, track_ids, floor)
 
 
@@ -52,17 +52,17 @@ SIMILARITIES: dict[str, Similarity] = {"bbox": bbox, "pose": pose, "flow": flow,
 def best_oks(
     stored: Bodies, people: Bodies, track_ids: IntArray, floor: float, falloff: FloatArray | None = None
 ) -> FloatArray:
-    """The best OKS of any of a track's stored poses with each present pose, as far as the joints can tell.
+    """The best OKS of each track's stored poses with each current pose.
 
-    Two or three joints easily agree by chance; so an OKS over n common joints counts n / (n + 1), as though one
-    more joint had been compared and found far away.
+    Two or three joints easily agree by chance. So an OKS over n common joints is multiplied by n / (n + 1), as if
+    one more joint had been compared and did not match.
 
     Args:
         stored: E people with the ids of living tracks.
         people: N people.
         track_ids: int64 [T], ascending.
-        floor: OKS below it may be given as 0.
-        falloff: float [E], the k of all joints in comparisons with each stored pose; None = each joint's 2 sigma.
+        floor: Smaller values may be returned as 0.
+        falloff: float [E], the k of all joints, per stored pose. ``None`` uses each joint's 2 sigma.
 
     Returns:
         float32 [T, N].
@@ -72,6 +72,6 @@ def best_oks(
     values, common = oks_pairs(past, present, rows, columns, None if falloff is None else falloff[rows])
     best = np.zeros((len(track_ids), len(people)), np.float32)
     owners = np.searchsorted(track_ids, stored.track_ids)
-    # In one dimension, where numpy is several times as fast at it.
+    # In one dimension: several times as fast in numpy.
     np.maximum.at(best.reshape(-1), owners[rows] * len(people) + columns, values * common / (common + 1))
     return best
