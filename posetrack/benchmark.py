@@ -177,7 +177,7 @@ def run_benchmark(
     rows = []
     for setting, preset in zip(settings, presets, strict=True):
         folder, made_with = _folder(root, config, setting, preset)
-        settings_file = folder.with_name(f"{folder.name}.settings.json")
+        recorded = folder.with_name(f"{folder.name}.settings.json")
         made: PoseTracker | None = None
         with output_folder(folder):
             for path, parts in videos.items():
@@ -186,13 +186,11 @@ def run_benchmark(
                 if target.is_file() and not config.overwrite:
                     progress.advance(sum(len(video.images) for video in parts))
                     continue
-                check_outputs(
-                    [target, settings_file], overwrite=config.overwrite or settings_file.is_file(), inputs=[path]
-                )
+                check_outputs([target, recorded], overwrite=config.overwrite or recorded.is_file(), inputs=[path])
                 made = made or (_default_tracker(preset, config) if tracker is None else tracker(preset))
                 tracked = [_tracked(made, root, video, progress) for video in parts]
-                if not settings_file.exists():
-                    write_file(settings_file, made_with)
+                if not recorded.exists():
+                    write_file(recorded, made_with)
                 LAYOUTS[config.layout][1](target, tracked)
         result = evaluate(_annotations(root, config), folder, sequences=[path.stem for path in paths])
         rows.append(BenchmarkRow(setting, folder, result))
