@@ -107,6 +107,7 @@ class _OwnPeople:
     def __init__(self, stage: People, lock: threading.Lock) -> None:
         self._stage, self._lock = stage, lock
         self.skeleton = stage.skeleton
+        self.calibration = getattr(stage, "calibration", None)
 
     def find(self, images: Sequence[Image]) -> list[Sighting]:
         name = f"{_name(self._stage)}.find"
@@ -147,6 +148,7 @@ class _OwnPose:
     def __init__(self, stage: PoseEstimator, lock: threading.Lock) -> None:
         self._stage, self._lock = stage, lock
         self.skeleton = stage.skeleton
+        self.calibration = getattr(stage, "calibration", None)
 
     def estimate(self, image: Image, boxes: Boxes) -> Poses:
         return self.estimate_batch([image], [boxes])[0]

@@ -121,7 +121,7 @@ class PoseTracker:
         self._flow = networks.flow if flow is None else own.flow(flow)
         self._own_detector = people is not None or detector is not None
         self._people = _people(networks, own, people, detector, pose)
-        self._calibration = _calibration_of(_judge(networks, people, detector, pose))
+        self._calibration = _calibration_of(self._people)
         self._appearance = None if appearance is None else own.appearance(appearance)
         self._linker = partial(FlowLinker, self.preset.linker) if linker is None else own.linker(linker)
 
@@ -222,17 +222,6 @@ def _people(
         networks.detector if detector is None else own.detector(detector),
         networks.pose if pose is None else own.pose(pose),
     )
-
-
-def _judge(
-    networks: Networks, people: People | None, detector: Detector | None, pose: PoseEstimator | None
-) -> object:
-    """The stage whose scores are reported, as it was given: wrappers hide its ``calibration``."""
-    if people is not None:
-        return people
-    if pose is not None:
-        return pose
-    return networks.people if detector is None else networks.pose
 
 
 def _calibration_of(stage: object) -> Calibration | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,8 +69,6 @@ def train_label(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Add a teacher network's joints to a COCO file."""
-    from rich.progress import Progress
-
     from posetrack.files.pending import check_outputs, write_file
     from posetrack.models.devices import resolve_device
     from posetrack.models.runtime import Runtime
@@ -85,15 +85,8 @@ def train_label(
         content = detected_people(images, Networks(get_preset(preset), runtime, ModelStore()).detector)
     else:
         content = read_annotations(annotations, pseudo=pseudo)
-    with Progress(console=console(stderr=True)) as bar:
-        current = bar.add_task("images", total=None)
-        labelled = add_teacher(
-            content,
-            images,
-            estimator,
-            backgrounds=backgrounds,
-            progress=lambda done, total: bar.update(current, completed=done, total=total),
-        )
+    with _counting_images() as progress:
+        labelled = add_teacher(content, images, estimator, backgrounds=backgrounds, progress=progress)
     write_file(output, json.dumps(labelled).encode())
 
 
@@ -110,8 +103,6 @@ def train_boxes(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a COCO file with the people that a detector and a pose network agree on."""
-    from rich.progress import Progress
-
     from posetrack.files.pending import check_outputs, write_file
     from posetrack.models.detector import DetectorConfig, load_detector
     from posetrack.models.devices import resolve_device
@@ -132,14 +123,8 @@ def train_boxes(
     ]
     network, architecture = load_pose_network(pose)
     estimator = HeatmapPoseEstimator(network, architecture, PoseConfig(flip_test=True, codec="dark"), runtime)
-    with Progress(console=console(stderr=True)) as bar:
-        current = bar.add_task("images", total=None)
-        labelled = label_boxes(
-            images,
-            detectors,
-            estimator,
-            progress=lambda done, total: bar.update(current, completed=done, total=total),
-        )
+    with _counting_images() as progress:
+        labelled = label_boxes(images, detectors, estimator, progress=progress)
     write_file(output, json.dumps(labelled).encode())
 
 
@@ -180,6 +165,16 @@ def train_calibrate(
         f"these {len(scores)} joints {before:.3f} before, {after:.3f} after",
         soft_wrap=True,
     )
+
+
+@contextmanager
+def _counting_images() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr; gives the function that takes the number of images done and the total."""
+    from rich.progress import Progress
+
+    with Progress(console=console(stderr=True)) as bar:
+        current = bar.add_task("images", total=None)
+        yield lambda done, total: bar.update(current, completed=done, total=total)
 
 
 def _train(task: Task[Any], schedule: Schedule, output: Path) -> None:

@@ -75,8 +75,9 @@ def possible_links(pieces: Sequence[Track], clip: Clip, *, unlikely: bool) -> Li
     same_shot = clip.shots(tails.frames[before]) == clip.shots(heads.frames[after])
     if not unlikely:
         before, after = before[same_shot], after[same_shot]
-    gains = _motion(tails, heads, before, after, _area(clip))
-    gains += _places(tails, heads, before, after, clip)
+    low, high = _picture(clip)
+    gains = _motion(tails, heads, before, after, float(np.maximum(high - low, 1).prod()))
+    gains += _inside(tails, low, high)[before] + _inside(heads, low, high)[after]
     gains += _limbs(proportions(pieces, clip), before, after)
     gains += _SAME_TRACK * _follow_in_track(pieces, before, after)
     gains = np.maximum(gains, _LOWEST)
@@ -135,16 +136,11 @@ def _limbs(lengths: Doubles, before: IntArray, after: IntArray) -> Doubles:
     return np.asarray(np.where(known, odds, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
-def _places(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: Clip) -> Doubles:
-    """Odds by where one disappears and the other appears."""
-    low, high = _picture(clip)
-
-    def inside(ends: Ends) -> Doubles:
-        margin = _BORDER * ends.sizes[:, None]
-        within = (ends.places > low + margin) & (ends.places < high - margin)
-        return np.asarray(within.all(axis=1), dtype=np.float64)
-
-    return _INSIDE * (inside(tails)[before] + inside(heads)[after])
+def _inside(ends: Ends, low: Doubles, high: Doubles) -> Doubles:
+    """Odds by where people appear or disappear: float64 [N], more inside the picture than at its border."""
+    margin = _BORDER * ends.sizes[:, None]
+    within = (ends.places > low + margin) & (ends.places < high - margin)
+    return np.asarray(_INSIDE * within.all(axis=1), dtype=np.float64)
 
 
 def _picture(clip: Clip) -> tuple[Doubles, Doubles]:
@@ -152,11 +148,6 @@ def _picture(clip: Clip) -> tuple[Doubles, Doubles]:
     boxes = np.concatenate([np.zeros((0, 4)), *(track.boxes for track in clip.tracks)])
     low, high = boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)
     return np.asarray(low), np.asarray(high)
-
-
-def _area(clip: Clip) -> float:
-    low, high = _picture(clip)
-    return float(np.maximum(high - low, 1).prod())
 
 
 def _follow_in_track(pieces: Sequence[Track], before: IntArray, after: IntArray) -> Doubles:

@@ -12,7 +12,7 @@ import numpy as np
 
 from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
-from posetrack.refine.turns import turns
+from posetrack.refine.turns import runs_of, turns
 from posetrack.types import IntArray
 
 _GAP_S = 0.2
@@ -89,8 +89,7 @@ def _crossing_frames(one: Track, other: Track) -> list[int]:
     # a cut lies between two frames, so that it lies there, too, if time runs backwards
     pairs = overlap[:-1] + overlap[1:]
     close = np.flatnonzero(np.maximum(overlap[:-1], overlap[1:]) >= _CROSSING_IOU)
-    runs = np.split(close, np.flatnonzero(np.diff(close) > 1) + 1) if len(close) else []
-    return [int(frames[_middle_of_highest(run, pairs) + 1]) for run in runs]
+    return [int(frames[_middle_of_highest(run, pairs) + 1]) for run in runs_of(close)]
 
 
 def _middle_of_highest(run: IntArray, values: Doubles) -> int:

@@ -37,9 +37,13 @@ def turns(track: Track, clip: Clip) -> IntArray:
     change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
     supported = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
     sudden = np.flatnonzero(supported & (change > _CHANGE))
-    runs = np.split(sudden, np.flatnonzero(np.diff(sudden) > 1) + 1) if len(sudden) else []
-    sharpest = np.array([run[change[run].argmax()] for run in runs], dtype=np.int64)
+    sharpest = np.array([run[change[run].argmax()] for run in runs_of(sudden)], dtype=np.int64)
     return track.frames[1:][sharpest]
+
+
+def runs_of(rows: IntArray) -> list[IntArray]:
+    """Ascending rows in groups of consecutive ones."""
+    return np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else []
 
 
 class _Speeds:

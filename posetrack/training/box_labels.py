@@ -12,24 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from posetrack.errors import DataFormatError
 from posetrack.pixels import from_centre
 from posetrack.ranges import require_above, require_fraction, require_kinds, require_whole
-from posetrack.skeletons import POSETRACK
 from posetrack.stages import Detector, PoseEstimator
 from posetrack.tracker.joints import confident_joints, extents
 from posetrack.tracker.oks import iou_matrix, oks_matrix
 from posetrack.training.photographs import read_image
-from posetrack.training.teacher import box_annotation
+from posetrack.training.teacher import PERSON, Content, box_annotation, image_entry, images_in
 from posetrack.types import BoolArray, Boxes, FloatArray, Image, Poses
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-
-Content = dict[str, Any]
 Verdict = Literal["person", "ignored", "background"]
 
 
@@ -95,22 +90,18 @@ def label_boxes(
         DataFormatError: the folder has no images, or one cannot be read.
     """
     config = config or Agreement()
-    paths = sorted(path for path in images.glob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise DataFormatError(f"{images} has no images ({', '.join(SUFFIXES)}) to label.")
+    paths = images_in(images)
     entries: list[Content] = []
     annotations: list[Content] = []
     for number, path in enumerate(paths, start=1):
         image = read_image(path)
-        height, width = image.shape[:2]
-        entries.append({"id": number, "file_name": path.name, "width": width, "height": height})
+        entries.append(image_entry(number, path, image))
         for box, score, verdict in people_in(image, detectors, pose, config):
             annotation = box_annotation(len(annotations) + 1, number, from_centre(box))
             doubtful = int(verdict == "ignored")
             annotations.append({**annotation, "iscrowd": doubtful, "pseudo": True, "score": round(score, 3)})
         progress(number, len(paths))
-    category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(POSETRACK.joints)}
-    return {"images": entries, "annotations": annotations, "categories": [category]}
+    return {"images": entries, "annotations": annotations, "categories": [PERSON]}
 
 
 def people_in(

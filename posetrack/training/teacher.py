@@ -83,25 +83,42 @@ def load_teacher(path: Path, movenet: str | None, runtime: Runtime) -> HeatmapPo
     return HeatmapPoseEstimator(network, architecture, PoseConfig(flip_test=True, codec="dark"), runtime)
 
 
+PERSON = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(POSETRACK.joints)}
+"""COCO's category of people, for annotations made here."""
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder that is to be labelled, by name.
+
+    Raises:
+        DataFormatError: there are none.
+    """
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+    if not paths:
+        raise DataFormatError(f"{folder} has no images ({', '.join(_SUFFIXES)}) to label.")
+    return paths
+
+
+def image_entry(number: int, path: Path, image: Image) -> Content:
+    """COCO's entry of an image."""
+    return {"id": number, "file_name": path.name, "width": image.shape[1], "height": image.shape[0]}
+
+
 def detected_people(images: Path, detector: Detector) -> Content:
     """Detected boxes, without joints, as annotations of a folder's images.
 
     Raises:
         DataFormatError: the folder has no images.
     """
-    paths = sorted(path for path in images.glob("*") if path.suffix.lower() in _SUFFIXES)
-    if not paths:
-        raise DataFormatError(f"{images} has no images ({', '.join(_SUFFIXES)}) to label.")
     entries: list[Content] = []
     annotations: list[Content] = []
-    for path in paths:
+    for path in images_in(images):
         image = read_image(path)
-        entry = {"id": len(entries) + 1, "file_name": path.name, "width": image.shape[1], "height": image.shape[0]}
+        entry = image_entry(len(entries) + 1, path, image)
         entries.append(entry)
         for box in from_centre(detector.detect([image])[0].xyxy):
             annotations.append(box_annotation(len(annotations) + 1, entry["id"], box) | {"pseudo": True})
-    category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(POSETRACK.joints)}
-    return {"images": entries, "annotations": annotations, "categories": [category]}
+    return {"images": entries, "annotations": annotations, "categories": [PERSON]}
 
 
 def add_teacher(
