@@ -15,7 +15,7 @@ from posetrack.formats.writing import write_posetrack17, write_posetrack18
 from posetrack.skeletons import POSETRACK
 from posetrack.synthetic import Scene, Truth, crossing, re_entering, render
 from posetrack.types import UNLINKED, Boxes, Image, Poses
-from posetrack.video.image_files import read_image
+from tests.pictures import read_image
 
 SIZE = (320, 180)
 FRAMES = 12

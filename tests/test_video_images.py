@@ -15,7 +15,7 @@ from PIL import Image
 
 from posetrack.video import open_source
 from posetrack.video.image_bytes import stated_bits, stated_white
-from posetrack.video.image_files import read_image
+from tests.pictures import read_image
 from tests.video_clips import cut_off
 
 RAMP = np.linspace(0, 1, 16 * 16 * 3).reshape(16, 16, 3)
@@ -166,7 +166,7 @@ def test_damaged_images_print_nothing(tmp_path: Path) -> None:
     huge[29:33] = struct.pack(">I", zlib.crc32(bytes(huge[12:29])))
     (tmp_path / "huge.png").write_bytes(huge)
     code = (
-        "from pathlib import Path\nfrom posetrack.video.image_files import read_image\n"
+        "from pathlib import Path\nfrom tests.pictures import read_image\n"
         f"for path in sorted(Path({str(tmp_path)!r}).iterdir()):\n"
         "    image = read_image(path)\n"
         "    print(path.name, image is not None)\n"

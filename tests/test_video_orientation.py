@@ -12,7 +12,7 @@ from PIL import Image
 from posetrack.skeletons import POSETRACK
 from posetrack.types import Poses
 from posetrack.video import Annotator, VideoSink, open_source
-from posetrack.video.image_files import read_image
+from tests.pictures import read_image
 from tests.video_clips import HEIGHT, WIDTH, describe, ffmpeg, write_clip
 
 LETTER = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)

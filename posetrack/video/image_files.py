@@ -69,23 +69,6 @@ class Stored:
         return max(self.bits, int(self.pixels.max()).bit_length())
 
 
-def read_image(path: Path, white: int | None = None) -> Image | None:
-    """Read an image as uint8 [H, W, 3] RGB, upright; None if it cannot be read.
-
-    Args:
-        path: The file.
-        white: The value of white in 16-bit images that do not state it. Defaults to the value for this image
-            alone.
-
-    Raises:
-        VideoError: the file cannot be opened.
-    """
-    stored = load(path)
-    if stored is None:
-        return None
-    return shown(stored, common_white([stored.needed_bits]) if white is None else white)
-
-
 def load(path: Path) -> Stored | None:
     """Load an image; None if it cannot be read. Prints nothing.
 
