@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import orjson
+import pyarrow.parquet
 import pytest
 
 from posetrack.errors import ConfigError, DataFormatError
@@ -121,6 +122,27 @@ def test_parts_are_joined_in_the_order_of_their_frames() -> None:
     track = walker(1, line((100, 400), (50, 0), 6))
     whole = joined(9, [track[4:], track[:4]])
     assert whole.track_id == 9 and same_tracks(whole, track)
+
+
+def test_parts_with_and_without_appearance_are_joined() -> None:
+    track = walker(1, line((100, 400), (50, 0), 6))
+    seen = track[:4].replace(appearance=np.ones((4, 2), dtype=np.float32))
+    whole = joined(1, [track[4:], seen])
+    assert whole.appearance is not None and whole.sds is None
+    assert np.array_equal(whole.appearance[:, 0], [1, 1, 1, 1, np.nan, np.nan], equal_nan=True)
+
+
+def test_error_bars_are_in_tables_and_are_not_taken_for_observations(tmp_path: Path) -> None:
+    track = walker(1, line((100, 400), (50, 0), 6))
+    sds = np.where(track.present, 1.5, np.nan)
+    refined = clip_of(track.replace(sds=sds, identity=np.full(6, 0.75)), walker(2, line((0, 0), (0, 0), 6)))
+    write_clip(tmp_path / "street.parquet", refined)
+    rows = pyarrow.parquet.read_table(tmp_path / "street.parquet").to_pylist()
+    assert {(row["sd"], row["identity"]) for row in rows if row["track_id"] == 1 and row["x"]} == {(1.5, 0.75)}
+    assert {(row["sd"], row["identity"]) for row in rows if row["track_id"] == 2} == {(None, None)}
+    again = read_clip(tmp_path / "street.parquet").tracks[0]
+    assert again.sds is None and again.identity is None
+    assert observed(refined.tracks[0]).sds is None
 
 
 def test_shots_count_the_cuts_up_to_a_frame() -> None:

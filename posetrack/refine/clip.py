@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, FloatArray, IntArray
 
 Doubles = NDArray[np.float64]
 Origins = NDArray[np.uint8]
@@ -37,6 +37,12 @@ class Track:
         joint_scores: float64 [T, K] in [0, 1]; 0 where a joint is missing.
         raw: float64 [T, K, 2], as first estimated, before filling and smoothing; NaN where nothing was.
         origins: uint8 [T, K]: ``MISSING``, ``SEEN``, ``CARRIED`` or ``FILLED``.
+        appearance: float32 [T, D], a descriptor of what the person looks like, of one length D in the whole clip;
+            NaN in frames without one. ``None`` if no frame has one.
+        sds: float64 [T, K], standard deviation of each joint's x and of its y, in pixels; NaN where a joint
+            is missing. ``None`` before it is estimated.
+        identity: float64 [T], probability that this is the person that the track mostly holds. ``None`` before it
+            is estimated.
     """
 
     track_id: int
@@ -48,13 +54,19 @@ class Track:
     joint_scores: Doubles
     raw: Doubles
     origins: Origins
+    appearance: FloatArray | None = None
+    sds: Doubles | None = None
+    identity: Doubles | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __getitem__(self, chosen: slice | BoolArray | IntArray) -> Track:
         """The chosen frames of the track."""
-        arrays = {name: getattr(self, name)[chosen] for name in _ARRAYS}
+        arrays: dict[str, Any] = {}
+        for name in _ARRAYS:
+            whole = getattr(self, name)
+            arrays[name] = None if whole is None else whole[chosen]
         return Track(track_id=self.track_id, **arrays)
 
     @property
@@ -74,6 +86,7 @@ class Track:
             raw=np.where(removed[..., None], np.nan, self.raw),
             joint_scores=np.where(removed, 0, self.joint_scores),
             origins=np.where(removed, np.uint8(MISSING), self.origins),
+            sds=None if self.sds is None else np.where(removed, np.nan, self.sds),
         )
 
 
@@ -92,6 +105,8 @@ class Clip:
         tracks: The people, at most one track per id.
         cuts: int64 [C]: places in ``frames`` at which a new shot begins.
         images: [F] what the file says about each image. Empty if it says nothing.
+        camera: float64 [F, 2, 3], where the background moves from the frame before: the affine map from its
+            pixels to those of this frame. ``None`` if unknown: the camera counts as still.
     """
 
     name: str
@@ -101,6 +116,7 @@ class Clip:
     tracks: tuple[Track, ...]
     cuts: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     images: tuple[dict[str, Any], ...] = ()
+    camera: Doubles | None = None
 
     @cached_property
     def frame_s(self) -> float:
@@ -118,16 +134,29 @@ class Clip:
 
 def joined(track_id: int, parts: Sequence[Track]) -> Track:
     """One track of parts that share no frame (at least one part)."""
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: _stacked([getattr(part, name) for part in parts], parts) for name in _ARRAYS}
     whole = Track(track_id=track_id, **arrays)
     return whole[np.argsort(whole.frames, kind="stable")]
+
+
+def _stacked(arrays: Sequence[NDArray[Any] | None], parts: Sequence[Track]) -> NDArray[Any] | None:
+    """The rows of all parts; NaN for parts without this array, ``None`` if no part has it."""
+    known = next((array for array in arrays if array is not None), None)
+    if known is None:
+        return None
+    return np.concatenate(
+        [
+            np.full((len(part), *known.shape[1:]), np.nan, known.dtype) if array is None else array
+            for array, part in zip(arrays, parts, strict=True)
+        ]
+    )
 
 
 def observed(track: Track) -> Track:
     """The track as it was before any filling and smoothing."""
     bare = track.without(track.origins == FILLED)
     was_filled = (track.origins == FILLED).any(axis=1) & ~bare.present.any(axis=1)
-    return bare.replace(joints=bare.raw)[~was_filled]
+    return bare.replace(joints=bare.raw, sds=None, identity=None)[~was_filled]
 
 
 def extents(joints: Doubles) -> Doubles:

@@ -53,6 +53,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
         return np.concatenate([values, filled])[order]
 
     boxes = np.stack([np.interp(times, track.times, side) for side in track.boxes.T], axis=1)
+    appearance = None if track.appearance is None else grown(track.appearance, np.nan)
     return Track(
         track_id=track.track_id,
         frames=frames[order],
@@ -63,6 +64,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
         joint_scores=grown(track.joint_scores, 0),
         raw=grown(track.raw, np.nan),
         origins=grown(track.origins, MISSING),
+        appearance=appearance,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.refine.clip import CARRIED, MISSING, SEEN, Doubles, Origins, Track, extents
-from posetrack.types import IntArray
+from posetrack.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -26,6 +26,15 @@ class People:
     joint_scores: Doubles
     raw: Doubles
     origins: Origins
+    appearance: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class RefinedPeople(People):
+    """With what the second pass estimates; NaN where it has not."""
+
+    sds: Doubles
+    identity: Doubles
 
 
 def tracks_of(people: People, times: Doubles) -> tuple[Track, ...]:
@@ -55,22 +64,28 @@ def _track(people: People, rows: IntArray, times: Doubles) -> Track:
         joint_scores=np.where(there, np.nan_to_num(scores, nan=1.0), 0),
         raw=np.where(np.isin(people.origins[rows], (SEEN, CARRIED))[..., None], people.raw[rows], np.nan),
         origins=people.origins[rows],
+        appearance=None if people.appearance is None else people.appearance[rows],
     )
 
 
-def people_of(tracks: Iterable[Track], joint_count: int) -> People:
+def people_of(tracks: Iterable[Track], joint_count: int) -> RefinedPeople:
     """The rows of all tracks, by frame and then by id."""
     tracks = list(tracks)
 
     def column(name: str, *shape: int) -> Doubles:
         return np.concatenate([np.zeros((0, *shape)), *(getattr(track, name) for track in tracks)])
 
+    def estimated(name: str, *shape: int) -> Doubles:
+        parts = [(getattr(track, name), len(track)) for track in tracks]
+        known = [np.full((count, *shape), np.nan) if part is None else part for part, count in parts]
+        return np.concatenate([np.zeros((0, *shape)), *known])
+
     ids = np.repeat(
         np.array([track.track_id for track in tracks], dtype=np.int64), [len(track) for track in tracks]
     )
     frames = column("frames").astype(np.int64)
     order = np.lexsort((ids, frames))
-    return People(
+    return RefinedPeople(
         ids=ids[order],
         frames=frames[order],
         boxes=column("boxes", 4)[order],
@@ -79,4 +94,6 @@ def people_of(tracks: Iterable[Track], joint_count: int) -> People:
         joint_scores=column("joint_scores", joint_count)[order],
         raw=column("raw", joint_count, 2)[order],
         origins=column("origins", joint_count).astype(np.uint8)[order],
+        sds=estimated("sds", joint_count)[order],
+        identity=estimated("identity")[order],
     )

@@ -17,7 +17,7 @@ from posetrack.formats.arrow_tables import COLUMNS
 from posetrack.formats.checks import check_size
 from posetrack.formats.tables import load_table, parse_table
 from posetrack.refine.clip import ORIGINS, SEEN, Clip, Doubles, Origins
-from posetrack.refine.rows import People, people_of, tracks_of
+from posetrack.refine.rows import People, RefinedPeople, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import SKELETONS, Skeleton
 from posetrack.types import IntArray
@@ -29,9 +29,13 @@ _REFINED = [
     ("origin", pyarrow.string()),
     *((name, pyarrow.float32()) for name in _BOX),
 ]
-"""Columns that only refined tables have. Boxes count pixels as joints do."""
+"""Columns that only refined tables have, and that are read again. Boxes count pixels as joints do."""
 
-_SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED])
+_ERROR_BARS = [("sd", pyarrow.float32()), ("identity", pyarrow.float32())]
+"""And those that are estimated anew each time."""
+
+_SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS])
+_READ = pyarrow.schema([*COLUMNS, *_REFINED])
 _KNOWN = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
 _PEOPLE_AT_ONCE = 4_000
 
@@ -88,7 +92,7 @@ def _columns(path: Path) -> dict[str, Any]:
         missing = [name for name in COLUMNS.names if name not in table.column_names]
         if missing:
             _refuse(path)
-        wanted = [field for field in _SCHEMA if field.name in table.column_names]
+        wanted = [field for field in _READ if field.name in table.column_names]
         return {field.name: _array(table[field.name], field.type) for field in wanted}
     except (pyarrow.ArrowException, ValueError, UnicodeDecodeError, OSError):
         _refuse(path)
@@ -96,7 +100,7 @@ def _columns(path: Path) -> dict[str, Any]:
 
 def _as_numbers() -> Any:
     texts = {"joint", "origin"}
-    types = {name: pyarrow.string() if name in texts else pyarrow.float64() for name in _SCHEMA.names}
+    types = {name: pyarrow.string() if name in texts else pyarrow.float64() for name in _READ.names}
     return pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
 
 
@@ -197,7 +201,7 @@ def _writer(path: Path, stream: Any) -> Any:
     return pyarrow.parquet.ParquetWriter(stream, _SCHEMA)
 
 
-def _batch(clip: Clip, people: People, part: slice) -> Any:
+def _batch(clip: Clip, people: RefinedPeople, part: slice) -> Any:
     slots = clip.skeleton.in_use
     names = np.array(clip.skeleton.joints, dtype=object)[slots]
     frames, origins = people.frames[part], people.origins[part][:, slots].ravel()
@@ -223,5 +227,7 @@ def _batch(clip: Clip, people: People, part: slice) -> Any:
         nullable(raw_y),
         pyarrow.array(np.array(ORIGINS, dtype=object)[origins], pyarrow.string(), mask=origins == 0),
         *(nullable(of_people(side)) for side in people.boxes[part].T),
+        nullable(people.sds[part][:, slots].ravel()),
+        nullable(of_people(people.identity[part])),
     ]
     return pyarrow.RecordBatch.from_arrays(columns, schema=_SCHEMA)
