@@ -106,7 +106,7 @@ def test_the_list_as_json_has_all_fields_and_nothing_else_is_printed(command, ho
     assert row["mean"] == [0.485, 0.456, 0.406] and row["std"] == [0.229, 0.224, 0.225]
     assert row["sha256"] is None and row["sha256_prefix"] == "806f00a3" and row["size_bytes"] is None
     assert row["joints"][:3] == ["nose", "head_bottom", "head_top"] and len(row["joints"]) == 17
-    assert row["url"].endswith("hrnet_w32_posetrack18_384x288-806f00a3_20211130.pth")
+    assert row["sources"][0].endswith("hrnet_w32_posetrack18_384x288-806f00a3_20211130.pth")
     assert [figure["value"] for figure in row["accuracy"]] == [83.7, 77.3]
     assert row["present"] is False and row["path"] == str(home / "models" / row["file"])
     assert rows["pose_lite"]["present"] is True and rows["pose_lite"]["state"] == "bundled"
@@ -124,7 +124,8 @@ def test_models_dir_comes_before_the_environment(command, tmp_path):
 def test_the_path_of_what_is_not_here_is_the_offline_sentence(command, home):
     done = command("path", REAL.name)
     assert done.status == 2 and done.out == ""
-    for part in (REAL.name, REAL.url, str(home / "models" / REAL.file), "`--preset lite`", "models download"):
+    file = str(home / "models" / REAL.file)
+    for part in (REAL.name, *REAL.sources, file, "`--preset lite`", "models download"):
         assert part in done.err
     assert done.err.count("\n") == 1
 

@@ -30,7 +30,8 @@ def make_entry(url: str | None, content: bytes = CONTENT, **changes: object) -> 
         "publisher": "nobody", "architecture": "none",
         "licence": "none", "trained_on": "nothing", "file": "tested.pth", "page": "https://example.org/page",
         "colour_order": "rgb", "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0), "convention": "own",
-        "accuracy": (), "url": url, "sha256_prefix": hashlib.sha256(content).hexdigest()[:8],
+        "accuracy": (), "sources": () if url is None else (url,),
+        "sha256_prefix": hashlib.sha256(content).hexdigest()[:8],
     }  # fmt: skip
     return Entry(**(fields | changes))
 

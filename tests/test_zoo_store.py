@@ -59,7 +59,7 @@ def test_a_missing_file_is_one_sentence_with_the_remedies(store):
     with pytest.raises(WeightsError) as caught:
         store.require(ENTRY)
     sentence = str(caught.value)
-    for part in ("tested", ENTRY.url, str(store.path(ENTRY)), "models download tested", "`--preset lite`"):
+    for part in ("tested", ENTRY.sources[0], str(store.path(ENTRY)), "models download tested", "`--preset lite`"):
         assert part in sentence
     assert "\n" not in sentence and sentence.endswith(".")
 
@@ -103,7 +103,7 @@ def test_a_table_that_publishes_another_hash_counts_at_once(store):
     lay(store)
     assert store.find(ENTRY)
     with pytest.raises(WeightsError, match="instead of 00000000"):
-        store.find(make_entry(ENTRY.url, sha256_prefix="00000000"))
+        store.find(make_entry(ENTRY.sources[0], sha256_prefix="00000000"))
 
 
 @pytest.mark.parametrize(

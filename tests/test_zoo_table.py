@@ -62,24 +62,24 @@ def test_every_entry_tells_all_that_is_asked_of_it(entry):
     assert entry.accuracy and entry.licence and entry.trained_on and entry.page
     assert all(figure.source and figure.conditions for figure in entry.accuracy)
     assert (entry.width and entry.height) or (entry.short_side and entry.long_side) or entry.multiple_of
-    assert entry.bundled + entry.by_hand + (entry.url is not None) == 1
+    assert entry.bundled + entry.by_hand + bool(entry.sources) == 1
     assert entry.by_hand == (entry.publisher == "Microsoft")
     assert entry.by_hand == (entry.expected_digits is None)
 
 
-@named([entry for entry in ENTRIES if entry.url])
+@named([entry for entry in ENTRIES if entry.sources])
 def test_the_prefix_is_the_one_in_the_name_of_the_publishers_file(entry):
-    file = urlsplit(entry.url).path.rsplit("/", 1)[1]
+    file = urlsplit(entry.sources[0]).path.rsplit("/", 1)[1]
     assert entry.file == file
     assert re.search(rf"-{entry.sha256_prefix}(_20\d{{6}})?\.pth$", file)
-    assert urlsplit(entry.url).scheme == "https"
+    assert urlsplit(entry.sources[0]).scheme == "https"
 
 
 @named(TORCHVISION)
 def test_torchvisions_entries_are_what_its_enums_say(entry):
     module, enum, member = entry.accuracy[0].source.rsplit(".", 2)
     weights = getattr(importlib.import_module(module), enum)[member]
-    assert entry.url == weights.url
+    assert entry.sources[0] == weights.url
     assert entry.parameters == weights.meta["num_params"]
     assert entry.size_mib == weights.meta["_file_size"]
     published = {
@@ -125,7 +125,7 @@ def test_mmposes_entries_are_the_rows_of_its_tables(shared):
         network = f"pose{entry.architecture}{'dark' * (entry.codec == 'dark')}".replace("_", "")
         for figure in entry.accuracy:
             boxes = next(start for start in BOXES if figure.conditions.startswith(start))
-            found.add((data, network, f"{entry.height}x{entry.width}", figure.value, boxes, entry.url))
+            found.add((data, network, f"{entry.height}x{entry.width}", figure.value, boxes, entry.sources[0]))
     # from earlier tables, where the current ones are wrong
     extra = {row for row in found if "res101_coco_384x288-8c71bdc9" in row[-1] or row[3] == 75.2}
     assert len(extra) == 2
@@ -134,10 +134,10 @@ def test_mmposes_entries_are_the_rows_of_its_tables(shared):
 
 def test_no_256x192_file_is_offered_as_384x288():
     entry = get_entry("simple_baseline_resnet101_coco_384x288")
-    assert "256x192" not in entry.url and "065d3625" not in entry.url
+    assert "256x192" not in entry.sources[0] and "065d3625" not in entry.sources[0]
     assert "links the 256x192 file" in entry.notes
     for other in MMPOSE:
-        assert f"{other.height}x{other.width}" in other.url
+        assert f"{other.height}x{other.width}" in other.sources[0]
 
 
 @cache
@@ -247,7 +247,7 @@ convention = "mmpose"
 colour_order = "rgb"
 mean = [0, 0.5, 0.5]
 std = [1, 1, 1]
-url = "https://host/a-01234567.pth"
+sources = ["https://host/a-01234567.pth"]
 page = "https://host/"
 file = "a-01234567.pth"
 sha256_prefix = "01234567"
@@ -298,11 +298,12 @@ def test_a_small_table_is_read(tmp_path):
         ("01234567\"\nlicence", "0123456G\"\nlicence", "not a SHA-256"),
         ('sha256_prefix = "01234567"\n', "", "needs a hash"),
         ('sha256_prefix = "01234567"', f'sha256_prefix = "01234567"\nsha256 = "{"f" * 64}"', "contradict"),
-        ("url = \"https:", "url = \"file:", "not an http or https address"),
+        ('["https:', '["file:', "not an http or https address"),
+        ("01234567.pth\"]", "01234567.zip\"]", "an archive needs the sha256"),
         ('file = "a-01234567.pth"', 'file = "../../a.pth"', "not a file name"),
         ('file = "a-01234567.pth"', 'file = ".a"', "not a file name"),
         ('name = "a"', 'name = "A b"', "lower-case letters"),
-        ('licence = "l"', 'licence = "l"\nbundled = true', "bundled file has a sha256 and no url"),
+        ('licence = "l"', 'licence = "l"\nbundled = true', "bundled file has a sha256 and no sources"),
         ('unit = "percent"', 'unit = "furlongs"', "unit of m"),
         ("value = 1", "value = nan", "m is nan"),
         ("[joint_orders]", "[other]\nx = 1\n[joint_orders]", "other is unknown"),

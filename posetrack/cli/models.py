@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 models = typer.Typer(help="List, download and import published weights.", no_args_is_help=True)
 models.command("export")(export_model)
 
+NOT_ALL_FINE = 1
+"""Exit status of ``check`` if an address does not have its file."""
+
 FolderOption = Annotated[
     Path | None,
     typer.Option(
@@ -75,6 +78,29 @@ def download_models(
         for failure in failures[:-1]:
             complain(failure)
         raise WeightsError(failures[-1])
+
+
+@models.command("check")
+def check_models(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of weights. Defaults to all.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 10.0,
+    whole: Annotated[bool, typer.Option("--whole", help="Fetch every file and compare its hash.")] = False,
+) -> None:
+    """Ask every address of the weights whether it has the file, and of which size.
+
+    Nothing is kept. The exit status is 1 if an address does not have its file.
+    """
+    from posetrack.cli.models_table import print_reports
+    from posetrack.zoo import DownloadPolicy, check_sources, get_entry, read_entries
+
+    entries = [get_entry(name) for name in dict.fromkeys(names)] if names else list(read_entries().values())
+    without = [entry.name for entry in entries if not entry.sources]
+    if names and without:
+        raise ConfigError(f"{', '.join(without)}: no address to ask; the file is bundled or fetched by hand.")
+    reports = check_sources(entries, DownloadPolicy(tries=2, timeout_s=timeout), whole=whole)
+    print_reports(reports)
+    if any(report.fault for report in reports):
+        raise typer.Exit(NOT_ALL_FINE)
 
 
 @models.command("path")

@@ -1,17 +1,18 @@
-"""The table of ``posetrack models list``."""
+"""The tables of ``posetrack models list`` and ``check``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from urllib.parse import urlsplit
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from posetrack.cli.output import answered, console
+from posetrack.cli.output import answered, console, readable
 from posetrack.errors import WeightsError
-from posetrack.zoo import Accuracy, Entry, ModelStore
+from posetrack.zoo import Accuracy, Entry, ModelStore, SourceReport
 from posetrack.zoo.entries import TASKS
 
 _MOST_FIGURES = 2
@@ -55,6 +56,25 @@ def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
         out.print(f"{letter}  {meaning}", markup=False, highlight=False)
     out.print("~  estimated at 4 bytes per parameter: the publisher gives no size", highlight=False)
     out.print(f"Folder of the weights: {store.folder}", soft_wrap=True, markup=False, highlight=False)
+    answered()
+
+
+def print_reports(reports: Sequence[SourceReport]) -> None:
+    """Print what each address said, and how many are fine."""
+    out = console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("name", overflow="fold")
+    table.add_column("asked", overflow="fold")
+    table.add_column("MB", justify="right", no_wrap=True)
+    table.add_column("hash", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for report in reports:
+        size = "" if report.size_bytes is None else f"{report.size_bytes / 1e6:.1f}"
+        host = urlsplit(report.url).netloc
+        table.add_row(report.entry.name, host, size, report.hash, readable(report.fault or "fine"))
+    out.print(table, highlight=False)
+    fine = sum(report.fault is None for report in reports)
+    out.print(f"{fine} of {len(reports)} addresses have their file.", markup=False, highlight=False)
     answered()
 
 

@@ -7,6 +7,7 @@ The table and the store::
     network = load_checkpoint(path, entry.pose_architecture())
 """
 
+from posetrack.zoo.checking import SourceReport, check_sources
 from posetrack.zoo.downloads import download
 from posetrack.zoo.entries import Accuracy, Entry
 from posetrack.zoo.imports import Imported, import_file
@@ -16,5 +17,5 @@ from posetrack.zoo.table import ENTRIES_FILE, get_entry, read_entries
 
 __all__ = [
     "ENTRIES_FILE", "Accuracy", "DownloadObserver", "DownloadPolicy", "Entry", "Imported", "ModelStore",
-    "download", "get_entry", "import_file", "read_entries",
+    "SourceReport", "check_sources", "download", "get_entry", "import_file", "read_entries",
 ]  # fmt: skip

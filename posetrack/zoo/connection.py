@@ -12,18 +12,17 @@ import re
 import socket
 import ssl
 import string
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Literal
 from urllib.parse import quote, urljoin, urlsplit
 
 from posetrack import __version__
+from posetrack.zoo.wire import Wire, opener
 
 READ_BYTES = 1 << 16
 MOST_REDIRECTS = 10
@@ -32,6 +31,7 @@ SLOWEST_BYTES_PER_S = 1000
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429)
+_LINKED_HASH = re.compile(r'"?([0-9a-fA-F]{64})"?')
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
@@ -62,6 +62,7 @@ class Answer:
         start: First byte of the file that it sends; None if it does not have the range.
         total: Size of the whole file in bytes; None if unknown.
         content_type: According to the server.
+        sha256: The file's hash according to the server, 64 hex digits, if it says so (Hugging Face does).
         chunks: The bytes; raises ``TransferError`` when they stall or the connection breaks.
     """
 
@@ -69,16 +70,18 @@ class Answer:
     total: int | None
     content_type: str
     chunks: Iterator[bytes]
+    sha256: str | None
 
 
 @contextmanager
-def requested(url: str, offset: int, timeout_s: float) -> Iterator[Answer]:
+def requested(url: str, offset: int, timeout_s: float, method: Literal["GET", "HEAD"] = "GET") -> Iterator[Answer]:
     """Request a file, starting at a byte.
 
     Args:
         url: An http or https address.
         offset: The first byte wanted. A server may still send the whole file.
         timeout_s: Maximum number of seconds to connect, to receive all headers, and to receive the next bytes.
+        method: ``HEAD`` asks only for what the server says about the file.
 
     Raises:
         TransferError: no connection, no answer in time, or a temporary fault of the server.
@@ -87,17 +90,26 @@ def requested(url: str, offset: int, timeout_s: float) -> Iterator[Answer]:
     headers = {"User-Agent": f"posetrack/{__version__}", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-    wire = _Wire()
-    opener = _opener(wire, timeout_s)
+    wire = Wire()
+    opening = opener(wire, timeout_s)
+    told: str | None = None
     for _ in range(MOST_REDIRECTS + 1):
         with _transfer_errors():
-            response = opener.open(urllib.request.Request(url, headers=headers), timeout=timeout_s)
+            request = urllib.request.Request(url, headers=headers, method=method)
+            response = opening.open(request, timeout=timeout_s)
         with response:
+            told = told or _told_sha256(response)
             if response.status not in _REDIRECTS:
-                yield _answer(response, offset, _chunks(response, wire, timeout_s))
+                yield _answer(response, offset, _chunks(response, wire, timeout_s), told)
                 return
             url = _redirected(url, response.headers.get("Location"))
     raise RefusedError(f"{MOST_REDIRECTS} redirects lead nowhere")
+
+
+def _told_sha256(response: http.client.HTTPResponse) -> str | None:
+    """The file's hash, as Hugging Face tells it beside the redirect to the file."""
+    found = _LINKED_HASH.fullmatch(response.headers.get("X-Linked-Etag", "").strip())
+    return found[1].lower() if found else None
 
 
 def _redirected(url: str, location: str | None) -> str:
@@ -114,7 +126,9 @@ def _redirected(url: str, location: str | None) -> str:
     return target
 
 
-def _answer(response: http.client.HTTPResponse, offset: int, chunks: Iterator[bytes]) -> Answer:
+def _answer(
+    response: http.client.HTTPResponse, offset: int, chunks: Iterator[bytes], sha256: str | None
+) -> Answer:
     status, headers = response.status, response.headers
     encoding = headers.get("Content-Encoding", "identity")
     if status in (200, 206) and encoding.lower() != "identity":
@@ -123,21 +137,21 @@ def _answer(response: http.client.HTTPResponse, offset: int, chunks: Iterator[by
     if status == 200:
         found = None if response.chunked else _LENGTH.fullmatch(headers.get("Content-Length", "").strip())
         total = int(found[0]) if found else None
-        return Answer(start=0, total=total, content_type=content_type, chunks=chunks)
+        return Answer(start=0, total=total, content_type=content_type, chunks=chunks, sha256=sha256)
     if status == 206 and offset:
         found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
         start = int(found[1]) if found else None
         total = int(found[2]) if found and found[2] != "*" else None
-        return Answer(start=start, total=total, content_type=content_type, chunks=chunks)
+        return Answer(start=start, total=total, content_type=content_type, chunks=chunks, sha256=sha256)
     if status == 416 and offset:
-        return Answer(start=None, total=None, content_type=content_type, chunks=iter(()))
+        return Answer(start=None, total=None, content_type=content_type, chunks=iter(()), sha256=sha256)
     said = f"the server answers {status} {response.reason or ''}".strip()
     if status in _PASSING or status >= 500:
         raise TransferError(said, retry_after_s=_seconds(headers.get("Retry-After")))
     raise RefusedError(said)
 
 
-def _chunks(response: http.client.HTTPResponse, wire: _Wire, timeout_s: float) -> Iterator[bytes]:
+def _chunks(response: http.client.HTTPResponse, wire: Wire, timeout_s: float) -> Iterator[bytes]:
     """The body as it comes; each window of ``timeout_s`` must bring enough bytes."""
     window_start, window_bytes = time.monotonic(), 0
     while True:
@@ -193,89 +207,3 @@ def _transfer_errors() -> Iterator[None]:
         raise TransferError(f"the connection broke off ({error or type(error).__name__})") from error
     except ValueError as error:
         raise RefusedError(f"impossible address: {error}") from error
-
-
-class _Wire:
-    """The socket of a connection, to hang up: a server can send so slowly that no single read times out."""
-
-    def __init__(self) -> None:
-        self.socket: socket.socket | None = None
-        self._hung_up = False
-
-    @contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
-        """Hang up after that many seconds; anything still running then fails with ``TimeoutError``.
-
-        This includes what seems to succeed: http.client takes the end of a stream for the end of the headers.
-        """
-        timer = threading.Timer(seconds, self._hang_up)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except (OSError, http.client.HTTPException) as error:
-            if self._hung_up:
-                raise TimeoutError from error
-            raise
-        finally:
-            timer.cancel()
-        if self._hung_up:
-            raise TimeoutError
-
-    def _hang_up(self) -> None:
-        self._hung_up = True
-        if self.socket is not None:
-            with suppress(OSError):  # closed already
-                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
-
-
-class _HTTPConnection(http.client.HTTPConnection):
-    """A connection with a time limit for the headers."""
-
-    def __init__(self, *args: Any, wire: _Wire, seconds: float, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._wire = wire
-        self._seconds = seconds
-
-    def connect(self) -> None:
-        super().connect()
-        self._wire.socket = self.sock
-
-    def getresponse(self) -> http.client.HTTPResponse:
-        with self._wire.limit(self._seconds):
-            return super().getresponse()
-
-
-class _HTTPSConnection(_HTTPConnection, http.client.HTTPSConnection):
-    """The same with TLS."""
-
-
-class _HTTPHandler(urllib.request.HTTPHandler):
-    def __init__(self, wire: _Wire, seconds: float) -> None:
-        super().__init__()
-        self._connection = partial(_HTTPConnection, wire=wire, seconds=seconds)
-
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._connection, req)
-
-
-class _HTTPSHandler(urllib.request.HTTPSHandler):
-    def __init__(self, wire: _Wire, seconds: float) -> None:
-        super().__init__()
-        self._connection = partial(_HTTPSConnection, wire=wire, seconds=seconds)
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._connection, req, context=ssl.create_default_context())
-
-
-def _opener(wire: _Wire, timeout_s: float) -> urllib.request.OpenerDirector:
-    """An opener for HTTP and HTTPS, directly and by proxies, and nothing else: no files, FTP or data addresses."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        _HTTPHandler(wire, timeout_s),
-        _HTTPSHandler(wire, timeout_s),
-    ):
-        opener.add_handler(handler)
-    return opener

@@ -78,7 +78,10 @@ class Entry:
             ``posetrack.models.conventions.CONVENTIONS``; ``torchvision`` for the transforms of its weight enums.
         accuracy: Published figures, the most important first.
         bundled: The file is part of this package.
-        url: Address of the file; None if it can only be fetched by hand from ``page``.
+        sources: Addresses of the file, tried in order: the publisher's, then copies elsewhere. Those that end with
+            ``.zip`` are of archives around it (``posetrack.zoo.archives``). Empty if it can only be fetched by
+            hand from ``page``.
+        elsewhere: Where else the file is known to lie, for people: pages, not addresses of the file.
         sha256: The file's hash, 64 hex digits, if known.
         sha256_prefix: The first digits of the hash, if only these are published, in the file's name.
         size_bytes: Exact size of the file.
@@ -117,7 +120,8 @@ class Entry:
     convention: str
     accuracy: tuple[Accuracy, ...]
     bundled: bool = False
-    url: str | None = None
+    sources: tuple[str, ...] = ()
+    elsewhere: str | None = None
     sha256: str | None = None
     sha256_prefix: str | None = None
     size_bytes: int | None = None
@@ -170,13 +174,15 @@ class Entry:
                 raise ConfigError(f"entry {self.name!r}: {digits!r} is not a SHA-256 in lower-case hex digits.")
         if self.sha256 and not self.sha256.startswith(self.sha256_prefix or ""):
             raise ConfigError(f"entry {self.name!r}: sha256 and sha256_prefix contradict each other.")
-        if self.url is not None:
-            if urlsplit(self.url).scheme not in ("http", "https"):
-                raise ConfigError(f"entry {self.name!r}: {self.url!r} is not an http or https address.")
-            if self.expected_digits is None:
-                raise ConfigError(f"entry {self.name!r}: a download needs a hash to check it.")
-        if self.bundled and (self.url or not self.sha256):
-            raise ConfigError(f"entry {self.name!r}: a bundled file has a sha256 and no url.")
+        for source in self.sources:
+            if urlsplit(source).scheme not in ("http", "https"):
+                raise ConfigError(f"entry {self.name!r}: {source!r} is not an http or https address.")
+            if source.lower().endswith(".zip") and (self.sha256 is None or not self.file.endswith(".onnx")):
+                raise ConfigError(f"entry {self.name!r}: an archive needs the sha256 of the .onnx file in it.")
+        if self.sources and self.expected_digits is None:
+            raise ConfigError(f"entry {self.name!r}: a download needs a hash to check it.")
+        if self.bundled and (self.sources or not self.sha256):
+            raise ConfigError(f"entry {self.name!r}: a bundled file has a sha256 and no sources.")
 
     def _check_joints(self) -> None:
         if (self.skeleton is None) != (not self.joints) or ("pose" in self.task) != bool(self.joints):
@@ -206,7 +212,7 @@ class Entry:
     @property
     def by_hand(self) -> bool:
         """Whether the file must be fetched by hand from its publisher's page."""
-        return self.url is None and not self.bundled
+        return not self.sources and not self.bundled
 
     def pose_format(self) -> PoseFormat:
         """What a pose network takes and gives.

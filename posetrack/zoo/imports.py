@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from posetrack.errors import WeightsError
+from posetrack.zoo.archives import ArchiveError, unpack
 from posetrack.zoo.entries import Entry
 from posetrack.zoo.store import ModelStore, copy_and_hash, read_errors, write_errors
 
 _WEB_PAGE = (b"<!doctype html", b"<html")
+_ARCHIVE = b"PK"
 _BEGINNING_BYTES = 512
 
 
@@ -32,8 +35,9 @@ class Imported:
 def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
     """Copy a file into the store under an entry's name, if it has the published hash.
 
-    Without a published hash, weights of pose networks must fit their network: they are loaded, without running any
-    code in them. The copy gets its name when it is complete, and replaces an existing file.
+    An archive around an ONNX network (``posetrack.zoo.archives``) is imported as the network in it. Without a
+    published hash, weights of pose networks must fit their network: they are loaded, without running any code in
+    them. The copy gets its name when it is complete, and replaces an existing file.
 
     Raises:
         WeightsError: the file cannot be read or is not what was published, or the store cannot be written.
@@ -53,14 +57,18 @@ def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
                 _refuse_rubbish(source, beginning)
                 original.seek(0)
                 with write_errors(temporary), open(temporary, "wb") as copy:
-                    sha256 = copy_and_hash(original, copy)
+                    if beginning.startswith(_ARCHIVE) and entry.file.endswith(".onnx"):
+                        sha256 = _unpacked(entry, source, original, copy)
+                    else:
+                        sha256 = copy_and_hash(original, copy)
                     copy.flush()
                     os.fsync(copy.fileno())
             if not entry.agrees(sha256):
                 published = f"{'is' if entry.sha256 else 'begins with'} {entry.expected_digits}"
+                origin = " or ".join(entry.sources) or entry.page
                 raise WeightsError(
                     f"{source} is not what {entry.publisher} published as {entry.name}: its SHA-256 is {sha256}, "
-                    f"the published one {published}; fetch it again from {entry.url or entry.page}."
+                    f"the published one {published}; fetch it again from {origin}."
                 )
             if entry.expected_digits is None and entry.loader == "checkpoint":
                 _see_that_it_fits(entry, temporary, source)
@@ -70,6 +78,13 @@ def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
             temporary.unlink(missing_ok=True)
         store.remember(entry, sha256)
     return Imported(path=target, sha256=sha256, checked_digits=len(entry.expected_digits or ""))
+
+
+def _unpacked(entry: Entry, source: Path, archive: BinaryIO, copy: BinaryIO) -> str:
+    try:
+        return unpack(archive, copy, entry.size_bytes)
+    except ArchiveError as error:
+        raise WeightsError(f"{source} {error}; fetch it again, or give the .onnx file itself.") from error
 
 
 def _see_that_it_fits(entry: Entry, copy: Path, source: Path) -> None:

@@ -134,16 +134,17 @@ class ModelStore:
     def missing(self, entry: Entry, reason: str | None = None) -> WeightsError:
         """Error for weights that are missing and, for a reason, cannot be fetched."""
         why = f": {reason}" if reason else ""
-        lite = "or use `--preset lite`, which needs no download."
         by_import = f"`posetrack models import {entry.name} FILE`"
+        lite = "or use `--preset lite`, which needs no download."
         if entry.by_hand:
             return WeightsError(
-                f"the weights {entry.name} ({entry.file}) are not here{why}; fetch them by hand from {entry.page} "
-                f"and run {by_import}, which puts them at {self.path(entry)}, {lite}"
+                f"the weights {entry.name} ({entry.file}) are not here{why}; fetch them by hand from "
+                f"{_places(entry)} and run {by_import}, which puts them at {self.path(entry)}, {lite}"
             )
         command = "" if reason else f"run `posetrack models download {entry.name}`, or "
+        places = _places(entry) if reason else " or ".join(entry.sources)
         return WeightsError(
-            f"the weights {entry.name} are not here{why}; {command}get {entry.file} from {entry.url} "
+            f"the weights {entry.name} are not here{why}; {command}get {entry.file} from {places} "
             f"and put it at {self.path(entry)} (or run {by_import}), {lite}"
         )
 
@@ -205,6 +206,11 @@ class ModelStore:
         except (OSError, RecursionError, TypeError, ValueError):
             return None
         return note if isinstance(note.sha256, str) else None
+
+
+def _places(entry: Entry) -> str:
+    """Where people may find a file that cannot be downloaded."""
+    return f"{entry.page}, or {entry.elsewhere}" if entry.elsewhere else entry.page
 
 
 def copy_and_hash(source: BinaryIO, target: BinaryIO | None) -> str:
