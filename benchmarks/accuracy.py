@@ -30,7 +30,7 @@ from posetrack.models.runtime import Runtime
 from posetrack.networks import weight_files
 from posetrack.presets import get_preset
 from posetrack.training.pose_accuracy import calibration_error, joint_outcomes, measure_pck
-from posetrack.training.pose_data import read_people
+from posetrack.training.pose_people import read_people
 from posetrack.zoo import ModelStore
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)

@@ -28,7 +28,7 @@ from posetrack.models.runtime import Runtime
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.training.photographs import read_image
 from posetrack.training.pose_accuracy import measure_pck
-from posetrack.training.pose_data import LabelledPerson, read_people
+from posetrack.training.pose_people import LabelledPerson, read_people
 from posetrack.zoo.store import BUNDLED
 
 _BUNDLED = BUNDLED / "pose_lite.safetensors"

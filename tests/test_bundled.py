@@ -14,7 +14,7 @@ from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import Interval, get_preset
 from posetrack.synthetic import cut, render
 from posetrack.training.pose_accuracy import measure_pck
-from posetrack.training.pose_data import read_people
+from posetrack.training.pose_people import read_people
 from posetrack.types import Frame
 from posetrack.video import ReadOptions, open_source
 from posetrack.zoo import ModelStore

@@ -21,7 +21,7 @@ from posetrack.skeletons import POSETRACK
 from posetrack.tracker import SelectionConfig, select_joints
 from posetrack.training import pose_accuracy
 from posetrack.training.pose_accuracy import calibration_error, fit_calibration, joint_outcomes, reliability
-from posetrack.training.pose_data import LabelledPerson
+from posetrack.training.pose_people import LabelledPerson
 from posetrack.types import Boxes, Poses
 from posetrack.zoo import ModelStore
 from tests.in_process import posetrack

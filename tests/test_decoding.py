@@ -11,6 +11,7 @@ from posetrack.models.decoding import (
     codec_of,
     decode_argmax,
     decode_dark,
+    decode_integral,
     decode_quarter,
     decode_soft_argmax,
     reach_cells,
@@ -44,7 +45,7 @@ def test_dark_is_at_least_twice_as_exact_as_the_quarter_offset(noise: float, sig
     assert np.percentile(dark, 95) * 2 <= np.percentile(quarter, 95)
 
 
-@pytest.mark.parametrize("codec", ["dark", "soft-argmax"])
+@pytest.mark.parametrize("codec", ["dark", "soft-argmax", "integral"])
 def test_clean_gaussians_are_found_to_a_hundredth_of_a_cell(codec: str) -> None:
     assert errors(codec, noise=0).max() < 0.01
 
@@ -175,6 +176,24 @@ def test_soft_argmax_is_the_expectation_over_the_window() -> None:
             weight = np.exp(5.0 * heatmaps[0, 0, y, x] / heatmaps.max()) - 1
             total, place = total + weight, place + weight * np.array([x, y])
     np.testing.assert_allclose(decode_soft_argmax(heatmaps, SIGMA)[0][0, 0], place / total, atol=1e-5)
+
+
+def test_integral_is_the_mean_position_under_a_sharp_softmax_without_a_floor() -> None:
+    heatmaps = np.maximum(one(20.4, 30.2), 0.9 * one(30.0, 31.0)).astype(np.float32)
+    weights = np.exp(12.0 * heatmaps[0, 0].astype(np.float64)) - 1
+    rows, columns = np.indices(weights.shape)
+    place = np.array([(weights * columns).sum(), (weights * rows).sum()]) / weights.sum()
+    np.testing.assert_allclose(decode_integral(heatmaps)[0][0, 0], place, atol=1e-5)
+    assert np.linalg.norm(place - (20.4, 30.2)) > 0.5  # other people do pull
+
+
+def test_integral_reads_the_whole_map() -> None:
+    heatmaps = one(24.3, 31.2)
+    reach = reach_cells("integral", SIGMA)
+    assert reach >= max(SIZE)
+    spoilt = heatmaps.copy()
+    spoilt[0, 0, 0, 47] = 0.9
+    assert np.abs(CODECS["integral"](spoilt, SIGMA)[0] - CODECS["integral"](heatmaps, SIGMA)[0]).max() > 0.1
 
 
 @pytest.mark.parametrize(

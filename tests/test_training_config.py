@@ -10,6 +10,7 @@ from posetrack.training.detector import DetectorTraining
 from posetrack.training.loop import Schedule
 from posetrack.training.pose import PoseTraining
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 SECTIONS: dict[str, type] = {"pose": PoseTraining, "detector": DetectorTraining, "schedule": Schedule}
 DATA = 'train = [{annotations = "a.json", images = "i"}]\nvalidation = {annotations = "a.json", images = "i"}\n'
 
@@ -75,12 +76,12 @@ def test_mistakes_in_a_configuration_are_named(tmp_path: Path, text: str, messag
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize("name", ["pose_lite_start", "pose_lite", "detector", "detector_more"])
+@pytest.mark.parametrize("name", [path.stem for path in sorted(CONFIGS.glob("*.toml"))])
 def test_the_configurations_of_the_bundled_networks_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("POSETRACK_SHARED", "RENDERINGS", "LABELS", "POSE_START", "DETECTOR_START"):
         monkeypatch.setenv(variable, "/data")
     kind = name.split("_")[0]
-    path = Path(__file__).parents[1] / "configs" / f"{name}.toml"
+    path = CONFIGS / f"{name}.toml"
     assert read_config(path, {kind: SECTIONS[kind], "schedule": Schedule})["schedule"].epochs > 0
 
 

@@ -127,11 +127,13 @@ def test_the_averages_decay_must_be_below_1() -> None:
             replace(STILL, weight_average_decay=value)
 
 
-@pytest.mark.parametrize("name, choices", [("decay", ("steps", "cosine")), ("precision", ("fp32", "bf16"))])
+@pytest.mark.parametrize(
+    "name, choices", [("decay", ("steps", "cosine")), ("precision", ("auto", "fp32", "bf16"))]
+)
 def test_unknown_kinds_of_decay_and_precision_are_refused(name: str, choices: tuple[str, str]) -> None:
     for value in choices:
         assert getattr(replace(STILL, **{name: value}), name) == value
-    with pytest.raises(ConfigError, match=f"{name} must be '{choices[0]}' or '{choices[1]}', not 'other'"):
+    with pytest.raises(ConfigError, match=f"{name} must be {' or '.join(map(repr, choices))}, not 'other'"):
         replace(STILL, **{name: "other"})
 
 
@@ -356,6 +358,21 @@ def test_bf16_runs_under_autocast(tmp_path: Path) -> None:
     for precision in ("fp32", "bf16"):
         train(Toy(loss=loss, targets=[1.0]), replace(STILL, precision=precision), tmp_path / precision, Watch())
     assert kinds == [torch.float32, torch.bfloat16]
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_automatic_precision_is_bf16_where_it_is_fast(
+    fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "has_fast_bf16", lambda device: fast)
+    kinds = []
+
+    def loss(network: nn.Module, target: float) -> Tensor:
+        kinds.append(network(torch.ones(1, 1)).dtype)
+        return towards(network, target)
+
+    train(Toy(loss=loss, targets=[1.0]), replace(STILL, precision="auto"), tmp_path / "auto", Watch())
+    assert kinds == [torch.bfloat16 if fast else torch.float32]
 
 
 # Going on

@@ -13,18 +13,23 @@ import torch
 from posetrack.errors import ConfigError, DataFormatError, OutputError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.decoding import decode_dark
-from posetrack.models.heatmap import heatmap_to_input
+from posetrack.models.heatmap import gaussian_targets, heatmap_to_input
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.skeletons import POSETRACK
 from posetrack.training.loop import Record, Schedule, train
 from posetrack.training.pck import pck, torso_lengths
 from posetrack.training.photographs import read_photographs
-from posetrack.training.pose import DataSource, PoseTask, PoseTraining, joints_mse_loss
+from posetrack.training.pose import DataSource, PoseTask, PoseTraining
 from posetrack.training.pose_accuracy import measure_pck
-from posetrack.training.pose_data import Augmentation, PoseDataset, read_people
+from posetrack.training.pose_augmentation import Augmentation
+from posetrack.training.pose_data import PoseDataset
+from posetrack.training.pose_losses import integral_loss, joints_mse_loss
+from posetrack.training.pose_people import read_people
+from posetrack.training.pose_targets import TargetSettings
 
 SMALL = PoseArchitecture(width=64, height=64, deconv_channels=(16, 16, 16))
+SHARP = TargetSettings(sigma=1.0)
 DOTS = {"left_wrist": (255, 0, 0), "right_wrist": (0, 255, 0), "nose": (0, 0, 255)}
 
 
@@ -71,8 +76,8 @@ def test_joints_stay_on_their_dots_under_scale_rotation_shift_and_flip(dots: Dat
     """After a flip the red dot is the *right* wrist: names follow the mirrored person."""
     people = read_people(dots.annotations, dots.images, POSETRACK)
     augmentation = Augmentation(flip=float(seed % 2), recolour=False, degrade=0)
-    dataset = PoseDataset(people, SMALL, augmentation, sigma=1.0, seed=seed)
-    image, targets, weights = dataset[seed % len(dataset)]
+    dataset = PoseDataset(people, SMALL, augmentation, SHARP, seed=seed)
+    image, targets, weights, _, _ = dataset[seed % len(dataset)]
     names = [POSETRACK.joints[k] for k in POSETRACK.in_use]
     for name, colour in DOTS.items():
         mirrored = {"left_wrist": "right_wrist", "right_wrist": "left_wrist"}.get(name, name)
@@ -93,7 +98,9 @@ def test_targets_lie_on_the_dots_to_a_fraction_of_a_pixel_in_every_convention(
     architecture = replace(SMALL, convention=convention, all_slots=True)
     people = read_people(dots.annotations, dots.images, POSETRACK)
     augmentation = Augmentation(flip=0, recolour=False, degrade=0, scale=0, rotation_deg=0)
-    image, targets, weights = PoseDataset(people, architecture, augmentation, sigma=1.0, seed=0)[0]
+    image, targets, weights, points, placed = PoseDataset(
+        people, architecture, augmentation, TargetSettings(sigma=1.0), seed=0
+    )[0]
     cells, _ = decode_dark(targets.numpy()[None], 1.0)
     pixels = heatmap_to_input(cells[0], 4, CONVENTIONS[convention].grid)
     for name, colour in DOTS.items():
@@ -104,6 +111,8 @@ def test_targets_lie_on_the_dots_to_a_fraction_of_a_pixel_in_every_convention(
         found = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
         assert weights[slot] == 1
         np.testing.assert_allclose(pixels[slot], found, atol=0.15)
+        np.testing.assert_allclose(points[slot], cells[0, slot], atol=0.01)
+        assert placed[slot] == 1
     assert len(weights) == 17 and weights[POSETRACK.index("left_ear")] == 0
 
 
@@ -119,7 +128,7 @@ def test_published_networks_learn_from_the_colours_of_their_convention(dots: Dat
 
 def test_the_same_seed_epoch_and_index_give_the_same_crop(dots: DataSource) -> None:
     people = read_people(dots.annotations, dots.images, POSETRACK)
-    first, second = (PoseDataset(people, SMALL, Augmentation(), 1.5, seed=3) for _ in range(2))
+    first, second = (PoseDataset(people, SMALL, Augmentation(), SHARP, seed=3) for _ in range(2))
     torch.testing.assert_close(first[5][0], second[5][0], rtol=0, atol=0)
     second.epoch = 1
     assert not torch.equal(first[5][0], second[5][0])
@@ -128,7 +137,7 @@ def test_the_same_seed_epoch_and_index_give_the_same_crop(dots: DataSource) -> N
 def test_decoded_images_are_not_kept(dots: DataSource) -> None:
     """COCO would fill 59 GB, in each process of a loader."""
     people = read_people(dots.annotations, dots.images, POSETRACK)
-    dataset = PoseDataset(people, SMALL, Augmentation(), 1.5, seed=3)
+    dataset = PoseDataset(people, SMALL, Augmentation(), SHARP, seed=3)
     before = len(pickle.dumps(dataset))
     for index in range(len(dataset)):
         dataset[index]
@@ -140,6 +149,33 @@ def test_missing_joints_do_not_count_in_the_loss() -> None:
     weights = torch.tensor([[1.0, 0, 0], [0, 0, 0]])
     expected = 0.5 * heatmaps[0, 0].square().mean() / 6
     torch.testing.assert_close(joints_mse_loss(heatmaps, targets, weights), expected)
+
+
+def test_the_integral_loss_is_the_distance_from_a_peak_to_the_joint() -> None:
+    heatmaps = torch.zeros(1, 3, 16, 16)
+    heatmaps[0, 0, 4, 9] = heatmaps[0, 1, 4, 9] = 1.0
+    points = torch.tensor([[[11.0, 3.0], [0.0, 0.0], [5.0, 5.0]]])
+    placed = torch.tensor([[1.0, 0.0, 0.0]])
+    torch.testing.assert_close(integral_loss(heatmaps, points, placed), torch.tensor(3.0))
+    assert integral_loss(heatmaps, points, torch.zeros(1, 3)) == 0
+
+
+def test_the_integral_loss_pulls_the_expected_position_towards_the_joint() -> None:
+    heatmaps = torch.from_numpy(gaussian_targets(np.array([[[6.0, 8.0]]]), (16, 16), 2.0)).requires_grad_()
+    integral_loss(heatmaps, torch.tensor([[[9.0, 8.0]]]), torch.ones(1, 1)).backward()
+    assert heatmaps.grad is not None
+    assert heatmaps.grad[0, 0, 8, 7] < 0 < heatmaps.grad[0, 0, 8, 5]
+
+
+def test_the_integral_loss_takes_part_with_its_weight(dots: DataSource) -> None:
+    losses = []
+    for weight in (1e-3, 2e-3):
+        torch.manual_seed(0)
+        task = PoseTask(training(dots, integral_weight=weight))
+        losses.append(task.losses(next(iter(task.batches(0))))["integral"].item())
+    assert losses[1] == pytest.approx(2 * losses[0], rel=1e-3)
+    plain = PoseTask(training(dots))
+    assert set(plain.losses(next(iter(plain.batches(0))))) == {"heatmap"}
 
 
 def test_a_network_learns_the_dots(dots: DataSource, tmp_path: Path) -> None:

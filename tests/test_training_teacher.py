@@ -13,11 +13,14 @@ from typer.testing import CliRunner
 
 from posetrack.cli.train import train
 from posetrack.errors import ConfigError, DataFormatError, PoseTrackError
-from posetrack.models.pose_weights import PoseArchitecture, save_pose_network
+from posetrack.models.pose_weights import PoseArchitecture, load_pose_network, save_pose_network
 from posetrack.skeletons import COCO, POSETRACK
-from posetrack.training.pose import DataSource, EpochShares, PoseTask, PoseTraining, joints_mse_loss
+from posetrack.training.pose import DataSource, EpochShares, PoseTask, PoseTraining
 from posetrack.training.pose_augmentation import Augmentation
-from posetrack.training.pose_data import PoseDataset, read_people
+from posetrack.training.pose_data import PoseDataset
+from posetrack.training.pose_losses import joints_mse_loss
+from posetrack.training.pose_people import read_people
+from posetrack.training.pose_targets import TargetSettings
 from posetrack.training.teacher import add_teacher, read_annotations
 from posetrack.types import UNLINKED, Boxes, Image, Poses
 
@@ -77,7 +80,7 @@ def only(source: DataSource, **options: Any) -> tuple[torch.Tensor, torch.Tensor
     """Targets and weights of the only sample."""
     people = read_people(source.annotations, source.images, POSETRACK)
     assert len(people) == 1
-    _, targets, weights = PoseDataset(people, SMALL, PLAIN, 1.0, **options)[0]
+    _, targets, weights, _, _ = PoseDataset(people, SMALL, PLAIN, TargetSettings(sigma=1.0, **options))[0]
     return targets, weights
 
 
@@ -263,3 +266,42 @@ def test_a_file_other_than_coco_gives_one_sentence(tmp_path: Path, text: str) ->
     (tmp_path / "x.json").write_text(text, encoding="latin-1")
     with pytest.raises(DataFormatError, match="not a COCO file of people"):
         read_annotations(tmp_path / "x.json")
+
+
+def test_other_peoples_joints_in_the_image_get_targets_of_the_given_height(images: Path) -> None:
+    annotations, folder = files(images, [labelled(left_wrist=HERE), labelled(left_wrist=THERE, nose=HERE)])
+    people = read_people(annotations, folder, POSETRACK)
+    both = TargetSettings(sigma=1.0, others_height=0.5)
+    _, targets, weights, points, _ = PoseDataset(people, SMALL, PLAIN, both)[0]
+    assert heights(targets, WRIST, HERE_PIXEL, THERE_PIXEL) == [1.0, 0.5]
+    assert heights(targets, NOSE, HERE_PIXEL) == [0.5]
+    assert weights[NOSE] == 0  # of this person it is unknown
+    assert points[WRIST].tolist() == pytest.approx([5, 5], abs=0.05)
+    _, targets, *_ = PoseDataset(people, SMALL, PLAIN, TargetSettings(sigma=1.0))[0]
+    assert heights(targets, WRIST, HERE_PIXEL, THERE_PIXEL) == [1.0, 0.0]
+
+
+def test_a_joint_counts_as_placed_if_it_is_labelled_or_the_teacher_is_sure(images: Path) -> None:
+    for score, sure in ((0.3, False), (0.6, True)):
+        source = taught(images, Pointing(THERE, score), labelled(left_elbow=HERE))
+        people = read_people(source.annotations, source.images, POSETRACK)
+        placed = PoseDataset(people, SMALL, PLAIN, TargetSettings())[0][4]
+        assert placed[ELBOW] == 1 and bool(placed[WRIST]) is sure
+        assert placed.sum() == 1 + sure
+
+
+def test_targets_get_finer_from_epoch_to_epoch(images: Path) -> None:
+    annotations, folder = files(images, [labelled(left_wrist=HERE)])
+    source = DataSource(annotations=annotations, images=folder)
+    task = PoseTask(
+        PoseTraining(
+            train=(source,), validation=source, architecture=SMALL, augmentation=PLAIN, min_joints=1,
+            sigma=2.0, later_sigmas=(1.5, 1.0),
+        )
+    )  # fmt: skip
+    for epoch, sigma in enumerate((2.0, 1.5, 1.0, 1.0)):
+        (batch,) = task.batches(epoch)
+        beside = float(batch.targets[0, WRIST, 5, 6])
+        assert beside == pytest.approx(np.exp(-1 / (2 * sigma**2)), abs=0.03)
+    task.save(task.network, images / "last.safetensors")
+    assert load_pose_network(images / "last.safetensors")[1].sigma_cells == 1.0

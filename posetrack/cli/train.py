@@ -62,6 +62,14 @@ def train_label(
     pseudo: Annotated[
         bool, typer.Option("--pseudo/--no-pseudo", help="Also label people whose boxes come from a network.")
     ] = True,
+    scale: Annotated[
+        list[float] | None,
+        typer.Option(help="Size of the teacher's crop; repeat it to average over several. Defaults to 1."),
+    ] = None,
+    turn: Annotated[
+        list[float] | None,
+        typer.Option(help="Degrees by which the teacher's crop is turned; repeat it likewise. Defaults to 0."),
+    ] = None,
     backgrounds: Annotated[int, typer.Option(min=0, help="Random boxes without people to try in each image.")] = 0,
     preset: Annotated[str, typer.Option(help="Preset whose detector finds people.")] = "lite",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
@@ -75,18 +83,23 @@ def train_label(
     from posetrack.networks import Networks
     from posetrack.presets import get_preset
     from posetrack.training.teacher import add_teacher, detected_people, load_teacher, read_annotations
+    from posetrack.training.views import Views
     from posetrack.zoo import ModelStore
 
     inputs = [path for path in (teacher, annotations) if path is not None]
+    views = Views(scales=tuple(scale or (1.0,)), turns_deg=tuple(turn or (0.0,)))
     check_outputs([output], overwrite=overwrite, inputs=inputs)
     runtime = Runtime(device=resolve_device(device), precision=precision)
     estimator = load_teacher(teacher, movenet, runtime)
     if annotations is None:
-        content = detected_people(images, Networks(get_preset(preset), runtime, ModelStore()).detector)
+        # The preset's detector also gives faint detections, which only a tracker can use.
+        settings = get_preset(preset)
+        detector = Networks(settings, runtime, ModelStore()).detector
+        content = detected_people(images, detector, settings.detector_config.score_threshold)
     else:
         content = read_annotations(annotations, pseudo=pseudo)
     with _counting_images() as progress:
-        labelled = add_teacher(content, images, estimator, backgrounds=backgrounds, progress=progress)
+        labelled = add_teacher(content, images, estimator, views=views, backgrounds=backgrounds, progress=progress)
     write_file(output, json.dumps(labelled).encode())
 
 
@@ -147,7 +160,7 @@ def train_calibrate(
     from posetrack.models.runtime import Runtime
     from posetrack.presets import get_preset
     from posetrack.training.pose_accuracy import calibration_error, fit_calibration, joint_outcomes
-    from posetrack.training.pose_data import read_people
+    from posetrack.training.pose_people import read_people
 
     check_outputs([output], overwrite=overwrite, inputs=[weights, annotations])
     network, architecture = load_pose_network(weights)

@@ -21,6 +21,11 @@ Decoded = tuple[FloatArray, FloatArray]
 Codec = Callable[[FloatArray, float], Decoded]
 """Takes heatmaps and the standard deviation, in cells, of the Gaussians that the network was trained on."""
 
+INTEGRAL_SHARPNESS = 12.0
+"""``integral`` weighs a cell of height v with exp(12 v) - 1: a Gaussian's peak outweighs all of a map's noise."""
+
+_WHOLE_MAP = 1 << 20
+
 _Cells = NDArray[np.int64]
 
 _SHARPNESS = 5.0
@@ -171,11 +176,31 @@ def decode_soft_argmax(heatmaps: FloatArray, sigma: float) -> Decoded:
     return _moved(x, y, weights.sum(axis=-2) @ offsets / total, weights.sum(axis=-1) @ offsets / total), scores
 
 
+def decode_integral(heatmaps: FloatArray) -> Decoded:
+    """Soft-argmax over the whole map, for networks that were trained through it (``posetrack.training``).
+
+    Sun et al., as for ``decode_soft_argmax``; a cell at 0 has no weight, as there. The softmax is so sharp that
+    heatmaps stay between 0 and 1, and their peaks remain scores.
+
+    Args:
+        heatmaps: float32 [N, K, h, w].
+    """
+    _, _, scores = _peaks(heatmaps)
+    cells = np.clip(np.where(np.isfinite(heatmaps), heatmaps, 0), 0, 1).astype(np.float64)
+    weights = np.expm1(INTEGRAL_SHARPNESS * cells)
+    total = weights.sum(axis=(-2, -1))
+    total[total <= 0] = 1
+    columns, rows = np.arange(heatmaps.shape[-1]), np.arange(heatmaps.shape[-2])
+    x, y = weights.sum(axis=-2) @ columns / total, weights.sum(axis=-1) @ rows / total
+    return np.stack([x, y], axis=-1).astype(np.float32), scores
+
+
 CODECS: dict[str, Codec] = {
     "argmax": lambda heatmaps, _: decode_argmax(heatmaps),
     "quarter": lambda heatmaps, _: decode_quarter(heatmaps),
     "dark": decode_dark,
     "soft-argmax": decode_soft_argmax,
+    "integral": lambda heatmaps, _: decode_integral(heatmaps),
 }
 
 
@@ -196,5 +221,6 @@ def reach_cells(codec: str, sigma: float) -> int:
         "quarter": 2,
         "dark": _modulation_radius(sigma) + 2,
         "soft-argmax": math.ceil(3 * sigma),
+        "integral": _WHOLE_MAP,
     }
     return radius[codec]

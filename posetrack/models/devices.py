@@ -63,3 +63,10 @@ def resolve_precision(text: str, device: torch.device) -> torch.dtype:
     if text == "bf16" and device.type == "cuda" and torch.cuda.get_device_capability(device) < _BF16:
         raise ConfigError(f"the GPU {str(device)!r} has no bf16; choose fp16 or fp32.")
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[text]
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bf16. A CPU without them takes many times as long as with fp32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= _BF16
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -40,7 +40,7 @@ def paste_person(
     if not candidates or not len(scene.boxes):
         return scene
     chosen = int(random.choice(candidates))
-    cutout, mask = _cut_out(photograph, photograph.boxes[chosen], photograph.joints[chosen])
+    cutout, mask = cut_out(read_image(photograph.path), photograph.boxes[chosen], photograph.joints[chosen])
     neighbour = scene.boxes[int(random.integers(len(scene.boxes)))]
     size = neighbour[2:] - neighbour[:2]
     scale = random.uniform(0.8, 1.3) * size.max() / max(cutout.shape[:2])
@@ -69,11 +69,17 @@ def paste_person(
     )
 
 
-def _cut_out(photograph: Photograph, box: FloatArray, joints: FloatArray) -> tuple[Image, FloatArray]:
-    """The person's box as an image, and its opacity float32 [H, W]: 1 inside the thickened hull of the joints."""
+def cut_out(image: Image, box: FloatArray, joints: FloatArray) -> tuple[Image, FloatArray]:
+    """A person's box as an image, and its opacity float32 [H, W]: 1 inside the thickened hull of the joints.
+
+    Args:
+        image: uint8 [H, W, 3].
+        box: float32 [4], x1 y1 x2 y2, corner convention; its top left corner lies in the image.
+        joints: float32 [J, 2], corner convention.
+    """
     left, top = np.floor(box[:2]).astype(int)
     right, bottom = np.ceil(box[2:]).astype(int)
-    image = read_image(photograph.path)[top:bottom, left:right]
+    image = image[top:bottom, left:right]
     hull = cv2.convexHull((joints - (left, top)).round().astype(np.int32))
     thickness = max(2, round(0.1 * float(np.sqrt(image.shape[0] * image.shape[1]))))
     mask = np.zeros(image.shape[:2], np.uint8)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from posetrack.errors import ConfigError, OutputError, WeightsError
 from posetrack.files.pending import output_folder
 from posetrack.models.checkpoint_reading import DAMAGES
-from posetrack.models.devices import resolve_device
+from posetrack.models.devices import has_fast_bf16, resolve_device
 from posetrack.ranges import require_kinds
 from posetrack.records import check_numbers
 
@@ -85,7 +85,7 @@ class Schedule:
         gradient_norm: Maximum norm of the gradients; longer ones are clipped.
         validate_every_epochs: Epochs between validations (the last epoch is always validated).
         threads: CPU threads of torch; 0 keeps its default.
-        precision: ``bf16`` trains under autocast.
+        precision: ``bf16`` trains under autocast; ``auto`` does where the device has instructions for it.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         seed: Seed of torch's random numbers.
     """
@@ -100,7 +100,7 @@ class Schedule:
     gradient_norm: float = 10.0
     validate_every_epochs: int = 1
     threads: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
     device: str = "cpu"
     seed: int = 0
 
@@ -263,8 +263,9 @@ def _keep(run: _Run[Any]) -> None:
 
 
 def _autocast(schedule: Schedule) -> AbstractContextManager[Any]:
-    reduced = schedule.precision == "bf16"
-    return torch.autocast(torch.device(schedule.device).type, torch.bfloat16) if reduced else nullcontext()
+    device = resolve_device(schedule.device)
+    reduced = schedule.precision == "bf16" or (schedule.precision == "auto" and has_fast_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16) if reduced else nullcontext()
 
 
 def _train_epoch(run: _Run[Batch], observer: TrainingObserver) -> Record:

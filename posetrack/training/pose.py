@@ -30,14 +30,10 @@ from posetrack.skeletons import COCO
 from posetrack.training.loop import Batches
 from posetrack.training.pose_accuracy import measure_pck
 from posetrack.training.pose_augmentation import Augmentation
-from posetrack.training.pose_data import (
-    LabelledPerson,
-    PoseBatch,
-    PoseDataset,
-    Sample,
-    collate,
-    read_people,
-)
+from posetrack.training.pose_data import PoseBatch, PoseDataset, Sample, collate
+from posetrack.training.pose_losses import integral_loss, joints_mse_loss
+from posetrack.training.pose_people import LabelledPerson, read_people
+from posetrack.training.pose_targets import TargetSettings
 
 _CALIBRATION_CROPS = 256
 
@@ -69,10 +65,18 @@ class PoseTraining:
         augmentation: Random changes to crops.
         batch_size: Crops per step.
         sigma: Standard deviation of the Gaussian targets in heatmap cells.
+        later_sigmas: The same from the second epoch on, one for each; the last one stays. Coarse targets first,
+            fine ones later (Li et al., "Rethinking on Multi-Stage Networks for Human Pose Estimation", 2019,
+            section 3.3, there from stage to stage).
         teacher_share: Weight of the teacher in the target of a joint that is labelled too (alpha in equation 5 of
             Zhang et al., CVPR 2019, where it is 0.5).
         teacher_gain: Height of the Gaussian at a teacher's joint per unit of its score, at most 1. Best if score
             times gain is the probability that the teacher is right.
+        others_height: Height of the Gaussians at other people's joints: mu of the joint-candidate loss (Li et al.,
+            "CrowdPose", CVPR 2019, where it is 0.5). With 0 the network learns to suppress them.
+        integral_weight: Weight of the distance in cells between joints and the heatmaps' expected positions
+            (Sun et al., "Integral Human Pose Regression", ECCV 2018), beside the squared error of the heatmaps.
+            For the codec ``integral``.
         unlabelled_share: Share of an epoch's samples that only the teacher labels, drawn again for every epoch.
         nobody_share: The same for boxes without people.
         hard_joints: Number of joints in a sample that count: those with the largest loss. 0 counts all.
@@ -91,8 +95,11 @@ class PoseTraining:
     augmentation: Augmentation = field(default_factory=Augmentation)
     batch_size: int = 32
     sigma: float = 2.0
+    later_sigmas: tuple[float, ...] = ()
     teacher_share: float = 0.5
     teacher_gain: float = 1.0
+    others_height: float = 0.0
+    integral_weight: float = 0.0
     unlabelled_share: float = 0.0
     nobody_share: float = 0.0
     hard_joints: int = 0
@@ -108,26 +115,23 @@ class PoseTraining:
             self, "pose.", batch_size=(1, 65_536), sigma=(0.1, 20), backbone_rate=(0, 1000), min_joints=(1, 1000),
             workers=(0, 256), seed=(0, 2**32), teacher_share=(0, 1), teacher_gain=(1e-3, 1e3),
             unlabelled_share=(0, 1), nobody_share=(0, 1), hard_joints=(0, 1000),
-            hard_joints_from_epoch=(0, 1_000_000),
+            hard_joints_from_epoch=(0, 1_000_000), later_sigmas=(0.1, 20), others_height=(0, 1),
+            integral_weight=(0, 1000),
         )  # fmt: skip
         if not self.train:
             raise ConfigError("pose.train is empty; give at least one [[pose.train]] with annotations and images.")
         if self.unlabelled_share + self.nobody_share >= 1:
             raise ConfigError("pose.unlabelled_share and pose.nobody_share leave nothing for labelled people.")
 
-
-def joints_mse_loss(heatmaps: Tensor, targets: Tensor, weights: Tensor, hard_joints: int = 0) -> Tensor:
-    """Half the mean squared error of the labelled joints' heatmaps (the paper's ``JointsMSELoss``).
-
-    Args:
-        heatmaps, targets: [B, J, h, w].
-        weights: [B, J]; 0 leaves a joint out.
-        hard_joints: Number of joints per sample that count, those with the largest errors; 0 counts all.
-    """
-    errors = (heatmaps.float() - targets).square().mean(dim=(2, 3)) * weights
-    if hard_joints:
-        errors = errors.topk(min(hard_joints, errors.shape[1]), dim=1).values
-    return 0.5 * errors.mean()
+    def targets(self, epoch: int) -> TargetSettings:
+        """How targets are made in an epoch, from 0."""
+        sigmas = (self.sigma, *self.later_sigmas)
+        return TargetSettings(
+            sigma=sigmas[min(epoch, len(sigmas) - 1)],
+            teacher_share=self.teacher_share,
+            teacher_gain=self.teacher_gain,
+            others_height=self.others_height,
+        )
 
 
 class PoseTask:
@@ -156,9 +160,7 @@ class PoseTask:
             people,
             config.architecture,
             config.augmentation,
-            config.sigma,
-            teacher_share=config.teacher_share,
-            teacher_gain=config.teacher_gain,
+            config.targets(0),
             seed=config.seed,
         )
         self.network: nn.Module = self._initial_network().to(memory_format=torch.channels_last)
@@ -202,6 +204,7 @@ class PoseTask:
     def batches(self, epoch: int) -> Batches[PoseBatch]:
         """All labelled people once, and a random choice of the other samples, shuffled for the epoch."""
         self._dataset.epoch = epoch
+        self._dataset.targets = self._config.targets(epoch)
         self._hard_joints = self._config.hard_joints if epoch >= self._config.hard_joints_from_epoch else 0
         order = self._shares.order(np.random.default_rng((self._config.seed, epoch)))
         loader: DataLoader[Sample] = DataLoader(
@@ -215,13 +218,17 @@ class PoseTask:
         return cast(Batches[PoseBatch], loader)
 
     def losses(self, batch: PoseBatch) -> dict[str, Tensor]:
-        """The MSE loss of the joints."""
+        """The MSE loss of the joints' heatmaps, and that of their expected positions if it has a weight."""
         device = next(self.network.parameters()).device
         normalise = Normalisation(CONVENTIONS[self._config.architecture.convention], device)
         images = normalise(batch.images.to(device)).contiguous(memory_format=torch.channels_last)
         heatmaps = self.network(images)
         targets, weights = batch.targets.to(device), batch.weights.to(device)
-        return {"heatmap": joints_mse_loss(heatmaps, targets, weights, self._hard_joints)}
+        losses = {"heatmap": joints_mse_loss(heatmaps, targets, weights, self._hard_joints)}
+        if self._config.integral_weight:
+            far = integral_loss(heatmaps, batch.points.to(device), batch.placed.to(device))
+            losses["integral"] = self._config.integral_weight * far
+        return losses
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """PCK@0.2 on the validation people, boxes given."""
@@ -233,7 +240,7 @@ class PoseTask:
 
     def save(self, network: nn.Module, path: Path) -> None:
         """Write the weights in the form that the pipeline loads."""
-        architecture = replace(self._config.architecture, sigma_cells=self._config.sigma)
+        architecture = replace(self._config.architecture, sigma_cells=self._dataset.targets.sigma)
         save_pose_network(cast(PoseNetwork, network), architecture, path)
 
 

@@ -13,7 +13,7 @@ from posetrack.errors import DataFormatError
 from posetrack.models.pose import HeatmapPoseEstimator
 from posetrack.training.pck import MIN_TORSO_PX, pck, torso_lengths
 from posetrack.training.photographs import read_image
-from posetrack.training.pose_data import LabelledPerson
+from posetrack.training.pose_people import LabelledPerson
 from posetrack.types import BoolArray, Boxes, FloatArray
 
 _BINS = 10

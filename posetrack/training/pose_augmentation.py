@@ -15,7 +15,8 @@ from posetrack.training.appearance import darken, degrade, recolour, shrink
 from posetrack.types import BoolArray, FloatArray, Image
 
 _PROBABILITIES = (
-    "flip", "grey", "degrade", "occlude", "turn_over", "half_body", "cut", "hide_head", "shrink", "darken",
+    "flip", "grey", "degrade", "occlude", "turn_over", "half_body", "paste", "cut", "hide_head", "shrink",
+    "darken",
 )  # fmt: skip
 _HEAD = ("nose", "head_bottom", "head_top", "left_ear", "right_ear")
 _HALF_JOINTS = 3
@@ -33,6 +34,7 @@ class Augmentation:
         shift: Maximum shift, as a share of the crop's sides: detected boxes are not centred.
         half_body: Probability of a crop around one half of the body: upper, lower (both as in HRNet, Wang et al.,
             2019), left or right.
+        paste: Probability of another labelled person beside or over this one.
         cut: Probability that the frame cuts the body off.
         flip: Probability of mirroring.
         hide_head: Probability of painting over, pixelating or blurring the head, so that left and right
@@ -50,6 +52,7 @@ class Augmentation:
     turn_over: float = 0.0
     shift: float = 0.04
     half_body: float = 0.0
+    paste: float = 0.0
     cut: float = 0.0
     flip: float = 0.5
     hide_head: float = 0.0

@@ -24,7 +24,8 @@ from posetrack.pixels import from_centre, from_corner
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.stages import Detector
 from posetrack.training.photographs import MALFORMED, read_image
-from posetrack.types import Boxes, FloatArray, Image, Poses
+from posetrack.training.views import Views, estimate_in_views
+from posetrack.types import Boxes, FloatArray, Image
 
 EMPTY_SCORE = 0.2
 """Minimum score of a joint. A box without any such joint contains nobody."""
@@ -104,8 +105,8 @@ def image_entry(number: int, path: Path, image: Image) -> Content:
     return {"id": number, "file_name": path.name, "width": image.shape[1], "height": image.shape[0]}
 
 
-def detected_people(images: Path, detector: Detector) -> Content:
-    """Detected boxes, without joints, as annotations of a folder's images.
+def detected_people(images: Path, detector: Detector, min_score: float) -> Content:
+    """Boxes detected with at least ``min_score``, without joints, as annotations of a folder's images.
 
     Raises:
         DataFormatError: the folder has no images.
@@ -116,16 +117,18 @@ def detected_people(images: Path, detector: Detector) -> Content:
         image = read_image(path)
         entry = image_entry(len(entries) + 1, path, image)
         entries.append(entry)
-        for box in from_centre(detector.detect([image])[0].xyxy):
+        boxes = detector.detect([image])[0]
+        for box in from_centre(boxes.xyxy[boxes.scores >= min_score]):
             annotations.append(box_annotation(len(annotations) + 1, entry["id"], box) | {"pseudo": True})
     return {"images": entries, "annotations": annotations, "categories": [PERSON]}
 
 
-def add_teacher(
+def add_teacher(  # noqa: PLR0913 (what is labelled, by whom, and how)
     content: Content,
     images: Path,
     teacher: HeatmapPoseEstimator,
     *,
+    views: Views | None = None,
     backgrounds: int = 0,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -139,12 +142,13 @@ def add_teacher(
         content: Content of a COCO file.
         images: Folder of its images.
         teacher: Labels everybody with a box, except crowd regions.
+        views: Views of each person that the teacher's joints are averaged over. Defaults to one.
         backgrounds: Random boxes to try per image. Those that overlap no annotation, and in which the teacher sees
             nobody, are added and marked ``nobody``.
         seed: Seed of those boxes.
         progress: Called with the number of images done and the total.
     """
-    random = np.random.default_rng(seed)
+    random, views = np.random.default_rng(seed), views or Views()
     by_image: defaultdict[int, list[Content]] = defaultdict(list)
     for annotation in content["annotations"]:
         by_image[annotation["image_id"]].append(annotation)
@@ -157,10 +161,12 @@ def add_teacher(
         labelled += [each for each in known if each.get("iscrowd", 0)]
         labelled += [
             {**each, "teacher_keypoints": joints}
-            for each, joints in zip(people, _seen(image, [each["bbox"] for each in people], teacher), strict=True)
+            for each, joints in zip(
+                people, _seen(image, [each["bbox"] for each in people], teacher, views), strict=True
+            )
         ]
         tried = _empty_boxes([each["bbox"] for each in known], image, backgrounds, random)
-        for box, joints in zip(tried, _seen(image, tried, teacher), strict=True):
+        for box, joints in zip(tried, _seen(image, tried, teacher, views), strict=True):
             if max(joints[2::3]) < EMPTY_SCORE:
                 corners = np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]])
                 nobody = box_annotation(next_id, entry["id"], corners)
@@ -174,13 +180,15 @@ def add_teacher(
     return {**content, "annotations": labelled, "categories": categories}
 
 
-def _seen(image: Image, boxes: Sequence[Sequence[float]], teacher: HeatmapPoseEstimator) -> list[list[float]]:
+def _seen(
+    image: Image, boxes: Sequence[Sequence[float]], teacher: HeatmapPoseEstimator, views: Views
+) -> list[list[float]]:
     """The teacher's joints in boxes (x, y, width, height; pixel edges), as COCO triples."""
     if not boxes:
         return []
     xywh = np.array(boxes, np.float32)
     corners = from_corner(np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1))
-    poses: Poses = teacher.estimate(image, Boxes(corners, np.ones(len(corners), np.float32)))
+    poses = estimate_in_views(teacher, image, Boxes(corners, np.ones(len(corners), np.float32)), views)
     margin = _OUTSIDE * xywh[:, None, 2:]
     points = poses.keypoints
     inside = (points >= corners[:, None, :2] - margin) & (points <= corners[:, None, 2:] + margin)
