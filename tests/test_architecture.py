@@ -34,7 +34,7 @@ LAYERS = [
     {"presets", "realtime"},
     {"networks"},
     {"pose_tracker", "demo"},
-    {"runner", "benchmark", "report"},
+    {"runner", "benchmark", "report", "review"},
     {"batch"},
     {"cli"},
     {"__main__"},

@@ -17,6 +17,7 @@ from posetrack.cli.models import models
 from posetrack.cli.output import answer, complain, guarded_streams
 from posetrack.cli.refine import refine
 from posetrack.cli.report import report
+from posetrack.cli.review import review
 from posetrack.cli.run import run
 from posetrack.cli.start import BAD_INPUT, INTERRUPTED, interrupting_signals
 from posetrack.cli.train import train
@@ -49,6 +50,7 @@ app.command("run")(run)
 app.command("batch")(batch)
 app.command("demo")(demo)
 app.command("refine")(refine)
+app.command("review")(review)
 app.command("eval")(evaluate)
 app.command("convert")(convert)
 app.command("report")(report)

@@ -1,0 +1,48 @@
+"""``posetrack review``: look at tracks and mend them, in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posetrack.cli.output import tell
+
+
+def review(
+    results: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Tracks of one clip (.tracks, .parquet, .csv, .json), or their folder."),
+    ],
+    video: Annotated[
+        str | None,
+        typer.Option(help="The source that was tracked. Without it: a video of the same name beside FILE."),
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
+    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the page's address without opening it.")
+    ] = False,
+) -> None:
+    """Review tracks in the browser: see who is in doubt and where, and mend it.
+
+    The page is served to this computer only. It ends with Ctrl-C, or when the page is closed.
+    """
+    import webbrowser
+
+    from posetrack.review.reviewing import open_session
+    from posetrack.review.server import ReviewServer
+
+    session = open_session(results, video, fps=fps)
+    try:
+        server = ReviewServer(session, port)
+        try:
+            tell(f"Open {server.url} (Ctrl-C, or closing the page, ends it)")
+            if not no_browser:
+                webbrowser.open(server.url)
+            server.serve()
+        finally:
+            server.close()
+    finally:
+        session.close()

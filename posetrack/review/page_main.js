@@ -1,0 +1,196 @@
+/* What is shown, and how one gets about. */
+
+const view = {
+  clip: null, // what is drawn
+  revision: 0,
+  place: 0, // of the frame
+  selected: null, // a track
+  joint: null, // a slot
+  range: null, // first and last place
+  dragged: null,
+  editable: false,
+  rowOf: new Map(),
+  trackOf: (id) => view.clip.tracks[view.rowOf.get(id)],
+  aside: (track) => view.clip.subjects?.length > 0 && !track.subject,
+};
+
+const source = new Source();
+const [keys, stage, lanes, lists] = [new Keys(), new Stage(view), new Lanes(view), new Lists(view, source)];
+let footage, playing = null, doubtAt = -1, scheduled = false, lastPicture = null;
+
+function redraw() {
+  if (scheduled || !view.clip) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    draw();
+  });
+}
+
+function draw() {
+  const { clip, place } = view;
+  const picture = clip.video ? footage.get(clip.frames[place]) : null;
+  if (picture !== undefined) lastPicture = picture;
+  stage.draw(picture ?? lastPicture, picture === undefined);
+  lanes.draw();
+  const time = clip.times[place];
+  element("clock").textContent = `${clock(time, true)}   frame ${clip.frames[place]}   (${place + 1} of ${clip.frames.length})`;
+  element("note").textContent = clip.video && picture === null ? "the video does not have this frame" : "";
+  const { range } = view;
+  element("range").textContent = range ? `range ${clip.frames[range[0]]} to ${clip.frames[range[1]]}` : "";
+}
+
+function seek(place) {
+  const last = view.clip.frames.length - 1;
+  view.place = Math.min(last, Math.max(0, Math.round(place)));
+  view.dragged = null;
+  wantPictures();
+  lanes.follow(view.place);
+  redraw();
+}
+
+function wantPictures() {
+  const { clip, place } = view;
+  if (!clip.video) return;
+  const around = playing ? Array.from({ length: 16 }, (_, step) => place + step) : [place, place + 1, place - 1, place + 2, place - 2];
+  footage.want(around.filter((one) => one >= 0 && one < clip.frames.length).map((one) => clip.frames[one]));
+}
+
+/* Plays at the clip's own times, and waits for a picture rather than show the skeletons over another one. */
+function play() {
+  if (playing) {
+    cancelAnimationFrame(playing.handle);
+    playing = null;
+    element("play").textContent = "▶";
+    return;
+  }
+  const { clip } = view;
+  if (view.place === clip.frames.length - 1) seek(0);
+  playing = { handle: 0, since: performance.now(), from: clip.times[view.place] };
+  element("play").textContent = "❚❚";
+  const step = (now) => {
+    let place = view.place;
+    const due = playing.from + (now - playing.since) / 1000;
+    while (place < clip.frames.length - 1 && clip.times[place + 1] <= due) {
+      if (clip.video && footage.get(clip.frames[place + 1]) === undefined) {
+        playing.since = now;
+        playing.from = clip.times[place];
+        wantPictures();
+        break;
+      }
+      place += 1;
+    }
+    if (place !== view.place) seek(place);
+    if (place === clip.frames.length - 1) return play();
+    playing.handle = requestAnimationFrame(step);
+  };
+  playing.handle = requestAnimationFrame(step);
+  wantPictures();
+}
+
+function select(track) {
+  view.selected = track ?? null;
+  view.joint = null;
+  if (track) lanes.follow(view.place, track);
+  lists.choose();
+  redraw();
+}
+
+function neighbour(step) {
+  const { tracks } = view.clip;
+  if (!tracks.length) return;
+  const row = view.selected ? tracks.indexOf(view.selected) + step : 0;
+  select(tracks[Math.min(tracks.length - 1, Math.max(0, row))]);
+}
+
+function goToDoubt(number) {
+  const { doubts } = view.clip;
+  if (!doubts.length) return;
+  doubtAt = (number + doubts.length) % doubts.length;
+  const doubt = doubts[doubtAt];
+  lists.show("doubts");
+  lists.mark(doubtAt);
+  select(view.trackOf(doubt.people[0]));
+  seek(doubt.last);
+}
+
+async function goToFrame() {
+  const answer = await ask("Frame");
+  if (answer === null) return;
+  const place = view.clip.frames.indexOf(Number(answer));
+  if (answer === "" || place < 0) say(`There is no frame ${answer}; the frames are ${view.clip.frames[0]} to ${view.clip.frames.at(-1)}.`);
+  else seek(place);
+}
+
+function mark(end) {
+  const [from, to] = view.range ?? [view.place, view.place];
+  view.range = end === 0 ? [view.place, Math.max(view.place, to)] : [Math.min(from, view.place), view.place];
+  redraw();
+}
+
+/* Takes another version of the clip, and stays where it is as far as that goes. */
+function take(clip) {
+  const first = view.clip === null, id = view.selected?.id;
+  view.clip = clip;
+  view.revision += 1;
+  view.rowOf = new Map(clip.tracks.map((track, row) => [track.id, row]));
+  view.selected = id === undefined ? null : (view.trackOf(id) ?? null);
+  if (first) {
+    footage = new Footage(source, clip.size);
+    footage.arrived = redraw;
+    lanes.whole();
+    element("title").textContent = clip.title;
+    document.title = `${clip.title} · review`;
+  }
+  const people = `${clip.tracks.length} ${clip.tracks.length === 1 ? "person" : "people"}`;
+  element("facts").textContent = `${people} · ${clip.frames.length.toLocaleString("en")} frames · ${clock(clip.times.at(-1) - clip.times[0], true)}${clip.video ? "" : " · no video (give it with --video)"}`;
+  document.body.style.setProperty("--people", clip.tracks.length);
+  lists.fill();
+  seek(view.place);
+}
+
+stage.actions = {
+  redraw,
+  pick: (track) => select(track),
+  pickJoint: (joint) => ((view.joint = joint), redraw()),
+  moveJoint: () => ((view.dragged = null), redraw()),
+};
+lanes.actions = { redraw, seek, pick: (track) => select(track) };
+lists.actions = { pick: (track) => select(track), goTo: goToDoubt };
+
+keys.add("play", [" "], "Play, pause", play);
+keys.add("next", ["ArrowRight"], "Next frame", () => seek(view.place + 1));
+keys.add("previous", ["ArrowLeft"], "Previous frame", () => seek(view.place - 1));
+keys.add("forward", ["Shift+ArrowRight"], "10 frames on", () => seek(view.place + 10));
+keys.add("back", ["Shift+ArrowLeft"], "10 frames back", () => seek(view.place - 10));
+keys.add("start", ["Home"], "First frame", () => seek(0));
+keys.add("end", ["End"], "Last frame", () => seek(Infinity));
+keys.add("go", ["g"], "Go to a frame", goToFrame);
+keys.add("up", ["ArrowUp"], "Previous person", () => neighbour(-1));
+keys.add("down", ["ArrowDown"], "Next person", () => neighbour(1));
+keys.add("doubt", ["d"], "Next doubt", () => goToDoubt(doubtAt + 1));
+keys.add("doubt back", ["Shift+d"], "Previous doubt", () => goToDoubt(doubtAt - 1));
+keys.add("begin", ["["], "Range starts here", () => mark(0));
+keys.add("finish", ["]"], "Range ends here", () => mark(1));
+keys.add("in", ["+", "="], "Time line: fewer frames", () => lanes.zoom(1 / 1.5));
+keys.add("out", ["-"], "Time line: more frames", () => lanes.zoom(1.5));
+keys.add("fit", ["f"], "Whole picture, whole time line", () => (lanes.whole(), stage.fit()));
+keys.add("cancel", ["Escape"], "", () => (view.range || view.joint !== null ? ((view.range = null), (view.joint = null), redraw()) : select(null)));
+keys.add("help", ["?"], "These keys", () => keys.help());
+
+/* The server ends when the last page has gone: this connection tells it, and tells the page of other windows' repairs. */
+function listen() {
+  const events = new EventSource("events");
+  events.onerror = () => {
+    events.close();
+    say("posetrack review has ended. What was repaired is saved; start it again to go on.");
+  };
+}
+
+window.review = { view, stage, lanes }; // for scripts that drive the page
+
+source.clip().then((clip) => {
+  take(clip);
+  if (source.live) listen();
+  document.body.dataset.ready = "true";
+}, (error) => say(error.message));

@@ -1,0 +1,100 @@
+"""A file of tracks, and perhaps its video, ready for review."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from posetrack.errors import DataFormatError
+from posetrack.refine.clip import Clip
+from posetrack.refine.files import read_clip
+from posetrack.review.footage import Footage
+from posetrack.review.session import Session
+
+_RESULTS = (".tracks", ".parquet", ".csv", ".json")
+"""Files of poses; of several for one clip the first is taken."""
+
+_VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mts")
+_LATE = 2
+"""Frames by which the estimated number of a video's frames may be too low."""
+
+
+def open_session(
+    results: Path, video: str | Path | None = None, *, fps: float | None = None, pictures: bool = True
+) -> Session:
+    """A clip to be reviewed.
+
+    Args:
+        results: A file of ``run`` or ``refine``, or a folder with those of one clip.
+        video: The source that was tracked. Without it, a video of the clip's name beside the results, if there is one.
+        fps: Frames per second, for results without times.
+        pictures: Show the video.
+
+    Raises:
+        DataFormatError: the results are missing, damaged, those of several clips, or not of this video.
+        VideoError: the video cannot be read.
+    """
+    path = find_results(results)
+    clip = read_clip(path, fps)
+    if not clip.tracks:
+        raise DataFormatError(f"{path}: nobody is in this file; track the clip again, or give another file.")
+    source = video if video is not None else _video_beside(path)
+    if source is None or not pictures:
+        return Session(clip, path.name, None, None)
+    footage = Footage(source)
+    _refuse_other_video(path, clip, source, footage)
+    return Session(clip, path.name, footage, Footage(source))
+
+
+def find_results(results: Path) -> Path:
+    """The file to review: the given one, or the one of the only clip in a folder, refined if there is such a file.
+
+    Raises:
+        DataFormatError: the folder has none, or those of several clips.
+    """
+    if not results.is_dir():
+        return results
+    files = sorted(path for path in results.iterdir() if path.suffix in _RESULTS and _is_results(path))
+    clips = sorted({_clip_name(path) for path in files})
+    if not files:
+        raise DataFormatError(f"{results}: there are no tracks in this folder; run `posetrack run` first.")
+    if len(clips) > 1:
+        raise DataFormatError(
+            f"{results}: there are tracks of {len(clips)} clips ({', '.join(clips[:3])}, ...); give one of the files."
+        )
+    return min(files, key=lambda path: (path.stem == clips[0], _RESULTS.index(path.suffix)))
+
+
+def _is_results(path: Path) -> bool:
+    return not path.name.startswith(".") and not path.name.endswith((".edits.json", ".meta.json"))
+
+
+def _clip_name(path: Path) -> str:
+    return path.stem.removesuffix("_refined")
+
+
+def _video_beside(path: Path) -> Path | None:
+    folder = path.parent
+    found = [folder / f"{_clip_name(path)}{suffix}" for suffix in _VIDEOS]
+    return next((video for video in found if os.path.isfile(video)), None)
+
+
+def _refuse_other_video(path: Path, clip: Clip, video: str | Path, footage: Footage) -> None:
+    """Refuse a video that is too short, or too small for the people."""
+    last = int(clip.frames[-1])
+    if footage.frame_count is not None and last >= footage.frame_count + _LATE:
+        raise DataFormatError(
+            f"{path}: its poses go up to frame {last}, but {video} has only {footage.frame_count} frames; give the "
+            "video that was tracked (--video)."
+        )
+    stated = [(image.get("width"), image.get("height")) for image in clip.images[:1]]
+    if stated and None not in stated[0] and stated[0] != footage.size:
+        raise DataFormatError(
+            f"{path}: its video has {stated[0][0]}x{stated[0][1]} pixels, but {video} has "
+            f"{footage.size[0]}x{footage.size[1]}; give the video that was tracked (--video)."
+        )
+    outside = sum(int(((track.boxes[:, :2] + track.boxes[:, 2:]) / 2 > footage.size).any(axis=1).sum()) for track in clip.tracks)
+    if outside * 2 > sum(map(len, clip.tracks)):
+        raise DataFormatError(
+            f"{path}: most people lie outside the picture of {video}; give the video that was tracked (--video)."
+        )
