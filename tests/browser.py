@@ -107,13 +107,28 @@ class Browser:
             time.sleep(0.05)
 
     def press(self, key: str) -> None:
-        """A key, as on a keyboard: ``Tab``, ``Enter``, ``/``."""
-        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        """A key, as on a keyboard: ``Tab``, ``Enter``, ``/``, ``Shift+D``, ``Ctrl+z``."""
+        *held, key = key.split("+") if len(key) > 1 else [key]
+        modifiers = sum({"Alt": 1, "Ctrl": 2, "Shift": 8}[one] for one in held)
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 and modifiers in (0, 8) else "")
         codes = {"Enter": 13, "Tab": 9, "Escape": 27, " ": 32}
         code = codes.get(key, ord(key.upper()) if len(key) == 1 else 0)
-        common: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": code}
+        common: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
         self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **common)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def click(self, x: float, y: float) -> None:
+        """The left button, at a place of the window in CSS pixels."""
+        self.drag((x, y), (x, y))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the left button at one place, and let it go at another."""
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=start[0], y=start[1])
+        button: dict[str, Any] = {"button": "left", "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", type="mousePressed", x=start[0], y=start[1], buttons=1, **button)
+        if end != start:
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=end[0], y=end[1], buttons=1, button="left")
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=end[0], y=end[1], buttons=0, **button)
 
     def type(self, text: str) -> None:
         """Text into what has the focus."""

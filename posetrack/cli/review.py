@@ -13,7 +13,9 @@ from posetrack.cli.output import tell
 def review(
     results: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="Tracks of one clip (.tracks, .parquet, .csv, .json), or their folder."),
+        typer.Argument(
+            metavar="FILE", help="Tracks of one clip (.tracks, .parquet, .csv, .json), or their folder."
+        ),
     ],
     video: Annotated[
         str | None,

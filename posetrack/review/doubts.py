@@ -1,4 +1,4 @@
-"""Doubtful moments of a clip, and what each would cost: the seconds of poses that are wrong if the doubt is right."""
+"""Doubtful moments of a clip, and what each costs: the seconds of poses that are wrong if the doubt is right."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Doubt:
         kind: ``meeting``, ``gap``, ``jump``, ``short``, ``uncertain`` or ``filled``.
         people: Whom it is about.
         first, last: Places of its first and last frame in the clip's list of frames.
+        at: Place of the frame to look at: where a person may begin to be another, or a poor span begins.
         cost_s: Seconds of poses that are wrong if the doubt is right.
     """
 
@@ -43,6 +44,7 @@ class Doubt:
     people: tuple[int, ...]
     first: int
     last: int
+    at: int
     cost_s: float
 
 
@@ -85,6 +87,7 @@ def _meetings(track: Track, others: Iterable[Track], frame: int, clip: Clip) -> 
                 people=(track.track_id, other.track_id),
                 first=max(0, frame - _MEETING),
                 last=min(len(clip.frames) - 1, frame + _MEETING),
+                at=frame,
                 cost_s=cost,
             )
 
@@ -96,6 +99,7 @@ def _own(track: Track, row: int, clip: Clip) -> Doubt:
         people=(track.track_id,),
         first=int(track.frames[row - 1]),
         last=int(track.frames[row]),
+        at=int(track.frames[row]),
         cost_s=min(row, len(track) - row) * clip.frame_s,
     )
 
@@ -134,5 +138,6 @@ def _span(kind: str, track: Track, rows: np.ndarray, shares: Doubles, clip: Clip
         people=(track.track_id,),
         first=int(track.frames[rows[0]]),
         last=int(track.frames[rows[-1]]),
+        at=int(track.frames[rows[0]]),
         cost_s=float(shares.sum()) * clip.frame_s,
     )

@@ -93,7 +93,7 @@ class Lists {
     const what = make("span", { className: "what" }, ...tells[doubt.kind]);
     const when = make("span", { className: "sum when", textContent: clock(clip.times[doubt.first], true) });
     when.style.textAlign = "left";
-    const button = make("button", { type: "button" }, what, make("span", { className: "cost", textContent: `${doubt.cost.toFixed(1)} s` }), when);
+    const button = make("button", { type: "button" }, what, make("span", { className: "cost", textContent: `${doubt.cost_s.toFixed(1)} s` }), when);
     button.append(make("span", { className: "sum", textContent: doubt.checked ? "checked" : "" }));
     button.addEventListener("click", () => this.actions.goTo(number));
     return make("li", { className: doubt.checked ? "done" : "" }, button);

@@ -16,7 +16,7 @@ const view = {
 
 const source = new Source();
 const [keys, stage, lanes, lists] = [new Keys(), new Stage(view), new Lanes(view), new Lists(view, source)];
-let footage, playing = null, doubtAt = -1, scheduled = false, lastPicture = null;
+let footage, playing = null, doubtAt = -1, scheduled = false, lastPicture = null, shown = null;
 
 function redraw() {
   if (scheduled || !view.clip) return;
@@ -31,6 +31,7 @@ function draw() {
   const { clip, place } = view;
   const picture = clip.video ? footage.get(clip.frames[place]) : null;
   if (picture !== undefined) lastPicture = picture;
+  if (picture || !clip.video) shown = clip.frames[place];
   stage.draw(picture ?? lastPicture, picture === undefined);
   lanes.draw();
   const time = clip.times[place];
@@ -111,7 +112,7 @@ function goToDoubt(number) {
   lists.show("doubts");
   lists.mark(doubtAt);
   select(view.trackOf(doubt.people[0]));
-  seek(doubt.last);
+  seek(doubt.at);
 }
 
 async function goToFrame() {
@@ -187,7 +188,7 @@ function listen() {
   };
 }
 
-window.review = { view, stage, lanes }; // for scripts that drive the page
+window.review = { view, stage, lanes, shown: () => shown }; // for scripts that drive the page
 
 source.clip().then((clip) => {
   take(clip);

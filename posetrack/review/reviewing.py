@@ -26,7 +26,7 @@ def open_session(
 
     Args:
         results: A file of ``run`` or ``refine``, or a folder with those of one clip.
-        video: The source that was tracked. Without it, a video of the clip's name beside the results, if there is one.
+        video: The source that was tracked. Without it, a video of the clip's name beside the results, if any.
         fps: Frames per second, for results without times.
         pictures: Show the video.
 
@@ -60,7 +60,7 @@ def find_results(results: Path) -> Path:
         raise DataFormatError(f"{results}: there are no tracks in this folder; run `posetrack run` first.")
     if len(clips) > 1:
         raise DataFormatError(
-            f"{results}: there are tracks of {len(clips)} clips ({', '.join(clips[:3])}, ...); give one of the files."
+            f"{results}: there are tracks of {len(clips)} clips ({', '.join(clips[:3])}, ...); give one of them."
         )
     return min(files, key=lambda path: (path.stem == clips[0], _RESULTS.index(path.suffix)))
 
@@ -84,8 +84,8 @@ def _refuse_other_video(path: Path, clip: Clip, video: str | Path, footage: Foot
     last = int(clip.frames[-1])
     if footage.frame_count is not None and last >= footage.frame_count + _LATE:
         raise DataFormatError(
-            f"{path}: its poses go up to frame {last}, but {video} has only {footage.frame_count} frames; give the "
-            "video that was tracked (--video)."
+            f"{path}: its poses go up to frame {last}, but {video} has only {footage.frame_count} frames; give "
+            "the video that was tracked (--video)."
         )
     stated = [(image.get("width"), image.get("height")) for image in clip.images[:1]]
     if stated and None not in stated[0] and stated[0] != footage.size:
@@ -93,7 +93,10 @@ def _refuse_other_video(path: Path, clip: Clip, video: str | Path, footage: Foot
             f"{path}: its video has {stated[0][0]}x{stated[0][1]} pixels, but {video} has "
             f"{footage.size[0]}x{footage.size[1]}; give the video that was tracked (--video)."
         )
-    outside = sum(int(((track.boxes[:, :2] + track.boxes[:, 2:]) / 2 > footage.size).any(axis=1).sum()) for track in clip.tracks)
+    outside = sum(
+        int(((track.boxes[:, :2] + track.boxes[:, 2:]) / 2 > footage.size).any(axis=1).sum())
+        for track in clip.tracks
+    )
     if outside * 2 > sum(map(len, clip.tracks)):
         raise DataFormatError(
             f"{path}: most people lie outside the picture of {video}; give the video that was tracked (--video)."

@@ -1,7 +1,7 @@
 """The page's server: for one user, on this computer, for as long as a page is open.
 
-Python's own HTTP server suffices: it listens on 127.0.0.1 only and serves a handful of fixed addresses, none of which
-names a file. So nothing has to be installed for it.
+Python's own HTTP server suffices: it listens on 127.0.0.1 only and serves a handful of fixed addresses, none of
+which names a file. So nothing has to be installed for it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 from typing import Any
 
 from posetrack.refine.clip import Clip, Track
@@ -51,10 +52,7 @@ class Session:
         keys = [self._pack(track) for track in clip.tracks]
         return {
             "tracks": [describe_track(track, key) for track, key in zip(clip.tracks, keys, strict=True)],
-            "doubts": [
-                {"kind": one.kind, "people": one.people, "first": one.first, "last": one.last, "cost": one.cost_s}
-                for one in doubts_of(clip)
-            ],
+            "doubts": [asdict(doubt) for doubt in doubts_of(clip)],
         }
 
     def _pack(self, track: Track) -> str:
@@ -86,4 +84,3 @@ class Session:
         for footage in (self._footage, self._portraits):
             if footage is not None:
                 footage.close()
-

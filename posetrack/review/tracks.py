@@ -1,4 +1,4 @@
-"""What the page is told of a clip: a header as JSON, and each track as packed arrays under a key of its content."""
+"""What the page is told of a clip: a header as JSON, and the arrays of each track under a key of their content."""
 
 from __future__ import annotations
 

@@ -1,0 +1,66 @@
+"""``posetrack review`` as a program: it prints its address, serves, and ends with Ctrl-C; bad input is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from posetrack.refine.files import write_clip
+from tests.in_process import posetrack
+from tests.review_pages import scene, write_scene
+
+
+def test_it_serves_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    results = write_scene(tmp_path, video=False)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "posetrack", "review", str(results), "--no-browser"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    found = re.match(r"Open (http://127\.0\.0\.1:\d+/[\w-]{32}/) ", process.stdout.readline())
+    assert found is not None
+    with urllib.request.urlopen(f"{found[1]}clip", timeout=60) as answer:
+        assert [track["id"] for track in json.load(answer)["tracks"]] == [1, 2, 3, 4]
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert (process.returncode, complaints) == (130, "posetrack: interrupted.\n")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["missing.csv"], r"missing\.csv"),
+        (["empty"], r"empty: there are no tracks in this folder; run `posetrack run` first\."),
+        (["damaged.parquet"], r"damaged\.parquet"),
+        (
+            ["street.parquet", "--video", "missing.mp4"],
+            r"There is no file missing\.mp4: check its name and folder\.",
+        ),
+        (["street.parquet", "--port", "99999"], r"--port 99999 cannot be used \(.*\); give another, or none"),
+        (["untimed.json"], r"untimed\.json.*--fps"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_scene(tmp_path, video=False)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and no more")
+    write_clip(tmp_path / "untimed.json", scene())
+    data = json.loads((tmp_path / "untimed.json").read_text())
+    for image in data["images"]:
+        del image["time_s"]
+    (tmp_path / "untimed.json").write_text(json.dumps(data))
+    done = posetrack("review", "--no-browser", *arguments)
+    assert done.returncode == 2 and done.stdout == ""
+    assert re.fullmatch(rf"posetrack: .*{sentence}.*\n", done.stderr)
