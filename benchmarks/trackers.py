@@ -34,10 +34,11 @@ from trackers.eval.clear import compute_clear_metrics
 from trackers.eval.hota import compute_hota_metrics
 from trackers.eval.identity import compute_identity_metrics
 
+from posetrack.changes import Changes, customised
 from posetrack.models.runtime import Runtime
 from posetrack.networks import Networks
 from posetrack.pipeline import Pipeline
-from posetrack.presets import Changes, customised, get_preset
+from posetrack.presets import get_preset
 from posetrack.tracker import FlowLinker, iou_matrix
 from posetrack.types import Boxes, FloatArray, Frame, Image
 from posetrack.video import ReadOptions, open_source

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from posetrack import __version__
+from posetrack.changes import Changes, customised
 from posetrack.errors import ConfigError, DataFormatError, VideoError
 from posetrack.evaluation import EvaluationResult, evaluate
 from posetrack.files.pending import check_outputs, output_folder, write_file
@@ -25,7 +26,7 @@ from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
 from posetrack.formats.writing import write_posetrack17, write_posetrack18
 from posetrack.networks import weight_files
-from posetrack.presets import PRESETS, Changes, Preset, Propagation, customised, in_every_frame
+from posetrack.presets import PRESETS, Preset, Propagation, in_every_frame
 from posetrack.ranges import require_kinds, require_one_of, require_whole
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.similarity import SIMILARITIES

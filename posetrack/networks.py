@@ -15,6 +15,7 @@ from posetrack.flow import FLOWS
 from posetrack.flow.raft import RaftFlow
 from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
+from posetrack.models.given_files import load_given_detector, load_given_pose, read_given_pose
 from posetrack.models.keypoint_rcnn import load_keypoint_rcnn
 from posetrack.models.onnx_file import read_onnx
 from posetrack.models.pose import CropPoseEstimator, HeatmapPoseEstimator
@@ -103,7 +104,7 @@ def read_pose_network(
         WeightsError: the weights are missing and cannot be fetched, are damaged, or of another network.
     """
     if is_file(weights):
-        return load_pose_network(Path(weights))
+        return read_given_pose(Path(weights), None)
     entry = get_entry(weights)
     if entry.loader not in POSE_READERS:
         raise ConfigError(f"the weights {weights} are for {entry.task}, not for a pose network that sees crops.")
@@ -143,7 +144,8 @@ class Networks:
         """Finds the boxes of people."""
         name = self._preset.detector
         if is_file(name):
-            return load_detector(name, self._preset.lowest_detector_config, self._runtime)
+            form, config = self._preset.detector_format, self._preset.lowest_detector_config
+            return load_given_detector(Path(name), form, config, self._runtime)
         detector: Detector = self._loaded(name, detector="a detector")
         return detector
 
@@ -152,7 +154,7 @@ class Networks:
         """Estimates joints in boxes."""
         name = self._preset.pose
         if is_file(name):
-            return HeatmapPoseEstimator(*load_pose_network(Path(name)), self._preset.pose_config, self._runtime)
+            return load_given_pose(Path(name), self._preset.pose_format, self._preset.pose_config, self._runtime)
         pose: PoseEstimator = self._loaded(name, pose="a pose network")
         return pose
 

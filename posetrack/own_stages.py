@@ -90,7 +90,7 @@ def _check(stage: object, argument: str, protocol: str, *methods: str) -> None:
             raise TypeError(
                 f"{argument} is {reprlib.repr(stage)}; give an object with the method {method}, a "
                 f"posetrack.stages.{protocol}. (The names of weights and methods are settings of the preset: "
-                "posetrack.presets.customised.)"
+                "posetrack.changes.customised.)"
             )
 
 

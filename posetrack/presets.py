@@ -1,28 +1,27 @@
 """Presets: detector, pose network, flow and tracker settings that go well together.
 
-A preset is plain data; ``customised`` returns a copy with individual fields changed, as the command line does.
+A preset is plain data; ``posetrack.changes.customised`` returns a copy with individual fields changed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from posetrack.errors import ConfigError
 from posetrack.flow import FLOWS
 from posetrack.models.detector import DetectorConfig
+from posetrack.models.file_format import FileFormat
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
 from posetrack.ranges import require_kinds, require_whole
 from posetrack.schedule import EveryNth
 from posetrack.tracker import EvidenceConfig, LinkerConfig, MergeConfig, PropagationConfig, SelectionConfig
-from posetrack.zoo import get_entry, read_entries
+from posetrack.zoo import read_entries
 
-Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
-
-WEIGHTS_SUFFIX = ".safetensors"
-"""Suffix of the files that ``posetrack train`` writes."""
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar", ".onnx")
+"""Suffixes of files of weights: those that ``posetrack train`` writes, PyTorch's, and ONNX networks."""
 
 AUTO_LOOKS_PER_S = 5
 """``auto`` detects people, and estimates the joints of carried people, about this often per second of footage."""
@@ -51,8 +50,11 @@ class Preset:
         name: As on the command line.
         summary: What it is good for, in one line.
         detector: Weights of the person detector: a name in the table of weights (``posetrack models list``), or
-            a file written by ``posetrack train detector``.
+            a file.
         pose: Weights of the pose network, likewise. The same name as ``detector`` for a network that does both.
+        detector_format: What a file of weights for ``detector`` does not say of itself; not needed if ``posetrack
+            train`` wrote it.
+        pose_format: The same for ``pose``.
         flow: Flow estimator: a key of ``posetrack.flow.FLOWS``, or the name of a flow network's weights.
         detect_every: Frames from one detection to the next. ``auto`` detects about five times per second, at least
             every fifth frame, and more often the less sure the detector is (see ``schedule.EveryNth``); below 14
@@ -75,6 +77,8 @@ class Preset:
     summary: str
     detector: str
     pose: str
+    detector_format: FileFormat | None = None
+    pose_format: FileFormat | None = None
     flow: str = "dis"
     detect_every: Interval = 1
     sure_score: float | None = None
@@ -169,39 +173,6 @@ PRESETS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Changes:
-    """Changes to single fields of a preset, for the command line; None keeps the preset's value.
-
-    Another pose network brings the codec it was published with, unless one is given. Without propagation people
-    are detected in every frame, unless an interval is given.
-    """
-
-    detector: str | None = None
-    pose: str | None = None
-    flow: str | None = None
-    detect_every: Interval | None = None
-    pose_every: Interval | None = None
-    propagation: Propagation | None = None
-    similarity: str | None = None
-    matching: str | None = None
-    queue_s: float | None = None
-    queue_frames: int | None = None
-    max_gap_s: float | None = None
-    max_gap_frames: int | None = None
-    min_similarity: float | None = None
-    score_threshold: float | None = None
-    min_joint_score: float | None = None
-    nms: str | None = None
-    max_oks: float | None = None
-    rescore: bool | None = None
-    flip_test: bool | None = None
-    codec: str | None = None
-
-    def __post_init__(self) -> None:
-        require_kinds(self)
-
-
 def get_preset(name: str) -> Preset:
     """The preset of a name; ``ConfigError`` if there is none."""
     if name not in PRESETS:
@@ -226,69 +197,4 @@ def weights_of(preset: Preset) -> tuple[str, ...]:
 
 def is_file(weights: str) -> bool:
     """Whether a preset's weights are a file, rather than a name in the table of weights."""
-    return weights.endswith(WEIGHTS_SUFFIX)
-
-
-def customised(preset: Preset, changes: Changes) -> Preset:
-    """A copy of a preset with some fields changed.
-
-    Raises:
-        ConfigError: a value is out of its range.
-    """
-    pipeline = preset.pipeline
-    if changes.pose is not None and changes.codec is None:
-        changes = replace(changes, codec=_published_codec(changes.pose))
-    if changes.propagation == "off" and changes.detect_every is None:
-        changes = replace(changes, detect_every=1)
-    return replace(
-        preset,
-        detector=changes.detector or preset.detector,
-        pose=changes.pose or preset.pose,
-        flow=changes.flow or preset.flow,
-        detect_every=preset.detect_every if changes.detect_every is None else changes.detect_every,
-        pose_every=preset.pose_every if changes.pose_every is None else changes.pose_every,
-        pipeline=replace(
-            pipeline,
-            selection=_changed(pipeline.selection, changes, "nms", "min_joint_score", "max_oks", "rescore"),
-            **_propagation(pipeline, changes.propagation),
-        ),
-        detector_config=_changed(preset.detector_config, changes, "score_threshold"),
-        pose_config=_changed(preset.pose_config, changes, "flip_test", "codec"),
-        linker=_changed(
-            preset.linker,
-            changes,
-            "similarity",
-            "matching",
-            "queue_s",
-            "queue_frames",
-            "max_gap_s",
-            "max_gap_frames",
-            "min_similarity",
-        ),
-    )
-
-
-def _propagation(pipeline: PipelineConfig, kind: Propagation | None) -> dict[str, Any]:
-    """The pipeline's fields that a kind of propagation changes."""
-    if kind is None:
-        return {}
-    if kind not in ("off", "paper", "evidence"):
-        raise ConfigError(f"propagation is {kind!r}; choose evidence, paper or off.")
-    believing = kind == "evidence"
-    return {
-        "propagation": None if kind == "off" else pipeline.propagation or PropagationConfig(),
-        "evidence": (pipeline.evidence or EvidenceConfig()) if believing else None,
-        "merge": replace(pipeline.merge, detections_first=believing),
-    }
-
-
-def _published_codec(pose: str) -> str:
-    """The codec that belongs to a pose network's weights."""
-    published = None if is_file(pose) else get_entry(pose).codec
-    return published or PoseConfig().codec
-
-
-def _changed(config: Config, changes: Changes, *names: str) -> Config:
-    """The configuration with the named fields changed, where ``changes`` has a value."""
-    values = {name: value for name in names if (value := getattr(changes, name)) is not None}
-    return replace(config, **values)
+    return weights.lower().endswith(WEIGHTS_SUFFIXES)

@@ -32,7 +32,7 @@ LAYERS = [
     {"lookahead"},
     {"pipeline", "training", "zoo", "refine"},
     {"presets", "realtime"},
-    {"networks"},
+    {"changes", "networks"},
     {"pose_tracker", "demo"},
     {"runner", "benchmark", "report", "review"},
     {"batch"},

@@ -140,7 +140,8 @@ def test_settings_that_only_affect_speed_track_nothing_again(footage: Path, tmp_
 
 def test_settings_cover_the_preset_and_the_weights(tmp_path: Path) -> None:
     from posetrack.batch.tasks import PresetTracker
-    from posetrack.presets import Changes, customised, get_preset
+    from posetrack.changes import Changes, customised
+    from posetrack.presets import get_preset
 
     lite = get_preset("lite")
     presets = [lite, customised(lite, Changes(flow="lk")), customised(lite, Changes(min_joint_score=0.31))]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from posetrack.changes import Changes, customised
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.heads import HEADS, RegressionHead, SimCCHead
@@ -20,7 +21,7 @@ from posetrack.models.pose import CropPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
 from posetrack.models.runtime import CPU
 from posetrack.networks import LOADERS
-from posetrack.presets import Changes, customised, get_preset
+from posetrack.presets import get_preset
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.types import Boxes, FloatArray
 from posetrack.zoo import get_entry

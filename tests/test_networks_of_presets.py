@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from posetrack.changes import Changes, customised
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.pose_weights import PoseArchitecture, save_pose_network
 from posetrack.models.runtime import Runtime
 from posetrack.networks import LOADERS, Networks, weight_files
 from posetrack.pipeline import PipelineConfig
 from posetrack.pose_tracker import PoseTracker
-from posetrack.presets import AUTO_SURE_SCORE, PRESETS, Changes, Preset, customised, get_preset, weights_of
+from posetrack.presets import AUTO_SURE_SCORE, PRESETS, Preset, get_preset, weights_of
 from posetrack.schedule import EveryNth
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.tracker import RefreshConfig

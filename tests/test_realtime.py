@@ -23,13 +23,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import posetrack
+from posetrack.changes import Changes, customised
 from posetrack.cli.main import main
 from posetrack.errors import ConfigError, VideoError
 from posetrack.flow import ZeroFlow
 from posetrack.formats.reading import read_annotations
 from posetrack.pipeline import Pipeline, PipelineConfig
 from posetrack.pose_tracker import PoseTracker
-from posetrack.presets import Changes, customised, get_preset
+from posetrack.presets import get_preset
 from posetrack.realtime import AdaptiveConfig, AdaptiveSchedule, RealtimeReport, follow_live
 from posetrack.runner import Outputs, RunSummary
 from posetrack.stages import DetectionSchedule, SourceInfo

@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import pytest
 
+from posetrack.changes import Changes, customised
 from posetrack.cli.options import TrackOptions
 from posetrack.errors import ConfigError
-from posetrack.presets import Changes, customised, get_preset
+from posetrack.presets import get_preset
 
 
 @pytest.mark.parametrize(

@@ -144,10 +144,10 @@ def test_an_unknown_name_is_one_sentence_with_those_alike(command, arguments):
     assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize("name", ["weights.pth", "runs/best", "./best.pt"])
+@pytest.mark.parametrize("name", ["weights.pkl", "runs/best", "./best.zip"])
 def test_a_file_that_cannot_hold_weights_is_no_unknown_name(name):
     with pytest.raises(
-        ConfigError, match=rf"^{name} is not a file of weights: give a .safetensors file .*import`\.$"
+        ConfigError, match=rf"^{name} is not a file of weights: give a .safetensors file .*\(.onnx\)\.$"
     ):
         get_entry(name)
     with pytest.raises(ConfigError, match="^there are no weights named 'hrnet'; "):

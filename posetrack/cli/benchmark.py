@@ -55,7 +55,8 @@ def benchmark(
     again.
     """
     from posetrack.benchmark import BenchmarkConfig, Setting, run_benchmark
-    from posetrack.presets import Changes, customised, get_preset
+    from posetrack.changes import Changes, customised
+    from posetrack.presets import get_preset
     from posetrack.tracker.matching import MATCHINGS
     from posetrack.tracker.similarity import SIMILARITIES
 

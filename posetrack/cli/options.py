@@ -23,6 +23,7 @@ _reading = partial(typer.Option, rich_help_panel="Input")
 _output = partial(typer.Option, rich_help_panel="Output")
 _drawing = partial(typer.Option, rich_help_panel="Drawing")
 _tracking = partial(typer.Option, rich_help_panel="Tracking")
+_weights = partial(typer.Option, rich_help_panel="Files of weights")
 _computing = partial(typer.Option, rich_help_panel="Computing")
 
 
@@ -50,9 +51,27 @@ class TrackOptions:
     preset: Annotated[str, _tracking(help="Matching networks and settings: lite, accurate or posetrack.")] = "lite"
     detector: Annotated[
         str | None,
-        _tracking(help="Detector weights: a name from `posetrack models list`, or a file you trained."),
+        _tracking(help="Detector weights: a name from `posetrack models list`, or a file."),
     ] = None
     pose: Annotated[str | None, _tracking(help="Pose weights, likewise.")] = None
+    architecture: Annotated[
+        list[str] | None,
+        _weights(help="Network of a checkpoint given as a file, such as hrnet_w32. Repeat it for the detector's."),
+    ] = None
+    input_size: Annotated[
+        str | None, _weights("--input", help="Input of the pose network: WIDTHxHEIGHT, such as 192x256.")
+    ] = None
+    detector_input: Annotated[str | None, _weights(help="Input of the detector, likewise.")] = None
+    convention: Annotated[
+        str | None, _weights(help="How the checkpoint's inputs were prepared: mmpose, official or own.")
+    ] = None
+    skeleton: Annotated[
+        str | None, _weights(help="Joints that the pose network gives: coco, posetrack or another skeleton.")
+    ] = None
+    onnx_kind: Annotated[
+        list[str] | None,
+        _weights(help="What an ONNX file gives: simcc, heatmap, rtmdet, yolox or rtmo. Repeatable."),
+    ] = None
     detect_every: Annotated[
         str | None,
         _tracking(help="Detect people every n-th frame, or auto (5 per second; up to every frame in crowds)."),
@@ -123,7 +142,9 @@ class TrackOptions:
 
     def customised_preset(self) -> Preset:
         """The preset with the options applied."""
-        from posetrack.presets import Changes, customised, get_preset
+        from posetrack.changes import Changes, customised
+        from posetrack.cli.given_files import file_formats
+        from posetrack.presets import get_preset
         from posetrack.tracker import FlowLinker
 
         names = {field.name for field in fields(Changes)} & {field.name for field in fields(self)}
@@ -131,10 +152,13 @@ class TrackOptions:
         given |= _length("queue", self.queue, self.queue_frames) | _length(
             "max_gap", self.max_gap, self.max_gap_frames
         )
+        pose_format, detector_format = file_formats(self)
         changes = Changes(
             propagation=self.chosen_propagation(),
             detect_every=_interval("--detect-every", self.detect_every),
             pose_every=_interval("--pose-every", self.pose_every),
+            pose_format=pose_format,
+            detector_format=detector_format,
             **given,
         )
         preset = customised(get_preset(self.preset), changes)

@@ -69,7 +69,9 @@ def load_network(
 
 def _fields(header: str) -> object:
     if not header:
-        raise ConfigError("its header names no architecture; train one with `posetrack train`.")
+        raise ConfigError(
+            "its header names no architecture; if `posetrack train` did not write it, give --architecture."
+        )
     try:
         if len(header) <= _LONGEST_HEADER:
             return json.loads(header)

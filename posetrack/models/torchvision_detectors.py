@@ -12,7 +12,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
 
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.detector import DetectorConfig, PersonDetector
 from posetrack.models.loading import load_weights
@@ -20,6 +20,8 @@ from posetrack.models.runtime import CPU, Runtime
 
 _COCO_CLASSES = 91
 _COCO_JOINTS = 17
+_MOST_CLASSES = 10_000
+_SCORES = "roi_heads.box_predictor.cls_score.bias"
 
 # As torchvision builds them for its COCO_V1 weights: norms are frozen, and ResNet-50's were trained without an
 # epsilon (``overwrite_eps`` there). Without weights, torchvision's builders make other norms.
@@ -28,31 +30,31 @@ _FROZEN_RESNET = partial(
 )
 
 
-def _resnet50() -> FasterRCNN:
-    return FasterRCNN(_FROZEN_RESNET(), _COCO_CLASSES)
+def _resnet50(classes: int) -> FasterRCNN:
+    return FasterRCNN(_FROZEN_RESNET(), classes)
 
 
-def _resnet50_v2() -> FasterRCNN:
-    return detection.fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=_COCO_CLASSES)
+def _resnet50_v2(classes: int) -> FasterRCNN:
+    return detection.fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=classes)
 
 
-def _mobilenet(**settings: float) -> FasterRCNN:
+def _mobilenet(classes: int, **settings: float) -> FasterRCNN:
     backbone = mobilenet_backbone(
         backbone_name="mobilenet_v3_large", weights=None, fpn=True, norm_layer=FrozenBatchNorm2d
     )
     anchors = AnchorGenerator(((32, 64, 128, 256, 512),) * 3, ((0.5, 1.0, 2.0),) * 3)
-    return FasterRCNN(backbone, _COCO_CLASSES, rpn_anchor_generator=anchors, rpn_score_thresh=0.05, **settings)
+    return FasterRCNN(backbone, classes, rpn_anchor_generator=anchors, rpn_score_thresh=0.05, **settings)
 
 
-def _mobilenet_320() -> FasterRCNN:
-    return _mobilenet(min_size=320, max_size=640, rpn_pre_nms_top_n_test=150, rpn_post_nms_top_n_test=150)
+def _mobilenet_320(classes: int) -> FasterRCNN:
+    return _mobilenet(classes, min_size=320, max_size=640, rpn_pre_nms_top_n_test=150, rpn_post_nms_top_n_test=150)
 
 
 def _keypoint_resnet50() -> KeypointRCNN:
     return KeypointRCNN(_FROZEN_RESNET(), num_classes=2, num_keypoints=_COCO_JOINTS)
 
 
-_FASTER_RCNNS: dict[str, Callable[[], FasterRCNN]] = {
+_FASTER_RCNNS: dict[str, Callable[[int], FasterRCNN]] = {
     "fasterrcnn_resnet50_fpn_v2": _resnet50_v2,
     "fasterrcnn_resnet50_fpn": _resnet50,
     "fasterrcnn_mobilenet_v3_large_fpn": _mobilenet,
@@ -78,12 +80,39 @@ def read_torchvision_network(name: str, path: Path) -> FasterRCNN:
         ConfigError: there is no network of that name.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
-    builders = _FASTER_RCNNS | _KEYPOINT_RCNNS
+    builders = {key: partial(build, _COCO_CLASSES) for key, build in _FASTER_RCNNS.items()} | _KEYPOINT_RCNNS
     if name not in builders:
         raise ConfigError(f"torchvision has no detector {name!r}; choose one of {', '.join(builders)}.")
     network = builders[name]()
     load_weights(network, read_checkpoint(path), path, f"{path} does not hold the weights of {name}")
     return network.eval()
+
+
+def load_own_detector(name: str, path: Path, config: DetectorConfig, runtime: Runtime) -> PersonDetector:
+    """One of ``TORCHVISION_DETECTORS``, trained further by somebody, for any classes of which the first is people.
+
+    Args:
+        name: torchvision's name of the detector.
+        path: A state dict, as a PyTorch file or safetensors; no code in it is run.
+        config, runtime: See ``PersonDetector``.
+
+    Raises:
+        ConfigError: there is no detector of that name, or the device does not support the precision.
+        WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
+    """
+    _require_detector(name)
+    weights = read_checkpoint(path)
+    scores = weights.get(_SCORES)
+    if scores is None or scores.ndim != 1 or not 2 <= len(scores) <= _MOST_CLASSES:
+        raise WeightsError(f"{path} does not hold the weights of {name}: it has no scores of classes ({_SCORES}).")
+    network = _FASTER_RCNNS[name](len(scores))
+    load_weights(network, weights, path, f"{path} does not hold the weights of {name}")
+    return PersonDetector(network.eval(), config, runtime, scaling="bilinear")
+
+
+def _require_detector(name: str) -> None:
+    if name not in TORCHVISION_DETECTORS:
+        raise ConfigError(f"the detector {name!r} is unknown; choose one of {', '.join(TORCHVISION_DETECTORS)}.")
 
 
 def load_torchvision_detector(
@@ -103,7 +132,6 @@ def load_torchvision_detector(
         ConfigError: there is no detector of that name, or the device does not support the precision.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
-    if name not in TORCHVISION_DETECTORS:
-        raise ConfigError(f"the detector {name!r} is unknown; choose one of {', '.join(TORCHVISION_DETECTORS)}.")
+    _require_detector(name)
     network = read_torchvision_network(name, Path(path))
     return PersonDetector(network, config, runtime, scaling="bilinear")

@@ -68,7 +68,8 @@ def import_file(entry: Entry, store: ModelStore, source: Path) -> Imported:
                 origin = " or ".join(entry.sources) or entry.page
                 raise WeightsError(
                     f"{source} is not what {entry.publisher} published as {entry.name}: its SHA-256 is {sha256}, "
-                    f"the published one {published}; fetch it again from {origin}."
+                    f"the published one {published}; fetch it again from {origin}, or, if you trained it "
+                    "yourself, leave it where it is and give --pose or --detector FILE with --architecture."
                 )
             if entry.expected_digits is None and entry.loader == "checkpoint":
                 _see_that_it_fits(entry, temporary, source)

@@ -60,8 +60,8 @@ def get_entry(name: str) -> Entry:
     path = Path(name)
     if path.suffix or path.name != name:
         raise ConfigError(
-            f"{name} is not a file of weights: give a .safetensors file written by `posetrack train`, or import a "
-            "published one with `posetrack models import`."
+            f"{name} is not a file of weights: give a .safetensors file written by `posetrack train`, or a "
+            "checkpoint (.pth, .pt, .safetensors) with --architecture, or an ONNX network (.onnx)."
         )
     alike = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(alike)}?" if alike else "`posetrack models list` shows what there is."

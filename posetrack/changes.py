@@ -1,0 +1,120 @@
+"""Changes to single settings of a preset, as the command line makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from posetrack.errors import ConfigError
+from posetrack.models.detector import DetectorConfig
+from posetrack.models.file_format import FileFormat
+from posetrack.models.pose import PoseConfig
+from posetrack.pipeline import PipelineConfig
+from posetrack.presets import Interval, Preset, Propagation, is_file
+from posetrack.ranges import require_kinds
+from posetrack.tracker import EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
+from posetrack.zoo import get_entry
+
+Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """Changes to single fields of a preset, for the command line; None keeps the preset's value.
+
+    Another pose network brings the codec it was published with, unless one is given. Without propagation people
+    are detected in every frame, unless an interval is given.
+    """
+
+    detector: str | None = None
+    pose: str | None = None
+    detector_format: FileFormat | None = None
+    pose_format: FileFormat | None = None
+    flow: str | None = None
+    detect_every: Interval | None = None
+    pose_every: Interval | None = None
+    propagation: Propagation | None = None
+    similarity: str | None = None
+    matching: str | None = None
+    queue_s: float | None = None
+    queue_frames: int | None = None
+    max_gap_s: float | None = None
+    max_gap_frames: int | None = None
+    min_similarity: float | None = None
+    score_threshold: float | None = None
+    min_joint_score: float | None = None
+    nms: str | None = None
+    max_oks: float | None = None
+    rescore: bool | None = None
+    flip_test: bool | None = None
+    codec: str | None = None
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+
+
+def customised(preset: Preset, changes: Changes) -> Preset:
+    """A copy of a preset with some fields changed.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+    pipeline = preset.pipeline
+    if changes.pose is not None and changes.codec is None:
+        changes = replace(changes, codec=_published_codec(changes.pose))
+    if changes.propagation == "off" and changes.detect_every is None:
+        changes = replace(changes, detect_every=1)
+    return replace(
+        preset,
+        detector=changes.detector or preset.detector,
+        pose=changes.pose or preset.pose,
+        detector_format=changes.detector_format if changes.detector else preset.detector_format,
+        pose_format=changes.pose_format if changes.pose else preset.pose_format,
+        flow=changes.flow or preset.flow,
+        detect_every=preset.detect_every if changes.detect_every is None else changes.detect_every,
+        pose_every=preset.pose_every if changes.pose_every is None else changes.pose_every,
+        pipeline=replace(
+            pipeline,
+            selection=_changed(pipeline.selection, changes, "nms", "min_joint_score", "max_oks", "rescore"),
+            **_propagation(pipeline, changes.propagation),
+        ),
+        detector_config=_changed(preset.detector_config, changes, "score_threshold"),
+        pose_config=_changed(preset.pose_config, changes, "flip_test", "codec"),
+        linker=_changed(
+            preset.linker,
+            changes,
+            "similarity",
+            "matching",
+            "queue_s",
+            "queue_frames",
+            "max_gap_s",
+            "max_gap_frames",
+            "min_similarity",
+        ),
+    )
+
+
+def _propagation(pipeline: PipelineConfig, kind: Propagation | None) -> dict[str, Any]:
+    """The pipeline's fields that a kind of propagation changes."""
+    if kind is None:
+        return {}
+    if kind not in ("off", "paper", "evidence"):
+        raise ConfigError(f"propagation is {kind!r}; choose evidence, paper or off.")
+    believing = kind == "evidence"
+    return {
+        "propagation": None if kind == "off" else pipeline.propagation or PropagationConfig(),
+        "evidence": (pipeline.evidence or EvidenceConfig()) if believing else None,
+        "merge": replace(pipeline.merge, detections_first=believing),
+    }
+
+
+def _published_codec(pose: str) -> str:
+    """The codec that belongs to a pose network's weights."""
+    published = None if is_file(pose) else get_entry(pose).codec
+    return published or PoseConfig().codec
+
+
+def _changed(config: Config, changes: Changes, *names: str) -> Config:
+    """The configuration with the named fields changed, where ``changes`` has a value."""
+    values = {name: value for name in names if (value := getattr(changes, name)) is not None}
+    return replace(config, **values)

@@ -1,0 +1,101 @@
+"""Networks from files that the user gives: trained with posetrack, or somebody else's checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from posetrack.errors import ConfigError
+from posetrack.models.checkpoints import load_checkpoint
+from posetrack.models.detector import DetectorConfig, load_detector
+from posetrack.models.file_format import FileFormat
+from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.pose_weights import BACKBONES, PoseArchitecture, PoseNetwork, load_pose_network
+from posetrack.models.resnet import RESNETS
+from posetrack.models.runtime import Runtime
+from posetrack.models.torchvision_detectors import TORCHVISION_DETECTORS, load_own_detector
+from posetrack.skeletons import SKELETONS
+from posetrack.stages import Detector, PoseEstimator
+
+POSE_ARCHITECTURES = BACKBONES
+"""Architectures of pose networks whose checkpoints can be given."""
+
+DETECTOR_ARCHITECTURES = TORCHVISION_DETECTORS
+"""The same for detectors."""
+
+_TRAINED_HERE = ".safetensors"
+_DECONV_CHANNELS = (256, 256, 256)
+_LARGE_HEIGHT = 384
+"""From this height on, publishers draw Gaussians of 3 cells instead of 2."""
+
+
+def load_given_pose(path: Path, form: FileFormat | None, config: PoseConfig, runtime: Runtime) -> PoseEstimator:
+    """A pose network from a file.
+
+    Args:
+        path: Written by ``posetrack train pose``, or a checkpoint.
+        form: What a checkpoint does not say of itself.
+        config, runtime: See ``HeatmapPoseEstimator``.
+
+    Raises:
+        ConfigError: ``form`` lacks something or fits no network.
+        WeightsError: the file cannot be read, is damaged, or is of another network. Nothing in it is run.
+    """
+    return HeatmapPoseEstimator(*read_given_pose(path, form), config, runtime)
+
+
+def read_given_pose(path: Path, form: FileFormat | None) -> tuple[PoseNetwork, PoseArchitecture]:
+    """The network of such a file and its architecture, in evaluation mode on the CPU."""
+    if form is None or form.architecture is None:
+        _require_architecture(path, form, "hrnet_w32 --input 192x256 --convention mmpose")
+        return load_pose_network(path)
+    architecture = _pose_architecture(path, form.architecture, form)
+    return load_checkpoint(path, architecture), architecture
+
+
+def load_given_detector(path: Path, form: FileFormat | None, config: DetectorConfig, runtime: Runtime) -> Detector:
+    """A detector from a file, likewise.
+
+    Raises:
+        ConfigError, WeightsError: see ``load_given_pose``.
+    """
+    if form is None or form.architecture is None:
+        _require_architecture(path, form, DETECTOR_ARCHITECTURES[0])
+        return load_detector(path, config, runtime)
+    if form.width is not None:
+        raise ConfigError(f"{form.architecture} takes images of any size: leave out --detector-input.")
+    return load_own_detector(form.architecture, path, config, runtime)
+
+
+def _require_architecture(path: Path, form: FileFormat | None, example: str) -> None:
+    if path.suffix.lower() != _TRAINED_HERE:
+        raise ConfigError(
+            f"{path} was not written by `posetrack train`: say which network it is of, such as "
+            f"--architecture {example}."
+        )
+    if form is not None:
+        raise ConfigError(
+            f"--architecture is missing for {path}; leave the other options out if `posetrack train` wrote it."
+        )
+
+
+def _pose_architecture(path: Path, architecture: str, form: FileFormat) -> PoseArchitecture:
+    if form.width is None or form.height is None:
+        raise ConfigError(f"say how large the input of {path} is: --input WIDTHxHEIGHT, such as --input 192x256.")
+    if form.convention is None:
+        raise ConfigError(f"say how inputs of {path} were prepared: --convention mmpose, official or own.")
+    convention: str = form.convention
+    if convention == "official":
+        convention = "official_simple_baseline" if architecture in RESNETS else "official_hrnet"
+    skeleton = form.skeleton or "coco"
+    if skeleton not in SKELETONS:
+        raise ConfigError(f"there is no skeleton {skeleton!r}; choose one of {', '.join(SKELETONS)}.")
+    return PoseArchitecture(
+        backbone=architecture,
+        skeleton=skeleton,
+        width=form.width,
+        height=form.height,
+        deconv_channels=_DECONV_CHANNELS if architecture in RESNETS else (),
+        convention=convention,
+        all_slots=True,
+        sigma_cells=3.0 if form.height >= _LARGE_HEIGHT else 2.0,
+    )
