@@ -5,10 +5,11 @@ where possible, and otherwise missing (score 0). Joints that only the source has
 
 | target joint | from | how |
 |---|---|---|
-| ``head_bottom`` | COCO | 0.30 of the way from the shoulders' middle to the nose |
-| ``head_top`` | COCO | the same line extended to 1.65 of that way |
+| ``head_bottom`` | COCO, Halpe, BODY_25 | 0.30 of the way from the shoulders' middle to the nose |
+| ``head_top`` | COCO, BODY_25 | the same line extended to 1.65 of that way |
 | ``nose`` | LSP | 0.45 of the way from ``head_bottom`` to ``head_top`` |
-| eyes, ears | PoseTrack, LSP | left out |
+| ``neck``, ``mid_hip`` | all others | the middle of the shoulders, of the hips, as OpenPose defines them |
+| eyes, ears, feet | those without | left out |
 
 The three fractions are medians over the upright people of Leeds Sports Pose Extended. They suit faces seen
 from the front; a bent head pulls both head joints towards the nose, by up to a quarter of a head.
@@ -37,6 +38,8 @@ APPROXIMATIONS: dict[str, dict[str, float]] = {
     "head_bottom": _along_face(_NECK_TO_NOSE),
     "head_top": _along_face(_CROWN_BEYOND_NOSE),
     "nose": {"head_bottom": 1 - _CHIN_TO_NOSE, "head_top": _CHIN_TO_NOSE},
+    "neck": {"left_shoulder": 0.5, "right_shoulder": 0.5},
+    "mid_hip": {"left_hip": 0.5, "right_hip": 0.5},
 }
 """Joint -> weights (summing to 1) of the joints it is approximated from."""
 

@@ -3,11 +3,15 @@
 The OKS sigmas are COCO's (https://cocodataset.org/#keypoints-eval), except for ``head_bottom`` and ``head_top``,
 which COCO does not have. MMPose copies COCO's eye sigmas (0.025) by index
 (configs/_base_/datasets/posetrack18.py), which makes these two joints far too strict. We use the shoulders' 0.079
-for ``head_bottom`` and 0.06 for ``head_top``: about as exactly as annotators can place a neck and a crown.
+for ``head_bottom`` and 0.06 for ``head_top``: about as exactly as annotators can place a neck and a crown. A
+``neck`` has ``head_bottom``'s. Those of feet and of the middle of the hips are Halpe's
+(github.com/Fang-Haoshu/Halpe-FullBody, halpecocotools/cocoeval.py); the six that COCO-WholeBody measured for feet
+have the same mean to 0.001, but differ from left to right.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,6 +63,11 @@ class Skeleton:
     def used(self) -> NDArray[np.bool_]:
         """bool [K]: the joint is annotated and predicted."""
         return np.array([joint not in self.unused for joint in self.joints], dtype=np.bool_)
+
+    @cached_property
+    def names_in_use(self) -> frozenset[str]:
+        """Names of the joints that are annotated and predicted."""
+        return frozenset(self.joints) - self.unused
 
     @cached_property
     def limb_slots(self) -> NDArray[np.int64]:
@@ -130,4 +139,59 @@ LSP = Skeleton(
 )
 """Leeds Sports Pose: 14 joints."""
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (POSETRACK, COCO, LSP)}
+FEET = tuple(f"{side}_{part}" for part in ("big_toe", "small_toe", "heel") for side in ("left", "right"))
+"""Joints of the feet: Halpe's and OpenPose's."""
+
+_FOOT_LIMBS = tuple(
+    (f"{side}_ankle", f"{side}_{part}") for part in ("big_toe", "small_toe", "heel") for side in ("left", "right")
+)
+_SPINE_AND_LIMBS = (
+    ("neck", "mid_hip"), ("neck", "left_shoulder"), ("neck", "right_shoulder"), ("mid_hip", "left_hip"),
+    ("mid_hip", "right_hip"), *_ARMS_AND_LEGS, *_FOOT_LIMBS,
+)  # fmt: skip
+
+HALPE_26 = Skeleton(
+    name="halpe_26",
+    joints=(*COCO.joints, "head_top", "neck", "mid_hip", *FEET),
+    limbs=(*_COCO_FACE, ("nose", "head_top"), ("nose", "neck"), *_SPINE_AND_LIMBS),
+    sigmas=(*COCO.sigmas, 0.06, 0.079, 0.066, *(0.079,) * len(FEET)),
+)
+"""Halpe's 26 joints of the body: COCO's, three on the body's axis (there: head, neck, hip), and the feet."""
+
+_BODY_25_JOINTS = (
+    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+    "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye",
+    "left_eye", "right_ear", "left_ear", "left_big_toe", "left_small_toe", "left_heel", "right_big_toe",
+    "right_small_toe", "right_heel",
+)  # fmt: skip
+
+BODY_25 = Skeleton(
+    name="body_25",
+    joints=_BODY_25_JOINTS,
+    limbs=(*_COCO_FACE, ("nose", "neck"), *_SPINE_AND_LIMBS),
+    sigmas=tuple(HALPE_26.sigmas[HALPE_26.index(joint)] for joint in _BODY_25_JOINTS),
+)
+"""OpenPose's BODY_25, in the order of its files."""
+
+OPENPOSE_COCO = Skeleton(
+    name="openpose_coco",
+    joints=tuple(joint for joint in _BODY_25_JOINTS if joint != "mid_hip" and joint not in FEET),
+    limbs=(
+        *_COCO_FACE, ("nose", "neck"), ("neck", "left_shoulder"), ("neck", "right_shoulder"), ("neck", "left_hip"),
+        ("neck", "right_hip"), *_ARMS_AND_LEGS,
+    ),
+    sigmas=tuple(
+        HALPE_26.sigmas[HALPE_26.index(joint)]
+        for joint in _BODY_25_JOINTS if joint != "mid_hip" and joint not in FEET
+    ),
+)  # fmt: skip
+"""The 18 joints of OpenPose's COCO model, in the order of its files."""
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (POSETRACK, COCO, LSP, HALPE_26, BODY_25, OPENPOSE_COCO)}
+
+
+def skeleton_with(joints: Collection[str]) -> Skeleton | None:
+    """The skeleton whose joints in use are these, or the first that has them all; ``None`` if none has."""
+    wanted = set(joints)
+    fitting = [skeleton for skeleton in SKELETONS.values() if wanted <= skeleton.names_in_use]
+    return min(fitting, key=lambda skeleton: wanted != skeleton.names_in_use, default=None)

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from posetrack.formats import FORMATS
+from posetrack.formats import OUTPUT_FORMATS
 from posetrack.runner import Outputs
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ OVERVIEWS = ".posetrack-overviews"
 OURS = (MANIFEST, f"{MANIFEST}-wal", f"{MANIFEST}-shm", LOCK, SUMMARY, PAGE)
 """All files of a batch in the output folder, except the clips' results."""
 
-_ALL_OUTPUTS = Outputs(formats=tuple(FORMATS))
+_ALL_OUTPUTS = Outputs(formats=tuple(OUTPUT_FORMATS))
 
 
 def is_clip(text: object) -> bool:

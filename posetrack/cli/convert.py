@@ -14,15 +14,33 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            help="PoseTrack17 or 18 JSON, COCO results, MOTChallenge text, CSV or Parquet; or a folder."
+            help="PoseTrack17 or 18 JSON, COCO, MOTChallenge text, CSV, Parquet, TRC, C3D, OpenPose (folder or "
+            ".zip), AlphaPose, SLEAP, NWB or DeepLabCut; or a folder of such files."
         ),
     ],
     target: Annotated[Path, typer.Argument(help="File to write; a folder for a folder.")],
-    to: Annotated[str, typer.Option(help="posetrack18, posetrack17, coco, mot, csv or parquet.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="posetrack18, posetrack17, coco, mot, csv, parquet, trc, c3d, openpose, openpose18, alphapose, "
+            "coco-tracks, bvh, slp, nwb or deeplabcut. Defaults to what TARGET's ending says."
+        ),
+    ] = None,
     coco_joints: Annotated[str, typer.Option(help="Joints of COCO results: coco or posetrack.")] = "coco",
     like: Annotated[
         Path | None,
         typer.Option(help="PoseTrack file or folder that names the images of COCO results, MOT text or tables."),
+    ] = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="CSV or Parquet with a row per frame, and columns for every joint.")
+    ] = False,
+    person: Annotated[
+        list[int] | None, typer.Option(help="Keep only this person, by number (repeatable).")
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="Frame rate of files without times.")] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(help="Metres per pixel (0.005), or a known length (1.8m=350px), for TRC, C3D and BVH."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing files, but never those that are read.")
@@ -30,8 +48,18 @@ def convert(
 ) -> None:
     """Convert files of poses, and list what is lost."""
     from posetrack.formats.conversion import ConversionConfig, convert_files
+    from posetrack.formats.scale import metres_per_pixel
+    from posetrack.formats.whole_clips import format_of
 
-    config = ConversionConfig(to=to, coco_joints=coco_joints, like=like, overwrite=overwrite)
+    config = ConversionConfig(
+        to=format_of(target, to, wide),
+        coco_joints=coco_joints,
+        like=like,
+        overwrite=overwrite,
+        fps=fps,
+        metres_per_pixel=None if scale is None else metres_per_pixel(scale),
+        people=tuple(person or ()),
+    )
     for path, losses in convert_files(source, target, config).items():
         tell(f"{path}: {'lost:' if losses else 'nothing lost'}")
         for sentence in losses:

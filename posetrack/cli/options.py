@@ -36,7 +36,8 @@ class TrackOptions:
         _output(
             "--format",
             "-f",
-            help="Also write csv, parquet, mot, coco or posetrack17 (repeatable).",
+            help="Also write csv, parquet, wide, mot, coco, posetrack17, trc, c3d, openpose, alphapose, "
+            "coco-tracks, bvh, slp, nwb or deeplabcut (repeatable).",
         ),
     ] = None
     video: Annotated[bool, _output("--video/--no-video", help="Write the annotated video.")] = True

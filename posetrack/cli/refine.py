@@ -27,7 +27,8 @@ def refine(
         _output(
             "--output",
             "-o",
-            help="File to write: .parquet, .csv, .json or .txt (MOTChallenge). Defaults to NAME_refined.",
+            help="File to write: .parquet, .csv, .json, .txt (MOTChallenge), .trc, .c3d, _wide.csv or any other "
+            "ending of docs/formats.md. Defaults to NAME_refined.",
         ),
     ] = None,
     overwrite: Annotated[bool, _output("--overwrite", help="Replace an existing file, but never FILE.")] = False,

@@ -14,6 +14,14 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.files.pending import check_outputs, output_folder
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.coco_results import parse_coco_results
+from posetrack.formats.foreign import (
+    ForeignFile,
+    is_foreign_folder,
+    lost_in_clip_format,
+    only_people,
+    read_foreign,
+    with_rate,
+)
 from posetrack.formats.losses import TABLES, lost_in_reading, lost_in_writing
 from posetrack.formats.mot import parse_mot
 from posetrack.formats.naming import official_ids
@@ -27,6 +35,7 @@ from posetrack.formats.reading import (
 )
 from posetrack.formats.results import are_frame_numbers
 from posetrack.formats.tables import Table, is_table, load_table, parse_table
+from posetrack.formats.whole_clips import CLIP_FORMATS
 from posetrack.formats.writing import (
     write_coco_results,
     write_mot,
@@ -34,7 +43,7 @@ from posetrack.formats.writing import (
     write_posetrack18,
     write_table,
 )
-from posetrack.ranges import require_kinds
+from posetrack.ranges import require_above, require_kinds
 from posetrack.skeletons import COCO, POSETRACK, Skeleton
 
 SUFFIXES = {
@@ -44,10 +53,11 @@ SUFFIXES = {
     "mot": ".txt",
     "csv": ".csv",
     "parquet": ".parquet",
+    **{name: form.ending for name, form in CLIP_FORMATS.items()},
 }
 """Formats that can be converted to, and the endings of their files."""
 
-_ONE_VIDEO = ("mot", *TABLES)
+_ONE_VIDEO = ("mot", *TABLES, *CLIP_FORMATS)
 """Formats whose files hold one video."""
 
 _WRITERS: dict[str, Callable[[Path, Sequence[Annotations], Skeleton], None]] = {
@@ -73,12 +83,18 @@ class ConversionConfig:
         like: PoseTrack file (or folder of files of the same names) that names the images of COCO results,
             MOTChallenge text or tables, which do not. ``None`` makes names up.
         overwrite: Replace existing files, but never one that is read.
+        fps: Frames per second; replaces the file's times.
+        metres_per_pixel: Scale of TRC, C3D and BVH: they are then in metres (BVH: centimetres) instead of pixels.
+        people: Track ids to keep; all if empty.
     """
 
     to: str
     coco_joints: str = "coco"
     like: Path | None = None
     overwrite: bool = False
+    fps: float | None = None
+    metres_per_pixel: float | None = None
+    people: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -86,6 +102,8 @@ class ConversionConfig:
             raise ConfigError(f"to must be one of {', '.join(SUFFIXES)}, not '{self.to}'.")
         if self.coco_joints not in COCO_JOINTS:
             raise ConfigError(f"coco_joints must be one of {', '.join(COCO_JOINTS)}, not '{self.coco_joints}'.")
+        given = {"fps": self.fps, "metres_per_pixel": self.metres_per_pixel}
+        require_above(0, **{name: value for name, value in given.items() if value is not None})
 
 
 def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[Path, list[str]]:
@@ -106,7 +124,9 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
         ConfigError: a target is a source, or two targets are the same file; nothing is written then.
         OutputError: a target exists (nothing is written then), or cannot be written.
     """
-    if not is_folder(source):
+    if config.to in CLIP_FORMATS:
+        CLIP_FORMATS[config.to].check()
+    if not is_folder(source) or is_foreign_folder(source):
         read = _read(source, config)
         _check(_names(target, read.videos, config), [source], config)
         return _write(read, target, config)
@@ -151,8 +171,14 @@ class _Read:
 
 
 def _read(source: Path, config: ConversionConfig) -> _Read:
-    content = _content(source)
-    videos = _parsed(source, content, config.like, COCO_JOINTS[config.coco_joints])
+    foreign = read_foreign(source, config.fps, config.metres_per_pixel)
+    if foreign is not None:
+        content: Any = foreign
+        videos = [foreign.video]
+    else:
+        content = _content(source)
+        videos = _parsed(source, content, config.like, COCO_JOINTS[config.coco_joints])
+    videos = [only_people(with_rate(video, config.fps), config.people) for video in videos]
     return _Read(content, [_with_image_ids(video) for video in videos])
 
 
@@ -174,16 +200,22 @@ def _write(read: _Read, target: Path, config: ConversionConfig) -> dict[Path, li
     parts = [read.videos[:1], *further] if config.to in _ONE_VIDEO else [read.videos]
     with np.errstate(over="ignore", invalid="ignore"):  # writers refuse the results
         for name, videos in zip(names, parts, strict=True):
-            _WRITERS[config.to](name, videos, COCO_JOINTS[config.coco_joints])
+            if config.to not in CLIP_FORMATS:
+                _WRITERS[config.to](name, videos, COCO_JOINTS[config.coco_joints])
+            for video in videos if config.to in CLIP_FORMATS else ():
+                CLIP_FORMATS[config.to].write(name, video, config.metres_per_pixel)
     return {name: _losses(read.content, videos, config) for name, videos in zip(names, parts, strict=True)}
 
 
 def _losses(content: Any, videos: Sequence[Annotations], config: ConversionConfig) -> list[str]:
     named = isinstance(content, dict) or config.like is not None
-    losses = lost_in_reading(content)
+    losses = list(content.lost) if isinstance(content, ForeignFile) else lost_in_reading(content)
     if not named and isinstance(content, list) and not are_frame_numbers([p["image_id"] for p in content]):
         losses.append("Numbers of frames, which the images' ids do not give: images are numbered in order.")
     for video in videos:
+        if config.to in CLIP_FORMATS:
+            losses += lost_in_clip_format(video, config.to)
+            continue
         losses += lost_in_writing(video, config.to, COCO_JOINTS[config.coco_joints], named)
     if config.to in ("posetrack17", "coco") and len(videos) > 1:
         losses.append(f"The borders between {len(videos)} videos.")

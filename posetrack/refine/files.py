@@ -10,6 +10,7 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.files.pending import write_file
 from posetrack.formats.mot import mot_lines
 from posetrack.formats.tables import is_table
+from posetrack.formats.whole_clips import CLIP_ENDINGS, clip_format_of
 from posetrack.ranges import require_above
 from posetrack.refine.clip import Clip
 from posetrack.skeletons import POSETRACK
@@ -63,8 +64,14 @@ def check_target(path: Path, clip: Clip) -> None:
     Raises:
         ConfigError: its ending is unknown, or its format has only PoseTrack's joints and the clip has others.
     """
+    form = clip_format_of(path)
+    if form is not None:
+        form.check()
+        return
     if path.suffix not in WRITABLE:
-        raise ConfigError(f"{path}: the ending tells the format; give one of {', '.join(WRITABLE)}.")
+        raise ConfigError(
+            f"{path}: the ending tells the format; give one of {', '.join((*WRITABLE, *CLIP_ENDINGS))}."
+        )
     if path.suffix == ".json" and clip.skeleton != POSETRACK:
         raise ConfigError(
             f"{path}: PoseTrack18 JSON does not have the joints of '{clip.skeleton.name}'; write .csv or .parquet."
@@ -80,6 +87,12 @@ def write_clip(path: Path, clip: Clip) -> None:
         DataFormatError: a number is too large for the format.
     """
     check_target(path, clip)
+    form = clip_format_of(path)
+    if form is not None:
+        from posetrack.refine.json_clips import annotations_of_clip
+
+        form.write(path, annotations_of_clip(path, clip), None)
+        return
     if is_table(path):
         from posetrack.refine.table_clips import write_table_clip
 

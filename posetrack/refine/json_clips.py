@@ -15,9 +15,9 @@ import numpy as np
 import orjson
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Doubles
+from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Doubles, Joints
 from posetrack.formats.checks import number_or_nan
-from posetrack.formats.joints import own_joints
+from posetrack.formats.joints import converted, own_joints
 from posetrack.formats.json_file import JsonFile
 from posetrack.formats.naming import ImageNaming, frame_numbers
 from posetrack.formats.posetrack18_rows import PERSON_CATEGORY, annotation_ids, image_row, people_rows
@@ -143,12 +143,7 @@ def _refined(people: People) -> Iterator[dict[str, Any]]:
 
 
 def annotations_of_clip(path: Path, clip: Clip) -> Annotations:
-    """The clip as the formats' writers take it, its joints in PoseTrack's skeleton.
-
-    Args:
-        path: The file they go to.
-        clip: Of PoseTrack's skeleton.
-    """
+    """The clip as the formats' writers take it, with its joints also in its own skeleton."""
     people = people_of(clip.tracks, len(clip.skeleton))
     naming = ImageNaming.of(clip.name)
     images = clip.images or [
@@ -158,8 +153,15 @@ def annotations_of_clip(path: Path, clip: Clip) -> Annotations:
         {**image, "time_s": round(time, _DIGITS["times"])}
         for image, time in zip(images, clip.times.tolist(), strict=True)
     ]
-    present = people.origins[:, EVALUATION_SLOTS] > 0
-    xy = people.joints[:, EVALUATION_SLOTS].round(_DIGITS["pixels"])
+    there = people.origins > 0
+    own = Joints(
+        skeleton=clip.skeleton,
+        xy=np.where(there[..., None], people.joints, 0).round(_DIGITS["pixels"]),
+        scores=np.where(there, people.joint_scores.round(_DIGITS["scores"]), 0),
+        present=there,
+    )
+    joints = converted(path, own, POSETRACK)
+    present = joints.present[:, EVALUATION_SLOTS]
     corners = from_centre(people.boxes)
     nowhere = np.full((len(people.ids), 4), np.nan)
     return Annotations(
@@ -168,12 +170,13 @@ def annotations_of_clip(path: Path, clip: Clip) -> Annotations:
         images=timed,
         frames=people.frames,
         track_ids=people.ids,
-        keypoints=np.where(present[..., None], xy, 0),
+        keypoints=joints.xy[:, EVALUATION_SLOTS],
         visibility=np.where(present, 2.0, 0.0),
         present=present,
-        scores=people.joint_scores[:, EVALUATION_SLOTS].round(_DIGITS["scores"]),
+        scores=np.where(present, joints.scores[:, EVALUATION_SLOTS], 0),
         listed=np.ones(len(people.ids), dtype=bool),
         head_boxes=nowhere,
         boxes=corners.round(_DIGITS["pixels"]),
         person_scores=people.box_scores.round(_DIGITS["scores"]),
+        joints=None if clip.skeleton == POSETRACK else own,
     )

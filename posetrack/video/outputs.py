@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from posetrack.errors import ConfigError
-from posetrack.formats import FORMATS
+from posetrack.formats import OUTPUT_FORMATS
 from posetrack.ranges import require_kinds
 from posetrack.stages import Sink, SourceInfo
 from posetrack.stopwatch import Stopwatch
@@ -26,7 +26,7 @@ class Outputs:
 
     Attributes:
         video: ``NAME_tracked.mp4``, the source with skeletons and identities.
-        formats: Formats of the pose files, keys of ``posetrack.formats.FORMATS``.
+        formats: Formats of the pose files, keys of ``posetrack.formats.OUTPUT_FORMATS``.
         overwrite: Replace files of earlier runs instead of raising an error.
         show: Also show the annotated frames in a window.
         drawing: What to draw, and how.
@@ -41,13 +41,13 @@ class Outputs:
     def __post_init__(self) -> None:
         require_kinds(self)
         for name in self.formats:
-            if name not in FORMATS:
-                raise ConfigError(f"there is no format {name!r}; choose from {', '.join(FORMATS)}.")
+            if name not in OUTPUT_FORMATS:
+                raise ConfigError(f"there is no format {name!r}; choose from {', '.join(OUTPUT_FORMATS)}.")
 
     def paths(self, folder: Path, name: str) -> dict[str, Path]:
         """The path of each output (``video`` or a format's name) for a source of that name."""
         paths = {"video": folder / f"{name}_tracked.mp4"} if self.video else {}
-        return paths | {kind: folder / f"{name}{FORMATS[kind][0]}" for kind in self.formats}
+        return paths | {kind: folder / f"{name}{OUTPUT_FORMATS[kind][0]}" for kind in self.formats}
 
 
 class ResultWriter:
@@ -83,7 +83,7 @@ class ResultWriter:
                     annotator = Annotator(outputs.drawing)
                     sink: Sink = VideoSink(path, info, annotator, start_s=reading.start_s or 0.0)
                 else:
-                    sink = FORMATS[kind][1](path, info)
+                    sink = OUTPUT_FORMATS[kind][1](path, info)
                 self._sinks.append(("video" if kind == "video" else "files", sink))
             if outputs.show:
                 self._window = LiveWindow(info, Annotator(outputs.drawing))

@@ -1,0 +1,188 @@
+"""NWB files with ndx-pose, for neuroscience. Read and written with pynwb, which sleap-io brings (an extra).
+
+Every person is a ``PoseEstimation`` named ``track3``, with a series of positions and confidences per joint, and
+the times of all frames. sleap-io reads these modules and names. (Its own reader and writer lose who is who.)
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posetrack import __version__
+from posetrack.errors import ConfigError, DataFormatError
+from posetrack.files.pending import write_file
+from posetrack.formats.annotations import Annotations
+from posetrack.formats.grid import Grid, grid_of, video_of_grid
+from posetrack.formats.naming import LARGEST_FRAME
+from posetrack.skeletons import SKELETONS
+
+_PERSON = re.compile(r"\D*(\d{1,9})")
+_UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
+"""NWB needs the time of the recording, which files of poses do not have."""
+
+
+def _pynwb() -> Any:
+    try:
+        import ndx_pose
+        import pynwb
+    except ImportError:
+        raise ConfigError(
+            "NWB files need the package sleap-io, which is not installed: pip install 'posetrack[sleap]'."
+        ) from None
+    return pynwb, ndx_pose
+
+
+def check_nwb() -> None:
+    """Refuse to begin work whose result could not be written.
+
+    Raises:
+        ConfigError: sleap-io is not installed.
+    """
+    _pynwb()
+
+
+def write_nwb(path: Path, video: Annotations, _: float | None) -> None:
+    """Write the file of one video.
+
+    Raises:
+        ConfigError: sleap-io is not installed.
+        DataFormatError: the frames have no times.
+        OutputError: the file cannot be written.
+    """
+    pynwb, _pose = _pynwb()
+    grid = grid_of(video)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pynwb's, about its own future
+        draft = Path(folder) / "draft.nwb"  # HDF5 needs a file of its own while it writes
+        with pynwb.NWBHDF5IO(str(draft), "w") as file:
+            file.write(_content(path, grid))
+        write_file(path, draft.read_bytes())
+
+
+def _content(path: Path, grid: Grid) -> Any:
+    pynwb, pose = _pynwb()
+    content = pynwb.NWBFile(
+        session_description=f"Poses of {path.stem}",
+        identifier=f"posetrack {path.stem}",
+        session_start_time=_UNKNOWN_START,
+    )
+    slots = grid.skeleton.in_use
+    names = [grid.skeleton.joints[slot] for slot in slots]
+    edges = [[names.index(a), names.index(b)] for a, b in grid.skeleton.limbs if a in names and b in names]
+    skeleton = pose.Skeleton(name=grid.skeleton.name, nodes=names, edges=np.array(edges, dtype=np.uint8))
+    behavior = content.create_processing_module(name="behavior", description="Skeleton")
+    behavior.add(pose.Skeletons(skeletons=[skeleton]))
+    module = content.create_processing_module(name=f"SLEAP_VIDEO_000_{path.stem}", description="Poses of people")
+    for place, track_id in enumerate(grid.people.tolist()):
+        series = [
+            pose.PoseEstimationSeries(
+                name=name,
+                description=name,
+                data=grid.xy[:, place, slot],
+                confidence=grid.scores[:, place, slot],
+                confidence_definition="probability or score of the joint, 0 to 1",
+                timestamps=grid.times,
+                unit="pixels",
+                reference_frame="(0, 0) is the centre of the top-left pixel; x to the right, y down",
+            )
+            for name, slot in zip(names, slots, strict=True)
+        ]
+        person = pose.PoseEstimation(
+            name=f"track{track_id}",
+            description=f"Person {track_id}",
+            pose_estimation_series=series,
+            skeleton=skeleton,
+            original_videos=[path.stem],
+            source_software="posetrack",
+            source_software_version=__version__,
+        )
+        module.add(person)
+    return content
+
+
+def read_nwb(path: Path, fps: float | None) -> Annotations:
+    """The people of a file: one per ``PoseEstimation``.
+
+    Args:
+        path: The file.
+        fps: Frames per second; None takes the usual step of the file's times.
+
+    Raises:
+        ConfigError: sleap-io is not installed.
+        DataFormatError: the file is damaged, has no poses, or joints of no known skeleton.
+    """
+    pynwb, _ = _pynwb()
+    if not path.is_file():
+        raise DataFormatError(f"{path}: there is no such file; check the path.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as file:
+                objects = file.read().objects.values()
+                people = [_person(one) for one in objects if one.neurodata_type == "PoseEstimation"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataFormatError(f"{path}: pynwb cannot read this file ({error}); write it again.") from error
+    if not people:
+        raise DataFormatError(f"{path}: the file holds no poses (PoseEstimation of ndx-pose); name another.")
+    return video_of_grid(path, _grid(path, people, fps))
+
+
+_Person = tuple[str, dict[str, tuple[Any, Any, Any]]]
+"""Name, and joint -> times [T], positions [T, 2] and confidences [T]."""
+
+
+def _person(container: Any) -> _Person:
+    joints = {}
+    for name, series in container.pose_estimation_series.items():
+        count = len(series.data)
+        if series.timestamps is not None:
+            times = np.asarray(series.timestamps[:], dtype=np.float64)
+        else:
+            times = series.starting_time + np.arange(count) / series.rate
+        scores = np.full(count, np.nan) if series.confidence is None else np.asarray(series.confidence[:])
+        joints[name] = times, np.asarray(series.data[:], dtype=np.float64)[:, :2], scores
+    return container.name, joints
+
+
+def _grid(path: Path, people: list[_Person], fps: float | None) -> Grid:
+    names = {joint for _, joints in people for joint in joints}
+    skeleton = next((one for one in SKELETONS.values() if names <= set(one.joints) - one.unused), None)
+    if skeleton is None:
+        raise DataFormatError(
+            f"{path}: no known skeleton has all of the joints {', '.join(sorted(names))}; rename them, for instance "
+            "to left_knee."
+        )
+    times = np.unique(np.concatenate([part[0] for _, joints in people for part in joints.values()]))
+    step = 1 / fps if fps is not None else float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    numbers = np.rint(times / step).astype(np.int64)
+    if len(np.unique(numbers)) < len(numbers) or (
+        len(numbers) and not 0 <= numbers[0] <= numbers[-1] < LARGEST_FRAME
+    ):
+        raise DataFormatError(
+            f"{path}: the times do not fit a frame rate of {1 / step:g}; give the right one (--fps)."
+        )
+    ids = _ids([name for name, _ in people])
+    shape = (len(times), len(people), len(skeleton))
+    xy, scores = np.full((*shape, 2), np.nan), np.full(shape, np.nan)
+    for track_id, (_, joints) in zip(ids, people, strict=True):
+        for joint, (at, positions, confidences) in joints.items():
+            place = np.searchsorted(times, at), sorted(ids).index(track_id), skeleton.index(joint)
+            xy[place], scores[place] = positions, confidences
+    return Grid(
+        numbers=numbers, times=times, people=np.array(sorted(ids), dtype=np.int64), skeleton=skeleton, xy=xy,
+        scores=scores,
+    )  # fmt: skip
+
+
+def _ids(names: list[str]) -> list[int]:
+    """The number in each name if all have different ones, else the order."""
+    found = [_PERSON.fullmatch(name) for name in names]
+    numbers = [int(match[1]) if match else -1 for match in found]
+    return numbers if -1 not in numbers and len(set(numbers)) == len(numbers) else list(range(len(names)))
