@@ -137,8 +137,8 @@ BAD: dict[str, tuple[Change, str]] = {
     "unknown joint": (replaced(5, "joint", "tail"), "line 5: there is no joint 'tail'; use the names head_bottom"),
     "no joint": (replaced(5, "joint", ""), "line 5: there is no joint ''; use the names"),
     "two skeletons": (
-        lambda lines: (replaced(2, "joint", "left_eye")(lines), replaced(3, "joint", "head_top")(lines)),
-        "no skeleton has all of the joints head_top, left_eye, nose; leave out those of one",
+        lambda lines: (replaced(2, "joint", "left_eye")(lines), replaced(3, "joint", "head_bottom")(lines)),
+        "no skeleton has all of the joints head_bottom, left_eye, nose; leave out those of one",
     ),
     "x alone": (replaced(2, "y", ""), "line 2: a joint needs both x and y, or neither and a score of 0"),
     "y alone": (replaced(2, "x", ""), "line 2: a joint needs both x and y"),

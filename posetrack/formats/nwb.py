@@ -156,8 +156,8 @@ def _grid(path: Path, people: list[_Person], fps: float | None) -> Grid:
     skeleton = next((one for one in SKELETONS.values() if names <= set(one.joints) - one.unused), None)
     if skeleton is None:
         raise DataFormatError(
-            f"{path}: no known skeleton has all of the joints {', '.join(sorted(names))}; rename them, for instance "
-            "to left_knee."
+            f"{path}: no known skeleton has all of the joints {', '.join(sorted(names))}; rename them, for "
+            "instance to left_knee."
         )
     times = np.unique(np.concatenate([part[0] for _, joints in people for part in joints.values()]))
     step = 1 / fps if fps is not None else float(np.median(np.diff(times))) if len(times) > 1 else 1.0
