@@ -14,7 +14,7 @@ from posetrack.formats.joints import joints_in, own_joints
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.results import images_up_to, results_video
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import IntArray
 
 MOST_CELLS = 50_000_000
 """Frames x people x joints that are held at once (about 1.2 GB)."""
@@ -128,7 +128,7 @@ def frame_times(video: Annotations, given: IntArray, numbers: IntArray) -> Doubl
 
 def video_of_grid(path: Path, grid: Grid) -> Annotations:
     """A grid that was read from a file as a video: people are in the frames in which they have a joint."""
-    present: BoolArray = ~np.isnan(grid.xy).any(axis=-1)
+    present = np.asarray(np.isfinite(grid.xy).all(axis=-1), dtype=np.bool_)
     at, who = np.nonzero(present.any(axis=2))
     there = present[at, who]
     joints = Joints(
