@@ -56,7 +56,8 @@ NO_SETTINGS = {
     "SplitTask", "SplitResult", "ChunkTask", "StitchTask", "FittingTable", "Annotations", "Interface",
     "Clip", "Cues", "Digits", "Poses", "Sighting", "ReportRow",
     "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
-    "Picture", "Entry", "PresetTracker", "TrackOptions", "Track", "People", "RefinedPeople", "ClipFormat", "JointAngle", "Scale",
+    "Picture", "Entry", "PresetTracker", "TrackOptions", "Track", "People", "RefinedPeople",
+    "ClipFormat", "JointAngle", "Scale",
 }  # fmt: skip
 """Made by the package; Typer checks ``TrackOptions``, and PoseTracker what a ``PresetTracker`` gives it."""
 
