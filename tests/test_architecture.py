@@ -31,7 +31,7 @@ LAYERS = [
     {"pipeline_config", "own_stages"},
     {"lookahead"},
     {"pipeline", "training", "zoo", "refine"},
-    {"presets", "realtime"},
+    {"presets", "realtime", "measures"},
     {"changes", "networks"},
     {"pose_tracker", "demo"},
     {"runner", "benchmark", "report", "review"},

@@ -57,7 +57,7 @@ NO_SETTINGS = {
     "Clip", "Cues", "Digits", "Poses", "Sighting", "ReportRow",
     "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
     "Picture", "Entry", "PresetTracker", "TrackOptions", "Track", "People", "RefinedPeople",
-    "ClipFormat", "JointAngle", "Scale",
+    "ClipFormat", "JointAngle", "Scale", "Body",
 }  # fmt: skip
 """Made by the package; Typer checks ``TrackOptions``, and PoseTracker what a ``PresetTracker`` gives it."""
 

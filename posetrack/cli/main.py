@@ -13,6 +13,7 @@ from posetrack.cli.benchmark import benchmark
 from posetrack.cli.convert import convert
 from posetrack.cli.demo import demo
 from posetrack.cli.eval import evaluate
+from posetrack.cli.measure import measure
 from posetrack.cli.models import models
 from posetrack.cli.output import answer, complain, guarded_streams
 from posetrack.cli.refine import refine
@@ -51,6 +52,7 @@ app.command("batch")(batch)
 app.command("demo")(demo)
 app.command("refine")(refine)
 app.command("review")(review)
+app.command("measure")(measure)
 app.command("eval")(evaluate)
 app.command("convert")(convert)
 app.command("report")(report)
