@@ -51,13 +51,20 @@ def line(start: tuple[float, float], speed: tuple[float, float], count: int, fps
     return np.array(start) + np.arange(count)[:, None] / fps * np.array(speed)
 
 
-def clip_of(*tracks: Track, fps: float = 25.0, frame_count: int | None = None, cuts: tuple[int, ...] = ()) -> Clip:
-    """A clip of these tracks."""
+def clip_of(
+    *tracks: Track,
+    fps: float = 25.0,
+    frame_count: int | None = None,
+    cuts: tuple[int, ...] = (),
+    size: tuple[int, int] | None = None,
+) -> Clip:
+    """A clip of these tracks; ``size`` is the picture's width and height."""
     count = max((int(track.frames[-1]) + 1 for track in tracks), default=0) if frame_count is None else frame_count
     frames = np.arange(count, dtype=np.int64)
     return Clip(
         name="street", skeleton=POSETRACK, frames=frames, times=frames / fps, tracks=tracks,
         cuts=np.array(cuts, dtype=np.int64),
+        images=() if size is None else ({"width": size[0], "height": size[1]},) * count,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pytest
 from posetrack.refine.association import PeopleLimits, associate
 from posetrack.refine.clip import Clip, Track
 from posetrack.refine.ghosts import is_furniture, is_ghost
+from posetrack.refine.links import possible_links
 from posetrack.refine.splitting import split
 from posetrack.skeletons import POSETRACK
 from tests.refine_clips import clip_of, line, walker
@@ -24,7 +25,9 @@ def spans(pieces: list[Track]) -> IDS_AND_FRAMES:
 
 def people(clip: Clip, pieces: list[Track], limits: PeopleLimits | None = None) -> list[IDS_AND_FRAMES]:
     weights = np.array([4.0 * len(piece) for piece in pieces])
-    chains = associate(pieces, weights, clip, limits or PeopleLimits())
+    limits = limits or PeopleLimits()
+    links = possible_links(pieces, clip, unlikely=limits.most is not None)
+    chains = associate(pieces, links, weights, limits)
     return sorted(spans([pieces[number] for number in chain]) for chain in chains)
 
 

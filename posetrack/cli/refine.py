@@ -34,7 +34,10 @@ def refine(
     overwrite: Annotated[bool, _output("--overwrite", help="Replace an existing file, but never FILE.")] = False,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     smooth: Annotated[
-        str, typer.Option(help="kalman, butterworth:6Hz, savgol:0.3s or none; a strength may follow each name.")
+        str,
+        typer.Option(
+            help="kalman, butterworth:6Hz, savgol:0.3s, one-euro or none; a strength may follow each name."
+        ),
     ] = "kalman",
     max_fill: Annotated[str, typer.Option(help="Fill gaps up to this long.")] = "1s",
     people: Annotated[
@@ -59,7 +62,7 @@ def refine(
     from posetrack.refine.refining import refine_file, refined_path
     from posetrack.refine.second_pass import RefineConfig
     from posetrack.refine.smoothing import Smoothing
-    from posetrack.refine.summary import summarise
+    from posetrack.refine.summary import appearance_sentence, summarise
 
     config = RefineConfig(
         max_fill_s=_seconds("--max-fill", max_fill),
@@ -72,6 +75,9 @@ def refine(
     tell(f"{len(people_found)} {'person' if len(people_found) == 1 else 'people'}:")
     for one in people_found:
         tell(f"  {one.sentence()}")
+    appearance = appearance_sentence(refined)
+    if appearance is not None:
+        tell(appearance)
     tell(str(target))
 
 

@@ -16,8 +16,8 @@ from scipy.sparse import coo_array
 
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
-from posetrack.refine.clip import Clip, Doubles, Track
-from posetrack.refine.links import Links, possible_links
+from posetrack.refine.clip import Doubles, Track
+from posetrack.refine.links import Links
 from posetrack.types import BoolArray, IntArray
 
 Chains = list[list[int]]
@@ -41,13 +41,13 @@ class PeopleLimits:
         require_kinds(self)
 
 
-def associate(pieces: Sequence[Track], weights: Doubles, clip: Clip, limits: PeopleLimits) -> Chains:
+def associate(pieces: Sequence[Track], links: Links, weights: Doubles, limits: PeopleLimits) -> Chains:
     """The people of a clip. With ``limits.most``, tracklets that are none of them are in no chain.
 
     Args:
         pieces: Tracklets.
+        links: Their possible links (``possible_links``).
         weights: float64 [N]: how much is lost with a tracklet.
-        clip: Their clip.
         limits: What is known of the people.
 
     Raises:
@@ -59,7 +59,7 @@ def associate(pieces: Sequence[Track], weights: Doubles, clip: Clip, limits: Peo
         )
     if not pieces:
         return []
-    problem = _Problem(possible_links(pieces, clip, unlikely=limits.most is not None), weights, limits)
+    problem = _Problem(links, weights, limits)
     ids = [piece.track_id for piece in pieces]
     while True:
         chains = problem.solve()

@@ -123,6 +123,18 @@ class Clip:
         """Usual time between two frames, in seconds; 0 if there is only one."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
 
+    @cached_property
+    def picture(self) -> Doubles:
+        """float64 [2, 2]: upper left and lower right corner of the picture, in pixels.
+
+        By its size where the file gives it, otherwise by what people's boxes cover.
+        """
+        for image in self.images[:1]:
+            if isinstance(image.get("width"), int) and isinstance(image.get("height"), int):
+                return np.array([[0, 0], [image["width"] - 1, image["height"] - 1]], dtype=np.float64)
+        boxes = np.concatenate([np.zeros((0, 4)), *(track.boxes for track in self.tracks)])
+        return np.stack([boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)])
+
     def with_tracks(self, tracks: Sequence[Track]) -> Clip:
         """The same clip with other tracks, ordered by id."""
         return replace(self, tracks=tuple(sorted(tracks, key=lambda track: track.track_id)))
@@ -134,6 +146,8 @@ class Clip:
 
 def joined(track_id: int, parts: Sequence[Track]) -> Track:
     """One track of parts that share no frame (at least one part)."""
+    if len(parts) == 1:
+        return parts[0].replace(track_id=track_id)
     arrays: dict[str, Any] = {name: _stacked([getattr(part, name) for part in parts], parts) for name in _ARRAYS}
     whole = Track(track_id=track_id, **arrays)
     return whole[np.argsort(whole.frames, kind="stable")]

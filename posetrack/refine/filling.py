@@ -54,6 +54,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
 
     boxes = np.stack([np.interp(times, track.times, side) for side in track.boxes.T], axis=1)
     appearance = None if track.appearance is None else grown(track.appearance, np.nan)
+    identity = None if track.identity is None else _lower_ends(grown(track.identity, np.nan))
     return Track(
         track_id=track.track_id,
         frames=frames[order],
@@ -65,7 +66,17 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
         raw=grown(track.raw, np.nan),
         origins=grown(track.origins, MISSING),
         appearance=appearance,
+        identity=identity,
     )
+
+
+def _lower_ends(values: Doubles) -> Doubles:
+    """Gaps filled with the lower of the values before and after them."""
+    rows = np.arange(len(values))
+    known = np.flatnonzero(~np.isnan(values))
+    after = known[np.minimum(np.searchsorted(known, rows), len(known) - 1)]
+    before = known[np.maximum(np.searchsorted(known, rows, side="right") - 1, 0)]
+    return np.minimum(values[before], values[after])
 
 
 def _inside_gaps(there: IntArray, times: Doubles, shots: IntArray, max_fill_s: float) -> tuple[IntArray, IntArray]:

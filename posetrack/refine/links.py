@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posetrack.refine.appearance import Looks, usual_looks
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.refine.ends import Ends, ends_of, proportions
 from posetrack.types import IntArray
 
-_LONGEST_GAP_S = 10.0
-"""After longer gaps, where somebody was tells nothing."""
+_LONGEST_GAP_S, _LONGEST_AWAY_S = 10.0, 60.0
+"""After longer gaps, where somebody was tells nothing; nor, if appearance tells people apart, what they wore."""
 
 _NEXT_PIECES = 20
 """Where the number of people is given, links may be longer: to this many of the pieces that begin next."""
@@ -23,8 +24,11 @@ _NEXT_PIECES = 20
 _ACCELERATION = 0.25
 """People change their speed: variance per second, in (body sizes per second) squared. Half a walk in a second."""
 
-_TURN = 0.5**2
-"""And at once, as variance: people stop, or turn on the spot."""
+_GAIT = 0.25**2
+"""Variance of the change at once: steps, and errors that last for some frames."""
+
+_TURN, _TURNING = 0.5**2, 0.1
+"""That of people who stop, or turn on the spot, and how many do."""
 
 _SPEED_VARIANCE = 0.7**2
 _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD = 0.2, 0.5
@@ -41,6 +45,12 @@ _INSIDE = 1.0
 
 _BORDER = 0.5
 """The border is this many body sizes wide."""
+
+_AWAY, _AWAY_S = -2.0, 30.0
+"""Somebody who comes in at the border is rarely somebody who went out there, and more rarely as time goes by."""
+
+_WALK = 0.8
+"""Body sizes per second."""
 
 _SAME_TRACK = 3.0
 """Added for pieces of one track: the tracker, which saw the frames, is right 19 times of 20."""
@@ -62,35 +72,41 @@ class Links:
     gains: Doubles
 
 
-def possible_links(pieces: Sequence[Track], clip: Clip, *, unlikely: bool) -> Links:
+def possible_links(pieces: Sequence[Track], clip: Clip, looks: Looks | None = None, *, unlikely: bool) -> Links:
     """All links that may be worth something.
 
     Args:
         pieces: Tracklets.
         clip: Their clip.
+        looks: What the clip teaches of appearance, if it does.
         unlikely: Include links that gain nothing, and longer ones: for when people must be few.
     """
     tails, heads = ends_of(pieces, clip, last=True), ends_of(pieces, clip, last=False)
-    before, after = _candidates(tails, heads, unlikely)
+    useful = looks is not None and looks.useful
+    before, after = _candidates(tails, heads, _LONGEST_AWAY_S if useful else _LONGEST_GAP_S, unlikely)
     same_shot = clip.shots(tails.frames[before]) == clip.shots(heads.frames[after])
     if not unlikely:
         before, after = before[same_shot], after[same_shot]
-    low, high = _picture(clip)
-    gains = _motion(tails, heads, before, after, float(np.maximum(high - low, 1).prod()))
-    gains += _inside(tails, low, high)[before] + _inside(heads, low, high)[after]
+    low, high = clip.picture
+    inside = [_inside(tails, low, high)[before], _inside(heads, low, high)[after]]
+    through = _motion(tails, heads, before, after, float(np.maximum(high - low, 1).prod())) + sum(inside)
+    gains = np.where(inside[0] + inside[1] > 0, through, np.maximum(through, _away(tails, heads, before, after)))
+    gains += _normal_odds(np.log(heads.sizes[after] / tails.sizes[before]), _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD)
     gains += _limbs(proportions(pieces, clip), before, after)
+    if looks is not None:
+        gains += _appearance(pieces, clip, looks, before, after)
     gains += _SAME_TRACK * _follow_in_track(pieces, before, after)
     gains = np.maximum(gains, _LOWEST)
     kept = np.ones(len(gains), dtype=bool) if unlikely else gains > 0
     return Links(before=before[kept], after=after[kept], gains=gains[kept])
 
 
-def _candidates(tails: Ends, heads: Ends, unlikely: bool) -> tuple[IntArray, IntArray]:
+def _candidates(tails: Ends, heads: Ends, longest_s: float, unlikely: bool) -> tuple[IntArray, IntArray]:
     """Pairs of tracklets, the second of which begins after the first has ended, but not long after."""
     order = np.lexsort((np.arange(len(heads.frames)), heads.frames))
     starts = heads.frames[order]
     first = np.searchsorted(starts, tails.frames, side="right")
-    last = np.searchsorted(heads.times[order], tails.times + _LONGEST_GAP_S, side="right")
+    last = np.searchsorted(heads.times[order], tails.times + longest_s, side="right")
     if unlikely:
         last = np.maximum(last, np.minimum(first + _NEXT_PIECES, len(starts)))
     counts = np.maximum(last - first, 0)
@@ -111,16 +127,28 @@ def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, area: f
         tails.place_variances[before] + heads.place_variances[after]
         + gap**2 / 4 * known + _ACCELERATION * gap**3 / 12
     )  # fmt: skip
-    speed_variance = known + _ACCELERATION * gap + _TURN
+    change = np.square(speed_change).sum(axis=1)
     squares = (np.square(tails.speeds[before]).sum(axis=1) + np.square(heads.speeds[after]).sum(axis=1)) / 2
     apart = _SPEED_VARIANCE + known
     gains = np.log(area / size**2) - np.log(2 * np.pi * place_variance)
     gains -= np.square(missed).sum(axis=1) / place_variance / 2
-    gains += np.log(apart / speed_variance) + squares / apart / 2
-    gains -= np.square(speed_change).sum(axis=1) / speed_variance / 2
-    ratio = np.log(heads.sizes[after] / tails.sizes[before])
-    gains += _normal_odds(ratio, _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD)
-    return np.asarray(gains - gap / _HIDDEN_S, dtype=np.float64)
+    gains += np.log(apart) + squares / apart / 2
+    ways = [
+        np.log(share / variance) - change / variance / 2
+        for share, variance in (
+            (1 - _TURNING, known + _ACCELERATION * gap + _GAIT),
+            (_TURNING, known + _ACCELERATION * gap + _TURN),
+        )
+    ]
+    return np.asarray(gains + np.logaddexp(*ways) - gap / _HIDDEN_S, dtype=np.float64)
+
+
+def _away(tails: Ends, heads: Ends, before: IntArray, after: IntArray) -> Doubles:
+    """Odds that somebody who went out of the picture has come back, no faster than people walk."""
+    gap = heads.times[after] - tails.times[before]
+    size = np.sqrt(tails.sizes[before] * heads.sizes[after])
+    walked = np.linalg.norm(heads.places[after] - tails.places[before], axis=1) / size
+    return np.where(walked <= _WALK * gap, _AWAY - gap / _AWAY_S, -np.inf)
 
 
 def _normal_odds(values: Doubles, same: float, different: float) -> Doubles:
@@ -136,18 +164,19 @@ def _limbs(lengths: Doubles, before: IntArray, after: IntArray) -> Doubles:
     return np.asarray(np.where(known, odds, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
+def _appearance(
+    pieces: Sequence[Track], clip: Clip, looks: Looks, before: IntArray, after: IntArray
+) -> Doubles | float:
+    """Odds by appearance; none where it does not separate people."""
+    usual = usual_looks(pieces, clip) if looks.useful else None
+    return 0.0 if usual is None else looks.odds(usual[before], usual[after])
+
+
 def _inside(ends: Ends, low: Doubles, high: Doubles) -> Doubles:
     """Odds by where people appear or disappear: float64 [N], more inside the picture than at its border."""
     margin = _BORDER * ends.sizes[:, None]
     within = (ends.places > low + margin) & (ends.places < high - margin)
     return np.asarray(_INSIDE * within.all(axis=1), dtype=np.float64)
-
-
-def _picture(clip: Clip) -> tuple[Doubles, Doubles]:
-    """Corners of what is known of the picture: all that boxes cover."""
-    boxes = np.concatenate([np.zeros((0, 4)), *(track.boxes for track in clip.tracks)])
-    low, high = boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)
-    return np.asarray(low), np.asarray(high)
 
 
 def _follow_in_track(pieces: Sequence[Track], before: IntArray, after: IntArray) -> Doubles:

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.errors import ConfigError
+from posetrack.refine.appearance import learn
 from posetrack.refine.association import Chains, PeopleLimits, associate
 from posetrack.refine.bodies import centres, joint_evidence
+from posetrack.refine.changes import cut_at_changes
 from posetrack.refine.clip import Clip, Doubles, Track, joined
 from posetrack.refine.ghosts import LEAST_EVIDENCE, is_ghost
+from posetrack.refine.identities import probabilities
+from posetrack.refine.links import possible_links
 from posetrack.refine.priors import Priors
 from posetrack.refine.splitting import split
 from posetrack.types import IntArray
@@ -44,16 +48,24 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
         ConfigError: the number of people cannot be kept.
     """
     pieces = _in_order(split(clip, priors.whole), clip)
+    looks = learn(pieces, clip)
+    pieces = _in_order(cut_at_changes(pieces, looks, priors.whole), clip)
     limits = PeopleLimits(least=priors.least, most=priors.most, different=priors.renamed_pairs())
-    chains = associate(pieces, _weights(pieces, clip), clip, limits)
+    links = possible_links(pieces, clip, looks, unlikely=priors.most is not None)
+    chains = associate(pieces, links, _weights(pieces, clip), limits)
     _refuse_left_over(pieces, chains, priors, clip)
+    sure = probabilities(chains, pieces, links)
     people = []
     for track_id, chain in zip(_names(pieces, chains), chains, strict=True):
-        parts = [pieces[piece] for piece in chain]
+        parts = [_with_identity(pieces[piece], sure[piece]) for piece in chain]
         track = joined(track_id, parts)
         if priors.most is not None or not is_ghost(track, clip.skeleton, clip.frame_s):
             people.append(Person(track=track, mirrored=_mirrored(parts, priors)))
     return people
+
+
+def _with_identity(piece: Track, probability: float) -> Track:
+    return piece.replace(identity=np.full(len(piece), probability))
 
 
 def _in_order(pieces: Sequence[Track], clip: Clip) -> list[Track]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from posetrack.ranges import require_at_least, require_kinds
 from posetrack.refine.clip import Clip, Track, observed
+from posetrack.refine.errors import with_error_bars
 from posetrack.refine.filling import fill
 from posetrack.refine.ghosts import is_furniture
 from posetrack.refine.outliers import remove_outliers
@@ -15,6 +16,7 @@ from posetrack.refine.people import Person, find_people
 from posetrack.refine.priors import Priors
 from posetrack.refine.sides import mirrored, settle_sides
 from posetrack.refine.smoothing import Smoothing, smooth
+from posetrack.refine.stolen import remove_stolen
 from posetrack.refine.subjects import chosen
 
 
@@ -55,12 +57,17 @@ def refine_clip(clip: Clip, config: RefineConfig) -> Clip:
         [track for track in clip.tracks if not is_furniture(track, clip.skeleton, clip.frame_s)]
     )
     people = find_people(clip, config.priors)
-    subjects = chosen([person.track for person in people], config.priors.subjects, clip)
-    return clip.with_tracks([_settled(person, clip, config) for person in people if person.track in subjects])
+    wanted = chosen([person.track for person in people], config.priors.subjects, clip)
+    subjects = {track.track_id for track in wanted}
+    sided = remove_stolen([_sided(person, clip) for person in people], clip)
+    return clip.with_tracks([_settled(track, clip, config) for track in sided if track.track_id in subjects])
 
 
-def _settled(person: Person, clip: Clip, config: RefineConfig) -> Track:
+def _sided(person: Person, clip: Clip) -> Track:
     track = settle_sides(person.track, clip.skeleton, clip.frame_s)
-    track = mirrored(track, clip.skeleton, np.isin(track.frames, person.mirrored))
+    return mirrored(track, clip.skeleton, np.isin(track.frames, person.mirrored))
+
+
+def _settled(track: Track, clip: Clip, config: RefineConfig) -> Track:
     track = remove_outliers(track, clip.skeleton, clip.frame_s)
-    return smooth(fill(track, clip, config.max_fill_s), clip, config.smoothing)
+    return with_error_bars(smooth(fill(track, clip, config.max_fill_s), clip, config.smoothing), clip)

@@ -1,19 +1,26 @@
-"""Sides: left and right, frame by frame, by the two-state Viterbi path over a track.
+"""Sides: left and right, frame by frame, by the Viterbi path over a track.
 
-In each frame the pose is as estimated, or mirrored: each left joint's place is that of its right twin. Joints
-move little from frame to frame; so the path of states with the least motion tells where the network has exchanged
-the sides. Most frames are right: a mirrored frame costs a little, and more if its joints are sure, so that the
-majority decides for a whole track.
+In each frame the upper body is as estimated, or mirrored (each left joint's place is that of its right twin), and
+so is the lower body: four states, because networks exchange the arms alone, or the legs. What tells them apart:
+
+- joints move little from frame to frame, so exchanges that save motion are likely;
+- shoulders and hips do not point in opposite directions;
+- people walk forwards: left is at the right of the picture while somebody comes nearer, and at its left while
+  somebody walks away;
+- most frames are right: a mirrored frame costs a little, and more if its joints are sure, so that the majority
+  decides for a whole track.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.refine.bodies import sizes
+from posetrack.refine.bodies import limb_lengths, sizes
 from posetrack.refine.clip import Doubles, Track
+from posetrack.refine.turns import Slopes
 from posetrack.skeletons import Skeleton
 from posetrack.types import BoolArray, IntArray
 
@@ -26,7 +33,30 @@ _MIRRORED = 0.05
 _EXCHANGE = 1.0
 """Cost of an exchange between two frames: exchanges must pay for more than one joint."""
 
-_OTHER = 1
+_TWISTED = 0.3
+"""Cost of a frame whose shoulders and hips are seen from the front and point in opposite directions."""
+
+_BACKWARDS = 0.2
+"""Cost of a frame in which somebody seen from the front walks away, or the other way round."""
+
+_FRONT = 0.12
+"""Distance of the shoulders of somebody seen from the front, in body sizes. Hips are half as wide."""
+
+_WALK = 0.2
+"""Growth per second of somebody who walks towards the camera from five metres: 1 m/s."""
+
+_LEAST_GROWTH = 0.5
+"""Share of that walk that is clearly one ..."""
+
+_GROWTH_S = 3.0
+"""... if it lasts that long. People rise or bend in less."""
+
+_DEAR = 1.0
+"""Exchanges are looked for where they cost at most this much more motion than none, to save time."""
+
+_LOWER = ("hip", "knee", "ankle")
+_STATES = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+"""Whether the upper and the lower body are mirrored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +78,22 @@ class Swap:
         return inside
 
 
-def mirrored(track: Track, skeleton: Skeleton, frames: BoolArray) -> Track:
-    """The track with left and right exchanged in some frames, bool [T]."""
-    twins = skeleton.flip_permutation
+def mirrored(track: Track, skeleton: Skeleton, frames: BoolArray, joints: IntArray | None = None) -> Track:
+    """The track with left and right exchanged in some frames.
+
+    Args:
+        track: A person.
+        skeleton: Of the joints.
+        frames: bool [T].
+        joints: The joints that are exchanged, with their twins; all by default.
+    """
+    slots = np.arange(len(skeleton)) if joints is None else joints
+    places = np.ix_(np.flatnonzero(frames), slots)
+    others = np.ix_(np.flatnonzero(frames), skeleton.flip_permutation[slots])
 
     def exchanged(values: Doubles) -> Doubles:
         changed = values.copy()
-        changed[frames] = values[frames][:, twins]
+        changed[places] = values[others]
         return changed
 
     names = ("joints", "joint_scores", "raw", "origins")
@@ -62,25 +101,32 @@ def mirrored(track: Track, skeleton: Skeleton, frames: BoolArray) -> Track:
 
 
 def settle_sides(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
-    """The track with its sides as the least motion has them.
+    """The track with its sides as motion, posture and walk have them.
 
     Args:
         track: A person, as observed.
         skeleton: Of the joints.
         frame_s: Time between two frames.
     """
-    pairs = np.flatnonzero(skeleton.flip_permutation != np.arange(len(skeleton)))
-    costs = np.zeros((len(track), 2))
-    costs[:, _OTHER] = _MIRRORED * track.joint_scores[:, pairs].mean(axis=1)
-    states = _cheapest(costs, _steps(track, skeleton, frame_s))
-    return mirrored(track, skeleton, states == _OTHER) if (states == _OTHER).any() else track
-
-
-def _steps(track: Track, skeleton: Skeleton, frame_s: float) -> Doubles:
-    """float64 [T - 1, 2]: cost of keeping the state, and of changing it, between two frames."""
-    twins = skeleton.flip_permutation
-    slots = np.flatnonzero(twins != np.arange(len(skeleton)))
+    upper, lower = _halves(skeleton)
     size = sizes(track, frame_s)
+    motion = [_motion(track, skeleton, half, size) for half in (upper, lower)]
+    states = _STATES[_cheapest(_costs(track, skeleton, size), *motion)]
+    for half, exchanged in zip((upper, lower), states.T == 1, strict=True):
+        if exchanged.any():
+            track = mirrored(track, skeleton, exchanged, half)
+    return track
+
+
+def _halves(skeleton: Skeleton) -> tuple[IntArray, IntArray]:
+    """Joints of the upper and of the lower body that have a twin on the other side."""
+    paired = skeleton.flip_permutation != np.arange(len(skeleton))
+    lower = np.array([joint.endswith(_LOWER) for joint in skeleton.joints])
+    return np.flatnonzero(paired & ~lower), np.flatnonzero(paired & lower)
+
+
+def _motion(track: Track, skeleton: Skeleton, slots: IntArray, size: Doubles) -> Doubles:
+    """float64 [T - 1, 2]: motion of a half of the body if its state stays, and if it changes."""
     scale = np.minimum(size[1:], size[:-1])[:, None]
     now, later = track.joints[:-1][:, slots], track.joints[1:]
 
@@ -88,21 +134,87 @@ def _steps(track: Track, skeleton: Skeleton, frame_s: float) -> Doubles:
         moved = np.linalg.norm(later[:, order] - now, axis=-1) / scale
         return np.asarray(np.where(np.isnan(moved), 1.0, np.minimum(moved / _STEP, 1.0)).sum(axis=1))
 
-    return np.stack([cost(slots), cost(twins[slots]) + _EXCHANGE], axis=1)
+    return np.stack([cost(slots), cost(skeleton.flip_permutation[slots])], axis=1)
 
 
-def _cheapest(costs: Doubles, steps: Doubles) -> Doubles:
-    """[T] the path of states with the lowest sum of costs."""
-    same, other = costs[0].tolist()
-    came_from = []
-    # a recursion: each frame needs the one before; two states are faster as plain numbers than as arrays
-    for (cost_same, cost_other), (keep, change) in zip(costs[1:].tolist(), steps.tolist(), strict=True):
-        to_same, to_other = (same + keep, other + change), (same + change, other + keep)
-        came_from.append((int(to_same[1] < to_same[0]), int(to_other[1] < to_other[0])))
-        same, other = min(to_same) + cost_same, min(to_other) + cost_other
-    state = int(other < same)
-    states = [state]
-    for origin in reversed(came_from):
-        state = origin[state]
-        states.append(state)
-    return np.array(states[::-1])
+def _costs(track: Track, skeleton: Skeleton, size: Doubles) -> Doubles:
+    """float64 [T, 4]: cost of each state in each frame."""
+    halves = _halves(skeleton)
+    share = [len(half) / max(sum(map(len, halves)), 1) for half in halves]
+    sure = [track.joint_scores[:, half].mean(axis=1) if len(half) else np.zeros(len(track)) for half in halves]
+    weights = np.stack([_MIRRORED * part * score for part, score in zip(share, sure, strict=True)], axis=1)
+    shoulders, hips = (_across(track, skeleton, part) / size[:, None] for part in ("shoulder", "hip"))
+    signs = 1 - 2 * _STATES
+    pointing = _pointing(shoulders, hips)[:, None] * signs.prod(axis=1)
+    walking = (_growth(track, skeleton) * _shown(shoulders[:, 0] / _FRONT))[:, None] * signs[:, 0]
+    costs = weights @ _STATES.T + _TWISTED * np.maximum(-pointing, 0) + _BACKWARDS * np.maximum(-walking, 0)
+    return np.asarray(costs, dtype=np.float64)
+
+
+def _across(track: Track, skeleton: Skeleton, part: str) -> Doubles:
+    """float64 [T, 2]: from the right joint of a kind to the left one; 0 where one of them is missing."""
+    names = (f"left_{part}", f"right_{part}")
+    if not set(names) <= set(skeleton.joints):
+        return np.zeros((len(track), 2))
+    left, right = (skeleton.index(name) for name in names)
+    return np.nan_to_num(track.joints[:, left] - track.joints[:, right])
+
+
+def _pointing(shoulders: Doubles, hips: Doubles) -> Doubles:
+    """float64 [T] in [-1, 1]: whether shoulders and hips point the same way; near 0 if seen from the side."""
+    lengths = np.linalg.norm(shoulders, axis=1), np.linalg.norm(hips, axis=1)
+    cosine = (shoulders * hips).sum(axis=1) / np.maximum(lengths[0] * lengths[1], 1e-9)
+    return np.asarray(cosine * _shown(lengths[0] / _FRONT) * _shown(2 * lengths[1] / _FRONT))
+
+
+def _shown(share: Doubles) -> Doubles:
+    """How much of a distance between left and right is seen, at most all."""
+    return np.clip(share, -1, 1)
+
+
+def _growth(track: Track, skeleton: Skeleton) -> Doubles:
+    """float64 [T] in [-1, 1]: whether somebody comes nearer or walks away; 0 where that is not clear.
+
+    The median over all limbs, because a person who bends or turns changes some of them.
+    """
+    lengths = np.log(np.maximum(limb_lengths(track, skeleton), 1.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # limbs that are never seen have no median
+        scale = np.nanmedian(lengths - np.nanmedian(lengths, axis=0), axis=1)
+    rows = np.flatnonzero(~np.isnan(scale))
+    times, half = track.times[rows] - track.times[0], _GROWTH_S / 2
+    first = np.searchsorted(times, times - half)
+    last = np.searchsorted(times, times + half, side="right")
+    rates = Slopes(times, np.stack([scale[rows]] * 2, axis=1)).over(first, last)[:, 0] / _WALK
+    whole = (times >= half) & (times <= times[-1:] - half)
+    growth = np.zeros(len(track))
+    growth[rows] = np.where(whole & (np.abs(rates) > _LEAST_GROWTH), np.clip(rates, -1, 1), 0)
+    return growth
+
+
+def _cheapest(costs: Doubles, upper: Doubles, lower: Doubles) -> IntArray:
+    """int64 [T]: the path of states with the lowest sum of costs.
+
+    Args:
+        costs: float64 [T, 4] of the states.
+        upper, lower: float64 [T - 1, 2]: motion of both halves without and with an exchange.
+    """
+    changed = _STATES[:, None] != _STATES[None]
+    worth = np.minimum(upper[:, 1] - upper[:, 0], lower[:, 1] - lower[:, 0]) <= _DEAR
+    starts = np.concatenate([[0], np.flatnonzero(worth) + 1])
+    stretches = np.add.reduceat(costs, starts, axis=0)
+    steps = (
+        upper[worth][:, changed[..., 0].astype(int)]
+        + lower[worth][:, changed[..., 1].astype(int)]
+        + _EXCHANGE * changed.any(axis=-1)
+    )
+    total, came_from = stretches[0], np.zeros((len(steps), 4), dtype=np.int64)
+    # a recursion: each stretch needs the one before
+    for number, (step, cost) in enumerate(zip(steps, stretches[1:], strict=True)):
+        ways = total[:, None] + step
+        came_from[number] = ways.argmin(axis=0)
+        total = ways.min(axis=0) + cost
+    states = [int(total.argmin())]
+    for origin in came_from[::-1]:
+        states.append(int(origin[states[-1]]))
+    return np.repeat(np.array(states[::-1]), np.diff(np.append(starts, len(costs))))

@@ -3,6 +3,8 @@
 ``kalman`` is the Kalman smoother (RTS) of a joint whose speed changes at random. Its estimate minimises a sum of
 squares, errors weighted by joint scores plus second differences: one banded system for the whole path. Joints far
 off their path lose weight in four rounds, so that single errors do not bend it.
+
+``one-euro`` alone is not zero-phase: it is for streams, and follows with a delay.
 """
 
 from __future__ import annotations
@@ -18,10 +20,15 @@ from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
 from posetrack.refine.bodies import sizes
 from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
+from posetrack.refine.one_euro import OneEuro
+from posetrack.refine.one_euro import filtered as one_euro
 from posetrack.types import BoolArray, IntArray
 
 CUTOFF_HZ = 6.0
 """The cut-off that gait analysis reports most often."""
+
+NAMES = ("kalman", "butterworth", "savgol", "one-euro", "none")
+"""The filters."""
 
 _WINDOW_S = 0.3
 _POLYNOMIAL = 3
@@ -46,9 +53,9 @@ class Smoothing:
     """A filter and its strength.
 
     Attributes:
-        name: ``kalman``, ``butterworth``, ``savgol`` or ``none``.
-        cutoff_hz: Motion faster than this is halved (kalman) or cut off (butterworth). ``None`` is 6 Hz, or half
-            the frame rate if that is less.
+        name: ``kalman``, ``butterworth``, ``savgol``, ``one-euro`` or ``none``.
+        cutoff_hz: Motion faster than this is halved (kalman) or cut off (butterworth; one-euro: of what stands
+            still). ``None`` is 6 Hz, or half the frame rate if that is less; 1 Hz for one-euro.
         window_s: Length of ``savgol``'s window.
 
     Raises:
@@ -61,9 +68,9 @@ class Smoothing:
 
     def __post_init__(self) -> None:
         require_kinds(self)
-        if self.name not in ("kalman", "butterworth", "savgol", "none"):
+        if self.name not in NAMES:
             raise ConfigError(
-                "--smooth must be kalman, butterworth, savgol or none, if need be with a strength, such as "
+                f"--smooth must be {', '.join(NAMES[:-1])} or {NAMES[-1]}, if need be with a strength, such as "
                 f"butterworth:6Hz or savgol:0.3s; not '{self.name}'."
             )
         strengths = (self.window_s, CUTOFF_HZ if self.cutoff_hz is None else self.cutoff_hz)
@@ -85,7 +92,7 @@ class Smoothing:
         name, colon, strength = text.strip().partition(":")
         if not colon:
             return cls(name=name)
-        unit = {"kalman": "hz", "butterworth": "hz", "savgol": "s"}.get(name)
+        unit = {"kalman": "hz", "butterworth": "hz", "savgol": "s", "one-euro": "hz"}.get(name)
         try:
             if unit is None:
                 raise ValueError
@@ -94,7 +101,8 @@ class Smoothing:
                 raise ValueError
         except ValueError:
             raise ConfigError(
-                f"--smooth {text}: give kalman:6Hz, butterworth:6Hz, savgol:0.3s, or a name alone; or none."
+                f"--smooth {text}: give kalman:6Hz, butterworth:6Hz, savgol:0.3s, one-euro:1Hz, or a name alone; "
+                "or none."
             ) from None
         return cls(name=name, window_s=value) if unit == "s" else cls(name=name, cutoff_hz=value)
 
@@ -111,8 +119,8 @@ class Smoothing:
             )
 
     def filter(self, frame_s: float) -> _Filter | None:
-        """The filter for a frame rate; ``None`` changes nothing."""
-        if self.name == "none" or frame_s <= 0:
+        """The filter of one joint's path for a frame rate; ``None`` changes nothing, or filters whole bodies."""
+        if self.name in ("none", "one-euro") or frame_s <= 0:
             return None
         if self.name == "savgol":
             return _savgol(frame_s, self.window_s)
@@ -130,12 +138,15 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
         clip: Whose frames and shots they are.
         how: The filter.
     """
+    broken = (np.diff(track.frames) > 1) | (np.diff(clip.shots(track.frames)) > 0)
+    if how.name == "one-euro":
+        settings = OneEuro() if how.cutoff_hz is None else OneEuro(min_cutoff_hz=how.cutoff_hz)
+        return track.replace(joints=one_euro(track.joints, track.times, broken, settings))
     filtered = how.filter(clip.frame_s)
     if filtered is None:
         return track
     joints = track.joints.copy()
     size = sizes(track, clip.frame_s)
-    broken = (np.diff(track.frames) > 1) | (np.diff(clip.shots(track.frames)) > 0)
     weights = np.where(track.origins == FILLED, _LEAST_WEIGHT, np.maximum(track.joint_scores, _LEAST_WEIGHT))
     for joint in range(joints.shape[1]):
         for rows in _runs(track.origins[:, joint] != MISSING, broken):

@@ -52,9 +52,10 @@ def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
         clip: Tracks as observed.
     """
     frames = {track.track_id: _own_cuts(track, clip) for track in clip.tracks}
-    for one, other, frame in _crossings(clip.tracks):
-        frames[one].append(frame)
-        frames[other].append(frame)
+    for one, other in overlapping_pairs(clip.tracks):
+        crossings = _crossing_frames(one, other)
+        frames[one.track_id] += crossings
+        frames[other.track_id] += crossings
     return frames
 
 
@@ -72,14 +73,13 @@ def _own_cuts(track: Track, clip: Clip) -> list[int]:
     return [int(frame) for frame in frames]
 
 
-def _crossings(tracks: Sequence[Track]) -> Iterator[tuple[int, int, int]]:
-    """Pairs of ids and the frame in which they overlap most, once for each time that they cross."""
+def overlapping_pairs(tracks: Sequence[Track]) -> Iterator[tuple[Track, Track]]:
+    """Pairs of tracks whose times overlap, whether or not they share a frame; the later one first."""
     by_start = sorted(tracks, key=lambda track: (track.frames[0], track.track_id))
     present: list[Track] = []
     for track in by_start:
         present = [other for other in present if other.frames[-1] >= track.frames[0]]
-        for other in present:
-            yield from ((track.track_id, other.track_id, frame) for frame in _crossing_frames(track, other))
+        yield from ((track, other) for other in present)
         present.append(track)
 
 

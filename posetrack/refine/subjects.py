@@ -33,7 +33,7 @@ def _found(people: Sequence[Track], subject: Subject, clip: Clip) -> Track:
     elif subject.kind == "largest":
         values = [float(np.median((track.boxes[:, 2:] - track.boxes[:, :2]).prod(axis=1))) for track in people]
     else:
-        middle = _middle(clip)
+        middle = clip.picture.mean(axis=0)
         values = [-float(np.median(np.linalg.norm(_centres(track) - middle, axis=1))) for track in people]
     # somebody seen for a moment is rarely the subject: less than a tenth of the longest
     longest = max(map(len, people))
@@ -64,12 +64,3 @@ def _moment(track: Track) -> float:
 
 def _centres(track: Track) -> Doubles:
     return np.asarray((track.boxes[:, :2] + track.boxes[:, 2:]) / 2, dtype=np.float64)
-
-
-def _middle(clip: Clip) -> Doubles:
-    """The picture's middle: by its size where the file gives it, otherwise by what people's boxes cover."""
-    for image in clip.images[:1]:
-        if isinstance(image.get("width"), int) and isinstance(image.get("height"), int):
-            return np.array([image["width"] - 1, image["height"] - 1]) / 2
-    boxes = np.concatenate([track.boxes for track in clip.tracks])
-    return np.asarray((boxes[:, :2].min(axis=0) + boxes[:, 2:].max(axis=0)) / 2, dtype=np.float64)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posetrack.refine.appearance import learn
 from posetrack.refine.bodies import joint_evidence
 from posetrack.refine.clip import CARRIED, SEEN, Clip, observed
 from posetrack.refine.splitting import doubtful_frames
@@ -73,6 +74,15 @@ def summarise(clip: Clip) -> list[PersonSummary]:
             )
         )
     return summaries
+
+
+def appearance_sentence(clip: Clip) -> str | None:
+    """How well appearance tells the people of a refined clip apart, in words; ``None`` if nothing is known."""
+    looks = learn(clip.tracks, clip)
+    if looks is None or np.isnan(looks.separation):
+        return None
+    used = "" if looks.useful else ", so it was not used"
+    return f"appearance tells two people apart in {looks.separation:.0%} of cases{used}".replace("%", " %")
 
 
 def _spans(times: Iterable[float]) -> tuple[tuple[float, float], ...]:

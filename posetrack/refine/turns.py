@@ -33,7 +33,7 @@ def turns(track: Track, clip: Clip) -> IntArray:
     rows = np.arange(1, len(track))
     first = np.searchsorted(times, times[rows - 1] - _WINDOW_S - 1e-9)
     last = np.searchsorted(times, times[rows] + _WINDOW_S + 1e-9, side="right")
-    speeds = _Speeds(times - times[0], centres(track, clip.skeleton) / size)
+    speeds = Slopes(times - times[0], centres(track, clip.skeleton) / size)
     change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
     supported = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
     sudden = np.flatnonzero(supported & (change > _CHANGE))
@@ -46,8 +46,13 @@ def runs_of(rows: IntArray) -> list[IntArray]:
     return np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else []
 
 
-class _Speeds:
-    """Slopes of straight lines fitted to parts of a path, from cumulative sums."""
+class Slopes:
+    """Slopes of straight lines fitted to parts of a path, from cumulative sums.
+
+    Args:
+        times: float64 [T], seconds.
+        places: float64 [T, 2].
+    """
 
     def __init__(self, times: Doubles, places: Doubles) -> None:
         columns = [np.ones((len(times), 1)), times[:, None], times[:, None] ** 2, places, times[:, None] * places]
@@ -55,7 +60,7 @@ class _Speeds:
         self._sums = np.concatenate([np.zeros((1, sums.shape[1])), sums])
 
     def over(self, first: IntArray, last: IntArray) -> Doubles:
-        """float64 [N, 2]: speed in the rows from ``first`` up to, without, ``last``."""
+        """float64 [N, 2]: slope per second in the rows from ``first`` up to, without, ``last``."""
         parts = self._sums[last] - self._sums[first]
         count, time, square = parts[:, :1], parts[:, 1:2], parts[:, 2:3]
         place, product = parts[:, 3:5], parts[:, 5:7]
