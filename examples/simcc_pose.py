@@ -10,7 +10,7 @@ from pathlib import Path
 
 import posetrack
 from posetrack.models.conventions import CONVENTIONS
-from posetrack.models.onnx_file import read_onnx
+from posetrack.models.onnx_reading import read_onnx
 from posetrack.models.pose import CropPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
 from posetrack.skeletons import COCO

@@ -17,7 +17,7 @@ from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
 from posetrack.models.given_files import load_given_detector, load_given_pose, read_given_pose
 from posetrack.models.keypoint_rcnn import load_keypoint_rcnn
-from posetrack.models.onnx_file import read_onnx
+from posetrack.models.onnx_reading import read_onnx
 from posetrack.models.pose import CropPoseEstimator, HeatmapPoseEstimator
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network
 from posetrack.models.raft import load_raft

@@ -16,7 +16,7 @@ from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.heads import HEADS, RegressionHead, SimCCHead
 from posetrack.models.heatmap import gaussian_targets
-from posetrack.models.onnx_file import read_onnx
+from posetrack.models.onnx_reading import read_onnx
 from posetrack.models.pose import CropPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
 from posetrack.models.runtime import CPU

@@ -155,7 +155,7 @@ class RegionNetwork:
         """Indices of images of one size, at most ``max_batch`` at once."""
         by_size: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, image in enumerate(images):
-            _check(image)
+            require_image(image)
             by_size[image.shape].append(index)
         for indices in by_size.values():
             for start in range(0, len(indices), self._config.max_batch):
@@ -169,7 +169,7 @@ class RegionNetwork:
             ValueError: an image of another shape or type, or without pixels.
         """
         for image in images:
-            _check(image)
+            require_image(image)
         height, width = images[0].shape[:2]
         batch = self._by_area(images) if self._scaling == "area" else self._bilinear(images)
         size = (batch.shape[2], batch.shape[3])
@@ -221,7 +221,8 @@ class RegionNetwork:
         return min(self._short_side / min(height, width), self._long_side / max(height, width))
 
 
-def _check(image: Image) -> None:
+def require_image(image: Image) -> None:
+    """Raises ``ValueError`` unless it is an image, uint8 [H, W, 3] with pixels."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(f"image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]")
 

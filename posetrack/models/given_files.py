@@ -8,6 +8,7 @@ from posetrack.errors import ConfigError
 from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import DetectorConfig, load_detector
 from posetrack.models.file_format import FileFormat
+from posetrack.models.onnx_networks import load_onnx_detector, load_onnx_pose
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import BACKBONES, PoseArchitecture, PoseNetwork, load_pose_network
 from posetrack.models.resnet import RESNETS
@@ -23,6 +24,7 @@ DETECTOR_ARCHITECTURES = TORCHVISION_DETECTORS
 """The same for detectors."""
 
 _TRAINED_HERE = ".safetensors"
+_ONNX = ".onnx"
 _DECONV_CHANNELS = (256, 256, 256)
 _LARGE_HEIGHT = 384
 """From this height on, publishers draw Gaussians of 3 cells instead of 2."""
@@ -32,14 +34,16 @@ def load_given_pose(path: Path, form: FileFormat | None, config: PoseConfig, run
     """A pose network from a file.
 
     Args:
-        path: Written by ``posetrack train pose``, or a checkpoint.
-        form: What a checkpoint does not say of itself.
+        path: Written by ``posetrack train pose``, or a checkpoint, or an ONNX network.
+        form: What the file does not say of itself.
         config, runtime: See ``HeatmapPoseEstimator``.
 
     Raises:
         ConfigError: ``form`` lacks something or fits no network.
         WeightsError: the file cannot be read, is damaged, or is of another network. Nothing in it is run.
     """
+    if path.suffix.lower() == _ONNX:
+        return load_onnx_pose(path, form or FileFormat(), config, runtime)
     return HeatmapPoseEstimator(*read_given_pose(path, form), config, runtime)
 
 
@@ -58,6 +62,8 @@ def load_given_detector(path: Path, form: FileFormat | None, config: DetectorCon
     Raises:
         ConfigError, WeightsError: see ``load_given_pose``.
     """
+    if path.suffix.lower() == _ONNX:
+        return load_onnx_detector(path, form or FileFormat(), config)
     if form is None or form.architecture is None:
         _require_architecture(path, form, DETECTOR_ARCHITECTURES[0])
         return load_detector(path, config, runtime)

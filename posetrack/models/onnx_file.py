@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError, WeightsError
-from posetrack.forking import threads_at_work
+from posetrack.errors import ConfigError
 from posetrack.models.outputs import largest_difference, tensors_in
 
 OPSET = 18
@@ -69,8 +68,11 @@ class Session:
     Idle threads sleep instead of spinning, because other stages of a pipeline need the CPUs.
 
     Args:
-        content: Content of the file. No other files are read.
+        content: Content of the file.
         threads: Threads per operator.
+
+    Attributes:
+        inputs: Type, in ONNX Runtime's words, and shape of each input; free sides are names or None.
     """
 
     def __init__(self, content: bytes, threads: int) -> None:
@@ -82,37 +84,14 @@ class Session:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
+        inputs = self._session.get_inputs()
+        self._input = inputs[0].name if inputs else ""
+        self.inputs = [(each.type, list(each.shape)) for each in inputs]
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
         """The network's outputs, float32, for one input."""
         found = self._session.run(None, {self._input: images.contiguous().numpy()})
         return tuple(torch.from_numpy(output) for output in found)
-
-
-def read_onnx(path: Path) -> Callable[[Tensor], Any]:
-    """A network from an ONNX file, on the CPU: float32 [B, ...] to a tensor, or a tuple of several.
-
-    Raises:
-        ConfigError: ONNX Runtime is not installed.
-        WeightsError: the file cannot be read, or is not an ONNX network.
-    """
-    if find_spec("onnxruntime") is None:
-        raise ConfigError(f"{path} needs ONNX Runtime: pip install '.[onnx]' in posetrack's clone.")
-    threads = torch.get_num_threads()
-    try:
-        session = Session(path.read_bytes(), threads)
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror or error}.") from error
-    except Exception as error:
-        raise WeightsError(f"{path} is not an ONNX network: {_first_line(error)}.") from error
-
-    def network(images: Tensor) -> Any:
-        threads_at_work(threads)
-        outputs = session(images)
-        return outputs[0] if len(outputs) == 1 else outputs
-
-    return network
 
 
 def require_packages() -> None:

@@ -1,0 +1,115 @@
+"""ONNX networks from files that somebody else wrote: checked before they are loaded, and no other file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from posetrack.errors import ConfigError, WeightsError
+from posetrack.forking import threads_at_work
+from posetrack.models.onnx_file import OPSET, Session
+from posetrack.records import shortened
+
+_MOST_BYTES = 2**31 - 1
+"""An ONNX file is one protocol buffer, which cannot be larger."""
+
+_EXTERNAL = 1
+"""``TensorProto.EXTERNAL``: the values are in another file."""
+
+
+def read_onnx(path: Path) -> Callable[[Tensor], Any]:
+    """A network from an ONNX file, on the CPU: float32 [B, ...] to a tensor, or a tuple of several.
+
+    Raises:
+        ConfigError, WeightsError: see ``open_session``.
+    """
+    session, threads = open_session(path), torch.get_num_threads()
+
+    def network(images: Tensor) -> Any:
+        threads_at_work(threads)
+        outputs = session(images)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    return network
+
+
+def open_session(path: Path) -> Session:
+    """An ONNX file, loaded.
+
+    Raises:
+        ConfigError: onnx or ONNX Runtime is not installed.
+        WeightsError: the file cannot be read, is no ONNX network or too new a one, or keeps its weights elsewhere.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"{path} needs {' and '.join(missing)}: pip install '.[onnx]' in posetrack's clone.")
+    content = _content(path)
+    _check(path, content)
+    try:
+        return Session(content, torch.get_num_threads())
+    except Exception as error:
+        if "opset" in str(error) or "IR version" in str(error):
+            raise WeightsError(
+                f"{path} is of a newer ONNX version than this ONNX Runtime knows: export it with opset {OPSET}, "
+                "or install a newer ONNX Runtime."
+            ) from error
+        raise WeightsError(f"ONNX Runtime cannot load {path}: {end_of_message(error)}.") from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise WeightsError(f"{path} is not a file: give the ONNX network itself.")
+        if path.stat().st_size > _MOST_BYTES:
+            raise WeightsError(f"{path} has 2 GB or more, which no ONNX network in one file has.")
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}.") from error
+
+
+def _check(path: Path, content: bytes) -> None:
+    """Refuse what is no network, or keeps weights in other files: ONNX Runtime would read those."""
+    import onnx
+
+    if content.startswith(b"PK"):
+        raise WeightsError(f"{path} is a zip archive: unpack it, and give the .onnx file in it.")
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:
+        raise WeightsError(f"{path} is not an ONNX network, or is damaged.") from error
+    if not model.graph.node:
+        raise WeightsError(f"{path} is not an ONNX network, or is damaged.")
+    if any(_is_external(tensor) for tensor in _tensors(model.graph)):
+        raise WeightsError(
+            f"{path} keeps weights in another file, which is not read: save it as one file "
+            "(onnx.save without save_as_external_data)."
+        )
+
+
+def _tensors(graph: Any) -> list[Any]:
+    """All tensors with values in a graph and the graphs in its nodes."""
+    found = [*graph.initializer]
+    for sparse in graph.sparse_initializer:
+        found += [sparse.values, sparse.indices]
+    for node in graph.node:
+        for attribute in node.attribute:
+            found += [attribute.t, *attribute.tensors]
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node:
+                    found += _tensors(inner)
+    return found
+
+
+def _is_external(tensor: Any) -> bool:
+    return tensor.data_location == _EXTERNAL or len(tensor.external_data) > 0
+
+
+def end_of_message(error: Exception) -> str:
+    """The end of ONNX Runtime's message, which begins with places in its source."""
+    line = next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
+    return shortened(line.rpartition(") ")[2] or line, 200)

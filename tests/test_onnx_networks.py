@@ -1,0 +1,312 @@
+"""Networks from ONNX files of others: told apart, fed and decoded as their publishers do, or refused."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from posetrack.errors import ConfigError, WeightsError
+from posetrack.models.detector import DetectorConfig
+from posetrack.models.file_format import FileFormat
+from posetrack.models.given_files import load_given_detector, load_given_pose
+from posetrack.models.onnx_graph import possible_kinds, read_graph
+from posetrack.models.pose import PoseConfig
+from posetrack.models.runtime import CPU
+from posetrack.types import Boxes
+
+from . import onnx_files
+from .in_process import posetrack
+
+IMAGE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (210, 330, 3), dtype=np.uint8), (0, 0), 2)
+EVERYTHING = DetectorConfig(score_threshold=0.0, max_people=10_000)
+
+
+def random_boxes(count: int = 12) -> np.ndarray:
+    """Boxes inside the image, across its borders and in its corners, from small to larger than it."""
+    generator = np.random.default_rng(1)
+    centres = generator.uniform((0, 0), (330, 210), (count, 2))
+    centres[:4] = [(0, 0), (329, 0), (0, 209), (329, 209)]
+    halves = generator.uniform(4, 150, (count, 2))
+    return np.concatenate([centres - halves, centres + halves], 1).astype(np.float32)
+
+
+def outputs_of(path: Path, tensor: np.ndarray) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {"input": tensor.astype(np.float32)})
+
+
+def rtmlib_crop(box: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A person cut out as rtmlib does it: the crop, its centre and its extent in source pixels."""
+    width, height = size
+    centre = (box[:2] + box[2:]) * 0.5
+    extent = (box[2:] - box[:2]) * 1.25
+    if extent[0] > extent[1] * width / height:
+        extent = np.array([extent[0], extent[0] * height / width])
+    else:
+        extent = np.array([extent[1] * width / height, extent[1]])
+    source = np.float32([centre, centre - (0, extent[0] / 2), centre - (extent[0] / 2, extent[0] / 2)])
+    target = np.float32(
+        [(width / 2, height / 2), (width / 2, height / 2 - width / 2), (0, height / 2 - width / 2)]
+    )
+    return cv2.warpAffine(IMAGE, cv2.getAffineTransform(source, target), size), centre, extent
+
+
+def normalised(image: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+    return ((image - np.array(mean)) / np.array(std)).transpose(2, 0, 1)[None]
+
+
+@pytest.mark.parametrize("fixed", [False, True], ids=["any batch", "batch of one"])
+def test_simcc_joints_are_rtmlibs(tmp_path: Path, fixed: bool) -> None:
+    options = {"dynamic_axes": {}} if fixed else {}
+    path = onnx_files.simcc(tmp_path / "pose.onnx", **options)
+    boxes = random_boxes()
+    poses = load_given_pose(path, None, PoseConfig(), CPU).estimate(IMAGE, Boxes(boxes, np.ones(len(boxes))))
+    assert poses.skeleton.name == "coco"
+    for box, joints, scores in zip(boxes, poses.keypoints, poses.keypoint_scores, strict=True):
+        crop, centre, extent = rtmlib_crop(box, (48, 64))
+        x, y = outputs_of(path, normalised(crop, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)))
+        bins = np.stack([x[0].argmax(-1), y[0].argmax(-1)], -1)
+        expected = bins / 2 / (48, 64) * extent + centre - extent / 2
+        assert np.abs(joints - expected).max() < 0.01
+        assert np.allclose(scores, np.clip(np.minimum(x[0].max(-1), y[0].max(-1)), 0, 1), atol=1e-3)
+
+
+def test_heatmaps_are_decoded_in_mmposes_convention(tmp_path: Path) -> None:
+    path = onnx_files.heatmap(tmp_path / "pose.onnx")
+    boxes = random_boxes()
+    pose = load_given_pose(path, None, PoseConfig(codec="argmax"), CPU)
+    joints = pose.estimate(IMAGE, Boxes(boxes, np.ones(len(boxes)))).keypoints
+    for box, found in zip(boxes, joints, strict=True):
+        crop, centre, extent = rtmlib_crop(box, (48, 64))
+        (maps,) = outputs_of(path, normalised(crop, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)))
+        peaks = maps[0].reshape(17, -1).argmax(-1)
+        cells = np.stack([peaks % 12, peaks // 12], -1)
+        assert np.abs(found - (cells / (12, 16) * extent + centre - extent / 2)).max() < 0.01
+
+
+def letterbox(width: int, height: int) -> tuple[np.ndarray, float]:
+    """The image for a detector as rtmlib prepares it, in BGR."""
+    ratio = min(height / 210, width / 330)
+    scaled = cv2.resize(IMAGE[..., ::-1], (int(330 * ratio), int(210 * ratio)), interpolation=cv2.INTER_LINEAR)
+    canvas = np.full((height, width, 3), 114, np.uint8)
+    canvas[: scaled.shape[0], : scaled.shape[1]] = scaled
+    return canvas, ratio
+
+
+def plain_nms(boxes: np.ndarray, scores: np.ndarray, most: float) -> list[int]:
+    """Greedy suppression, box by box."""
+    kept: list[int] = []
+    for one in np.argsort(-scores, kind="stable"):
+
+        def overlap(other: int, one: int = int(one)) -> float:
+            low = np.maximum(boxes[one, :2], boxes[other, :2])
+            high = np.minimum(boxes[one, 2:], boxes[other, 2:])
+            shared = np.prod(np.maximum(high - low, 0))
+            areas = [np.prod(boxes[each, 2:] - boxes[each, :2]) for each in (one, other)]
+            return float(shared / (sum(areas) - shared))
+
+        if all(overlap(other) <= most for other in kept):
+            kept.append(int(one))
+    return kept
+
+
+RTMDET = ((103.53, 116.28, 123.675), (57.375, 57.12, 58.395))
+YOLOX = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def agree(found: Boxes, boxes: np.ndarray, scores: np.ndarray) -> None:
+    """Ours are rtmlib's in order of their scores, cut off at the border and counted from pixels' centres."""
+    cut = np.clip(boxes, 0, (330, 210, 330, 210))
+    seen = (cut[:, 2:] > cut[:, :2]).all(1)
+    order = np.argsort(-scores[seen], kind="stable")
+    assert len(found) == len(order) > 3
+    assert np.allclose(found.xyxy, cut[seen][order] - 0.5, atol=0.01)
+    assert np.allclose(found.scores, scores[seen][order], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind, colours", [("rtmdet", RTMDET), ("yolox", YOLOX)])
+@pytest.mark.parametrize("labels", [True, False])
+def test_boxes_suppressed_in_the_graph_are_rtmlibs(tmp_path: Path, kind, colours, labels: bool) -> None:
+    path = onnx_files.detector(tmp_path / "detector.onnx", labels=labels)
+    found = load_given_detector(path, FileFormat(onnx_kind=kind), EVERYTHING, CPU).detect([IMAGE])[0]
+    canvas, ratio = letterbox(64, 64)
+    dets, *classes = outputs_of(path, normalised(canvas, *colours))
+    people = classes[0][0] == 0 if labels else np.ones(len(dets[0]), bool)
+    agree(found, dets[0, people, :4] / ratio, dets[0, people, 4])
+    assert not labels or 0 < people.sum() < len(people)
+
+
+def test_rtmdet_without_suppression_gets_it_here(tmp_path: Path) -> None:
+    path = onnx_files.raw_rtmdet(tmp_path / "detector.onnx")
+    found = load_given_detector(path, None, EVERYTHING, CPU).detect([IMAGE])[0]
+    canvas, ratio = letterbox(64, 64)
+    boxes, scores = outputs_of(path, normalised(canvas, *RTMDET))
+    kept = plain_nms(boxes[0], scores[0, :, 0], 0.5)
+    assert len(kept) < len(boxes[0])
+    agree(found, boxes[0, kept] / ratio, scores[0, kept, 0])
+
+
+def test_yolox_without_suppression_is_decoded_from_its_cells(tmp_path: Path) -> None:
+    path = onnx_files.raw_yolox(tmp_path / "detector.onnx")
+    found = load_given_detector(path, None, EVERYTHING, CPU).detect([IMAGE])[0]
+    canvas, ratio = letterbox(64, 96)
+    (values,) = outputs_of(path, normalised(canvas, *YOLOX))
+    boxes, row = np.empty((len(values[0]), 4), np.float32), 0
+    for stride in (8, 16, 32):
+        for y in range(96 // stride):
+            for x in range(64 // stride):
+                dx, dy, w, h = values[0, row, :4]
+                centre = np.array([x + dx, y + dy]) * stride
+                half = np.exp([w, h]) * stride / 2
+                boxes[row], row = np.concatenate([centre - half, centre + half]), row + 1
+    scores = values[0, :, 4] * values[0, :, 5]
+    kept = plain_nms(boxes, scores, 0.5)
+    agree(found, boxes[kept] / ratio, scores[kept])
+
+
+def test_thresholds_apply(tmp_path: Path) -> None:
+    path = onnx_files.detector(tmp_path / "detector.onnx", labels=False)
+    every = load_given_detector(path, FileFormat(onnx_kind="yolox"), EVERYTHING, CPU).detect([IMAGE, IMAGE[:100]])
+    few = DetectorConfig(score_threshold=0.6, max_people=3)
+    some = load_given_detector(path, FileFormat(onnx_kind="yolox"), few, CPU).detect([IMAGE, IMAGE[:100]])
+    for all_boxes, few_boxes in zip(every, some, strict=True):
+        above = all_boxes.scores[all_boxes.scores > 0.6]
+        assert np.array_equal(few_boxes.scores, above[:3])
+    with pytest.raises(ValueError, match="expected uint8"):
+        load_given_detector(path, FileFormat(onnx_kind="yolox"), few, CPU).detect([IMAGE[..., :2]])
+
+
+@pytest.mark.parametrize(
+    "size, shapes, kinds",
+    [
+        ((192, 256), [(1, 17, 384), (1, 17, 512)], ["simcc"]),
+        ((192, 256), [(1, 17, 512), (1, 17, 384)], []),
+        ((192, 256), [(1, 17, 64, 48)], ["heatmap"]),
+        ((192, 256), [(1, 17, 48, 64)], []),
+        ((320, 320), [(1, 100, 5), (1, 100)], ["rtmdet", "yolox"]),
+        ((416, 416), [(1, 0, 5), (1, 0)], ["rtmdet", "yolox"]),
+        ((640, 640), [(1, 8400, 4), (1, 8400, 80)], ["rtmdet"]),
+        ((640, 640), [(1, 8400, 85)], ["yolox"]),
+        ((640, 640), [(1, 25200, 85)], []),
+        ((640, 640), [(1, 10, 5), (1, 10, 17, 3)], ["rtmo"]),
+        ((224, 224), [(1, 1000)], []),
+        ((192, 256), [(1, 17, 384), (1, 17, 512), (1, 17, 576)], []),
+    ],
+)
+def test_kinds_are_told_by_their_outputs(size, shapes, kinds) -> None:
+    assert possible_kinds(size, shapes) == kinds
+
+
+def one_node(
+    path: Path, channels: int = 3, opset: int = 17, kind: int = TensorProto.FLOAT, **options: object
+) -> Path:
+    """A convolution that gives 17 heatmaps of a quarter of the size."""
+    weights = numpy_helper.from_array(np.ones((17, channels, 4, 4), np.float32), "w")
+    node = helper.make_node(str(options.get("operator", "Conv")), ["input", "w"], ["y"], strides=[4, 4])
+    shape = options.get("shape", ["batch", channels, 64, 48])
+    inputs = [helper.make_tensor_value_info("input", kind, shape)]
+    inputs += [helper.make_tensor_value_info("more", kind, shape)] if options.get("two") else []
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 17, "h", "w"])]
+    graph = helper.make_graph([node], "g", inputs, outputs, [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    if options.get("external"):
+        onnx.save(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    else:
+        path.write_bytes(model.SerializeToString())
+    return path
+
+
+def huge(path: Path) -> Path:
+    with path.open("wb") as file:
+        file.truncate(2**31)
+    return path
+
+
+def classification(path: Path) -> Path:
+    return onnx_files.export(onnx_files.Network((48, 64), [(1000,)]), path, (48, 64), ["y"])
+
+
+def content(data: bytes) -> Callable[[Path], Path]:
+    return lambda path: path.write_bytes(data) and path or path
+
+
+REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing": (lambda path: path, "cannot read"),
+    "empty": (content(b""), "is not an ONNX network"),
+    "rubbish": (content(b"rubbish" * 100), "is not an ONNX network"),
+    "zip": (content(b"PK\x03\x04 and more"), "is a zip archive: unpack it"),
+    "2 GB": (huge, "has 2 GB or more"),
+    "external data": (partial(one_node, external=True), "keeps weights in another file, which is not read"),
+    "newer opset": (partial(one_node, opset=99), "of a newer ONNX version than this ONNX Runtime knows"),
+    "unknown operator": (partial(one_node, operator="Konv"), "ONNX Runtime cannot load"),
+    "four channels": (partial(one_node, channels=4), "takes images of 4 channels instead of 3"),
+    "float16": (partial(one_node, kind=TensorProto.FLOAT16), "ONNX Runtime cannot load|instead of one float32"),
+    "two inputs": (partial(one_node, two=True), "instead of one float32"),
+    "batch of 8": (partial(one_node, shape=[8, 3, 64, 48]), "takes 8 images at once"),
+    "any size": (partial(one_node, shape=["b", 3, "h", "w"]), "say WIDTHxHEIGHT with --input"),
+    "classification": (classification, "is not a network of the kind simcc, heatmap, rtmdet, yolox or rtmo"),
+    "detector": (onnx_files.raw_yolox, "of the kind yolox, not one that estimates joints"),
+    "doubt": (onnx_files.detector, "may be of the kind rtmdet or yolox, which its outputs .* do not tell"),
+    "21 joints": (partial(onnx_files.simcc, joints=21), "gives 21 joints, but no known skeleton has as many"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_one_sentence(tmp_path: Path, case: str) -> None:
+    make, reason = REFUSED[case]
+    path = make(tmp_path / "pose.onnx")
+    with pytest.raises((WeightsError, ConfigError), match=reason) as caught:
+        load_given_pose(path, None, PoseConfig(), CPU)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_what_the_user_says_must_fit_the_file(tmp_path: Path) -> None:
+    path = onnx_files.simcc(tmp_path / "pose.onnx")
+    for form, reason in (
+        (FileFormat(onnx_kind="heatmap"), "is not a network of the kind heatmap: its outputs are"),
+        (FileFormat(width=192, height=256), "takes images of 48x64, not 192x256"),
+        (FileFormat(skeleton="lsp"), "gives 17 joints, but lsp has 14"),
+        (FileFormat(skeleton="cat"), "there is no skeleton 'cat'"),
+    ):
+        with pytest.raises((WeightsError, ConfigError), match=reason):
+            load_given_pose(path, form, PoseConfig(), CPU)
+    with pytest.raises(ConfigError, match="not a detector of people"):
+        load_given_detector(path, None, EVERYTHING, CPU)
+    posetrack_joints = load_given_pose(path, FileFormat(skeleton="posetrack"), PoseConfig(), CPU)
+    assert posetrack_joints.skeleton.name == "posetrack"
+
+
+def test_a_network_of_any_size_gets_the_size_given(tmp_path: Path) -> None:
+    path = one_node(tmp_path / "pose.onnx", shape=["b", 3, "h", "w"])
+    assert read_graph(path, FileFormat(width=48, height=64)).kind == "heatmap"
+
+
+def test_external_data_is_not_read_from_the_current_folder(tmp_path: Path, monkeypatch) -> None:
+    path = one_node(tmp_path / "pose.onnx", external=True)
+    monkeypatch.chdir(tmp_path)  # where ONNX Runtime would find it
+    assert onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    with pytest.raises(WeightsError, match="another file"):
+        load_given_pose(path, None, PoseConfig(), CPU)
+
+
+def test_both_files_run_on_the_command_line(tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index in range(2):
+        cv2.imwrite(str(frames / f"{index}.png"), IMAGE)
+    torch.manual_seed(0)
+    pose, detector = onnx_files.simcc(tmp_path / "p.onnx"), onnx_files.detector(tmp_path / "d.onnx")
+    files = ["--pose", pose, "--detector", detector, "--no-video", "--score-threshold", "0.2", "-o", tmp_path]
+    doubt = posetrack("run", frames, *files)
+    assert doubt.returncode == 2 and "say which with --onnx-kind" in doubt.stderr
+    assert len(doubt.stderr.splitlines()) == 1
+    done = posetrack("run", frames, *files, "--onnx-kind", "rtmdet", "--onnx-kind", "simcc")
+    assert done.returncode == 0, done.stderr
+    assert '"category_id"' in (tmp_path / "frames.json").read_text()
