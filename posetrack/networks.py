@@ -20,6 +20,7 @@ from posetrack.models.keypoint_rcnn import load_keypoint_rcnn
 from posetrack.models.onnx_reading import read_onnx
 from posetrack.models.pose import CropPoseEstimator, HeatmapPoseEstimator
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network
+from posetrack.models.published_pose import load_published_pose
 from posetrack.models.raft import load_raft
 from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import load_torchvision_detector
@@ -67,6 +68,9 @@ LOADERS: dict[str, Loader] = {
         entry.architecture, path, preset.lowest_detector_config, runtime
     ),
     "onnx_pose": _load_onnx_pose,
+    "published_pose": lambda entry, path, preset, runtime: load_published_pose(
+        entry.architecture, path, entry.pose_format(), preset.pose_config, runtime
+    ),
     "raft": lambda entry, path, preset, runtime: RaftFlow(
         load_raft(entry.architecture, path, runtime), device=runtime.device
     ),
@@ -107,7 +111,7 @@ def read_pose_network(
         return read_given_pose(Path(weights), None)
     entry = get_entry(weights)
     if entry.loader not in POSE_READERS:
-        raise ConfigError(f"the weights {weights} are for {entry.task}, not for a pose network that sees crops.")
+        raise ConfigError(f"the weights {weights} are not of a heatmap network that can be built here.")
     return POSE_READERS[entry.loader](entry, store.require(entry, fetch))
 
 

@@ -25,7 +25,7 @@ def parse_coco_results(
     Args:
         path: For messages and the video's name.
         people: The file's content.
-        skeleton: What the 17 joints are: COCO's or PoseTrack's.
+        skeleton: What the joints are.
         images: The video's images. ``None`` makes them up: ids that are the frame numbers of one video
             (``are_frame_numbers``) give all frames up to the last; other ids give one frame each.
 
@@ -65,7 +65,7 @@ def parse_coco_results(
 
 
 def result_rows(video: Annotations, skeleton: Skeleton) -> Iterator[dict[str, Any]]:
-    """One object per person, with the joints of ``skeleton`` (COCO's or PoseTrack's).
+    """One object per person, with the joints of ``skeleton``.
 
     A joint without a score gets 1; a person without one gets the mean of their joints' scores.
 

@@ -43,8 +43,13 @@ from posetrack.formats.writing import (
     write_posetrack18,
     write_table,
 )
+<<<<<<< HEAD
 from posetrack.ranges import require_above, require_kinds
 from posetrack.skeletons import COCO, POSETRACK, Skeleton
+=======
+from posetrack.ranges import require_kinds
+from posetrack.skeletons import BODY_25, COCO, HALPE_26, POSETRACK, Skeleton
+>>>>>>> 2e92b5f (Networks: RTMPose in torch, loaded strictly; Halpe-26 and BODY_25 skeletons with feet)
 
 SUFFIXES = {
     "posetrack18": ".json",
@@ -69,8 +74,8 @@ _WRITERS: dict[str, Callable[[Path, Sequence[Annotations], Skeleton], None]] = {
     "parquet": lambda path, videos, _: write_table(path, videos, "parquet"),
 }
 
-COCO_JOINTS = {"coco": COCO, "posetrack": POSETRACK}
-"""Skeletons that the 17 joints of COCO results can have."""
+COCO_JOINTS = {skeleton.name: skeleton for skeleton in (COCO, POSETRACK, HALPE_26, BODY_25)}
+"""Skeletons that the joints of COCO results can have."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,25 @@ from posetrack.formats.checks import is_number, number_or_nan
 from posetrack.formats.joints import flags, own_joints
 from posetrack.formats.naming import frame_numbers, official_ids, unpacked_id
 from posetrack.formats.posetrack18_rows import can_be_numbered
-from posetrack.skeletons import COCO, POSETRACK, Skeleton
+from posetrack.skeletons import COCO, FEET, POSETRACK, Skeleton
 
 TABLES = ("csv", "parquet")
-_FACE = ("left_eye", "right_eye", "left_ear", "right_ear")
+_PARTS = {
+    "Eyes and ears": {"left_eye", "right_eye", "left_ear", "right_ear"},
+    "head_bottom and head_top": {"head_bottom", "head_top"},
+    "neck and mid_hip": {"neck", "mid_hip"},
+    "Feet": set(FEET),
+}
+"""Joints that some skeletons have and others lack."""
+
+_ESTIMATES = (
+    (("head_bottom", "head_top"), "nose and shoulders"),
+    (("nose",), "head_bottom and head_top"),
+    (("neck", "mid_hip"), "shoulders and hips"),
+)
+"""What a skeleton may lack, and what it is estimated from."""
+
+_NAMES = {POSETRACK: "PoseTrack", COCO: "COCO"}
 _EARS = ("left_ear", "right_ear")
 _ANY = 1.0
 """The flag of every joint in PoseTrack's own files."""
@@ -125,18 +140,23 @@ def _of_skeletons(video: Annotations, to: str, skeleton: Skeleton) -> dict[str, 
     def has_any(joints: Iterable[str]) -> bool:
         return bool(own.present[:, [own.skeleton.index(joint) for joint in joints]].any())
 
-    lost = set(own.skeleton.joints) - own.skeleton.unused - set(target.joints)
-    faces = [joint for joint in _FACE if joint in own.skeleton.joints]
-    return {
-        "Eyes and ears, which PoseTrack does not have.": target == POSETRACK and has_any(faces),
-        "head_bottom and head_top, which COCO does not have.": target == COCO and has_any(lost),
-        "That head_bottom and head_top were not detected: they are estimated from nose and shoulders.": (
-            own.skeleton == COCO and len(video) > 0
-        ),
-        "That the nose was not detected: it is estimated from head_bottom and head_top.": (
-            "nose" not in own.skeleton.joints
-        ),
+    ours, theirs = (each.names_in_use for each in (own.skeleton, target))
+    lost = {
+        f"{what}, which {_NAMES.get(target, target.name)} does not have.": has_any(ours & joints - theirs)
+        for what, joints in _PARTS.items()
     }
+    estimated = {
+        _estimated([joint for joint in joints if joint in theirs - ours], origin): bool(len(video))
+        for joints, origin in _ESTIMATES
+        if (theirs - ours) & set(joints)
+    }
+    return lost | estimated
+
+
+def _estimated(joints: list[str], origin: str) -> str:
+    names = " and ".join("the nose" if joint == "nose" else joint for joint in joints)
+    were = "was not detected: it is" if len(joints) == 1 else "were not detected: they are"
+    return f"That {names} {were} estimated from {origin}."
 
 
 def _of_joints(video: Annotations, to: str) -> dict[str, bool]:

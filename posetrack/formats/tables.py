@@ -15,7 +15,7 @@ from posetrack.formats.annotations import Annotations, Doubles, Joints
 from posetrack.formats.checks import check_columns, check_size
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.results import images_up_to, results_video
-from posetrack.skeletons import SKELETONS, Skeleton
+from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
 from posetrack.types import BoolArray, IntArray
 
 COLUMNS = ("frame", "time_s", "track_id", "person_score", "joint", "x", "y", "score")
@@ -167,13 +167,13 @@ def _joints(table: Table) -> tuple[Skeleton, IntArray]:
             raise DataFormatError(
                 f"{table.place(row)}: there is no joint {name!r}; use the names {', '.join(sorted(known))}."
             )
-    in_use = {skeleton: set(skeleton.joints) - skeleton.unused for skeleton in SKELETONS.values()}
-    fitting = [skeleton for skeleton, joints in in_use.items() if set(names) <= joints]
-    for skeleton in sorted(fitting, key=lambda skeleton: set(names) != in_use[skeleton]):
-        return skeleton, np.array([skeleton.index(name) for name in names], dtype=np.int64)
-    raise DataFormatError(
-        f"{table.path}: no skeleton has all of the joints {', '.join(sorted(set(names)))}; leave out those of one."
-    )
+    skeleton = skeleton_with(set(names))
+    if skeleton is None:
+        raise DataFormatError(
+            f"{table.path}: no skeleton has all of the joints {', '.join(sorted(set(names)))}; leave out those of "
+            "one."
+        )
+    return skeleton, np.array([skeleton.index(name) for name in names], dtype=np.int64)
 
 
 def _groups(keys: IntArray) -> tuple[IntArray, IntArray]:

@@ -57,7 +57,7 @@ def write_posetrack17(path: Path, videos: Sequence[Annotations]) -> None:
 
 
 def write_coco_results(path: Path, videos: Sequence[Annotations], skeleton: Skeleton) -> None:
-    """COCO keypoint results with the joints of ``skeleton`` (COCO's or PoseTrack's).
+    """COCO keypoint results with the joints of ``skeleton``.
 
     Raises:
         DataFormatError: a number is too large for JSON, or to compute with.

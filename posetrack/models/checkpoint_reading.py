@@ -86,6 +86,9 @@ takes about 30: HRNet-W48 with its optimiser and a second set of weights has 200
 _PICKLES = 5
 """Pickles in a file of the older format: a magic number, a version, the system, the content, the storages."""
 
+_WRAPPERS = ("state_dict", "model")
+"""Where a file's notes hold the weights: in MMEngine's and most others' files, in YOLOX's."""
+
 _KNOWN_BEGINNINGS = (
     (b"<", "a web page, not a checkpoint: the link led to a page about the file; download the file itself"),
     (b"version https://git-lfs", "a Git LFS pointer, not a checkpoint: fetch the file itself with `git lfs pull`"),
@@ -95,8 +98,8 @@ _KNOWN_BEGINNINGS = (
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The weights in a checkpoint file, under its names and with its types, on the CPU.
 
-    The file may be of any PyTorch version (a state dict, or a dict that holds one under ``state_dict``) or
-    safetensors; its first bytes tell which.
+    The file may be of any PyTorch version (a state dict, or a dict that holds one under ``state_dict`` or
+    ``model``) or safetensors; its first bytes tell which.
 
     Raises:
         WeightsError: the file is missing, damaged or not a checkpoint, asks for code to be run or for more than
@@ -243,8 +246,9 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
     Containers and tensors in a hostile file can have attributes that hide their methods, so the methods of their
     classes are called.
     """
-    if isinstance(content, dict) and isinstance(dict.get(content, "state_dict"), dict):
-        content = dict.get(content, "state_dict")
+    for key in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(dict.get(content, key), dict):
+            content = dict.get(content, key)
     if not isinstance(content, dict) or not dict.__len__(content):
         raise WeightsError(f"{path} holds no weights: give a checkpoint with a state_dict.")
     tensors = {}

@@ -14,11 +14,12 @@ All names may also begin with ``module.``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from posetrack.errors import WeightsError
 from posetrack.models.checkpoint_reading import read_checkpoint
@@ -26,6 +27,8 @@ from posetrack.models.hrnet import HRNET_CHANNELS
 from posetrack.models.loading import load_weights
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork
 from posetrack.records import shortened
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _COUNTER = ".num_batches_tracked"
 """Batch norm's count of training batches, which does not affect the output. PyTorch has it since 0.4.1."""
@@ -72,7 +75,7 @@ def _mmpose(version: str, head: str) -> Layout:
     )
 
 
-def _parallel(layout: Layout) -> Layout:
+def parallel(layout: Layout) -> Layout:
     """The same, saved from within ``DataParallel``, which adds a prefix to every name."""
     prefixes = tuple((f"module.{theirs}", ours) for theirs, ours in layout.prefixes)
     return Layout(name=f"{layout.name}, parallel", prefixes=prefixes)
@@ -86,7 +89,7 @@ _SINGLE = (
     Layout(name="posetrack", prefixes=(("backbone.", "backbone."), *_HEAD)),
 )
 
-LAYOUTS = (*_SINGLE, *map(_parallel, _SINGLE))
+LAYOUTS = (*_SINGLE, *map(parallel, _SINGLE))
 """All known layouts."""
 
 
@@ -105,24 +108,48 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNet
         WeightsError: the file cannot be read, or belongs to another network; lists the names that are missing,
             unexpected or of another shape.
     """
-    path = Path(path)
+    return fill(
+        architecture.build(), Path(path), architecture.backbone, LAYOUTS,
+        lambda weights, expected: _remedy(weights, expected, architecture),
+    )  # fmt: skip
+
+
+def fill(
+    network: Network,
+    path: Path,
+    name: str,
+    layouts: Sequence[Layout],
+    remedy: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], str],
+) -> Network:
+    """A network with the weights of a file, strictly, as for ``load_checkpoint``; in evaluation mode on the CPU.
+
+    Args:
+        network: Its weights are replaced.
+        path: The file.
+        name: What the network is called in messages.
+        layouts: Those that the file may have.
+        remedy: What to do, from the file's weights under our names, and the network's own.
+
+    Raises:
+        WeightsError: the file cannot be read, or belongs to another network.
+    """
     tensors = read_checkpoint(path)
-    network = architecture.build()
     expected = network.state_dict()
-    layout = _recognised(tensors, expected)
+    layout = _recognised(tensors, expected, layouts)
     weights = {ours: value for name, value in tensors.items() if (ours := layout.ours(name)) is not None}
     strangers = [name for name in tensors if layout.ours(name) is None]
     differences = _differences(weights, expected, layout, strangers)
     if differences:
-        remedy = _remedy(weights, expected, architecture)
-        raise WeightsError(f"{path} does not fit {architecture.backbone}: {differences}; {remedy}.")
-    load_weights(network, {**expected, **weights}, path, f"{path} does not fit {architecture.backbone}")
+        raise WeightsError(f"{path} does not fit {name}: {differences}; {remedy(weights, expected)}.")
+    load_weights(network, {**expected, **weights}, path, f"{path} does not fit {name}")
     return network.eval()
 
 
-def _recognised(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Layout:
+def _recognised(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], layouts: Sequence[Layout]
+) -> Layout:
     """The layout that matches most of the network's names; a few stray names do not matter."""
-    return max(LAYOUTS, key=lambda layout: sum(layout.ours(name) in expected for name in tensors))
+    return max(layouts, key=lambda layout: sum(layout.ours(name) in expected for name in tensors))
 
 
 def _differences(

@@ -19,7 +19,7 @@ from posetrack.formats.tables import load_table, parse_table
 from posetrack.refine.clip import ORIGINS, SEEN, Clip, Doubles, Origins
 from posetrack.refine.rows import People, RefinedPeople, people_of, tracks_of
 from posetrack.refine.times import frame_times
-from posetrack.skeletons import SKELETONS, Skeleton
+from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
 from posetrack.types import IntArray
 
 _BOX = ("box_x1", "box_y1", "box_x2", "box_y2")
@@ -124,11 +124,11 @@ def _refuse(path: Path) -> NoReturn:
 def _slots(path: Path, names: Any) -> tuple[Skeleton, IntArray]:
     """The skeleton that has all joints of a table, and int64 [R] each row's slot."""
     unique, inverse = np.unique(names.astype(str), return_inverse=True)
-    for skeleton in SKELETONS.values():
-        if set(unique.tolist()) <= set(skeleton.joints) - skeleton.unused:
-            slots = np.array([skeleton.index(name) for name in unique], dtype=np.int64)
-            return skeleton, slots[inverse] if len(slots) else np.zeros(0, dtype=np.int64)
-    _refuse(path)
+    skeleton = skeleton_with(unique.tolist())
+    if skeleton is None:
+        _refuse(path)
+    slots = np.array([skeleton.index(name) for name in unique], dtype=np.int64)
+    return skeleton, slots[inverse] if len(slots) else np.zeros(0, dtype=np.int64)
 
 
 def _grid(numbers: IntArray) -> IntArray:

@@ -1,0 +1,92 @@
+"""Pose networks of others that see one person at a time: RTMPose.
+
+They give other outputs than heatmaps at stride 4, or take other inputs, than the networks that can be trained here
+(``pose_weights``), and are only run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError
+from posetrack.models.checkpoints import Layout, fill, parallel
+from posetrack.models.engine import prepared
+from posetrack.models.onnx_file import Interface
+from posetrack.models.pose import CropPoseEstimator, PoseConfig
+from posetrack.models.pose_format import PoseFormat
+from posetrack.models.rtmpose import RTMPOSES, RTMPose
+from posetrack.models.runtime import CPU, Runtime
+
+_BUILDERS: dict[str, Callable[[PoseFormat], nn.Module]] = {name: partial(RTMPose, name) for name in RTMPOSES}
+
+PUBLISHED_POSES = tuple(_BUILDERS)
+"""Names of the networks."""
+
+_MULTIPLE = 32
+"""Sides of their inputs are multiples of this."""
+
+_AS_NAMED = Layout(name="MMPose 1.x", prefixes=(("", ""),))
+_LAYOUTS = (_AS_NAMED, parallel(_AS_NAMED))
+
+
+def build_published_pose(name: str, form: PoseFormat) -> nn.Module:
+    """One of ``PUBLISHED_POSES`` with fresh weights, for an input size and joints.
+
+    Raises:
+        ConfigError: there is no network of that name, or it cannot have inputs of that size.
+    """
+    if name not in _BUILDERS:
+        raise ConfigError(f"the network {name!r} is unknown; choose one of {', '.join(_BUILDERS)}.")
+    if form.width % _MULTIPLE or form.height % _MULTIPLE:
+        raise ConfigError(f"the input of {name} is {form.width}x{form.height}; give multiples of {_MULTIPLE}.")
+    return _BUILDERS[name](form)
+
+
+def read_published_pose(name: str, path: Path, form: PoseFormat) -> nn.Module:
+    """The same with the weights of its publisher's checkpoint, strictly; in evaluation mode on the CPU.
+
+    Args:
+        name: One of ``PUBLISHED_POSES``.
+        path: A PyTorch file or safetensors; no code in it is run.
+        form: What the network takes and gives.
+
+    Raises:
+        ConfigError: there is no network of that name, or it cannot have inputs of that size.
+        WeightsError: the file cannot be read, or is of another network; lists the names that differ.
+    """
+    return fill(build_published_pose(name, form), path, name, _LAYOUTS, partial(_remedy, name, form))
+
+
+def load_published_pose(
+    name: str, path: Path, form: PoseFormat, config: PoseConfig | None = None, runtime: Runtime = CPU
+) -> CropPoseEstimator:
+    """The same as a stage; see ``CropPoseEstimator``.
+
+    Raises:
+        ConfigError, WeightsError: see ``read_published_pose``; or the device does not support the precision.
+    """
+    network = read_published_pose(name, path, form)
+    interface = Interface(name=name, channels=3, size=(form.height, form.width))
+    return CropPoseEstimator(prepared(network, runtime, interface), form, config, runtime)
+
+
+def _remedy(name: str, form: PoseFormat, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """What to change, as far as the weights show which network they belong to."""
+    shapes = {key: value.shape for key, value in weights.items()}
+    for other in PUBLISHED_POSES:
+        with torch.device("meta"):
+            theirs = build_published_pose(other, form).state_dict()
+        if other != name and _common(theirs, shapes) == len(theirs):
+            return f"it is a checkpoint of {other}"
+    if 2 * _common(expected, shapes) < len(expected):
+        return f"it is not a checkpoint of {name}"
+    return f"it was trained for another input size than {form.width}x{form.height}, or for other joints"
+
+
+def _common(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> int:
+    return sum(shapes.get(key) == value.shape for key, value in tensors.items())
