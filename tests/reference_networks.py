@@ -24,7 +24,7 @@ RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet15
 HRNET_WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
 NETWORKS = (*RESNET_BLOCKS, *HRNET_WIDTHS)
 
-_RESIDUAL = 0.1
+RESIDUAL = 0.1
 """Gain of a residual unit's last norm: with one near 1, a hundred random layers would blow up rounding itself."""
 
 _DEVIATION = 0.25
@@ -35,9 +35,14 @@ class Tape:
     """Layers by name: the weights drawn so far (official layout), and the multiply-adds spent.
 
     ``output_multiply_adds`` counts as the official code does: a layer's weights times the cells of its output.
+
+    Args:
+        seed: Of the weights.
+        epsilon: Added to the variance by batch norms.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, epsilon: float = 1e-5) -> None:
+        self._epsilon = epsilon
         self.weights: dict[str, Tensor] = {}
         self.multiply_adds = 0
         self.output_multiply_adds = 0
@@ -54,6 +59,22 @@ class Tape:
         y = F.conv2d(x, weight, stride=stride, padding=(size - 1) // 2)
         self._spend(weight, y, y)
         return y
+
+    def depthwise(self, x: Tensor, name: str, size: int, stride: int = 1) -> Tensor:
+        """Each channel by itself."""
+        channels = x.shape[1]
+        weight = self.draw(f"{name}.weight", channels, 1, size, size, scale=2**0.5 / size)
+        return F.conv2d(x, weight, stride=stride, padding=(size - 1) // 2, groups=channels)
+
+    def biased(self, x: Tensor, name: str) -> Tensor:
+        """With an offset for each channel of maps."""
+        return x + self.draw(f"{name}.bias", x.shape[1], scale=0.1)[:, None, None]
+
+    def dense(self, x: Tensor, name: str, outputs: int, scale: float = 1.0) -> Tensor:
+        """A linear layer [.., inputs] -> [.., outputs] without bias."""
+        inputs = x.shape[-1]
+        weight = self.draw(f"{name}.weight", outputs, inputs, scale=scale * inputs**-0.5)
+        return torch.einsum("...i,oi->...o", x, weight)
 
     def deconv(self, x: Tensor, name: str, outputs: int) -> Tensor:
         inputs = x.shape[1]
@@ -77,7 +98,7 @@ class Tape:
             self.weights[f"{name}.running_var"] = (deviation * (1 + noise[1])) ** 2
             self.weights[f"{name}.num_batches_tracked"] = torch.tensor(1234)
         mean, variance = self.weights[f"{name}.running_mean"], self.weights[f"{name}.running_var"]
-        factor = self.weights[f"{name}.weight"] / torch.sqrt(variance + 1e-5)
+        factor = self.weights[f"{name}.weight"] / torch.sqrt(variance + self._epsilon)
         shift = self.weights[f"{name}.bias"] - mean * factor
         return x * factor[:, None, None] + shift[:, None, None]
 
@@ -85,7 +106,7 @@ class Tape:
         """1x1, 3x3 and 1x1 convolution around a shortcut, which is projected where shapes change."""
         y = F.relu(self.norm(self.conv(x, f"{name}.conv1", planes, 1), f"{name}.bn1"))
         y = F.relu(self.norm(self.conv(y, f"{name}.conv2", planes, 3, stride), f"{name}.bn2"))
-        y = self.norm(self.conv(y, f"{name}.conv3", 4 * planes, 1), f"{name}.bn3", _RESIDUAL)
+        y = self.norm(self.conv(y, f"{name}.conv3", 4 * planes, 1), f"{name}.bn3", RESIDUAL)
         if stride != 1 or x.shape[1] != 4 * planes:
             x = self.norm(self.conv(x, f"{name}.downsample.0", 4 * planes, 1, stride), f"{name}.downsample.1")
         return F.relu(x + y)
@@ -93,7 +114,7 @@ class Tape:
     def basic(self, x: Tensor, name: str) -> Tensor:
         """Two 3x3 convolutions around a shortcut."""
         y = F.relu(self.norm(self.conv(x, f"{name}.conv1", x.shape[1], 3), f"{name}.bn1"))
-        return F.relu(x + self.norm(self.conv(y, f"{name}.conv2", x.shape[1], 3), f"{name}.bn2", _RESIDUAL))
+        return F.relu(x + self.norm(self.conv(y, f"{name}.conv2", x.shape[1], 3), f"{name}.bn2", RESIDUAL))
 
     def final(self, x: Tensor, heatmaps: int) -> Tensor:
         """1x1 convolution with bias."""
