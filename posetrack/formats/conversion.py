@@ -43,13 +43,8 @@ from posetrack.formats.writing import (
     write_posetrack18,
     write_table,
 )
-<<<<<<< HEAD
 from posetrack.ranges import require_above, require_kinds
-from posetrack.skeletons import COCO, POSETRACK, Skeleton
-=======
-from posetrack.ranges import require_kinds
 from posetrack.skeletons import BODY_25, COCO, HALPE_26, POSETRACK, Skeleton
->>>>>>> 2e92b5f (Networks: RTMPose in torch, loaded strictly; Halpe-26 and BODY_25 skeletons with feet)
 
 SUFFIXES = {
     "posetrack18": ".json",
