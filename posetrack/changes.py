@@ -9,6 +9,7 @@ from posetrack.errors import ConfigError
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.file_format import FileFormat
 from posetrack.models.pose import PoseConfig
+from posetrack.models.published_pose import PUBLISHED_POSES
 from posetrack.pipeline import PipelineConfig
 from posetrack.presets import Interval, Preset, Propagation, is_file
 from posetrack.ranges import require_kinds
@@ -61,7 +62,7 @@ def customised(preset: Preset, changes: Changes) -> Preset:
     """
     pipeline = preset.pipeline
     if changes.pose is not None and changes.codec is None:
-        changes = replace(changes, codec=_published_codec(changes.pose))
+        changes = replace(changes, codec=_published_codec(changes.pose, changes.pose_format))
     if changes.propagation == "off" and changes.detect_every is None:
         changes = replace(changes, detect_every=1)
     return replace(
@@ -108,9 +109,12 @@ def _propagation(pipeline: PipelineConfig, kind: Propagation | None) -> dict[str
     }
 
 
-def _published_codec(pose: str) -> str:
+def _published_codec(pose: str, form: FileFormat | None) -> str:
     """The codec that belongs to a pose network's weights."""
-    published = None if is_file(pose) else get_entry(pose).codec
+    if not is_file(pose):
+        published = get_entry(pose).codec
+    else:
+        published = PUBLISHED_POSES.get(form.architecture or "") if form is not None else None
     return published or PoseConfig().codec
 
 

@@ -19,6 +19,7 @@ from posetrack.models.published_pose import build_published_pose, load_published
 from posetrack.skeletons import COCO, HALPE_26, SKELETONS
 from posetrack.types import Boxes
 from tests import publishers
+from tests.in_process import posetrack
 from tests.reference_networks import Tape, images
 from tests.reference_rtm import SIZES, rtmpose, small_rtmpose
 
@@ -163,6 +164,37 @@ def test_impossible_networks_are_named() -> None:
         build_published_pose("rtmpose_q", SMALL)
     with pytest.raises(ConfigError, match=re.escape("the input of rtmpose_t is 100x64; give multiples of 32")):
         build_published_pose("rtmpose_t", replace(SMALL, width=100))
+
+
+def test_a_checkpoint_of_somebody_else_runs_on_the_command_line(tmp_path: Path) -> None:
+    """Fine-tuned for Halpe's joints, with feet, which are in the table that is written."""
+    tape = Tape(seed=2)
+    with torch.inference_mode():
+        rtmpose(tape, images(96, 64), "t", joints=26)
+    torch.save({"meta": {}, "state_dict": tape.weights, "optimizer": {}}, tmp_path / "epoch_9.pth")
+    (tmp_path / "frames").mkdir()
+    with Path(__file__).parents[1].joinpath("docs/pictures/failures.jpg").open("rb") as picture:
+        image = cv2.imdecode(np.frombuffer(picture.read(), np.uint8), cv2.IMREAD_COLOR)
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / "frames" / f"{number}.png"), image)
+    described = [
+        "--architecture",
+        "rtmpose_t",
+        "--input",
+        "64x96",
+        "--convention",
+        "mmpose",
+        "--skeleton",
+        "halpe_26",
+    ]
+    thresholds = ["--score-threshold", "0.1", "--min-joint-score", "0"]
+    done = posetrack(
+        "run", tmp_path / "frames", "--pose", tmp_path / "epoch_9.pth", *described, *thresholds, "--no-video",
+        "--format", "csv", "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    joints = {line.split(",")[4] for line in (tmp_path / "out" / "frames.csv").read_text().splitlines()[1:]}
+    assert joints == set(HALPE_26.joints)
 
 
 def test_another_seed_gives_other_outputs() -> None:

@@ -7,7 +7,7 @@ attention. Layers are named as in MMDetection and MMPose, so that their checkpoi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,7 @@ _POOLINGS = (5, 9, 13)
 """Windows of the spatial pyramid pooling in the last stage."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CSPSize:
+class CSPSize(NamedTuple):
     """Which of a family's backbones.
 
     Attributes:

@@ -6,18 +6,21 @@ from pathlib import Path
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoints import load_checkpoint
+from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.detector import DetectorConfig, load_detector
 from posetrack.models.file_format import FileFormat
 from posetrack.models.onnx_networks import load_onnx_detector, load_onnx_pose
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.pose_format import PoseFormat
 from posetrack.models.pose_weights import BACKBONES, PoseArchitecture, PoseNetwork, load_pose_network
+from posetrack.models.published_pose import PUBLISHED_POSES, load_published_pose
 from posetrack.models.resnet import RESNETS
 from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import TORCHVISION_DETECTORS, load_own_detector
-from posetrack.skeletons import SKELETONS
+from posetrack.skeletons import SKELETONS, Skeleton
 from posetrack.stages import Detector, PoseEstimator
 
-POSE_ARCHITECTURES = BACKBONES
+POSE_ARCHITECTURES = (*BACKBONES, *PUBLISHED_POSES)
 """Architectures of pose networks whose checkpoints can be given."""
 
 DETECTOR_ARCHITECTURES = TORCHVISION_DETECTORS
@@ -44,6 +47,8 @@ def load_given_pose(path: Path, form: FileFormat | None, config: PoseConfig, run
     """
     if path.suffix.lower() == _ONNX:
         return load_onnx_pose(path, form or FileFormat(), config, runtime)
+    if form is not None and form.architecture in PUBLISHED_POSES:
+        return load_published_pose(form.architecture, path, _pose_format(path, form), config, runtime)
     return HeatmapPoseEstimator(*read_given_pose(path, form), config, runtime)
 
 
@@ -84,24 +89,45 @@ def _require_architecture(path: Path, form: FileFormat | None, example: str) -> 
         )
 
 
+def _pose_format(path: Path, form: FileFormat) -> PoseFormat:
+    width, height = _size(path, form)
+    return PoseFormat(
+        skeleton=_skeleton(form),
+        width=width,
+        height=height,
+        convention=CONVENTIONS[_convention(path, form, "official_hrnet")],
+    )
+
+
 def _pose_architecture(path: Path, architecture: str, form: FileFormat) -> PoseArchitecture:
-    if form.width is None or form.height is None:
-        raise ConfigError(f"say how large the input of {path} is: --input WIDTHxHEIGHT, such as --input 192x256.")
-    if form.convention is None:
-        raise ConfigError(f"say how inputs of {path} were prepared: --convention mmpose, official or own.")
-    convention: str = form.convention
-    if convention == "official":
-        convention = "official_simple_baseline" if architecture in RESNETS else "official_hrnet"
-    skeleton = form.skeleton or "coco"
-    if skeleton not in SKELETONS:
-        raise ConfigError(f"there is no skeleton {skeleton!r}; choose one of {', '.join(SKELETONS)}.")
+    width, height = _size(path, form)
+    official = "official_simple_baseline" if architecture in RESNETS else "official_hrnet"
     return PoseArchitecture(
         backbone=architecture,
-        skeleton=skeleton,
-        width=form.width,
-        height=form.height,
+        skeleton=_skeleton(form).name,
+        width=width,
+        height=height,
         deconv_channels=_DECONV_CHANNELS if architecture in RESNETS else (),
-        convention=convention,
+        convention=_convention(path, form, official),
         all_slots=True,
-        sigma_cells=3.0 if form.height >= _LARGE_HEIGHT else 2.0,
+        sigma_cells=3.0 if height >= _LARGE_HEIGHT else 2.0,
     )
+
+
+def _size(path: Path, form: FileFormat) -> tuple[int, int]:
+    if form.width is None or form.height is None:
+        raise ConfigError(f"say how large the input of {path} is: --input WIDTHxHEIGHT, such as --input 192x256.")
+    return form.width, form.height
+
+
+def _convention(path: Path, form: FileFormat, official: str) -> str:
+    if form.convention is None:
+        raise ConfigError(f"say how inputs of {path} were prepared: --convention mmpose, official or own.")
+    return official if form.convention == "official" else form.convention
+
+
+def _skeleton(form: FileFormat) -> Skeleton:
+    name = form.skeleton or "coco"
+    if name not in SKELETONS:
+        raise ConfigError(f"there is no skeleton {name!r}; choose one of {', '.join(SKELETONS)}.")
+    return SKELETONS[name]

@@ -24,8 +24,8 @@ from posetrack.models.runtime import CPU, Runtime
 
 _BUILDERS: dict[str, Callable[[PoseFormat], nn.Module]] = {name: partial(RTMPose, name) for name in RTMPOSES}
 
-PUBLISHED_POSES = tuple(_BUILDERS)
-"""Names of the networks."""
+PUBLISHED_POSES = dict.fromkeys(RTMPOSES, "simcc")
+"""Names of the networks, and the codec of each."""
 
 _MULTIPLE = 32
 """Sides of their inputs are multiples of this."""
