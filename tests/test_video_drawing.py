@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from posetrack.errors import ConfigError, OutputError
 from posetrack.skeletons import COCO, LSP, POSETRACK, Skeleton
 from posetrack.stages import SourceInfo
-from posetrack.types import UNLINKED, Frame, Poses
+from posetrack.types import UNLINKED, Frame, Origin, Poses
 from posetrack.video import Annotator, AnnotatorConfig, LiveWindow
 from posetrack.video.draw import line_thickness
 from posetrack.video.faces import heads
-from posetrack.video.palette import LEFT, RIGHT, SIDES, person_colour, readable_on
+from posetrack.video.labels import draw_labels, label_height
+from posetrack.video.palette import CENTRE, LEFT, RIGHT, SIDES, person_colour, readable_on
 
 FIGURE = {
     "nose": (0.5, 0.07), "head_bottom": (0.5, 0.16), "head_top": (0.5, 0.0),
@@ -342,3 +343,87 @@ def test_window_without_a_display_is_refused_before_work_begins(monkeypatch: pyt
     monkeypatch.setenv("DISPLAY", ":987")
     with pytest.raises(OutputError, match="No window can be opened"):
         LiveWindow(info, Annotator())
+
+
+def test_joints_fade_with_their_score() -> None:
+    poses = standing([(60, 20, 160, 220)])
+    colours = []
+    for score in (0.95, 0.6, 0.2):
+        drawn = Annotator(PLAIN).draw(
+            picture(), poses.replace(keypoint_scores=poses.keypoint_scores * score / 0.9)
+        )
+        x, y = poses.keypoints[0, POSETRACK.index("left_wrist")].round().astype(int)
+        colours.append(drawn[y, x].astype(int))
+    assert np.array_equal(colours[0], person_colour(0))
+    darkness = [int(np.abs(colour - colours[0]).sum()) for colour in colours]
+    assert darkness[0] < darkness[1] < darkness[2]
+
+
+def test_filled_joints_are_hollow() -> None:
+    poses = standing([(60, 20, 260, 230)])
+    origin = np.full(poses.keypoint_scores.shape, Origin.ESTIMATED, np.uint8)
+    origin[0, POSETRACK.index("left_wrist")] = Origin.FILLED
+    drawn = Annotator(PLAIN).draw(picture(), poses.replace(origin=origin))
+    for joint, colour in (("left_wrist", CENTRE), ("right_wrist", person_colour(0))):
+        x, y = poses.keypoints[0, POSETRACK.index(joint)].round().astype(int)
+        assert tuple(drawn[y, x]) == colour
+
+
+def test_labels_cover_neither_each_other_nor_heads_and_lead_to_their_people() -> None:
+    boxes = [(100, 60, 140, 200), (112, 62, 152, 200), (106, 90, 146, 230)]
+    poses = standing(boxes).replace(track_ids=np.array([101, 102, 103]))
+    image = picture().image.copy()
+    draw_labels(image, poses)
+    labels = [(image == np.array(person_colour(track))).all(axis=-1) for track in (101, 102, 103)]
+    heads = [(x1, y1, x2, y1 + 0.2 * (y2 - y1)) for x1, y1, x2, y2 in boxes]
+    for person, label in enumerate(labels):
+        thick = cv2.erode(label.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # the label without its line
+        assert thick.any()
+        rows, columns = np.nonzero(thick)
+        for other, (x1, y1, x2, y2) in enumerate(heads):
+            if other != person:
+                assert not ((columns > x1) & (columns < x2) & (rows > y1) & (rows < y2)).any()
+
+
+def test_labels_grow_with_the_person() -> None:
+    small, large = (label_height(np.array([0, 0, size / 3, size], np.float32), 1080) for size in (60, 260))
+    assert small < large
+    assert label_height(np.array([0, 0, 900, 1800], np.float32), 1080) == round(1080 / 25)
+
+
+def test_only_the_named_people_are_drawn_but_all_faces_are_blurred() -> None:
+    frame, poses = textured(), standing([(20, 40, 100, 220), (200, 40, 280, 220)])
+    config = AnnotatorConfig(only=(1,), labels=False)
+    drawn = changed(frame, Annotator(config).draw(frame, poses))
+    assert drawn[:, 180:].any() and not drawn[:, :140].any()
+    blurred = changed(frame, Annotator(replace(config, blur_faces=True)).draw(frame, poses))
+    assert blurred[40:60, 50:70].any()
+
+
+def test_skeleton_only_is_black_where_nobody_is() -> None:
+    drawn = Annotator(AnnotatorConfig(skeleton_only=True)).draw(textured(), standing([(20, 40, 100, 220)]))
+    assert (drawn[:, 160:] == 0).all() and drawn[:, :120].any()
+
+
+def test_the_person_stays_in_the_middle_of_a_crop() -> None:
+    annotator = Annotator(AnnotatorConfig(crop_person=0, only=(0,), labels=False))
+    assert annotator.size(320, 240) == (240, 240)
+    for step in range(60):
+        left = 20 + 3 * step
+        drawn = annotator.draw(
+            picture(time_s=step / 25), standing([(left, 60, left + 60, 180), (250, 0, 300, 90)])
+        )
+    assert drawn.shape == (240, 240, 3)
+    skeleton = (drawn != 128).any(axis=-1) & (drawn != 0).any(axis=-1)
+    rows, columns = np.nonzero(skeleton)
+    assert abs((rows.min() + rows.max()) / 2 - 120) < 20
+    assert abs((columns.min() + columns.max()) / 2 - 120) < 45, "it follows within a quarter of a second"
+
+
+def test_a_crop_without_its_person_is_black_and_later_stays() -> None:
+    annotator = Annotator(AnnotatorConfig(crop_person=7, labels=False))
+    somebody = standing([(20, 40, 100, 220)])
+    assert (annotator.draw(picture(), somebody) == 0).all()
+    shown = annotator.draw(picture(time_s=1), somebody.replace(track_ids=np.array([7])))
+    later = annotator.draw(picture(time_s=2), Poses.empty(POSETRACK))
+    assert (shown == 128).any() and (later == 128).any()

@@ -48,6 +48,11 @@ class TrackOptions:
     image_fps: Annotated[float, _reading(help="Frame rate of a folder or glob of images.")] = 25.0
     boxes: Annotated[bool, _drawing("--boxes", help="Draw the boxes.")] = False
     trails: Annotated[bool, _drawing("--trails", help="Draw the paths of people.")] = False
+    only: Annotated[str | None, _drawing(help="Draw only these people, by number: 2,5.")] = None
+    crop_person: Annotated[
+        int | None, _drawing(help="Show only this person, who stays in the middle of the video.")
+    ] = None
+    skeleton_only: Annotated[bool, _drawing("--skeleton-only", help="Draw on black.")] = False
     blur_faces: Annotated[bool, _drawing("--blur-faces", help="Make faces unrecognisable.")] = False
     preset: Annotated[str, _tracking(help="Matching networks and settings: lite, accurate or posetrack.")] = "lite"
     detector: Annotated[
@@ -210,7 +215,14 @@ class TrackOptions:
             formats=tuple(dict.fromkeys(["posetrack18", *(self.formats or [])])),
             overwrite=overwrite,
             show=show,
-            drawing=AnnotatorConfig(boxes=self.boxes, trails=self.trails, blur_faces=self.blur_faces),
+            drawing=AnnotatorConfig(
+                boxes=self.boxes,
+                trails=self.trails,
+                blur_faces=self.blur_faces,
+                skeleton_only=self.skeleton_only,
+                only=_numbers("--only", self.only),
+                crop_person=self.crop_person,
+            ),
         )
 
 
@@ -234,6 +246,14 @@ def takes_track_options(command: Callable[..., None]) -> Callable[..., None]:
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapper
+
+
+def _numbers(flag: str, text: str | None) -> tuple[int, ...]:
+    """Numbers between commas; none without a text."""
+    try:
+        return () if text is None else tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"{flag} is {text!r}; give people's numbers, such as 2,5.") from None
 
 
 def _interval(flag: str, text: str | None) -> int | Literal["auto"] | None:

@@ -15,8 +15,8 @@ _SLOWEST = 0.3
 """Trunk lengths per second: who moves more slowly across the picture does not walk across it."""
 
 _PACE_WINDOW_S = 1.0
-_SHORTEST_STEP_S = 0.3
-_LEAST_SWING = 0.25
+_SHORTEST_STRIDE_S = 0.5
+_LEAST_SWING = 0.5
 """Trunk lengths by which a foot swings, at least, for a step."""
 
 
@@ -77,7 +77,7 @@ def steps(body: Body) -> list[Step]:
         for event, joint, sign in (("strike", "heel", 1.0), ("off", "big_toe", -1.0)):
             named = f"{side}_{joint}" if f"{side}_{joint}" in body.skeleton.joints else f"{side}_ankle"
             ahead = sign * heading * (body.at(named)[:, 0] - hips) / body.trunk
-            for peak in _peaks(ahead, max(1, round(_SHORTEST_STEP_S / gap))):
+            for peak in _peaks(ahead, max(1, round(_SHORTEST_STRIDE_S / gap))):
                 found.append(Step(side, event, peak))
     return sorted(found, key=lambda step: step.place)
 

@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.ranges import require_above, require_fraction, require_kinds
+from posetrack.ranges import require_above, require_fraction, require_kinds, require_whole
 from posetrack.skeletons import Skeleton
-from posetrack.types import UNLINKED, FloatArray, Frame, Image, IntArray, Poses
+from posetrack.types import FloatArray, Frame, Image, IntArray, Origin, Poses
+from posetrack.video.crop import PersonCrop
 from posetrack.video.faces import blur_faces
-from posetrack.video.palette import OUTLINE, SIDES, Rgb, person_colour, readable_on
+from posetrack.video.labels import draw_labels
+from posetrack.video.palette import CENTRE, OUTLINE, SIDES, Rgb, faded, person_colour
 from posetrack.video.trails import Trails
 
 Points = NDArray[np.int32]
@@ -25,6 +27,9 @@ _FARTHEST = 16_000
 _BODY_PER_LINE = 90
 """Size of a person divided by the thickness of the lines."""
 
+_FADING_LEVELS = 4
+"""Scores are drawn in so many steps of lightness."""
+
 _SIDES = {"left": 0, "right": 1}
 _CENTRE = 2
 
@@ -35,12 +40,15 @@ class AnnotatorConfig:
 
     Attributes:
         skeletons: Draw limbs, coloured by side, and joints, coloured by person.
-        labels: Draw the track id of each person.
+        labels: Draw the track id of each person, where it covers nobody else.
         boxes: Draw the box of each person.
         trails: Draw the recent path of each person.
         blur_faces: Make faces unrecognisable.
         min_joint_score: Minimum score of a joint to be drawn.
         trail_s: Length of the trails in seconds.
+        skeleton_only: Draw on black instead of the picture.
+        only: Draw only the people with these track ids; everybody if empty.
+        crop_person: Show only the surroundings of the person with this track id, who stays in the middle.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -53,11 +61,15 @@ class AnnotatorConfig:
     blur_faces: bool = False
     min_joint_score: float = 0.1
     trail_s: float = 2.0
+    skeleton_only: bool = False
+    only: tuple[int, ...] = ()
+    crop_person: int | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
         require_fraction(min_joint_score=self.min_joint_score)
         require_above(0, trail_s=self.trail_s)
+        require_whole(0, crop_person=0 if self.crop_person is None else self.crop_person)
 
 
 class Annotator:
@@ -70,18 +82,26 @@ class Annotator:
     def __init__(self, config: AnnotatorConfig | None = None) -> None:
         self._config = config or AnnotatorConfig()
         self._trails = Trails(self._config.trail_s)
+        crop = self._config.crop_person
+        self._crop = None if crop is None else PersonCrop(crop)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of what is drawn, for frames of that size."""
+        return (width, height) if self._crop is None else self._crop.size(width, height)
 
     def reset(self) -> None:
         """Reset the trails (after a shot cut, or for another video)."""
         self._trails.reset()
 
     def draw(self, frame: Frame, poses: Poses) -> Image:
-        """A copy of the frame's image, uint8 [H, W, 3] RGB, with the people drawn in."""
-        config, image = self._config, frame.image.copy()
-        poses = _drawable(poses, config.min_joint_score)
+        """A copy of the frame's image, uint8 [H, W, 3] RGB, with the people drawn in; or the part to show."""
+        config = self._config
+        image = np.zeros_like(frame.image) if config.skeleton_only else frame.image.copy()
+        everybody = _drawable(poses, config.min_joint_score)
+        poses = everybody[np.isin(everybody.track_ids, config.only)] if config.only else everybody
         thickness = line_thickness(poses.boxes, image.shape[0])
         if config.blur_faces:
-            blur_faces(image, poses)
+            blur_faces(image, everybody)
         if config.trails:
             self._trails.add(frame.time_s, poses)
             for track_id, lines in self._trails.lines().items():
@@ -94,8 +114,8 @@ class Annotator:
             _draw_limbs(image, poses, thickness)
             _draw_joints(image, poses, thickness)
         if config.labels:
-            _draw_labels(image, poses)
-        return image
+            draw_labels(image, poses)
+        return image if self._crop is None else self._crop.cut(image, frame.time_s, everybody)
 
 
 def _drawable(poses: Poses, min_joint_score: float) -> Poses:
@@ -140,47 +160,30 @@ def _draw_limbs(image: Image, poses: Poses, thickness: IntArray) -> None:
 
 
 def _draw_joints(image: Image, poses: Poses, thickness: IntArray) -> None:
-    """Draw dots in the person's colour: a closed line through one point is a round dot."""
+    """Draw dots in the person's colour, the paler the lower the score; hollow where a joint was filled in.
+
+    A closed line through one point is a round dot.
+    """
     dots, present = _fixed(poses.keypoints)[:, :, None], poses.present
+    levels = np.minimum((poses.keypoint_scores * _FADING_LEVELS).astype(np.int64), _FADING_LEVELS - 1)
+    hollow = present & (poses.origin == Origin.FILLED)
     for person, (track_id, width) in enumerate(zip(poses.track_ids.tolist(), thickness.tolist(), strict=True)):
-        chosen = list(dots[person, present[person]])
-        if chosen:
-            cv2.polylines(image, chosen, True, person_colour(track_id), 2 * width, cv2.LINE_AA, _SUBPIXEL_BITS)
+        colour = person_colour(track_id)
+        for level in np.unique(levels[person, present[person]]).tolist():
+            chosen = list(dots[person, present[person] & (levels[person] == level)])
+            _dots(image, chosen, faded(colour, (level + 1) / _FADING_LEVELS), 2 * width)
+        if hollow[person].any():
+            _dots(image, list(dots[person, hollow[person]]), CENTRE, max(1, width))
+
+
+def _dots(image: Image, points: list[Points], colour: Rgb, thickness: int) -> None:
+    cv2.polylines(image, points, True, colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _draw_boxes(image: Image, poses: Poses, thickness: IntArray) -> None:
     corners = _fixed(poses.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2))
     for box, track_id, width in zip(corners, poses.track_ids.tolist(), thickness.tolist(), strict=True):
         cv2.polylines(image, [box], True, person_colour(track_id), width, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-
-def _draw_labels(image: Image, poses: Poses) -> None:
-    """Draw the id of each person above the box, moved into the picture if needed."""
-    height, width = image.shape[:2]
-    scale = max(1, round(height / 25))
-    for box, track_id in zip(poses.boxes.tolist(), poses.track_ids.tolist(), strict=True):
-        if track_id == UNLINKED:
-            continue
-        label = _label(track_id, scale)[:height, :width]
-        label_height, label_width = label.shape[:2]
-        left = int(min(max((box[0] + box[2] - label_width) / 2, 0), width - label_width))
-        top = int(min(max(box[1] - label_height, 0), height - label_height))
-        image[top : top + label_height, left : left + label_width] = label
-
-
-@lru_cache(maxsize=512)
-def _label(track_id: int, height: int) -> Image:
-    """A track id on the person's colour, uint8 [height, W, 3]."""
-    colour, text, font = person_colour(track_id), str(track_id), cv2.FONT_HERSHEY_SIMPLEX
-    thickness = max(1, height // 12)
-    scale = cv2.getFontScaleFromHeight(font, max(1, round(height * 0.6)), thickness)
-    (text_width, text_height), _ = cv2.getTextSize(text, font, scale, thickness)
-    margin = max(1, height // 5)
-    label = np.full((height, text_width + 2 * margin, 3), colour, np.uint8)
-    corner = (margin, (height + text_height) // 2)
-    cv2.putText(label, text, corner, font, scale, readable_on(colour), thickness, cv2.LINE_AA)
-    label.flags.writeable = False
-    return label
 
 
 @lru_cache(maxsize=16)

@@ -40,3 +40,10 @@ def readable_on(colour: Rgb) -> Rgb:
     """Black or white, whichever contrasts more with a colour (by luma, ITU-R BT.601)."""
     red, green, blue = colour
     return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else (255, 255, 255)
+
+
+def faded(colour: Rgb, share: float) -> Rgb:
+    """A colour mixed with the outlines' dark: whole at 1, and half of it at 0."""
+    keep = 0.5 + share / 2
+    red, green, blue = (round(keep * own + (1 - keep) * dark) for own, dark in zip(colour, OUTLINE, strict=True))
+    return red, green, blue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from posetrack.errors import OutputError
@@ -59,24 +60,25 @@ class VideoSink:
         self._last_duration_s = float(1 / info.fps) if info.fps else DEFAULT_PERIOD_S
         self._first_s: float | None = None
         self._last_s = 0.0
+        width, height = annotator.size(info.width, info.height)
+        shown = replace(info, width=width, height=height)
         media = probe(info.path) if info.path is not None else None
         self._sound = media.audio_codecs if media is not None and config.sound else ()
         self._frames_file = temporary_beside(self._path, "frames.part")
         self._sound_file = temporary_beside(self._path, "sound.part")
         self._whole_file = temporary_beside(self._path)
         self._encoder: Encoder | None = None
-        written = encodable(info.width, info.height)
-        if written != (info.width, info.height):
+        written = encodable(width, height)
+        if written != (width, height):
             logging.getLogger("posetrack").warning(
-                f"{path} is written at {written[0]}x{written[1]} pixels: H.264 does not allow "
-                f"{info.width}x{info.height}."
+                f"{path} is written at {written[0]}x{written[1]} pixels: H.264 does not allow {width}x{height}."
             )
         with output_errors(self._path):
             if self._path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "is a folder")
             self._frames_file.touch()
         try:
-            self._encoder = Encoder(self._frames_file, _picture(info, media), config, faststart=not self._sound)
+            self._encoder = Encoder(self._frames_file, _picture(shown, media), config, faststart=not self._sound)
         except OutputError as error:
             raise self._failed(error) from error
 
