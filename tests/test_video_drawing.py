@@ -427,3 +427,18 @@ def test_a_crop_without_its_person_is_black_and_later_stays() -> None:
     shown = annotator.draw(picture(time_s=1), somebody.replace(track_ids=np.array([7])))
     later = annotator.draw(picture(time_s=2), Poses.empty(POSETRACK))
     assert (shown == 128).any() and (later == 128).any()
+
+
+def test_trails_stay_on_the_background_when_the_camera_moves() -> None:
+    """The camera follows somebody who walks 4 px a frame: they stay in one place, with their trail behind."""
+    wall = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 255, (240, 900, 3), np.uint8), (0, 0), 2)
+    wall = cv2.convertScaleAbs(wall, alpha=4, beta=-380)
+    annotator = Annotator(replace(TRAILS, trail_s=1.0))
+    poses = standing([(140, 60, 180, 200)])
+    for step in range(26):
+        seen = np.ascontiguousarray(wall[:, 4 * step : 4 * step + 320])
+        drawn = annotator.draw(Frame(step, step / 25, seen), poses)
+    columns = np.flatnonzero((drawn != seen).any(axis=(0, 2)))
+    hips = 160
+    assert columns.max() <= hips + 3
+    assert columns.min() == pytest.approx(hips - 4 * 25, abs=8), "a second ago, the person was 100 px to the left"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from posetrack.ranges import require_above, require_fraction, require_kinds, require_whole
 from posetrack.skeletons import Skeleton
 from posetrack.types import FloatArray, Frame, Image, IntArray, Origin, Poses
+from posetrack.video.background_motion import BackgroundMotion
 from posetrack.video.crop import PersonCrop
 from posetrack.video.faces import blur_faces
 from posetrack.video.labels import draw_labels
@@ -42,7 +43,7 @@ class AnnotatorConfig:
         skeletons: Draw limbs, coloured by side, and joints, coloured by person.
         labels: Draw the track id of each person, where it covers nobody else.
         boxes: Draw the box of each person.
-        trails: Draw the recent path of each person.
+        trails: Draw the recent path of each person, on the background if the camera moves.
         blur_faces: Make faces unrecognisable.
         min_joint_score: Minimum score of a joint to be drawn.
         trail_s: Length of the trails in seconds.
@@ -82,6 +83,7 @@ class Annotator:
     def __init__(self, config: AnnotatorConfig | None = None) -> None:
         self._config = config or AnnotatorConfig()
         self._trails = Trails(self._config.trail_s)
+        self._background = BackgroundMotion()
         crop = self._config.crop_person
         self._crop = None if crop is None else PersonCrop(crop)
 
@@ -103,7 +105,7 @@ class Annotator:
         if config.blur_faces:
             blur_faces(image, everybody)
         if config.trails:
-            self._trails.add(frame.time_s, poses)
+            self._trails.add(frame.time_s, poses, self._background.next(frame.image, everybody.boxes))
             for track_id, lines in self._trails.lines().items():
                 _polylines(
                     image, [_fixed(line) for line in lines], person_colour(track_id), _trail_thickness(image)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from posetrack.types import UNLINKED, FloatArray, IntArray, Poses
+from posetrack.video.background_motion import Affine
 
 _ANCHORS = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
 """Pairs of joints whose midpoint is followed, best first. Each pair has its own line: one line for both would
@@ -32,15 +33,19 @@ class Trails:
         self._length_s = length_s
         self._moments: deque[_Moment] = deque()
 
-    def add(self, time_s: float, poses: Poses) -> None:
+    def add(self, time_s: float, poses: Poses, camera: Affine | None = None) -> None:
         """Append a frame.
 
         Args:
             time_s: Its time. If it is not later than the previous one, the trails are reset first.
             poses: N people. People without an id leave no trail.
+            camera: float64 [2, 3], where the background has moved since the frame before; trails move with it, so
+                that they stay where people were. None if it is still.
         """
         if self._moments and time_s <= self._moments[-1].time_s:
             self.reset()
+        if camera is not None:
+            self._moments = deque(replace(one, xy=_moved(one.xy, camera)) for one in self._moments)
         poses = poses[poses.track_ids != UNLINKED]
         xy = np.where(poses.present[..., None], poses.keypoints, np.nan)
         anchors = np.full((len(xy), len(_ANCHORS), 2), np.nan, np.float32)
@@ -69,3 +74,7 @@ class Trails:
                 if len(path) > 1:
                     paths.setdefault(track_id, []).append(path)
         return paths
+
+
+def _moved(points: FloatArray, camera: Affine) -> FloatArray:
+    return np.asarray(points @ camera[:, :2].T + camera[:, 2], np.float32)
