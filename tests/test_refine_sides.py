@@ -81,7 +81,7 @@ def test_a_skeleton_without_pairs_or_a_single_frame_is_no_trouble() -> None:
     assert same_tracks(settle_sides(track, COCO, 0.0), track)
 
 
-def robbed(apart: float = 100) -> tuple[Track, Track]:
+def robbed(apart: float = 80) -> tuple[Track, Track]:
     """Two who stand close; the left arm of the first jumps to the other's for half a second."""
     one, other = walker(1, line((300, 400), (0, 0), 60)), walker(2, line((300 + apart, 400), (0, 0), 60))
     joints = one.joints.copy()
@@ -89,7 +89,7 @@ def robbed(apart: float = 100) -> tuple[Track, Track]:
     return one.replace(joints=joints, raw=joints.copy()), other
 
 
-@pytest.mark.parametrize("apart", [100, 60])
+@pytest.mark.parametrize("apart", [80, 60])
 def test_joints_that_jump_to_another_person_are_removed(apart: float) -> None:
     """60 px apart, the arm is at the other's right arm when it is at home."""
     one, other = robbed(apart)

@@ -22,9 +22,14 @@ def sizes(track: Track, frame_s: float) -> Doubles:
         track: At least one frame.
         frame_s: Time between two frames.
     """
-    longer = (track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1)
     half = round(_SIZE_WINDOW_S / 2 / frame_s) if frame_s > 0 else 0
-    return np.maximum(median_filter(longer, size=2 * half + 1, mode="nearest"), 1.0)
+    return np.maximum(median_filter(longer_sides(track), size=2 * half + 1, mode="nearest"), 1.0)
+
+
+def longer_sides(track: Track) -> Doubles:
+    """float64 [T]: the longer side of each box, in pixels."""
+    sides = track.boxes[:, 2:] - track.boxes[:, :2]
+    return np.maximum(sides[:, 0], sides[:, 1])
 
 
 def centres(track: Track, skeleton: Skeleton) -> Doubles:

@@ -167,10 +167,18 @@ def _stacked(arrays: Sequence[NDArray[Any] | None], parts: Sequence[Track]) -> N
 
 
 def observed(track: Track) -> Track:
-    """The track as it was before any filling and smoothing."""
-    bare = track.without(track.origins == FILLED)
-    was_filled = (track.origins == FILLED).any(axis=1) & ~bare.present.any(axis=1)
-    return bare.replace(joints=bare.raw, sds=None, identity=None)[~was_filled]
+    """The track as it was before any filling and smoothing, and before anything was estimated of it."""
+    return unfilled(track).replace(sds=None, identity=None)
+
+
+def unfilled(track: Track) -> Track:
+    """The track without filled joints, and frames that have no others; joints are where they were first."""
+    filled = track.origins == FILLED
+    if not filled.any():
+        return track.replace(joints=track.raw)
+    bare = track.without(filled)
+    was_filled = filled.any(axis=1) & ~bare.present.any(axis=1)
+    return bare.replace(joints=bare.raw)[~was_filled]
 
 
 def extents(joints: Doubles) -> Doubles:

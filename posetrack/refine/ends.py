@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.refine.bodies import centres, limb_lengths, sizes
+from posetrack.refine.bodies import centres, limb_lengths, longer_sides, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.types import IntArray
 
@@ -71,8 +71,11 @@ def ends_of(pieces: Sequence[Track], clip: Clip, *, last: bool) -> Ends:
 def _end(piece: Track, clip: Clip, last: bool) -> tuple[float, ...]:
     row = -1 if last else 0
     time = piece.times[row]
-    near = piece[np.abs(piece.times - time) <= _WINDOW_S]
-    size = float(np.median(sizes(near, clip.frame_s)))
+    if last:
+        near = piece[int(np.searchsorted(piece.times, time - _WINDOW_S)) :]
+    else:
+        near = piece[: int(np.searchsorted(piece.times, time + _WINDOW_S, side="right"))]
+    size = max(float(np.median(longer_sides(near))), 1.0)
     ages = near.times - time
     places = centres(near, clip.skeleton) / size
     mean_age, mean_place = ages.mean(), places.mean(axis=0)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.ranges import require_at_least, require_kinds
-from posetrack.refine.clip import Clip, Track, observed
+from posetrack.refine.clip import Clip, Track, observed, unfilled
 from posetrack.refine.errors import with_error_bars
 from posetrack.refine.filling import fill
 from posetrack.refine.ghosts import is_furniture
 from posetrack.refine.outliers import remove_outliers
 from posetrack.refine.people import Person, find_people
 from posetrack.refine.priors import Priors
+from posetrack.refine.relook import Look, look_again
 from posetrack.refine.sides import mirrored, settle_sides
 from posetrack.refine.smoothing import Smoothing, smooth
 from posetrack.refine.stolen import remove_stolen
@@ -42,10 +43,15 @@ class RefineConfig:
         require_at_least(0, max_fill_s=self.max_fill_s)
 
 
-def refine_clip(clip: Clip, config: RefineConfig) -> Clip:
+def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> Clip:
     """The clip with people instead of tracks: pieces associated, ghosts dropped; sides, gaps and paths settled.
 
     Starts from what was observed, so that refining twice changes nothing.
+
+    Args:
+        clip: Tracks, as found or as refined.
+        config: How to refine.
+        look: Looks again where joints were filled (``relook.VideoLook``). By default nothing does.
 
     Raises:
         ConfigError: a constraint names nobody or cannot be kept, or the frame rate is too low for the cut-off.
@@ -57,10 +63,17 @@ def refine_clip(clip: Clip, config: RefineConfig) -> Clip:
         [track for track in clip.tracks if not is_furniture(track, clip.skeleton, clip.frame_s)]
     )
     people = find_people(clip, config.priors)
-    wanted = chosen([person.track for person in people], config.priors.subjects, clip)
-    subjects = {track.track_id for track in wanted}
+    subjects = {one.track_id for one in chosen([one.track for one in people], config.priors.subjects, clip)}
     sided = remove_stolen([_sided(person, clip) for person in people], clip)
-    return clip.with_tracks([_settled(track, clip, config) for track in sided if track.track_id in subjects])
+    del people
+    settled = []
+    while sided:  # what is done is let go: clips may be long
+        track = sided.pop()
+        if track.track_id in subjects:
+            settled.append(_settled(track, clip, config))
+    if look is not None:
+        settled = [_settled(unfilled(track), clip, config) for track in look_again(settled, clip, look)]
+    return clip.with_tracks(settled)
 
 
 def _sided(person: Person, clip: Clip) -> Track:

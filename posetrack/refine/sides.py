@@ -24,7 +24,7 @@ from posetrack.refine.turns import Slopes
 from posetrack.skeletons import Skeleton
 from posetrack.types import BoolArray, IntArray
 
-_STEP = 0.05
+_STEP, _STEP_S = 0.05, 0.04
 """Motion, in body sizes, from which a joint's step tells no more: a wrist moves as far in a frame at 25 fps."""
 
 _MIRRORED = 0.05
@@ -87,6 +87,8 @@ def mirrored(track: Track, skeleton: Skeleton, frames: BoolArray, joints: IntArr
         frames: bool [T].
         joints: The joints that are exchanged, with their twins; all by default.
     """
+    if not frames.any():
+        return track
     slots = np.arange(len(skeleton)) if joints is None else joints
     places = np.ix_(np.flatnonzero(frames), slots)
     others = np.ix_(np.flatnonzero(frames), skeleton.flip_permutation[slots])
@@ -113,8 +115,7 @@ def settle_sides(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
     motion = [_motion(track, skeleton, half, size) for half in (upper, lower)]
     states = _STATES[_cheapest(_costs(track, skeleton, size), *motion)]
     for half, exchanged in zip((upper, lower), states.T == 1, strict=True):
-        if exchanged.any():
-            track = mirrored(track, skeleton, exchanged, half)
+        track = mirrored(track, skeleton, exchanged, half)
     return track
 
 
@@ -126,15 +127,22 @@ def _halves(skeleton: Skeleton) -> tuple[IntArray, IntArray]:
 
 
 def _motion(track: Track, skeleton: Skeleton, slots: IntArray, size: Doubles) -> Doubles:
-    """float64 [T - 1, 2]: motion of a half of the body if its state stays, and if it changes."""
-    scale = np.minimum(size[1:], size[:-1])[:, None]
+    """float64 [T - 1, 2]: motion of a half of the body if its state stays, and if it changes.
+
+    Relative to the half as a whole, which an exchange does not move.
+    """
     now, later = track.joints[:-1][:, slots], track.joints[1:]
+    scale = np.minimum(size[1:], size[:-1]) * _STEP * np.maximum(np.diff(track.times) / _STEP_S, 1)
+    twins = skeleton.flip_permutation[slots]
+    pairs = (later[:, slots] + later[:, twins] - now - track.joints[:-1][:, twins]) / 2
+    whole: BoolArray = ~np.isnan(pairs.sum(axis=-1))
+    shift = np.where(whole[..., None], pairs, 0).sum(axis=1) / np.maximum(whole.sum(axis=1), 1)[:, None]
 
     def cost(order: IntArray) -> Doubles:
-        moved = np.linalg.norm(later[:, order] - now, axis=-1) / scale
-        return np.asarray(np.where(np.isnan(moved), 1.0, np.minimum(moved / _STEP, 1.0)).sum(axis=1))
+        moved = np.linalg.norm(later[:, order] - now - shift[:, None], axis=-1) / scale[:, None]
+        return np.asarray(np.where(np.isnan(moved), 1.0, np.minimum(moved, 1.0)).sum(axis=1))
 
-    return np.stack([cost(slots), cost(skeleton.flip_permutation[slots])], axis=1)
+    return np.stack([cost(slots), cost(twins)], axis=1)
 
 
 def _costs(track: Track, skeleton: Skeleton, size: Doubles) -> Doubles:

@@ -83,6 +83,15 @@ def overlapping_pairs(tracks: Sequence[Track]) -> Iterator[tuple[Track, Track]]:
         present.append(track)
 
 
+def overlapping_rows(one: Track, other: Track) -> tuple[IntArray, IntArray]:
+    """int64 [N] each: rows of two tracks in frames in which their boxes overlap."""
+    _, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
+    low = np.maximum(one.boxes[rows, :2], other.boxes[other_rows, :2])
+    high = np.minimum(one.boxes[rows, 2:], other.boxes[other_rows, 2:])
+    close = (low < high).all(axis=1)
+    return rows[close], other_rows[close]
+
+
 def _crossing_frames(one: Track, other: Track) -> list[int]:
     frames, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
     overlap = _iou(one.boxes[rows], other.boxes[other_rows])

@@ -12,11 +12,11 @@ import numpy as np
 
 from posetrack.refine.bodies import sizes
 from posetrack.refine.clip import Clip, Doubles, Track
-from posetrack.refine.splitting import overlapping_pairs
+from posetrack.refine.splitting import overlapping_pairs, overlapping_rows
 from posetrack.refine.turns import runs_of
 from posetrack.types import BoolArray, IntArray
 
-_SAME_PLACE = 0.08
+SAME_PLACE = 0.08
 """Body sizes: two estimates of one joint are not further apart."""
 
 _JUMP = 0.05
@@ -38,7 +38,9 @@ def remove_stolen(tracks: Sequence[Track], clip: Clip) -> list[Track]:
     """
     stolen = {track.track_id: np.zeros(track.present.shape, dtype=bool) for track in tracks}
     for one, other in overlapping_pairs(tracks):
-        _, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
+        rows, other_rows = overlapping_rows(one, other)
+        if not len(rows):
+            continue
         for track, mine, rival, theirs in ((one, rows, other, other_rows), (other, other_rows, one, rows)):
             meets = _meets(track[mine], rival[theirs], clip)
             stolen[track.track_id] |= _jumped(track, mine, meets, clip)
@@ -48,7 +50,7 @@ def remove_stolen(tracks: Sequence[Track], clip: Clip) -> list[Track]:
 def _meets(track: Track, rival: Track, clip: Clip) -> BoolArray:
     """bool [T, K]: joints that lie on the rival's joint of that kind, on either side."""
     twins = clip.skeleton.flip_permutation
-    near = _SAME_PLACE * np.minimum(sizes(track, clip.frame_s), sizes(rival, clip.frame_s))[:, None]
+    near = SAME_PLACE * np.minimum(sizes(track, clip.frame_s), sizes(rival, clip.frame_s))[:, None]
     apart = [
         np.linalg.norm(track.joints - rival.joints[:, order], axis=-1) for order in (np.arange(len(twins)), twins)
     ]
@@ -64,7 +66,7 @@ def _jumped(track: Track, rows: IntArray, meets: BoolArray, clip: Clip) -> BoolA
         there = np.flatnonzero(track.present[:, joint])
         place = np.searchsorted(there, rows[meets[:, joint]])
         jumps = _jumps(track.joints[there, joint], track.times[there], size[there])
-        for run in runs_of(place):
+        for run in runs_of(place) if jumps.any() else []:
             jumped[there[_not_own(run, jumps)], joint] = True
     return jumped
 
@@ -75,13 +77,14 @@ def _not_own(run: IntArray, jumps: BoolArray) -> IntArray:
     If jumps part all of them, the longest stretch between two is the person's own, unless there is only one; and
     so is every second one before and after it, because joints go and come back.
     """
+    if not jumps[run[0] : run[-1] + 2].any():
+        return run[:0]
     parts = np.split(run, np.flatnonzero(jumps[run[1:]]) + 1)
     begins = run[0] > 0 and not jumps[run[0]]
     ends = run[-1] + 1 < len(jumps) - 1 and not jumps[run[-1] + 1]
     own = {0} if begins else set()
     own |= {len(parts) - 1} if ends else set()
-    whole = len(parts) == 1 and not jumps[run[0]] and not jumps[run[-1] + 1]
-    if not own and (len(parts) > 1 or whole):
+    if not own and len(parts) > 1:
         own = set(range(int(np.argmax([len(part) for part in parts])) % 2, len(parts), 2))
     taken = [part for number, part in enumerate(parts) if number not in own]
     return np.concatenate([np.zeros(0, dtype=np.int64), *taken])
