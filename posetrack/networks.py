@@ -54,7 +54,7 @@ def _load_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> Po
 
 def _load_onnx_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> PoseEstimator:
     on_cpu = replace(runtime, device=torch.device("cpu"))
-    return CropPoseEstimator(read_onnx(path), entry.pose_format(), preset.pose_config, on_cpu)
+    return CropPoseEstimator(read_onnx(path, runtime.engine), entry.pose_format(), preset.pose_config, on_cpu)
 
 
 LOADERS: dict[str, Loader] = {

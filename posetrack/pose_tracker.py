@@ -57,8 +57,8 @@ class PoseTracker:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         precision: ``auto`` (reduced on GPUs only), ``fp32``, ``fp16`` or ``bf16``.
         compile: Compile the networks with ``torch.compile``: faster, after about a minute.
-        engine: What the networks run in: ``torch``, or ``onnxruntime`` (on the CPU, in fp32; ``auto`` is then the
-            CPU).
+        engine: What the networks run in: ``torch``, ``onnxruntime`` or ``openvino``. The last two work on the CPU
+            (``auto`` is then the CPU), in fp32.
         models_dir: Folder of downloaded weights. Defaults to ``POSETRACK_HOME``, or the user's data folder.
         people: Replaces the preset's detector and pose network: a ``People`` stage.
         detector: Replaces the preset's detector: a ``Detector``.

@@ -125,7 +125,7 @@ def test_what_the_demo_cannot_do_is_said_before_anything_is_rendered(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--engine", "tensorrt"], "there is no engine 'tensorrt'; choose one of torch, onnxruntime."),
+        (["--engine", "tensorrt"], "there is no engine 'tensorrt'; choose one of torch, onnxruntime, openvino."),
         (["--device", "cuda"], "engine onnxruntime runs on the CPU, not on cuda: choose engine torch."),
         (["--device", "mps"], "not on mps"),
         (["--precision", "bf16"], "engine onnxruntime calculates in fp32, not in bf16: choose engine torch."),

@@ -77,7 +77,7 @@ class PresetTracker:
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         compile: Compile the networks with ``torch.compile``.
         models_dir: Folder of downloaded weights. Defaults to ``ModelStore``'s.
-        engine: ``torch`` or ``onnxruntime``.
+        engine: ``torch``, ``onnxruntime`` or ``openvino``.
     """
 
     preset: Preset

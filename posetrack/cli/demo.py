@@ -18,7 +18,9 @@ def demo(
     scene: Annotated[str, typer.Option(help="demo, crossing, occlusion, leaving, re_entering, cut ...")] = "demo",
     seed: Annotated[int, typer.Option(help="Random seed of the people and their clothes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    engine: Annotated[str, typer.Option(help="Inference engine: torch, or onnxruntime (CPU only).")] = "torch",
+    engine: Annotated[
+        str, typer.Option(help="Inference engine: torch; or onnxruntime or openvino (CPU only).")
+    ] = "torch",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
 ) -> None:
     """Render people who cross and hide each other, track them, and evaluate against the exact truth."""

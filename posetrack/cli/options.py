@@ -139,7 +139,9 @@ class TrackOptions:
     compile: Annotated[
         bool, _computing("--compile", help="Compile the networks with torch.compile; takes about a minute.")
     ] = False
-    engine: Annotated[str, _computing(help="Inference engine: torch, or onnxruntime (CPU only).")] = "torch"
+    engine: Annotated[str, _computing(help="Inference engine: torch; or onnxruntime or openvino (CPU only).")] = (
+        "torch"
+    )
     models_dir: Annotated[
         Path | None, _computing(help="Folder of downloaded weights. Defaults to $POSETRACK_HOME/models.")
     ] = None

@@ -46,10 +46,10 @@ def prepared(
     """
     dtype = resolve_precision(runtime.precision, runtime.device)
     ready = folded(network).requires_grad_(False).to(runtime.device)
-    if runtime.engine == "onnxruntime":
+    if runtime.engine != "torch":
         if interface is None:
             raise ValueError("this network cannot be exported, as nothing is known of its input")
-        return OnnxNetwork(ready, interface, runtime.exports)
+        return OnnxNetwork(ready, interface, runtime.exports, runtime.engine)
     if channels_last:
         ready = ready.to(memory_format=torch.channels_last)
         if runtime.device.type == "cpu" and dtype == torch.float32 and not runtime.compile:

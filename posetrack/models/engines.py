@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 from posetrack.errors import ConfigError
 
-Engine = Literal["torch", "onnxruntime"]
-"""torch, everywhere; ONNX Runtime, in fp32 on the CPU."""
+Engine = Literal["torch", "onnxruntime", "openvino"]
+"""torch, everywhere; ONNX Runtime and OpenVINO, in fp32 on the CPU."""
 
 ENGINES: tuple[str, ...] = get_args(Engine)
 """Their names."""
@@ -16,18 +16,21 @@ ENGINES: tuple[str, ...] = get_args(Engine)
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 """Precisions of networks; ``auto`` is decided by ``posetrack.models.devices.resolve_precision``."""
 
+_EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
+"""Engines for exported networks, on the CPU, and the extra that installs each."""
+
 _MOST_THREADS = 1024
 _LARGEST_SEED = 2**31 - 1
 """OpenCV's seed is an int."""
 
 
 def device_for(engine: str, device: str) -> str:
-    """The name of the device: with ``onnxruntime``, ``auto`` is the CPU.
+    """The name of the device: with every engine but torch, ``auto`` is the CPU.
 
     >>> device_for("onnxruntime", "auto"), device_for("torch", "auto"), device_for("onnxruntime", "cuda")
     ('cpu', 'auto', 'cuda')
     """
-    return "cpu" if engine == "onnxruntime" and device == "auto" else device
+    return "cpu" if engine in _EXTRAS and device == "auto" else device
 
 
 def check_engine(engine: str, device: str, precision: str, compile: bool) -> Engine:
@@ -49,14 +52,15 @@ def check_engine(engine: str, device: str, precision: str, compile: bool) -> Eng
     if engine == "torch":
         return "torch"
     if device not in ("auto", "cpu"):
-        raise ConfigError(f"engine onnxruntime runs on the CPU, not on {device}: choose engine torch.")
+        raise ConfigError(f"engine {engine} runs on the CPU, not on {device}: choose engine torch.")
     if precision not in ("auto", "fp32"):
-        raise ConfigError(f"engine onnxruntime calculates in fp32, not in {precision}: choose engine torch.")
+        raise ConfigError(f"engine {engine} calculates in fp32, not in {precision}: choose engine torch.")
     if compile:
-        raise ConfigError("torch.compile is for engine torch; leave out --compile with engine onnxruntime.")
-    if find_spec("onnxruntime") is None:
-        raise ConfigError("engine onnxruntime is not installed: pip install '.[onnx]' in posetrack's clone.")
-    return "onnxruntime"
+        raise ConfigError(f"torch.compile is for engine torch; leave out --compile with engine {engine}.")
+    if find_spec(engine) is None:
+        extra = _EXTRAS[engine]
+        raise ConfigError(f"engine {engine} is not installed: pip install '.[{extra}]' in posetrack's clone.")
+    return "onnxruntime" if engine == "onnxruntime" else "openvino"
 
 
 def check_precision(precision: str) -> None:

@@ -68,7 +68,7 @@ def load_given_detector(path: Path, form: FileFormat | None, config: DetectorCon
         ConfigError, WeightsError: see ``load_given_pose``.
     """
     if path.suffix.lower() == _ONNX:
-        return load_onnx_detector(path, form or FileFormat(), config)
+        return load_onnx_detector(path, form or FileFormat(), config, runtime)
     if form is None or form.architecture is None:
         _require_architecture(path, form, DETECTOR_ARCHITECTURES[0])
         return load_detector(path, config, runtime)

@@ -1,4 +1,4 @@
-"""Networks in ONNX Runtime: exported once, kept in a folder, and compared with torch before each use."""
+"""Networks in ONNX Runtime or OpenVINO: exported once, kept in a folder, compared with torch before each use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ from posetrack import __version__
 from posetrack.errors import ConfigError, OutputError
 from posetrack.files.pending import give_name, output_errors
 from posetrack.forking import threads_at_work
-from posetrack.models.onnx_file import OPSET, Interface, Session, compare, require_packages, write_onnx
+from posetrack.models.engines import Engine
+from posetrack.models.onnx_file import (
+    OPSET,
+    Interface,
+    Runner,
+    compare,
+    require_packages,
+    session_in,
+    write_onnx,
+)
 from posetrack.models.outputs import with_tensors
 from posetrack.models.private_folder import make_private, read_private
 
@@ -35,7 +44,7 @@ _DIGITS = 32
 
 
 class OnnxNetwork(nn.Module):
-    """A network in ONNX Runtime, on the CPU in fp32: called like the network itself.
+    """A network in another engine, on the CPU in fp32: called like the network itself.
 
     It takes float32 [B, channels, height, width] on the CPU, including B = 0. It uses as many threads as torch has
     when this is made. Concurrent calls do not affect each other's results.
@@ -44,13 +53,16 @@ class OnnxNetwork(nn.Module):
         network: On the CPU, in evaluation mode.
         interface: Its input.
         folder: Folder of exported networks, made if missing. ``None`` exports for this process only.
+        engine: ``onnxruntime`` or ``openvino``.
 
     Raises:
-        ConfigError: packages are missing, or ONNX Runtime's output is not the network's.
+        ConfigError: packages are missing, or the engine's output is not the network's.
         OutputError: the folder cannot be written to.
     """
 
-    def __init__(self, network: nn.Module, interface: Interface, folder: Path | None) -> None:
+    def __init__(
+        self, network: nn.Module, interface: Interface, folder: Path | None, engine: Engine = "onnxruntime"
+    ) -> None:
         super().__init__()
         with torch.inference_mode():
             output = network(next(interface.examples()))
@@ -58,9 +70,9 @@ class OnnxNetwork(nn.Module):
         self._thread_count = torch.get_num_threads()
         if folder is None:
             with tempfile.TemporaryDirectory(prefix="posetrack-") as made:
-                self._session = session_of(network, interface, Path(made))
+                self._session = session_of(network, interface, Path(made), engine)
         else:
-            self._session = session_of(network, interface, folder)
+            self._session = session_of(network, interface, folder, engine)
 
     def forward(self, images: Tensor) -> Any:
         threads_at_work(self._thread_count)
@@ -68,23 +80,24 @@ class OnnxNetwork(nn.Module):
         return with_tensors(self._form, lambda _: next(outputs))
 
 
-def session_of(network: nn.Module, interface: Interface, folder: Path) -> Session:
-    """The network in ONNX Runtime, from the folder if it is there; only the user may write to the folder.
+def session_of(network: nn.Module, interface: Interface, folder: Path, engine: Engine) -> Runner:
+    """The network in an engine, from the folder if it is there; only the user may write to the folder.
 
     The file is called ``NAME-KEY-CONTENT.onnx``: a hash of everything the export depends on, and a hash of the
     file. So a damaged file, or another network's, is detected before it is read. What is found is still compared
     with the network, and exported again if it fails. Processes that need the same file at once wait for the first.
 
     Raises:
-        ConfigError: packages are missing, or ONNX Runtime's output differs from the network's.
+        ConfigError: packages are missing, or the engine's output differs from the network's.
         OutputError: the folder cannot be written to, or belongs to another user.
     """
     make_private(folder)
     stem = f"{interface.name}-{_key(network, interface)}"
-    session = _kept(network, interface, folder, stem)
+    session = _kept(network, interface, folder, stem, engine)
     if session is None:
         with _locked(folder, stem):
-            session = _kept(network, interface, folder, stem) or _exported(network, interface, folder, stem)
+            kept = _kept(network, interface, folder, stem, engine)
+            session = kept or _exported(network, interface, folder, stem, engine)
     return session
 
 
@@ -98,21 +111,21 @@ def _key(network: nn.Module, interface: Interface) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def _kept(network: nn.Module, interface: Interface, folder: Path, stem: str) -> Session | None:
+def _kept(network: nn.Module, interface: Interface, folder: Path, stem: str, engine: Engine) -> Runner | None:
     """The network from the folder; None if it is missing or damaged."""
     for path in sorted(folder.glob(f"{stem}-*.onnx")):
         with suppress(OSError, ConfigError):
             content = read_private(path)
             if path.name == _name(stem, content):
-                session = _session(content)
+                session = _session(content, engine)
                 compare(network, session, interface)
                 return session
     return None
 
 
-def _exported(network: nn.Module, interface: Interface, folder: Path, stem: str) -> Session:
+def _exported(network: nn.Module, interface: Interface, folder: Path, stem: str, engine: Engine) -> Runner:
     """The network, exported again; other files of its name are removed."""
-    require_packages()
+    require_packages(engine)
     with output_errors(folder):
         for left in folder.glob(f".{stem}-*"):  # left by a process that was killed: the lock excludes others
             shutil.rmtree(left, ignore_errors=True)
@@ -121,7 +134,7 @@ def _exported(network: nn.Module, interface: Interface, folder: Path, stem: str)
             with _EXPORTING:
                 write_onnx(network, interface, draft)
             content = draft.read_bytes()
-            session = _session(content)
+            session = _session(content, engine)
             compare(network, session, interface)
             for wrong in folder.glob(f"{stem}-*.onnx"):
                 wrong.unlink()
@@ -134,12 +147,12 @@ def _name(stem: str, content: bytes) -> str:
     return f"{stem}-{hashlib.sha256(content).hexdigest()[:_DIGITS]}.onnx"
 
 
-def _session(content: bytes) -> Session:
+def _session(content: bytes, engine: Engine) -> Runner:
     threads_at_work(torch.get_num_threads())  # a session starts its threads
     try:
-        return Session(content, torch.get_num_threads())
+        return session_in(engine, content, torch.get_num_threads())
     except Exception as error:
-        raise ConfigError(f"ONNX Runtime cannot load an exported network: {error}") from error
+        raise ConfigError(f"engine {engine} cannot load an exported network: {error}") from error
 
 
 @contextmanager

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
+from posetrack.models.engines import Engine
+from posetrack.models.openvino_session import OpenVinoSession
 from posetrack.models.outputs import largest_difference, tensors_in
 
 OPSET = 18
@@ -27,7 +29,7 @@ BATCHES = (1, 3)
 _SIDES = ((2, 3), (1, 1), (12, 22))
 """Heights and widths to compare for networks of any size, in multiples of ``Interface.multiple``."""
 
-_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+_PACKAGES = ("onnx", "onnxscript")
 _OLDER_EXPORTER = "torch.onnx._internal.torchscript_exporter"
 """Where torch 2.9 and later keeps the older of its two exporters."""
 
@@ -72,8 +74,11 @@ class Session:
         threads: Threads per operator.
 
     Attributes:
+        engine: Name of the engine, for messages.
         inputs: Type, in ONNX Runtime's words, and shape of each input; free sides are names or None.
     """
+
+    engine = "ONNX Runtime"
 
     def __init__(self, content: bytes, threads: int) -> None:
         import onnxruntime
@@ -94,9 +99,18 @@ class Session:
         return tuple(torch.from_numpy(output) for output in found)
 
 
-def require_packages() -> None:
-    """Raises ``ConfigError`` if a package for exporting is missing."""
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
+Runner = Session | OpenVinoSession
+"""A running ONNX network."""
+
+
+def session_in(engine: Engine, content: bytes, threads: int) -> Runner:
+    """An ONNX network in an engine; in ONNX Runtime where the others run in torch."""
+    return OpenVinoSession(content, threads) if engine == "openvino" else Session(content, threads)
+
+
+def require_packages(engine: Engine = "onnxruntime") -> None:
+    """Raises ``ConfigError`` if a package for exporting, or the engine, is missing."""
+    missing = [name for name in (*_PACKAGES, engine) if name != "torch" and find_spec(name) is None]
     if missing:
         raise ConfigError(f"exporting needs {', '.join(missing)}: pip install '.[onnx]' in posetrack's clone.")
 
@@ -155,11 +169,11 @@ class _Flat(nn.Module):
 
 
 @torch.inference_mode()
-def compare(network: nn.Module, session: Session, interface: Interface) -> float:
-    """Largest difference of ONNX Runtime's outputs from the network's, as a share of the largest value.
+def compare(network: nn.Module, session: Runner, interface: Interface) -> float:
+    """Largest difference of an engine's outputs from the network's, as a share of the largest value.
 
     Raises:
-        ConfigError: it is larger than ``TOLERANCE``, or ONNX Runtime cannot run the network.
+        ConfigError: it is larger than ``TOLERANCE``, or the engine cannot run the network.
     """
     largest = 0.0
     for images in interface.examples():
@@ -168,12 +182,12 @@ def compare(network: nn.Module, session: Session, interface: Interface) -> float
             found = session(images)
         except Exception as error:
             raise ConfigError(
-                f"ONNX Runtime cannot run the exported {interface.name} network: {_first_line(error)}."
+                f"{session.engine} cannot run the exported {interface.name} network: {_first_line(error)}."
             ) from error
         difference = largest_difference(expected, found)
         if not difference <= TOLERANCE:
             raise ConfigError(
-                f"ONNX Runtime's output for input {list(images.shape)} differs from the "
+                f"{session.engine}'s output for input {list(images.shape)} differs from the "
                 f"{interface.name} network's by {difference:.2g} of the largest value, and {TOLERANCE:.0e} "
                 "is allowed: it is not used."
             )

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.forking import threads_at_work
+from posetrack.models.engines import Engine
 from posetrack.models.file_format import ONNX_KINDS, FileFormat, OnnxKind
-from posetrack.models.onnx_file import Session
+from posetrack.models.onnx_file import Runner
 from posetrack.models.onnx_reading import end_of_message, open_session
 
 _STRIDES = (8, 16, 32)
@@ -39,7 +40,7 @@ class OnnxGraph:
         kind: What it gives.
     """
 
-    def __init__(self, path: Path, session: Session, form: FileFormat) -> None:
+    def __init__(self, path: Path, session: Runner, form: FileFormat) -> None:
         self.path = path
         self._session = session
         self._threads = torch.get_num_threads()
@@ -66,23 +67,24 @@ class OnnxGraph:
             ) from error
 
 
-def read_graph(path: Path, form: FileFormat | None = None) -> OnnxGraph:
+def read_graph(path: Path, form: FileFormat | None = None, engine: Engine = "onnxruntime") -> OnnxGraph:
     """An ONNX network from a file. No other file is read.
 
     Args:
         path: The file.
         form: What it does not say of itself.
+        engine: What it runs in: OpenVINO, or else ONNX Runtime.
 
     Raises:
-        ConfigError: onnx or ONNX Runtime is not installed; or ``form`` lacks the input's size or the kind, or
+        ConfigError: a package is not installed; or ``form`` lacks the input's size or the kind, or
             contradicts the file.
         WeightsError: the file cannot be read, is no ONNX network, keeps its weights elsewhere, or is none of the
             kinds that are known.
     """
-    return OnnxGraph(path, open_session(path), form or FileFormat())
+    return OnnxGraph(path, open_session(path, engine), form or FileFormat())
 
 
-def _input(path: Path, session: Session, form: FileFormat) -> tuple[int | None, tuple[int, int]]:
+def _input(path: Path, session: Runner, form: FileFormat) -> tuple[int | None, tuple[int, int]]:
     """The batch size, None if it is free, and width and height of the input."""
     inputs = [f"{kind} {shape}" for kind, shape in session.inputs]
     if len(inputs) != 1 or session.inputs[0][0] != "tensor(float)" or len(session.inputs[0][1]) != 4:

@@ -59,7 +59,7 @@ def load_onnx_pose(path: Path, form: FileFormat, config: PoseConfig, runtime: Ru
             pose network.
         WeightsError: see ``read_graph``.
     """
-    graph = read_graph(path, form)
+    graph = read_graph(path, form, runtime.engine)
     if graph.kind not in ("simcc", "heatmap"):
         raise ConfigError(f"{path} is a network of the kind {graph.kind}, not one that estimates joints in boxes.")
     if graph.kind == "simcc":
@@ -97,19 +97,20 @@ def _skeleton(path: Path, joints: int, name: str | None) -> Skeleton:
     return fitting[0]
 
 
-def load_onnx_detector(path: Path, form: FileFormat, config: DetectorConfig) -> OnnxDetector:
+def load_onnx_detector(path: Path, form: FileFormat, config: DetectorConfig, runtime: Runtime) -> OnnxDetector:
     """A detector from an ONNX file. It runs on the CPU.
 
     Args:
         path: The file.
         form: What it does not say of itself.
         config: How it is used.
+        runtime: Its engine.
 
     Raises:
         ConfigError: a package is missing; ``form`` lacks something or contradicts the file; or it is no detector.
         WeightsError: see ``read_graph``.
     """
-    graph = read_graph(path, form)
+    graph = read_graph(path, form, runtime.engine)
     if graph.kind not in ("rtmdet", "yolox"):
         raise ConfigError(f"{path} is a network of the kind {graph.kind}, not a detector of people.")
     return OnnxDetector(graph, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,23 +13,26 @@ from torch import Tensor
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.forking import threads_at_work
-from posetrack.models.onnx_file import OPSET, Session
+from posetrack.models.engines import Engine
+from posetrack.models.onnx_file import OPSET, Runner, session_in
 from posetrack.records import shortened
 
 _MOST_BYTES = 2**31 - 1
 """An ONNX file is one protocol buffer, which cannot be larger."""
 
+_CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/onnxruntime_src/\S+ )?")
+
 _EXTERNAL = 1
 """``TensorProto.EXTERNAL``: the values are in another file."""
 
 
-def read_onnx(path: Path) -> Callable[[Tensor], Any]:
+def read_onnx(path: Path, engine: Engine = "onnxruntime") -> Callable[[Tensor], Any]:
     """A network from an ONNX file, on the CPU: float32 [B, ...] to a tensor, or a tuple of several.
 
     Raises:
         ConfigError, WeightsError: see ``open_session``.
     """
-    session, threads = open_session(path), torch.get_num_threads()
+    session, threads = open_session(path, engine), torch.get_num_threads()
 
     def network(images: Tensor) -> Any:
         threads_at_work(threads)
@@ -38,27 +42,33 @@ def read_onnx(path: Path) -> Callable[[Tensor], Any]:
     return network
 
 
-def open_session(path: Path) -> Session:
+def open_session(path: Path, engine: Engine = "onnxruntime") -> Runner:
     """An ONNX file, loaded.
 
+    Args:
+        path: The file.
+        engine: What it runs in: OpenVINO, or else ONNX Runtime.
+
     Raises:
-        ConfigError: onnx or ONNX Runtime is not installed.
+        ConfigError: a package is not installed.
         WeightsError: the file cannot be read, is no ONNX network or too new a one, or keeps its weights elsewhere.
     """
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    package, extra = ("openvino", "openvino") if engine == "openvino" else ("onnxruntime", "onnx")
+    program = "OpenVINO" if engine == "openvino" else "ONNX Runtime"
+    missing = [name for name in ("onnx", package) if find_spec(name) is None]
     if missing:
-        raise ConfigError(f"{path} needs {' and '.join(missing)}: pip install '.[onnx]' in posetrack's clone.")
+        raise ConfigError(f"{path} needs {' and '.join(missing)}: pip install '.[{extra}]' in posetrack's clone.")
     content = _content(path)
     _check(path, content)
     try:
-        return Session(content, torch.get_num_threads())
+        return session_in(engine, content, torch.get_num_threads())
     except Exception as error:
         if "opset" in str(error) or "IR version" in str(error):
             raise WeightsError(
-                f"{path} is of a newer ONNX version than this ONNX Runtime knows: export it with opset {OPSET}, "
-                "or install a newer ONNX Runtime."
+                f"{path} is of a newer ONNX version than this {program} knows: export it with opset {OPSET}, "
+                f"or install a newer {program}."
             ) from error
-        raise WeightsError(f"ONNX Runtime cannot load {path}: {end_of_message(error)}.") from error
+        raise WeightsError(f"{program} cannot load {path}: {end_of_message(error)}.") from error
 
 
 def _content(path: Path) -> bytes:
@@ -110,6 +120,7 @@ def _is_external(tensor: Any) -> bool:
 
 
 def end_of_message(error: Exception) -> str:
-    """The end of ONNX Runtime's message, which begins with places in its source."""
-    line = next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
-    return shortened(line.rpartition(") ")[2] or line, 200)
+    """What an engine's message says, without the places in its source and its codes."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    line = lines[-1] if lines[0].startswith("Exception from") else lines[0]
+    return shortened(_CODES.sub("", line).rstrip(". "), 200)

@@ -20,8 +20,8 @@ class Runtime:
         precision: A name of ``posetrack.models.engines.PRECISIONS``; anything but fp32 is autocast. Outputs are
             always float32.
         compile: Compile the networks with ``torch.compile``: faster, after about a minute.
-        engine: What they run in: torch, or ONNX Runtime (on the CPU, in fp32).
-        exports: Folder of networks exported for ONNX Runtime. ``None`` exports them for this process only.
+        engine: What they run in: torch, or ONNX Runtime or OpenVINO (on the CPU, in fp32).
+        exports: Folder of networks exported for other engines. ``None`` exports them for this process only.
         side_by_side: Batches of a pose network that run at once on the CPU, each in its own thread.
 
     Raises:

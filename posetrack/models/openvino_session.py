@@ -1,0 +1,56 @@
+"""ONNX networks in OpenVINO, on the CPU in fp32."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class OpenVinoSession:
+    """A running ONNX network; like ``onnx_file.Session``. Any number of threads may call it at once.
+
+    Args:
+        content: Content of the file. It must not keep weights in other files.
+        threads: Threads per call.
+
+    Attributes:
+        engine: Name of the engine, for messages.
+        inputs: Type, in ONNX Runtime's words, and shape of each input; free sides are None.
+    """
+
+    engine = "OpenVINO"
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        import openvino
+
+        core = openvino.Core()
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,  # other stages of a pipeline need the CPUs
+        }
+        self._network: Any = core.compile_model(core.read_model(content), "CPU", settings)
+        self.inputs = [(_type(each), _shape(each)) for each in self._network.inputs]
+        self._local = threading.local()
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The network's outputs for one input."""
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._network.create_infer_request()
+        request.infer([images.contiguous().numpy()], share_inputs=True)
+        outputs = (request.get_output_tensor(number).data for number in range(len(self._network.outputs)))
+        return tuple(torch.from_numpy(output.copy()) for output in outputs)
+
+
+def _type(port: Any) -> str:
+    name = port.get_element_type().get_type_name()
+    return "tensor(float)" if name == "f32" else f"tensor({name})"
+
+
+def _shape(port: Any) -> list[int | None]:
+    return [side.get_length() if side.is_static else None for side in port.get_partial_shape()]
