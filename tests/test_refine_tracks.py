@@ -33,9 +33,9 @@ def people(clip: Clip, pieces: list[Track], limits: PeopleLimits | None = None) 
 
 def test_a_sign_is_furniture_and_a_person_who_stands_is_not() -> None:
     standing = walker(1, line((100, 400), (0, 0), 50))
-    assert is_furniture(lost_scores(standing, 0.12), POSETRACK, FRAME_S)
-    assert not is_furniture(standing, POSETRACK, FRAME_S)
-    assert not is_furniture(lost_scores(walker(1, line((100, 400), (100, 0), 50)), 0.12), POSETRACK, FRAME_S)
+    assert is_furniture(lost_scores(standing, 0.12), clip_of(standing))
+    assert not is_furniture(standing, clip_of(standing))
+    assert not is_furniture(lost_scores(walker(1, line((100, 400), (100, 0), 50)), 0.12), clip_of(standing))
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,20 @@ class Clip:
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
 
     @cached_property
+    def to_first(self) -> Doubles | None:
+        """float64 [F, 3, 3]: from pixels of each frame to those of its shot's first; ``None`` if ``camera`` is."""
+        if self.camera is None:
+            return None
+        steps = np.tile(np.eye(3), (len(self.frames), 1, 1))
+        steps[:, :2] = self.camera
+        steps[np.append(0, self.cuts)[: len(steps)]] = np.eye(3)
+        maps: Doubles = np.asarray(np.linalg.inv(steps), dtype=np.float64)
+        starts = {0, *self.cuts.tolist()}
+        for frame in range(1, len(maps)):
+            maps[frame] = maps[frame] if frame in starts else maps[frame - 1] @ maps[frame]
+        return maps
+
+    @cached_property
     def picture(self) -> Doubles:
         """float64 [2, 2]: upper left and lower right corner of the picture, in pixels.
 

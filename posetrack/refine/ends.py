@@ -1,6 +1,6 @@
 """Both ends of tracklets: where a person was, how fast, how large, and how surely that is known.
 
-Places are in pixels, speeds in body sizes per second.
+Places are in pixels, speeds in body sizes per second, relative to the background.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres, limb_lengths, longer_sides, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.types import IntArray
@@ -77,7 +78,7 @@ def _end(piece: Track, clip: Clip, last: bool) -> tuple[float, ...]:
         near = piece[: int(np.searchsorted(piece.times, time + _WINDOW_S, side="right"))]
     size = max(float(np.median(longer_sides(near))), 1.0)
     ages = near.times - time
-    places = centres(near, clip.skeleton) / size
+    places = seen_from(centres(near, clip.skeleton), near.frames, int(piece.frames[row]), clip) / size
     mean_age, mean_place = ages.mean(), places.mean(axis=0)
     # a line fitted with the prior that people stand still, give or take a walk
     spread = np.square(ages - mean_age).sum() + _NOISE**2 / _SPEED**2

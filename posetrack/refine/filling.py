@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.refine.background import seen_from
 from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
 from posetrack.types import BoolArray, IntArray
 
@@ -25,11 +26,14 @@ def fill(track: Track, clip: Clip, max_fill_s: float) -> Track:
     whole = _with_frames(track, clip, max_fill_s)
     shots = clip.shots(whole.frames)
     joints, scores, origins = whole.joints.copy(), whole.joint_scores.copy(), whole.origins.copy()
+    view = int(whole.frames[len(whole) // 2])
+    still = seen_from(joints, whole.frames, view, clip)
     for joint in range(joints.shape[1]):
         there = np.flatnonzero(origins[:, joint] != MISSING)
         rows, place = _inside_gaps(there, whole.times, shots, max_fill_s)
         if len(rows):
-            joints[rows, joint] = _spline(joints[there, joint], whole.times[there], whole.times[rows], place)
+            path = _spline(still[there, joint], whole.times[there], whole.times[rows], place)
+            joints[rows, joint] = seen_from(path, np.full(len(rows), view), whole.frames[rows], clip)
             scores[rows, joint] = np.minimum(scores[there[place], joint], scores[there[place + 1], joint])
             origins[rows, joint] = FILLED
     return whole.replace(joints=joints, joint_scores=scores, origins=origins)
@@ -52,7 +56,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
         filled = np.full((len(added), *values.shape[1:]), filler, dtype=values.dtype)
         return np.concatenate([values, filled])[order]
 
-    boxes = np.stack([np.interp(times, track.times, side) for side in track.boxes.T], axis=1)
+    boxes = _between(track, added, clip)
     appearance = None if track.appearance is None else grown(track.appearance, np.nan)
     identity = None if track.identity is None else _lower_ends(grown(track.identity, np.nan))
     return Track(
@@ -68,6 +72,15 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
         appearance=appearance,
         identity=identity,
     )
+
+
+def _between(track: Track, frames: IntArray, clip: Clip) -> Doubles:
+    """float64 [N, 4]: boxes on straight lines before the background."""
+    view = int(track.frames[len(track) // 2])
+    still = seen_from(track.boxes.reshape(-1, 2, 2), track.frames, view, clip).reshape(-1, 4)
+    times = clip.times[frames]
+    boxes = np.stack([np.interp(times, track.times, side) for side in still.T], axis=1)
+    return seen_from(boxes.reshape(-1, 2, 2), np.full(len(frames), view), frames, clip).reshape(-1, 4)
 
 
 def _lower_ends(values: Doubles) -> Doubles:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres, joint_evidence, sizes
-from posetrack.refine.clip import Track
+from posetrack.refine.clip import Clip, Track
 from posetrack.skeletons import Skeleton
 
 LEAST_EVIDENCE = 0.2
@@ -25,15 +26,15 @@ _STILL = 0.5
 """Furniture moves by less than this share of its size from its first frame to its last."""
 
 
-def is_furniture(track: Track, skeleton: Skeleton, frame_s: float) -> bool:
-    """Whether a track stands still and its joints are not those of a person.
+def is_furniture(track: Track, clip: Clip) -> bool:
+    """Whether a track stands still before the background and its joints are not those of a person.
 
     Such tracks must go before people are associated: a person who passes behind a sign must not be linked to it.
     """
-    places = centres(track, skeleton)
+    places = seen_from(centres(track, clip.skeleton), track.frames, int(track.frames[len(track) // 2]), clip)
     spread = np.linalg.norm(places.max(axis=0) - places.min(axis=0))
-    still = spread < _STILL * np.median(sizes(track, frame_s))
-    return bool(still and joint_evidence(track, skeleton).mean() < LEAST_EVIDENCE)
+    still = spread < _STILL * np.median(sizes(track, clip.frame_s))
+    return bool(still and joint_evidence(track, clip.skeleton).mean() < LEAST_EVIDENCE)
 
 
 def is_ghost(track: Track, skeleton: Skeleton, frame_s: float) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.refine.appearance import Looks, usual_looks
+from posetrack.refine.background import seen_from
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.refine.ends import Ends, ends_of, proportions
 from posetrack.types import IntArray
@@ -89,7 +90,7 @@ def possible_links(pieces: Sequence[Track], clip: Clip, looks: Looks | None = No
         before, after = before[same_shot], after[same_shot]
     low, high = clip.picture
     inside = [_inside(tails, low, high)[before], _inside(heads, low, high)[after]]
-    through = _motion(tails, heads, before, after, float(np.maximum(high - low, 1).prod())) + sum(inside)
+    through = _motion(tails, heads, before, after, clip) + sum(inside)
     gains = np.where(inside[0] + inside[1] > 0, through, np.maximum(through, _away(tails, heads, before, after)))
     gains += _normal_odds(np.log(heads.sizes[after] / tails.sizes[before]), _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD)
     gains += _limbs(proportions(pieces, clip), before, after)
@@ -115,14 +116,17 @@ def _candidates(tails: Ends, heads: Ends, longest_s: float, unlikely: bool) -> t
     return before, order[np.repeat(first, counts) + within]
 
 
-def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, area: float) -> Doubles:
+def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: Clip) -> Doubles:
     """Odds by motion from both sides: place, speed and size after a gap in which the speed changed at random."""
     gap = heads.times[after] - tails.times[before]
     size = np.sqrt(tails.sizes[before] * heads.sizes[after])
     mean_speed = (tails.speeds[before] + heads.speeds[after]) / 2
     speed_change = heads.speeds[after] - tails.speeds[before]
     known = tails.speed_variances[before] + heads.speed_variances[after]
-    missed = (heads.places[after] - tails.places[before]) / size[:, None] - gap[:, None] * mean_speed
+    low, high = clip.picture
+    area = float(np.maximum(high - low, 1).prod())
+    there = seen_from(heads.places[after], heads.frames[after], tails.frames[before], clip)
+    missed = (there - tails.places[before]) / size[:, None] - gap[:, None] * mean_speed
     place_variance = (
         tails.place_variances[before] + heads.place_variances[after]
         + gap**2 / 4 * known + _ACCELERATION * gap**3 / 12

@@ -59,9 +59,7 @@ def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> C
     config.smoothing.check_rate(clip.frame_s)
     seen = [track for track in map(observed, clip.tracks) if len(track)]
     clip = config.priors.apply(clip.with_tracks(seen))
-    clip = clip.with_tracks(
-        [track for track in clip.tracks if not is_furniture(track, clip.skeleton, clip.frame_s)]
-    )
+    clip = clip.with_tracks([track for track in clip.tracks if not is_furniture(track, clip)])
     people = find_people(clip, config.priors)
     subjects = {one.track_id for one in chosen([one.track for one in people], config.priors.subjects, clip)}
     sided = remove_stolen([_sided(person, clip) for person in people], clip)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
+from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.refine.turns import runs_of, turns
@@ -62,7 +63,8 @@ def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
 def _own_cuts(track: Track, clip: Clip) -> list[int]:
     """First frames of pieces: after gaps, jumps and sudden turns, and where a shot begins."""
     steps = np.diff(track.times)
-    moved = np.linalg.norm(np.diff(centres(track, clip.skeleton), axis=0), axis=1)
+    places = centres(track, clip.skeleton)
+    moved = np.linalg.norm(seen_from(places[1:], track.frames[1:], track.frames[:-1], clip) - places[:-1], axis=1)
     size = sizes(track, clip.frame_s)
     jumps = moved > np.minimum(size[1:], size[:-1]) * (_JITTER + _FASTEST * steps)
     other_shot = np.diff(clip.shots(track.frames)) > 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.types import IntArray
@@ -33,7 +34,8 @@ def turns(track: Track, clip: Clip) -> IntArray:
     rows = np.arange(1, len(track))
     first = np.searchsorted(times, times[rows - 1] - _WINDOW_S - 1e-9)
     last = np.searchsorted(times, times[rows] + _WINDOW_S + 1e-9, side="right")
-    speeds = Slopes(times - times[0], centres(track, clip.skeleton) / size)
+    places = seen_from(centres(track, clip.skeleton), track.frames, int(track.frames[len(track) // 2]), clip)
+    speeds = Slopes(times - times[0], places / size)
     change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
     supported = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
     sudden = np.flatnonzero(supported & (change > _CHANGE))
