@@ -29,6 +29,7 @@ from posetrack.skeletons import POSETRACK
 from posetrack.stages import SourceInfo
 from posetrack.tracker import (
     FlowLinker,
+    LimbColours,
     LinkerConfig,
     MergeConfig,
     SelectionConfig,
@@ -119,6 +120,7 @@ def stages(people: int, frames: int) -> dict[str, float]:
     """Drops no duplicates, so that all stages see everyone. The work is the same."""
     propagation = get_preset("lite").pipeline.propagation
     assert propagation is not None
+    looks = LimbColours()
     image = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
     info = SourceInfo(name="crowd", width=SIZE[0], height=SIZE[1], fps=None, frame_count=frames, path=None)
     annotator = Annotator()
@@ -131,6 +133,8 @@ def stages(people: int, frames: int) -> dict[str, float]:
                 merge(Boxes(poses.boxes, poses.scores), Boxes(carried.boxes, carried.scores), MergeConfig())
             with timer("OKS-NMS"):
                 chosen = poses[people_among(poses, selection)]
+            with timer("looks"):
+                chosen = chosen.replace(appearance=looks.describe(image, chosen))
             with timer("link"):
                 previous = linker.link(chosen, flow, index / FPS)
             shown = select_joints(previous[previous.track_ids != UNLINKED], selection)
@@ -174,8 +178,8 @@ def main(
     )
     for part, ms in costs.items():
         table.add_row(f"{part}, {people} people", f"{ms:.2f}", "")
-    tracker = sum(costs[part] for part in ("propagate", "merge", "OKS-NMS", "link"))
-    table.add_row("propagate + merge + OKS-NMS + link", f"{tracker:.2f}", "")
+    tracker = sum(costs[part] for part in ("propagate", "merge", "OKS-NMS", "looks", "link"))
+    table.add_row("propagate + merge + OKS-NMS + looks + link", f"{tracker:.2f}", "")
     table.add_section()
     for (n, length), ms in scale.items():
         table.add_row(f"link, {n} people, queue of {length}", f"{ms:.2f}", f"{ms / (n * length) / base:.2f}")

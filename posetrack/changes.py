@@ -92,6 +92,7 @@ def customised(preset: Preset, changes: Changes) -> Preset:
             "max_gap_frames",
             "min_similarity",
         ),
+        limb_colours=preset.limb_colours if changes.propagation is None else changes.propagation == "evidence",
     )
 
 

@@ -38,7 +38,7 @@ from posetrack.stages import (
 )
 from posetrack.stopwatch import Stopwatch
 from posetrack.top_down import TopDown
-from posetrack.tracker import FlowLinker
+from posetrack.tracker import FlowLinker, LimbColours
 from posetrack.types import Frame, Image, Poses
 from posetrack.video import Source, open_source
 from posetrack.video.live import stamped
@@ -64,7 +64,7 @@ class PoseTracker:
         detector: Replaces the preset's detector: a ``Detector``.
         pose: Replaces the preset's pose network: a ``PoseEstimator``.
         flow: Replaces the preset's flow: a ``FlowEstimator``.
-        appearance: Describes people for the linker: an ``Appearance`` stage. ``None`` disables it.
+        appearance: Replaces the preset's description of people for the linker: an ``Appearance`` stage.
         linker: Replaces the preset's linker: a ``Linker``. Each ``track`` uses what its ``for_video`` makes, or
             else a deep copy of it.
         threads: CPU threads of each network, set for the whole program. 0 uses half of the CPUs, because detector
@@ -122,7 +122,8 @@ class PoseTracker:
         self._own_detector = people is not None or detector is not None
         self._people = _people(networks, own, people, detector, pose)
         self._calibration = _calibration_of(self._people)
-        self._appearance = None if appearance is None else own.appearance(appearance)
+        limb_colours = LimbColours() if self.preset.limb_colours else None
+        self._appearance = limb_colours if appearance is None else own.appearance(appearance)
         self._linker = partial(FlowLinker, self.preset.linker) if linker is None else own.linker(linker)
 
     def pipeline(self, fps: Fraction | None = None, schedule: DetectionSchedule | None = None) -> Pipeline:

@@ -39,7 +39,8 @@ frame of 29.97 per second is just fast enough.)"""
 Interval = int | Literal["auto"]
 
 Propagation = Literal["evidence", "paper", "off"]
-"""Carried people are believed if the frame supports it, or always, as in the paper; or nobody is carried."""
+"""Carried people are believed if the frame supports it, or always, as in the paper; or nobody is carried. Looks
+count with the first alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,7 @@ class Preset:
         detector_config: How the detector is used.
         pose_config: How the pose network is used.
         linker: How identities are linked.
+        limb_colours: Give the linker the colours of people's limbs (``tracker.limb_colours``).
 
     Raises:
         ConfigError: there is no such flow, or a number is out of its range.
@@ -87,6 +89,7 @@ class Preset:
     detector_config: DetectorConfig = field(default_factory=DetectorConfig)
     pose_config: PoseConfig = field(default_factory=PoseConfig)
     linker: LinkerConfig = field(default_factory=LinkerConfig)
+    limb_colours: bool = False
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -152,6 +155,7 @@ PRESETS = {
                 frames_ahead=8,
             ),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
+            limb_colours=True,
         ),
         Preset(
             name="accurate",
@@ -160,6 +164,7 @@ PRESETS = {
             pose="hrnet_w48_dark_coco_384x288",
             pipeline=replace(_ON_GPUS, evidence=EvidenceConfig(), merge=MergeConfig(detections_first=True)),
             pose_config=PoseConfig(flip_test=True, codec="dark"),
+            limb_colours=True,
         ),
         Preset(
             name="posetrack",

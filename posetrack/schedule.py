@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import numpy as np
-
 from posetrack.ranges import require_fraction, require_kinds, require_whole
+from posetrack.tracker.refresh import overlapped
 from posetrack.types import Frame, Poses
 
 _CROWD = 0.4
@@ -18,14 +17,16 @@ _CROWD = 0.4
 class EveryNth:
     """A ``DetectionSchedule`` with a fixed interval, and more detections where the detector is unsure.
 
-    In a crowd, people are found in one frame and missed in the next: rare detections find only a few of them.
-    Where everybody is clearly seen, frequent detections gain nothing.
+    In a crowd, people are found in one frame and missed in the next: rare detections find only a few of them. And
+    where people pass each other, who is who is decided from frame to frame. Where everybody is clearly seen and by
+    themselves, frequent detections gain nothing.
 
     Attributes:
         interval: Frames from one detection to the next.
         sure_score: People with lower scores are unsure. If a share u of the people found is unsure, the next
             ``interval`` frames get 1 + u (interval - 1) detections, rounded and evenly spaced; above u = 0.4 every
             frame gets one. Extra detections do not change the schedule. ``None`` disables them.
+        max_overlap: So are people whose box overlaps another by more than this (IoU).
 
     Raises:
         ConfigError: a value is out of its range.
@@ -33,10 +34,12 @@ class EveryNth:
 
     interval: int = 1
     sure_score: float | None = None
+    max_overlap: float = 0.1
 
     def __post_init__(self) -> None:
         require_kinds(self)
         require_whole(1, interval=self.interval)
+        require_fraction(max_overlap=self.max_overlap)
         if self.sure_score is not None:
             require_fraction(sure_score=self.sure_score)
 
@@ -48,6 +51,7 @@ class EveryNth:
         """Evenly spaced; the less sure the detector is, the more."""
         if self.sure_score is None or not len(found):
             return ()
-        unsure = float(np.mean(found.scores < self.sure_score))
+        doubtful = (found.scores < self.sure_score) | overlapped(found.boxes, self.max_overlap)
+        unsure = float(doubtful.mean())
         looks = 1 + round(unsure * (self.interval - 1)) if unsure <= _CROWD else self.interval
         return {number * self.interval // looks for number in range(1, looks)}

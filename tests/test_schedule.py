@@ -152,3 +152,14 @@ def test_auto_counts_the_frames_that_are_delivered_for_a_second_of_footage(
         count = len(list(tracker.track(source)))
     assert count == -(-40 // reading.stride)
     assert len(detector.looked) == -(-count // interval)
+
+
+def test_people_who_overlap_are_looked_at_more_often() -> None:
+    """Two of five who pass each other count like two of whom the detector is not sure."""
+    apart = seen([0.99] * 5)
+    boxes = apart.boxes.copy()
+    boxes[1] = boxes[0] + [30, 0, 30, 0]  # IoU 1/7
+    assert not EveryNth(interval=5, sure_score=0.9).between(apart)
+    assert len(EveryNth(interval=5, sure_score=0.9).between(apart.replace(boxes=boxes))) == 2
+    assert not EveryNth(interval=5, sure_score=0.9, max_overlap=0.2).between(apart.replace(boxes=boxes))
+    assert not EveryNth(interval=5).between(apart.replace(boxes=boxes))

@@ -59,6 +59,7 @@ DEFAULTS: dict[Config, dict[str, object]] = {
         "min_similarity": 0.2, "min_joint_score": 0.2, "min_birth_score": 0.4, "min_birth_joints": 3,
         "max_gap_s": 2.4, "max_gap_frames": None, "coasting": True, "motion": MOTION, "recovery_falloff": 0.3,
         "max_recovery_falloff": 0.75, "min_recovery_joints": 5,
+        "sides": True, "look_memory_s": 1.0, "look_weight": 0.8,
     },
     MotionConfig: MOTION,
 }  # fmt: skip
@@ -77,7 +78,7 @@ FRACTIONS: dict[Config, list[str]] = {
         "max_sure_iou",
         "max_sure_oks",
     ],  # fmt: skip
-    LinkerConfig: ["min_similarity", "min_joint_score", "min_birth_score"],
+    LinkerConfig: ["min_similarity", "min_joint_score", "min_birth_score", "look_weight"],
 }
 SIZES: dict[Config, list[str]] = {
     PropagationConfig: ["expansion", "seen_half_life_s", "unseen_half_life_s"],

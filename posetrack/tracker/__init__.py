@@ -9,6 +9,7 @@ from posetrack.tracker.config import (
     RefreshConfig,
 )
 from posetrack.tracker.evidence import Evidence
+from posetrack.tracker.limb_colours import LimbColours
 from posetrack.tracker.linker import FlowLinker
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.merge import Merged, merge
@@ -31,6 +32,7 @@ __all__ = [
     "Evidence",
     "EvidenceConfig",
     "FlowLinker",
+    "LimbColours",
     "LinkerConfig",
     "MergeConfig",
     "Merged",

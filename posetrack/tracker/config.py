@@ -192,6 +192,10 @@ class LinkerConfig:
         max_recovery_falloff: Upper limit of that sum: farther away are other people.
         min_recovery_joints: Joints that must be seen to decide who comes out of hiding. A pose with fewer
             that might be a lost person is left ``UNLINKED`` and starts no track.
+        sides: Settle left and right over time (see ``sides``).
+        look_memory_s: Time constant of the mean of what a track's person looks like (see ``looks``).
+        look_weight: Where several tracks may be a person, or several people a track, this share of a similarity is
+            multiplied by how much they look alike. Elsewhere motion is clear, and looks do not count.
     """
 
     similarity: str = "multi-flow"
@@ -209,6 +213,9 @@ class LinkerConfig:
     recovery_falloff: float = 0.3
     max_recovery_falloff: float = 0.75
     min_recovery_joints: int = 5
+    sides: bool = True
+    look_memory_s: float = 1.0
+    look_weight: float = 0.8
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -216,13 +223,14 @@ class LinkerConfig:
             min_similarity=self.min_similarity,
             min_joint_score=self.min_joint_score,
             min_birth_score=self.min_birth_score,
+            look_weight=self.look_weight,
         )
         require_whole(0, min_birth_joints=self.min_birth_joints, min_recovery_joints=self.min_recovery_joints)
         if self.max_gap_frames is not None:
             require_whole(0, max_gap_frames=self.max_gap_frames)
         if self.queue_frames is not None:
             require_whole(1, queue_frames=self.queue_frames)
-        require_above(0, queue_s=self.queue_s)
+        require_above(0, queue_s=self.queue_s, look_memory_s=self.look_memory_s)
         require_at_least(
             0,
             max_gap_s=self.max_gap_s,

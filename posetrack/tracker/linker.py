@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from posetrack.errors import ConfigError
 from posetrack.stages import Flow
 from posetrack.tracker.bodies import Bodies
 from posetrack.tracker.config import LinkerConfig
-from posetrack.tracker.joints import displacements
-from posetrack.tracker.matching import MATCHINGS
+from posetrack.tracker.joints import displacements, mean_scores
+from posetrack.tracker.looks import Looks
+from posetrack.tracker.matching import MATCHINGS, rows_of
 from posetrack.tracker.queue import Queue
 from posetrack.tracker.recovery import claims
+from posetrack.tracker.sides import Sides
 from posetrack.tracker.similarity import SIMILARITIES
-from posetrack.tracker.tracks import Tracks
-from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
+from posetrack.tracker.tracks import Tracks, sizes
+from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Origin, Poses
 
 _SHORTEST_STEP_S = 1e-3
 """Between two frames at least; also the precision of times."""
@@ -36,6 +40,9 @@ class FlowLinker:
     takes it (see ``tracks``); tracks that found no pose look once more, among the poses left over, with a
     tolerance that grows with the uncertainty of their place; and a pose with too few joints to tell whether it is
     one of these people waits without an id.
+
+    Where poses have descriptors (``Poses.appearance``), they decide between rivals, and help to tell which lost
+    person a pose is (see ``looks``). Left and right are settled over time (see ``sides``).
 
     Ids count from 0 and are given when a track is born, because a stream cannot go back to number frames
     it has passed on. A track is born of a pose that is good enough (``min_birth_score``, box score, and
@@ -65,13 +72,16 @@ class FlowLinker:
         self._time_s: float | None = None
         self._queue: Queue | None = None
         self._tracks: Tracks | None = None
+        self._looks = Looks.empty(0)
+        self._sides = Sides.unknown(0)
 
     def reset(self) -> None:
         """Forget the past (a shot cut): nobody is linked across. Ids are never given again."""
         self._queue = self._tracks = self._time_s = None
+        self._looks, self._sides = self._looks[np.zeros(0, np.int64)], Sides.unknown(0)
 
     def link(self, poses: Poses, flow: Flow, time_s: float) -> Poses:
-        """The same poses in the same order, with ids.
+        """The same poses in the same order, with ids, and left and right exchanged where they are wrong.
 
         Args:
             poses: N poses of the present frame. Ids that they have are ignored.
@@ -85,22 +95,56 @@ class FlowLinker:
         seconds = _SHORTEST_STEP_S if self._time_s is None else max(time_s - self._time_s, _SHORTEST_STEP_S)
         self._time_s, self._frame = time_s, self._frame + 1
         order = _canonical_order(poses)
-        people = Bodies.of(poses, config.min_joint_score)[order]
+        poses = poses[order]
+        people, descriptors = Bodies.of(poses, config.min_joint_score), self._descriptors(poses)
         queue, tracks = self._moved(people, flow, seconds)
-        rows, columns, doubtful = self._match(queue, tracks, people)
+        rows, columns, doubtful = self._match(queue, tracks, people, descriptors)
         ids = np.full(len(people), UNLINKED, np.int64)
         ids[columns] = tracks.ids[rows]
-        born = self._born(people, poses.scores[order], (ids == UNLINKED) & ~doubtful)
+        born = self._born(people, poses.scores, (ids == UNLINKED) & ~doubtful)
         ids[born] = np.arange(self._next_id, self._next_id + len(born))
         self._next_id += len(born)
+        poses = poses.replace(track_ids=ids)
+        if config.sides:
+            poses = self._with_sides(poses, queue, tracks, rows, columns, seconds)
+            people = Bodies.of(poses, config.min_joint_score)
         people = people.with_ids(ids)
         length = self._queue_length(seconds)
         tracks = tracks.seen(rows, people[columns], length, config.motion)
         self._queue = queue.pushed(people[np.flatnonzero(ids != UNLINKED)], self._kept(queue, tracks, length))
-        self._tracks = tracks[self._living(tracks)].joined_by(Tracks.of(people[born], config.motion))
-        track_ids = np.empty_like(ids)
-        track_ids[order] = ids
-        return poses.replace(track_ids=track_ids)
+        living = self._living(tracks)
+        self._tracks = tracks[living].joined_by(Tracks.of(people[born], config.motion))
+        self._sides = self._sides[living].joined_by(len(born))
+        looks = self._looks.seen(rows, descriptors[columns], -math.expm1(-seconds / config.look_memory_s))
+        self._looks = looks[living].joined_by(descriptors[born])
+        return poses[np.argsort(order)]
+
+    def _with_sides(
+        self, poses: Poses, queue: Queue, tracks: Tracks, rows: IntArray, columns: IntArray, seconds: float
+    ) -> Poses:
+        """The poses, in order; left and right exchanged where those of a track (``columns``) are wrong."""
+        self._sides = self._sides.later(seconds)
+        seen = (poses.origin[columns] == Origin.ESTIMATED).any(axis=1)
+        rows, columns = rows[seen], columns[seen]
+        if len(rows) == 0:
+            return poses
+        expected, last = tracks.bodies[rows], np.flatnonzero(queue.ages == 1)
+        carried, known = rows_of(expected.track_ids, queue.carried.track_ids[last])
+        expected.points[:, known] = queue.carried.points[:, last[carried[known]]]
+        expected.present[known] = queue.carried.present[last[carried[known]]]
+        people = Bodies.of(poses[columns], self._config.min_joint_score)
+        self._sides, slots = self._sides.read(rows, people, expected, sizes(people), mean_scores(poses[columns]))
+        return _taken(poses, columns, slots)
+
+    def _descriptors(self, poses: Poses) -> FloatArray:
+        """float32 [N, D], what people look like; D = 0 without an ``Appearance`` stage."""
+        if poses.appearance is None:
+            return np.full((len(poses), self._looks.means.shape[1]), np.nan, np.float32)
+        length = poses.appearance.shape[1]
+        if length != self._looks.means.shape[1]:  # the first descriptors
+            tracks = 0 if self._tracks is None else len(self._tracks)
+            self._looks = Looks.empty(length).joined_by(np.full((tracks, length), np.nan, np.float32))
+        return poses.appearance
 
     def _queue_length(self, seconds: float) -> int:
         """L_Q, in frames that are this far apart."""
@@ -152,11 +196,14 @@ class FlowLinker:
         alive[self._living(tracks)] = True
         return np.flatnonzero(kept & alive[rows])
 
-    def _match(self, queue: Queue, tracks: Tracks, people: Bodies) -> tuple[IntArray, IntArray, BoolArray]:
+    def _match(
+        self, queue: Queue, tracks: Tracks, people: Bodies, descriptors: FloatArray
+    ) -> tuple[IntArray, IntArray, BoolArray]:
         """Rows of tracks and of people that belong together; and bool [N], people of whom nobody can say yet."""
         floor, doubtful = self._config.min_similarity, np.zeros(len(people), np.bool_)
         expected = queue.beside(tracks.bodies) if self._coasting else queue
-        rows, columns = self._matching(self._similarity(expected, people, tracks.ids, floor), floor)
+        similarity = self._similarity(expected, people, tracks.ids, floor)
+        rows, columns = self._matching(self._weighed(similarity, descriptors), floor)
         is_lost, is_free = tracks.gaps > 1, ~doubtful
         is_lost[rows], is_free[columns] = False, False
         if not (self._coasting and is_lost.any() and is_free.any()):
@@ -164,9 +211,37 @@ class FlowLinker:
         lost, free = np.flatnonzero(is_lost), np.flatnonzero(is_free)
         owners = np.searchsorted(tracks.ids, queue.carried.track_ids)
         last = np.flatnonzero(is_lost[owners] & (queue.ages == tracks.gaps[owners]))
-        claim, doubtful[free] = claims(tracks[lost], queue.carried[last], people[free], self._config)
+        pairs = np.repeat(lost, len(free)), np.tile(free, len(lost))
+        likeness = self._looks.likeness(pairs[0], descriptors[pairs[1]]).reshape(len(lost), len(free))
+        claim, doubtful[free] = claims(tracks[lost], queue.carried[last], people[free], likeness, self._config)
         more_rows, more_columns = self._matching(claim, 0)
         return np.concatenate([rows, lost[more_rows]]), np.concatenate([columns, free[more_columns]]), doubtful
+
+    def _weighed(self, similarity: FloatArray, descriptors: FloatArray) -> FloatArray:
+        """Similarities [T, N], those of rivals weighed with what people look like. None falls below the smallest
+        that matters because of that.
+        """
+        floor, weight = self._config.min_similarity, np.float32(self._config.look_weight)
+        possible = similarity >= max(floor, np.finfo(np.float32).tiny)
+        rivals = (possible.sum(axis=0) > 1) | (possible.sum(axis=1) > 1)[:, None]
+        rows, columns = np.nonzero(possible & rivals)
+        if len(rows) == 0:
+            return similarity
+        likeness, weighed = self._looks.likeness(rows, descriptors[columns]), similarity.copy()
+        weighed[rows, columns] *= 1 - weight + weight * likeness
+        weighed[rows, columns] = np.maximum(weighed[rows, columns], floor)
+        return weighed
+
+
+def _taken(poses: Poses, rows: IntArray, slots: IntArray) -> Poses:
+    """The poses with the joints of some rows, int64 [M], taken from other slots, int64 [M, K]."""
+    if (slots == np.arange(len(poses.skeleton))).all():
+        return poses
+    keypoints, scores, origin = poses.keypoints.copy(), poses.keypoint_scores.copy(), poses.origin.copy()
+    keypoints[rows] = np.take_along_axis(poses.keypoints[rows], slots[:, :, None], axis=1)
+    scores[rows] = np.take_along_axis(poses.keypoint_scores[rows], slots, axis=1)
+    origin[rows] = np.take_along_axis(poses.origin[rows], slots, axis=1)
+    return poses.replace(keypoints=keypoints, keypoint_scores=scores, origin=origin)
 
 
 def _canonical_order(poses: Poses) -> IntArray:

@@ -7,6 +7,7 @@ import numpy as np
 from posetrack.tracker.bodies import Bodies
 from posetrack.tracker.config import LinkerConfig
 from posetrack.tracker.joints import bounds
+from posetrack.tracker.looks import UNKNOWN
 from posetrack.tracker.similarity import best_oks
 from posetrack.tracker.tracks import Tracks
 from posetrack.types import BoolArray, FloatArray
@@ -15,18 +16,22 @@ _REACH = 2.0
 """Standard deviations of its place within which a lost person is searched for, beyond the body."""
 
 
-def claims(lost: Tracks, last: Bodies, people: Bodies, config: LinkerConfig) -> tuple[FloatArray, BoolArray]:
+def claims(
+    lost: Tracks, last: Bodies, people: Bodies, likeness: FloatArray, config: LinkerConfig
+) -> tuple[FloatArray, BoolArray]:
     """How strong a claim each lost track has to each pose.
 
     A lost person is looked for where their own motion takes them, and where the flow has left their last pose, in
     case they stopped. Limbs have swung unseen, so all joints get one tolerance, the larger the less sure the place
     is. The claim is the similarity as a density along the way that people walk, over that tolerance: somebody who
-    could be anywhere has less of a claim to a place.
+    could be anywhere has less of a claim to a place. Looks count as much as the place: who looks like the person
+    may be farther off, and who does not must be nearer.
 
     Args:
         lost: L tracks.
         last: The tracks' last poses, carried by the flow since, with the tracks' ids.
         people: N poses.
+        likeness: float32 [L, N], how much the tracks' people look like them (see ``looks``).
         config: Tolerances.
 
     Returns:
@@ -36,12 +41,13 @@ def claims(lost: Tracks, last: Bodies, people: Bodies, config: LinkerConfig) -> 
     unsure = lost.motion.place / np.square(lost.motion.sizes)
     falloff = np.sqrt(np.float32(config.recovery_falloff**2) + unsure)
     falloff = np.minimum(falloff, np.float32(config.max_recovery_falloff))
-    floor, owners = config.min_similarity, np.searchsorted(lost.ids, last.track_ids)
+    lowest, owners = config.min_similarity * UNKNOWN, np.searchsorted(lost.ids, last.track_ids)
     similarity = np.maximum(
-        best_oks(lost.bodies, people, lost.ids, floor, falloff),
-        best_oks(last, people, lost.ids, floor, falloff[owners]),
+        best_oks(lost.bodies, people, lost.ids, lowest, falloff),
+        best_oks(last, people, lost.ids, lowest, falloff[owners]),
     )
-    possible = similarity >= floor
+    similarity *= likeness / np.float32(UNKNOWN)
+    possible = similarity >= config.min_similarity
     clear = people.present.sum(axis=1) >= config.min_recovery_joints
     doubtful = ~clear & (possible | _within(lost, people)).any(axis=0)
     return np.where(possible & clear, similarity / falloff[:, None], np.float32(0)), doubtful

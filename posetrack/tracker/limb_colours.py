@@ -1,0 +1,140 @@
+"""What people look like: the colours along their limbs and over their torso, a few dozen numbers.
+
+Clothes have the same colour in every light, but not the same brightness. So colours are log-opponent:
+log(R / G) and log(B / sqrt(R G)) stay as they are when the light changes in brightness. Black clothes and white
+ones differ in brightness alone. It counts relative to the whole picture, and for less than colour, because
+people walk through shadows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from posetrack.skeletons import Skeleton
+from posetrack.tracker.joints import confident_joints, medians
+from posetrack.types import BoolArray, FloatArray, Image, IntArray, Poses
+
+_TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_DOWN = ((0.1, 0.3, 0.5), (0.7, 0.9))
+"""Shares of the way from the shoulders to the hips at which the upper and the lower torso are looked at, ..."""
+_ACROSS = (0.25, 0.5, 0.75)
+"""... and from one side to the other."""
+
+_LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+"""Left and right are one part: they are exchanged at times."""
+_ALONG = (0.15, 0.29, 0.43, 0.57, 0.71, 0.85)
+"""Shares of the way along a limb. Not at its ends, where clothes end and joints lie a little off."""
+
+PARTS = len(_DOWN) + len(_LIMBS)
+"""Upper and lower torso, upper arms, forearms, thighs and shins."""
+
+_BRIGHTNESS_WEIGHT = 0.5
+_DARK = 8.0
+"""Added to all channels (0 to 255), because the colour of dark pixels is noise."""
+
+_CORE = 0.6
+"""Within this share of the width of another person's box, about its middle, that person may be in front."""
+
+_PIXELS = 2_000
+"""About as many pixels tell how bright the whole picture is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """P places on the body.
+
+    Attributes:
+        weights: float32 [P, K], each place as a mean of joints.
+        parts: int64 [P], the part that each belongs to, ascending.
+    """
+
+    weights: FloatArray
+    parts: IntArray
+
+
+class LimbColours:
+    """An ``Appearance`` stage: 18 numbers for each person, three for each of six parts of the body.
+
+    They are the medians over the part of log(R / G), of log(B / sqrt(R G)), and of half the log of the brightness
+    relative to the picture's. They are NaN for parts of which nothing can be seen: places count only if the joints
+    about them are clearly seen and nobody else may be in front.
+
+    Args:
+        min_joint_score: Joints with a lower score are not clearly seen.
+    """
+
+    def __init__(self, min_joint_score: float = 0.3) -> None:
+        self._min_joint_score = min_joint_score
+
+    def describe(self, image: Image, poses: Poses) -> FloatArray:
+        """float32 [N, 18]."""
+        on_body = _places(poses.skeleton)
+        seen = confident_joints(poses, self._min_joint_score)
+        joints = np.where(seen[..., None], poses.keypoints, np.float32(0))
+        places = np.einsum("pk,nkc->cnp", on_body.weights, joints)
+        needed = (on_body.weights > 0).astype(np.float32)
+        known = (~seen).astype(np.float32) @ needed.T == 0
+        known &= ~_covered(places, poses.boxes)
+        colours, inside = _colours(image, places)
+        known &= inside
+        described = np.full((PARTS, 3, len(poses)), np.nan, np.float32)
+        for part, values in enumerate(described):
+            rows = slice(*np.searchsorted(on_body.parts, (part, part + 1)))
+            shown = known[:, rows]
+            values[:] = np.where(shown.any(axis=1), medians(colours[:, :, rows], shown), np.float32(np.nan))
+        return described.reshape(3 * PARTS, len(poses)).T
+
+
+@lru_cache
+def _places(skeleton: Skeleton) -> _Places:
+    """The places on a skeleton's body; parts whose joints it does not have get none."""
+    rows, parts = [], []
+    for part, bands in enumerate(_DOWN):
+        for down in bands:
+            for across in _ACROSS:
+                left, right = 1 - across, across
+                shares = ((1 - down) * left, (1 - down) * right, down * left, down * right)
+                rows.append(dict(zip(_TORSO, shares, strict=True)))
+                parts.append(part)
+    for part, (start, end) in enumerate(_LIMBS, start=len(_DOWN)):
+        for side in ("left", "right"):
+            rows += [{f"{side}_{start}": 1 - share, f"{side}_{end}": share} for share in _ALONG]
+            parts += [part] * len(_ALONG)
+    there = [row for row, joints in enumerate(rows) if joints.keys() <= set(skeleton.joints)]
+    weights = np.zeros((len(there), len(skeleton)), np.float32)
+    for place, row in enumerate(there):
+        for joint, share in rows[row].items():
+            weights[place, skeleton.index(joint)] = share
+    return _Places(weights, np.array(parts, np.int64)[there])
+
+
+def _covered(places: FloatArray, boxes: FloatArray) -> BoolArray:
+    """bool [N, P]: the place, of float32 [2, N, P], lies where another person (boxes float32 [N, 4]) may be."""
+    middle, half = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 2] - boxes[:, 0]) / 2
+    low, high = middle - np.float32(_CORE) * half, middle + np.float32(_CORE) * half
+    meeting = (boxes[:, None, 0] < high) & (low < boxes[:, None, 2])
+    meeting &= (boxes[:, None, 1] < boxes[:, 3]) & (boxes[:, 1] < boxes[:, None, 3])
+    np.fill_diagonal(meeting, False)
+    covered = np.zeros(places.shape[1:], np.bool_)
+    one, other = np.nonzero(meeting)
+    x, y = places[:, one]
+    inside = (x >= low[other, None]) & (x <= high[other, None])
+    inside &= (y >= boxes[other, None, 1]) & (y <= boxes[other, None, 3])
+    np.logical_or.at(covered, one, inside)
+    return covered
+
+
+def _colours(image: Image, places: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """float32 [3, N, P], the colour at places [2, N, P]; and bool [N, P], whether they are inside the picture."""
+    height, width = image.shape[:2]
+    columns, rows = np.rint(places).astype(np.int64)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    pixels = image[np.where(inside, rows, 0), np.where(inside, columns, 0)].astype(np.float32)
+    red, green, blue = np.log(pixels + np.float32(_DARK)).transpose(2, 0, 1)
+    step = max(1, round((height * width / _PIXELS) ** 0.5))
+    usual = np.log(image[::step, ::step].mean() + _DARK)
+    brightness = np.float32(_BRIGHTNESS_WEIGHT) * ((red + green + blue) / 3 - np.float32(usual))
+    return np.stack([red - green, blue - (red + green) / 2, brightness]), inside

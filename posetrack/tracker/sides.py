@@ -1,0 +1,136 @@
+"""Left and right over time: networks exchange them from frame to frame, people do not turn that fast.
+
+A network's pose is as it says, or mirrored: each left joint is the right one. The joints expected in the frame,
+from the frames before, tell which fits better. What was settled before may be wrong too: so each track weighs
+both readings of all its frames, as the Viterbi algorithm does with two states. To read frames as mirrored costs a
+little for every second. So an exchange of a few frames is undone; if the network goes on saying otherwise for longer than
+it said so before, the track is relabelled from there on.
+
+Shoulders and hips are also looked at separately: a torso whose sides cross is one half exchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Self
+
+import numpy as np
+
+from posetrack.skeletons import Skeleton
+from posetrack.tracker.bodies import Bodies
+from posetrack.types import BoolArray, FloatArray, IntArray
+
+_TOLERANCE = 0.1
+"""Distance, in sizes of the person, from which a joint is simply elsewhere. Shoulders are about 0.3 apart."""
+
+_EXCHANGE = 1.0
+"""Cost of a change of reading from one frame to the next. Each joint that is elsewhere costs 1."""
+
+_MIRRORED_PER_S = 1.5
+"""Cost of reading the network's poses as mirrored for a second, if it is sure of its joints."""
+
+_APART = 0.2
+"""Share of the torso's length. Shoulders and hips nearer to each other do not show which side is which."""
+
+_LOWER = ("hip", "knee", "ankle")
+_TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """What is known of the sides of T tracks.
+
+    Attributes:
+        doubts: float32 [T], how much more it costs to read the network's latest pose as mirrored than as it is.
+        unread_s: float32 [T], seconds since the network saw the person.
+    """
+
+    doubts: FloatArray
+    unread_s: FloatArray
+
+    @classmethod
+    def unknown(cls, tracks: int) -> Self:
+        """New tracks, whose sides are as the network says."""
+        return cls(np.zeros(tracks, np.float32), np.zeros(tracks, np.float32))
+
+    def __getitem__(self, rows: IntArray) -> Sides:
+        """The tracks of these rows."""
+        return Sides(self.doubts[rows], self.unread_s[rows])
+
+    def later(self, seconds: float) -> Sides:
+        """After some time."""
+        return replace(self, unread_s=self.unread_s + np.float32(seconds))
+
+    def joined_by(self, tracks: int) -> Sides:
+        """With so many new tracks."""
+        new = Sides.unknown(tracks)
+        return Sides(np.concatenate([self.doubts, new.doubts]), np.concatenate([self.unread_s, new.unread_s]))
+
+    def read(
+        self, rows: IntArray, people: Bodies, expected: Bodies, sizes: FloatArray, scores: FloatArray
+    ) -> tuple[Sides, IntArray]:
+        """Which of M people are mirrored in the present frame.
+
+        Args:
+            rows: int64 [M], their tracks.
+            people: As the network sees them in this frame.
+            expected: Where their joints are expected, with the sides settled before.
+            sizes: float32 [M], pixels.
+            scores: float32 [M], mean joint scores.
+
+        Returns:
+            The sides of all tracks; and int64 [M, K], for each joint the slot that it is to be taken from.
+        """
+        doubts = self.doubts[rows]
+        slots = np.arange(len(people.skeleton))
+        twins = people.skeleton.flip_permutation
+        as_seen, exchanged = _misfit(people, expected, sizes, slots), _misfit(people, expected, sizes, twins)
+        # Where the last pose was read as mirrored, the expected joints are those of its mirror image.
+        was_mirrored = (doubts < 0)[:, None]
+        kept = np.where(was_mirrored, exchanged, as_seen).sum(axis=1)
+        changed = np.where(was_mirrored, as_seen, exchanged).sum(axis=1) + np.float32(_EXCHANGE)
+        doubts = np.minimum(changed, doubts + kept) - np.minimum(kept, doubts + changed)
+        doubts += np.float32(_MIRRORED_PER_S) * scores * self.unread_s[rows]
+        mirrored = np.repeat((doubts < 0)[:, None], 2, axis=1)
+        misfit = np.where(mirrored, exchanged - as_seen, as_seen - exchanged)
+        crossed = np.flatnonzero(_crossed(people))
+        mirrored[crossed, misfit[crossed].argmax(axis=1)] ^= True
+        settled, unread_s = self.doubts.copy(), self.unread_s.copy()
+        settled[rows], unread_s[rows] = doubts, 0
+        joints = (mirrored[:, :, None] & _halves(people.skeleton)).any(axis=1)
+        return Sides(settled, unread_s), np.where(joints, twins, slots)
+
+
+@lru_cache
+def _halves(skeleton: Skeleton) -> BoolArray:
+    """bool [2, K]: the joints of the upper and of the lower half of the body that have a side."""
+    sided = skeleton.flip_permutation != np.arange(len(skeleton))
+    lower = np.array([joint.endswith(_LOWER) for joint in skeleton.joints], np.bool_)
+    return np.stack([sided & ~lower, sided & lower])
+
+
+def _misfit(people: Bodies, expected: Bodies, sizes: FloatArray, order: IntArray) -> FloatArray:
+    """float32 [M, 2], how badly the joints of both halves fit, taken from these slots: up to 1 for each joint."""
+    x, y = people.points[:, :, order] - expected.points
+    known = people.present[:, order] & expected.present
+    distances = np.sqrt(x * x + y * y) / (np.float32(_TOLERANCE) * sizes[:, None])
+    costs = np.where(known, np.minimum(distances, 1), np.float32(1))
+    return costs @ _halves(people.skeleton).T.astype(np.float32)
+
+
+def _crossed(people: Bodies) -> BoolArray:
+    """bool [M]: the left shoulder is on the side of the right hip, and all four are clearly apart."""
+    joints = people.skeleton.joints
+    if not set(_TORSO) <= set(joints):
+        return np.zeros(len(people), np.bool_)
+    slots = [joints.index(joint) for joint in _TORSO]
+    left_shoulder, right_shoulder, left_hip, right_hip = np.moveaxis(people.points[:, :, slots], 2, 0)
+    down_x, down_y = (left_hip + right_hip - left_shoulder - right_shoulder) / 2
+    squared = np.maximum(down_x * down_x + down_y * down_y, 1)
+    shoulders, hips = (
+        (left[0] - right[0]) * down_y - (left[1] - right[1]) * down_x
+        for left, right in ((left_shoulder, right_shoulder), (left_hip, right_hip))
+    )
+    apart = np.minimum(np.abs(shoulders), np.abs(hips)) > _APART * squared
+    return np.asarray(people.present[:, slots].all(axis=1) & apart & (shoulders * hips < 0), np.bool_)
