@@ -64,7 +64,8 @@ class PoseTracker:
         detector: Replaces the preset's detector: a ``Detector``.
         pose: Replaces the preset's pose network: a ``PoseEstimator``.
         flow: Replaces the preset's flow: a ``FlowEstimator``.
-        appearance: Replaces the preset's description of people for the linker: an ``Appearance`` stage.
+        appearance: Replaces the preset's description of people for the linker: an ``Appearance`` stage. With
+            ``people`` the default is what that gives.
         linker: Replaces the preset's linker: a ``Linker``. Each ``track`` uses what its ``for_video`` makes, or
             else a deep copy of it.
         threads: CPU threads of each network, set for the whole program. 0 uses half of the CPUs, because detector
@@ -122,7 +123,7 @@ class PoseTracker:
         self._own_detector = people is not None or detector is not None
         self._people = _people(networks, own, people, detector, pose)
         self._calibration = _calibration_of(self._people)
-        limb_colours = LimbColours() if self.preset.limb_colours else None
+        limb_colours = LimbColours() if self.preset.limb_colours and people is None else None
         self._appearance = limb_colours if appearance is None else own.appearance(appearance)
         self._linker = partial(FlowLinker, self.preset.linker) if linker is None else own.linker(linker)
 

@@ -3,8 +3,8 @@
 A network's pose is as it says, or mirrored: each left joint is the right one. The joints expected in the frame,
 from the frames before, tell which fits better. What was settled before may be wrong too: so each track weighs
 both readings of all its frames, as the Viterbi algorithm does with two states. To read frames as mirrored costs a
-little for every second. So an exchange of a few frames is undone; if the network goes on saying otherwise for longer than
-it said so before, the track is relabelled from there on.
+little for every second. So an exchange of a few frames is undone; if the network goes on saying otherwise for
+longer than it said so before, the track is relabelled from there on.
 
 Shoulders and hips are also looked at separately: a torso whose sides cross is one half exchanged.
 """
