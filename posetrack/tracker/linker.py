@@ -12,7 +12,7 @@ from posetrack.tracker.bodies import Bodies
 from posetrack.tracker.config import LinkerConfig
 from posetrack.tracker.joints import displacements, mean_scores
 from posetrack.tracker.looks import Looks
-from posetrack.tracker.matching import MATCHINGS, rows_of
+from posetrack.tracker.matching import MATCHINGS, allowed, rows_of
 from posetrack.tracker.queue import Queue
 from posetrack.tracker.recovery import claims
 from posetrack.tracker.sides import Sides
@@ -222,7 +222,7 @@ class FlowLinker:
         that matters because of that.
         """
         floor, weight = self._config.min_similarity, np.float32(self._config.look_weight)
-        possible = similarity >= max(floor, np.finfo(np.float32).tiny)
+        possible = allowed(similarity, floor)
         rivals = (possible.sum(axis=0) > 1) | (possible.sum(axis=1) > 1)[:, None]
         rows, columns = np.nonzero(possible & rivals)
         if len(rows) == 0:

@@ -24,7 +24,7 @@ def greedy(similarity: FloatArray, floor: float) -> tuple[IntArray, IntArray]:
     >>> greedy(np.array([[0.8, 0.9], [0.1, 0.8]]), 0.2)
     (array([0]), array([1]))
     """
-    places = np.flatnonzero(_allowed(similarity, floor))
+    places = np.flatnonzero(allowed(similarity, floor))
     best_first = places[np.argsort(-similarity.reshape(-1).take(places), kind="stable")]
     rows, columns = np.divmod(best_first, max(similarity.shape[1], 1))
     partner: dict[int, int] = {}
@@ -45,7 +45,7 @@ def hungarian(similarity: FloatArray, floor: float) -> tuple[IntArray, IntArray]
     """
     if similarity.size == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    gain = np.where(_allowed(similarity, floor), similarity, 0).astype(np.float64)
+    gain = np.where(allowed(similarity, floor), similarity, 0).astype(np.float64)
     _, partner, _ = lap.lapjv(-gain, extend_cost=True)
     rows = np.arange(len(gain), dtype=np.int64)
     matched = partner >= 0
@@ -57,7 +57,8 @@ MATCHINGS: dict[str, Matching] = {"greedy": greedy, "hungarian": hungarian}
 """The matchings by name."""
 
 
-def _allowed(similarity: FloatArray, floor: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def allowed(similarity: FloatArray, floor: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """bool [T, N]: pairs that may be matched."""
     return similarity >= floor if floor > 0 else similarity > 0
 
 
