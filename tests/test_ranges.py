@@ -34,6 +34,7 @@ from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import PRESETS
 from posetrack.ranges import require_above, require_at_least, require_fraction, require_one_of, require_whole
 from posetrack.realtime import AdaptiveConfig
+from posetrack.refine.edits import Mark
 from posetrack.refine.priors import Subject
 from posetrack.skeletons import POSETRACK
 from posetrack.synthetic.backdrops import Backdrop
@@ -58,6 +59,7 @@ NO_SETTINGS = {
     "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
     "Picture", "Entry", "PresetTracker", "TrackOptions", "Track", "People", "RefinedPeople",
     "ClipFormat", "JointAngle", "Scale", "Body",
+    "Step", "History",
 }  # fmt: skip
 """Made by the package; Typer checks ``TrackOptions``, and PoseTracker what a ``PresetTracker`` gives it."""
 
@@ -84,7 +86,7 @@ EXAMPLES = [
     SOURCE, OUTFIT, BACKDROP, CAMERA, SHOT, Scene(name="a", shots=(SHOT,)), PRESETS["lite"], Schedule(epochs=1),
     Performer(outfit=OUTFIT, path=((0, 0, 0),)), Column(x=0, z=0, radius=1, height=1, colour=(0.1, 0.1, 0.1)),
     BatchConfig(tracker=lambda compute: PoseTracker()), ConversionConfig(to="mot"),
-    Subject(kind="largest"), PoseFormat(skeleton=POSETRACK, width=32, height=32),
+    Subject(kind="largest"), Mark(person=1), PoseFormat(skeleton=POSETRACK, width=32, height=32),
     DetectorTraining(train=(SOURCE,), validation=SOURCE), PoseTraining(train=(SOURCE,), validation=SOURCE),
 ]  # fmt: skip
 """Settings of which something must be given."""

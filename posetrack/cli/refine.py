@@ -40,6 +40,7 @@ def refine(
         ),
     ] = "kalman",
     max_fill: Annotated[str, typer.Option(help="Fill gaps up to this long.")] = "1s",
+    edits: Annotated[Path | None, _people(help="Repairs made with `posetrack review`: NAME.edits.json.")] = None,
     people: Annotated[
         str | None, _people(help="How many people there are: 3, or 2-4. Everything else is dropped.")
     ] = None,
@@ -70,7 +71,7 @@ def refine(
         priors=_priors(people, subject or [], same or [], different or [], drop or [], swap_sides or []),
     )
     target = refined_path(source) if output is None else output
-    refined = refine_file(source, target, config, fps=fps, overwrite=overwrite)
+    refined = refine_file(source, target, config, edits=edits, fps=fps, overwrite=overwrite)
     people_found = summarise(refined)
     tell(f"{len(people_found)} {'person' if len(people_found) == 1 else 'people'}:")
     for one in people_found:

@@ -43,6 +43,10 @@ class Track:
             is missing. ``None`` before it is estimated.
         identity: float64 [T], probability that this is the person that the track mostly holds. ``None`` before it
             is estimated.
+        by_hand: bool [T, K], joints that somebody has placed or hidden: the second pass leaves them so. ``None``
+            if there are none.
+        sides_known: bool [T], frames in which somebody has said which side is left. ``None`` if there are none.
+        name: What somebody has called the person.
     """
 
     track_id: int
@@ -57,6 +61,9 @@ class Track:
     appearance: FloatArray | None = None
     sds: Doubles | None = None
     identity: Doubles | None = None
+    by_hand: BoolArray | None = None
+    sides_known: BoolArray | None = None
+    name: str | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -67,7 +74,7 @@ class Track:
         for name in _ARRAYS:
             whole = getattr(self, name)
             arrays[name] = None if whole is None else whole[chosen]
-        return Track(track_id=self.track_id, **arrays)
+        return Track(track_id=self.track_id, name=self.name, **arrays)
 
     @property
     def present(self) -> BoolArray:
@@ -80,7 +87,8 @@ class Track:
         return replace(self, **changes)
 
     def without(self, removed: BoolArray) -> Track:
-        """A copy without some joints, bool [T, K]."""
+        """A copy without some joints, bool [T, K]; those set by hand stay."""
+        removed = removed if self.by_hand is None else removed & ~self.by_hand
         return self.replace(
             joints=np.where(removed[..., None], np.nan, self.joints),
             raw=np.where(removed[..., None], np.nan, self.raw),
@@ -90,7 +98,7 @@ class Track:
         )
 
 
-_ARRAYS = tuple(one.name for one in fields(Track) if one.name != "track_id")
+_ARRAYS = tuple(one.name for one in fields(Track) if one.name not in ("track_id", "name"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -163,18 +171,20 @@ def joined(track_id: int, parts: Sequence[Track]) -> Track:
     if len(parts) == 1:
         return parts[0].replace(track_id=track_id)
     arrays: dict[str, Any] = {name: _stacked([getattr(part, name) for part in parts], parts) for name in _ARRAYS}
-    whole = Track(track_id=track_id, **arrays)
+    name = next((part.name for part in parts if part.name), None)
+    whole = Track(track_id=track_id, name=name, **arrays)
     return whole[np.argsort(whole.frames, kind="stable")]
 
 
 def _stacked(arrays: Sequence[NDArray[Any] | None], parts: Sequence[Track]) -> NDArray[Any] | None:
-    """The rows of all parts; NaN for parts without this array, ``None`` if no part has it."""
+    """The rows of all parts; NaN or False for parts without this array, ``None`` if no part has it."""
     known = next((array for array in arrays if array is not None), None)
     if known is None:
         return None
+    blank = np.nan if known.dtype.kind == "f" else 0
     return np.concatenate(
         [
-            np.full((len(part), *known.shape[1:]), np.nan, known.dtype) if array is None else array
+            np.full((len(part), *known.shape[1:]), blank, known.dtype) if array is None else array
             for array, part in zip(arrays, parts, strict=True)
         ]
     )

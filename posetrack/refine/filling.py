@@ -59,8 +59,10 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
     boxes = _between(track, added, clip)
     appearance = None if track.appearance is None else grown(track.appearance, np.nan)
     identity = None if track.identity is None else _lower_ends(grown(track.identity, np.nan))
+    by_hand = None if track.by_hand is None else grown(track.by_hand, False)
     return Track(
         track_id=track.track_id,
+        name=track.name,
         frames=frames[order],
         times=clip.times[frames[order]],
         boxes=np.concatenate([track.boxes, boxes])[order],
@@ -71,6 +73,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
         origins=grown(track.origins, MISSING),
         appearance=appearance,
         identity=identity,
+        by_hand=by_hand,
     )
 
 

@@ -33,6 +33,8 @@ def remove_outliers(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
     size = sizes(track, frame_s)
     while True:
         wrong = _jumps(track, size) | _stretched(track, skeleton, size)
+        if track.by_hand is not None:
+            wrong &= ~track.by_hand
         if not wrong.any():
             return track
         track = track.without(wrong)

@@ -47,7 +47,7 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
     Raises:
         ConfigError: the number of people cannot be kept.
     """
-    pieces = _in_order(split(clip, priors.whole), clip)
+    pieces = _in_order(split(clip, priors.whole, set(priors.uncut)), clip)
     looks = learn(pieces, clip)
     pieces = _in_order(cut_at_changes(pieces, looks, priors.whole), clip)
     limits = PeopleLimits(least=priors.least, most=priors.most, different=priors.renamed_pairs())
@@ -59,7 +59,8 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
     for track_id, chain in zip(_names(pieces, chains), chains, strict=True):
         parts = [_with_identity(pieces[piece], sure[piece]) for piece in chain]
         track = joined(track_id, parts)
-        if priors.most is not None or not is_ghost(track, clip.skeleton, clip.frame_s):
+        certain = any(part.track_id in priors.whole for part in parts)
+        if certain or priors.most is not None or not is_ghost(track, clip.skeleton, clip.frame_s):
             people.append(Person(track=track, mirrored=_mirrored(parts, priors)))
     return people
 

@@ -47,6 +47,8 @@ class Priors:
         different: Pairs of ids that are different people.
         drop: Ids that are dropped.
         swaps: When left and right of a person are exchanged.
+        certain: Ids of tracks that are one person each: they are neither cut nor dropped.
+        uncut: Id and place of a frame at which this person is not cut.
     """
 
     least: int | None = None
@@ -56,6 +58,8 @@ class Priors:
     different: tuple[tuple[int, int], ...] = ()
     drop: tuple[int, ...] = ()
     swaps: tuple[Swap, ...] = ()
+    certain: tuple[int, ...] = ()
+    uncut: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -83,11 +87,16 @@ class Priors:
     @property
     def whole(self) -> set[int]:
         """Ids of tracks that are not to be cut after ``apply``."""
-        return {group[0] for group in merged_groups(self.same)}
+        names = self._names()
+        return {names.get(number, number) for number in self.certain} | set(names.values())
+
+    def _names(self) -> dict[int, int]:
+        """Ids before and after ``apply`` of those who are the same."""
+        return {number: group[0] for group in merged_groups(self.same) for number in group}
 
     def renamed_pairs(self) -> tuple[tuple[int, int], ...]:
         """``different`` with the ids that tracks have after ``apply``."""
-        names = {number: group[0] for group in merged_groups(self.same) for number in group}
+        names = self._names()
         return tuple((names.get(one, one), names.get(other, other)) for one, other in self.different)
 
     def _check(self, clip: Clip) -> None:

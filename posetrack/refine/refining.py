@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from posetrack.files.pending import check_outputs
 from posetrack.refine.clip import Clip
+from posetrack.refine.edits_file import read_history
 from posetrack.refine.files import check_target, read_clip, write_clip
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 
@@ -20,7 +22,13 @@ def refined_path(source: Path) -> Path:
 
 
 def refine_file(
-    source: Path, target: Path, config: RefineConfig, *, fps: float | None = None, overwrite: bool = False
+    source: Path,
+    target: Path,
+    config: RefineConfig,
+    *,
+    edits: Path | None = None,
+    fps: float | None = None,
+    overwrite: bool = False,
 ) -> Clip:
     """Refine the tracks of a file, and write them to another.
 
@@ -28,6 +36,7 @@ def refine_file(
         source: PoseTrack18 JSON of one video, or a CSV or Parquet table.
         target: .json, .csv, .parquet or .txt (MOTChallenge). Appears when complete.
         config: How to refine.
+        edits: Repairs of ``posetrack review``, made in addition to those of ``config``.
         fps: Frames per second. Replaces the file's times; JSON of ``posetrack run`` has none.
         overwrite: Replace an existing target, but never the source.
 
@@ -35,12 +44,15 @@ def refine_file(
         The refined clip.
 
     Raises:
-        DataFormatError: the source is missing, damaged or of another format, or has no times.
+        DataFormatError: a file is missing, damaged or of another format; the source has no times; a repair does
+            not fit.
         ConfigError: a constraint or setting cannot be kept, the target's ending is unknown, or it is the source.
         OutputError: the target exists, or cannot be written.
     """
-    check_outputs([target], overwrite=overwrite, inputs=[source])
+    check_outputs([target], overwrite=overwrite, inputs=[source] if edits is None else [source, edits])
     clip = read_clip(source, fps)
+    if edits is not None:
+        config = replace(config, edits=(*config.edits, *read_history(edits, clip).edits))
     check_target(target, clip)
     refined = refine_clip(clip, config)
     write_clip(target, refined)

@@ -8,9 +8,11 @@ import numpy as np
 
 from posetrack.ranges import require_at_least, require_kinds
 from posetrack.refine.clip import Clip, Track, observed, unfilled
+from posetrack.refine.edits import Edit, applied
 from posetrack.refine.errors import with_error_bars
 from posetrack.refine.filling import fill
 from posetrack.refine.ghosts import is_furniture
+from posetrack.refine.hand import kept_by_hand
 from posetrack.refine.outliers import remove_outliers
 from posetrack.refine.people import Person, find_people
 from posetrack.refine.priors import Priors
@@ -29,6 +31,7 @@ class RefineConfig:
         max_fill_s: Longest gap that is filled, in seconds; 0 fills none.
         smoothing: The filter along joints' paths.
         priors: What is known of the people.
+        edits: Repairs, made before anything else.
 
     Raises:
         ConfigError: ``max_fill_s`` is below 0.
@@ -37,6 +40,7 @@ class RefineConfig:
     max_fill_s: float = 1.0
     smoothing: Smoothing = field(default_factory=Smoothing)
     priors: Priors = field(default_factory=Priors)
+    edits: tuple[Edit, ...] = ()
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -55,15 +59,22 @@ def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> C
 
     Raises:
         ConfigError: a constraint names nobody or cannot be kept, or the frame rate is too low for the cut-off.
+        DataFormatError: a repair does not fit the clip.
     """
     config.smoothing.check_rate(clip.frame_s)
     seen = [track for track in map(observed, clip.tracks) if len(track)]
-    clip = config.priors.apply(clip.with_tracks(seen))
-    clip = clip.with_tracks([track for track in clip.tracks if not is_furniture(track, clip)])
-    people = find_people(clip, config.priors)
-    subjects = {one.track_id for one in chosen([one.track for one in people], config.priors.subjects, clip)}
+    bench = applied(config.edits, clip.with_tracks(seen))
+    priors = bench.priors(config.priors)
+    clip = priors.apply(bench.clip())
+    certain = priors.whole
+    clip = clip.with_tracks(
+        [track for track in clip.tracks if track.track_id in certain or not is_furniture(track, clip)]
+    )
+    people = find_people(clip, priors)
+    subjects = {one.track_id for one in chosen([one.track for one in people], priors.subjects, clip)}
     sided = remove_stolen([_sided(person, clip) for person in people], clip)
     del people
+    by_hand = [track for track in sided if track.by_hand is not None]
     settled = []
     while sided:  # what is done is let go: clips may be long
         track = sided.pop()
@@ -71,7 +82,7 @@ def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> C
             settled.append(_settled(track, clip, config))
     if look is not None:
         settled = [_settled(unfilled(track), clip, config) for track in look_again(settled, clip, look)]
-    return clip.with_tracks(settled)
+    return clip.with_tracks(kept_by_hand(settled, by_hand))
 
 
 def _sided(person: Person, clip: Clip) -> Track:

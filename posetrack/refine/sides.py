@@ -156,7 +156,18 @@ def _costs(track: Track, skeleton: Skeleton, size: Doubles) -> Doubles:
     pointing = _pointing(shoulders, hips)[:, None] * signs.prod(axis=1)
     walking = (_growth(track, skeleton) * _shown(shoulders[:, 0] / _FRONT))[:, None] * signs[:, 0]
     costs = weights @ _STATES.T + _TWISTED * np.maximum(-pointing, 0) + _BACKWARDS * np.maximum(-walking, 0)
+    costs[_known(track), 1:] = np.inf
     return np.asarray(costs, dtype=np.float64)
+
+
+def _known(track: Track) -> BoolArray:
+    """bool [T]: frames in which somebody has said which side is left, or has placed a joint."""
+    known: BoolArray = np.zeros(len(track), dtype=bool)
+    if track.sides_known is not None:
+        known |= track.sides_known
+    if track.by_hand is not None:
+        known |= track.by_hand.any(axis=1)
+    return known
 
 
 def _across(track: Track, skeleton: Skeleton, part: str) -> Doubles:

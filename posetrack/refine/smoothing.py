@@ -42,6 +42,9 @@ _LEAST_WEIGHT = 0.05
 _FAR = 0.03
 """Body sizes off the path at which a joint's weight is halved: the usual error of a joint that is right."""
 
+_BY_HAND = 100.0
+"""Weight of a joint placed by hand: its neighbours follow it."""
+
 _LEAST_POINTS = 4
 
 _Filter = Callable[[Doubles, Doubles, Doubles], Doubles]
@@ -148,10 +151,13 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
     joints = track.joints.copy()
     size = sizes(track, clip.frame_s)
     weights = np.where(track.origins == FILLED, _LEAST_WEIGHT, np.maximum(track.joint_scores, _LEAST_WEIGHT))
+    far = np.broadcast_to((_FAR * size)[:, None], weights.shape)
+    if track.by_hand is not None:  # beyond doubt, however far off the path of the others
+        weights, far = np.where(track.by_hand, _BY_HAND, weights), np.where(track.by_hand, np.inf, far)
     for joint in range(joints.shape[1]):
         for rows in _runs(track.origins[:, joint] != MISSING, broken):
             if rows.stop - rows.start >= _LEAST_POINTS:
-                joints[rows, joint] = filtered(joints[rows, joint], weights[rows, joint], _FAR * size[rows])
+                joints[rows, joint] = filtered(joints[rows, joint], weights[rows, joint], far[rows, joint])
     return track.replace(joints=joints)
 
 

@@ -29,17 +29,19 @@ _CROSSING_IOU = 0.3
 """Overlap from which detector and pose network may take one person for the other."""
 
 
-def split(clip: Clip, kept_whole: Collection[int] = ()) -> list[Track]:
+def split(clip: Clip, kept_whole: Collection[int] = (), uncut: Collection[tuple[int, int]] = ()) -> list[Track]:
     """The tracklets of all tracks, in order of track and time; they keep their track's id.
 
     Args:
         clip: Tracks as observed.
         kept_whole: Ids of tracks that are not cut.
+        uncut: Id and frame of places where a track is not cut.
     """
     cuts = doubtful_frames(clip)
     pieces = []
     for track in clip.tracks:
-        frames = [] if track.track_id in kept_whole else cuts[track.track_id]
+        doubtful = [] if track.track_id in kept_whole else cuts[track.track_id]
+        frames = [frame for frame in doubtful if (track.track_id, frame) not in uncut]
         places = np.unique(np.searchsorted(track.frames, np.array(frames, dtype=np.int64)))
         edges = [0, *(place for place in places.tolist() if 0 < place < len(track)), len(track)]
         pieces += [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
