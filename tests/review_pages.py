@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,9 +51,10 @@ def write_scene(folder: Path, clip: Clip | None = None, *, video: bool = True) -
 
 @contextmanager
 def serving(results: Path, video: Path | None = None) -> Iterator[ReviewServer]:
-    """A server in a thread of its own."""
+    """A server in a thread of its own, which does not end when its page is left."""
     session = open_session(results, video)
     server = ReviewServer(session)
+    server.page_opened()
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
@@ -84,3 +86,9 @@ def get(server: ReviewServer, name: str) -> bytes:
     status, content, _ = ask(server, f"/{server.token}/{name}")
     assert status == 200, content
     return content
+
+
+def send(server: ReviewServer, request: object, version: int, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    """A repair, as the page sends it."""
+    given = {"Origin": server.origin, "Content_Type": "application/json", "If_Match": f'"{version}"'} | headers
+    return ask(server, f"/{server.token}/edits", "POST", json.dumps(request).encode(), **given)

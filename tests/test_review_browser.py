@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from posetrack.review.server import ReviewServer
 from tests.browser import Browser, find_chromium
-from tests.review_pages import serving, write_scene
+from tests.review_pages import send, serving, write_scene
 
 READY = "document.body.dataset.ready === 'true'"
 PLACE = "review.view.place"
@@ -37,6 +39,24 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(results: Path) -> Iterator[ReviewServer]:
     with serving(results) as started:
         yield started
+
+
+@pytest.fixture
+def mended(browser: Browser, tmp_path: Path) -> Iterator[tuple[Browser, Path]]:
+    """A page of its own, and its file of repairs."""
+    with serving(write_scene(tmp_path, video=False)) as started:
+        browser.open(started.url)
+        browser.wait_for(READY)
+        yield browser, tmp_path / "street.edits.json"
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    """The repairs in a file."""
+    return list(json.loads(path.read_text())["edits"])
+
+
+def wait_for_version(page: Browser, version: int) -> None:
+    page.wait_for(f"review.view.clip.version === {version} && !review.repairs.busy")
 
 
 @pytest.fixture
@@ -74,6 +94,7 @@ def pixel(page: Browser, place: str) -> list[int]:
 def middle_of(page: Browser, selector: str) -> tuple[float, float]:
     x, y = page.evaluate(
         f"""(() => {{
+          document.querySelector({selector!r}).scrollIntoView({{ block: 'nearest' }});
           const box = document.querySelector({selector!r}).getBoundingClientRect();
           return [box.left + box.width / 2, box.top + box.height / 2];
         }})()"""
@@ -195,3 +216,166 @@ def test_other_pages_cannot_read_or_change_anything(
       image.src = '{server.url}frame?number=0';
     }})"""
     assert browser.evaluate(shown) == "refused"
+
+
+def test_people_are_joined_by_a_click_and_by_a_number(mended: tuple[Browser, Path]) -> None:
+    page, path = mended
+    page.click(*middle_of(page, "#names button[data-id='1']"))
+    page.click(*middle_of(page, "#actions [data-key='join']"))
+    assert "Join 1 with whom?" in page.evaluate("document.getElementById('prompt').textContent")
+    page.press("End")
+    page.click(*middle_of(page, "#names button[data-id='4']"))  # in two places at once
+    page.wait_for("!document.getElementById('alert').hidden")
+    assert "1 and 4 are in two places at 1.80 s" in page.evaluate("document.getElementById('alert').textContent")
+    assert not path.exists() and page.evaluate(SELECTED) == 1
+    page.press("Home")
+    click_person(page, 2)
+    for key in ("s", "ArrowRight"):  # nothing to split at the first frame
+        page.press(key)
+    page.wait_for("!review.repairs.busy")
+    page.press("g")
+    page.type("20")
+    page.press("Enter")
+    page.wait_for(f"{PLACE} === 20")
+    page.press("s")
+    wait_for_version(page, 1)
+    assert page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4, 5]
+    for key in ("j", "5", "Enter"):
+        page.press(key)
+    wait_for_version(page, 2)
+    assert page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4]
+    assert steps(path) == [
+        {"kind": "split", "person": 2, "frame": 20, "into": 5},
+        {"kind": "join", "people": [2, 5]},
+    ]
+
+
+def test_every_repair_by_keyboard_and_undo_and_redo(mended: tuple[Browser, Path]) -> None:
+    page, path = mended
+    page.press("d")  # 2 and 3 meet
+    place = page.evaluate(PLACE)
+    for number, keys in enumerate((["x", "3", "Enter"], ["c"], ["l"], ["m"], ["k", "h"]), start=1):
+        for key in keys:
+            page.press(key)
+        wait_for_version(page, number)
+    page.press("n")
+    page.type("Zoë")
+    page.press("Enter")
+    wait_for_version(page, 6)
+    page.press("k")
+    for key in ("Alt+ArrowRight", "Alt+Shift+ArrowDown", "Enter"):
+        page.press(key)
+    wait_for_version(page, 7)
+    page.press("ArrowDown")
+    page.press("Delete")
+    wait_for_version(page, 8)
+    made = steps(path)
+    assert abs(made[1]["frame"] - place) <= 1  # the exchange has moved the doubt by a frame
+    assert made[:6] == [
+        {"kind": "exchange", "people": [2, 3], "frame": place},
+        {"kind": "check", "people": [2, 3], "frame": made[1]["frame"]},
+        {"kind": "sides", "person": 2, "first": place, "last": place},
+        {"kind": "subject", "person": 2, "subject": True},
+        {"kind": "hide", "person": 2, "first": place, "last": place, "joint": "nose"},
+        {"kind": "name", "person": 2, "name": "Zoë"},
+    ]
+    assert (made[6]["kind"], made[6]["joint"], made[7]) == (
+        "move", "head_bottom", {"kind": "delete", "person": 3},
+    )  # fmt: skip
+    moved = page.evaluate("""(() => {
+      const track = review.view.trackOf(2), cell = (review.view.place * 17 + 1) * 2;
+      return [...track.joints.subarray(cell, cell + 2)];
+    })()""")
+    assert moved == pytest.approx([made[6]["x"], made[6]["y"]], abs=1e-3)
+    assert page.evaluate("document.querySelector('#doubts li.done') !== null")
+    assert page.evaluate("document.querySelector('#names .name').textContent") == "1"
+    for version, key in enumerate(("u", "Ctrl+z", "Shift+U"), start=9):
+        page.press(key)
+        wait_for_version(page, version)
+    assert [one.get("undone", False) for one in steps(path)] == [False] * 7 + [True]
+    assert page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4]
+    page.click(*middle_of(page, "#tab-repairs"))
+    page.click(*middle_of(page, "#repairs li:last-child button"))  # the first repair, taken out of the middle
+    wait_for_version(page, 12)
+    assert steps(path)[0]["undone"] is True
+    assert page.problems() == []
+
+
+def test_a_joint_is_dragged_to_its_place(page: Browser, tmp_path: Path, browser: Browser) -> None:
+    with serving(write_scene(tmp_path, video=False)) as started:
+        browser.open(started.url)
+        browser.wait_for(READY)
+        click_person(browser, 3)
+        knee = """(() => {
+          const track = review.view.trackOf(3), slot = review.view.clip.skeleton.joints.indexOf('left_knee') * 2;
+          return review.stage.place(track.joints[slot] + %s, track.joints[slot + 1] + %s);
+        })()"""
+        start, end = browser.evaluate(knee % (0, 0)), browser.evaluate(knee % (20, -30))
+        before = browser.evaluate("[...review.view.trackOf(3).joints]")
+        browser.drag(tuple(start), tuple(end))
+        wait_for_version(browser, 1)
+        after = browser.evaluate("[...review.view.trackOf(3).joints]")
+    made = steps(tmp_path / "street.edits.json")[0]
+    assert (made["kind"], made["joint"], made["frame"]) == ("move", "left_knee", 0)
+    changed = [place for place, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]
+    changed = [place for place in changed if before[place] is not None]
+    assert len(changed) == 2
+    assert [after[place] - before[place] for place in changed] == pytest.approx([20, -30], abs=0.6)
+
+
+def test_the_second_pass_shows_what_a_click_brings_and_takes_no_repairs(mended: tuple[Browser, Path]) -> None:
+    page, path = mended
+    page.press("r")
+    page.wait_for("!review.view.editable")
+    assert page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4]
+    assert page.evaluate("review.view.trackOf(1).frames.length") == 60  # filled
+    page.press("ArrowDown")
+    page.press("Delete")
+    page.wait_for("!document.getElementById('alert').hidden")
+    assert "for looking only" in page.evaluate("document.getElementById('alert').textContent")
+    page.press("r")
+    page.wait_for("review.view.editable")
+    page.press("Delete")
+    wait_for_version(page, 1)
+    page.press("r")
+    page.wait_for("!review.view.editable")
+    assert page.evaluate("[...review.view.rowOf.keys()]") == [2, 3, 4] and len(steps(path)) == 1
+
+
+def test_two_windows_do_not_overwrite_each_other(browser: Browser, tmp_path: Path) -> None:
+    """The second window is a client that knows version 0 only."""
+    with serving(write_scene(tmp_path, video=False)) as started:
+        browser.open(started.url)
+        browser.wait_for(READY)
+        status, _, _ = send(started, {"edit": {"kind": "delete", "person": 4}}, 0)
+        assert status == 200
+        browser.wait_for("review.view.clip.version === 1")  # told without asking
+        before = (tmp_path / "street.edits.json").read_bytes()
+        status, sentence, _ = send(started, {"edit": {"kind": "delete", "person": 3}}, 0)
+        assert status == 412 and b"changed in another window meanwhile; repeat yours" in sentence
+        assert (tmp_path / "street.edits.json").read_bytes() == before
+        # the same from the page, which has not heard yet
+        browser.evaluate("review.view.clip.version = 0")
+        browser.press("ArrowDown")
+        browser.press("Delete")
+        browser.wait_for("!document.getElementById('alert').hidden")
+        assert "in another window" in browser.evaluate("document.getElementById('alert').textContent")
+        wait_for_version(browser, 1)
+        assert (tmp_path / "street.edits.json").read_bytes() == before
+        browser.press("Delete")
+        wait_for_version(browser, 2)
+
+
+def test_repairs_are_there_after_the_page_is_loaded_again(mended: tuple[Browser, Path], tmp_path: Path) -> None:
+    page, path = mended
+    page.press("ArrowDown")
+    page.press("Delete")
+    wait_for_version(page, 1)
+    with serving(tmp_path / "street.parquet") as again:
+        page.open(again.url)
+        page.wait_for(READY)
+        assert page.evaluate("[...review.view.rowOf.keys()]") == [2, 3, 4]
+        page.press("u")
+        wait_for_version(page, 2)
+        assert page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4]
+    assert steps(path) == [{"kind": "delete", "person": 1, "undone": True}]

@@ -22,7 +22,7 @@ from posetrack.review.reviewing import find_results, open_session
 from posetrack.review.server import ReviewServer
 from tests.numbered_clips import number_of
 from tests.refine_clips import clip_of, line, walker
-from tests.review_pages import FRAMES, SIZE, ask, get, numbered_frames, scene, serving, write_scene
+from tests.review_pages import FRAMES, SIZE, ask, get, numbered_frames, scene, send, serving, write_scene
 from tests.video_clips import write_clip as write_video
 
 
@@ -245,3 +245,99 @@ def test_without_a_video_the_picture_is_as_large_as_the_people_need(tmp_path: Pa
         told = json.loads(get(started, "clip"))
         assert told["video"] is False and told["size"][0] > 330 and told["size"][1] >= 250
         assert ask(started, f"/{started.token}/frame?number=0")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"If_Match": "*"}, 400),
+        ({"Content_Type": "text/plain"}, 400),
+        ({"Content_Length": "-1"}, 400),
+        ({"Content_Length": "99999999"}, 400),
+    ],
+)
+def test_repairs_are_taken_from_the_page_only(results: Path, headers: dict[str, str], status: int) -> None:
+    with serving(results) as started:
+        told, _, _ = send(started, {"edit": {"kind": "delete", "person": 4}}, 0, **headers)
+        assert told == status
+        assert ask(started, f"/{started.token}/edits", "POST", b"{}", Content_Type="application/json")[0] == 403
+        assert json.loads(get(started, "clip"))["version"] == 0
+    assert not results.with_name("street.edits.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "sentence"),
+    [
+        ([], 400, "A repair is a JSON object."),
+        ({}, 422, "There is nothing to undo or to do again."),
+        ({"undo": True}, 422, "There is nothing to undo or to do again."),
+        ({"toggle": 3}, 422, "There is no repair 4."),
+        ({"toggle": True}, 422, "There is nothing to undo"),
+        ({"edit": {"kind": "erase"}}, 422, "There is no repair of the kind 'erase'."),
+        ({"edit": {"kind": "delete", "person": 40}}, 422, "There is no person 40."),
+        ({"edit": {"kind": "delete", "person": "../x"}}, 422, "Person must be a whole number, not '../x'."),
+        ({"edit": {"kind": "delete", "person": 1, "path": "/tmp/x"}}, 422, "'path' does not belong to 'delete'."),
+    ],
+)
+def test_repairs_that_do_not_fit_are_answered_with_a_sentence(
+    server: ReviewServer, results: Path, request_: object, status: int, sentence: str
+) -> None:
+    told, content, _ = send(server, request_, 0)
+    assert told == status and content.decode().startswith(sentence)
+    assert not results.with_name("street.edits.json").exists()
+
+
+def test_a_change_made_elsewhere_is_taken_up(tmp_path: Path) -> None:
+    """Two servers over one file: the second to save is refused, and sees what the first has saved."""
+    results = write_scene(tmp_path, video=False)
+    with serving(results) as one, serving(results) as other:
+        assert send(one, {"edit": {"kind": "delete", "person": 4}}, 0)[0] == 200
+        status, sentence, _ = send(other, {"edit": {"kind": "delete", "person": 3}}, 0)
+        assert status == 412 and b"changed elsewhere meanwhile (version 1)" in sentence
+        assert [track["id"] for track in json.loads(get(other, "clip"))["tracks"]] == [1, 2, 3]
+        assert send(other, {"edit": {"kind": "delete", "person": 3}}, 1)[0] == 200
+
+
+def test_undoing_what_later_repairs_need_is_refused(tmp_path: Path) -> None:
+    with serving(write_scene(tmp_path, video=False)) as started:
+        send(started, {"edit": {"kind": "split", "person": 2, "frame": 20}}, 0)
+        send(started, {"edit": {"kind": "name", "person": 5, "name": "Al"}}, 1)
+        status, sentence, _ = send(started, {"toggle": 0}, 2)
+        assert status == 422 and b"repair 1 (name) does not fit: there is no person 5" in sentence
+        assert json.loads(get(started, "clip"))["version"] == 2
+
+
+def test_ids_of_splits_are_never_given_twice(tmp_path: Path) -> None:
+    with serving(write_scene(tmp_path, video=False)) as started:
+        send(started, {"edit": {"kind": "split", "person": 2, "frame": 20}}, 0)
+        send(started, {"undo": True}, 1)
+        send(started, {"edit": {"kind": "split", "person": 3, "frame": 20}}, 2)
+        assert [track["id"] for track in json.loads(get(started, "clip"))["tracks"]] == [1, 2, 3, 4, 6]
+
+
+def test_damaged_and_foreign_repairs_stop_the_review_before_it_starts(tmp_path: Path) -> None:
+    results = write_scene(tmp_path, video=False)
+    edits = results.with_name("street.edits.json")
+    edits.write_text("{")
+    with pytest.raises(DataFormatError, match=r"street\.edits\.json: the file is damaged"):
+        open_session(results)
+    assert edits.read_text() == "{"
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(write_scene(tmp_path, video=False)) as started:
+        send(started, {"edit": {"kind": "delete", "person": 4}}, 0)
+        before = (tmp_path / "street.edits.json").read_bytes()
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("posetrack.files.pending.give_name", full)
+        status, sentence, _ = send(started, {"edit": {"kind": "delete", "person": 3}}, 1)
+        assert status == 422 and b"the disk is full" in sentence
+        assert (tmp_path / "street.edits.json").read_bytes() == before
+        assert json.loads(get(started, "clip"))["version"] == 1
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["street.edits.json", "street.parquet"]

@@ -21,6 +21,9 @@ def review(
         str | None,
         typer.Option(help="The source that was tracked. Without it: a video of the same name beside FILE."),
     ] = None,
+    edits: Annotated[
+        Path | None, typer.Option(help="File of repairs. Defaults to NAME.edits.json beside FILE.")
+    ] = None,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
     no_browser: Annotated[
@@ -36,7 +39,7 @@ def review(
     from posetrack.review.reviewing import open_session
     from posetrack.review.server import ReviewServer
 
-    session = open_session(results, video, fps=fps)
+    session = open_session(results, video, edits=edits, fps=fps)
     try:
         server = ReviewServer(session, port)
         try:

@@ -245,7 +245,7 @@ def applied(edits: Iterable[Edit], clip: Clip) -> Bench:
             edit.apply(bench)
         except ConfigError as error:
             raise DataFormatError(
-                f"repair {number} ({word(edit)}) does not fit: {error}; give the tracks that it was made for."
+                f"repair {number} ({word(edit)}) does not fit: {error}; undo it, or give the tracks it was for."
             ) from error
     return bench
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from posetrack.errors import PoseTrackError, VideoError
+from posetrack.refine.edits_file import EditConflict
 
 if TYPE_CHECKING:
     from posetrack.review.server import ReviewServer
@@ -50,12 +51,17 @@ class ReviewHandler(BaseHTTPRequestHandler):
             {
                 "": self._page,
                 "clip": self._clip,
+                "refined": self._refined,
                 "track": self._track,
                 "frame": self._frame,
                 "person": self._person,
                 "events": self._events,
             }
         )
+
+    def do_POST(self) -> None:
+        """Repairs."""
+        self._answer({"edits": self._edits})
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Requests are nobody's concern."""
@@ -69,6 +75,8 @@ class ReviewHandler(BaseHTTPRequestHandler):
         except _Refused as refused:
             self.close_connection = True
             self._send(str(refused).encode(), _TEXT, refused.status)
+        except EditConflict as error:
+            self._send(str(error).encode(), _TEXT, HTTPStatus.PRECONDITION_FAILED)
         except VideoError as error:
             self._send(str(error).encode(), _TEXT, HTTPStatus.NOT_FOUND)
         except PoseTrackError as error:
@@ -114,6 +122,25 @@ class ReviewHandler(BaseHTTPRequestHandler):
 
     def _clip(self, query: Query) -> None:
         self._send(orjson.dumps(self.review.session.describe()), _JSON)
+
+    def _refined(self, query: Query) -> None:
+        self._send(orjson.dumps(self.review.session.describe_refined()), _JSON)
+
+    def _edits(self, query: Query) -> None:
+        """A change of the repairs; ``If-Match`` has the version that the page shows."""
+        length = self.headers.get("Content-Length", "")
+        version = self.headers.get("If-Match", "").strip('"')
+        if not (length.isdigit() and int(length) <= _LARGEST_REQUEST and version.isdigit()):
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair has a length and a version.")
+        try:
+            request = orjson.loads(self.rfile.read(int(length)))
+        except orjson.JSONDecodeError as error:
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair is JSON.") from error
+        if self.headers.get("Content-Type") != _JSON or not isinstance(request, dict):
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair is a JSON object.")
+        self.review.session.change(request, int(version))
+        self.review.notify()
+        self._send(b"{}", _JSON)
 
     def _track(self, query: Query) -> None:
         self._found(self.review.session.packed(query.get("key", "")), _BINARY)

@@ -12,7 +12,7 @@ from importlib.resources import files
 from posetrack import __version__
 from posetrack.files.text import printable
 
-_SCRIPTS = ("model", "footage", "stage", "lanes", "lists", "keys", "main")
+_SCRIPTS = ("model", "footage", "stage", "lanes", "lists", "keys", "repairs", "main")
 """In the order in which they build on one another; they share one scope."""
 
 

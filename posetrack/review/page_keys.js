@@ -3,6 +3,7 @@
 class Keys {
   #commands = new Map();
   #keys = new Map();
+  first = () => false; // is asked before anything else whether a key is its own
 
   constructor() {
     document.addEventListener("keydown", (event) => this.#press(event));
@@ -30,9 +31,10 @@ class Keys {
     if (event.shiftKey && (letter || event.key.length > 1)) key = `Shift+${key}`;
     if (event.altKey) key = `Alt+${key}`;
     if (event.ctrlKey || event.metaKey) key = `Ctrl+${key}`;
+    if (this.first(event.key)) return event.preventDefault();
     const name = this.#keys.get(key);
     if (!name) return;
-    if (["Enter", " "].includes(event.key) && event.target.matches("button")) return; // it presses the button
+    if (["Enter", " "].includes(event.key) && event.target.matches("aside button, header button")) return; // it presses the button
     event.preventDefault();
     this.run(name);
   }

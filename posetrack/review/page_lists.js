@@ -43,6 +43,7 @@ class Lists {
   fill() {
     this.#people();
     this.#doubts();
+    this.#repairs();
     this.choose();
   }
 
@@ -76,6 +77,18 @@ class Lists {
     element("doubt-count").textContent = open;
     const rows = clip.doubts.map((doubt, number) => this.#doubt(doubt, number));
     element("doubts").replaceChildren(...(rows.length ? rows : [make("li", { className: "empty", textContent: "Nothing is in doubt." })]));
+  }
+
+  #repairs() {
+    const { edits } = this.view.clip;
+    element("repair-count").textContent = edits.filter((edit) => !edit.undone).length;
+    const rows = edits.map((edit, number) => {
+      const button = make("button", { type: "button", title: edit.undone ? "Do it again" : "Undo it" }, make("span", { textContent: inWords(edit) }));
+      button.addEventListener("click", () => this.actions.toggle(number));
+      return make("li", { className: edit.undone ? "undone" : "" }, button);
+    });
+    const none = "Nothing has been repaired. Select a person, and press one of the keys beside the buttons.";
+    element("repairs").replaceChildren(...(rows.length ? rows.reverse() : [make("li", { className: "empty", textContent: none })]));
   }
 
   #doubt(doubt, number) {
@@ -119,5 +132,6 @@ class Lists {
     const portrait = element("portrait");
     if (clip.video) portrait.src = this.source.portrait(selected);
     portrait.onerror = () => portrait.removeAttribute("src");
+    element("actions").hidden = !this.view.editable;
   }
 }

@@ -11,11 +11,13 @@ const view = {
   editable: false,
   rowOf: new Map(),
   trackOf: (id) => view.clip.tracks[view.rowOf.get(id)],
+  choosing: () => repairs.choosing,
   aside: (track) => view.clip.subjects?.length > 0 && !track.subject,
 };
 
 const source = new Source();
 const [keys, stage, lanes, lists] = [new Keys(), new Stage(view), new Lanes(view), new Lists(view, source)];
+const repairs = new Repairs(view, source, async () => take(await source.clip()));
 let footage, playing = null, doubtAt = -1, scheduled = false, lastPicture = null, shown = null;
 
 function redraw() {
@@ -97,6 +99,59 @@ function select(track) {
   redraw();
 }
 
+/* A person was clicked: what a repair has waited for, or whom to look at. */
+function pick(track) {
+  if (!repairs.took(track)) select(track);
+}
+
+function nextJoint(step) {
+  const { selected, clip, joint } = view;
+  if (!selected) return say("Select a person first: click one, or press ↑ or ↓.");
+  const { used } = clip.skeleton, at = used.indexOf(joint);
+  view.joint = used[at < 0 ? (step > 0 ? 0 : used.length - 1) : (at + step + used.length) % used.length];
+  view.dragged = null;
+  redraw();
+}
+
+/* Moves the joint in view only; Enter sets it there. A joint that is missing starts from the middle of the box. */
+function nudge(x, y) {
+  const { selected, joint, clip, place } = view, row = selected ? rowAt(selected, place) : -1;
+  if (!view.editable || joint === null || row < 0) return say("Select a joint first: click it, or press K.");
+  const cell = (row * clip.skeleton.joints.length + joint) * 2, box = selected.boxes.subarray(row * 4, row * 4 + 4);
+  const known = !Number.isNaN(selected.joints[cell]);
+  const from = view.dragged ?? (known ? { x: selected.joints[cell], y: selected.joints[cell + 1] } : { x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2 });
+  view.dragged = { joint, x: from.x + x, y: from.y + y };
+  prompt("Enter sets the joint here, Esc puts it back.");
+  redraw();
+}
+
+function setJoint() {
+  if (!view.dragged) return;
+  const { joint, x, y } = view.dragged;
+  prompt(null);
+  repairs.moveJoint(joint, x, y);
+}
+
+function cancel() {
+  prompt(null);
+  if (view.dragged) view.dragged = null;
+  else if (view.range || view.joint !== null) [view.range, view.joint] = [null, null];
+  else return select(null);
+  redraw();
+}
+
+/* To the clip as the second pass makes it of the repairs, and back. */
+async function secondPass() {
+  const there = element("second").getAttribute("aria-pressed") === "true";
+  if (!there) prompt("The second pass is at work …");
+  try {
+    take(await source.clip(there ? "clip" : "refined"));
+  } catch (error) {
+    say(error.message);
+  }
+  prompt(null);
+}
+
 function neighbour(step) {
   const { tracks } = view.clip;
   if (!tracks.length) return;
@@ -129,11 +184,20 @@ function mark(end) {
   redraw();
 }
 
+/* Whether two versions of the clip have the same doubt: a repair may move it by a few frames. */
+const same = (one, other) => one.kind === other.kind && String(one.people) === String(other.people) && Math.abs(one.at - other.at) <= 5;
+
 /* Takes another version of the clip, and stays where it is as far as that goes. */
 function take(clip) {
-  const first = view.clip === null, id = view.selected?.id;
+  const first = view.clip === null, id = view.selected?.id, doubt = view.clip?.doubts[doubtAt];
   view.clip = clip;
+  view.editable = clip.editable;
+  view.dragged = null;
   view.revision += 1;
+  for (const id of ["undo", "redo", "second", "tab-repairs"]) element(id).hidden = !source.live;
+  element("second").setAttribute("aria-pressed", String(!clip.editable));
+  element("undo").disabled = !(clip.editable && clip.undoable);
+  element("redo").disabled = !(clip.editable && clip.redoable);
   view.rowOf = new Map(clip.tracks.map((track, row) => [track.id, row]));
   view.selected = id === undefined ? null : (view.trackOf(id) ?? null);
   if (first) {
@@ -147,17 +211,20 @@ function take(clip) {
   element("facts").textContent = `${people} · ${clip.frames.length.toLocaleString("en")} frames · ${clock(clip.times.at(-1) - clip.times[0], true)}${clip.video ? "" : " · no video (give it with --video)"}`;
   document.body.style.setProperty("--people", clip.tracks.length);
   lists.fill();
+  doubtAt = doubt ? clip.doubts.findIndex((one) => same(one, doubt)) : -1;
+  lists.mark(doubtAt);
   seek(view.place);
 }
 
 stage.actions = {
   redraw,
-  pick: (track) => select(track),
+  pick,
   pickJoint: (joint) => ((view.joint = joint), redraw()),
-  moveJoint: () => ((view.dragged = null), redraw()),
+  moveJoint: (...where) => repairs.moveJoint(...where),
 };
-lanes.actions = { redraw, seek, pick: (track) => select(track) };
-lists.actions = { pick: (track) => select(track), goTo: goToDoubt };
+lanes.actions = { redraw, seek, pick };
+lists.actions = { pick, goTo: goToDoubt, toggle: (number) => repairs.send({ toggle: number }) };
+keys.first = (key) => repairs.key(key);
 
 keys.add("play", [" "], "Play, pause", play);
 keys.add("next", ["ArrowRight"], "Next frame", () => seek(view.place + 1));
@@ -173,22 +240,47 @@ keys.add("doubt", ["d"], "Next doubt", () => goToDoubt(doubtAt + 1));
 keys.add("doubt back", ["Shift+d"], "Previous doubt", () => goToDoubt(doubtAt - 1));
 keys.add("begin", ["["], "Range starts here", () => mark(0));
 keys.add("finish", ["]"], "Range ends here", () => mark(1));
+keys.add("check", ["c"], "This doubt is settled: the same person before and after", () => (doubtAt < 0 ? say("Go to a doubt first: press D.") : repairs.check(view.clip.doubts[doubtAt])));
+keys.add("join", ["j"], "Join with another person", () => repairs.begin("join"));
+keys.add("split", ["s"], "Split here: another person from this frame on", () => repairs.split());
+keys.add("exchange", ["x"], "Exchange with another person from this frame on", () => repairs.begin("exchange"));
+keys.add("delete", ["Delete", "Backspace"], "Delete the person", () => repairs.remove());
+keys.add("sides", ["l"], "Exchange left and right, in the range or this frame", () => repairs.sides());
+keys.add("name", ["n"], "Name the person", () => repairs.rename());
+keys.add("subject", ["m"], "Mark as the subject: the second pass keeps subjects only", () => repairs.subject());
+keys.add("joint", ["k"], "Next joint", () => nextJoint(1));
+keys.add("joint back", ["Shift+k"], "Previous joint", () => nextJoint(-1));
+for (const [key, x, y] of [["Left", -1, 0], ["Right", 1, 0], ["Up", 0, -1], ["Down", 0, 1]]) {
+  keys.add(`nudge ${key}`, [`Alt+Arrow${key}`], `Joint ${key.toLowerCase()} by a pixel`, () => nudge(x, y));
+  keys.add(`push ${key}`, [`Alt+Shift+Arrow${key}`], "", () => nudge(10 * x, 10 * y));
+}
+keys.add("set", ["Enter"], "Set the joint there", setJoint);
+keys.add("hide", ["h"], "Hide the joint, in the range or this frame", () => repairs.hide());
+keys.add("undo", ["u", "Ctrl+z"], "Undo", () => repairs.undo());
+keys.add("redo", ["Shift+u", "Ctrl+y", "Ctrl+Shift+z"], "Do again", () => repairs.redo());
+keys.add("second", ["r"], "The second pass with these repairs, for looking", secondPass);
 keys.add("in", ["+", "="], "Time line: fewer frames", () => lanes.zoom(1 / 1.5));
 keys.add("out", ["-"], "Time line: more frames", () => lanes.zoom(1.5));
 keys.add("fit", ["f"], "Whole picture, whole time line", () => (lanes.whole(), stage.fit()));
-keys.add("cancel", ["Escape"], "", () => (view.range || view.joint !== null ? ((view.range = null), (view.joint = null), redraw()) : select(null)));
+keys.add("cancel", ["Escape"], "", cancel);
 keys.add("help", ["?"], "These keys", () => keys.help());
 
 /* The server ends when the last page has gone: this connection tells it, and tells the page of other windows' repairs. */
 function listen() {
   const events = new EventSource("events");
+  events.onmessage = ({ data }) => {
+    if (Number(data) === view.clip.version || repairs.busy || !view.editable) return;
+    source.clip().then((clip) => {
+      if (clip.version !== view.clip.version) take(clip);
+    });
+  };
   events.onerror = () => {
     events.close();
     say("posetrack review has ended. What was repaired is saved; start it again to go on.");
   };
 }
 
-window.review = { view, stage, lanes, shown: () => shown }; // for scripts that drive the page
+window.review = { view, stage, lanes, repairs, shown: () => shown }; // for scripts that drive the page
 
 source.clip().then((clip) => {
   take(clip);

@@ -61,7 +61,8 @@ class Stage {
     if (event.button !== 0) return;
     this.#canvas.setPointerCapture(event.pointerId);
     const point = this.#point(event);
-    const joint = this.#jointAt(point);
+    if (event.shiftKey && this.view.selected && this.view.joint !== null) return this.actions.moveJoint(this.view.joint, point.x, point.y);
+    const joint = this.view.choosing() ? null : this.#jointAt(point);
     this.#grab = { point, joint, centre: this.#centre, moved: false };
     if (joint !== null) this.actions.pickJoint(joint);
   }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from posetrack.errors import DataFormatError
 from posetrack.refine.clip import Clip
+from posetrack.refine.edits_file import edits_path
 from posetrack.refine.files import read_clip
 from posetrack.review.footage import Footage
 from posetrack.review.session import Session
@@ -20,18 +21,25 @@ _LATE = 2
 
 
 def open_session(
-    results: Path, video: str | Path | None = None, *, fps: float | None = None, pictures: bool = True
+    results: Path,
+    video: str | Path | None = None,
+    *,
+    edits: Path | None = None,
+    fps: float | None = None,
+    pictures: bool = True,
 ) -> Session:
     """A clip to be reviewed.
 
     Args:
         results: A file of ``run`` or ``refine``, or a folder with those of one clip.
         video: The source that was tracked. Without it, a video of the clip's name beside the results, if any.
+        edits: The file of repairs, which need not exist. Without it, ``NAME.edits.json`` beside the results.
         fps: Frames per second, for results without times.
         pictures: Show the video.
 
     Raises:
-        DataFormatError: the results are missing, damaged, those of several clips, or not of this video.
+        DataFormatError: the results are missing, damaged, those of several clips, or not of this video; or the
+            repairs are damaged, or of other tracks.
         VideoError: the video cannot be read.
     """
     path = find_results(results)
@@ -40,10 +48,10 @@ def open_session(
         raise DataFormatError(f"{path}: nobody is in this file; track the clip again, or give another file.")
     source = video if video is not None else _video_beside(path)
     if source is None or not pictures:
-        return Session(clip, path.name, None, None)
+        return Session(clip, path, edits or edits_path(path), None, None)
     footage = Footage(source)
     _refuse_other_video(path, clip, source, footage)
-    return Session(clip, path.name, footage, Footage(source))
+    return Session(clip, path, edits or edits_path(path), footage, Footage(source))
 
 
 def find_results(results: Path) -> Path:

@@ -45,6 +45,7 @@ def describe_track(track: Track, key: str) -> dict[str, Any]:
     return {
         "id": track.track_id,
         "key": key,
+        "name": track.name or "",
         "colour": _hex(colour),
         "ink": _hex(readable_on(colour)),
         "length": len(track),
