@@ -258,7 +258,7 @@ def word(edit: Edit) -> str:
 def _apart(one: Track, other: Track) -> BoolArray:
     """bool [T]: boxes that do not touch."""
     low, high = np.maximum(one.boxes[:, :2], other.boxes[:, :2]), np.minimum(one.boxes[:, 2:], other.boxes[:, 2:])
-    gap: BoolArray = (low > high).any(axis=1)
+    gap: BoolArray = np.any(low > high, axis=1)
     return gap
 
 

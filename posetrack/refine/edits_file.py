@@ -189,7 +189,7 @@ def parse_edit(data: Mapping[str, Any]) -> Edit:
     kind = KINDS.get(str(data.get("kind")))
     if kind is None:
         raise ConfigError(f"there is no repair of the kind {data.get('kind')!r}")
-    given = {
+    given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name != "kind"
     }
     known = {one.name for one in fields(kind)}
