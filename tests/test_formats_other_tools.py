@@ -150,6 +150,7 @@ def test_trc_reads_as_pose2sim_and_opensim_read_it(tmp_path: Path) -> None:
         if joint == "right_knee":
             place = 2 + 3 * markers.index(f"person{person}:RKnee")
             assert table.iloc[frame, place : place + 3].tolist() == pytest.approx([x, -y, 0], abs=1e-3)
+    assert not any(line.endswith("\t") for line in lines[5:]), "OpenSim would miss the last cell"
     values = table.iloc[:, 2:].to_numpy()
     assert np.isfinite(values).sum() == 3 * len(expected), "missing joints must be empty cells"
 
@@ -378,7 +379,8 @@ def test_gaps_do_not_become_places(tmp_path: Path) -> None:
         text = written(tmp_path, form, clip).read_text()
         lines = csv.reader(text.splitlines(), delimiter="\t" if form == "trc" else ",")
         row = next(line for line in lines if line[0] == ("3" if form == "trc" else "2"))
-        assert not any(row[2 if form != "deeplabcut" else 1 :])
+        cells = row[2 if form != "deeplabcut" else 1 :]
+        assert set(cells) <= ({"", "nan"} if form == "trc" else {""})
 
 
 BAD = {

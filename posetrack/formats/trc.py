@@ -50,7 +50,9 @@ def trc_lines(name: str, grid: Grid, metres_per_pixel: float | None) -> Iterator
     axes = (f"{axis}{number}" for number in range(1, len(labels) + 1) for axis in "XYZ")
     yield "\t".join(("", "", *axes)) + "\n"
     for number, time, row in zip(grid.numbers.tolist(), grid.times.tolist(), positions, strict=True):
-        cells = ("" if value != value else f"{value:.6f}" for value in row.ravel().tolist())
+        cells = ["" if value != value else f"{value:.6f}" for value in row.ravel().tolist()]
+        if cells and not cells[-1]:
+            cells[-1] = "nan"  # OpenSim takes a line that ends with an empty cell to be one short
         yield "\t".join((str(number + _FIRST), f"{time:.6f}", *cells)) + "\n"
 
 
