@@ -35,7 +35,7 @@ LAYERS = [
     {"changes", "networks"},
     {"pose_tracker", "demo"},
     {"runner", "benchmark", "report", "review"},
-    {"batch"},
+    {"batch", "trust"},
     {"cli"},
     {"__main__"},
 ]

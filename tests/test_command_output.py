@@ -87,7 +87,8 @@ def test_broken_output_streams_affect_neither_files_nor_status(
     with stream() as out:
         monkeypatch.setattr(sys, "stdout", out)
         assert called(monkeypatch, "run", clip, "-o", tmp_path / "out") == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ü.json", "ü_tracked.mp4"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["ü.json", "ü.meta.json", "ü_tracked.mp4"]
     told = capfd.readouterr().err
     assert told == (
         "posetrack: standard output could not be written (No space left on device).\n" if stream is full else ""

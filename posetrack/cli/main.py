@@ -22,6 +22,7 @@ from posetrack.cli.review import review
 from posetrack.cli.run import run
 from posetrack.cli.start import BAD_INPUT, INTERRUPTED, interrupting_signals
 from posetrack.cli.train import train
+from posetrack.cli.verify import verify
 from posetrack.errors import PoseTrackError, is_out_of_memory
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.mro()[1]
@@ -56,6 +57,7 @@ app.command("measure")(measure)
 app.command("eval")(evaluate)
 app.command("convert")(convert)
 app.command("report")(report)
+app.command("verify")(verify)
 app.command("benchmark")(benchmark)
 app.add_typer(train, name="train")
 app.add_typer(models, name="models")

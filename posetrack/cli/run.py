@@ -15,6 +15,7 @@ from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
+    from posetrack.presets import Preset
     from posetrack.runner import RunSummary
 
 BROKEN_OFF = 2
@@ -45,12 +46,25 @@ def run(
     options: TrackOptions,
 ) -> None:
     """Track the people of a video: NAME_tracked.mp4 and NAME.json (PoseTrack18)."""
+    if realtime:
+        _check_realtime(options)
+    finish(track(source, output, options, show=show, overwrite=overwrite, realtime=realtime))
+
+
+def track(
+    source: str,
+    output: Path,
+    options: TrackOptions,
+    *,
+    show: bool = False,
+    overwrite: bool = False,
+    realtime: bool = False,
+) -> RunSummary:
+    """Track a source with a progress bar, and write its files; of footage also ``NAME.meta.json``."""
     from posetrack.cli.progress import FrameProgress
     from posetrack.runner import run as run_source
 
     preset, engine = options.customised_preset(), options.check_engine()
-    if realtime:
-        _check_realtime(options)
 
     def tracker() -> PoseTracker:
         from posetrack.pose_tracker import PoseTracker
@@ -66,7 +80,21 @@ def run(
         summary = run_source(
             source, output, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime, observer=progress
         )
-    finish(summary)
+    if not (realtime or summary.interrupted or summary.incomplete):
+        _describe(source, options, preset, summary)
+    return summary
+
+
+def _describe(source: str, options: TrackOptions, preset: Preset, summary: RunSummary) -> None:
+    """Write where the files come from. Cameras and streams are gone afterwards: nothing could be repeated."""
+    from posetrack.cli.recorded import given_options
+    from posetrack.trust.meta import write_meta
+    from posetrack.trust.provenance import is_footage, made_with, source_facts
+
+    if is_footage(source):
+        facts = source_facts(source, options.reading())
+        found = made_with(preset, options.models_dir)
+        summary.files.append(write_meta(summary.files, facts, given_options(options), found))
 
 
 def _check_realtime(options: TrackOptions) -> None:

@@ -1,0 +1,79 @@
+"""``posetrack verify``: repeats a run and says whether its results come out the same."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posetrack.cli.output import tell
+from posetrack.cli.recorded import recorded_options
+from posetrack.cli.run import track
+from posetrack.errors import DataFormatError
+from posetrack.files.pending import check_outputs
+
+if TYPE_CHECKING:
+    from posetrack.trust.comparing import Verdict
+    from posetrack.trust.meta import Meta
+
+DIFFERENT = 1
+"""Exit status if a file came out differently."""
+
+
+def verify(
+    source: Annotated[Path, typer.Argument(metavar="META", help="NAME.meta.json beside the results of a run.")],
+    video: Annotated[
+        Path | None, typer.Option(help="The footage, if it is no longer where it was when it was tracked.")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also pack results, settings, hashes, a quality sheet and a video with blurred faces into this "
+            ".zip."
+        ),
+    ] = None,
+    no_repeat: Annotated[bool, typer.Option("--no-repeat", help="With --bundle: do not repeat the run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing .zip.")] = False,
+) -> None:
+    """Repeat a run: are its results the same, byte for byte here, and within a tolerance elsewhere?"""
+    from posetrack.trust.bundling import write_bundle
+    from posetrack.trust.meta import read_meta
+
+    meta = read_meta(source)
+    footage = _footage(meta, video)
+    if bundle is not None:
+        check_outputs([bundle], overwrite=overwrite, inputs=[source, footage])
+    verdicts = [] if no_repeat else _repeated(meta, footage)
+    for one in verdicts:
+        tell(f"{one.file} {one.words}")
+    if bundle is not None:
+        write_bundle(bundle, meta, footage, verdicts)
+        tell(str(bundle))
+    if not all(one.same for one in verdicts):
+        raise typer.Exit(DIFFERENT)
+
+
+def _footage(meta: Meta, video: Path | None) -> Path:
+    """The footage, if it is still what was tracked."""
+    from posetrack.trust.provenance import footage_hash
+
+    given = Path(meta.source["path"])
+    beside = meta.path.parent / given
+    path = video or (beside if beside.exists() and not given.exists() else given)
+    if footage_hash(path) != meta.source["sha256"]:
+        raise DataFormatError(
+            f"{path}: this is not the footage that {meta.path} describes; give the right one (--video)."
+        )
+    return path
+
+
+def _repeated(meta: Meta, footage: Path) -> list[Verdict]:
+    """Track the footage again, in a folder that is removed, and compare."""
+    from posetrack.trust.comparing import compare
+
+    options = recorded_options(meta.path, meta.options)
+    with tempfile.TemporaryDirectory() as folder:
+        track(str(footage), Path(folder), options)
+        return compare(meta, Path(folder))

@@ -1,0 +1,151 @@
+"""Packs a run's results for a paper's supplement: files, settings, hashes, a quality sheet and a masked video."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from posetrack.errors import DataFormatError, VideoError
+from posetrack.files.pending import PendingFile, output_errors
+from posetrack.measures.pictures import poses_at
+from posetrack.refine.clip import Clip
+from posetrack.refine.files import read_clip
+from posetrack.refine.summary import summarise
+from posetrack.trust.comparing import LEAST_SHARE, TOLERANCE_PX, Verdict
+from posetrack.trust.meta import Meta
+from posetrack.video import AnnotatorConfig, open_source
+from posetrack.video.draw import Annotator
+from posetrack.video.encoder import EncodingConfig
+from posetrack.video.sink import VideoSink
+
+QUALITY, MASKED = "QUALITY.md", "masked.mp4"
+_VIDEOS = (".mp4",)
+_CLIPS = (".parquet", ".csv", ".json", ".tracks")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that ZIP knows: archives of the same files are the same, byte for byte."""
+
+_LIMITS = """## Limits
+- Joints are places in the picture. Depth is not estimated; angles are those of the picture.
+- Identities are those of the tracker: people who touch, leave or look alike may have been exchanged (see Doubts).
+- Left and right are exchanged in some frames, mostly of people seen from behind.
+- `origin` of each joint in the tables tells seen from carried and filled-in joints. Filled ones are guesses.
+- Figures on accuracy are in posetrack's model card; they were measured on other footage than this.
+"""
+
+
+def write_bundle(target: Path, meta: Meta, footage: Path, verdicts: Sequence[Verdict]) -> None:
+    """Write the archive.
+
+    The run's annotated video, in which people can be recognised, is left out: ``masked.mp4`` shows everybody with
+    a blurred face and without sound.
+
+    Args:
+        target: The ``.zip``.
+        meta: Of the run.
+        footage: The source.
+        verdicts: What a repetition of the run found; empty if it was not repeated.
+
+    Raises:
+        DataFormatError: the run has no file of poses.
+        VideoError: the footage cannot be read.
+        OutputError: the archive cannot be written.
+    """
+    clip = _clip_of(meta)
+    file = PendingFile(target)
+    try:
+        with output_errors(target), tempfile.TemporaryDirectory() as folder:
+            masked = Path(folder) / MASKED
+            write_masked(masked, clip, footage)
+            with zipfile.ZipFile(file.stream, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, content in _contents(meta, clip, masked, verdicts):
+                    archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
+
+
+def _contents(meta: Meta, clip: Clip, masked: Path, verdicts: Sequence[Verdict]) -> Iterator[tuple[str, bytes]]:
+    folder = meta.name
+    yield f"{folder}/{meta.path.name}", meta.path.read_bytes()
+    for name in sorted(meta.files):
+        if Path(name).suffix not in _VIDEOS:
+            yield f"{folder}/{name}", meta.file(name).read_bytes()
+    yield f"{folder}/{QUALITY}", quality_sheet(meta, clip, verdicts).encode()
+    yield f"{folder}/{MASKED}", masked.read_bytes()
+
+
+def _clip_of(meta: Meta) -> Clip:
+    """The clip of the file that says most: a table, else JSON."""
+    names = sorted(meta.files, key=lambda name: [Path(name).suffix == ending for ending in _CLIPS], reverse=True)
+    fps = meta.source.get("fps")
+    for name in names:
+        if Path(name).suffix in _CLIPS:
+            try:
+                return read_clip(meta.file(name), None)
+            except DataFormatError:
+                if isinstance(fps, int | float) and fps > 0:
+                    return read_clip(meta.file(name), float(fps))
+                raise
+    raise DataFormatError(f"{meta.path}: the run has no table or JSON of poses; run it again with --format csv.")
+
+
+def quality_sheet(meta: Meta, clip: Clip, verdicts: Sequence[Verdict]) -> str:
+    """Who was found, what is doubtful, what the scores mean and what the results cannot tell; in Markdown."""
+    people = summarise(clip)
+    doubts = [
+        f"- person {one.track_id}: {start:.2f} to {end:.2f} s" for one in people for start, end in one.doubts_s
+    ]
+    size = f"{meta.source.get('width')}x{meta.source.get('height')}"
+    again = [f"- {one.file} {one.words}" for one in verdicts] or ["- The run was not repeated."]
+    lines = [
+        f"# {meta.name}",
+        f"Made by posetrack {meta.posetrack} from {meta.source.get('name')} ({size}, {len(clip.frames)} frames).",
+        "",
+        f"## People ({len(people)})",
+        *(f"- {one.sentence()}" for one in people),
+        "",
+        "## Doubts",
+        *(doubts or ["- none: no stretch of time in which people may have been exchanged was found"]),
+        "",
+        "## Scores",
+        "With the bundled network a joint's score is the probability that it is within 0.2 torso lengths of the "
+        "truth,",
+        "calibrated on other footage; scores of other networks are their own.",
+        "",
+        f"## Repeated (elsewhere: {LEAST_SHARE:.0%} of joints within {TOLERANCE_PX:g} px)".replace("%", " %"),
+        *again,
+        "",
+        _LIMITS,
+    ]
+    return "\n".join(lines)
+
+
+def write_masked(path: Path, clip: Clip, footage: Path) -> None:
+    """Write a video of the footage with skeletons and blurred faces, and without sound.
+
+    Raises:
+        VideoError: the footage cannot be read, or lacks frames of the clip.
+    """
+    places = {number: place for place, number in enumerate(clip.frames.tolist())}
+    shown = 0
+    with open_source(footage) as source:
+        sink = VideoSink(
+            path, source.info, Annotator(AnnotatorConfig(blur_faces=True)), config=EncodingConfig(sound=False)
+        )
+        try:
+            for frame in source:
+                place = places.get(frame.index)
+                if place is not None:
+                    sink.write(frame, poses_at(clip, place))
+                    shown += 1
+            if shown < len(places):
+                raise VideoError(
+                    f"{footage}: it lacks frames of the results; give the footage that they come from."
+                )
+            sink.close()
+        except BaseException:
+            sink.discard()
+            raise

@@ -1,0 +1,158 @@
+"""``NAME.meta.json``: where the files of a run come from, so that the run can be repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from posetrack import __version__
+from posetrack.errors import DataFormatError, OutputError
+from posetrack.files.pending import write_file
+from posetrack.formats.reading import load_json
+
+ENDING = ".meta.json"
+_SCHEMA = 1
+_LIBRARIES = ("torch", "numpy", "opencv-contrib-python", "scipy", "onnxruntime")
+_BLOCK_BYTES = 2**20
+_FIELDS = {
+    "posetrack": str, "source": dict, "options": dict, "made_with": dict, "files": dict, "machine": dict,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meta:
+    """Where the files of a run come from.
+
+    Attributes:
+        path: Of the ``.meta.json`` itself; files are named relative to its folder.
+        posetrack: Version that made them.
+        source: ``path`` (as it was given), ``name``, ``width``, ``height``, ``fps`` and ``sha256``.
+        options: The options that differ from their defaults, by the names they have in Python.
+        made_with: Settings, and the networks with their SHA-256.
+        files: Name -> ``bytes`` and ``sha256``.
+        machine: What the last digits of results depend on: processor, system and libraries.
+    """
+
+    path: Path
+    posetrack: str
+    source: Mapping[str, Any]
+    options: Mapping[str, Any]
+    made_with: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, Any]]
+    machine: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """What the names of the files begin with."""
+        return self.path.name.removesuffix(ENDING)
+
+    def file(self, name: str) -> Path:
+        """Where a file lies."""
+        return self.path.parent / name
+
+    def is_of_this_machine(self) -> bool:
+        """Whether results should be the same to the last byte here."""
+        return dict(self.machine) == machine()
+
+
+def meta_path(files: Iterable[Path]) -> Path:
+    """The ``.meta.json`` that belongs to the files of a run: beside them, named after the shortest name.
+
+    >>> meta_path([Path("a/my_tracked.mp4"), Path("a/my.json")])
+    PosixPath('a/my.meta.json')
+    """
+    shortest = min(files, key=lambda path: len(path.stem))
+    return shortest.with_name(shortest.stem + ENDING)
+
+
+def write_meta(
+    files: Iterable[Path], source: Mapping[str, Any], options: Mapping[str, Any], made_with: Mapping[str, Any]
+) -> Path:
+    """Write the ``.meta.json`` of a run's files beside them; an earlier one is replaced.
+
+    Returns:
+        The file.
+
+    Raises:
+        OutputError: it cannot be written, or a file of the run is gone.
+    """
+    files = list(files)
+    path = meta_path(files)
+    try:
+        hashes = {one.name: {"bytes": one.stat().st_size, "sha256": sha256_of(one)} for one in sorted(files)}
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.filename} cannot be read ({error.strerror})."
+        ) from error
+    content = {
+        "schema": _SCHEMA,
+        "posetrack": __version__,
+        "source": dict(source),
+        "options": dict(options),
+        "made_with": dict(made_with),
+        "files": hashes,
+        "machine": machine(),
+    }
+    write_file(path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+    return path
+
+
+def read_meta(path: Path) -> Meta:
+    """Read and check a ``.meta.json``.
+
+    Raises:
+        DataFormatError: it is missing, damaged, of a later version, or names files outside its folder.
+    """
+    data = load_json(path)
+    if not isinstance(data, dict) or data.get("schema") != _SCHEMA:
+        raise DataFormatError(f"{path}: this is no description of results ({ENDING}) that this version reads.")
+    for name, kind in _FIELDS.items():
+        if not isinstance(data.get(name), kind):
+            raise DataFormatError(f"{path}: {name!r} is missing or damaged; run `posetrack run` again.")
+    for name, facts in data["files"].items():
+        if Path(name).name != name or not isinstance(facts, dict) or not isinstance(facts.get("sha256"), str):
+            raise DataFormatError(f"{path}: the entry of the file {name!r} is damaged; run `posetrack run` again.")
+    for name in ("path", "sha256"):
+        if not isinstance(data["source"].get(name), str):
+            raise DataFormatError(f"{path}: the source has no {name!r}; run `posetrack run` again.")
+    return Meta(path=path, **{name: data[name] for name in _FIELDS})
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def machine() -> dict[str, str]:
+    """What the last digits of results depend on."""
+    facts = {"system": platform.system(), "processor": _processor(), "python": platform.python_version()}
+    return facts | {name: found for name in _LIBRARIES if (found := _version(name))}
+
+
+def _processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}".strip()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
