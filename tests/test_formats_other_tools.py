@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 import zipfile
 from io import StringIO
 from pathlib import Path
@@ -463,3 +464,27 @@ def test_refine_writes_files_for_other_tools(tmp_path: Path, ending: str) -> Non
     assert read is not None
     people = {person for _, person, _ in joints_read(read.video)}
     assert done.stderr.startswith(f"{len(people)} p") or done.stdout.startswith(f"{len(people)} p")
+
+
+@pytest.mark.parametrize(
+    ("form", "package", "extra"),
+    [("c3d", "ezc3d", "c3d"), ("slp", "sleap_io", "sleap"), ("nwb", "ndx_pose", "sleap")],
+)
+def test_a_missing_package_is_named_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, package: str, extra: str
+) -> None:
+    source = written(tmp_path, "wide", crowd(1))
+    monkeypatch.setitem(sys.modules, package, None)
+    for arguments in (
+        ["convert", source, tmp_path / "a", "--to", form],
+        ["run", tmp_path / "no.mp4", "-f", form, "-o", tmp_path / "out"],
+    ):
+        done = posetrack(*arguments)
+        assert done.returncode == 2 and f"posetrack[{extra}]" in done.stderr, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["street_wide.csv"]
+
+
+def test_what_a_run_saw_is_not_converted(tmp_path: Path) -> None:
+    (tmp_path / "a.tracks").write_bytes(b"x")
+    done = posetrack("convert", tmp_path / "a.tracks", tmp_path / "a.trc")
+    assert done.returncode == 2 and "posetrack refine" in done.stderr

@@ -209,9 +209,11 @@ class TrackOptions:
 
     def outputs(self, *, overwrite: bool, show: bool = False) -> Outputs:
         """The files to write, always including PoseTrack18."""
+        from posetrack.formats.whole_clips import check_formats
         from posetrack.runner import Outputs
         from posetrack.video import AnnotatorConfig
 
+        check_formats(self.formats or [])
         return Outputs(
             video=self.video,
             formats=tuple(dict.fromkeys(["posetrack18", *(self.formats or [])])),

@@ -76,6 +76,11 @@ def read_foreign(path: Path, fps: float | None, metres_per_pixel: float | None) 
         return ForeignFile(nwb.read_nwb(path, fps), [])
     if ending == ".slp":
         return ForeignFile(sleap.parse_sleap(path, sleap.load_sleap(path)), [])
+    if ending == ".tracks":
+        raise ConfigError(
+            f"{path}: what a run saw is refined, not converted; give `posetrack refine {path} -o FILE` the file "
+            "to write."
+        )
     if ending == ".bvh":
         raise ConfigError(
             f"{path}: BVH is written, not read: its bones have lost their length; convert the original."

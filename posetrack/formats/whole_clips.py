@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,13 @@ CLIP_ENDINGS = tuple(form.ending for form in CLIP_FORMATS.values())
 def clip_format_of(path: Path) -> ClipFormat | None:
     """The format whose ending the file has: ``a.trc``, ``a_wide.csv``. None for others, such as ``a.csv``."""
     return next((form for form in CLIP_FORMATS.values() if path.name.endswith(form.ending)), None)
+
+
+def check_formats(names: Iterable[str]) -> None:
+    """Refuse formats whose packages are not installed, before any work. Raises ``ConfigError``."""
+    for name in names:
+        if name in CLIP_FORMATS:
+            CLIP_FORMATS[name].check()
 
 
 def format_of(target: Path, named: str | None, wide: bool) -> str:
