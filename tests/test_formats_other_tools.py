@@ -488,3 +488,25 @@ def test_what_a_run_saw_is_not_converted(tmp_path: Path) -> None:
     (tmp_path / "a.tracks").write_bytes(b"x")
     done = posetrack("convert", tmp_path / "a.tracks", tmp_path / "a.trc")
     assert done.returncode == 2 and "posetrack refine" in done.stderr
+
+
+@pytest.mark.parametrize("form", CLIP_FORMATS)
+def test_clips_without_frames_or_people_give_complete_files(tmp_path: Path, form: str) -> None:
+    for name, clip in (("none", []), ("nobody", [Poses.empty(POSETRACK)] * 3)):
+        folder = tmp_path / name
+        folder.mkdir()
+        path = written(folder, form, clip)
+        assert path.exists() and list(folder.iterdir()) == [path]
+    one = [Poses.empty(POSETRACK), crowd(1)[0]]
+    (tmp_path / "one").mkdir()
+    assert written(tmp_path / "one", form, one[1:]).exists()
+
+
+@pytest.mark.parametrize("form", ["wide", "c3d", "nwb", "coco-tracks"])
+def test_a_discarded_file_leaves_nothing_and_the_earlier_one_stays(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"street{OUTPUT_FORMATS[form][0]}"
+    path.write_text("earlier")
+    sink = OUTPUT_FORMATS[form][1](path, INFO)
+    sink.write(Frame(0, 0.0, PICTURE), crowd(1)[0])
+    sink.discard()
+    assert path.read_text() == "earlier" and list(tmp_path.iterdir()) == [path]

@@ -6,6 +6,7 @@ C3D has one frame rate and at most 65,535 frames. Missing joints have a residual
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,17 @@ def c3d_bytes(video: Annotations, metres_per_pixel: float | None) -> bytes:
 
 
 def _fitting(grid: Grid) -> Grid:
-    """The part of a grid that C3D can hold."""
+    """The part of a grid that C3D can hold. It needs a frame and a marker: nobody is one who is never seen."""
+    if not len(grid.people) or not len(grid.numbers):
+        shape = (max(1, len(grid.numbers)), 1, len(grid.skeleton))
+        grid = replace(
+            grid,
+            numbers=grid.numbers if len(grid.numbers) else np.zeros(1, np.int64),
+            times=grid.times if len(grid.numbers) else np.zeros(1),
+            people=np.zeros(1, np.int64),
+            xy=np.full((*shape, 2), np.nan),
+            scores=np.full(shape, np.nan),
+        )
     most = most_people(grid)
     frames = (~np.isnan(grid.xy[..., 0])).any(axis=2).sum(axis=0)
     kept = np.sort(np.argsort(-frames, kind="stable")[:most])

@@ -65,7 +65,11 @@ def person_rows(video: Annotations) -> Iterator[dict[str, Any]]:
     slots = joints.skeleton.in_use
     there = joints.present[:, slots]
     flags = np.where(there, VISIBLE, 0.0)
-    triples = np.concatenate([joints.xy[:, slots], flags[..., None]], axis=2).round(3).reshape(len(video), -1)
+    triples = (
+        np.concatenate([joints.xy[:, slots], flags[..., None]], axis=2)
+        .round(3)
+        .reshape(len(video), 3 * len(slots))
+    )
     scores = np.where(there, joints.scores[:, slots], 0).round(4)
     boxes = xywh(person_boxes(video))
     areas = finite(video.path, boxes[:, 2:].prod(axis=1)).round(3)

@@ -46,7 +46,7 @@ def deeplabcut_lines(grid: Grid) -> Iterator[str]:
     for level, name in enumerate(_HEADER):
         yield ",".join((name, *(column[level] for column in columns))) + "\n"
     values = np.concatenate([grid.xy[:, :, slots], grid.scores[:, :, slots, None]], axis=3)
-    for number, row in zip(grid.numbers.tolist(), values.reshape(len(values), -1).tolist(), strict=True):
+    for number, row in zip(grid.numbers.tolist(), values.reshape(len(values), len(columns)).tolist(), strict=True):
         yield ",".join((str(number), *("" if value != value else f"{value:.5f}" for value in row))) + "\n"
 
 

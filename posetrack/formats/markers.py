@@ -40,7 +40,7 @@ def marker_name(joint: str) -> str:
 def labels_of(grid: Grid) -> list[str]:
     """[P x K'] labels of the joints in use: person by person, joint by joint."""
     names = [marker_name(grid.skeleton.joints[slot]) for slot in grid.skeleton.in_use]
-    if len(grid.people) <= 1:
+    if len(grid.people) == 1:
         return names
     return [f"person{track_id}:{name}" for track_id in grid.people.tolist() for name in names]
 
@@ -48,7 +48,12 @@ def labels_of(grid: Grid) -> list[str]:
 def positions_of(grid: Grid, metres_per_pixel: float | None) -> Doubles:
     """float64 [F, P x K', 3] in metres, or in pixels without a scale; NaN where a joint is absent."""
     scale = 1.0 if metres_per_pixel is None else metres_per_pixel
-    xy = grid.xy[:, :, grid.skeleton.in_use].reshape(len(grid.numbers), -1, 2) * scale
+    xy = (
+        grid.xy[:, :, grid.skeleton.in_use].reshape(
+            len(grid.numbers), len(grid.people) * len(grid.skeleton.in_use), 2
+        )
+        * scale
+    )
     depth = np.where(np.isnan(xy[..., 0]), np.nan, 0.0)
     return np.stack([xy[..., 0], -xy[..., 1], depth], axis=-1)
 

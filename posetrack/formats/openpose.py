@@ -59,7 +59,7 @@ def frame_files(video: Annotations, skeleton: Skeleton, stem: str) -> Iterator[t
     triples = np.where(joints.present[..., None], np.concatenate([joints.xy, scores[..., None]], axis=2), 0).round(
         4
     )
-    flat = triples.reshape(len(video), -1).tolist()
+    flat = triples.reshape(len(video), 3 * len(skeleton)).tolist()
     starts = np.searchsorted(video.frames, np.arange(len(video.images) + 1)).tolist()
     for frame, number in enumerate(frame_numbers(video.images)):
         people = [
