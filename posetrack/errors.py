@@ -58,5 +58,9 @@ class ConfigError(PoseTrackError):
     """A setting is unknown, out of range, or contradicts another."""
 
 
+class SecondPassError(ConfigError):
+    """What is known of the people, or a setting of the second pass, cannot be kept in this clip."""
+
+
 class DataFormatError(PoseTrackError):
     """A file of annotations or predictions breaks its format's rules."""

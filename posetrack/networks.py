@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import orjson
 import torch
 
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, WeightsError
 from posetrack.flow import FLOWS
 from posetrack.flow.raft import RaftFlow
 from posetrack.models.checkpoints import load_checkpoint
@@ -91,6 +93,27 @@ def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = downlo
     """
     own = {weights: Path(weights) for weights in (preset.detector, preset.pose) if is_file(weights)}
     return own | {name: store.require(get_entry(name), fetch) for name in weights_of(preset)}
+
+
+def made_with(preset: Preset, store: ModelStore) -> dict[str, Any]:
+    """What results depend on, as JSON types: the preset with all settings, and SHA-256 of its networks by name.
+
+    Raises:
+        ConfigError: there are no weights of a name.
+        WeightsError: a file is missing or cannot be read.
+    """
+    hashes = {}
+    for name, path in weight_files(preset, store, None).items():
+        try:
+            with path.open("rb") as file:
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error
+    return {"preset": orjson.loads(orjson.dumps(preset, default=_plain)), "networks": hashes}
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
 
 
 def read_pose_network(

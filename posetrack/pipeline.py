@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from posetrack.stages import Appearance, DetectionSchedule, FlowEstimator, Linke
 from posetrack.stopwatch import Stopwatch
 from posetrack.top_down import TopDown
 from posetrack.tracker import Evidence, Refresh, merge, people_among, propagate, select_joints
+from posetrack.tracker.scene import scene_of
 from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, Poses, Sighting
 
 __all__ = ["Pipeline", "PipelineConfig"]
@@ -80,14 +82,14 @@ class Pipeline:
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
         """Tracked poses of every frame, in order; decoding, flow and detection run ahead in threads.
 
-        The results are those of ``run_sequentially``.
+        The results are those of ``run_sequentially``. Frames get their ``scene``.
         """
         with closing(self._lookahead.ahead(frames)) as stream:
             for cues in stream:
-                yield cues.frame, self._follow(cues)
+                yield self._with_scene(cues), self._follow(cues)
 
     def run_sequentially(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
-        """The same without threads: one stage after the other."""
+        """The same without threads, one stage after the other, and without scenes."""
         for cues in self._lookahead.sequentially(frames):
             yield cues.frame, self._follow(cues)
 
@@ -97,6 +99,11 @@ class Pipeline:
         self._lookahead.warm_up(image)
         whole = np.array([[0, 0, width - 1, height - 1]], np.float32)
         self._people.refine([Sighting(image)], [Boxes(whole, np.ones(1, np.float32))])
+
+    def _with_scene(self, cues: Cues) -> Frame:
+        height, width = cues.frame.image.shape[:2]
+        with self._time("flow"):
+            return replace(cues.frame, scene=scene_of(cues.cut, cues.flow, width, height))
 
     def _follow(self, cues: Cues) -> Poses:
         """One frame of the paper's algorithm 1, from people found and carried to people with identities."""

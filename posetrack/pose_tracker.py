@@ -6,8 +6,9 @@ import reprlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from posetrack.models.devices import resolve_device
 from posetrack.models.engines import Engine, check_threads_and_seed, device_for
 from posetrack.models.processors import available_processors
 from posetrack.models.runtime import Runtime
-from posetrack.networks import Networks
+from posetrack.networks import Networks, made_with
 from posetrack.own_frames import own_frames
 from posetrack.own_stages import OwnStages
 from posetrack.pipeline import Pipeline
@@ -118,7 +119,8 @@ class PoseTracker:
             engine=engine,
             side_by_side=side_by_side,
         )
-        networks = Networks(self.preset, runtime, _store(models_dir))
+        self._store = _store(models_dir)
+        networks = Networks(self.preset, runtime, self._store)
         self._flow = networks.flow if flow is None else own.flow(flow)
         self._own_detector = people is not None or detector is not None
         self._people = _people(networks, own, people, detector, pose)
@@ -126,6 +128,14 @@ class PoseTracker:
         limb_colours = LimbColours() if self.preset.limb_colours and people is None else None
         self._appearance = limb_colours if appearance is None else own.appearance(appearance)
         self._linker = partial(FlowLinker, self.preset.linker) if linker is None else own.linker(linker)
+
+    @cached_property
+    def made_with(self) -> dict[str, Any]:
+        """What the results depend on besides the source, as JSON types: settings, and SHA-256 of the networks.
+
+        Networks that the user's own stages replace are listed all the same.
+        """
+        return made_with(self.preset, self._store)
 
     def pipeline(self, fps: Fraction | None = None, schedule: DetectionSchedule | None = None) -> Pipeline:
         """A new pipeline over the same networks, for one video that gives it ``fps`` frames per second.

@@ -153,3 +153,22 @@ def shortened(text: str, length: int = 100) -> str:
     """Untrusted text for an error message: cut to ``length``, unprintable characters escaped."""
     beginning = text[:length] if text.isprintable() else text[:length].encode("unicode_escape").decode()
     return beginning + ("..." if len(text) > length else "")
+
+
+def as_json(value: Any) -> Any:
+    """A configuration value as JSON types, the same for equal values in every process.
+
+    >>> as_json(frozenset({"b", "a"})), as_json((1, None))
+    (['a', 'b'], [1, None])
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {"": type(value).__name__} | {
+            one.name: as_json(getattr(value, one.name)) for one in dataclasses.fields(value)
+        }
+    if isinstance(value, dict):
+        return {str(key): as_json(one) for key, one in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(as_json, value))
+    if isinstance(value, (list, tuple)):
+        return [as_json(one) for one in value]
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from posetrack.scene import Scene
 from posetrack.skeletons import Skeleton
 
 UNLINKED = -1
@@ -90,14 +91,19 @@ class Frame:
         index: Position in the source, from 0; frames skipped by a stride count.
         time_s: Presentation time in seconds from the source's start.
         image: uint8 [H, W, 3], RGB, upright (rotation metadata applied).
+        scene: What it shows compared with the frame before. ``None`` until the pipeline has looked.
     """
 
     index: int
     time_s: float
     image: Image
+    scene: Scene | None = None
 
     def __eq__(self, other: object) -> bool:
-        return _equal(self, other) if isinstance(other, Frame) else NotImplemented
+        if not isinstance(other, Frame):
+            return NotImplemented
+        same = (self.index, self.time_s) == (other.index, other.time_s)
+        return same and np.array_equal(self.image, other.image)
 
     def __hash__(self) -> int:
         return hash((self.index, self.time_s))

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "posetrack"
 
 LAYERS = [
-    {"errors", "skeletons", "types", "stages"},
+    {"errors", "scene", "skeletons", "types", "stages"},
     {
         "background",
         "calibration",
@@ -26,7 +26,7 @@ LAYERS = [
         "stopwatch",
         "top_down",
     },
-    {"formats"},
+    {"formats", "observations"},
     {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
     {"pipeline_config", "own_stages", "schedule"},
     {"lookahead"},
@@ -41,7 +41,7 @@ LAYERS = [
 ]
 """From the bottom up: a part imports only from lower layers, never from its own."""
 
-FOUNDATION = ["errors", "skeletons", "types", "stages"]
+FOUNDATION = ["errors", "scene", "skeletons", "types", "stages"]
 """The bottom layer in its own order."""
 
 

@@ -59,7 +59,7 @@ def test_the_tree_is_mirrored_with_what_run_writes(footage: Path, tmp_path: Path
     sources = {footage / "day 1" / "a.mp4": "day 1", footage / "b ü%03d.avi": "", footage / "walk": ""}
     for source, folder in sources.items():
         run(source, tmp_path / "one by one" / folder, tracker=lambda: stub_tracker(Compute()), outputs=outputs)
-    assert len(contents(tmp_path / "out")) == 9
+    assert len(contents(tmp_path / "out")) == 12
     assert contents(tmp_path / "out") == contents(tmp_path / "one by one")
     record = records(tmp_path / "out")["day 1/a.mp4"]
     assert (record.status, record.attempts, record.frames, record.people, record.tracks) == ("done", 1, 6, 1, 1)
@@ -160,7 +160,9 @@ def test_files_in_formats_no_longer_requested_are_removed(footage: Path, tmp_pat
     track(footage, tmp_path / "out", outputs=Outputs(video=False, formats=("posetrack18", "csv")))
     (tmp_path / "out" / "mine.csv").write_text("precious")
     track(footage, tmp_path / "out")
-    assert sorted(contents(tmp_path / "out")) == ["b ü%03d.json", "day 1/a.json", "mine.csv", "walk.json"]
+    assert sorted(contents(tmp_path / "out")) == [
+        "b ü%03d.json", "b ü%03d.tracks", "day 1/a.json", "day 1/a.tracks", "mine.csv", "walk.json", "walk.tracks",
+    ]  # fmt: skip
 
 
 def test_added_clips_are_tracked_and_the_others_keep_their_names(footage: Path, tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_broken_clips_are_reported_and_the_others_are_tracked(footage: Path, tmp
     told = {Path(record.clip).name: str(record.error) for record in summary.failed}
     assert told.keys() == expected.keys()
     assert all(words in told[name] for name, words in expected.items())
-    assert summary.done == 3 and len(contents(tmp_path / "out")) == 3
+    assert summary.done == 3 and len(contents(tmp_path / "out")) == 6
 
 
 def test_a_clip_name_may_be_as_long_as_its_results_names_allow(tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ def test_a_truncated_clip_keeps_its_results_fails_and_is_not_retried(tmp_path: P
     (record,) = summary.failed
     assert record.partial and 0 < record.frames < 60
     assert f"of 60 frames could be decoded. The results hold {record.frames} frames." in str(record.error)
-    assert list(contents(tmp_path / "out")) == ["cut.json"]
+    assert list(contents(tmp_path / "out")) == ["cut.json", "cut.tracks"]
     summary, started = track(clip.parent, tmp_path / "out")
     assert started == [] and len(summary.failed) == 1
     os.utime(clip, (1, 1))  # replaced by another copy, which might be sound in the middle
@@ -404,7 +406,7 @@ def test_processes_that_die_hang_or_run_out_of_memory_cost_only_their_clip(tmp_p
     assert "no new frame for 8 s" in told["hangs.mp4"][0] and told["hangs.mp4"][1] == 1
     for name in ("memory.mp4", "allocator.mp4"):
         assert "not enough memory" in told[name][0] and told[name][1] == 2
-    assert sorted(contents(tmp_path / "out")) == ["good1.json", "good2.json"]
+    assert sorted(contents(tmp_path / "out")) == ["good1.json", "good1.tracks", "good2.json", "good2.tracks"]
 
 
 def test_a_clip_that_vanishes_is_reported(footage: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from posetrack.batch.chunk_tasks import ChunkTask, StitchTask
 from posetrack.batch.chunks import ChunkConfig
 from posetrack.batch.coordinator import run_batch
-from posetrack.batch.identity import Identity
+from posetrack.batch.identity import is_recorded
 from posetrack.batch.manifest import ClipRecord
 from posetrack.batch.names import CHUNKS
 from posetrack.batch.patterns import Choice
@@ -19,6 +19,7 @@ from posetrack.batch.plan import Plan
 from posetrack.batch.tasks import ClipTask
 from posetrack.stages import FrameSource
 from posetrack.types import Frame, Poses
+from posetrack.video.identity import Identity
 from tests.batch_cases import (
     InlineWorkers,
     StubTracker,
@@ -78,7 +79,7 @@ def test_a_clip_replaced_before_tracking_is_recorded_with_its_new_content(
     summary = run_batch(clips / "in", clips / "out", config(), observer=observer, workers=InlineWorkers())
     record = records(clips / "out")["a.mp4"]
     assert (summary.done, record.frames) == (1, 9)
-    assert Identity.now(clip).is_that_of(record)
+    assert is_recorded(Identity.now(clip), record)
     assert track(clips / "in", clips / "out")[1] == []
     good_clip(clip, 6)
     assert track(clips / "in", clips / "out")[1] == ["a.mp4"]
@@ -117,7 +118,7 @@ def test_a_clip_replaced_during_tracking_is_tracked_again(clips: Path) -> None:
     summary, started = track(clips / "in", clips / "out", tracker=Meddler.build)
     record = records(clips / "out")["a.mp4"]
     assert (summary.done, started, record.frames) == (1, ["a.mp4", "a.mp4"], 9)
-    assert Identity.now(clips / "in" / "a.mp4").is_that_of(record)
+    assert is_recorded(Identity.now(clips / "in" / "a.mp4"), record)
 
 
 def test_replacing_an_image_during_tracking_tracks_its_folder_again(tmp_path: Path) -> None:

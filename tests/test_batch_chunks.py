@@ -277,7 +277,7 @@ def chunk_of(people: list[dict[int, float]], first: int = 0) -> ChunkPoses:
         joints = np.array([standing(x) for x in frame.values()]).reshape(-1, 17, 2)
         poses = poses_of(joints, np.ones((len(frame), 17), bool), np.array(list(frame), np.int64))
         results.append((Frame(first + number, (first + number) / 25, np.zeros((1, 1, 3), np.uint8)), poses))
-    return ChunkPoses.collect(results)
+    return ChunkPoses.collect(results, {})
 
 
 def test_people_in_the_same_place_are_matched() -> None:
@@ -307,8 +307,8 @@ def test_nobody_is_matched_without_a_frame_in_common() -> None:
 def joined(parts: list[ChunkPoses], chunks: list[Chunk]) -> list[dict[int, float]]:
     """Track id -> x for each frame."""
     frames = []
-    for number, (index, time_s, poses) in enumerate(stitched(parts, chunks, StitchConfig())):
-        assert (index, round(time_s * 25)) == (number, number)
+    for number, (frame, poses) in enumerate(stitched(parts, chunks, StitchConfig())):
+        assert (frame.index, round(frame.time_s * 25)) == (number, number)
         xs = (poses.keypoints - standing(0))[:, :, 0].mean(axis=1).round().tolist()
         frames.append(dict(zip(poses.track_ids.tolist(), xs, strict=True)))
     return frames
@@ -421,7 +421,9 @@ def test_short_and_long_clips_are_tracked_in_parallel(tmp_path: Path, long_clip:
     assert {name: (result.status, result.frames) for name, result in results.items()} == {
         "short.mp4": ("done", 10), "long.mp4": ("done", LONG),
     }  # fmt: skip
-    assert set(files(tmp_path / "out")) == {"short.json", "short_tracked.mp4", "long.json", "long_tracked.mp4"}
+    assert set(files(tmp_path / "out")) == {
+        f"{name}{ending}" for name in ("short", "long") for ending in (".json", ".tracks", "_tracked.mp4")
+    }
     assert not (tmp_path / CHUNKS).exists()
 
 

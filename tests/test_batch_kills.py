@@ -44,7 +44,7 @@ def test_killed_batches_run_again_write_the_bytes_of_an_undisturbed_run(footage:
     assert begin(footage, tmp_path / "undisturbed").wait() == 0
     duration_s = time.monotonic() - start
     expected = contents(tmp_path / "undisturbed")
-    assert len(expected) == 18
+    assert len(expected) == 24
     chance = random.Random(os.environ.get("POSETRACK_SEED", "3"))
     output, kills, rounds = tmp_path / "disturbed0", 0, 0
     while kills < KILLS:
@@ -95,4 +95,4 @@ def test_ctrl_c_leaves_unfinished_clips_for_the_next_run(tmp_path: Path) -> None
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does
     assert running.wait(30) == 0
     assert dict(statuses(tmp_path / "out")) == {"quick.mp4": "done", "slow.mp4": "pending"}
-    assert sorted(contents(tmp_path / "out")) == ["quick.csv", "quick.json", "quick_tracked.mp4"]
+    assert sorted(contents(tmp_path / "out")) == ["quick.csv", "quick.json", "quick.tracks", "quick_tracked.mp4"]

@@ -32,7 +32,7 @@ def chunk_of(frames: list[dict[int, Place]], first: int = 0, late_s: float = 0.0
             present[row, seen] = True
         poses = poses_of(joints, present, np.array(list(people), np.int64))
         results.append((Frame(first + number, (first + number) / 25 + late_s, PIXEL), poses))
-    return ChunkPoses.collect(results)
+    return ChunkPoses.collect(results, {})
 
 
 def random_chunk(rng: np.random.Generator, frames: int, people: int) -> ChunkPoses:
@@ -181,7 +181,7 @@ def seam(number: int, first: int, frames: int, own_from: int) -> Chunk:
     return Chunk(number=number, reading=ReadOptions(), first=first, frames=frames, own_from=own_from)
 
 
-def joined(parts: list[ChunkPoses], chunks: list[Chunk]) -> list[tuple[int, float, Poses]]:
+def joined(parts: list[ChunkPoses], chunks: list[Chunk]) -> list[tuple[Frame, Poses]]:
     return list(stitched(parts, chunks, StitchConfig()))
 
 
@@ -190,7 +190,7 @@ def test_shared_frames_may_differ_by_a_millisecond(late_s: float, same: bool) ->
     chunks = [seam(0, 0, 4, 0), seam(1, 2, 4, 4)]
     parts = [chunk_of([{}] * 4), chunk_of([{}] * 4, first=2, late_s=late_s)]
     if same:
-        assert [index for index, _, _ in joined(parts, chunks)] == list(range(6))
+        assert [frame.index for frame, _ in joined(parts, chunks)] == list(range(6))
     else:
         with pytest.raises(SeamError, match="damaged, or lacks time stamps"):
             joined(parts, chunks)
@@ -205,7 +205,7 @@ def test_a_millisecond_itself_is_allowed() -> None:
 def test_one_shared_frame_at_a_different_time_is_detected() -> None:
     left, right = chunk_of([{}] * 4), chunk_of([{}] * 4, first=2)
     times_s = right.times_s + np.array([0, 2 * SAME_TIME_S, 0, 0])
-    moved = ChunkPoses(right.indices, times_s, right.starts, right.people)
+    moved = ChunkPoses(right.indices, times_s, right.starts, right.people, right.scenes, {})
     with pytest.raises(SeamError):
         joined([left, moved], [seam(0, 0, 4, 0), seam(1, 2, 4, 4)])
 
@@ -226,11 +226,11 @@ def test_every_frame_comes_once_from_the_chunk_that_owns_it() -> None:
         for number, chunk in enumerate(chunks)
     ]
     frames = joined(parts, chunks)
-    assert [index for index, _, _ in frames] == list(range(12))
-    assert [round(time_s * 25) for _, time_s, _ in frames] == list(range(12))
-    shown = [round(float((poses.keypoints[0] - UPRIGHT)[0, 0])) for _, _, poses in frames]
+    assert [frame.index for frame, _ in frames] == list(range(12))
+    assert [round(frame.time_s * 25) for frame, _ in frames] == list(range(12))
+    shown = [round(float((poses.keypoints[0] - UPRIGHT)[0, 0])) for _, poses in frames]
     assert shown == [100] * 6 + [101] * 4 + [102] * 2
-    assert {int(one) for _, _, poses in frames for one in poses.track_ids} == {0}
+    assert {int(one) for _, poses in frames for one in poses.track_ids} == {0}
 
 
 def test_new_ids_are_the_next_free_ones_in_order_of_appearance() -> None:
@@ -246,7 +246,7 @@ def test_new_ids_are_the_next_free_ones_in_order_of_appearance() -> None:
             [{6: (300, whole), 8: (1500, whole)}] + [{6: (300, whole), 8: (1500, whole), 1: (50, whole)}] * 2, 4
         ),
     ]
-    ids = [poses.track_ids.tolist() for _, _, poses in joined(parts, chunks)]
+    ids = [poses.track_ids.tolist() for _, poses in joined(parts, chunks)]
     assert ids == [[0, 1]] * 3 + [[1, 3, 2]] * 2 + [[2, 3, 4]] * 2
 
 
@@ -256,4 +256,4 @@ def test_an_extra_part_is_a_mistake() -> None:
 
 
 def test_the_skeleton_is_kept() -> None:
-    assert joined([chunk_of([{1: (5, slice(17))}])], [seam(0, 0, 1, 0)])[0][2].skeleton is POSETRACK
+    assert joined([chunk_of([{1: (5, slice(17))}])], [seam(0, 0, 1, 0)])[0][1].skeleton is POSETRACK

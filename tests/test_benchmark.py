@@ -87,6 +87,17 @@ def test_propagation_brings_back_those_whom_the_detector_misses(
     assert on.result.mean_ap > 95
 
 
+def test_the_second_pass_fills_in_those_whom_the_detector_misses(
+    tree: tuple[str, Path, Oracle], tmp_path: Path
+) -> None:
+    layout, root, oracle = tree
+    missing = layout, root, replace(oracle, blind=frozenset({4, 5, 6}))
+    online, refined = (Setting(propagation=False, second_pass=second) for second in (False, True))
+    off, on = run(missing, tmp_path, (online, refined))
+    assert off.result.mota == pytest.approx(60) and on.result.mota > 95
+    assert on.predictions.name.startswith("detections_multi-flow_greedy_refined_") and on.as_dict()["second_pass"]
+
+
 def test_finished_sequences_are_not_tracked_again(tree: tuple[str, Path, Oracle], tmp_path: Path) -> None:
     layout, root, oracle = tree
     watched = layout, root, replace(oracle, seen=0)
@@ -119,8 +130,8 @@ def test_the_command_prints_the_papers_table(tree: tuple[str, Path, Oracle], tmp
     assert [row[:3] for row in rows] == [
         [on, similarity, "hungarian"] for on in ("off", "on") for similarity in ("bbox", "multi-flow")
     ]
-    assert rows[-1][3:5] == ["100.0", "100.0"]
-    for heading in ("Propagation", "mAP", "MOTA", "MOTP", "Prec.", "Rec."):
+    assert rows[-1][3:6] == ["off", "100.0", "100.0"]
+    for heading in ("Propagation", "Second pass", "mAP", "MOTA", "MOTP", "Prec.", "Rec."):
         assert heading in output.stdout
     data = json.loads(RUNNER.invoke(app, [*command, "--json"]).stdout)
     assert [row["similarity"] for row in data["rows"]] == ["bbox", "multi-flow"] * 2

@@ -17,7 +17,6 @@ from typing import TextIO
 import pytest
 
 import posetrack
-from posetrack import runner
 from posetrack.cli import start
 from posetrack.cli.main import main
 from posetrack.cli.output import answer_json, console, readable
@@ -88,7 +87,7 @@ def test_broken_output_streams_affect_neither_files_nor_status(
         monkeypatch.setattr(sys, "stdout", out)
         assert called(monkeypatch, "run", clip, "-o", tmp_path / "out") == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["ü.json", "ü.meta.json", "ü_tracked.mp4"]
+    assert names == ["ü.json", "ü.meta.json", "ü.tracks", "ü_tracked.mp4"]
     told = capfd.readouterr().err
     assert told == (
         "posetrack: standard output could not be written (No space left on device).\n" if stream is full else ""
@@ -256,17 +255,17 @@ def test_one_ctrl_c_ends_a_run_with_a_stalled_source(tmp_path: Path, monkeypatch
         if summary.frames == 3:
             threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    monkeypatch.setattr(runner, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr("posetrack.runner.tracking._PATIENCE_S", 0.2)
     clip, began_s = good_clip(tmp_path / "a.mp4", 9), time.monotonic()
     summary = posetrack.run(
         clip, tmp_path / "out", tracker=lambda: Stalling(), outputs=Outputs(video=False), observer=press  # type: ignore[arg-type, return-value]
     )  # fmt: skip
     assert summary.interrupted and summary.frames == 3 and time.monotonic() - began_s < 20
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.json", "a.tracks"]
 
 
 def test_one_ctrl_c_ends_the_wait_for_a_silent_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr("posetrack.runner.tracking._PATIENCE_S", 0.2)
     # A worker of a parallel test run ignores the signal.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     with ExitStack() as after, socket.create_server(("127.0.0.1", 0)) as server:

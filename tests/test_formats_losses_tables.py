@@ -10,7 +10,7 @@ import pytest
 
 from posetrack.formats.conversion import ConversionConfig, convert_files
 from posetrack.formats.losses import lost_in_reading
-from posetrack.formats.tables import COLUMNS, load_table
+from posetrack.formats.tables import NEEDED, load_table
 from posetrack.skeletons import LSP
 from tests.test_formats_losses import (
     ALWAYS,
@@ -82,20 +82,20 @@ def test_only_eyes_and_ears_that_are_present_are_lost(tmp_path: Path, slot: int)
 ])  # fmt: skip
 def test_what_is_lost_of_the_joints_of_leeds_sports_pose(tmp_path: Path, to: str, lost: set[str]) -> None:
     rows = [f"0,0.5,1,0.5,{joint},{n},2,0.5" for n, joint in enumerate(LSP.joints)]
-    (tmp_path / "a.csv").write_text("\n".join([",".join(COLUMNS), *rows]))
+    (tmp_path / "a.csv").write_text("\n".join([",".join(NEEDED), *rows]))
     losses = convert_files(tmp_path / "a.csv", tmp_path / "b", ConversionConfig(to=to))[tmp_path / "b"]
     assert set(losses) - {TIMES} == lost
     assert (TIMES in losses) == (to in ("posetrack17", "coco", "mot"))
 
 
 def test_a_table_of_a_few_joints_is_taken_for_posetracks(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(f"{','.join(COLUMNS)}\n0,,1,,left_hip,1,2,1\n0,,1,,head_top,1,2,1")
+    (tmp_path / "a.csv").write_text(f"{','.join(NEEDED)}\n0,,1,,left_hip,1,2,1\n0,,1,,head_top,1,2,1")
     target = tmp_path / "b.json"
     assert convert_files(tmp_path / "a.csv", target, ConversionConfig(to="posetrack18")) == {target: []}
 
 
 def test_further_columns_of_a_table_are_lost(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(f"mood,{','.join(COLUMNS)},age\ngood,0,,1,,nose,1,2,1,7")
+    (tmp_path / "a.csv").write_text(f"mood,{','.join(NEEDED)},age\ngood,0,,1,,nose,1,2,1,7")
     losses = convert_files(tmp_path / "a.csv", tmp_path / "b.csv", ConversionConfig(to="csv"))
     assert losses == {tmp_path / "b.csv": ["Columns: age, mood."]}
 

@@ -257,7 +257,11 @@ def test_rows_of_a_table_are_null_where_nothing_is_known() -> None:
     scores = np.where(present, np.nan, 0.5)
     rows = joint_rows(
         video(
-            present=present, scores=scores, person_scores=np.array([np.nan]), images=[{**IMAGE, "time_s": "noon"}]
+            present=present,
+            scores=scores,
+            person_scores=np.array([np.nan]),
+            boxes=np.full((1, 4), np.nan),
+            images=[{**IMAGE, "time_s": "noon"}],
         ),
         [12],
     ).to_pylist()
@@ -265,7 +269,7 @@ def test_rows_of_a_table_are_null_where_nothing_is_known() -> None:
     assert {(row["time_s"], row["person_score"]) for row in rows} == {(None, None)}
     assert rows[0] == {
         "frame": 12, "time_s": None, "track_id": 0, "person_score": None, "joint": "nose", "x": 10, "y": 20,
-        "score": None,
+        "score": None, "box_x1": None, "box_y1": None, "box_x2": None, "box_y2": None,
     }  # fmt: skip
     assert {(row["x"], row["y"], row["score"]) for row in rows[1:]} == {(None, None, 0)}
     assert joint_rows(video(images=[{**IMAGE, "time_s": 0.1}]), [0]).column("time_s")[0].as_py() == 0.1

@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from posetrack.formats import FORMATS, arrow_tables
+from posetrack.formats.tables import BOX
 from posetrack.formats.tracked import annotations_of
 from posetrack.skeletons import COCO, POSETRACK, Skeleton
 from posetrack.stages import SourceInfo
@@ -68,6 +69,7 @@ def rows_of(frames: list[Poses]) -> list[dict[str, Any]]:
                         "y": y,
                         "score": score,
                     }
+                    | dict(zip(BOX, poses.boxes[person].tolist(), strict=True))
                 )
     return rows
 

@@ -55,13 +55,13 @@ from posetrack.zoo.policy import DownloadPolicy
 NO_SETTINGS = {
     "Discovery", "FoundClip", "PlannedClip", "Plan", "Planner", "ClipRecord", "ClipTask", "ClipResult",
     "SplitTask", "SplitResult", "ChunkTask", "StitchTask", "FittingTable", "Annotations", "Interface",
-    "Clip", "Cues", "Digits", "Poses", "Sighting", "ReportRow",
+    "Clip", "Cues", "Digits", "Frame", "Header", "Poses", "Sighting", "ReportRow",
     "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
-    "Picture", "Entry", "PresetTracker", "TrackOptions", "Track", "People", "RefinedPeople",
+    "Picture", "Entry", "PresetTracker", "TrackOptions", "RefineOptions", "Track", "People", "RefinedPeople",
     "ClipFormat", "JointAngle", "Scale", "Body",
     "Step", "History",
 }  # fmt: skip
-"""Made by the package; Typer checks ``TrackOptions``, and PoseTracker what a ``PresetTracker`` gives it."""
+"""Made by the package; Typer checks the options, and PoseTracker what a ``PresetTracker`` gives it."""
 
 
 def settings() -> Iterator[Any]:

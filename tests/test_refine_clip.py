@@ -1,5 +1,6 @@
 """Clips are read from what ``run`` writes, and written so that they can be read again."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -61,12 +62,15 @@ def test_reads_frames_times_people_and_joints_of_what_run_writes(tracked: Path) 
         assert first.boxes[0].tolist() == pytest.approx([10, 20, 110, 220])
 
 
-def test_tables_bring_their_times_and_json_needs_a_frame_rate(tracked: Path) -> None:
+def test_files_bring_their_times_and_json_without_needs_a_frame_rate(tracked: Path) -> None:
+    assert read_clip(tracked).times.tolist() == pytest.approx([0, 0.08, 0.16, 0.24, 0.32])
     if tracked.suffix == ".json":
+        data = orjson.loads(tracked.read_bytes())
+        for image in data["images"]:
+            del image["time_s"]
+        tracked.write_bytes(orjson.dumps(data))
         with pytest.raises(DataFormatError, match=r"street\.json: .*no times; give its frame rate \(--fps 25\)\."):
             read_clip(tracked)
-    else:
-        assert read_clip(tracked).times.tolist() == pytest.approx([0, 0.08, 0.16, 0.24, 0.32])
     assert read_clip(tracked, fps=50).times.tolist() == pytest.approx([0, 0.04, 0.08, 0.12, 0.16])
 
 
@@ -204,11 +208,27 @@ def test_a_frame_rate_of_nothing_and_unknown_endings_are_refused(tmp_path: Path)
         read_clip(tmp_path / "street.json", fps=0)
     with pytest.raises(ConfigError, match=r"\.json, \.csv, \.parquet, \.txt"):
         write_clip(tmp_path / "street.xml", partly_filled())
-    with pytest.raises(ConfigError, match=r"joints of 'coco'; write \.csv or \.parquet"):
-        write_clip(tmp_path / "street.json", Clip(
-            name="street", skeleton=COCO, frames=np.zeros(0, np.int64), times=np.zeros(0), tracks=()
-        ))  # fmt: skip
     assert not list(tmp_path.iterdir())
+
+
+def test_json_has_posetracks_joints_whatever_those_of_the_clip_are(tmp_path: Path) -> None:
+    body, clip = walker(1, line((100, 400), (50, 0), 4)), clip_of()
+    slots = [POSETRACK.joints.index(joint) if joint in POSETRACK.joints else 3 for joint in COCO.joints]
+    track = body.replace(
+        joints=body.joints[:, slots], raw=body.raw[:, slots], joint_scores=body.joint_scores[:, slots],
+        origins=body.origins[:, slots],
+    )  # fmt: skip
+    write_clip(
+        tmp_path / "street.json",
+        replace(clip, skeleton=COCO, frames=np.arange(4), times=np.arange(4.0), tracks=(track,)),
+    )
+    (found,) = read_clip(tmp_path / "street.json").tracks
+    knee, neck = POSETRACK.index("left_knee"), POSETRACK.index("head_bottom")
+    assert np.allclose(found.joints[:, knee], body.joints[:, knee], atol=1e-3)
+    shoulders = body.joints[:, [POSETRACK.index("left_shoulder"), POSETRACK.index("right_shoulder")]].mean(axis=1)
+    nose = body.joints[:, POSETRACK.index("nose")]
+    assert np.allclose(found.joints[:, neck], 0.7 * shoulders + 0.3 * nose, atol=1e-3)
+    assert set(found.origins[:, [knee, neck]].ravel()) == {SEEN}
 
 
 def test_numbers_that_no_camera_gives_are_refused(tmp_path: Path) -> None:

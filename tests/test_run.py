@@ -62,14 +62,15 @@ def test_a_run_writes_video_and_json_with_one_identity(clip: Path, tmp_path: Pat
     assert len(content["images"]) == FRAMES
     assert {person["track_id"] for person in content["annotations"]} == {0}
     assert frames_of(tmp_path / "out" / "clip_tracked.mp4") == FRAMES
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.json", "clip_tracked.mp4"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["clip.json", "clip.tracks", "clip_tracked.mp4"]
 
 
 def test_every_format_is_written_beside_the_others(clip: Path, tmp_path: Path) -> None:
     names = ("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet")
     outputs = Outputs(formats=names, video=False)
     summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, outputs=outputs)
-    assert len(summary.files) == len(names)
+    assert len(summary.files) == len(names) + 1
     assert all(path.stat().st_size > 0 for path in summary.files)
 
 
@@ -78,7 +79,7 @@ def test_names_that_are_no_utf8_lose_no_result(clip: Path, tmp_path: Path, name:
     odd = clip.rename(tmp_path / f"{os.fsdecode(name)}.avi")
     outputs = Outputs(formats=("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet"))
     summary = posetrack.run(odd, tmp_path / "out", tracker=stub_tracker, outputs=outputs)
-    assert len(summary.files) == 7 and all(path.stem.startswith(odd.stem) for path in summary.files)
+    assert len(summary.files) == 8 and all(path.stem.startswith(odd.stem) for path in summary.files)
     images = json.loads((tmp_path / "out" / f"{odd.stem}.json").read_bytes())["images"]
     folder = f"000000_mpii_{printable(odd.stem)}"
     assert [image["file_name"] for image in images] == [f"images/{folder}/{n:06d}.jpg" for n in range(FRAMES)]
@@ -171,12 +172,13 @@ def test_ctrl_c_again_while_files_are_closed_leaves_them_whole(
     monkeypatch.setattr(encoder.Encoder, "write", count_and_press)
     monkeypatch.setattr(place, pressed_before, pressing)
     ffmpeg("-i", clip, "-f", "lavfi", "-i", "sine=440:d=1", "-c:v", "copy", tmp_path / "a.avi")
-    line = ["posetrack", "run", str(tmp_path / "a.avi"), "-o", str(tmp_path / "out"), "-f", "csv"]
+    line = ["posetrack", "run", str(tmp_path / "a.avi"), "-o", str(tmp_path / "out"), "-f", "csv", "--online"]
     monkeypatch.setattr(sys, "argv", line)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.json", "a_tracked.mp4"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a.csv", "a.json", "a.tracks", "a_tracked.mp4"]
     assert len(json.loads((tmp_path / "out" / "a.json").read_text())["images"]) == 4
     assert frames_of(tmp_path / "out" / "a_tracked.mp4") == 4
 
@@ -239,12 +241,12 @@ def test_ctrl_c_keeps_earlier_results_and_puts_what_there_is_beside_them(clip: P
             clip, out, tracker=stub_tracker, outputs=outputs, observer=interrupted_after(frames)
         )
         assert summary.interrupted and summary.beside and summary.frames == frames
-        files = [out / f"clip_interrupted{number}_tracked.mp4", out / f"clip_interrupted{number}.json"]
+        files = [out / f"clip_interrupted{number}{ending}" for ending in ("_tracked.mp4", ".json", ".tracks")]
         assert summary.files == files
         assert frames_of(files[0]) == frames_in(files[1]) == frames
-    assert before.items() <= contents(out).items() and len(contents(out)) == 6
+    assert before.items() <= contents(out).items() and len(contents(out)) == 9
     summary = posetrack.run(clip, out, tracker=stub_tracker, outputs=outputs)
-    assert not summary.beside and summary.files == [out / "clip_tracked.mp4", out / "clip.json"]
+    assert not summary.beside and summary.files[:2] == [out / "clip_tracked.mp4", out / "clip.json"]
 
 
 def test_one_earlier_file_is_enough_for_all_to_go_beside(clip: Path, tmp_path: Path) -> None:
@@ -252,7 +254,7 @@ def test_one_earlier_file_is_enough_for_all_to_go_beside(clip: Path, tmp_path: P
     (tmp_path / "out" / "clip.csv").write_text("precious")
     outputs = Outputs(overwrite=True, formats=("posetrack18", "csv"))
     posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, outputs=outputs, observer=interrupted_after(2))
-    ending = ("_tracked.mp4", ".json", ".csv")
+    ending = ("_tracked.mp4", ".json", ".csv", ".tracks")
     assert set(contents(tmp_path / "out")) == {"clip.csv", *(f"clip_interrupted{end}" for end in ending)}
     assert (tmp_path / "out" / "clip.csv").read_text() == "precious"
 
@@ -265,7 +267,7 @@ def test_a_source_that_breaks_off_keeps_earlier_results_too(tmp_path: Path) -> N
     out.mkdir()
     (out / "clip.json").write_text("precious")
     summary = posetrack.run(clip, out, tracker=stub_tracker, outputs=outputs)
-    assert summary.incomplete and summary.files == [out / "clip_incomplete.json"]
+    assert summary.incomplete and summary.files == [out / "clip_incomplete.json", out / "clip_incomplete.tracks"]
     assert (out / "clip.json").read_text() == "precious"
     assert 0 < frames_in(out / "clip_incomplete.json") == summary.frames < 60
 
@@ -275,9 +277,10 @@ def test_what_others_have_written_meanwhile_is_not_replaced(clip: Path, tmp_path
         (tmp_path / "out" / "clip.json").write_text("precious")
 
     summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, observer=meanwhile)
-    assert [path.name for path in summary.files] == ["clip_new_tracked.mp4", "clip_new.json"]
+    names = ["clip_new_tracked.mp4", "clip_new.json", "clip_new.tracks"]
+    assert [path.name for path in summary.files] == names
     assert (tmp_path / "out" / "clip.json").read_text() == "precious"
-    assert sorted(contents(tmp_path / "out")) == ["clip.json", "clip_new.json", "clip_new_tracked.mp4"]
+    assert set(contents(tmp_path / "out")) == {"clip.json", *names}
 
 
 def test_a_failure_with_overwrite_leaves_every_earlier_file(clip: Path, tmp_path: Path) -> None:
@@ -425,7 +428,7 @@ def test_the_command_tracks_with_the_bundled_networks_and_sums_up(clip: Path, tm
     assert done.returncode == 0, done.stderr
     assert "tracks" in done.stdout and "time by stage" in done.stdout
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["clip.csv", "clip.json", "clip_tracked.mp4"]
+    assert names == ["clip.csv", "clip.json", "clip.tracks", "clip_tracked.mp4"]
 
 
 def test_ctrl_c_on_the_command_line_leaves_finished_files(clip: Path, tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 
 from posetrack.errors import DataFormatError
 from posetrack.files.pending import PendingFile, output_errors
+from posetrack.scene import Scene
 from posetrack.skeletons import POSETRACK, SKELETONS
 from posetrack.types import Frame, IntArray, Poses
 
 _ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids", "origin")
+_SCENE = {"cuts": (), "cameras": (2, 3), "flows": (4, 4, 2)}
+"""Arrays of the scene, and the shape of one frame's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,29 +33,36 @@ class ChunkPoses:
         times_s: float64 [F].
         starts: int64 [F + 1]; the people of frame f are rows ``starts[f]`` to ``starts[f + 1]``.
         people: The people of all frames, in frame order. Track ids are local to the chunk.
+        scenes: [F] what each frame shows as a whole; empty if nobody has looked.
+        made_with: What the poses depend on besides the clip, as ``PoseTracker.made_with`` says it.
     """
 
     indices: IntArray
     times_s: NDArray[np.float64]
     starts: IntArray
     people: Poses
+    scenes: tuple[Scene, ...]
+    made_with: Mapping[str, Any]
 
     @classmethod
-    def collect(cls, results: Iterable[tuple[Frame, Poses]]) -> ChunkPoses:
-        """Collect all results of a tracker."""
+    def collect(cls, results: Iterable[tuple[Frame, Poses]], made_with: Mapping[str, Any]) -> ChunkPoses:
+        """Collect all results of a tracker, and what it says of itself."""
         indices: list[int] = []
         times_s: list[float] = []
         poses: list[Poses] = []
+        scenes: list[Scene] = []
         for frame, people in results:
+            if frame.scene is not None:
+                scenes.append(frame.scene)
             indices.append(frame.index)
             times_s.append(frame.time_s)
             poses.append(people)
         skeleton = poses[0].skeleton if poses else POSETRACK
         parts = [Poses.empty(skeleton), *poses]
-        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
         starts = np.cumsum([len(part) for part in parts], dtype=np.int64)
-        people = Poses(**columns, skeleton=skeleton)
-        return cls(np.array(indices, np.int64), np.array(times_s, np.float64), starts, people)
+        looked = tuple(scenes) if len(scenes) == len(indices) else ()
+        times = np.array(times_s, np.float64)
+        return cls(np.array(indices, np.int64), times, starts, Poses.concatenate(parts), looked, made_with)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -66,12 +77,16 @@ class ChunkPoses:
         behind = max(first, behind)
         starts = self.starts[first : behind + 1]
         people = self.people[slice(int(starts[0]), int(starts[-1]))]
-        return ChunkPoses(self.indices[first:behind], self.times_s[first:behind], starts - starts[0], people)
+        return ChunkPoses(
+            self.indices[first:behind], self.times_s[first:behind], starts - starts[0], people,
+            self.scenes[first:behind], self.made_with,
+        )  # fmt: skip
 
-    def __iter__(self) -> Iterator[tuple[int, float, Poses]]:
-        """Yield each frame's index, time and people."""
+    def __iter__(self) -> Iterator[tuple[Frame, Poses]]:
+        """Yield each frame, without its image, and its people."""
         for place, (index, time_s) in enumerate(zip(self.indices.tolist(), self.times_s.tolist(), strict=True)):
-            yield index, time_s, self.poses(place)
+            scene = self.scenes[place] if self.scenes else None
+            yield Frame(index, time_s, _NO_IMAGE, scene), self.poses(place)
 
     def save(self, path: Path) -> None:
         """Write an npz file atomically.
@@ -80,6 +95,10 @@ class ChunkPoses:
             OutputError: it cannot be written.
         """
         columns: dict[str, Any] = {name: getattr(self.people, name) for name in _ARRAYS}
+        if self.people.appearance is not None:
+            columns["appearance"] = self.people.appearance
+        for name, values in zip(_SCENE, zip(*map(_of_scene, self.scenes), strict=True), strict=False):
+            columns[name] = np.array(values)
         with output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         file = PendingFile(path)
@@ -87,7 +106,8 @@ class ChunkPoses:
             with output_errors(path):
                 np.savez(
                     file.stream, indices=self.indices, times_s=self.times_s, starts=self.starts,
-                    skeleton=np.array(self.people.skeleton.name), **columns,
+                    skeleton=np.array(self.people.skeleton.name),
+                    made_with=np.array(json.dumps(dict(self.made_with))), **columns,
                 )  # fmt: skip
             file.commit()
         except BaseException:
@@ -104,15 +124,47 @@ class ChunkPoses:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 people = Poses(
-                    **{name: arrays[name] for name in _ARRAYS}, skeleton=SKELETONS[str(arrays["skeleton"])]
+                    **{name: arrays[name] for name in _ARRAYS},
+                    skeleton=SKELETONS[str(arrays["skeleton"])],
+                    appearance=arrays["appearance"] if "appearance" in arrays else None,
                 )
-                found = cls(arrays["indices"], arrays["times_s"], arrays["starts"], people)
+                found = cls(
+                    arrays["indices"], arrays["times_s"], arrays["starts"], people, _scenes(arrays), _facts(arrays)
+                )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataFormatError(f"{path} is not a chunk's pose file ({error}): remove it.") from error
         counts = (len(found.indices), len(found.starts) - 1, len(found.times_s))
-        if len(set(counts)) != 1 or found.starts[-1] != len(people):
+        whole = len(found.scenes) in (0, len(found.indices))
+        if len(set(counts)) != 1 or found.starts[-1] != len(people) or not whole:
             raise DataFormatError(f"{path} is not a chunk's pose file (array lengths disagree): remove it.")
         return found
+
+
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
+
+
+def _facts(arrays: Any) -> dict[str, Any]:
+    """What the tracker said of itself. Raises ``ValueError`` if that is no JSON object."""
+    facts = json.loads(str(arrays["made_with"]))
+    if not isinstance(facts, dict):
+        raise ValueError("made_with is no object")
+    return facts
+
+
+def _of_scene(scene: Scene) -> tuple[bool, Any, Any]:
+    return scene.cut, scene.camera, scene.flow
+
+
+def _scenes(arrays: Any) -> tuple[Scene, ...]:
+    """The scenes of a file. Raises ``ValueError`` if they have the wrong shape."""
+    if not set(_SCENE) <= set(arrays):
+        return ()
+    columns = [arrays[name] for name in _SCENE]
+    if any(
+        values.shape != (len(columns[0]), *shape) for values, shape in zip(columns, _SCENE.values(), strict=True)
+    ):
+        raise ValueError("the scenes have the wrong shape")
+    return tuple(Scene(bool(cut), camera, flow) for cut, camera, flow in zip(*columns, strict=True))
 
 
 def is_saved(path: Path) -> bool:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from posetrack.batch.chunk_poses import ChunkPoses, is_saved
 from posetrack.batch.chunks import Chunk, ChunkConfig, open_chunk, plan
-from posetrack.batch.identity import Identity, unchanged
+from posetrack.batch.identity import unchanged
 from posetrack.batch.names import hashed
-from posetrack.batch.settings import plain, settings_hash
+from posetrack.batch.settings import settings_hash
 from posetrack.batch.stitch import SAME_TIME_S, SeamError, StitchConfig, stitched
 from posetrack.batch.tasks import (
     ClipResult,
@@ -27,11 +27,14 @@ from posetrack.batch.tasks import (
     tracked,
 )
 from posetrack.errors import DataFormatError, OutputError, VideoError
+from posetrack.records import as_json
 from posetrack.runner import Outputs
+from posetrack.runner.summary import made_with
 from posetrack.stages import FrameSource
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Frame, Poses
 from posetrack.video import open_source
+from posetrack.video.identity import Identity
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
@@ -86,9 +89,9 @@ class SplitTask(ClipTask):
     def _key(self, config: ChunkConfig) -> str:
         """A hash of everything that affects the chunks' poses."""
         everything = {
-            "content": plain(self.content or Identity.now(self.source)),
+            "content": as_json(self.content or Identity.now(self.source)),
             "settings": settings_hash(self.tracker, self.reading, Outputs(), self.compute.seed),
-            "cuts": plain(config),
+            "cuts": as_json(config),
         }
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
@@ -116,7 +119,7 @@ class ChunkTask(ClipTask):
                 self.remote.download(self.file, file)
             if not is_saved(file):
                 with unchanged(self.source, self.content):
-                    poses = ChunkPoses.collect(self._readable(observer))
+                    poses = ChunkPoses.collect(self._readable(observer), made_with(self.load()))
                 poses.save(file)
                 if self.remote is not None:
                     self.remote.upload({file: self.file})
@@ -161,7 +164,8 @@ class StitchTask(ClipTask):
     def load(self) -> PoseTracker:
         """A stand-in for the tracker that returns the known poses."""
         parts = map(self._loaded, self.files)
-        return cast("PoseTracker", _KnownPoses(stitched(parts, self.chunks, self.config)))
+        facts = self._loaded(self.files[0]).made_with
+        return cast("PoseTracker", _KnownPoses(stitched(parts, self.chunks, self.config), facts))
 
     def _loaded(self, file: Path) -> ChunkPoses:
         if self.remote is None:
@@ -180,9 +184,10 @@ class StitchTask(ClipTask):
 class _KnownPoses:
     """Replaces the tracker where the poses of a source are already known."""
 
-    def __init__(self, known: Iterable[tuple[int, float, Poses]]) -> None:
+    def __init__(self, known: Iterable[tuple[Frame, Poses]], facts: Mapping[str, Any]) -> None:
         self._known = iter(known)
         self.stopwatch = Stopwatch()
+        self.made_with = facts
 
     def track(self, source: FrameSource) -> Iterator[tuple[Frame, Poses]]:
         """Yield each frame with its people.
@@ -191,10 +196,10 @@ class _KnownPoses:
             SeamError: the source's frames differ from those with known poses.
         """
         for frame in source:
-            index, time_s, poses = next(self._known, (None, 0.0, None))
-            if poses is None or index != frame.index or abs(time_s - frame.time_s) > SAME_TIME_S:
+            known, poses = next(self._known, (frame, None))
+            if poses is None or known.index != frame.index or abs(known.time_s - frame.time_s) > SAME_TIME_S:
                 raise SeamError(f"{source.info.name} shows different frames from its chunks.")
-            yield frame, poses
+            yield replace(frame, scene=known.scene), poses
         if next(self._known, None) is not None:
             raise SeamError(f"{source.info.name} shows fewer frames than its chunks.")
 

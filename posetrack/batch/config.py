@@ -15,6 +15,7 @@ from posetrack.batch.tasks import Compute, TrackerFactory
 from posetrack.batch.workers import Progress
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
+from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs
 from posetrack.video import ReadOptions
 
@@ -29,6 +30,7 @@ class BatchConfig:
         reading: The part of each clip to read.
         outputs: The files to write. ``overwrite`` tracks everything again and replaces files of other origin.
         compute: Where networks run.
+        refine: How the second pass refines each clip; ``None`` leaves it out.
         chunks: Where long clips are cut.
         remote_url: An fsspec URL for the results (``s3://bucket/folder``); the output folder then holds only the
             manifest. ``None`` writes the results to the output folder.
@@ -46,6 +48,7 @@ class BatchConfig:
     reading: ReadOptions = field(default_factory=ReadOptions)
     outputs: Outputs = field(default_factory=Outputs)
     compute: Compute = field(default_factory=Compute)
+    refine: RefineConfig | None = field(default_factory=RefineConfig)
     chunks: ChunkConfig = field(default_factory=ChunkConfig)
     remote_url: str | None = None
     workers: int = 0

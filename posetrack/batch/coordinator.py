@@ -14,7 +14,6 @@ from pathlib import Path
 from posetrack.batch.chunk_workers import ChunkingWorkers
 from posetrack.batch.config import BatchConfig, BatchObserver, BatchSummary
 from posetrack.batch.discovery import find_clips
-from posetrack.batch.identity import Identity
 from posetrack.batch.manifest import MANIFEST, ClipRecord, Manifest
 from posetrack.batch.names import CHUNKS, PAGE, SUMMARY, UNFINISHED, folder_of
 from posetrack.batch.output import clean, opened_output
@@ -28,6 +27,7 @@ from posetrack.batch.tasks import ClipResult, ClipTask, PresetTracker
 from posetrack.batch.workers import Finished, LocalWorkers, Progress, Workers
 from posetrack.errors import ConfigError, OutputError
 from posetrack.interruption import Interruption, interruptible
+from posetrack.video.identity import Identity
 
 
 def plan_batch(footage: str | Path, output: str | Path, config: BatchConfig) -> Plan:
@@ -114,7 +114,9 @@ def _local_workers(config: BatchConfig) -> LocalWorkers:
 
 
 def _planner(output: Path, config: BatchConfig, *, fetch: bool = True) -> Planner:
-    settings = settings_hash(config.tracker, config.reading, config.outputs, config.compute.seed, fetch=fetch)
+    settings = settings_hash(
+        config.tracker, config.reading, config.outputs, config.compute.seed, refine=config.refine, fetch=fetch
+    )
     remote = _remote(output, config)
     return Planner(output=output, outputs=config.outputs, settings=settings, retries=config.retries, remote=remote)
 
@@ -203,6 +205,7 @@ class _Run:
             outputs=self._config.outputs,
             tracker=self._config.tracker,
             compute=self._config.compute,
+            refine=self._config.refine,
             content=content,
             overview=overview_path(self._output, record.clip),
             remote=self._remote,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from posetrack.batch.discovery import Discovery, FoundClip, LeftOut
-from posetrack.batch.identity import Identity
+from posetrack.batch.identity import is_recorded
 from posetrack.batch.manifest import ClipRecord
 from posetrack.batch.names import assign_names, folder_of
 from posetrack.batch.output import is_within
@@ -18,6 +18,7 @@ from posetrack.batch.remote import RemoteFolder
 from posetrack.errors import ConfigError
 from posetrack.files.drafts import LONGEST_NAME_BYTES
 from posetrack.runner import Outputs
+from posetrack.video.identity import Identity
 
 Action = Literal[
     "new", "continued", "changed", "resettled", "missing", "again", "retried", "done", "broken", "failed"
@@ -135,7 +136,7 @@ class Planner:
         if self.outputs.overwrite:
             return "again"
         unfinished = record.status in ("pending", "running")
-        if not now.is_that_of(record):
+        if not is_recorded(now, record):
             return "continued" if unfinished else "changed"
         if record.settings != self.settings:
             return "continued" if unfinished else "resettled"

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from posetrack import __version__
 from posetrack.batch.tasks import PresetTracker, TrackerFactory
 from posetrack.errors import ConfigError, WeightsError
+from posetrack.records import as_json
+from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs
 from posetrack.video import ReadOptions
 
 
 def settings_hash(
-    tracker: TrackerFactory, reading: ReadOptions, outputs: Outputs, seed: int, *, fetch: bool = True
+    tracker: TrackerFactory,
+    reading: ReadOptions,
+    outputs: Outputs,
+    seed: int,
+    *,
+    refine: RefineConfig | None = None,
+    fetch: bool = True,
 ) -> str:
     """SHA-256 of everything that affects the results.
 
-    Covers the package's version, the preset and its weights, precision, engine, seed, and what is read, written
-    and drawn. Device, threads and workers are left out: they may change between runs.
+    Covers the package's version, the preset and its weights, precision, engine, seed, what is read, written and
+    drawn, and the second pass. Device, threads and workers are left out: they may change between runs.
 
     Args:
-        tracker, reading, outputs, seed: As in ``ClipTask``.
+        tracker, reading, outputs, seed, refine: As in ``ClipTask``.
         fetch: Download missing weights.
 
     Raises:
@@ -34,9 +42,10 @@ def settings_hash(
     everything = {
         "version": __version__,
         "tracker": _tracker(tracker, fetch),
-        "reading": plain(reading),
-        "outputs": plain(replace(outputs, formats=formats, overwrite=False, show=False)),
+        "reading": as_json(reading),
+        "outputs": as_json(replace(outputs, formats=formats, overwrite=False, show=False)),
         "seed": seed,
+        "refine": as_json(refine),
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
@@ -49,9 +58,9 @@ def _tracker(factory: TrackerFactory, fetch: bool) -> Any:
         files = weight_files(factory.preset, ModelStore(factory.models_dir), download if fetch else None)
         weights = {name: _sha256(path) for name, path in files.items()}
         calculation = {"precision": factory.precision, "engine": factory.engine}
-        return {"preset": plain(factory.preset), "weights": weights} | calculation
+        return {"preset": as_json(factory.preset), "weights": weights} | calculation
     if is_dataclass(factory):
-        return plain(factory)
+        return as_json(factory)
     name = getattr(factory, "__qualname__", None)
     if name is None:  # such as functools.partial: nothing tells one from another
         raise ConfigError(f"tracker is {factory!r}; give a function of a module, or a frozen dataclass.")
@@ -64,20 +73,3 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error
-
-
-def plain(value: Any) -> Any:
-    """A configuration value as JSON types, the same for equal values in every process.
-
-    >>> plain(frozenset({"b", "a"})), plain((1, None))
-    (['a', 'b'], [1, None])
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"": type(value).__name__} | {one.name: plain(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return sorted(map(plain, value))
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    return value if isinstance(value, (str, int, float, type(None))) else str(value)

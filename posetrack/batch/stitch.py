@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from posetrack.errors import VideoError
 from posetrack.ranges import require_above, require_fraction, require_kinds
 from posetrack.tracker.matching import hungarian
 from posetrack.tracker.oks import Outlines, oks_pairs
-from posetrack.types import UNLINKED, IntArray, Poses
+from posetrack.types import UNLINKED, Frame, IntArray, Poses
 
 SAME_TIME_S = 1e-3
 """Frames whose times differ by at most this are the same: containers round to milliseconds at worst."""
@@ -86,7 +86,7 @@ def _pairs(left: ChunkPoses, right: ChunkPoses) -> tuple[IntArray, IntArray, Int
 
 def stitched(
     parts: Iterable[ChunkPoses], chunks: Iterable[Chunk], config: StitchConfig
-) -> Iterator[tuple[int, float, Poses]]:
+) -> Iterator[tuple[Frame, Poses]]:
     """Join the chunks: each frame of the clip once, with ids that are the same on both sides of a seam.
 
     Shared frames come from the left chunk, which knows the past; the right chunk takes over after the overlap.
@@ -99,7 +99,7 @@ def stitched(
         config: How tracks are matched.
 
     Yields:
-        Frame index, time in seconds, people.
+        Each frame, without its image, and its people.
 
     Raises:
         SeamError: two chunks show different frames in their overlap.
@@ -124,7 +124,7 @@ def stitched(
         # Unmatched tracks that end in the overlap stay unlinked: no frame that shows them is delivered.
         track_ids = [identities.get(track_id, UNLINKED) for track_id in part.people.track_ids.tolist()]
         people = part.people.replace(track_ids=np.array(track_ids, np.int64))
-        before = ChunkPoses(part.indices, part.times_s, part.starts, people)
+        before = replace(part, people=people)
         yield from before.part(slice(own, len(part)))
 
 

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from posetrack.batch.identity import ChangedError, Identity, unchanged
+from posetrack.batch.causes import Cause, cause_of
+from posetrack.batch.identity import unchanged
 from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.report import unpublished_overview
-from posetrack.errors import ConfigError, OutputError, PoseTrackError, WeightsError, is_out_of_memory
+from posetrack.errors import (
+    PoseTrackError,
+    is_out_of_memory,
+)
 from posetrack.files.pending import output_errors, publish
 from posetrack.models.engines import Engine, check_threads_and_seed
 from posetrack.ranges import require_kinds
+from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs, RunSummary, run
 from posetrack.stages import SourceInfo
 from posetrack.video import ReadOptions
+from posetrack.video.identity import Identity
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
     from posetrack.presets import Preset
-
-Cause = Literal["clip", "chance", "setup", "disk"]
-"""Why a task failed. ``clip``: the clip itself. ``chance``: something that may pass. ``setup``: the tracker cannot
-be made, so every clip would fail. ``disk``: the disk is full."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,7 @@ class ClipTask:
         outputs: The files to write. Existing ones are replaced.
         tracker: Makes the tracker.
         compute: Where networks run.
+        refine: How the second pass refines; ``None`` leaves it out.
         content: The source's expected fingerprint; the task fails if it has changed. ``None`` accepts any.
         overview: Destination of the overview for the report page. ``None`` writes none.
         remote: Where the results go instead of ``folder``, which mirrors it.
@@ -125,6 +127,7 @@ class ClipTask:
     outputs: Outputs
     tracker: TrackerFactory
     compute: Compute
+    refine: RefineConfig | None = field(default_factory=RefineConfig)
     content: Identity | None = None
     overview: Path | None = None
     remote: RemoteFolder | None = None
@@ -193,13 +196,13 @@ def attempted(task: ClipTask, work: Callable[[], ClipResult]) -> ClipResult:
     try:
         result = work()
     except PoseTrackError as error:
-        result = ClipResult.failed(str(error), _cause(error))
+        result = ClipResult.failed(str(error), cause_of(error))
     except Exception as error:  # noqa: BLE001 (one clip stops nothing: the sentence and the trace are recorded)
         trace = "".join(traceback.format_exception(error))
         sentence = f"Tracking {task.source} failed unexpectedly: {type(error).__name__}: {error}"
         if is_out_of_memory(error):
             sentence, trace = f"There is not enough memory for {task.source}: use fewer --workers.", ""
-        result = ClipResult.failed(sentence, _cause(error), trace or None)
+        result = ClipResult.failed(sentence, cause_of(error), trace or None)
     finally:
         shutil.rmtree(task.unfinished, ignore_errors=True)
     message = result.error and result.error.replace(str(task.unfinished), str(task.folder))
@@ -222,7 +225,8 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
     with unchanged(task.source, task.content):
         summary = run(
             task.source, task.unfinished,
-            tracker=task.load, outputs=outputs, reading=task.reading, observer=observe,
+            tracker=task.load, outputs=outputs, reading=task.reading, online=task.refine is None,
+            refine=task.refine, observer=observe, second_observer=observe,
         )  # fmt: skip
     if summary.interrupted:
         return ClipResult(status="interrupted")
@@ -263,26 +267,3 @@ def _loaded(factory: TrackerFactory, compute: Compute) -> PoseTracker:
     if compute.processors:
         cv2.setNumThreads(compute.processors)
     return factory(compute)
-
-
-def _cause(error: BaseException) -> Cause:
-    if any(_says_disk_full(one) for one in _chain(error)):
-        return "disk"
-    if isinstance(error, (ConfigError, WeightsError)):
-        return "setup"
-    passing = isinstance(error, (OutputError, ChangedError)) or not isinstance(error, PoseTrackError)
-    return "chance" if passing else "clip"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _says_disk_full(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return isinstance(error, (OSError, OutputError)) and any(
-        words in str(error) for words in ("the disk is full", "disk quota is used up", "No space left on device")
-    )

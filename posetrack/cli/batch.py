@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posetrack.cli.options import TrackOptions, takes_track_options
+from posetrack.cli.options import TrackOptions
 from posetrack.cli.output import complain
+from posetrack.cli.refine_options import RefineOptions
+from posetrack.cli.shared_options import takes
 from posetrack.cli.start import INTERRUPTED
 from posetrack.errors import ConfigError
 
@@ -23,7 +25,7 @@ SOME_FAILED = 1
 _work = partial(typer.Option, rich_help_panel="Batch")
 
 
-@takes_track_options
+@takes(options=TrackOptions, refining=RefineOptions)
 def batch(
     footage: Annotated[str, typer.Argument(help="Folder with videos and folders of images, at any depth.")],
     output: Annotated[
@@ -57,8 +59,12 @@ def batch(
     overwrite: Annotated[
         bool, _work("--overwrite", help="Track everything again, and replace files of other origin too.")
     ] = False,
+    online: Annotated[
+        bool, _work("--online", help="Write what came frame by frame, without the second pass.")
+    ] = False,
     *,
     options: TrackOptions,
+    refining: RefineOptions,
 ) -> None:
     """Track every clip in a folder once. Run it again after an interruption to continue.
 
@@ -79,6 +85,8 @@ def batch(
         if not given.strip():
             raise ConfigError(f"the name of the {name} is empty; give one (. is the current folder).")
     preset, engine = options.customised_preset(), options.check_engine()
+    if online and refining.given:
+        raise ConfigError(f"--online leaves out the second pass: leave out {refining.given[0]}.")
     config = BatchConfig(
         tracker=PresetTracker(preset, options.precision, options.compile, options.models_dir, engine),
         choice=Choice(globs=tuple(glob or ()), excludes=tuple(exclude or ())),
@@ -89,6 +97,7 @@ def batch(
         retries=retries,
         timeout_s=timeout,
         chunks=ChunkConfig(chunk_s=chunk_seconds),
+        refine=None if online else refining.config(),
         remote_url=output if is_url(output) else None,
     )
     folder = state_folder(output) if is_url(output) else Path(output)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
     from posetrack.presets import Preset
 
-_PROPAGATIONS = {"off": False, "on": True}
+_SWITCH = {"off": False, "on": True}
 _rows = partial(typer.Option, rich_help_panel="Rows of the table (options may be given several times)")
 
 
@@ -36,6 +36,10 @@ def benchmark(
     propagation: Annotated[list[str] | None, _rows(help="Joint propagation: on (default) or off.")] = None,
     similarity: Annotated[list[str] | None, _rows(help="bbox, pose, flow or multi-flow (default).")] = None,
     matching: Annotated[list[str] | None, _rows(help="greedy (default) or hungarian.")] = None,
+    second_pass: Annotated[
+        list[str] | None,
+        _rows(help="on or off (default: the paper's figures are of tracks as they come frame by frame)."),
+    ] = None,
     all_rows: Annotated[bool, _rows("--all", help="All combinations: sixteen rows.")] = False,
     preset: Annotated[str, typer.Option(help="Networks and settings: lite, accurate or posetrack.")] = "lite",
     detector: Annotated[str | None, typer.Option(help="Another detector (see `posetrack run`).")] = None,
@@ -63,10 +67,16 @@ def benchmark(
     if all_rows:
         if propagation or similarity or matching:
             raise ConfigError("--all takes every row; leave out --propagation, --similarity and --matching.")
-        propagation, similarity, matching = list(_PROPAGATIONS), list(SIMILARITIES), list(MATCHINGS)
-    rows = product(map(_switch, propagation or ["on"]), similarity or ["multi-flow"], matching or ["greedy"])
+        propagation, similarity, matching = list(_SWITCH), list(SIMILARITIES), list(MATCHINGS)
+    rows = product(
+        [_switch("--propagation", text) for text in propagation or ["on"]],
+        similarity or ["multi-flow"],
+        matching or ["greedy"],
+        [_switch("--second-pass", text) for text in second_pass or ["off"]],
+    )
     settings = [
-        Setting(propagation=on, similarity=alike, matching=matched) for on, alike, matched in dict.fromkeys(rows)
+        Setting(propagation=on, similarity=alike, matching=matched, second_pass=again)
+        for on, alike, matched, again in dict.fromkeys(rows)
     ]
     changes = Changes(
         detector=detector, pose=pose, score_threshold=score_threshold, min_joint_score=min_joint_score
@@ -102,10 +112,10 @@ def benchmark(
     answered()
 
 
-def _switch(text: str) -> bool:
-    if text not in _PROPAGATIONS:
-        raise ConfigError(f"--propagation is {text!r}; give on or off.")
-    return _PROPAGATIONS[text]
+def _switch(option: str, text: str) -> bool:
+    if text not in _SWITCH:
+        raise ConfigError(f"{option} is {text!r}; give on or off.")
+    return _SWITCH[text]
 
 
 def _table(rows: list[BenchmarkRow], title: str) -> FittingTable:
@@ -119,12 +129,14 @@ def _table(rows: list[BenchmarkRow], title: str) -> FittingTable:
         setting, total = row.setting, row.result.total
         figures = figures_of(total)
         cells = [percent(figures[name].total) for name in columns]
-        switch = "on" if setting.propagation else "off"
-        lines.append([switch, setting.similarity, setting.matching, *cells, f"{total.mot.switches.sum():,}"])
+        switch, again = ("on" if on else "off" for on in (setting.propagation, setting.second_pass))
+        lines.append(
+            [switch, setting.similarity, setting.matching, again, *cells, f"{total.mot.switches.sum():,}"]
+        )
     sequences = len(rows[0].result.sequences)
     return FittingTable(
         title=f"{title}, {sequences} sequence{'s' * (sequences > 1)}",
-        labels=["Propagation", "Similarity", "Matching"],
+        labels=["Propagation", "Similarity", "Matching", "Second pass"],
         headings=[*(TOTAL_HEADINGS.get(name, name) for name in columns), "Switches"],
         rows=lines,
     )

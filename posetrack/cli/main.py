@@ -96,7 +96,7 @@ def _status() -> int:
     except _USAGE_ERROR as error:
         complain(_usage_sentence(error))
     except PoseTrackError as error:
-        complain(str(error))
+        complain(" ".join([str(error), *getattr(error, "__notes__", ())]))
     except (KeyboardInterrupt, typer.Abort):  # before a command started
         complain("interrupted.")
         return INTERRUPTED
@@ -104,7 +104,7 @@ def _status() -> int:
         sentence = _system_fault(error)
         if sentence is None:
             raise
-        complain(sentence)
+        complain(" ".join([sentence, *getattr(error, "__notes__", ())]))
     return BAD_INPUT
 
 

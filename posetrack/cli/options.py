@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -228,28 +226,6 @@ class TrackOptions:
                 crop_person=self.crop_person,
             ),
         )
-
-
-def takes_track_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Append the shared options to a command's own. The command receives them as ``options``."""
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    hints = get_type_hints(TrackOptions, include_extras=True)
-    shared = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-        )
-        for field in fields(TrackOptions)
-    ]
-
-    @wraps(command)
-    def wrapper(**values: Any) -> None:
-        options = TrackOptions(**{parameter.name: values.pop(parameter.name) for parameter in shared})
-        command(**values, options=options)
-
-    parameters = [parameter for parameter in own if parameter.name != "options"] + shared
-    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return wrapper
 
 
 def _numbers(flag: str, text: str | None) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from posetrack.cli.output import console
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class FrameProgress:
-    """Shows frames done, frames per second and the time left, on a terminal only.
+    """Shows frames done, frames per second and the time left of each pass, on a terminal only.
 
     Uses standard error, because results may go to a pipe.
     """
@@ -34,7 +34,8 @@ class FrameProgress:
             console=shown,
             disable=not shown.is_terminal,
         )
-        self._task = self._progress.add_task("opening", total=None, frames=0, fps=0.0, people=0)
+        self._first = self._added("opening")
+        self._second: TaskID | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -45,17 +46,31 @@ class FrameProgress:
         self._progress.stop()
 
     def __call__(self, info: SourceInfo, summary: RunSummary) -> None:
-        """Another frame is done. Drops an estimated total once it proves too small."""
+        """Another frame is tracked. Drops an estimated total once it proves too small."""
         passed = summary.frames + summary.dropped
         total = info.frame_count if (info.frame_count or 0) >= passed else None
-        elapsed = self._progress.tasks[self._task].elapsed
         self._progress.start()
+        self._show(self._first, info.name, total, passed, summary.frames, summary.tracks)
+
+    def second_pass(self, info: SourceInfo, summary: RunSummary) -> None:
+        """The second pass has begun, or another frame is drawn."""
+        if self._second is None:
+            self._progress.start()
+            self._second = self._added(info.name)
+        total = max(summary.frames, summary.drawn)
+        self._show(self._second, f"{info.name} (second pass)", total, summary.drawn, summary.drawn, summary.tracks)
+
+    def _added(self, description: str) -> TaskID:
+        return self._progress.add_task(description, total=None, frames=0, fps=0.0, people=0)
+
+    def _show(self, task: TaskID, name: str, total: int | None, passed: int, done: int, people: int) -> None:
+        elapsed = self._progress.tasks[task].elapsed
         self._progress.update(
-            self._task,
-            description=info.name,
+            task,
+            description=name,
             total=total,
             completed=passed,
             frames=passed if total is None else f"{passed}/{total}",
-            fps=summary.frames / elapsed if elapsed else 0.0,
-            people=summary.tracks,
+            fps=done / elapsed if elapsed else 0.0,
+            people=people,
         )

@@ -8,34 +8,45 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.cli.options import TrackOptions
+from posetrack.cli.refine_options import RefineOptions
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.ranges import require_kinds
 
 _OF_THE_MACHINE = {"models_dir", "threads"}
 """Options that say where and how fast, and not what comes out."""
 
+_ONLINE = "online"
 
-def given_options(options: TrackOptions) -> dict[str, Any]:
-    """The options that differ from their defaults, apart from those of the machine."""
-    values = {
-        field.name: getattr(options, field.name) for field in fields(options) if field.name not in _OF_THE_MACHINE
-    }
-    defaults = TrackOptions()
+
+def given_options(options: TrackOptions, refining: RefineOptions | None) -> dict[str, Any]:
+    """The options that differ from their defaults, apart from those of the machine. None refines: ``online``."""
+    second = {_ONLINE: True} if refining is None else _changed(refining, RefineOptions())
+    return {
+        name: value for name, value in _changed(options, TrackOptions()).items() if name not in _OF_THE_MACHINE
+    } | second
+
+
+def _changed(options: Any, defaults: Any) -> dict[str, Any]:
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
     return {name: value for name, value in values.items() if value not in (getattr(defaults, name), [])}
 
 
-def recorded_options(path: Path, given: Mapping[str, Any]) -> TrackOptions:
-    """The options of a ``.meta.json``.
+def recorded_options(path: Path, given: Mapping[str, Any]) -> tuple[TrackOptions, RefineOptions | None]:
+    """The options of a ``.meta.json``, and those of the second pass, if there was one.
 
     Raises:
         DataFormatError: an option is unknown, or of the wrong kind.
     """
-    unknown = sorted(set(given) - {field.name for field in fields(TrackOptions)} | set(given) & _OF_THE_MACHINE)
+    tracking = {field.name for field in fields(TrackOptions)} - _OF_THE_MACHINE
+    refining = {field.name for field in fields(RefineOptions)}
+    unknown = sorted(set(given) - tracking - refining - {_ONLINE})
     if unknown:
         raise DataFormatError(f"{path}: there is no option {unknown[0]!r}; run `posetrack run` again.")
-    options = TrackOptions(**given)
+    options = TrackOptions(**{name: value for name, value in given.items() if name in tracking})
+    second = RefineOptions(**{name: value for name, value in given.items() if name in refining})
     try:
         require_kinds(options)
+        require_kinds(second)
     except ConfigError as error:
         raise DataFormatError(f"{path}: {error}") from error
-    return options
+    return options, None if given.get(_ONLINE) else second

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from posetrack.cli.output import tell
+from posetrack.cli.output import complain, tell
+from posetrack.cli.refine_options import RefineOptions
+from posetrack.cli.shared_options import takes
 from posetrack.errors import ConfigError
+from posetrack.observations.names import is_observations
 
-if TYPE_CHECKING:
-    from posetrack.refine.priors import Priors
-
-_output = partial(typer.Option, rich_help_panel="Output")
 _people = partial(typer.Option, rich_help_panel="What you know of the people")
+_output = partial(typer.Option, rich_help_panel="Output")
 
 
+@takes(refining=RefineOptions)
 def refine(
     source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What `posetrack run` wrote: .parquet, .csv or .json.")
+        Path,
+        typer.Argument(metavar="FILE", help="What `posetrack run` wrote: .tracks, .parquet, .csv or .json."),
     ],
     output: Annotated[
         Path | None,
@@ -28,84 +30,70 @@ def refine(
             "--output",
             "-o",
             help="File to write: .parquet, .csv, .json, .txt (MOTChallenge), .trc, .c3d, _wide.csv or any other "
-            "ending of docs/formats.md. Defaults to NAME_refined.",
+            "ending of docs/formats.md. Defaults to NAME_refined; for .tracks to all that `run` wrote.",
         ),
     ] = None,
-    overwrite: Annotated[bool, _output("--overwrite", help="Replace an existing file, but never FILE.")] = False,
-    fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
-    smooth: Annotated[
-        str,
-        typer.Option(
-            help="kalman, butterworth:6Hz, savgol:0.3s, one-euro or none; a strength may follow each name."
-        ),
-    ] = "kalman",
-    max_fill: Annotated[str, typer.Option(help="Fill gaps up to this long.")] = "1s",
     edits: Annotated[Path | None, _people(help="Repairs made with `posetrack review`: NAME.edits.json.")] = None,
-    people: Annotated[
-        str | None, _people(help="How many people there are: 3, or 2-4. Everything else is dropped.")
-    ] = None,
-    subject: Annotated[
+    formats: Annotated[
         list[str] | None,
-        _people(
-            help="Keep only this person: largest, central, longest, or who is at x,y or x,y@time (repeatable)."
-        ),
+        _output("--format", "-f", help="Of .tracks: formats to write, as in `run` (repeatable)."),
     ] = None,
-    same: Annotated[list[str] | None, _people(help="Ids of one person, such as 3=7 (repeatable).")] = None,
-    different: Annotated[
-        list[str] | None, _people(help="Ids of different people, such as 2,5 (repeatable).")
+    video: Annotated[
+        str | None, _output(help="Of .tracks: the source that was tracked, to draw it again (NAME_tracked.mp4).")
     ] = None,
-    drop: Annotated[list[str] | None, _people(help="Ids to drop, such as 4 (repeatable).")] = None,
-    swap_sides: Annotated[
-        list[str] | None, _people(help="Exchange left and right of a person, such as 3@10-14s (repeatable).")
-    ] = None,
+    overwrite: Annotated[bool, _output("--overwrite", help="Replace existing files, but never FILE.")] = False,
+    fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
+    *,
+    refining: RefineOptions,
 ) -> None:
     """Refine tracks with the whole clip in view: one id per person, gaps filled, no ghosts, smooth joints."""
+    if is_observations(source) and output is None:
+        if fps is not None:
+            raise ConfigError(f"{source} has the times of its frames: leave out --fps.")
+        _refine_observations(source, formats, video, edits, overwrite, refining)
+        return
+    if formats or video is not None:
+        raise ConfigError("--format and --video are for .tracks, without -o: leave them out.")
+    _refine_file(source, output, edits, fps, overwrite, refining)
+
+
+def _refine_observations(
+    source: Path,
+    formats: list[str] | None,
+    video: str | None,
+    edits: Path | None,
+    overwrite: bool,
+    refining: RefineOptions,
+) -> None:
+    from posetrack.cli.people import print_people
+    from posetrack.cli.progress import FrameProgress
+    from posetrack.runner.refining import refine_observations
+
+    with FrameProgress() as progress:
+        summary = refine_observations(
+            source, refining.config(), formats=tuple(dict.fromkeys(formats or ())), video=video, edits=edits,
+            overwrite=overwrite, observer=progress.second_pass,
+        )  # fmt: skip
+    print_people(summary.people, summary.appearance)
+    for path in summary.files:
+        tell(str(path))
+    if summary.warning:
+        complain(summary.warning)
+
+
+def _refine_file(
+    source: Path,
+    output: Path | None,
+    edits: Path | None,
+    fps: float | None,
+    overwrite: bool,
+    refining: RefineOptions,
+) -> None:
+    from posetrack.cli.people import print_people
     from posetrack.refine.refining import refine_file, refined_path
-    from posetrack.refine.second_pass import RefineConfig
-    from posetrack.refine.smoothing import Smoothing
     from posetrack.refine.summary import appearance_sentence, summarise
 
-    config = RefineConfig(
-        max_fill_s=_seconds("--max-fill", max_fill),
-        smoothing=Smoothing.parse(smooth),
-        priors=_priors(people, subject or [], same or [], different or [], drop or [], swap_sides or []),
-    )
     target = refined_path(source) if output is None else output
-    refined = refine_file(source, target, config, edits=edits, fps=fps, overwrite=overwrite)
-    people_found = summarise(refined)
-    tell(f"{len(people_found)} {'person' if len(people_found) == 1 else 'people'}:")
-    for one in people_found:
-        tell(f"  {one.sentence()}")
-    appearance = appearance_sentence(refined)
-    if appearance is not None:
-        tell(appearance)
+    refined = refine_file(source, target, refining.config(), edits=edits, fps=fps, overwrite=overwrite)
+    print_people(summarise(refined), appearance_sentence(refined))
     tell(str(target))
-
-
-def _priors(
-    people: str | None,
-    subject: list[str],
-    same: list[str],
-    different: list[str],
-    drop: list[str],
-    swap_sides: list[str],
-) -> Priors:
-    from posetrack.refine import priors
-
-    least, most = (None, None) if people is None else priors.parse_people(people)
-    return priors.Priors(
-        least=least,
-        most=most,
-        subjects=tuple(map(priors.parse_subject, subject)),
-        same=tuple(map(priors.parse_same, same)),
-        different=tuple(pair for text in different for pair in priors.parse_different(text)),
-        drop=tuple(number for text in drop for number in priors.parse_drop(text)),
-        swaps=tuple(map(priors.parse_swap, swap_sides)),
-    )
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return float(text.strip().lower().removesuffix("s"))
-    except ValueError:
-        raise ConfigError(f"{option} {text}: give a time in seconds, such as 1s or 0.5.") from None

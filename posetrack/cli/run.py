@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posetrack.cli.options import TrackOptions, takes_track_options
+from posetrack.cli.options import TrackOptions
 from posetrack.cli.output import complain
+from posetrack.cli.refine_options import RefineOptions
+from posetrack.cli.shared_options import takes
 from posetrack.cli.start import INTERRUPTED
 from posetrack.errors import ConfigError
 
@@ -25,7 +27,7 @@ _output = partial(typer.Option, rich_help_panel="Output")
 _tracking = partial(typer.Option, rich_help_panel="Tracking")
 
 
-@takes_track_options
+@takes(options=TrackOptions, refining=RefineOptions)
 def run(
     source: Annotated[
         str, typer.Argument(help="Video file, folder or glob of images, camera index, or stream URL.")
@@ -42,29 +44,47 @@ def run(
             "speed; without it, the same input gives the same output.",
         ),
     ] = False,
+    online: Annotated[
+        bool,
+        _tracking(
+            "--online", help="Write what came frame by frame, without the second pass, as for cameras and streams."
+        ),
+    ] = False,
     *,
     options: TrackOptions,
+    refining: RefineOptions,
 ) -> None:
-    """Track the people of a video: NAME_tracked.mp4 and NAME.json (PoseTrack18)."""
+    """Track the people of a video: NAME_tracked.mp4, NAME.json (PoseTrack18) and NAME.tracks (for `refine`)."""
     if realtime:
         _check_realtime(options)
-    finish(track(source, output, options, show=show, overwrite=overwrite, realtime=realtime))
+    if (online or realtime) and refining.given:
+        raise ConfigError(
+            f"{'--online' if online else '--realtime'} leaves out the second pass: leave out {refining.given[0]}, "
+            "or refine NAME.tracks later."
+        )
+    second = None if online or realtime else refining
+    finish(track(source, output, options, second, show=show, overwrite=overwrite, realtime=realtime))
 
 
 def track(
     source: str,
     output: Path,
     options: TrackOptions,
+    refining: RefineOptions | None,
     *,
     show: bool = False,
     overwrite: bool = False,
     realtime: bool = False,
 ) -> RunSummary:
-    """Track a source with a progress bar, and write its files; of footage also ``NAME.meta.json``."""
+    """Track a source with a progress bar, and write its files; of footage also ``NAME.meta.json``.
+
+    Without ``refining`` there is no second pass.
+    """
     from posetrack.cli.progress import FrameProgress
     from posetrack.runner import run as run_source
 
     preset, engine = options.customised_preset(), options.check_engine()
+    config = refining.config() if refining is not None and refining.given else None
 
     def tracker() -> PoseTracker:
         from posetrack.pose_tracker import PoseTracker
@@ -78,23 +98,28 @@ def track(
     outputs, reading = options.outputs(overwrite=overwrite, show=show), options.reading()
     with FrameProgress() as progress:
         summary = run_source(
-            source, output, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime, observer=progress
-        )
+            source, output, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime,
+            online=refining is None, refine=config, observer=progress, second_observer=progress.second_pass,
+        )  # fmt: skip
     if not (realtime or summary.interrupted or summary.incomplete):
-        _describe(source, options, preset, summary)
+        _describe(source, options, refining, preset, summary)
     return summary
 
 
-def _describe(source: str, options: TrackOptions, preset: Preset, summary: RunSummary) -> None:
+def _describe(
+    source: str, options: TrackOptions, refining: RefineOptions | None, preset: Preset, summary: RunSummary
+) -> None:
     """Write where the files come from. Cameras and streams are gone afterwards: nothing could be repeated."""
     from posetrack.cli.recorded import given_options
+    from posetrack.networks import made_with
     from posetrack.trust.meta import write_meta
-    from posetrack.trust.provenance import is_footage, made_with, source_facts
+    from posetrack.trust.provenance import is_footage, source_facts
+    from posetrack.zoo import ModelStore
 
     if is_footage(source):
         facts = source_facts(source, options.reading())
-        found = made_with(preset, options.models_dir)
-        summary.files.append(write_meta(summary.files, facts, given_options(options), found))
+        found = made_with(preset, ModelStore(options.models_dir))
+        summary.files.append(write_meta(summary.files, facts, given_options(options, refining), found))
 
 
 def _check_realtime(options: TrackOptions) -> None:
@@ -116,11 +141,20 @@ def finish(summary: RunSummary) -> None:
         sentence = _what_there_is(summary)
         complain(f"{summary.incomplete} {sentence[0].upper()}{sentence[1:]}.")
         raise typer.Exit(BROKEN_OFF)
+    if summary.unrefined:
+        complain(f"interrupted in the second pass. {_how_to_go_on(summary)}")
+        raise typer.Exit(INTERRUPTED)
     if summary.interrupted:
         complain(f"interrupted; {_what_there_is(summary)}.")
         raise typer.Exit(INTERRUPTED)
     if summary.beside:
         complain(f"another program wrote results of that name in the meantime; these are in {_files(summary)}.")
+
+
+def _how_to_go_on(summary: RunSummary) -> str:
+    from posetrack.runner.summary import goes_on_from
+
+    return "" if summary.observations is None else goes_on_from(summary.observations)
 
 
 def _what_there_is(summary: RunSummary) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(summary: RunSummary) -> None:
-    """Print frames, people, tracks, speed, time by stage, and the files written."""
+    """Print frames, people, tracks, speed, time by stage, the files written, and each person of a second pass."""
     people = summary.poses / summary.frames if summary.frames else 0.0
     _row("frames", str(summary.frames))
     if summary.realtime is not None:
@@ -23,6 +23,10 @@ def print_summary(summary: RunSummary) -> None:
     _row("time by stage", _shares(summary.stages_s))
     for number, path in enumerate(summary.files):
         _row("" if number else "files", str(path))
+    if summary.people:
+        from posetrack.cli.people import print_people
+
+        print_people(summary.people, summary.appearance)
 
 
 def _row(name: str, value: str) -> None:

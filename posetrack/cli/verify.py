@@ -73,7 +73,7 @@ def _repeated(meta: Meta, footage: Path) -> list[Verdict]:
     """Track the footage again, in a folder that is removed, and compare."""
     from posetrack.trust.comparing import compare
 
-    options = recorded_options(meta.path, meta.options)
+    options, refining = recorded_options(meta.path, meta.options)
     with tempfile.TemporaryDirectory() as folder:
-        track(str(footage), Path(folder), options)
+        track(str(footage), Path(folder), options, refining)
         return compare(meta, Path(folder))

@@ -16,6 +16,8 @@ from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import check_columns, number_or_nan
 from posetrack.formats.joints import finite, own_joints
+from posetrack.formats.tables import BOX, NEEDED
+from posetrack.pixels import from_corner
 
 COLUMNS = pyarrow.schema(
     [
@@ -27,9 +29,10 @@ COLUMNS = pyarrow.schema(
         ("x", pyarrow.float32()),
         ("y", pyarrow.float32()),
         ("score", pyarrow.float32()),
+        *((name, pyarrow.float32()) for name in BOX),
     ]
 )
-"""Columns of both tables. Coordinates are ours: the top-left pixel's centre is (0, 0)."""
+"""Columns of both tables. Coordinates are ours, also those of boxes: the top-left pixel's centre is (0, 0)."""
 
 LARGEST_ROWS = 10**7
 """Parquet files with more rows are refused: they need about 1 GB of memory per million rows."""
@@ -83,7 +86,7 @@ def parquet_writer(stream: BinaryIO) -> Any:
 def joint_rows(video: Annotations, numbers: Sequence[int]) -> Any:
     """A record batch with one row per frame, person and joint in use.
 
-    ``x`` and ``y`` of absent joints are null, as are unknown times and scores.
+    ``x`` and ``y`` of absent joints are null, as are unknown times, scores and boxes.
 
     Args:
         video: The people, with joints in their own skeleton.
@@ -112,6 +115,7 @@ def joint_rows(video: Annotations, numbers: Sequence[int]) -> Any:
         pyarrow.array(x, mask=~present),
         pyarrow.array(y, mask=~present),
         _nullable(_floats(video.path, scores)),
+        *(_nullable(_floats(video.path, of_people(side))) for side in from_corner(video.boxes).T),
     ]
     return pyarrow.RecordBatch.from_arrays(columns, schema=COLUMNS)
 
@@ -137,7 +141,7 @@ def read_parquet_texts(path: Path) -> dict[str, list[str]]:
     try:
         file = pyarrow.parquet.ParquetFile(path)
         _check_rows(path, file.metadata.num_rows)
-        check_columns(path, file.schema_arrow.names, COLUMNS.names)
+        check_columns(path, file.schema_arrow.names, NEEDED)
         table = file.read()
         return {
             name: [text or "" for text in pyarrow.compute.cast(column, pyarrow.string()).to_pylist()]

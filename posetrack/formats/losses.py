@@ -15,6 +15,7 @@ from posetrack.formats.checks import is_number, number_or_nan
 from posetrack.formats.joints import flags, own_joints
 from posetrack.formats.naming import frame_numbers, official_ids, unpacked_id
 from posetrack.formats.posetrack18_rows import can_be_numbered
+from posetrack.pixels import from_corner
 from posetrack.skeletons import COCO, FEET, POSETRACK, Skeleton
 
 TABLES = ("csv", "parquet")
@@ -40,6 +41,9 @@ _ANY = 1.0
 
 _CLOSE = 0.01
 """Square pixels by which areas may differ: files round sizes and areas."""
+
+_BOX_DIGITS = 10
+"""The noise of half a pixel less is no digit of the file's."""
 
 _KEPT = {
     "images": {
@@ -108,7 +112,7 @@ def lost_in_writing(video: Annotations, to: str, skeleton: Skeleton, named: bool
 def _of_boxes_and_regions(video: Annotations, to: str) -> dict[str, bool]:
     no_truth = to in ("coco", "mot", *TABLES)
     return {
-        "Boxes of people.": not np.isnan(video.boxes).all() and to in ("posetrack17", "coco", *TABLES),
+        "Boxes of people.": not np.isnan(video.boxes).all() and to in ("posetrack17", "coco"),
         "Boxes of heads: the file is no longer a ground truth.": not np.isnan(video.head_boxes).all() and no_truth,
         "Ignore regions.": bool(video.ignore_regions) and no_truth,
     }
@@ -213,7 +217,13 @@ def _has_more_digits(video: Annotations) -> bool:
     """Whether a number is not the shortest decimal of a 32-bit float."""
     joints = own_joints(video)
     values = np.concatenate(
-        [joints.xy[joints.present].ravel(), joints.scores[joints.present], video.person_scores], dtype=np.float64
+        [
+            joints.xy[joints.present].ravel(),
+            joints.scores[joints.present],
+            video.person_scores,
+            from_corner(video.boxes).ravel().round(_BOX_DIGITS),
+        ],
+        dtype=np.float64,
     )
     values = values[~np.isnan(values)]
     with np.errstate(over="ignore"):

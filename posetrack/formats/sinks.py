@@ -31,8 +31,9 @@ from posetrack.skeletons import COCO
 from posetrack.stages import SourceInfo
 from posetrack.types import FloatArray, Frame, Poses
 
-_INDEX_BYTES = 8
-_INDICES_AT_ONCE = 4096
+_FRAME = np.dtype([("index", "<i8"), ("time_s", "<f8")])
+_FRAMES_AT_ONCE = 4096
+_TIME_DIGITS = 6
 
 
 class _Frames:
@@ -53,10 +54,10 @@ class _Frames:
 class PoseTrack18Sink:
     """PoseTrack18 JSON, as the official evaluator and COCO's tools read it.
 
-    One image for every frame, with or without people; one annotation per person with ``bbox``, its ``area``,
-    ``keypoints`` (x, y, 2, or three zeros for a missing joint), ``num_keypoints``, per-joint ``scores``, the
-    person's ``score`` and ``track_id``. Poses of other skeletons are converted. Numbers are rounded to 1/1000,
-    scores to 1/10000.
+    One image for every frame, with or without people, with its ``time_s``; one annotation per person with
+    ``bbox``, its ``area``, ``keypoints`` (x, y, 2, or three zeros for a missing joint), ``num_keypoints``,
+    per-joint ``scores``, the person's ``score`` and ``track_id``. Poses of other skeletons are converted. Numbers
+    are rounded to 1/1000, scores to 1/10000, times to microseconds.
 
     Annotations go straight to the file; the images, which contain the number of frames, follow them.
     """
@@ -67,7 +68,7 @@ class PoseTrack18Sink:
         self._frames = _Frames(path, source)
         with output_errors(path):
             # an unnamed file: it disappears with the process
-            self._indices = tempfile.TemporaryFile(dir=path.parent)
+            self._listed = tempfile.TemporaryFile(dir=path.parent)
         self._frame_count = 0
         self._people = 0
 
@@ -85,7 +86,7 @@ class PoseTrack18Sink:
         first = self._people + 1
         self._file.append({"id": number, **row} for number, row in enumerate(people_rows(people), start=first))
         with output_errors(self._path):
-            self._indices.write(frame.index.to_bytes(_INDEX_BYTES, "little"))
+            self._listed.write(np.array((frame.index, frame.time_s), _FRAME).tobytes())
         self._frame_count += 1
         self._people += len(people)
 
@@ -93,22 +94,22 @@ class PoseTrack18Sink:
         """Add images and categories. The file takes its name."""
         self._file.next_list(b'\n],"images":[\n')
         self._file.append(self._images())
-        self._indices.close()
+        self._listed.close()
         self._file.close(b'\n],"categories":' + orjson.dumps([PERSON_CATEGORY]) + b"}\n")
 
     def _images(self) -> Iterator[dict[str, Any]]:
         size = {"has_no_densepose": True, "width": self._source.width, "height": self._source.height}
         with output_errors(self._path):
-            self._indices.seek(0)
-        while chunk := self._indices.read(_INDEX_BYTES * _INDICES_AT_ONCE):
-            for index in np.frombuffer(chunk, "<i8").tolist():
-                image = {**self._frames.image(index), **size}
+            self._listed.seek(0)
+        while chunk := self._listed.read(_FRAME.itemsize * _FRAMES_AT_ONCE):
+            for index, time_s in np.frombuffer(chunk, _FRAME).tolist():
+                image = {**self._frames.image(index), **size, "time_s": round(time_s, _TIME_DIGITS)}
                 yield image_row(image, self._frames.naming.video_id, self._frame_count)
 
     def discard(self) -> None:
         """Remove what was written."""
         with suppress(OSError):  # a full disk: flushing fails, and nothing is kept anyway
-            self._indices.close()
+            self._listed.close()
         self._file.discard()
 
 
@@ -177,7 +178,7 @@ class _TableSink:
 
 
 class CsvSink(_TableSink):
-    """CSV with a header line: frame, time_s, track_id, person_score, joint, x, y, score.
+    """CSV with a header line: frame, time_s, track_id, person_score, joint, x, y, score, and the box's corners.
 
     Missing joints have empty x and y and score 0. Frames without people have no rows.
     """

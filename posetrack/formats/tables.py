@@ -15,11 +15,17 @@ from posetrack.formats.annotations import Annotations, Doubles, Joints
 from posetrack.formats.checks import check_columns, check_size
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.results import images_up_to, results_video
+from posetrack.pixels import from_centre
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
 from posetrack.types import BoolArray, IntArray
 
-COLUMNS = ("frame", "time_s", "track_id", "person_score", "joint", "x", "y", "score")
-"""The columns of a table, in the order in which they are written."""
+NEEDED = ("frame", "time_s", "track_id", "person_score", "joint", "x", "y", "score")
+BOX = ("box_x1", "box_y1", "box_x2", "box_y2")
+COLUMNS = (*NEEDED, *BOX)
+"""The columns of a table, in the order in which they are written. Tables of earlier versions have no boxes."""
+
+_BOX_DIGITS = 10
+"""The noise of half a pixel less is rounded off."""
 
 _LARGEST_ID = 2**31 - 1
 _SUFFIXES = (".csv", ".parquet")
@@ -69,7 +75,7 @@ def _load_csv(path: Path) -> Table:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             names = next(reader, [])
-            check_columns(path, names, COLUMNS)
+            check_columns(path, names, NEEDED)
             for row in reader:
                 if row and len(row) != len(names):
                     raise DataFormatError(
@@ -114,7 +120,16 @@ def parse_table(table: Table, images: list[dict[str, Any]] | None) -> Annotation
         (frames[firsts], ids[firsts]),
         _placed(table, skeleton, slots, people),
         person_scores[firsts],
+        _boxes(table, people, firsts),
     )
+
+
+def _boxes(table: Table, people: IntArray, firsts: IntArray) -> Doubles | None:
+    """float64 [M, 4] from the image's corner, NaN where there is none. ``None`` if the table has no boxes."""
+    if not set(BOX) <= table.columns.keys():
+        return None
+    sides = [_shared(table, name, people, "person and frame")[firsts] for name in BOX]
+    return from_centre(np.stack(sides, axis=1)).round(_BOX_DIGITS)
 
 
 def _numbers(table: Table, name: str) -> Doubles:

@@ -1,4 +1,4 @@
-"""Clips from and to files: PoseTrack18 JSON, CSV, Parquet; and to MOTChallenge text."""
+"""Clips from and to files: PoseTrack18 JSON, CSV, Parquet; from observations; and to MOTChallenge text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from posetrack.files.pending import write_file
 from posetrack.formats.mot import mot_lines
 from posetrack.formats.tables import is_table
 from posetrack.formats.whole_clips import CLIP_ENDINGS, clip_format_of
+from posetrack.observations.names import is_observations
 from posetrack.ranges import require_above
 from posetrack.refine.clip import Clip
+from posetrack.refine.skeletons import in_skeleton
 from posetrack.skeletons import POSETRACK
 
 WRITABLE = (".json", ".csv", ".parquet", ".txt")
@@ -26,7 +28,7 @@ def read_clip(path: Path, fps: float | None = None) -> Clip:
     """The clip of a file that ``run`` or ``refine`` has written.
 
     Args:
-        path: PoseTrack18 JSON, or a CSV or Parquet table.
+        path: Observations (``NAME.tracks``), PoseTrack18 JSON, or a CSV or Parquet table.
         fps: Frames per second. Replaces the file's times, which JSON of ``run`` does not have.
 
     Raises:
@@ -35,7 +37,9 @@ def read_clip(path: Path, fps: float | None = None) -> Clip:
     """
     if fps is not None:
         require_above(0, fps=fps)
-    if is_table(path):
+    if is_observations(path):
+        from posetrack.refine.observed_clips import read_observed_clip as read
+    elif is_table(path):
         from posetrack.refine.table_clips import read_table_clip as read
     else:
         from posetrack.refine.json_clips import read_json_clip as read
@@ -58,40 +62,37 @@ def _refuse_impossible(path: Path, clip: Clip) -> None:
         )
 
 
-def check_target(path: Path, clip: Clip) -> None:
-    """Refuse a file that cannot hold the clip, before any work.
+def check_target(path: Path) -> None:
+    """Refuse a file that cannot be written, before any work.
 
     Raises:
-        ConfigError: its ending is unknown, or its format has only PoseTrack's joints and the clip has others.
+        ConfigError: its ending is unknown, or a package that writes the format is not installed.
     """
     form = clip_format_of(path)
     if form is not None:
         form.check()
-        return
-    if path.suffix not in WRITABLE:
+    elif path.suffix not in WRITABLE:
         raise ConfigError(
             f"{path}: the ending tells the format; give one of {', '.join((*WRITABLE, *CLIP_ENDINGS))}."
-        )
-    if path.suffix == ".json" and clip.skeleton != POSETRACK:
-        raise ConfigError(
-            f"{path}: PoseTrack18 JSON does not have the joints of '{clip.skeleton.name}'; write .csv or .parquet."
         )
 
 
 def write_clip(path: Path, clip: Clip) -> None:
     """Write a refined clip, whole or not at all; the ending tells the format.
 
+    Tables have the clip's own joints, JSON has PoseTrack's.
+
     Raises:
         ConfigError: as ``check_target``.
         OutputError: the file cannot be written.
         DataFormatError: a number is too large for the format.
     """
-    check_target(path, clip)
+    check_target(path)
     form = clip_format_of(path)
     if form is not None:
         from posetrack.refine.json_clips import annotations_of_clip
 
-        form.write(path, annotations_of_clip(path, clip), None)
+        form.write(path, annotations_of_clip(path, in_skeleton(clip, POSETRACK)), None)
         return
     if is_table(path):
         from posetrack.refine.table_clips import write_table_clip
@@ -100,6 +101,7 @@ def write_clip(path: Path, clip: Clip) -> None:
         return
     from posetrack.refine.json_clips import annotations_of_clip, write_json_clip
 
+    clip = in_skeleton(clip, POSETRACK)
     if path.suffix == ".json":
         write_json_clip(path, clip)
     else:

@@ -50,10 +50,19 @@ def refine_file(
         OutputError: the target exists, or cannot be written.
     """
     check_outputs([target], overwrite=overwrite, inputs=[source] if edits is None else [source, edits])
+    check_target(target)
     clip = read_clip(source, fps)
     if edits is not None:
-        config = replace(config, edits=(*config.edits, *read_history(edits, clip).edits))
-    check_target(target, clip)
+        config = with_repairs(config, edits, clip)
     refined = refine_clip(clip, config)
     write_clip(target, refined)
     return refined
+
+
+def with_repairs(config: RefineConfig, edits: Path, clip: Clip) -> RefineConfig:
+    """The settings with the repairs of a file added.
+
+    Raises:
+        DataFormatError: the file is missing, damaged or of another format, or a repair does not fit the clip.
+    """
+    return replace(config, edits=(*config.edits, *read_history(edits, clip).edits))

@@ -15,21 +15,19 @@ from posetrack.errors import DataFormatError
 from posetrack.files.pending import PendingFile, output_errors
 from posetrack.formats.arrow_tables import COLUMNS
 from posetrack.formats.checks import check_size
-from posetrack.formats.tables import load_table, parse_table
+from posetrack.formats.tables import BOX, NEEDED, load_table, parse_table
 from posetrack.refine.clip import ORIGINS, SEEN, Clip, Doubles, Origins
 from posetrack.refine.rows import People, RefinedPeople, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
 from posetrack.types import IntArray
 
-_BOX = ("box_x1", "box_y1", "box_x2", "box_y2")
 _REFINED = [
     ("raw_x", pyarrow.float32()),
     ("raw_y", pyarrow.float32()),
     ("origin", pyarrow.string()),
-    *((name, pyarrow.float32()) for name in _BOX),
 ]
-"""Columns that only refined tables have, and that are read again. Boxes count pixels as joints do."""
+"""Columns that only refined tables have, and that are read again."""
 
 _ERROR_BARS = [("sd", pyarrow.float32()), ("identity", pyarrow.float32())]
 """And those that are estimated anew each time."""
@@ -89,7 +87,7 @@ def _columns(path: Path) -> dict[str, Any]:
             table = pyarrow.csv.read_csv(path, convert_options=_as_numbers())
         else:
             table = pyarrow.parquet.ParquetFile(path).read()
-        missing = [name for name in COLUMNS.names if name not in table.column_names]
+        missing = [name for name in NEEDED if name not in table.column_names]
         if missing:
             _refuse(path)
         wanted = [field for field in _READ if field.name in table.column_names]
@@ -153,7 +151,8 @@ def _people(
     if all(name in columns for name, _ in _REFINED):
         origins = _origins(columns["origin"], cells, origins)
         raw = np.stack([spread("raw_x"), spread("raw_y")], axis=-1)
-        boxes = np.stack([columns[name][firsts] for name in _BOX], axis=1)
+    if all(name in columns for name in BOX):
+        boxes = np.stack([columns[name][firsts] for name in BOX], axis=1)
     return People(
         ids=columns["track_id"].astype(np.int64)[firsts],
         frames=frames,
@@ -223,10 +222,10 @@ def _batch(clip: Clip, people: RefinedPeople, part: slice) -> Any:
         nullable(x),
         nullable(y),
         nullable(people.joint_scores[part][:, slots].ravel()),
+        *(nullable(of_people(side)) for side in people.boxes[part].T),
         nullable(raw_x),
         nullable(raw_y),
         pyarrow.array(np.array(ORIGINS, dtype=object)[origins], pyarrow.string(), mask=origins == 0),
-        *(nullable(of_people(side)) for side in people.boxes[part].T),
         nullable(people.sds[part][:, slots].ravel()),
         nullable(of_people(people.identity[part])),
     ]

@@ -1,4 +1,4 @@
-"""What a run's results depend on: the footage, the preset with all settings, and the networks."""
+"""What a run's results depend on: the footage."""
 
 from __future__ import annotations
 
@@ -7,29 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from posetrack.errors import VideoError, WeightsError
-from posetrack.networks import weight_files
-from posetrack.presets import Preset
+from posetrack.errors import VideoError
 from posetrack.trust.meta import sha256_of
 from posetrack.video import ReadOptions, open_source
 from posetrack.video.images import IMAGE_SUFFIXES
-from posetrack.zoo import ModelStore
-
-
-def made_with(preset: Preset, models_dir: Path | None) -> dict[str, Any]:
-    """The preset with all its settings, and the SHA-256 of its networks by name, as JSON types.
-
-    Raises:
-        WeightsError: the weights of a network cannot be read.
-    """
-    files = weight_files(preset, ModelStore(models_dir), None)
-    try:
-        hashes = {name: sha256_of(path) for name, path in files.items()}
-    except OSError as error:
-        raise WeightsError(f"The weights {error.filename} cannot be read: {error.strerror}.") from error
-    return {"preset": orjson.loads(orjson.dumps(preset, default=_plain)), "networks": hashes}
 
 
 def source_facts(source: str, reading: ReadOptions) -> dict[str, Any]:
@@ -77,7 +58,3 @@ def footage_hash(path: Path) -> str:
 
 def _images(folder: Path) -> Iterator[Path]:
     yield from sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, set | frozenset) else str(value)

@@ -184,7 +184,7 @@ class LiveFrames:
         self._backlog = Backlog(self._config)
         self._changed = threading.Condition()
         self._begin_s: float | None = None
-        self._in_flight: dict[int, float] = {}  # arrival time by the frame's id()
+        self._in_flight: dict[tuple[int, float], float] = {}  # arrival time by index and time
         self._ended = False
         self._closed = False
         self._error: BaseException | None = None
@@ -216,13 +216,13 @@ class LiveFrames:
     def done(self, frame: Frame) -> None:
         """Mark a frame as processed, so that another one may be handed out."""
         with self._changed:
-            del self._in_flight[id(frame)]
+            del self._in_flight[frame.index, frame.time_s]
             self._changed.notify_all()
 
     def standing(self, frame: Frame) -> Standing:
         """How far processing is behind, as seen from a frame that was handed out and is not done."""
         with self._changed:
-            age_s = self._clock.now_s() - self._in_flight[id(frame)]
+            age_s = self._clock.now_s() - self._in_flight[frame.index, frame.time_s]
             return Standing(age_s, self._backlog.period_s, self._backlog.behind)
 
     @property
@@ -235,7 +235,7 @@ class LiveFrames:
                 if len(self._in_flight) < self._most_in_flight:
                     arrival = self._backlog.take(self._clock.now_s())
                     if arrival is not None:
-                        self._in_flight[id(arrival.frame)] = arrival.at_s
+                        self._in_flight[arrival.frame.index, arrival.frame.time_s] = arrival.at_s
                         return arrival.frame
                     if self._ended:
                         return None

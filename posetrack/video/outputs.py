@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Self
 
 from posetrack.errors import ConfigError
 from posetrack.formats import OUTPUT_FORMATS
+from posetrack.observations.header import Header
+from posetrack.observations.names import ENDING
 from posetrack.ranges import require_kinds
 from posetrack.stages import Sink, SourceInfo
 from posetrack.stopwatch import Stopwatch
@@ -19,6 +22,9 @@ from posetrack.video.options import ReadOptions
 from posetrack.video.sink import VideoSink
 from posetrack.video.window import LiveWindow
 
+TRACKS = "tracks"
+"""The output that holds the observations."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
@@ -27,6 +33,7 @@ class Outputs:
     Attributes:
         video: ``NAME_tracked.mp4``, the source with skeletons and identities.
         formats: Formats of the pose files, keys of ``posetrack.formats.OUTPUT_FORMATS``.
+        tracks: ``NAME.tracks``, what was seen, for ``posetrack refine``. Not written for live sources.
         overwrite: Replace files of earlier runs instead of raising an error.
         show: Also show the annotated frames in a window.
         drawing: What to draw, and how.
@@ -34,6 +41,7 @@ class Outputs:
 
     video: bool = True
     formats: tuple[str, ...] = ("posetrack18",)
+    tracks: bool = True
     overwrite: bool = False
     show: bool = False
     drawing: AnnotatorConfig = field(default_factory=AnnotatorConfig)
@@ -45,9 +53,10 @@ class Outputs:
                 raise ConfigError(f"there is no format {name!r}; choose from {', '.join(OUTPUT_FORMATS)}.")
 
     def paths(self, folder: Path, name: str) -> dict[str, Path]:
-        """The path of each output (``video`` or a format's name) for a source of that name."""
+        """The path of each output (``video``, a format's name, or ``tracks``) for a source of that name."""
         paths = {"video": folder / f"{name}_tracked.mp4"} if self.video else {}
-        return paths | {kind: folder / f"{name}{OUTPUT_FORMATS[kind][0]}" for kind in self.formats}
+        paths |= {kind: folder / f"{name}{OUTPUT_FORMATS[kind][0]}" for kind in self.formats}
+        return paths | ({TRACKS: folder / f"{name}{ENDING}"} if self.tracks else {})
 
 
 class ResultWriter:
@@ -61,6 +70,7 @@ class ResultWriter:
         outputs: What to write.
         reading: Which part of the source is read: the sound starts where the frames do.
         stopwatch: Adds up the time of each part.
+        header: What the observations say of the source.
 
     Raises:
         OutputError: from every method: a file cannot be written, or no window can be opened.
@@ -68,11 +78,12 @@ class ResultWriter:
 
     def __init__(
         self,
-        paths: dict[str, Path],
+        paths: Mapping[str, Path],
         info: SourceInfo,
         outputs: Outputs,
         reading: ReadOptions,
         stopwatch: Stopwatch,
+        header: Header | None = None,
     ) -> None:
         self._time = stopwatch
         self._sinks: list[tuple[str, Sink]] = []
@@ -82,6 +93,8 @@ class ResultWriter:
                 if kind == "video":
                     annotator = Annotator(outputs.drawing)
                     sink: Sink = VideoSink(path, info, annotator, start_s=reading.start_s or 0.0)
+                elif kind == TRACKS:
+                    sink = _observations(path, header or Header.of(info))
                 else:
                     sink = OUTPUT_FORMATS[kind][1](path, info)
                 self._sinks.append(("video" if kind == "video" else "files", sink))
@@ -129,3 +142,10 @@ class ResultWriter:
         except BaseException:
             self._discard()
             raise
+
+
+def _observations(path: Path, header: Header) -> Sink:
+    # importing pyarrow takes a third of a second, which live sources need not pay
+    from posetrack.observations.writer import ObservationSink
+
+    return ObservationSink(path, header)

@@ -64,6 +64,19 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
         raise VideoError(f"{path} cannot be opened: {error.strerror}.") from error
 
 
+def is_stored(text: str | Path) -> bool:
+    """Whether a source lies on a disk, so that it can be read again: a file, a folder, or a glob of images."""
+    if isinstance(text, str):
+        if re.fullmatch(r"\d{1,3}", text):
+            return False
+        if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text):
+            return scheme[1].casefold() == "file"
+    path = Path(text).expanduser()
+    return "\0" not in str(path) and (
+        path.is_file() or path.is_dir() or (not path.exists() and has_magic(str(path)))
+    )
+
+
 def _local(path: Path, options: ReadOptions) -> Source:
     if path.is_dir():
         return _folder(path, options)

@@ -9,27 +9,26 @@ Predictions have the ground truth's file names and list its images in its order,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
 from posetrack import __version__
-from posetrack.changes import Changes, customised
-from posetrack.errors import ConfigError, DataFormatError, VideoError
+from posetrack.benchmark.settings import LAYOUTS, BenchmarkConfig, Setting
+from posetrack.errors import DataFormatError, VideoError
 from posetrack.evaluation import EvaluationResult, evaluate
 from posetrack.files.pending import check_outputs, output_folder, write_file
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
-from posetrack.formats.writing import write_posetrack17, write_posetrack18
 from posetrack.networks import weight_files
-from posetrack.presets import PRESETS, Preset, Propagation, in_every_frame
-from posetrack.ranges import require_kinds, require_one_of, require_whole
-from posetrack.tracker.matching import MATCHINGS
-from posetrack.tracker.similarity import SIMILARITIES
+from posetrack.presets import Preset
+from posetrack.refine.poses import refined_poses
+from posetrack.types import Frame, Poses
 from posetrack.video import ReadOptions
 from posetrack.video.images import ImageReader
 from posetrack.video.readers import Source
@@ -38,81 +37,8 @@ from posetrack.zoo import ModelStore
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
 
-LAYOUTS: dict[str, tuple[str, Callable[[Path, Sequence[Annotations]], None]]] = {
-    "posetrack18": ("images", write_posetrack18),
-    "posetrack17": ("annolist", write_posetrack17),
-}
-"""Layout of a tree -> the JSON list that identifies its files, and the function that writes them."""
-
-_FRAMES_PER_S = 25.0  # PoseTrack does not give it, and no result depends on it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """A row of the paper's ablation table.
-
-    Attributes:
-        propagation: Propagate boxes to the next frame (the paper's joint propagation).
-        similarity: ``bbox``, ``pose``, ``flow`` or ``multi-flow``.
-        matching: ``greedy`` or ``hungarian``.
-    """
-
-    propagation: bool = True
-    similarity: str = "multi-flow"
-    matching: str = "greedy"
-
-    def __post_init__(self) -> None:
-        require_kinds(self)
-        require_one_of(SIMILARITIES, similarity=self.similarity)
-        require_one_of(MATCHINGS, matching=self.matching)
-
-    @property
-    def name(self) -> str:
-        """Name for folders, such as ``propagation_multi-flow_greedy``."""
-        return f"{'propagation' if self.propagation else 'detections'}_{self.similarity}_{self.matching}"
-
-    def of(self, preset: Preset) -> Preset:
-        """Apply this setting to a preset. ``auto`` becomes every frame, so that rows differ in nothing else.
-
-        Raises:
-            ConfigError: the preset has no propagation to switch on.
-        """
-        if self.propagation and preset.pipeline.propagation is None:
-            raise ConfigError(f"the preset {preset.name!r} does not propagate: leave propagation off.")
-        propagation: Propagation = "paper" if self.propagation else "off"
-        changes = Changes(propagation=propagation, similarity=self.similarity, matching=self.matching)
-        return customised(in_every_frame(preset), changes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkConfig:
-    """What to track, and where predictions go.
-
-    Attributes:
-        layout: Layout of the tree, a key of ``LAYOUTS``.
-        split: Subfolder of ``annotations``.
-        sequences: Names of annotation files without ``.json``. Empty selects the whole split.
-        limit: Maximum number of sequences, taken by name.
-        output: Folder for predictions, with a subfolder per split and setting.
-        overwrite: Track finished sequences again.
-        preset: Networks and settings that all rows share.
-        models_dir: Folder of downloaded weights. Defaults to the user's.
-    """
-
-    layout: str = "posetrack18"
-    split: str = "val"
-    sequences: tuple[str, ...] = ()
-    limit: int | None = None
-    output: Path = Path("benchmark")
-    overwrite: bool = False
-    preset: Preset = field(default_factory=lambda: PRESETS["lite"])
-    models_dir: Path | None = None
-
-    def __post_init__(self) -> None:
-        require_kinds(self)
-        require_one_of(LAYOUTS, layout=self.layout)
-        if self.limit is not None:
-            require_whole(1, limit=self.limit)
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
+_FRAMES_PER_S = 25.0  # PoseTrack does not give it; tracking does not depend on it, and the second pass hardly does
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +56,7 @@ class BenchmarkRow:
             "propagation": setting.propagation,
             "similarity": setting.similarity,
             "matching": setting.matching,
+            "second_pass": setting.second_pass,
             "predictions": str(self.predictions),
             **self.result.as_dict(),
         }
@@ -189,7 +116,7 @@ def run_benchmark(
                     continue
                 check_outputs([target, recorded], overwrite=config.overwrite or recorded.is_file(), inputs=[path])
                 made = made or (_default_tracker(preset, config) if tracker is None else tracker(preset))
-                tracked = [_tracked(made, root, video, progress) for video in parts]
+                tracked = [_tracked(made, root, video, setting, progress) for video in parts]
                 if not recorded.exists():
                     write_file(recorded, made_with)
                 LAYOUTS[config.layout][1](target, tracked)
@@ -247,16 +174,19 @@ def _videos(path: Path, root: Path, layout: str) -> list[Annotations]:
     return videos
 
 
-def _tracked(tracker: PoseTracker, root: Path, video: Annotations, progress: _Progress) -> Annotations:
+def _tracked(
+    tracker: PoseTracker, root: Path, video: Annotations, setting: Setting, progress: _Progress
+) -> Annotations:
     """Predict for every image of a video, labelled or not."""
-    poses = []
+    found: list[tuple[Frame, Poses]] = []
     paths = [root / image["file_name"] for image in video.images]
     with Source(ImageReader(paths, _FRAMES_PER_S), ReadOptions(), video.video) as source:
-        for _, people in tracker.track(source):
-            poses.append(people)
+        for frame, people in tracker.track(source):
+            found.append((replace(frame, image=_NO_IMAGE), people))
             progress.advance(1)
         if source.incomplete:
             raise VideoError(f"{video.path.stem}: {source.incomplete}")
+        poses = refined_poses(found, source.info) if setting.second_pass else [people for _, people in found]
     return annotations_of(video.path, video.video, list(map(_undrawn, video.images)), poses)
 
 

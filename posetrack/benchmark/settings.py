@@ -1,0 +1,94 @@
+"""What a benchmark tracks, and with which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from posetrack.changes import Changes, customised
+from posetrack.errors import ConfigError
+from posetrack.formats.annotations import Annotations
+from posetrack.formats.writing import write_posetrack17, write_posetrack18
+from posetrack.presets import PRESETS, Preset, Propagation, in_every_frame
+from posetrack.ranges import require_kinds, require_one_of, require_whole
+from posetrack.tracker.matching import MATCHINGS
+from posetrack.tracker.similarity import SIMILARITIES
+
+LAYOUTS: dict[str, tuple[str, Callable[[Path, Sequence[Annotations]], None]]] = {
+    "posetrack18": ("images", write_posetrack18),
+    "posetrack17": ("annolist", write_posetrack17),
+}
+"""Layout of a tree -> the JSON list that identifies its files, and the function that writes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A row of the paper's ablation table.
+
+    Attributes:
+        propagation: Propagate boxes to the next frame (the paper's joint propagation).
+        similarity: ``bbox``, ``pose``, ``flow`` or ``multi-flow``.
+        matching: ``greedy`` or ``hungarian``.
+        second_pass: Refine each sequence with the whole of it in view. Not part of the paper, whose figures are of
+            tracks as they come frame by frame.
+    """
+
+    propagation: bool = True
+    similarity: str = "multi-flow"
+    matching: str = "greedy"
+    second_pass: bool = False
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+        require_one_of(SIMILARITIES, similarity=self.similarity)
+        require_one_of(MATCHINGS, matching=self.matching)
+
+    @property
+    def name(self) -> str:
+        """Name for folders, such as ``propagation_multi-flow_greedy``."""
+        name = f"{'propagation' if self.propagation else 'detections'}_{self.similarity}_{self.matching}"
+        return f"{name}_refined" if self.second_pass else name
+
+    def of(self, preset: Preset) -> Preset:
+        """Apply this setting to a preset. ``auto`` becomes every frame, so that rows differ in nothing else.
+
+        Raises:
+            ConfigError: the preset has no propagation to switch on.
+        """
+        if self.propagation and preset.pipeline.propagation is None:
+            raise ConfigError(f"the preset {preset.name!r} does not propagate: leave propagation off.")
+        propagation: Propagation = "paper" if self.propagation else "off"
+        changes = Changes(propagation=propagation, similarity=self.similarity, matching=self.matching)
+        return customised(in_every_frame(preset), changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """What to track, and where predictions go.
+
+    Attributes:
+        layout: Layout of the tree, a key of ``LAYOUTS``.
+        split: Subfolder of ``annotations``.
+        sequences: Names of annotation files without ``.json``. Empty selects the whole split.
+        limit: Maximum number of sequences, taken by name.
+        output: Folder for predictions, with a subfolder per split and setting.
+        overwrite: Track finished sequences again.
+        preset: Networks and settings that all rows share.
+        models_dir: Folder of downloaded weights. Defaults to the user's.
+    """
+
+    layout: str = "posetrack18"
+    split: str = "val"
+    sequences: tuple[str, ...] = ()
+    limit: int | None = None
+    output: Path = Path("benchmark")
+    overwrite: bool = False
+    preset: Preset = field(default_factory=lambda: PRESETS["lite"])
+    models_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+        require_one_of(LAYOUTS, layout=self.layout)
+        if self.limit is not None:
+            require_whole(1, limit=self.limit)

@@ -1,0 +1,104 @@
+"""``refine_observations``: the second pass alone, from the file that the first one left."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from posetrack.errors import ConfigError, DataFormatError, OutputError, VideoError
+from posetrack.files.drafts import clear_drafts
+from posetrack.files.pending import check_outputs, draft_folder, publish
+from posetrack.formats import OUTPUT_FORMATS
+from posetrack.interruption import interruptible
+from posetrack.observations.header import Header
+from posetrack.observations.reader import ObservationFile
+from posetrack.records import read_record
+from posetrack.refine.second_pass import RefineConfig
+from posetrack.runner.second_pass import SecondPass
+from posetrack.runner.summary import RunObserver, RunSummary
+from posetrack.stages import SourceInfo
+from posetrack.stopwatch import Stopwatch
+from posetrack.video import ReadOptions, Source, open_source
+from posetrack.video.identity import Identity
+from posetrack.video.outputs import Outputs
+
+
+def refine_observations(  # noqa: PLR0913 (what the command line offers)
+    observations: Path,
+    config: RefineConfig | None = None,
+    *,
+    formats: tuple[str, ...] = (),
+    video: str | Path | None = None,
+    edits: Path | None = None,
+    overwrite: bool = False,
+    observer: RunObserver | None = None,
+) -> RunSummary:
+    """Refine what a run has seen, and write what the run would have written, beside it.
+
+    Args:
+        observations: The file (``NAME.tracks``). It stays as it is.
+        config: How to refine.
+        formats: Formats of the pose files. Defaults to those that the run was asked for.
+        video: The source that was tracked: draws it again, to ``NAME_tracked.mp4``.
+        edits: Repairs of ``posetrack review``, made in addition to those of ``config``.
+        overwrite: Replace existing files. Until the new ones are complete, the old ones stay.
+        observer: Called at the start, and after each frame that is drawn.
+
+    Raises:
+        DataFormatError: the file is missing, damaged, of another kind, or of a later version.
+        ConfigError: a format is unknown, or a constraint or setting cannot be kept.
+        VideoError: the video cannot be read, or is no longer the one that was tracked.
+        OutputError: a file exists, or cannot be written.
+        KeyboardInterrupt: Ctrl-C; nothing is written.
+    """
+    with ObservationFile(observations) as file:
+        header = file.header
+    known = formats or tuple(name for name in header.formats if name in OUTPUT_FORMATS) or ("posetrack18",)
+    outputs = Outputs(video=video is not None, formats=known, tracks=False, overwrite=overwrite)
+    folder, name = observations.parent, observations.stem
+    inputs = [observations, *(Path(one) for one in (video, edits) if one is not None)]
+    check_outputs(outputs.paths(folder, name).values(), overwrite=overwrite, inputs=inputs)
+    clear_drafts([folder / name])
+    reading = _reading(observations, header)
+    info = header.info if video is None else _checked(video, header, reading)
+    summary, stopwatch = RunSummary(), Stopwatch()
+
+    def reopened() -> Source:
+        assert video is not None
+        return open_source(video, reading)
+
+    with ExitStack() as stack:
+        drafts = stack.enter_context(draft_folder(folder / name))
+        interruption = stack.enter_context(interruptible())
+        paths = outputs.paths(drafts, name)
+        second = SecondPass(config or RefineConfig(), outputs, reading, reopened, stopwatch, observer, edits)
+        second.run(observations, info, paths, summary, interruption)
+        files = outputs.paths(folder, name)
+        if not publish({paths[kind]: files[kind] for kind in files}, replace=overwrite):
+            raise OutputError(f"another program wrote results of {name} in the meantime: give --overwrite.")
+        summary.files = list(files.values())
+        summary.warning = summary.warning and summary.warning.replace(str(drafts), str(folder))
+    return summary
+
+
+def _reading(observations: Path, header: Header) -> ReadOptions:
+    """The part of the source that was read."""
+    table: Any = header.made_with.get("reading", {})
+    try:
+        known = {key: value for key, value in table.items() if key and value is not None}
+        return read_record(ReadOptions, known, "reading")
+    except (AttributeError, ConfigError) as error:
+        raise DataFormatError(f"{observations} is damaged ({error}): track the source again.") from error
+
+
+def _checked(video: str | Path, header: Header, reading: ReadOptions) -> SourceInfo:
+    """The source, if it is the one that was tracked."""
+    with open_source(video, reading) as source:
+        info = source.info
+    if not Identity.now(Path(video)).has_content(header.source_bytes, header.source_digest):
+        raise VideoError(
+            f"{video} is not, or no longer, what was tracked: give the source that was, or leave out --video."
+        )
+    return replace(info, name=header.name)
