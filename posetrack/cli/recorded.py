@@ -21,9 +21,8 @@ _ONLINE = "online"
 def given_options(options: TrackOptions, refining: RefineOptions | None) -> dict[str, Any]:
     """The options that differ from their defaults, apart from those of the machine. None refines: ``online``."""
     second = {_ONLINE: True} if refining is None else _changed(refining, RefineOptions())
-    return {
-        name: value for name, value in _changed(options, TrackOptions()).items() if name not in _OF_THE_MACHINE
-    } | second
+    changed = _changed(options, TrackOptions()) | second
+    return {name: value for name, value in changed.items() if name not in _OF_THE_MACHINE}
 
 
 def _changed(options: Any, defaults: Any) -> dict[str, Any]:
