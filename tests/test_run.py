@@ -428,7 +428,7 @@ def test_the_command_tracks_with_the_bundled_networks_and_sums_up(clip: Path, tm
     assert done.returncode == 0, done.stderr
     assert "tracks" in done.stdout and "time by stage" in done.stdout
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["clip.csv", "clip.json", "clip.tracks", "clip_tracked.mp4"]
+    assert names == ["clip.csv", "clip.json", "clip.meta.json", "clip.tracks", "clip_tracked.mp4"]
 
 
 def test_ctrl_c_on_the_command_line_leaves_finished_files(clip: Path, tmp_path: Path) -> None:

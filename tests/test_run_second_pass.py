@@ -90,7 +90,9 @@ def test_a_file_is_refined_and_every_format_says_the_same(clip: Path, tmp_path: 
 @pytest.mark.usefixtures("stubbed")
 def test_online_writes_what_came_frame_by_frame(clip: Path, tmp_path: Path) -> None:
     assert run(clip, tmp_path, "--online", "-f", "csv").returncode == 0
-    assert set(contents(tmp_path)) == {"street.csv", "street.json", "street.tracks", "street_tracked.mp4"}
+    assert set(contents(tmp_path)) == {
+        f"street{ending}" for ending in (".csv", ".json", ".meta.json", ".tracks", "_tracked.mp4")
+    }
     assert ids(tmp_path / "street.json") == {0, 1, 2}
     images = json.loads((tmp_path / "street.json").read_text())["images"]
     assert [image["time_s"] for image in images] == pytest.approx(np.arange(FRAMES) / 25)

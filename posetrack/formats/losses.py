@@ -42,8 +42,7 @@ _ANY = 1.0
 _CLOSE = 0.01
 """Square pixels by which areas may differ: files round sizes and areas."""
 
-_BOX_DIGITS = 10
-"""The noise of half a pixel less is no digit of the file's."""
+_BOX_DIGITS = 10  # the noise of half a pixel less is no digit of the file's
 
 _KEPT = {
     "images": {

@@ -10,6 +10,7 @@ import numpy as np
 from posetrack.errors import DataFormatError
 from posetrack.formats.foreign import read_foreign
 from posetrack.formats.joints import own_joints
+from posetrack.observations.names import is_observations
 from posetrack.refine.files import read_clip
 from posetrack.trust.meta import Meta, sha256_of
 
@@ -20,7 +21,7 @@ LEAST_SHARE = 0.99
 Processors and libraries round differently; a person near a threshold may then be found in one frame more or less.
 """
 
-_CLIPS = (".json", ".csv", ".parquet", ".tracks")
+_CLIPS = (".json", ".csv", ".parquet")
 _Joints = dict[tuple[int, int, str], tuple[float, float]]
 """(frame, person, joint) -> x, y."""
 
@@ -82,6 +83,8 @@ def _share_of_joints(one: Path, other: Path) -> float | None:
 
 
 def _joints(path: Path) -> _Joints | None:
+    if is_observations(path):
+        return _joints_of_clip(path)
     try:
         foreign = read_foreign(path, 1.0, None)
     except DataFormatError:
