@@ -96,7 +96,7 @@ def test_elsewhere_small_differences_are_the_same_result(
     monkeypatch.setattr(Walking, "missed", missed)
     done = posetrack("verify", results / "street.meta.json")
     assert done.returncode == status, done.stdout
-    assert ("within the tolerance" in done.stdout) == (status == 0)
+    assert ("street.tracks is the same within the tolerance" in done.stdout) == (status == 0)
 
 
 def test_files_that_were_edited_or_removed_are_named(results: Path) -> None:
