@@ -141,7 +141,7 @@ def has(device: torch.device, precision: str) -> bool:
 
 def main(  # noqa: PLR0913 (a command line)
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    preset: Annotated[str, typer.Option(help="Preset whose pose network is run.")] = "accurate",
+    preset: Annotated[str, typer.Option(help="Preset whose pose network is run.")] = "posetrack",
     flow: Annotated[str | None, typer.Option(help=f"{', '.join(FLOW_NAMES)}. Defaults to the preset's.")] = None,
     end_to_end: Annotated[bool, typer.Option("--end-to-end", help="Also decode, draw and encode.")] = False,
     sizes: Annotated[list[str] | None, typer.Option("--size", help="Defaults to 1280x720 and 1920x1080.")] = None,

@@ -17,8 +17,10 @@ from posetrack.flow import FLOWS
 from posetrack.flow.raft import RaftFlow
 from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
+from posetrack.models.file_format import FileFormat
 from posetrack.models.given_files import load_given_detector, load_given_pose, read_given_pose
 from posetrack.models.keypoint_rcnn import load_keypoint_rcnn
+from posetrack.models.onnx_networks import load_onnx_detector
 from posetrack.models.onnx_reading import read_onnx
 from posetrack.models.pose import CropPoseEstimator, HeatmapPoseEstimator
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network
@@ -70,6 +72,12 @@ LOADERS: dict[str, Loader] = {
         entry.architecture, path, preset.lowest_detector_config, runtime
     ),
     "onnx_pose": _load_onnx_pose,
+    "onnx_rtmdet": lambda entry, path, preset, runtime: load_onnx_detector(
+        path, FileFormat(onnx_kind="rtmdet"), preset.lowest_detector_config, runtime
+    ),
+    "onnx_yolox": lambda entry, path, preset, runtime: load_onnx_detector(
+        path, FileFormat(onnx_kind="yolox"), preset.lowest_detector_config, runtime
+    ),
     "published_pose": lambda entry, path, preset, runtime: load_published_pose(
         entry.architecture, path, entry.pose_format(), preset.pose_config, runtime
     ),

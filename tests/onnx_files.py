@@ -14,14 +14,15 @@ PEOPLE = 40
 
 
 class Network(nn.Module):
-    """Two convolutions over a fixed input, and linear layers to outputs of these shapes (without the batch)."""
+    """A convolution over a fixed input, and linear layers to outputs of these shapes (without the batch)."""
 
     def __init__(self, size: tuple[int, int], shapes: list[tuple[int, ...]]) -> None:
         super().__init__()
         width, height = size
-        self.features = nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.Tanh(), nn.Flatten())
+        stride = 8 if width * height < 10_000 else 32
+        self.features = nn.Sequential(nn.Conv2d(3, 8, stride, stride), nn.Tanh(), nn.Flatten())
         self.shapes = shapes
-        cells = 8 * (width // 8) * (height // 8)
+        cells = 8 * (width // stride) * (height // stride)
         self.outputs = nn.ModuleList(nn.Linear(cells, int(torch.tensor(shape).prod())) for shape in shapes)
         for layer in self.outputs:
             nn.init.normal_(layer.weight, std=0.2)

@@ -52,7 +52,7 @@ def test_every_preset_names_weights_that_fit_their_place(preset) -> None:
 
 
 def test_every_entry_names_its_loader() -> None:
-    assert {entry.loader for entry in read_entries().values()} == set(LOADERS) - {"onnx_pose"}
+    assert {entry.loader for entry in read_entries().values()} == set(LOADERS)
 
 
 def test_a_loader_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,8 +44,8 @@ def named(entries: list[Entry]) -> pytest.MarkDecorator:
 def test_all_the_promised_weights_are_there():
     tasks = [entry.task for entry in ENTRIES]
     assert {task: tasks.count(task) for task in tasks} == {
-        "detector": 5,
-        "pose": 59,
+        "detector": 13,
+        "pose": 66,
         "detector+pose": 2,
         "flow": 2,
     }
@@ -71,12 +71,26 @@ def test_every_entry_tells_all_that_is_asked_of_it(entry):
     assert entry.by_hand == (entry.expected_digits is None)
 
 
-@named([entry for entry in ENTRIES if entry.sources])
+@named([entry for entry in ENTRIES if entry.sha256_prefix])
 def test_the_prefix_is_the_one_in_the_name_of_the_publishers_file(entry):
     file = urlsplit(entry.sources[0]).path.rsplit("/", 1)[1]
     assert entry.file == file
     assert re.search(rf"-{entry.sha256_prefix}(_20\d{{6}})?\.pth$", file)
     assert urlsplit(entry.sources[0]).scheme == "https"
+
+
+@named([entry for entry in ENTRIES if entry.file.endswith(".onnx")])
+def test_onnx_networks_have_a_whole_hash_and_come_as_they_are_or_in_an_archive_of_their_name(entry):
+    assert entry.sha256
+    for source in entry.sources:
+        assert urlsplit(source).scheme == "https"
+        assert Path(urlsplit(source).path).stem == Path(entry.file).stem
+
+
+@named([entry for entry in ENTRIES if entry.publisher == "MMPose"])
+def test_mmposes_files_have_sources_elsewhere(entry):
+    hosts = [urlsplit(source).hostname for source in entry.sources]
+    assert hosts[0] == "download.openmmlab.com" and len(set(hosts)) >= 2 and len(set(entry.sources)) == len(entry.sources)
 
 
 @named(TORCHVISION)

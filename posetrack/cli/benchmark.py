@@ -41,7 +41,9 @@ def benchmark(
         _rows(help="on or off (default: the paper's figures are of tracks as they come frame by frame)."),
     ] = None,
     all_rows: Annotated[bool, _rows("--all", help="All combinations: sixteen rows.")] = False,
-    preset: Annotated[str, typer.Option(help="Networks and settings: lite, accurate or posetrack.")] = "lite",
+    preset: Annotated[
+        str, typer.Option(help="Networks and settings: lite, fast, accurate or posetrack.")
+    ] = "lite",
     detector: Annotated[str | None, typer.Option(help="Another detector (see `posetrack run`).")] = None,
     pose: Annotated[str | None, typer.Option(help="Another pose network (see `posetrack run`).")] = None,
     score_threshold: Annotated[float | None, typer.Option(help="Detected boxes below it are dropped.")] = None,

@@ -52,7 +52,9 @@ class TrackOptions:
     ] = None
     skeleton_only: Annotated[bool, _drawing("--skeleton-only", help="Draw on black.")] = False
     blur_faces: Annotated[bool, _drawing("--blur-faces", help="Make faces unrecognisable.")] = False
-    preset: Annotated[str, _tracking(help="Matching networks and settings: lite, accurate or posetrack.")] = "lite"
+    preset: Annotated[
+        str, _tracking(help="Matching networks and settings: lite, fast, accurate or posetrack.")
+    ] = "lite"
     detector: Annotated[
         str | None,
         _tracking(help="Detector weights: a name from `posetrack models list`, or a file."),
@@ -186,11 +188,15 @@ class TrackOptions:
     def fetch_weights(self, preset: Preset) -> None:
         """Download the preset's missing weights, with a progress bar."""
         from posetrack.cli.download_progress import DownloadProgress
+        from posetrack.models.onnx_reading import require_runtime
         from posetrack.presets import weights_of
         from posetrack.zoo import ModelStore, download, get_entry
 
-        store = ModelStore(self.models_dir)
-        missing = [entry for entry in map(get_entry, weights_of(preset)) if store.find(entry) is None]
+        store, entries = ModelStore(self.models_dir), [get_entry(name) for name in weights_of(preset)]
+        for entry in entries:
+            if entry.file.endswith(".onnx"):
+                require_runtime(entry.name, self.check_engine())
+        missing = [entry for entry in entries if store.find(entry) is None]
         if missing:
             with DownloadProgress() as progress:
                 for entry in missing:

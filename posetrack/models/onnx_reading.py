@@ -42,6 +42,14 @@ def read_onnx(path: Path, engine: Engine = "onnxruntime") -> Callable[[Tensor], 
     return network
 
 
+def require_runtime(what: str, engine: Engine) -> None:
+    """Raises ``ConfigError`` if a package is missing that an ONNX file needs: OpenVINO, or else ONNX Runtime."""
+    package, extra = ("openvino", "openvino") if engine == "openvino" else ("onnxruntime", "onnx")
+    missing = [name for name in ("onnx", package) if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"{what} needs {' and '.join(missing)}: pip install '.[{extra}]' in posetrack's clone.")
+
+
 def open_session(path: Path, engine: Engine = "onnxruntime") -> Runner:
     """An ONNX file, loaded.
 
@@ -53,11 +61,8 @@ def open_session(path: Path, engine: Engine = "onnxruntime") -> Runner:
         ConfigError: a package is not installed.
         WeightsError: the file cannot be read, is no ONNX network or too new a one, or keeps its weights elsewhere.
     """
-    package, extra = ("openvino", "openvino") if engine == "openvino" else ("onnxruntime", "onnx")
+    require_runtime(str(path), engine)
     program = "OpenVINO" if engine == "openvino" else "ONNX Runtime"
-    missing = [name for name in ("onnx", package) if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"{path} needs {' and '.join(missing)}: pip install '.[{extra}]' in posetrack's clone.")
     content = _content(path)
     _check(path, content)
     try:

@@ -75,7 +75,8 @@ class Entry:
         mean: Subtracted from colours in [0, 1], in the network's channel order.
         std: Divided by after that, in the network's channel order.
         convention: How to prepare inputs and what heatmaps mean: for pose networks a key of
-            ``posetrack.models.conventions.CONVENTIONS``; ``torchvision`` for the transforms of its weight enums.
+            ``posetrack.models.conventions.CONVENTIONS``; ``torchvision`` for the transforms of its weight enums;
+            ``rtmdet`` or ``yolox`` for images scaled and padded as these do.
         accuracy: Published figures, the most important first.
         bundled: The file is part of this package.
         sources: Addresses of the file, tried in order: the publisher's, then copies elsewhere. Those that end with
@@ -89,7 +90,7 @@ class Entry:
         parameters: Number of trainable parameters.
         skeleton: Name of the skeleton, for networks that estimate joints.
         joints: Names of the joints in the order of the network's channels.
-        width, height: Input size in pixels, for networks that take crops.
+        width, height: Input size in pixels, for networks that take crops or padded images.
         short_side, long_side: Size in pixels to which detectors scale an image's short side, or less if the long
             side would exceed ``long_side``.
         multiple_of, shortest_side: Sides of images must be multiples of the one, and at least the other, in
