@@ -1,7 +1,7 @@
 """Speed of published pose networks with random weights in given boxes, as the Markdown table in docs/networks.md.
 
 Each network estimates five people in given boxes of a frame of 1280x720 again and again, on one thread of the CPU,
-in every engine; the figure is the median time per person. Nothing is downloaded.
+in every engine; the figure is the median CPU time per person. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def ms_per_person(network: nn.Module, entry: Entry, engine: str, seconds: float)
     stage.estimate(image, boxes)
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 3:
-        start = time.perf_counter()
+        start = time.process_time()
         stage.estimate(image, boxes)
-        times.append((time.perf_counter() - start) / PEOPLE)
+        times.append((time.process_time() - start) / PEOPLE)
     return 1000 * statistics.median(times)
 
 
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=NETWORKS)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"| network | parameters, 10⁶ | multiply-adds, 10⁹ | {', '.join(ENGINES)}: ms per person |")
+    print(f"| network | parameters, 10⁶ | multiply-adds, 10⁹ | {', '.join(ENGINES)}: CPU ms per person |")
     print("|---|---|---|---|")
     for name in options.networks:
         entry = get_entry(name)

@@ -18,7 +18,13 @@ from posetrack.flow.raft import RaftFlow
 from posetrack.models.checkpoints import load_checkpoint
 from posetrack.models.detector import load_detector
 from posetrack.models.file_format import FileFormat
-from posetrack.models.given_files import load_given_detector, load_given_pose, read_given_pose
+from posetrack.models.given_files import (
+    TRAINED_SUFFIX,
+    load_given_detector,
+    load_given_people,
+    load_given_pose,
+    read_given_pose,
+)
 from posetrack.models.keypoint_rcnn import load_keypoint_rcnn
 from posetrack.models.onnx_networks import load_onnx_detector
 from posetrack.models.onnx_reading import read_onnx
@@ -139,6 +145,11 @@ def read_pose_network(
         WeightsError: the weights are missing and cannot be fetched, are damaged, or of another network.
     """
     if is_file(weights):
+        if not weights.endswith(TRAINED_SUFFIX):
+            raise ConfigError(
+                f"{weights} was not written by `posetrack train pose`: give such a file, or a name from "
+                "`posetrack models list`."
+            )
         return read_given_pose(Path(weights), None)
     entry = get_entry(weights)
     if entry.loader not in POSE_READERS:
@@ -169,8 +180,11 @@ class Networks:
     def people(self) -> People:
         """Sees people: a single network where detector and pose network have the same name."""
         detector, pose = self._preset.detector, self._preset.pose
-        if detector != pose or is_file(pose):
+        if detector != pose:
             return TopDown(self.detector, self.pose)
+        if is_file(pose):
+            form = self._preset.pose_format or self._preset.detector_format
+            return load_given_people(Path(pose), form, self._preset.lowest_detector_config, self._runtime)
         people: People = self._loaded(pose, detector="a detector", pose="a pose network")
         return people
 

@@ -122,6 +122,12 @@ def test_what_is_missing_or_wrong_is_one_sentence(
     assert not (tmp_path / "out" / "frames.json").exists()
 
 
+def test_only_networks_trained_here_are_exported(fine_tuned: Path, tmp_path: Path) -> None:
+    done = posetrack("models", "export", fine_tuned, "-o", tmp_path / "pose.onnx")
+    assert done.returncode == 2 and "was not written by `posetrack train pose`" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_description_without_a_file_is_refused(frames: Path, tmp_path: Path) -> None:
     for pose in ([], ["--pose", "pose_lite"]):
         done = posetrack("run", frames, *pose, "--architecture", "resnet50", "-o", tmp_path)

@@ -15,11 +15,11 @@ from onnx import TensorProto, helper, numpy_helper
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.file_format import FileFormat
-from posetrack.models.given_files import load_given_detector, load_given_pose
+from posetrack.models.given_files import load_given_detector, load_given_people, load_given_pose
 from posetrack.models.onnx_graph import possible_kinds, read_graph
 from posetrack.models.pose import PoseConfig
 from posetrack.models.runtime import CPU
-from posetrack.types import Boxes
+from posetrack.types import Boxes, Sighting
 
 from . import onnx_files
 from .in_process import posetrack
@@ -169,6 +169,52 @@ def test_yolox_without_suppression_is_decoded_from_its_cells(tmp_path: Path) -> 
     scores = values[0, :, 4] * values[0, :, 5]
     kept = plain_nms(boxes, scores, 0.5)
     agree(found, boxes[kept] / ratio, scores[kept])
+
+
+def test_rtmos_people_are_rtmlibs(tmp_path: Path) -> None:
+    path = onnx_files.rtmo(tmp_path / "people.onnx")
+    people = load_given_people(path, None, DetectorConfig(score_threshold=0.0, nms_iou=0.45), CPU)
+    canvas, ratio = letterbox(64, 64)
+    dets, joints = outputs_of(path, normalised(canvas, *YOLOX))
+    kept = plain_nms(dets[0, :, :4], dets[0, :, 4], 0.45)
+    found = people.find([IMAGE])[0].found
+    assert found is not None and found.skeleton.name == "coco"
+    agree(Boxes(found.boxes, found.scores), dets[0, kept, :4] / ratio, dets[0, kept, 4])
+    cut = np.clip(dets[0, kept, :4] / ratio, 0, (330, 210, 330, 210))
+    seen = np.array(kept)[(cut[:, 2:] > cut[:, :2]).all(1)]
+    assert np.allclose(found.keypoints, joints[0, seen, :, :2] / ratio, atol=0.01)
+    assert np.allclose(found.keypoint_scores, joints[0, seen, :, 2], atol=1e-4)
+
+
+def test_a_box_gets_the_joints_of_the_person_found_there(tmp_path: Path) -> None:
+    people = load_given_people(onnx_files.rtmo(tmp_path / "people.onnx"), None, EVERYTHING, CPU)
+    sighting = people.find([IMAGE])[0]
+    found = sighting.found
+    two = np.argsort(-np.prod(found.boxes[:, 2:] - found.boxes[:, :2], axis=1))[:2]
+    boxes = Boxes(np.concatenate([found.boxes[two] + 0.5, [[-90, -90, -80, -80]]]).astype(np.float32), np.ones(3))
+    for seen in (sighting, Sighting(IMAGE)):
+        poses = people.refine([seen], [boxes])[0]
+        assert np.array_equal(poses.keypoints[:2], found.keypoints[two])
+        assert np.array_equal(poses.boxes, boxes.xyxy)
+        assert (poses.keypoint_scores[2] == 0).all()
+    assert len(people.refine([sighting], [Boxes.empty()])[0]) == 0
+
+
+def test_a_one_stage_network_is_given_twice(tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index in range(2):
+        cv2.imwrite(str(frames / f"{index}.png"), IMAGE)
+    path = onnx_files.rtmo(tmp_path / "people.onnx")
+    for flags, status in (
+        (["--pose", path], 2),
+        (["--detector", path], 2),
+        (["--pose", path, "--detector", path], 0),
+    ):
+        done = posetrack("run", frames, *flags, "--score-threshold", "0.3", "--no-video", "-o", tmp_path)
+        assert done.returncode == status, done.stderr
+        assert status == 0 or "give it as both --detector and --pose" in done.stderr
+    assert '"category_id"' in (tmp_path / "frames.json").read_text()
 
 
 def test_thresholds_apply(tmp_path: Path) -> None:

@@ -90,7 +90,11 @@ def test_onnx_networks_have_a_whole_hash_and_come_as_they_are_or_in_an_archive_o
 @named([entry for entry in ENTRIES if entry.publisher == "MMPose"])
 def test_mmposes_files_have_sources_elsewhere(entry):
     hosts = [urlsplit(source).hostname for source in entry.sources]
-    assert hosts[0] == "download.openmmlab.com" and len(set(hosts)) >= 2 and len(set(entry.sources)) == len(entry.sources)
+    assert (
+        hosts[0] == "download.openmmlab.com"
+        and len(set(hosts)) >= 2
+        and len(set(entry.sources)) == len(entry.sources)
+    )
 
 
 @named(TORCHVISION)

@@ -10,6 +10,7 @@ from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.detector import DetectorConfig, load_detector
 from posetrack.models.file_format import FileFormat
 from posetrack.models.onnx_networks import load_onnx_detector, load_onnx_pose
+from posetrack.models.onnx_people import load_onnx_people
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
 from posetrack.models.pose_weights import BACKBONES, PoseArchitecture, PoseNetwork, load_pose_network
@@ -18,7 +19,7 @@ from posetrack.models.resnet import RESNETS
 from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import TORCHVISION_DETECTORS, load_own_detector
 from posetrack.skeletons import SKELETONS, Skeleton
-from posetrack.stages import Detector, PoseEstimator
+from posetrack.stages import Detector, People, PoseEstimator
 
 POSE_ARCHITECTURES = (*BACKBONES, *PUBLISHED_POSES)
 """Architectures of pose networks whose checkpoints can be given."""
@@ -26,7 +27,9 @@ POSE_ARCHITECTURES = (*BACKBONES, *PUBLISHED_POSES)
 DETECTOR_ARCHITECTURES = TORCHVISION_DETECTORS
 """The same for detectors."""
 
-_TRAINED_HERE = ".safetensors"
+TRAINED_SUFFIX = ".safetensors"
+"""Suffix of the files that ``posetrack train`` writes."""
+
 _ONNX = ".onnx"
 _DECONV_CHANNELS = (256, 256, 256)
 _LARGE_HEIGHT = 384
@@ -77,8 +80,19 @@ def load_given_detector(path: Path, form: FileFormat | None, config: DetectorCon
     return load_own_detector(form.architecture, path, config, runtime)
 
 
+def load_given_people(path: Path, form: FileFormat | None, config: DetectorConfig, runtime: Runtime) -> People:
+    """A network for boxes and joints at once from a file: an ONNX network.
+
+    Raises:
+        ConfigError, WeightsError: see ``load_given_pose``.
+    """
+    if path.suffix.lower() != _ONNX:
+        raise ConfigError(f"{path} is given as both --detector and --pose, which only ONNX networks can be.")
+    return load_onnx_people(path, form or FileFormat(), config, runtime)
+
+
 def _require_architecture(path: Path, form: FileFormat | None, example: str) -> None:
-    if path.suffix.lower() != _TRAINED_HERE:
+    if path.suffix.lower() != TRAINED_SUFFIX:
         raise ConfigError(
             f"{path} was not written by `posetrack train`: say which network it is of, such as "
             f"--architecture {example}."

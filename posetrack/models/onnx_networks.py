@@ -34,6 +34,7 @@ from posetrack.types import Boxes, Image
 _PERSON = 0
 """Class of people, where a graph or its scores tell several."""
 
+_BOTH = "for boxes and joints at once: give it as both --detector and --pose"
 _BOX_AND_SCORE = 5
 _STRIDES = (8, 16, 32)
 
@@ -61,7 +62,8 @@ def load_onnx_pose(path: Path, form: FileFormat, config: PoseConfig, runtime: Ru
     """
     graph = read_graph(path, form, runtime.engine)
     if graph.kind not in ("simcc", "heatmap"):
-        raise ConfigError(f"{path} is a network of the kind {graph.kind}, not one that estimates joints in boxes.")
+        reason = _BOTH if graph.kind == "rtmo" else "not one that estimates joints in boxes"
+        raise ConfigError(f"{path} is a network of the kind {graph.kind}, {reason}.")
     if graph.kind == "simcc":
         config = replace(config, codec="simcc")
     on_cpu = replace(runtime, device=torch.device("cpu"))
@@ -74,7 +76,7 @@ def _pose_format(graph: OnnxGraph, form: FileFormat) -> PoseFormat:
     (width, height), joints = graph.size, graph.shapes[0][1]
     conventions = {"own": "own", "official": "official_hrnet", "mmpose": "mmpose"}
     common = PoseFormat(
-        skeleton=_skeleton(graph.path, joints, form.skeleton),
+        skeleton=skeleton_of(graph.path, joints, form.skeleton),
         width=width,
         height=height,
         convention=CONVENTIONS[conventions[form.convention or "mmpose"]],
@@ -85,8 +87,12 @@ def _pose_format(graph: OnnxGraph, form: FileFormat) -> PoseFormat:
     return replace(common, stride=width / graph.shapes[0][3], sigma_cells=sigma_cells)
 
 
-def _skeleton(path: Path, joints: int, name: str | None) -> Skeleton:
-    """The skeleton of a name, or COCO's or another with as many joints."""
+def skeleton_of(path: Path, joints: int, name: str | None) -> Skeleton:
+    """The skeleton of a name, or COCO's or another with as many joints.
+
+    Raises:
+        ConfigError: there is none of that name, or none with as many joints as the network in the file gives.
+    """
     if name is not None and name not in SKELETONS:
         raise ConfigError(f"there is no skeleton {name!r}; choose one of {', '.join(SKELETONS)}.")
     candidates = [COCO, *SKELETONS.values()] if name is None else [SKELETONS[name]]
@@ -112,7 +118,8 @@ def load_onnx_detector(path: Path, form: FileFormat, config: DetectorConfig, run
     """
     graph = read_graph(path, form, runtime.engine)
     if graph.kind not in ("rtmdet", "yolox"):
-        raise ConfigError(f"{path} is a network of the kind {graph.kind}, not a detector of people.")
+        reason = _BOTH if graph.kind == "rtmo" else "not a detector of people"
+        raise ConfigError(f"{path} is a network of the kind {graph.kind}, {reason}.")
     return OnnxDetector(graph, config)
 
 
