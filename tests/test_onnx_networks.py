@@ -16,10 +16,13 @@ from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.detector import DetectorConfig
 from posetrack.models.file_format import FileFormat
 from posetrack.models.given_files import load_given_detector, load_given_people, load_given_pose
+from posetrack.models.onnx_export import export_onnx
 from posetrack.models.onnx_graph import possible_kinds, read_graph
-from posetrack.models.pose import PoseConfig
+from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.pose_weights import load_pose_network
 from posetrack.models.runtime import CPU
 from posetrack.types import Boxes, Sighting
+from posetrack.zoo.store import BUNDLED
 
 from . import onnx_files
 from .in_process import posetrack
@@ -89,6 +92,28 @@ def test_heatmaps_are_decoded_in_mmposes_convention(tmp_path: Path) -> None:
         peaks = maps[0].reshape(17, -1).argmax(-1)
         cells = np.stack([peaks % 12, peaks // 12], -1)
         assert np.abs(found - (cells / (12, 16) * extent + centre - extent / 2)).max() < 0.01
+
+
+def test_what_posetrack_exports_needs_no_description(tmp_path: Path) -> None:
+    network, architecture = load_pose_network(BUNDLED / "pose_lite.safetensors")
+    path = export_onnx(network, architecture, tmp_path / "lite.onnx").path
+    boxes = Boxes(random_boxes(), np.ones(12))
+    config = PoseConfig(codec="dark", flip_test=True)
+    expected = HeatmapPoseEstimator(network, architecture, config).estimate(IMAGE, boxes)
+    stage = load_given_pose(path, None, config, CPU)
+    found = stage.estimate(IMAGE, boxes)
+    assert found.skeleton is expected.skeleton and stage.calibration == architecture.calibration
+    assert np.allclose(found.keypoint_scores, expected.keypoint_scores, atol=1e-4)
+    assert (np.abs(found.keypoints - expected.keypoints).max(-1) < 0.05).mean() > 0.98  # but for equal cells
+    model = onnx.load(path)
+    for text, reason in (
+        ("{", "its architecture is not JSON"),
+        ('{"width": 64, "height": 64}', "metadata describe"),
+    ):
+        onnx.helper.set_model_props(model, {"posetrack.architecture": text})
+        onnx.save(model, path)
+        with pytest.raises(WeightsError, match=reason):
+            load_given_pose(path, None, config, CPU)
 
 
 def letterbox(width: int, height: int) -> tuple[np.ndarray, float]:

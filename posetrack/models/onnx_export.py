@@ -12,13 +12,16 @@ import torch
 from torch import nn
 
 from posetrack import __version__
-from posetrack.errors import OutputError
+from posetrack.errors import ConfigError, OutputError
 from posetrack.files.pending import draft_folder, give_name, output_errors
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.folding import folded
 from posetrack.models.onnx_file import BATCHES, Interface, Session, compare, require_packages, write_onnx
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
+from posetrack.records import read_record
+
+_ARCHITECTURE = "posetrack.architecture"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,21 @@ def pose_interface(architecture: PoseArchitecture) -> Interface:
     return Interface(name="pose", channels=3, size=size, input="images", output="heatmaps")
 
 
+def exported_architecture(metadata: dict[str, str]) -> PoseArchitecture | None:
+    """The architecture in the metadata of a file that ``export_onnx`` wrote; None in others.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
+    text = metadata.get(_ARCHITECTURE)
+    if text is None:
+        return None
+    try:
+        return read_record(PoseArchitecture, json.loads(text), "architecture")
+    except (ValueError, RecursionError) as error:
+        raise ConfigError("its architecture is not JSON.") from error
+
+
 def _metadata(architecture: PoseArchitecture, difference: float) -> dict[str, str]:
     convention = CONVENTIONS[architecture.convention]
     batches = ", ".join(map(str, BATCHES))
@@ -83,7 +101,7 @@ def _metadata(architecture: PoseArchitecture, difference: float) -> dict[str, st
     return {
         "posetrack.version": __version__,
         "posetrack.task": "pose",
-        "posetrack.architecture": json.dumps(asdict(architecture)),
+        _ARCHITECTURE: json.dumps(asdict(architecture)),
         "posetrack.input": (
             f"images: float32 [batch, 3, {architecture.height}, {architecture.width}], people cut out upright; "
             f"colours {convention.colour_order} in [0, 1], less the mean, divided by the standard deviation"

@@ -18,12 +18,14 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.detector import DetectorConfig, require_image
 from posetrack.models.file_format import FileFormat
 from posetrack.models.letterbox import letterboxed
+from posetrack.models.onnx_export import exported_architecture
 from posetrack.models.onnx_graph import OnnxGraph, read_graph
+from posetrack.models.onnx_reading import metadata_of
 from posetrack.models.pose import CropPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
 from posetrack.models.runtime import Runtime
@@ -51,7 +53,8 @@ def load_onnx_pose(path: Path, form: FileFormat, config: PoseConfig, runtime: Ru
 
     Args:
         path: The file.
-        form: What it does not say of itself. The convention defaults to MMPose's.
+        form: What it does not say of itself. The convention defaults to MMPose's. A file that posetrack exported
+            needs nothing.
         config: How it is used. SimCC has its own codec.
         runtime: See ``CropPoseEstimator``.
 
@@ -74,6 +77,10 @@ def load_onnx_pose(path: Path, form: FileFormat, config: PoseConfig, runtime: Ru
 
 def _pose_format(graph: OnnxGraph, form: FileFormat) -> PoseFormat:
     (width, height), joints = graph.size, graph.shapes[0][1]
+    if form == FileFormat():
+        exported = _exported(graph)
+        if exported is not None:
+            return exported
     conventions = {"own": "own", "official": "official_hrnet", "mmpose": "mmpose"}
     common = PoseFormat(
         skeleton=skeleton_of(graph.path, joints, form.skeleton),
@@ -85,6 +92,19 @@ def _pose_format(graph: OnnxGraph, form: FileFormat) -> PoseFormat:
         return replace(common, split_ratio=graph.shapes[0][2] / width)
     sigma_cells = 3.0 if height >= _LARGE_HEIGHT else 2.0
     return replace(common, stride=width / graph.shapes[0][3], sigma_cells=sigma_cells)
+
+
+def _exported(graph: OnnxGraph) -> PoseFormat | None:
+    """What a network takes and gives that posetrack exported itself."""
+    try:
+        architecture = exported_architecture(metadata_of(graph.path))
+    except ConfigError as error:
+        raise WeightsError(f"{graph.path} is damaged: {error}") from error
+    if architecture is None:
+        return None
+    if (*architecture.size, len(architecture.heatmap_slots)) != (*graph.size, graph.shapes[0][1]):
+        raise WeightsError(f"{graph.path} is damaged: its network is not the one that its metadata describe.")
+    return architecture.format
 
 
 def skeleton_of(path: Path, joints: int, name: str | None) -> Skeleton:

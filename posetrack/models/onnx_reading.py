@@ -124,6 +124,13 @@ def _is_external(tensor: Any) -> bool:
     return tensor.data_location == _EXTERNAL or len(tensor.external_data) > 0
 
 
+def metadata_of(path: Path) -> dict[str, str]:
+    """What a file that ``open_session`` has opened says of itself."""
+    import onnx
+
+    return {each.key: each.value for each in onnx.load(path, load_external_data=False).metadata_props}
+
+
 def end_of_message(error: Exception) -> str:
     """What an engine's message says, without the places in its source and its codes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
