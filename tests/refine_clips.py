@@ -64,7 +64,10 @@ def clip_of(
     return Clip(
         name="street", skeleton=POSETRACK, frames=frames, times=frames / fps, tracks=tracks,
         cuts=np.array(cuts, dtype=np.int64),
-        images=() if size is None else ({"width": size[0], "height": size[1]},) * count,
+        images=() if size is None else tuple(
+            {"file_name": f"street/{n:06d}.jpg", "id": n, "width": size[0], "height": size[1]}
+            for n in range(count)
+        ),
     )  # fmt: skip
 
 

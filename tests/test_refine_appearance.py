@@ -1,11 +1,15 @@
 """What a clip teaches of appearance, and what the second pass makes of it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from posetrack.refine.appearance import Looks, learn, usual_looks
 from posetrack.refine.changes import cut_at_changes
 from posetrack.refine.clip import Clip, Track
+from posetrack.refine.files import read_clip, write_clip
+from posetrack.refine.priors import Priors
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 from posetrack.refine.summary import appearance_sentence
 from tests.refine_clips import clip_of, line, walker
@@ -146,6 +150,22 @@ def test_the_summary_says_how_well_appearance_tells_people_apart() -> None:
     assert appearance_sentence(group()) == "appearance tells two people apart in 100 % of cases"
     assert (appearance_sentence(same) or "").endswith(", so it was not used")
     assert appearance_sentence(clip_of(walker(1, line((100, 400), (0, 0), 50)))) is None
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".json"])
+def test_who_was_known_by_the_clothes_stays_known_without_them(ending: str, tmp_path: Path) -> None:
+    stays, back = dressed(walker(1, line((500, 300), (0, 0), 400)), 1), np.arange(300, 400)
+    leaves = dressed(walker(0, line((80, 300), (-60, 0), 40)), 0)
+    comes = dressed(walker(2, line((-10, 300), (60, 0), 100), frames=back), 0)
+    once = refine_clip(clip_of(leaves, stays, comes, size=(640, 480)), RefineConfig())
+    path = tmp_path / f"clip{ending}"
+    write_clip(path, once)
+    twice = refine_clip(read_clip(path), RefineConfig())
+    assert [(t.track_id, len(t)) for t in twice.tracks] == [(t.track_id, len(t)) for t in once.tracks]
+    for one, two in zip(once.tracks, twice.tracks, strict=True):
+        assert one.identity is not None and two.identity is not None
+        assert np.allclose(one.identity, two.identity, atol=1e-3) and one.identity.max() == 1
+    assert len(refine_clip(read_clip(path), RefineConfig(priors=Priors(least=1, most=2))).tracks) == 2
 
 
 def _partners(clip: Clip) -> list[set[int]]:

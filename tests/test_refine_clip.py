@@ -136,7 +136,7 @@ def test_parts_with_and_without_appearance_are_joined() -> None:
     assert np.array_equal(whole.appearance[:, 0], [1, 1, 1, 1, np.nan, np.nan], equal_nan=True)
 
 
-def test_error_bars_are_in_tables_and_are_not_taken_for_observations(tmp_path: Path) -> None:
+def test_error_bars_are_in_tables_and_only_identities_are_kept(tmp_path: Path) -> None:
     track = walker(1, line((100, 400), (50, 0), 6))
     sds = np.where(track.present, 1.5, np.nan)
     refined = clip_of(track.replace(sds=sds, identity=np.full(6, 0.75)), walker(2, line((0, 0), (0, 0), 6)))
@@ -145,8 +145,9 @@ def test_error_bars_are_in_tables_and_are_not_taken_for_observations(tmp_path: P
     assert {(row["sd"], row["identity"]) for row in rows if row["track_id"] == 1 and row["x"]} == {(1.5, 0.75)}
     assert {(row["sd"], row["identity"]) for row in rows if row["track_id"] == 2} == {(None, None)}
     again = read_clip(tmp_path / "street.parquet").tracks[0]
-    assert again.sds is None and again.identity is None
-    assert observed(refined.tracks[0]).sds is None
+    assert again.sds is None and observed(refined.tracks[0]).sds is None
+    assert again.identity is not None and (again.identity == 0.75).all() and again.decided
+    assert not read_clip(tmp_path / "street.parquet").tracks[1].decided
 
 
 def test_shots_count_the_cuts_up_to_a_frame() -> None:

@@ -32,14 +32,17 @@ examples = settings(
 
 @st.composite
 def clips(draw: st.DrawFn) -> Clip:
-    """One to four people who walk at constant speed, with noise, gaps, hidden joints, ghosts and broken ids."""
-    seed, walkers = draw(st.integers(0, 10**6)), draw(st.integers(1, 4))
+    """One to four people who walk: noise, gaps, hidden joints, ghosts, broken ids, perhaps clothes."""
+    seed, walkers, dressed = draw(st.integers(0, 10**6)), draw(st.integers(1, 4)), draw(st.booleans())
     random = np.random.default_rng(seed)
     tracks: list[Track] = []
     for _ in range(walkers):
         start, speed = random.uniform((0, 300), (900, 500)), random.uniform((-250, -20), (250, 20))
         track = walker(0, line(tuple(start), tuple(speed), COUNT), score=random.uniform(0.3, 0.9))
         track = _marred(track, random)
+        if dressed:
+            looks = random.normal(0, 1, 5) + random.normal(0, 0.4, (len(track), 5))
+            track = track.replace(appearance=looks.astype(np.float32))
         # the tracker loses people now and then
         ends = np.sort(random.choice(len(track), size=draw(st.integers(0, 2)), replace=False))
         tracks += [part for part in _parts(track, ends) if len(part)]
@@ -53,7 +56,8 @@ def _marred(track: Track, random: np.random.Generator) -> Track:
     joints = track.joints + random.normal(0, 2, track.joints.shape)
     far = random.random(track.present.shape) < 0.01
     joints[far] += 80
-    track = track.replace(joints=joints, raw=joints.copy())
+    boxes = track.boxes + random.normal(0, 3, track.boxes.shape)
+    track = track.replace(joints=joints, raw=joints.copy(), boxes=boxes)
     track = track.without(random.random(track.present.shape) < 0.05)
     track = mirrored(track, POSETRACK, random.random(len(track)) < 0.03)
     return track[random.random(len(track)) > 0.15]
@@ -70,8 +74,12 @@ def same_people(one: Clip, other: Clip, tolerance: float = 1e-6, *, ids: bool = 
         return False
     if ids:
         pairs = zip(one.tracks, other.tracks, strict=True)
-        return all(a.track_id == b.track_id and same_tracks(a, b, tolerance) for a, b in pairs)
-    return all(any(same_tracks(a, b, tolerance) for b in other.tracks) for a in one.tracks)
+        return all(a.track_id == b.track_id and _same(a, b, tolerance) for a, b in pairs)
+    return all(any(_same(a, b, tolerance) for b in other.tracks) for a in one.tracks)
+
+
+def _same(one: Track, other: Track, tolerance: float) -> bool:
+    return same_tracks(one, other, tolerance) and np.allclose(one.boxes, other.boxes, rtol=0, atol=tolerance)
 
 
 def backwards(clip: Clip) -> Clip:
@@ -128,6 +136,28 @@ def test_nothing_is_invented(clip: Clip) -> None:
                 before, after = seen[seen < row].max(), seen[seen > row].min()
                 assert shots[before] == shots[after]
                 assert track.times[after] - track.times[before] <= 1 + 1e-6
+
+
+@examples
+@given(clips())
+def test_what_is_said_of_joints_and_identities_is_said_of_all_and_is_possible(clip: Clip) -> None:
+    for track in refine_clip(clip, AS_IS).tracks:
+        assert track.sds is not None and track.identity is not None
+        assert np.array_equal(np.isnan(track.sds), track.origins == MISSING)
+        assert (track.sds[track.origins != MISSING] > 0).all()
+        assert ((track.identity >= 0.5) & (track.identity <= 1)).all() and (track.identity == 1).any()
+
+
+@examples
+@given(st.integers(10, 30), st.integers(0, 10**6))
+def test_a_clip_tracked_in_chunks_gives_the_same_people(length: int, seed: int) -> None:
+    """Each chunk has its own ids, as if it had been tracked alone."""
+    random = np.random.default_rng(seed)
+    feet = [line((x, 400), tuple(random.uniform(-60, 60, 2)), COUNT) for x in (200, 700, 1200)]
+    whole = clip_of(*(walker(number, path) for number, path in enumerate(feet)))
+    chunks = [part for track in whole.tracks for part in _parts(track, np.arange(length, COUNT, length))]
+    chunked = clip_of(*(part.replace(track_id=number) for number, part in enumerate(chunks)))
+    assert same_people(refine_clip(chunked, AS_IS), refine_clip(whole, AS_IS), ids=False)
 
 
 @examples

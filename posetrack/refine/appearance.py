@@ -21,9 +21,6 @@ from posetrack.types import BoolArray, IntArray
 _CHUNK_S = 0.5
 """Descriptors are means of half a second: those of neighbouring frames say the same."""
 
-_APART = 2
-"""Chunks of one person are compared with those a second later."""
-
 _LEAST_PAIRS = 8
 """Fewer comparisons do not tell how well appearance separates people."""
 
@@ -133,7 +130,7 @@ def _chunks(pieces: Sequence[Track], clip: Clip) -> _Chunks:
             continue
         seen = ~np.isnan(piece.appearance).all(axis=1)
         if seen.any():
-            places = np.floor((piece.times[seen] - middle) / _CHUNK_S + 0.5).astype(np.int64)
+            places = np.rint((piece.times[seen] - middle) / _CHUNK_S).astype(np.int64)
             values, rows = np.unique(places, return_inverse=True)
             bins.append(values)
             owners.append(np.full(len(values), number, dtype=np.int64))
@@ -192,8 +189,10 @@ def _shrunk(deviations: Doubles) -> Doubles:
 
 def _separation(chunks: _Chunks) -> float:
     """How well what is learnt from one half of the clip separates people in the other."""
-    late = chunks.bins > np.median(chunks.bins)
-    scores = [_scores(chunks[~late], chunks[late]), _scores(chunks[late], chunks[~late])]
+    middle = np.median(chunks.bins)
+    # the middle belongs to either half by turns, so that time reversed gives the same
+    halves = [chunks.bins < middle, chunks.bins <= middle]
+    scores = [_scores(chunks[part], chunks[~part]) for half in halves for part in (half, ~half)]
     same, different = (np.concatenate(both) for both in zip(*scores, strict=True))
     if min(len(same), len(different)) < _LEAST_PAIRS:
         return float("nan")
@@ -214,12 +213,10 @@ def _scores(learnt: _Chunks, tested: _Chunks) -> tuple[Doubles, Doubles]:
 
 
 def _later_pairs(chunks: _Chunks) -> tuple[IntArray, IntArray]:
-    """Pairs of chunks of one tracklet, ``_APART`` apart."""
+    """Pairs of chunks of one tracklet, each with the next half second."""
     places = {key: row for row, key in enumerate(zip(chunks.owners.tolist(), chunks.bins.tolist(), strict=True))}
     pairs = [
-        (row, places[owner, half + _APART])
-        for (owner, half), row in places.items()
-        if (owner, half + _APART) in places
+        (row, places[owner, half + 1]) for (owner, half), row in places.items() if (owner, half + 1) in places
     ]
     first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     return first, second

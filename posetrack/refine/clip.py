@@ -32,6 +32,8 @@ class Track:
         frames: int64 [T], ascending: places in the clip's list of frames.
         times: float64 [T], seconds.
         boxes: float64 [T, 4], x1 y1 x2 y2 in our pixels.
+        raw_boxes: float64 [T, 4], as found, before smoothing; NaN in frames that were filled. ``None`` if
+            ``boxes`` are as found.
         box_scores: float64 [T] in [0, 1].
         joints: float64 [T, K, 2]; NaN where a joint is missing.
         joint_scores: float64 [T, K] in [0, 1]; 0 where a joint is missing.
@@ -64,6 +66,7 @@ class Track:
     by_hand: BoolArray | None = None
     sides_known: BoolArray | None = None
     name: str | None = None
+    raw_boxes: Doubles | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -75,6 +78,11 @@ class Track:
             whole = getattr(self, name)
             arrays[name] = None if whole is None else whole[chosen]
         return Track(track_id=self.track_id, name=self.name, **arrays)
+
+    @property
+    def decided(self) -> bool:
+        """An earlier second pass has found who this is, perhaps by appearance, which refined files do not keep."""
+        return self.identity is not None and not bool(np.isnan(self.identity).any())
 
     @property
     def present(self) -> BoolArray:
@@ -191,12 +199,16 @@ def _stacked(arrays: Sequence[NDArray[Any] | None], parts: Sequence[Track]) -> N
 
 
 def observed(track: Track) -> Track:
-    """The track as it was before any filling and smoothing, and before anything was estimated of it."""
-    return unfilled(track).replace(sds=None, identity=None)
+    """The track as it was before any filling and smoothing. What was found of its identity is kept."""
+    return unfilled(track).replace(sds=None)
 
 
 def unfilled(track: Track) -> Track:
     """The track without filled joints, and frames that have no others; joints are where they were first."""
+    if track.raw_boxes is not None:
+        track = track.replace(
+            boxes=np.where(np.isnan(track.raw_boxes), track.boxes, track.raw_boxes), raw_boxes=None
+        )
     filled = track.origins == FILLED
     if not filled.any():
         return track.replace(joints=track.raw)

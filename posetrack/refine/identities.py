@@ -11,8 +11,13 @@ from posetrack.refine.association import Chains
 from posetrack.refine.clip import Doubles, Track
 from posetrack.refine.links import Links
 
-_TRUST = 1.0
-"""Share of a difference of gains that is believed."""
+_TRUST = 0.35
+"""Share of a difference of gains that is believed, because errors of motion are not independent.
+
+With all of it, links said to be right in 99.8 % of cases were right in 91 %; with a third, those of 93 % were
+right in 93 %, and those of 72 % in 73 % (20 rendered scenes whose truth was broken where people hide, and
+exchanged at one crossing in ten).
+"""
 
 
 def probabilities(chains: Chains, pieces: Sequence[Track], links: Links) -> Doubles:
@@ -29,7 +34,9 @@ def probabilities(chains: Chains, pieces: Sequence[Track], links: Links) -> Doub
         right = np.array([of_links.probability(*pair) for pair in zip(chain[:-1], chain[1:], strict=True)])
         anchor = int(np.argmax([len(pieces[piece]) for piece in chain]))
         for place, piece in enumerate(chain):
-            sure[piece] = right[min(place, anchor) : max(place, anchor)].prod()
+            between = right[min(place, anchor) : max(place, anchor)]
+            # two wrong links cancel: whoever was taken for another is the same person again
+            sure[piece] = (1 + np.maximum(2 * between - 1, 0).prod()) / 2
     return sure
 
 

@@ -1,8 +1,8 @@
 """Clips from and to PoseTrack18 JSON.
 
 Refined files have times in their images (``time_s``), and in their annotations what the second pass started from:
-``raw_keypoints`` (x, y of each joint; null where there was none) and ``origins`` (one word per joint). Other tools
-ignore them.
+``raw_keypoints`` (x, y of each joint; null where there was none), ``origins`` (one word per joint),
+``identity`` (a probability) and ``raw_bbox`` (null if filled). Other tools ignore them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from posetrack.formats.posetrack18_rows import PERSON_CATEGORY, annotation_ids, 
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.pixels import from_centre, from_corner
 from posetrack.refine.clip import ORIGINS, SEEN, Clip, Origins
-from posetrack.refine.rows import People, people_of, tracks_of
+from posetrack.refine.rows import People, RefinedPeople, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import POSETRACK
 
@@ -70,20 +70,27 @@ def _people(video: Annotations, data: dict[str, Any]) -> People:
     joints = own_joints(video)
     xy = np.where(joints.present[..., None], joints.xy, np.nan)
     raw, origins = xy.copy(), np.where(joints.present, np.uint8(SEEN), np.uint8(0))
-    _take_refined(video, data, raw, origins)
+    boxes = from_corner(video.boxes)
+    found = boxes.copy()
+    identity = np.full(len(boxes), np.nan)
+    _take_refined(video, data, raw, origins, found, identity)
     return People(
         ids=video.track_ids,
         frames=video.frames,
-        boxes=from_corner(video.boxes),
+        boxes=boxes,
         box_scores=video.person_scores,
         joints=xy,
         joint_scores=joints.scores,
         raw=raw,
         origins=origins,
+        identity=identity,
+        raw_boxes=found,
     )
 
 
-def _take_refined(video: Annotations, data: dict[str, Any], raw: Doubles, origins: Origins) -> None:
+def _take_refined(
+    video: Annotations, data: dict[str, Any], raw: Doubles, origins: Origins, found: Doubles, identity: Doubles
+) -> None:
     """Put what only refined files have into the arrays."""
     people = [person for person in data.get("annotations", []) if "origins" in person]
     if not people:
@@ -97,6 +104,10 @@ def _take_refined(video: Annotations, data: dict[str, Any], raw: Doubles, origin
             given = np.array([words[word] for word in person["origins"]], dtype=np.uint8)
             pairs = np.array(person["raw_keypoints"], dtype=np.float64).reshape(len(POSETRACK), 2)
             origins[row] = np.where(origins[row] == 0, np.uint8(0), given)
+            identity[row] = np.nan if person.get("identity") is None else float(person["identity"])
+            if "raw_bbox" in person:
+                left, top, width, height = np.array(person["raw_bbox"] or [np.nan] * 4, dtype=np.float64)
+                found[row] = from_corner(np.array([left, top, left + width, top + height]))
         except (KeyError, TypeError, ValueError) as error:
             raise DataFormatError(
                 f"{video.path}, {video.frame_name(int(video.frames[row]))}: 'origins' or 'raw_keypoints' are not "
@@ -132,13 +143,19 @@ def write_json_clip(path: Path, clip: Clip) -> None:
         raise
 
 
-def _refined(people: People) -> Iterator[dict[str, Any]]:
+def _refined(people: RefinedPeople) -> Iterator[dict[str, Any]]:
     raw = people.raw.round(_DIGITS["pixels"])
+    corners = from_centre(people.raw_boxes)
+    found = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1).round(_DIGITS["pixels"])
     for row, origins in enumerate(people.origins.tolist()):
         pairs = raw[row].ravel().tolist()
         yield {
             "raw_keypoints": [None if value != value else value for value in pairs],
             "origins": [ORIGINS[origin] for origin in origins],
+            "identity": None
+            if np.isnan(people.identity[row])
+            else round(float(people.identity[row]), _DIGITS["scores"]),
+            "raw_bbox": None if np.isnan(found[row]).any() else found[row].tolist(),
         }
 
 

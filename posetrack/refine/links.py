@@ -72,6 +72,12 @@ class Links:
     after: IntArray
     gains: Doubles
 
+    def of_undecided(self, pieces: Sequence[Track]) -> Links:
+        """Without those of two tracklets that an earlier second pass has found to be two people."""
+        decided = np.array([piece.decided for piece in pieces], dtype=bool)
+        kept = ~(decided[self.before] & decided[self.after])
+        return Links(before=self.before[kept], after=self.after[kept], gains=self.gains[kept])
+
 
 def possible_links(pieces: Sequence[Track], clip: Clip, looks: Looks | None = None, *, unlikely: bool) -> Links:
     """All links that may be worth something.

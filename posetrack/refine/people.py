@@ -35,10 +35,12 @@ class Person:
     Attributes:
         track: All that was seen of the person.
         mirrored: int64: frames in which somebody has seen that left and right are exchanged.
+        settled: An earlier second pass has settled the joints' sides and owners.
     """
 
     track: Track
     mirrored: IntArray
+    settled: bool
 
 
 def find_people(clip: Clip, priors: Priors) -> list[Person]:
@@ -47,11 +49,14 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
     Raises:
         ConfigError: the number of people cannot be kept.
     """
-    pieces = _in_order(split(clip, priors.whole, set(priors.uncut)), clip)
+    whole = priors.whole | {track.track_id for track in clip.tracks if track.decided}
+    pieces = _in_order(split(clip, whole, set(priors.uncut)), clip)
     looks = learn(pieces, clip)
-    pieces = _in_order(cut_at_changes(pieces, looks, priors.whole), clip)
+    pieces = _in_order(cut_at_changes(pieces, looks, whole), clip)
     limits = PeopleLimits(least=priors.least, most=priors.most, different=priors.renamed_pairs())
     links = possible_links(pieces, clip, looks, unlikely=priors.most is not None)
+    if priors.most is None:
+        links = links.of_undecided(pieces)
     chains = associate(pieces, links, _weights(pieces, clip), limits)
     _refuse_left_over(pieces, chains, priors, clip)
     sure = probabilities(chains, pieces, links)
@@ -59,14 +64,16 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
     for track_id, chain in zip(_names(pieces, chains), chains, strict=True):
         parts = [_with_identity(pieces[piece], sure[piece]) for piece in chain]
         track = joined(track_id, parts)
-        certain = any(part.track_id in priors.whole for part in parts)
+        settled = all(pieces[piece].decided for piece in chain)
+        certain = settled or any(part.track_id in priors.whole for part in parts)
         if certain or priors.most is not None or not is_ghost(track, clip.skeleton, clip.frame_s):
-            people.append(Person(track=track, mirrored=_mirrored(parts, priors)))
+            people.append(Person(track=track, mirrored=_mirrored(parts, priors), settled=settled))
     return people
 
 
 def _with_identity(piece: Track, probability: float) -> Track:
-    return piece.replace(identity=np.full(len(piece), probability))
+    earlier = 1.0 if piece.identity is None else piece.identity
+    return piece.replace(identity=np.full(len(piece), probability) * earlier)
 
 
 def _in_order(pieces: Sequence[Track], clip: Clip) -> list[Track]:

@@ -15,7 +15,8 @@ from posetrack.types import FloatArray, IntArray
 class People:
     """M people of all frames, in any order, with K joints; attributes as in ``Track``.
 
-    ``boxes`` are NaN where unknown. Unknown scores are NaN; they count as 1.
+    ``boxes`` are NaN where unknown. Unknown scores are NaN; they count as 1. ``raw_boxes`` are NaN in frames that
+    were filled.
     """
 
     ids: IntArray
@@ -27,6 +28,8 @@ class People:
     raw: Doubles
     origins: Origins
     appearance: FloatArray | None = None
+    identity: Doubles | None = None
+    raw_boxes: Doubles | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -35,6 +38,7 @@ class RefinedPeople(People):
 
     sds: Doubles
     identity: Doubles
+    raw_boxes: Doubles
 
 
 def tracks_of(people: People, times: Doubles) -> tuple[Track, ...]:
@@ -65,6 +69,10 @@ def _track(people: People, rows: IntArray, times: Doubles) -> Track:
         raw=np.where(np.isin(people.origins[rows], (SEEN, CARRIED))[..., None], people.raw[rows], np.nan),
         origins=people.origins[rows],
         appearance=None if people.appearance is None else people.appearance[rows],
+        identity=None
+        if people.identity is None or np.isnan(people.identity[rows]).all()
+        else people.identity[rows],
+        raw_boxes=None if people.raw_boxes is None else people.raw_boxes[rows],
     )
 
 
@@ -80,6 +88,7 @@ def people_of(tracks: Iterable[Track], joint_count: int) -> RefinedPeople:
         known = [np.full((count, *shape), np.nan) if part is None else part for part, count in parts]
         return np.concatenate([np.zeros((0, *shape)), *known])
 
+    found = [track.boxes if track.raw_boxes is None else track.raw_boxes for track in tracks]
     ids = np.repeat(
         np.array([track.track_id for track in tracks], dtype=np.int64), [len(track) for track in tracks]
     )
@@ -96,4 +105,5 @@ def people_of(tracks: Iterable[Track], joint_count: int) -> RefinedPeople:
         origins=column("origins", joint_count).astype(np.uint8)[order],
         sds=estimated("sds", joint_count)[order],
         identity=estimated("identity")[order],
+        raw_boxes=np.concatenate([np.zeros((0, 4)), *found])[order],
     )

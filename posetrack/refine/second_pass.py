@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.ranges import require_at_least, require_kinds
+from posetrack.refine.boxes import with_steady_boxes
 from posetrack.refine.clip import Clip, Track, observed, unfilled
 from posetrack.refine.edits import Edit, applied
 from posetrack.refine.errors import with_error_bars
@@ -50,7 +51,7 @@ class RefineConfig:
 def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> Clip:
     """The clip with people instead of tracks: pieces associated, ghosts dropped; sides, gaps and paths settled.
 
-    Starts from what was observed, so that refining twice changes nothing.
+    Starts from what was observed, and keeps who was found to be who, so that refining twice changes nothing.
 
     Args:
         clip: Tracks, as found or as refined.
@@ -66,13 +67,14 @@ def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> C
     bench = applied(config.edits, clip.with_tracks(seen))
     priors = bench.priors(config.priors)
     clip = priors.apply(bench.clip())
-    certain = priors.whole
+    certain = priors.whole | {track.track_id for track in clip.tracks if track.decided}
     clip = clip.with_tracks(
         [track for track in clip.tracks if track.track_id in certain or not is_furniture(track, clip)]
     )
     people = find_people(clip, priors)
     subjects = {one.track_id for one in chosen([one.track for one in people], priors.subjects, clip)}
-    sided = remove_stolen([_sided(person, clip) for person in people], clip)
+    as_before = {person.track.track_id for person in people if person.settled}
+    sided = remove_stolen([_sided(person, clip) for person in people], clip, as_before)
     del people
     by_hand = [track for track in sided if track.by_hand is not None]
     settled = []
@@ -86,10 +88,11 @@ def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> C
 
 
 def _sided(person: Person, clip: Clip) -> Track:
-    track = settle_sides(person.track, clip.skeleton, clip.frame_s)
+    track = person.track if person.settled else settle_sides(person.track, clip.skeleton, clip.frame_s)
     return mirrored(track, clip.skeleton, np.isin(track.frames, person.mirrored))
 
 
 def _settled(track: Track, clip: Clip, config: RefineConfig) -> Track:
     track = remove_outliers(track, clip.skeleton, clip.frame_s)
-    return with_error_bars(smooth(fill(track, clip, config.max_fill_s), clip, config.smoothing), clip)
+    track = with_error_bars(smooth(fill(track, clip, config.max_fill_s), clip, config.smoothing), clip)
+    return with_steady_boxes(track, clip)

@@ -6,7 +6,7 @@ cross keep their joints: theirs meet without a jump.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from posetrack.types import BoolArray, IntArray
 SAME_PLACE = 0.08
 """Body sizes: two estimates of one joint are not further apart."""
 
+_NEAR = 1.5
+"""Within this multiple of it, a meeting goes on."""
+
 _JUMP = 0.05
 """Body sizes by which a joint moves between two frames without a jump, ..."""
 
@@ -29,65 +32,77 @@ _RECENT_S = 0.25
 """Where a joint was earlier tells nothing of a jump."""
 
 
-def remove_stolen(tracks: Sequence[Track], clip: Clip) -> list[Track]:
+def remove_stolen(tracks: Sequence[Track], clip: Clip, as_they_are: Collection[int] = ()) -> list[Track]:
     """The people without joints that they have from one another.
 
     Args:
         tracks: People, as observed.
         clip: Whose they are.
+        as_they_are: Ids of people who keep all their joints.
     """
     stolen = {track.track_id: np.zeros(track.present.shape, dtype=bool) for track in tracks}
     for one, other in overlapping_pairs(tracks):
+        if one.track_id in as_they_are and other.track_id in as_they_are:
+            continue
         rows, other_rows = overlapping_rows(one, other)
         if not len(rows):
             continue
         for track, mine, rival, theirs in ((one, rows, other, other_rows), (other, other_rows, one, rows)):
-            meets = _meets(track[mine], rival[theirs], clip)
-            stolen[track.track_id] |= _jumped(track, mine, meets, clip)
-    return [track.without(stolen[track.track_id]) if stolen[track.track_id].any() else track for track in tracks]
+            apart = _apart(track[mine], rival[theirs], clip)
+            stolen[track.track_id] |= _jumped(track, mine, apart, clip)
+    return [
+        track.without(stolen[track.track_id])
+        if track.track_id not in as_they_are and stolen[track.track_id].any()
+        else track
+        for track in tracks
+    ]
 
 
-def _meets(track: Track, rival: Track, clip: Clip) -> BoolArray:
-    """bool [T, K]: joints that lie on the rival's joint of that kind, on either side."""
+def _apart(track: Track, rival: Track, clip: Clip) -> Doubles:
+    """float64 [T, K]: distance of each joint to the rival's joint of that kind, of either side, in body sizes."""
     twins = clip.skeleton.flip_permutation
-    near = SAME_PLACE * np.minimum(sizes(track, clip.frame_s), sizes(rival, clip.frame_s))[:, None]
-    apart = [
+    size = np.minimum(sizes(track, clip.frame_s), sizes(rival, clip.frame_s))[:, None]
+    both = [
         np.linalg.norm(track.joints - rival.joints[:, order], axis=-1) for order in (np.arange(len(twins)), twins)
     ]
-    on_it: BoolArray = (apart[0] <= near) | (apart[1] <= near)
-    return on_it
+    return np.asarray(np.fmin(*both) / size, dtype=np.float64)
 
 
-def _jumped(track: Track, rows: IntArray, meets: BoolArray, clip: Clip) -> BoolArray:
+def _jumped(track: Track, rows: IntArray, apart: Doubles, clip: Clip) -> BoolArray:
     """bool [T, K]: of the joints that meet a rival's in some rows, those that jump there or back."""
     jumped: BoolArray = np.zeros(track.present.shape, dtype=bool)
     size = sizes(track, clip.frame_s)
-    for joint in np.flatnonzero(meets.any(axis=0)):
+    for joint in np.flatnonzero((apart <= SAME_PLACE).any(axis=0)):
         there = np.flatnonzero(track.present[:, joint])
-        place = np.searchsorted(there, rows[meets[:, joint]])
+        near = apart[:, joint] <= _NEAR * SAME_PLACE
+        place = np.searchsorted(there, rows[near])
+        meets = np.zeros(len(there), dtype=bool)
+        meets[place] = apart[near, joint] <= SAME_PLACE
         jumps = _jumps(track.joints[there, joint], track.times[there], size[there])
         for run in runs_of(place) if jumps.any() else []:
-            jumped[there[_not_own(run, jumps)], joint] = True
+            if meets[run].any():
+                jumped[there[_not_own(run, jumps)], joint] = True
     return jumped
 
 
 def _not_own(run: IntArray, jumps: BoolArray) -> IntArray:
-    """Of a run of meetings, those that a jump parts from where the joint was before and after.
+    """Of a run of meetings, those to which the joint has jumped from elsewhere, or from which it jumps away.
 
-    If jumps part all of them, the longest stretch between two is the person's own, unless there is only one; and
-    so is every second one before and after it, because joints go and come back.
+    Jumps within the run lead to the rival and back: every second stretch between them is the person's own. Which
+    ones, its ends tell; if the joint is not seen before and after, the longest stretch does.
     """
-    if not jumps[run[0] : run[-1] + 2].any():
-        return run[:0]
     parts = np.split(run, np.flatnonzero(jumps[run[1:]]) + 1)
-    begins = run[0] > 0 and not jumps[run[0]]
-    ends = run[-1] + 1 < len(jumps) - 1 and not jumps[run[-1] + 1]
-    own = {0} if begins else set()
-    own |= {len(parts) - 1} if ends else set()
-    if not own and len(parts) > 1:
-        own = set(range(int(np.argmax([len(part) for part in parts])) % 2, len(parts), 2))
-    taken = [part for number, part in enumerate(parts) if number not in own]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *taken])
+    last = len(parts) - 1
+    starts_by_jump, ends_by_jump = bool(jumps[run[0]]), bool(jumps[run[-1] + 1])
+    if last == 0:
+        return run if starts_by_jump or ends_by_jump else run[:0]
+    if starts_by_jump or run[0] > 0:
+        own = int(starts_by_jump)
+    elif ends_by_jump or run[-1] + 2 < len(jumps):
+        own = (last + ends_by_jump) % 2
+    else:
+        own = int(np.argmax([len(part) for part in parts])) % 2
+    return np.concatenate([part for number, part in enumerate(parts) if number % 2 != own])
 
 
 def _jumps(points: Doubles, times: Doubles, size: Doubles) -> BoolArray:

@@ -29,11 +29,17 @@ _REFINED = [
 ]
 """Columns that only refined tables have, and that are read again."""
 
-_ERROR_BARS = [("sd", pyarrow.float32()), ("identity", pyarrow.float32())]
+_RAW_BOX = ("raw_box_x1", "raw_box_y1", "raw_box_x2", "raw_box_y2")
+_RAW_BOXES = [(name, pyarrow.float32()) for name in _RAW_BOX]
+"""Boxes as they were found; likewise."""
+
+_ERROR_BARS = [("sd", pyarrow.float32())]
 """And those that are estimated anew each time."""
 
-_SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS])
-_READ = pyarrow.schema([*COLUMNS, *_REFINED])
+_IDENTITY = [("identity", pyarrow.float32())]
+
+_SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES])
+_READ = pyarrow.schema([*COLUMNS, *_REFINED, *_IDENTITY, *_RAW_BOXES])
 _KNOWN = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
 _PEOPLE_AT_ONCE = 4_000
 
@@ -153,6 +159,9 @@ def _people(
         raw = np.stack([spread("raw_x"), spread("raw_y")], axis=-1)
     if all(name in columns for name in BOX):
         boxes = np.stack([columns[name][firsts] for name in BOX], axis=1)
+    raw_boxes = None
+    if all(name in columns for name in _RAW_BOX):
+        raw_boxes = np.stack([columns[name][firsts] for name in _RAW_BOX], axis=1)
     return People(
         ids=columns["track_id"].astype(np.int64)[firsts],
         frames=frames,
@@ -162,6 +171,8 @@ def _people(
         joint_scores=spread("score"),
         raw=raw,
         origins=origins,
+        identity=columns["identity"][firsts] if "identity" in columns else None,
+        raw_boxes=raw_boxes,
     )
 
 
@@ -228,5 +239,6 @@ def _batch(clip: Clip, people: RefinedPeople, part: slice) -> Any:
         pyarrow.array(np.array(ORIGINS, dtype=object)[origins], pyarrow.string(), mask=origins == 0),
         nullable(people.sds[part][:, slots].ravel()),
         nullable(of_people(people.identity[part])),
+        *(nullable(of_people(side)) for side in people.raw_boxes[part].T),
     ]
     return pyarrow.RecordBatch.from_arrays(columns, schema=_SCHEMA)

@@ -1,0 +1,49 @@
+"""Steady boxes: those of a detector jump from frame to frame, those of people do not.
+
+Their size is a median over a second, their middle, before the background, a median over half a second, never
+across a gap or a cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from posetrack.refine.background import seen_from
+from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
+
+_SIZE_S, _MIDDLE_S = 1.0, 0.5
+
+
+def with_steady_boxes(track: Track, clip: Clip) -> Track:
+    """The track with steady boxes; those that were found are kept beside them.
+
+    Args:
+        track: A person, filled.
+        clip: Whose track it is.
+    """
+    if clip.frame_s <= 0:
+        return track
+    half = [round(seconds / 2 / clip.frame_s) for seconds in (_SIZE_S, _MIDDLE_S)]
+    boxes = track.boxes.copy()
+    breaks = np.flatnonzero((np.diff(track.frames) > 1) | (np.diff(clip.shots(track.frames)) > 0)) + 1
+    for start, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(track)], strict=True):
+        corners = track.boxes[start:end].reshape(-1, 2, 2)
+        frames = track.frames[start:end]
+        view = int(frames[len(frames) // 2])
+        middles = seen_from(corners.mean(axis=1), frames, view, clip)
+        middle = seen_from(_median(middles, half[1]), np.full(len(frames), view), frames, clip)
+        size = _median(corners[:, 1] - corners[:, 0], half[0])
+        boxes[start:end] = np.concatenate([middle - size / 2, middle + size / 2], axis=1)
+    found = ~((track.origins == FILLED) | (track.origins == MISSING)).all(axis=1)
+    return track.replace(boxes=boxes, raw_boxes=np.where(found[:, None], track.boxes, np.nan))
+
+
+def _median(values: Doubles, half: int) -> Doubles:
+    """float64 [T, 2]: medians of as many values before as after, fewer near the ends."""
+    count = len(values)
+    reach = np.minimum(np.minimum(np.arange(count), np.arange(count)[::-1]), half)
+    wide = median_filter(values, size=(2 * half + 1, 1), mode="nearest")
+    for row in np.flatnonzero(reach < half):
+        wide[row] = np.median(values[row - reach[row] : row + reach[row] + 1], axis=0)
+    return np.asarray(wide, dtype=np.float64)
