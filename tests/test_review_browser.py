@@ -11,6 +11,7 @@ import pytest
 
 from posetrack.review.server import ReviewServer
 from tests.browser import Browser, find_chromium
+from tests.in_process import posetrack
 from tests.review_pages import send, serving, write_scene
 
 READY = "document.body.dataset.ready === 'true'"
@@ -379,3 +380,40 @@ def test_repairs_are_there_after_the_page_is_loaded_again(mended: tuple[Browser,
         wait_for_version(page, 2)
         assert page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4]
     assert steps(path) == [{"kind": "delete", "person": 1, "undone": True}]
+
+
+def test_an_exported_page_shows_everything_and_asks_for_nothing(browser: Browser, tmp_path: Path) -> None:
+    results = write_scene(tmp_path / "a <b>")
+    page = tmp_path / "street <i>.html"
+    done = posetrack("review", results, "--export", page)
+    assert done.returncode == 0, done.stderr
+    for path in (results, results.with_name("street.mp4")):
+        path.unlink()
+    browser.open(page.as_uri())
+    browser.wait_for(READY)
+    browser.press("d")
+    place = browser.evaluate(PLACE)
+    browser.wait_for(f"review.shown() === {place}")
+    white = [pixel(browser, f"[{8 * bit + 3.5}, 355.5]")[0] > 127 for bit in range(6)]
+    assert sum(2**bit for bit, one in enumerate(white) if one) == place
+    browser.wait_for("[...document.querySelectorAll('#names img')].every(image => image.naturalWidth > 0)")
+    browser.press("Delete")
+    browser.wait_for("!document.getElementById('alert').hidden")
+    assert "for looking only" in browser.evaluate("document.getElementById('alert').textContent")
+    assert browser.evaluate("['undo', 'redo', 'actions'].every(id => document.getElementById(id).hidden)")
+    assert [url for url in browser.requests() if not url.startswith("blob:")] == [page.as_uri()]
+    assert [one for one in browser.problems() if "getImageData" not in one] == []  # which this test calls often
+    before = page.read_bytes()
+    again = posetrack("review", tmp_path / "a <b>", "--export", page)
+    assert again.returncode == 2 and page.read_bytes() == before
+
+
+def test_an_export_does_not_replace_what_is_there(tmp_path: Path) -> None:
+    results = write_scene(tmp_path, video=False)
+    for target, sentence in ((results, "would replace"), (tmp_path, "is a folder")):
+        done = posetrack("review", results, "--export", target, "--overwrite")
+        assert done.returncode == 2 and sentence in done.stderr
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    done = posetrack("review", results, "--export", page)
+    assert done.returncode == 2 and "exists already" in done.stderr and page.read_text() == "mine"

@@ -26,6 +26,10 @@ def review(
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
+    export: Annotated[
+        Path | None, typer.Option(help="Write a page for looking only to this .html file, and start no server.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing exported page.")] = False,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the page's address without opening it.")
     ] = False,
@@ -36,11 +40,16 @@ def review(
     """
     import webbrowser
 
+    from posetrack.review.export import export_review
     from posetrack.review.reviewing import open_session
     from posetrack.review.server import ReviewServer
 
     session = open_session(results, video, edits=edits, fps=fps)
     try:
+        if export is not None:
+            export_review(session, export, overwrite=overwrite)
+            tell(str(export))
+            return
         server = ReviewServer(session, port)
         try:
             tell(f"Open {server.url} (Ctrl-C, or closing the page, ends it)")

@@ -29,10 +29,18 @@ class Page:
 
 def live_page(title: str) -> Page:
     """The page that a server fills."""
-    return Page(_filled(title, connect="'self'", images="'self' blob: data:", data=""))
+    before, after = _filled(title, connect="'self'", images="'self' blob: data:")
+    return Page(before + after)
 
 
-def _filled(title: str, *, connect: str, images: str, data: str) -> bytes:
+def exported_page(title: str) -> tuple[bytes, bytes]:
+    """What stands before and after the data, which are JSON, in a page that asks for nothing."""
+    before, after = _filled(title, connect="'none'", images="blob: data:")
+    return before + b'<script type="application/json" id="packed">', b"</script>\n" + after
+
+
+def _filled(title: str, *, connect: str, images: str) -> tuple[bytes, bytes]:
+    """The page, parted where data may stand."""
     here = files(__package__)
     style = (here / "page.css").read_text("utf-8")
     parts = [(here / f"page_{name}.js").read_text("utf-8") for name in _SCRIPTS]
@@ -46,10 +54,13 @@ def _filled(title: str, *, connect: str, images: str, data: str) -> bytes:
         "script_hash": _hash(script),
         "connect": connect,
         "images": images,
-        "data": data,
     }
     template = (here / "page.html").read_text("utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: values[place[1]], template).encode()
+    before, after = (
+        re.sub(r"\{\{(\w+)\}\}", lambda place: values[place[1]], part).encode()
+        for part in template.split("{{data}}")
+    )
+    return before, after
 
 
 def _hash(content: str) -> str:

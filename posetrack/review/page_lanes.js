@@ -200,7 +200,8 @@ class Lanes {
   }
 
   #drawDoubts(pen, first, last, scrolled, width) {
-    pen.fillStyle = "#b54708";
+    const drawn = new Set(); // those that would lie on one another are drawn once
+    pen.beginPath();
     for (const doubt of this.view.clip.doubts) {
       if (doubt.checked) continue;
       const x = this.#x((doubt.first + doubt.last + 1) / 2);
@@ -208,14 +209,17 @@ class Lanes {
       for (const number of doubt.people) {
         const row = this.view.rowOf.get(number);
         if (row === undefined || row < first || row > last) continue;
+        const spot = row * 1e5 + Math.round(x / 3);
+        if (drawn.has(spot)) continue;
+        drawn.add(spot);
         const top = RULER + row * ROW - scrolled + 1;
-        pen.beginPath();
         pen.moveTo(x - 4, top);
         pen.lineTo(x + 4, top);
         pen.lineTo(x, top + 7);
-        pen.fill();
       }
     }
+    pen.fillStyle = "#b54708";
+    pen.fill();
   }
 
   #drawRuler(pen, width) {

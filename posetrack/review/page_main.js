@@ -38,7 +38,7 @@ function draw() {
   lanes.draw();
   const time = clip.times[place];
   element("clock").textContent = `${clock(time, true)}   frame ${clip.frames[place]}   (${place + 1} of ${clip.frames.length})`;
-  element("note").textContent = clip.video && picture === null ? "the video does not have this frame" : "";
+  element("note").textContent = clip.video && picture === null ? (source.live ? "the video does not have this frame" : "this frame has no picture here") : "";
   const { range } = view;
   element("range").textContent = range ? `range ${clip.frames[range[0]]} to ${clip.frames[range[1]]}` : "";
 }

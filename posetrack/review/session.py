@@ -42,6 +42,8 @@ class Session:
 
     Attributes:
         title: Name of the clip's file.
+        inputs: The files that are read.
+        footage: The video.
 
     Raises:
         DataFormatError: the file of repairs is damaged, newer, or of other tracks.
@@ -52,7 +54,8 @@ class Session:
     ) -> None:
         self.title = results.name
         self._clip, self._results, self._edits = clip, results, edits
-        self._footage, self._portraits = footage, portraits
+        self.inputs = [results, edits]
+        self.footage, self._portraits = footage, portraits
         self._lock = threading.Lock()
         self._tracks: dict[Track, tuple[str, bytes]] = {}
         self._thumbnails: dict[str, bytes | None] = {}
@@ -64,7 +67,7 @@ class Session:
         return self._history.version
 
     def _load(self) -> None:
-        size = self._footage.size if self._footage else None
+        size = self.footage.size if self.footage else None
         history = History(people=fingerprint(self._clip), size=size)
         if self._edits.exists():
             history = read_history(self._edits, self._clip, size)
@@ -105,8 +108,8 @@ class Session:
         return {
             **describe_clip(clip),
             "title": self.title,
-            "size": self._footage.size if self._footage else extent(self._clip),
-            "video": self._footage is not None,
+            "size": self.footage.size if self.footage else extent(self._clip),
+            "video": self.footage is not None,
             "version": history.version,
             "edits": [{**edit_as_json(step.edit), "undone": step.undone} for step in history.steps],
             "undoable": history.undoable is not None,
@@ -179,7 +182,7 @@ class Session:
 
     def frame(self, number: int) -> bytes | None:
         """A frame of the video as JPEG."""
-        return self._footage.jpeg(number) if self._footage else None
+        return self.footage.jpeg(number) if self.footage else None
 
     def thumbnail(self, key: str) -> bytes | None:
         """A small picture of the person of a track that has been described."""
@@ -193,7 +196,7 @@ class Session:
 
     def close(self) -> None:
         """Release the video."""
-        for footage in (self._footage, self._portraits):
+        for footage in (self.footage, self._portraits):
             if footage is not None:
                 footage.close()
 
