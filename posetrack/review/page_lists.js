@@ -1,7 +1,7 @@
 /* Lists beside the picture and the lanes: people, doubts, repairs. */
 
 const nameOf = (track) => track.name || String(track.id);
-const percent = (share) => `${Math.round(share * 100)} %`;
+const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 
 function make(kind, properties = {}, ...children) {
   const made = Object.assign(document.createElement(kind), properties);

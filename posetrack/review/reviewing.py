@@ -55,7 +55,7 @@ def open_session(
 
 
 def find_results(results: Path) -> Path:
-    """The file to review: the given one, or the one of the only clip in a folder, refined if there is such a file.
+    """The file to review: the given one, or that of the only clip in a folder, observations before refined tracks.
 
     Raises:
         DataFormatError: the folder has none, or those of several clips.
@@ -70,7 +70,9 @@ def find_results(results: Path) -> Path:
         raise DataFormatError(
             f"{results}: there are tracks of {len(clips)} clips ({', '.join(clips[:3])}, ...); give one of them."
         )
-    return min(files, key=lambda path: (path.stem == clips[0], _RESULTS.index(path.suffix)))
+    return min(
+        files, key=lambda path: (path.suffix != ".tracks", path.stem == clips[0], _RESULTS.index(path.suffix))
+    )
 
 
 def _is_results(path: Path) -> bool:
