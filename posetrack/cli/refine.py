@@ -41,6 +41,10 @@ def refine(
     video: Annotated[
         str | None, _output(help="Of .tracks: the source that was tracked, to draw it again (NAME_tracked.mp4).")
     ] = None,
+    look_again: Annotated[
+        bool,
+        typer.Option("--look-again", help="With --video: run the pose network again where joints were filled."),
+    ] = False,
     overwrite: Annotated[bool, _output("--overwrite", help="Replace existing files, but never FILE.")] = False,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     *,
@@ -50,17 +54,17 @@ def refine(
     if is_observations(source) and output is None:
         if fps is not None:
             raise ConfigError(f"{source} has the times of its frames: leave out --fps.")
-        _refine_observations(source, formats, video, edits, overwrite, refining)
+        _refine_observations(source, formats, (video, look_again), edits, overwrite, refining)
         return
-    if formats or video is not None:
-        raise ConfigError("--format and --video are for .tracks, without -o: leave them out.")
+    if formats or video is not None or look_again:
+        raise ConfigError("--format, --video and --look-again are for .tracks, without -o: leave them out.")
     _refine_file(source, output, edits, fps, overwrite, refining)
 
 
 def _refine_observations(
     source: Path,
     formats: list[str] | None,
-    video: str | None,
+    seeing: tuple[str | None, bool],
     edits: Path | None,
     overwrite: bool,
     refining: RefineOptions,
@@ -69,10 +73,11 @@ def _refine_observations(
     from posetrack.cli.progress import FrameProgress
     from posetrack.runner.refining import refine_observations
 
+    video, look_again = seeing
     with FrameProgress() as progress:
         summary = refine_observations(
             source, refining.config(), formats=tuple(dict.fromkeys(formats or ())), video=video, edits=edits,
-            overwrite=overwrite, observer=progress.second_pass,
+            look_again=look_again, overwrite=overwrite, observer=progress.second_pass,
         )  # fmt: skip
     print_people(summary.people, summary.appearance)
     for path in summary.files:

@@ -16,6 +16,7 @@ from posetrack.observations.header import Header
 from posetrack.observations.reader import ObservationFile
 from posetrack.records import read_record
 from posetrack.refine.second_pass import RefineConfig
+from posetrack.runner.looking import pose_network
 from posetrack.runner.second_pass import SecondPass
 from posetrack.runner.summary import RunObserver, RunSummary
 from posetrack.stages import SourceInfo
@@ -32,6 +33,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
     formats: tuple[str, ...] = (),
     video: str | Path | None = None,
     edits: Path | None = None,
+    look_again: bool = False,
     overwrite: bool = False,
     observer: RunObserver | None = None,
 ) -> RunSummary:
@@ -43,12 +45,15 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         formats: Formats of the pose files. Defaults to those that the run was asked for.
         video: The source that was tracked: draws it again, to ``NAME_tracked.mp4``.
         edits: Repairs of ``posetrack review``, made in addition to those of ``config``.
+        look_again: Run the pose network again where joints were filled; what it finds counts as seen. Needs
+            ``video``, and the network that the run has used.
         overwrite: Replace existing files. Until the new ones are complete, the old ones stay.
         observer: Called at the start, and after each frame that is drawn.
 
     Raises:
         DataFormatError: the file is missing, damaged, of another kind, or of a later version.
-        ConfigError: a format is unknown, or a constraint or setting cannot be kept.
+        ConfigError: a format is unknown, or a constraint or setting cannot be kept; there is no video to look at
+            again, or not the pose network that the run has used.
         VideoError: the video cannot be read, or is no longer the one that was tracked.
         OutputError: a file exists, or cannot be written.
         KeyboardInterrupt: Ctrl-C; nothing is written.
@@ -61,6 +66,11 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
     inputs = [observations, *(Path(one) for one in (video, edits) if one is not None)]
     check_outputs(outputs.paths(folder, name).values(), overwrite=overwrite, inputs=inputs)
     clear_drafts([folder / name])
+    if look_again and video is None:
+        raise ConfigError(
+            "a second look needs the video that was tracked: give --video, or leave out --look-again."
+        )
+    pose = pose_network(observations, header) if look_again else None
     reading = _reading(observations, header)
     info = header.info if video is None else _checked(video, header, reading)
     summary, stopwatch = RunSummary(), Stopwatch()
@@ -73,7 +83,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         drafts = stack.enter_context(draft_folder(folder / name))
         interruption = stack.enter_context(interruptible())
         paths = outputs.paths(drafts, name)
-        second = SecondPass(config or RefineConfig(), outputs, reading, reopened, stopwatch, observer, edits)
+        second = SecondPass(config or RefineConfig(), outputs, reading, reopened, stopwatch, observer, edits, pose)
         second.run(observations, info, paths, summary, interruption)
         files = outputs.paths(folder, name)
         if not publish({paths[kind]: files[kind] for kind in files}, replace=overwrite):

@@ -17,10 +17,11 @@ from posetrack.refine.clip import Clip
 from posetrack.refine.files import read_clip
 from posetrack.refine.poses import poses_by_frame
 from posetrack.refine.refining import with_repairs
+from posetrack.refine.relook import VideoLook
 from posetrack.refine.results import write_results
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 from posetrack.runner.summary import RunObserver, RunSummary
-from posetrack.stages import SourceInfo
+from posetrack.stages import PoseEstimator, SourceInfo
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Frame
 from posetrack.video import ReadOptions, Source
@@ -42,6 +43,7 @@ class SecondPass:
         reopened: Opens the source again, for drawing.
         stopwatch: Adds up the time of each part.
         edits: Repairs of ``posetrack review``.
+        pose: Looks again where joints were filled.
         observer: Called at the start, and after each frame that is drawn.
     """
 
@@ -54,8 +56,9 @@ class SecondPass:
         stopwatch: Stopwatch,
         observer: RunObserver | None,
         edits: Path | None = None,
+        pose: PoseEstimator | None = None,
     ) -> None:
-        self._edits = edits
+        self._edits, self._pose = edits, pose
         self._config, self._outputs, self._reading = config, outputs, reading
         self._reopened, self._time, self._observer = reopened, stopwatch, observer
 
@@ -93,7 +96,8 @@ class SecondPass:
 
     def _refined(self, clip: Clip) -> Clip:
         config = self._config if self._edits is None else with_repairs(self._config, self._edits, clip)
-        return refine_clip(clip, config)
+        look = None if self._pose is None else VideoLook(self._reopened, self._pose, clip)
+        return refine_clip(clip, config, look)
 
     def _draw(
         self, clip: Clip, info: SourceInfo, path: Path, summary: RunSummary, interruption: Interruption
