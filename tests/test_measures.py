@@ -314,3 +314,14 @@ def test_json_without_times_asks_for_the_frame_rate(street: Path, tmp_path: Path
     done = posetrack("measure", tmp_path / "a.json")
     assert done.returncode == 2 and "--fps" in done.stderr
     assert posetrack("measure", tmp_path / "a.json", "--fps", "25").returncode == 0
+
+
+def test_error_bars_of_a_refined_table_become_those_of_angles(street: Path) -> None:
+    shaky = walker(2, line((50, 400), (60, 0), 30))
+    shaky = shaky.replace(sds=np.where(shaky.present, 2.0, np.nan))
+    write_table_clip(street, clip_of(shaky))
+    assert posetrack("measure", street, "--measure", "left_knee_flexion").returncode == 0
+    table = pandas.read_csv(street.with_name("street_measures.csv"))
+    thigh, shank = 0.23 * 200, 0.24 * 200
+    expected = 2 * math.sqrt(1 / thigh**2 + 1 / shank**2 + (1 / thigh + 1 / shank) ** 2)
+    assert table.sd.to_numpy() == pytest.approx(math.degrees(expected), rel=0.02)

@@ -81,7 +81,8 @@ class Measured:
     def sentence(self) -> str:
         """How the person is seen and how they walk, in words."""
         track = self.body.track
-        words = f"person {track.track_id}: {len(track)} frames, seen {self.body.view}"
+        name = f" ({track.name})" if track.name else ""
+        words = f"person {track.track_id}{name}: {len(track)} frames, seen {self.body.view}"
         strikes = sum(step.event == "strike" for step in self.steps)
         if np.isfinite(self.cadence):
             words += f", {strikes} steps, {self.cadence:.0f} per minute"

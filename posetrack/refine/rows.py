@@ -30,6 +30,7 @@ class People:
     appearance: FloatArray | None = None
     identity: Doubles | None = None
     raw_boxes: Doubles | None = None
+    sds: Doubles | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -73,6 +74,7 @@ def _track(people: People, rows: IntArray, times: Doubles) -> Track:
         if people.identity is None or np.isnan(people.identity[rows]).all()
         else people.identity[rows],
         raw_boxes=None if people.raw_boxes is None else people.raw_boxes[rows],
+        sds=None if people.sds is None else np.where(there, people.sds[rows], np.nan),
     )
 
 

@@ -34,12 +34,12 @@ _RAW_BOXES = [(name, pyarrow.float32()) for name in _RAW_BOX]
 """Boxes as they were found; likewise."""
 
 _ERROR_BARS = [("sd", pyarrow.float32())]
-"""And those that are estimated anew each time."""
+"""And those that the second pass estimates anew each time; measures use them."""
 
 _IDENTITY = [("identity", pyarrow.float32())]
 
 _SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES])
-_READ = pyarrow.schema([*COLUMNS, *_REFINED, *_IDENTITY, *_RAW_BOXES])
+_READ = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES])
 _KNOWN = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
 _PEOPLE_AT_ONCE = 4_000
 
@@ -173,6 +173,7 @@ def _people(
         origins=origins,
         identity=columns["identity"][firsts] if "identity" in columns else None,
         raw_boxes=raw_boxes,
+        sds=spread("sd") if "sd" in columns else None,
     )
 
 
