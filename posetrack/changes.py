@@ -11,12 +11,12 @@ from posetrack.models.file_format import FileFormat
 from posetrack.models.pose import PoseConfig
 from posetrack.models.published_pose import PUBLISHED_POSES
 from posetrack.pipeline import PipelineConfig
-from posetrack.presets import Interval, Preset, Propagation, is_file
+from posetrack.presets import REPORT_DELAY_S, Interval, Preset, Propagation, is_file
 from posetrack.ranges import require_kinds
-from posetrack.tracker import EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
+from posetrack.tracker import ConfirmationConfig, EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
 from posetrack.zoo import get_entry
 
-Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig)
+Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig, ConfirmationConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,8 @@ class Changes:
     min_similarity: float | None = None
     score_threshold: float | None = None
     min_joint_score: float | None = None
+    min_track_seconds: float | None = None
+    min_person_score: float | None = None
     nms: str | None = None
     max_oks: float | None = None
     rescore: bool | None = None
@@ -78,6 +80,7 @@ def customised(preset: Preset, changes: Changes) -> Preset:
             pipeline,
             selection=_changed(pipeline.selection, changes, "nms", "min_joint_score", "max_oks", "rescore"),
             **_propagation(pipeline, changes.propagation),
+            **_confirmation(pipeline, changes),
         ),
         detector_config=_changed(preset.detector_config, changes, "score_threshold"),
         pose_config=_changed(preset.pose_config, changes, "flip_test", "codec"),
@@ -94,6 +97,18 @@ def customised(preset: Preset, changes: Changes) -> Preset:
         ),
         limb_colours=preset.limb_colours if changes.propagation is None else changes.propagation == "evidence",
     )
+
+
+def _confirmation(pipeline: PipelineConfig, changes: Changes) -> dict[str, Any]:
+    """The pipeline's fields that say who is reported: everybody, with other kinds of propagation than evidence."""
+    config, delay_s = pipeline.confirmation, pipeline.report_delay_s
+    if changes.propagation is not None:
+        believing = changes.propagation == "evidence"
+        config = (config or ConfirmationConfig()) if believing else None
+        delay_s = REPORT_DELAY_S if believing else 0.0
+    if changes.min_track_seconds is not None or changes.min_person_score is not None:
+        config = _changed(config or ConfirmationConfig(), changes, "min_track_seconds", "min_person_score")
+    return {"confirmation": config, "report_delay_s": delay_s}
 
 
 def _propagation(pipeline: PipelineConfig, kind: Propagation | None) -> dict[str, Any]:

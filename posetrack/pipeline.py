@@ -8,6 +8,7 @@ Xiao, Wu, Wei: "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -19,14 +20,27 @@ from posetrack.errors import ConfigError
 from posetrack.lookahead import Cues, Lookahead, refined
 from posetrack.pipeline_config import PipelineConfig
 from posetrack.schedule import EveryNth
-from posetrack.stages import Appearance, DetectionSchedule, FlowEstimator, Linker, People, PerVideo
+from posetrack.stages import (
+    Appearance,
+    DetectionSchedule,
+    Expecting,
+    FlowEstimator,
+    Linker,
+    People,
+    PerVideo,
+)
 from posetrack.stopwatch import Stopwatch
 from posetrack.top_down import TopDown
-from posetrack.tracker import Evidence, Refresh, merge, people_among, propagate, select_joints
+from posetrack.tracker import Confirmation, Evidence, Refresh, merge, people_among, propagate, select_joints
 from posetrack.tracker.scene import scene_of
 from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, Poses, Sighting
 
 __all__ = ["Pipeline", "PipelineConfig"]
+
+_MOST_DELAYED = 12
+"""Frames held back at most: their images are in memory."""
+
+_PRECISION_S = 1e-3
 
 
 class Pipeline:
@@ -75,6 +89,7 @@ class Pipeline:
         )
         self._refresh = Refresh(self._config.refresh)
         self._evidence = Evidence(self._config.evidence) if self._config.evidence else None
+        self._confirmation = Confirmation(self._config.confirmation) if self._config.confirmation else None
         self._nobody = Poses.empty(self._people.skeleton)
         self._previous = self._nobody
         self._judged_until_s = 0.0
@@ -85,13 +100,12 @@ class Pipeline:
         The results are those of ``run_sequentially``. Frames get their ``scene``.
         """
         with closing(self._lookahead.ahead(frames)) as stream:
-            for cues in stream:
-                yield self._with_scene(cues), self._follow(cues)
+            yield from self._reported((self._with_scene(cues), self._follow(cues)) for cues in stream)
 
     def run_sequentially(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Poses]]:
         """The same without threads, one stage after the other, and without scenes."""
-        for cues in self._lookahead.sequentially(frames):
-            yield cues.frame, self._follow(cues)
+        stream = self._lookahead.sequentially(frames)
+        yield from self._reported((cues.frame, self._follow(cues)) for cues in stream)
 
     def warm_up(self, image: Image) -> None:
         """Call each network once, with a picture uint8 [H, W, 3] RGB: the first call is slow."""
@@ -105,8 +119,34 @@ class Pipeline:
         with self._time("flow"):
             return replace(cues.frame, scene=scene_of(cues.cut, cues.flow, width, height))
 
+    def _reported(self, stream: Iterator[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses]]:
+        """Frames and those of their people who are reported, as late as the configuration allows."""
+        waiting: deque[tuple[Frame, Poses]] = deque()
+        for frame, poses in stream:
+            waiting.append((frame, poses))
+            while len(waiting) > _MOST_DELAYED or _age_s(waiting) >= self._config.report_delay_s - _PRECISION_S:
+                yield self._report(*waiting.popleft())
+                if not waiting:
+                    break
+        while waiting:
+            yield self._report(*waiting.popleft())
+
+    def _report(self, frame: Frame, poses: Poses) -> tuple[Frame, Poses]:
+        """The frame, and those of its people whose tracks are confirmed by now; the others are unreported."""
+        sure = poses.track_ids != UNLINKED
+        if self._confirmation is not None:
+            sure &= self._confirmation.confirmed(poses.track_ids)
+        others = [poses[~sure], *([] if poses.unreported is None else [poses.unreported])]
+        others = [each.replace(unreported=None, appearance=None) for each in others if len(each)]
+        unreported = Poses.concatenate(others) if others else None
+        return frame, poses[sure].replace(unreported=unreported)
+
     def _follow(self, cues: Cues) -> Poses:
-        """One frame of the paper's algorithm 1, from people found and carried to people with identities."""
+        """One frame of the paper's algorithm 1, from people found and carried to people with identities.
+
+        Returns:
+            Everybody who is followed, and the others as ``unreported``.
+        """
         config = self._config
         if cues.cut:
             self._forget(cues.frame.time_s)
@@ -121,18 +161,27 @@ class Pipeline:
             is_faint = (merged.rows >= len(found) - faint.sum()) & ~is_carried
         with self._time("pose"):
             poses, estimated = self._estimated(cues.sighting, candidates, is_carried)
+        everybody, chosen = poses, np.arange(len(poses))
         if self._evidence is not None and cues.sighting.found is not None:
             carried_ids = np.where(is_carried, candidates.track_ids, UNLINKED)
             there = self._evidence.believed(poses, carried_ids, is_faint, _boxes(found), cues.frame.time_s)
-            poses, estimated = poses[there], estimated[there]
+            chosen = np.flatnonzero(there)
         with self._time("link"):
-            people = people_among(poses, config.selection)
-            people_seen = self._described(cues.frame.image, poses[people])
-            poses = self._linker.link(people_seen, cues.flow, cues.frame.time_s)
-            self._refresh.update(poses, estimated[people])
+            chosen = chosen[people_among(everybody[chosen], config.selection)]
+            people, estimated = self._described(cues.frame.image, everybody[chosen]), estimated[chosen]
+            poses = self._linker.link(people, cues.flow, cues.frame.time_s)
+            self._refresh.update(poses, estimated)
+            shown = select_joints(poses, config.selection)
+            if self._confirmation is not None:
+                self._confirmation.update(shown, estimated, cues.frame.time_s)
         self._previous = poses
-        # People too uncertain to start a track are followed, but not reported.
-        return select_joints(poses[poses.track_ids != UNLINKED], config.selection)
+        return shown.replace(unreported=self._others(everybody[np.setdiff1d(np.arange(len(everybody)), chosen)]))
+
+    def _others(self, dropped: Poses) -> Poses:
+        """People who are not followed in this frame: those dropped, and those expected where nobody sees them."""
+        if not isinstance(self._linker, Expecting):
+            return dropped
+        return Poses.concatenate([dropped, self._linker.hidden()])
 
     def _forget(self, time_s: float) -> None:
         """Start a new shot."""
@@ -174,6 +223,11 @@ class Pipeline:
         if self._appearance is None:
             return poses
         return poses.replace(appearance=self._appearance.describe(image, poses))
+
+
+def _age_s(waiting: deque[tuple[Frame, Poses]]) -> float:
+    """Seconds from the first frame held back to the last."""
+    return waiting[-1][0].time_s - waiting[0][0].time_s
 
 
 def _boxes(poses: Poses) -> Boxes:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from posetrack.ranges import require_fraction, require_kinds, require_whole
-from posetrack.tracker import EvidenceConfig, MergeConfig, PropagationConfig, RefreshConfig, SelectionConfig
+from posetrack.ranges import require_at_least, require_fraction, require_kinds, require_whole
+from posetrack.tracker import (
+    ConfirmationConfig,
+    EvidenceConfig,
+    MergeConfig,
+    PropagationConfig,
+    RefreshConfig,
+    SelectionConfig,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +30,9 @@ class PipelineConfig:
         evidence: When to believe carried people that the detector missed. ``None`` believes all, as in the paper.
         merge: How detected and carried boxes become one set.
         selection: Which poses and joints are kept.
+        confirmation: Which tracks are reported. ``None`` reports all, as in the paper.
+        report_delay_s: Frames are reported so many seconds of footage late (12 frames at most), so that the first
+            frames of a track that is confirmed meanwhile are reported, too.
         frames_ahead: Maximum number of frames by which each part of the pipeline runs ahead of the next.
 
     Raises:
@@ -38,6 +48,8 @@ class PipelineConfig:
     refresh: RefreshConfig = RefreshConfig()
     merge: MergeConfig = MergeConfig()
     selection: SelectionConfig = SelectionConfig()
+    confirmation: ConfirmationConfig | None = None
+    report_delay_s: float = 0.0
     frames_ahead: int = 4
 
     def __post_init__(self) -> None:
@@ -50,3 +62,4 @@ class PipelineConfig:
             frames_ahead=self.frames_ahead,
         )
         require_fraction(faint_below=self.faint_below)
+        require_at_least(0, report_delay_s=self.report_delay_s)

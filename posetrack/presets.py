@@ -17,7 +17,14 @@ from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
 from posetrack.ranges import require_kinds, require_whole
 from posetrack.schedule import EveryNth
-from posetrack.tracker import EvidenceConfig, LinkerConfig, MergeConfig, PropagationConfig, SelectionConfig
+from posetrack.tracker import (
+    ConfirmationConfig,
+    EvidenceConfig,
+    LinkerConfig,
+    MergeConfig,
+    PropagationConfig,
+    SelectionConfig,
+)
 from posetrack.zoo import read_entries
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar", ".onnx")
@@ -35,6 +42,9 @@ AUTO_SURE_SCORE = 0.9
 AUTO_SKIPPING_MIN_FPS = 14
 """In slower footage people move too far between frames, so ``auto`` detects them in every frame. (Every second
 frame of 29.97 per second is just fast enough.)"""
+
+REPORT_DELAY_S = 0.2
+"""Tracks are confirmed, or not, after a few frames; their first frames wait for it. Not in real time."""
 
 Interval = int | Literal["auto"]
 
@@ -151,6 +161,8 @@ PRESETS = {
             pipeline=PipelineConfig(
                 propagation=PropagationConfig(box_inertia=0.9),
                 evidence=EvidenceConfig(),
+                confirmation=ConfirmationConfig(),
+                report_delay_s=REPORT_DELAY_S,
                 merge=MergeConfig(detections_first=True),
                 frames_ahead=8,
             ),

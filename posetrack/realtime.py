@@ -151,8 +151,8 @@ class AdaptiveSchedule:
 
 
 def one_by_one(config: PipelineConfig) -> PipelineConfig:
-    """The same without batches, so that every frame comes out before the next but one is taken."""
-    return replace(config, detect_batch=1, flow_batch=1, pose_batch=1, frames_ahead=1)
+    """The same without batches or delay, so that every frame comes out before the next but one is taken."""
+    return replace(config, detect_batch=1, flow_batch=1, pose_batch=1, frames_ahead=1, report_delay_s=0.0)
 
 
 def follow_live(

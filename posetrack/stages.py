@@ -214,6 +214,15 @@ class Linker(Protocol):
         ...
 
 
+@runtime_checkable
+class Expecting(Linker, Protocol):
+    """A linker that knows where people are whom nobody sees."""
+
+    def hidden(self) -> Poses:
+        """The people of living tracks who were not in the poses linked last, where they are expected."""
+        ...
+
+
 class Sink(Protocol):
     """Writes results as they come. Its file gets its final name only when it is complete."""
 

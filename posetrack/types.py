@@ -167,6 +167,8 @@ class Poses:
             None if nobody has one.
         origin: uint8 [N, K], the ``Origin`` of each joint; meaningless where the joint is missing. Defaults to
             ``ESTIMATED``.
+        unreported: Others who may be in the frame: too uncertain to be reported, taken for duplicates, or hidden.
+            For what must not depend on who is reported, as blurring faces. None if there is nobody.
 
     Raises:
         ValueError: shapes that do not agree, or values that are not numbers.
@@ -181,6 +183,7 @@ class Poses:
     skeleton: Skeleton
     appearance: FloatArray | None = None
     origin: OriginArray = None  # type: ignore[assignment]  # replaced below
+    unreported: Poses | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.skeleton, Skeleton):
@@ -230,7 +233,11 @@ class Poses:
 
     @classmethod
     def _derived(
-        cls, columns: dict[str, NDArray[Any]], skeleton: Skeleton, appearance: FloatArray | None
+        cls,
+        columns: dict[str, NDArray[Any]],
+        skeleton: Skeleton,
+        appearance: FloatArray | None,
+        unreported: Poses | None = None,
     ) -> Poses:
         """Poses of arrays made from checked ones. (Checking them again takes longer than making them.)"""
         poses = object.__new__(cls)
@@ -241,6 +248,7 @@ class Poses:
             appearance.setflags(write=False)
         object.__setattr__(poses, "appearance", appearance)
         object.__setattr__(poses, "skeleton", skeleton)
+        object.__setattr__(poses, "unreported", unreported)
         return poses
 
     @property
@@ -266,7 +274,7 @@ class Poses:
         columns = {name: getattr(self, name)[chosen] for name in _COLUMNS}
         _count(columns["scores"])
         appearance = None if self.appearance is None else self.appearance[chosen]
-        return self._derived(columns, self.skeleton, appearance)
+        return self._derived(columns, self.skeleton, appearance, self.unreported)
 
     def replace(self, **changes: Any) -> Poses:
         """A copy with some attributes changed."""

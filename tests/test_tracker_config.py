@@ -9,6 +9,7 @@ import pytest
 
 from posetrack.errors import ConfigError
 from posetrack.tracker import (
+    ConfirmationConfig,
     EvidenceConfig,
     LinkerConfig,
     MergeConfig,
@@ -20,7 +21,8 @@ from posetrack.tracker.pose_nms import ParametricConfig
 from posetrack.tracker.selection import SelectionConfig
 
 Config = type[
-    EvidenceConfig
+    ConfirmationConfig
+    | EvidenceConfig
     | LinkerConfig
     | MergeConfig
     | MotionConfig
@@ -62,6 +64,10 @@ DEFAULTS: dict[Config, dict[str, object]] = {
         "sides": True, "look_memory_s": 1.0, "look_weight": 0.8,
     },
     MotionConfig: MOTION,
+    ConfirmationConfig: {
+        "min_person_score": 0.35, "birth_margin": 0.1, "birth_s": 0.25, "staying": 0.6, "memory_s": 2.0,
+        "min_track_seconds": 0.0,
+    },
 }  # fmt: skip
 
 FRACTIONS: dict[Config, list[str]] = {
@@ -69,6 +75,7 @@ FRACTIONS: dict[Config, list[str]] = {
     MergeConfig: ["min_iou", "duplicate_iou"],
     EvidenceConfig: ["min_iou", "min_pose_score", "max_covered", "min_faint_score", "min_faint_pose_score"],
     RefreshConfig: ["min_joint_score", "max_overlap"],
+    ConfirmationConfig: ["min_person_score", "birth_margin", "staying"],
     SelectionConfig: [
         "max_oks",
         "min_nms_joint_score",
@@ -84,6 +91,7 @@ SIZES: dict[Config, list[str]] = {
     PropagationConfig: ["expansion", "seen_half_life_s", "unseen_half_life_s"],
     EvidenceConfig: ["max_missed_s"],
     RefreshConfig: ["max_motion"],
+    ConfirmationConfig: ["min_track_seconds"],
     LinkerConfig: ["max_gap_s", "recovery_falloff", "max_recovery_falloff"],
 }
 COUNTS: dict[Config, dict[str, int]] = {
@@ -133,7 +141,12 @@ def test_counts_are_whole_and_have_a_least_value(config: Config, name: str, leas
 
 
 @pytest.mark.parametrize(
-    ("config", "name"), [(LinkerConfig, "queue_s"), *((MotionConfig, name) for name in MOTION)]
+    ("config", "name"),
+    [
+        *((LinkerConfig, name) for name in ("queue_s", "look_memory_s")),
+        *((ConfirmationConfig, name) for name in ("birth_s", "memory_s")),
+        *((MotionConfig, name) for name in MOTION),
+    ],
 )
 def test_lengths_and_noise_are_finite_and_above_nothing(config: Config, name: str) -> None:
     assert getattr(config(**{name: 0.001}), name) == 0.001

@@ -10,6 +10,8 @@ from posetrack.changes import Changes, customised
 from posetrack.cli.options import TrackOptions
 from posetrack.errors import ConfigError
 from posetrack.presets import get_preset
+from posetrack.realtime import one_by_one
+from posetrack.tracker import ConfirmationConfig
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,18 @@ def test_faint_detections_are_asked_for_only_where_carried_people_must_be_borne_
         assert preset.pipeline_config(None).faint_below == 0 and not preset.pipeline.merge.detections_first
     low = customised(lite, Changes(score_threshold=0.05))
     assert low.lowest_detector_config.score_threshold == 0.05
+
+
+def test_who_is_reported_is_given_on_the_command_line() -> None:
+    made = TrackOptions(min_track_seconds=1.5, min_person_score=0.6).customised_preset().pipeline
+    assert made.confirmation == ConfirmationConfig(min_track_seconds=1.5, min_person_score=0.6)
+    assert made.report_delay_s == 0.2 and one_by_one(made).report_delay_s == 0
+    with pytest.raises(ConfigError, match="min_person_score"):
+        TrackOptions(min_person_score=1.5).customised_preset()
+
+
+def test_the_paper_reports_everybody_at_once_unless_asked_otherwise() -> None:
+    paper = TrackOptions(propagation="paper").customised_preset().pipeline
+    assert paper.confirmation is None and paper.report_delay_s == 0
+    asked = TrackOptions(propagation="paper", min_track_seconds=1.0).customised_preset().pipeline
+    assert asked.confirmation == ConfirmationConfig(min_track_seconds=1.0)

@@ -90,6 +90,10 @@ class TrackOptions:
     min_joint_score: Annotated[
         float | None, _tracking(help="Joints with a lower heatmap peak are missing in the output.")
     ] = None
+    min_person_score: Annotated[
+        float | None, _tracking(help="Report people whose joints score at least this, on average over time.")
+    ] = None
+    min_track_seconds: Annotated[float | None, _tracking(help="Report people from so many seconds on.")] = None
     nms: Annotated[
         str | None, _tracking(help="How duplicate poses are found: oks, or parametric (AlphaPose).")
     ] = None

@@ -1,6 +1,7 @@
 """From boxes and poses to people with identities: propagation, merging, duplicates, linking."""
 
 from posetrack.tracker.config import (
+    ConfirmationConfig,
     EvidenceConfig,
     LinkerConfig,
     MergeConfig,
@@ -8,6 +9,7 @@ from posetrack.tracker.config import (
     PropagationConfig,
     RefreshConfig,
 )
+from posetrack.tracker.confirmation import Confirmation
 from posetrack.tracker.evidence import Evidence
 from posetrack.tracker.limb_colours import LimbColours
 from posetrack.tracker.linker import FlowLinker
@@ -29,6 +31,8 @@ __all__ = [
     "MATCHINGS",
     "POSE_NMS",
     "SIMILARITIES",
+    "Confirmation",
+    "ConfirmationConfig",
     "Evidence",
     "EvidenceConfig",
     "FlowLinker",

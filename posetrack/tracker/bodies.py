@@ -70,6 +70,17 @@ class Bodies:
             self.skeleton,
         )
 
+    def poses(self) -> Poses:
+        """The people as poses: the joints that are there have score 1, the people 0."""
+        return Poses(
+            boxes=self.boxes.T,
+            scores=np.zeros(len(self), np.float32),
+            keypoints=self.points.transpose(1, 2, 0),
+            keypoint_scores=self.present.astype(np.float32),
+            track_ids=self.track_ids,
+            skeleton=self.skeleton,
+        )
+
     def with_ids(self, track_ids: IntArray) -> Bodies:
         """A copy with these track ids, int64 [N]."""
         return replace(self, track_ids=track_ids)

@@ -117,6 +117,36 @@ class EvidenceConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConfirmationConfig:
+    """Which tracks are reported (see ``confirmation``).
+
+    Attributes:
+        min_person_score: Tracks are reported while the mean over time of their joint scores, as they are reported,
+            is at least this (0 for missing joints), ...
+        birth_margin: ... more by this for a track that has just begun; ...
+        birth_s: ... the margin falls to 1 / e in this time.
+        staying: Reported tracks are reported until the mean falls below this share of ``min_person_score``.
+        memory_s: Time constant of the mean.
+        min_track_seconds: Tracks are not reported before they have lasted for so long.
+    """
+
+    min_person_score: float = 0.35
+    birth_margin: float = 0.1
+    birth_s: float = 0.25
+    staying: float = 0.6
+    memory_s: float = 2.0
+    min_track_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+        require_fraction(
+            min_person_score=self.min_person_score, birth_margin=self.birth_margin, staying=self.staying
+        )
+        require_above(0, birth_s=self.birth_s, memory_s=self.memory_s)
+        require_at_least(0, min_track_seconds=self.min_track_seconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RefreshConfig:
     """Which carried people get new joints from the pose network (see ``refresh``).
 

@@ -119,6 +119,14 @@ class FlowLinker:
         self._looks = looks[living].joined_by(descriptors[born])
         return poses[np.argsort(order)]
 
+    def hidden(self) -> Poses:
+        """The people of living tracks who were not in the poses linked last, where they are expected.
+
+        Scores are 0: nobody has seen them.
+        """
+        assert self._tracks is not None, "call link first"
+        return self._tracks[np.flatnonzero(self._tracks.gaps > 0)].bodies.poses()
+
     def _with_sides(
         self, poses: Poses, queue: Queue, tracks: Tracks, rows: IntArray, columns: IntArray, seconds: float
     ) -> Poses:

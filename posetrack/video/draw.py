@@ -104,6 +104,8 @@ class Annotator:
         thickness = line_thickness(poses.boxes, image.shape[0])
         if config.blur_faces:
             blur_faces(image, everybody)
+            if poses.unreported is not None:
+                blur_faces(image, _drawable(poses.unreported, config.min_joint_score))
         if config.trails:
             self._trails.add(frame.time_s, poses, self._background.next(frame.image, everybody.boxes))
             for track_id, lines in self._trails.lines().items():
