@@ -229,16 +229,10 @@ class Poses:
         """The people of all parts (at least one), in order, with the skeleton of the first."""
         appearance = _joined([(len(part), part.appearance) for part in parts])
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
-        return cls._derived(columns, parts[0].skeleton, appearance)
+        return cls._derived(columns, appearance, skeleton=parts[0].skeleton)
 
     @classmethod
-    def _derived(
-        cls,
-        columns: dict[str, NDArray[Any]],
-        skeleton: Skeleton,
-        appearance: FloatArray | None,
-        unreported: Poses | None = None,
-    ) -> Poses:
+    def _derived(cls, columns: dict[str, NDArray[Any]], appearance: FloatArray | None, **others: Any) -> Poses:
         """Poses of arrays made from checked ones. (Checking them again takes longer than making them.)"""
         poses = object.__new__(cls)
         for name, array in columns.items():
@@ -246,9 +240,8 @@ class Poses:
             object.__setattr__(poses, name, array)
         if appearance is not None:
             appearance.setflags(write=False)
-        object.__setattr__(poses, "appearance", appearance)
-        object.__setattr__(poses, "skeleton", skeleton)
-        object.__setattr__(poses, "unreported", unreported)
+        for name, value in {"appearance": appearance, "unreported": None, **others}.items():
+            object.__setattr__(poses, name, value)
         return poses
 
     @property
@@ -274,7 +267,7 @@ class Poses:
         columns = {name: getattr(self, name)[chosen] for name in _COLUMNS}
         _count(columns["scores"])
         appearance = None if self.appearance is None else self.appearance[chosen]
-        return self._derived(columns, self.skeleton, appearance, self.unreported)
+        return self._derived(columns, appearance, skeleton=self.skeleton, unreported=self.unreported)
 
     def replace(self, **changes: Any) -> Poses:
         """A copy with some attributes changed."""

@@ -53,7 +53,7 @@ DEFAULTS: dict[Config, dict[str, object]] = {
     ParametricConfig: PARAMETRIC,
     SelectionConfig: {
         "nms": "oks", "max_oks": 0.5, "min_nms_joint_score": 0.3, "parametric": PARAMETRIC,
-        "sure_score": 0.8, "max_sure_iou": 0.3, "max_sure_oks": 0.9,
+        "sure_score": 0.8, "max_sure_iou": 0.3, "max_sure_oks": 0.9, "min_inside": 0.8, "max_part_oks": 0.7,
         "min_pose_score": 0.15, "min_joint_score": 0.2, "calibration": None, "rescore": False,
     },
     LinkerConfig: {
@@ -84,6 +84,8 @@ FRACTIONS: dict[Config, list[str]] = {
         "sure_score",
         "max_sure_iou",
         "max_sure_oks",
+        "min_inside",
+        "max_part_oks",
     ],  # fmt: skip
     LinkerConfig: ["min_similarity", "min_joint_score", "min_birth_score", "look_weight"],
 }

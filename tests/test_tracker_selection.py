@@ -323,3 +323,41 @@ def test_two_confident_people_in_boxes_apart_are_two_unless_their_joints_coincid
 ) -> None:
     """Where people cross, the pose network draws the front person in both boxes."""
     assert len(select_people(two_people(iou, score, moved), SelectionConfig())) == kept
+
+
+def whole_and_half(moved: float = 0.0, hidden: int = 0) -> Poses:
+    """Somebody 200 px tall, and a box about their upper half, both sure.
+
+    The half's upper joints are the person's, moved by a share of the height. Its legs are made up inside its box.
+    """
+    upper = np.array([not joint.endswith(("knee", "ankle")) for joint in POSETRACK.joints])
+    joints = np.random.default_rng(1).uniform((10, 10), (70, 95), (17, 2))
+    joints[~upper, 1] += 100
+    half = joints + [0, moved * 200]
+    half[~upper] = [[20, 97], [60, 97], [25, 98], [55, 98]]
+    scores = np.full((2, 17), 0.8)
+    scores[0, :hidden] = 0
+    boxes = [[0, 0, 80, 200], [0, 0, 80, 100]]
+    return Poses(boxes, [0.9, 1.0], np.stack([joints, half]), scores, [UNLINKED] * 2, POSETRACK)
+
+
+def test_half_a_body_beside_the_whole_one_is_the_same_person_and_the_whole_stays() -> None:
+    both = whole_and_half()
+    assert select_people(both, SelectionConfig()).boxes.tolist() == [[0, 0, 80, 200]]
+    assert select_people(both[[1, 0]], SelectionConfig()).boxes.tolist() == [[0, 0, 80, 200]]
+
+
+def test_somebody_else_inside_a_persons_box_stays() -> None:
+    """A child in front of an adult: the joints are not those of a part of the adult."""
+    assert len(select_people(whole_and_half(moved=0.15), SelectionConfig(max_oks=0.9))) == 2
+
+
+def test_joints_that_the_whole_body_lacks_do_not_make_it_the_same_person() -> None:
+    assert len(select_people(whole_and_half(hidden=11), SelectionConfig(max_oks=1.0))) == 2
+
+
+def test_boxes_that_lie_side_by_side_are_not_parts_of_each_other() -> None:
+    both = whole_and_half()
+    boxes = both.boxes.copy()
+    boxes[1] += [30, 0, 30, 0]  # 62 % inside
+    assert len(select_people(both.replace(boxes=boxes), SelectionConfig(max_oks=0.95))) == 2

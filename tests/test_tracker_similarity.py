@@ -89,3 +89,21 @@ def test_what_is_compared_is_the_box_or_pose_of_the_frame_before_or_what_was_car
     assert (np.abs(np.diag(moved) - most) < 1e-5).tolist() == {
         "bbox": [False] * 3, "pose": [False] * 3, "flow": [True, False, True], "multi-flow": [True, False, True],
     }[name]  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "alike"), [(1.0, True), (0.45, True), (0.35, False), (0.15, False)])
+def test_people_of_very_different_sizes_are_not_alike_wherever_they_are(size: float, alike: bool) -> None:
+    """Somebody far away, in front of the chest of somebody near, with the same posture."""
+    near = SCENE.truth(0)[:1]
+    middle = near.keypoints.mean(axis=1)
+
+    def shrunk(points: np.ndarray) -> np.ndarray:
+        return (middle[:, None] + size * (points - middle[:, None])).astype(np.float32)
+
+    far = near.replace(
+        keypoints=shrunk(near.keypoints), boxes=shrunk(near.boxes.reshape(1, 2, 2)).reshape(1, 4)
+    )  # fmt: skip
+    first = np.array([0])
+    falloff = np.full(1, 2.0, np.float32)  # all places count as near
+    similarity = best_oks(with_ids(far, first), with_ids(near, first), first, 0.01, falloff)
+    assert (similarity[0, 0] > 0.2) == alike

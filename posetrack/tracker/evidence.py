@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from posetrack.tracker.config import EvidenceConfig
 from posetrack.tracker.joints import mean_scores
 from posetrack.tracker.matching import rows_of
-from posetrack.tracker.oks import iou_matrix
+from posetrack.tracker.oks import inside_matrix, iou_matrix
 from posetrack.types import UNLINKED, BoolArray, Boxes, FloatArray, IntArray, Poses
 
 
@@ -81,8 +81,4 @@ class Evidence:
 
 def covered(boxes: FloatArray, others: FloatArray) -> FloatArray:
     """The largest share of each box that lies in one of the others: float32 [N], of float32 [N, 4] and [M, 4]."""
-    low = np.maximum(boxes[:, None, :2], others[:, :2])
-    high = np.minimum(boxes[:, None, 2:], others[:, 2:])
-    shared = (high - low).clip(0).prod(axis=2).max(axis=1, initial=0)
-    areas = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1)
-    return np.asarray(shared / areas, np.float32)
+    return inside_matrix(boxes, others).max(axis=1, initial=0)

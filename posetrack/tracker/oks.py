@@ -28,6 +28,9 @@ from posetrack.types import BoolArray, FloatArray, IntArray, Poses
 # allocate it again in every call, which made them four times as slow.
 _PAIRS_AT_ONCE = 4096
 
+_FEWEST_JOINTS = 3
+"""Fewer joints may coincide with those of another person by chance."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlines:
@@ -175,6 +178,45 @@ def iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
     intersection = _areas(np.maximum(rows[:2], columns[:2]), np.minimum(rows[2:], columns[2:]))
     union = _areas(rows[:2], rows[2:]) + _areas(columns[:2], columns[2:]) - intersection
     return np.asarray(intersection / np.where(union > 0, union, 1), np.float32)
+
+
+def inside_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Share of every box of ``a``, float [N, 4], that lies in every box of ``b``, float [M, 4]: float32 [N, M].
+
+    >>> inside_matrix(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 9, 9], [0, 0, 9, 9]])).tolist()
+    [[0.5, 1.0]]
+    """
+    low = np.maximum(a[:, None, :2], b[:, :2])
+    high = np.minimum(a[:, None, 2:], b[:, 2:])
+    shared = (high - low).clip(0).prod(axis=2)
+    areas = np.maximum((a[:, 2:] - a[:, :2]).prod(axis=1), 1)
+    return np.asarray(shared / areas[:, None], np.float32)
+
+
+def part_oks(poses: Poses, inner: IntArray, outer: IntArray) -> FloatArray:
+    """How much the joints of pose ``inner[i]`` are those of a part of pose ``outer[i]``.
+
+    The OKS of the inner pose's joints that lie in its box, on the scale of the outer pose. A joint that the outer
+    pose does not have is unlike.
+
+    Args:
+        poses: N poses.
+        inner, outer: int [P].
+
+    Returns:
+        float32 [P] in [0, 1]; 0 where the inner pose has fewer than three joints.
+    """
+    outlines = Outlines.of(poses)
+    points = outlines.points.take(inner, axis=1)
+    corners = poses.boxes[inner].T[:, :, None]
+    x_inside, y_inside = (points >= corners[:2]) & (points <= corners[2:])
+    counted = outlines.present[inner] & x_inside & y_inside
+    x, y = points - outlines.points.take(outer, axis=1)
+    k = 2 * poses.skeleton.oks_sigmas
+    similarity = np.exp((x * x + y * y) / (2 * outlines.areas[outer][:, None] * -np.square(k)))
+    count = counted.sum(axis=1)
+    total = np.where(counted & outlines.present[outer], similarity, 0).sum(axis=1)
+    return np.where(count >= _FEWEST_JOINTS, total / np.maximum(count, 1), 0).astype(np.float32)
 
 
 def oks_nms(poses: Poses, max_oks: float | FloatArray) -> IntArray:

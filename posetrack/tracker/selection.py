@@ -10,9 +10,9 @@ from posetrack.calibration import Calibration
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_fraction, require_kinds
 from posetrack.tracker.joints import mean_scores, used_joints
-from posetrack.tracker.oks import iou_matrix, oks_nms
+from posetrack.tracker.oks import inside_matrix, iou_matrix, oks_nms, part_oks
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
-from posetrack.types import FloatArray, IntArray, Poses
+from posetrack.types import BoolArray, FloatArray, IntArray, Poses
 
 POSE_NMS = ("oks", "parametric")
 """Rules by which two poses are found to be of the same person."""
@@ -30,6 +30,9 @@ class SelectionConfig:
         max_sure_iou: ... in boxes that overlap by less than this, are two even if their poses are alike: where
             people cross, the pose network takes some of one's limbs for the other's; ...
         max_sure_oks: ... unless the poses coincide, limb by limb.
+        min_inside: A person whose box lies in another's by at least this share, ...
+        max_part_oks: ... and whose joints are more alike to the other's than this, on the other's scale, is a part
+            of the other: half a body beside the whole one. The whole is kept.
         parametric: The parameters of AlphaPose's suppression.
         min_pose_score: Poses with a lower mean joint score are dropped.
         min_joint_score: Joints below it are missing in the output (the paper has 0.4 for its networks); the
@@ -46,6 +49,8 @@ class SelectionConfig:
     sure_score: float = 0.8
     max_sure_iou: float = 0.3
     max_sure_oks: float = 0.9
+    min_inside: float = 0.8
+    max_part_oks: float = 0.7
     parametric: ParametricConfig = field(default_factory=ParametricConfig)
     min_pose_score: float = 0.15
     min_joint_score: float = 0.2
@@ -62,6 +67,8 @@ class SelectionConfig:
             sure_score=self.sure_score,
             max_sure_iou=self.max_sure_iou,
             max_sure_oks=self.max_sure_oks,
+            min_inside=self.min_inside,
+            max_part_oks=self.max_part_oks,
             min_pose_score=self.min_pose_score,
             min_joint_score=self.min_joint_score,
         )
@@ -79,7 +86,18 @@ def _distinct(poses: Poses, config: SelectionConfig) -> IntArray:
     sure = poses.scores >= config.sure_score
     apart = iou_matrix(poses.boxes, poses.boxes) < config.max_sure_iou
     limits = np.where(sure[:, None] & sure & apart, max(config.max_sure_oks, config.max_oks), config.max_oks)
-    return oks_nms(_with_joints(poses, config.min_nms_joint_score), limits)
+    clear = _with_joints(poses, config.min_nms_joint_score)
+    whole = np.flatnonzero(~_is_part(clear, config))
+    return whole[oks_nms(clear[whole], limits[np.ix_(whole, whole)])]
+
+
+def _is_part(poses: Poses, config: SelectionConfig) -> BoolArray:
+    """bool [N]: the pose is that of a part of another one's body."""
+    within = inside_matrix(poses.boxes, poses.boxes) >= config.min_inside
+    inner, outer = np.nonzero(within & ~within.T)
+    part = np.zeros(len(poses), np.bool_)
+    part[inner[part_oks(poses, inner, outer) > config.max_part_oks]] = True
+    return part
 
 
 def select_joints(poses: Poses, config: SelectionConfig) -> Poses:

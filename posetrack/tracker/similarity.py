@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from posetrack.tracker.bodies import Bodies
+from posetrack.tracker.joints import bounds
 from posetrack.tracker.oks import Outlines, iou_matrix, oks_candidates, oks_pairs
 from posetrack.tracker.queue import Queue
-from posetrack.types import FloatArray, IntArray
+from posetrack.types import BoolArray, FloatArray, IntArray
 
 Similarity = Callable[[Queue, Bodies, IntArray, float], FloatArray]
 
@@ -45,6 +46,12 @@ def multi_flow(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) 
     return best_oks(queue.carried, people, track_ids, floor)
 
 
+_GROWTH = 2.5
+"""Nobody's joints are so many times as far apart, or the reverse, as long as they are remembered."""
+
+_FEWEST_COMPARED = 5
+"""Fewer joints do not show how large a person is."""
+
 SIMILARITIES: dict[str, Similarity] = {"bbox": bbox, "pose": pose, "flow": flow, "multi-flow": multi_flow}
 """The similarities by name."""
 
@@ -55,7 +62,8 @@ def best_oks(
     """The best OKS of each track's stored poses with each current pose.
 
     Two or three joints easily agree by chance. So an OKS over n common joints is multiplied by n / (n + 1), as if
-    one more joint had been compared and did not match.
+    one more joint had been compared and did not match. That of people of very different sizes is 0: the scale of
+    OKS is the mean of both, so somebody small is like any part of somebody large.
 
     Args:
         stored: E people with the ids of living tracks.
@@ -70,8 +78,23 @@ def best_oks(
     past, present = Outlines.of_bodies(stored), Outlines.of_bodies(people)
     rows, columns = oks_candidates(past, present, floor, falloff)
     values, common = oks_pairs(past, present, rows, columns, None if falloff is None else falloff[rows])
+    likely = np.flatnonzero(values * common >= floor * (common + 1))
+    rows, columns, values, common = rows[likely], columns[likely], values[likely], common[likely]
+    values = np.where(_same_size(past, present, rows, columns), values, np.float32(0))
     best = np.zeros((len(track_ids), len(people)), np.float32)
     owners = np.searchsorted(track_ids, stored.track_ids)
     # In one dimension: several times as fast in numpy.
     np.maximum.at(best.reshape(-1), owners[rows] * len(people) + columns, values * common / (common + 1))
     return best
+
+
+def _same_size(a: Outlines, b: Outlines, rows: IntArray, columns: IntArray) -> BoolArray:
+    """bool [P]: the joints that both poses of a pair have extend about as far."""
+    common = a.present[rows] & b.present[columns]
+    extents = []
+    for outlines, chosen in ((a, rows), (b, columns)):
+        low, high = bounds(outlines.points.take(chosen, axis=1), common)
+        extents.append(np.maximum((high - low).max(axis=0, initial=0), 1))
+    first, second = extents
+    alike = (first <= _GROWTH * second) & (second <= _GROWTH * first)
+    return np.asarray(alike | (common.sum(axis=1) < _FEWEST_COMPARED), np.bool_)
