@@ -81,4 +81,4 @@ class Evidence:
 
 def covered(boxes: FloatArray, others: FloatArray) -> FloatArray:
     """The largest share of each box that lies in one of the others: float32 [N], of float32 [N, 4] and [M, 4]."""
-    return inside_matrix(boxes, others).max(axis=1, initial=0)
+    return np.asarray(inside_matrix(boxes, others).max(axis=1, initial=0), np.float32)
