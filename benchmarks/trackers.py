@@ -16,7 +16,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,7 +39,8 @@ from posetrack.models.runtime import Runtime
 from posetrack.networks import Networks
 from posetrack.pipeline import Pipeline
 from posetrack.presets import get_preset
-from posetrack.tracker import FlowLinker, iou_matrix
+from posetrack.top_down import TopDown
+from posetrack.tracker import FlowLinker, LimbColours, iou_matrix
 from posetrack.types import Boxes, FloatArray, Frame, Image
 from posetrack.video import ReadOptions, open_source
 from posetrack.zoo import ModelStore
@@ -116,12 +117,14 @@ def by_others(sequence: Footage, name: str) -> Rows:
 def by_us(sequence: Footage, networks: Networks, kind: str) -> Rows:
     """What posetrack makes of them, with people looked for in every frame."""
     preset = customised(get_preset("lite"), Changes(propagation=kind, detect_every=1, pose_every=1))  # type: ignore[arg-type]
+    people = TopDown(Replayed(sequence.found, FAINT if kind == "evidence" else SURE), networks.pose)
+    config = preset.pipeline_config(sequence.fps)
     pipeline = Pipeline(
-        detector=Replayed(sequence.found, FAINT if kind == "evidence" else SURE),
+        people=people,
         flow=networks.flow,
-        pose=networks.pose,
+        appearance=LimbColours() if preset.limb_colours else None,
         linker=FlowLinker(preset.linker),
-        config=preset.pipeline_config(sequence.fps),
+        config=replace(config, selection=replace(config.selection, calibration=people.calibration)),
     )
     return {
         frame.index: np.column_stack([people.track_ids, people.boxes])
