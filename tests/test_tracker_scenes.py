@@ -219,3 +219,31 @@ def test_no_identity_switch_in_synthetic_scenes(name: str, only_visible: bool) -
             given.setdefault(person, set()).add(track)
     assert all(len(tracks - {UNLINKED}) == 1 for tracks in given.values())
     assert len(set.union(*given.values()) - {UNLINKED}) == len(given)
+
+
+RATE = 240
+"""Frames a second at which the scene is traced once; lower rates take every n-th frame."""
+
+
+@lru_cache(maxsize=1)
+def traced_fast() -> list[Truth]:
+    """The first three seconds of people who cross, at the highest rate."""
+    scene = SCENES["crossing"](0, (640, 360))
+    shots = tuple(replace(shot, frame_count=round(3 * RATE)) for shot in scene.shots)
+    return list(trace(replace(scene, shots=shots, fps=float(RATE))))
+
+
+@pytest.mark.parametrize("every", [1, 5, 10, 29, 34], ids=["240", "48", "24", "8.3", "7.1"])
+def test_a_rendered_scene_has_no_identity_switch_at_any_frame_rate(every: int) -> None:
+    linker, given, last = FrameLinker(CONFIG, RATE / every), {}, None
+    for truth in traced_fast()[::every]:
+        poses = truth.poses.replace(keypoint_scores=np.where(truth.visible, truth.poses.keypoint_scores, 0))
+        motion, known = displacements(last or truth, truth)
+        known &= (last or truth).visible
+        flow = JointFlow((last or truth).poses.keypoints[known], motion[known], (640, 360))
+        linked = linker.link(poses.replace(track_ids=np.full(len(poses), UNLINKED)), flow)
+        for person, track in zip(poses.track_ids.tolist(), linked.track_ids.tolist(), strict=True):
+            given.setdefault(person, set()).add(track)
+        last = truth
+    numbers = [tracks - {UNLINKED} for tracks in given.values()]
+    assert all(len(own) == 1 for own in numbers) and len(set.union(*numbers)) == len(numbers)
