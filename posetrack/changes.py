@@ -11,7 +11,7 @@ from posetrack.models.file_format import FileFormat
 from posetrack.models.pose import PoseConfig
 from posetrack.models.published_pose import PUBLISHED_POSES
 from posetrack.pipeline import PipelineConfig
-from posetrack.presets import REPORT_DELAY_S, Interval, Preset, Propagation, is_file
+from posetrack.presets import Interval, Preset, Propagation, is_file
 from posetrack.ranges import require_kinds
 from posetrack.tracker import ConfirmationConfig, EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
 from posetrack.zoo import get_entry
@@ -102,10 +102,8 @@ def customised(preset: Preset, changes: Changes) -> Preset:
 def _confirmation(pipeline: PipelineConfig, changes: Changes) -> dict[str, Any]:
     """The pipeline's fields that say who is reported: everybody, with other kinds of propagation than evidence."""
     config, delay_s = pipeline.confirmation, pipeline.report_delay_s
-    if changes.propagation is not None:
-        believing = changes.propagation == "evidence"
-        config = (config or ConfirmationConfig()) if believing else None
-        delay_s = REPORT_DELAY_S if believing else 0.0
+    if changes.propagation in ("paper", "off"):
+        config, delay_s = None, 0.0
     if changes.min_track_seconds is not None or changes.min_person_score is not None:
         config = _changed(config or ConfirmationConfig(), changes, "min_track_seconds", "min_person_score")
     return {"confirmation": config, "report_delay_s": delay_s}
