@@ -99,6 +99,12 @@ def test_if_no_source_has_it_one_sentence_tells_of_each_and_of_the_remedy(serve,
     assert "\n" not in sentence and files_of(store) == set()
 
 
+def test_what_is_wrong_with_all_sources_is_told_once(store):
+    with pytest.raises(WeightsError) as caught:
+        download(entry_at(DEAD, DEAD.replace("9/", "9/a/")), store, policy=HASTY)
+    assert f"{DEAD} and {DEAD.replace('9/', '9/a/')}: Connection refused; " in str(caught.value)
+
+
 def test_a_network_comes_out_of_the_archive_around_it(archived, store):
     entry = archived(ARCHIVE, hs.truncated(100), hs.good)
     path = download(entry, store, policy=POLICY)

@@ -81,12 +81,12 @@ def _pose_format(graph: OnnxGraph, form: FileFormat) -> PoseFormat:
         exported = _exported(graph)
         if exported is not None:
             return exported
-    conventions = {"own": "own", "official": "official_hrnet", "mmpose": "mmpose"}
+    convention: str = form.convention or "mmpose"
     common = PoseFormat(
         skeleton=skeleton_of(graph.path, joints, form.skeleton),
         width=width,
         height=height,
-        convention=CONVENTIONS[conventions[form.convention or "mmpose"]],
+        convention=CONVENTIONS["official_hrnet" if convention == "official" else convention],
     )
     if graph.kind == "simcc":
         return replace(common, split_ratio=graph.shapes[0][2] / width)

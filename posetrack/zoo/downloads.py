@@ -7,6 +7,7 @@ name. If the hash differs, the file is fetched again from its beginning, once.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -62,17 +63,22 @@ def _from_first_of(
     sources: tuple[str, ...], entry: Entry, store: ModelStore, policy: DownloadPolicy, observer: DownloadObserver
 ) -> Path:
     """The file from the first address that has it."""
-    failures = []
+    failures: defaultdict[str, list[str]] = defaultdict(list)
     for source in sources:
         is_last = source == sources[-1]
         patience = policy if is_last else replace(policy, tries=min(policy.tries, _TRIES_BEFORE_NEXT))
         try:
             return _fetched(entry, store, source, patience, observer)
         except RefusedError as refused:
-            failures.append(str(refused))
+            failures[str(refused).removeprefix(f"{source}: ")].append(source)
             if not is_last:
                 observer.noticed(entry, f"{refused}; trying the next address")
-    raise store.missing(entry, "; ".join(failures))
+    raise store.missing(entry, "; ".join(_told(reason, failed) for reason, failed in failures.items()))
+
+
+def _told(reason: str, sources: list[str]) -> str:
+    """Why addresses do not have a file; a reason may name its address itself."""
+    return reason if any(source in reason for source in sources) else f"{' and '.join(sources)}: {reason}"
 
 
 def _fetched(
