@@ -135,3 +135,48 @@ def mmpose_to_source(points: np.ndarray, box: np.ndarray, size: tuple[int, int],
         np.array([scale[0], scale[0] / aspect]) if scale[0] > scale[1] * aspect else [scale[1] * aspect, scale[1]]
     )
     return points * stride / size * np.array(scale) + centre - 0.5 * np.array(scale)
+
+
+def udp_crop(image_bgr: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """``get_udp_warp_matrix`` without a turn, and ``TopdownAffine``: uint8 [height, width, 3] BGR."""
+    (centre_x, centre_y), (wide, high) = _centre_and_size(box, size[0] / size[1])
+    matrix = np.zeros((2, 3), np.float32)
+    matrix[0, 0], matrix[1, 1] = (size[0] - 1) / wide, (size[1] - 1) / high
+    matrix[0, 2], matrix[1, 2] = matrix[0, 0] * (wide / 2 - centre_x), matrix[1, 1] * (high / 2 - centre_y)
+    return cv2.warpAffine(image_bgr, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def _centre_and_size(box: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarray]:
+    x1, y1, x2, y2 = box.astype(np.float64)
+    wide, high = (x2 - x1) * 1.25, (y2 - y1) * 1.25
+    size = (wide, wide / aspect) if wide > high * aspect else (high * aspect, high)
+    return np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.array(size)
+
+
+def udp_peaks(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
+    """``refine_keypoints_dark_udp`` on whole maps."""
+    people, joints, height, width = heatmaps.shape
+    points, border = np.zeros((people, joints, 2)), kernel // 2
+    for person in range(people):
+        for joint in range(joints):
+            heatmap = heatmaps[person, joint]
+            y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+            blurred = cv2.GaussianBlur(np.pad(heatmap, border), (kernel, kernel), 0)
+            blurred = blurred[border:-border, border:-border]
+            log = np.log(np.clip(blurred.astype(np.float64) * (heatmap.max() / blurred.max()), 1e-3, 50))
+            log = np.pad(log, 1, mode="edge")
+            row, column = y + 1, x + 1
+            here, right, left = log[row, column], log[row, column + 1], log[row, column - 1]
+            below, above = log[row + 1, column], log[row - 1, column]
+            mixed = log[row + 1, column + 1] - right - below + 2 * here - left - above + log[row - 1, column - 1]
+            hessian = np.array([[right - 2 * here + left, mixed / 2], [mixed / 2, below - 2 * here + above]])
+            inverse = np.linalg.inv(hessian + np.finfo(np.float32).eps * np.eye(2))
+            points[person, joint] = np.array([x, y]) - inverse @ [(right - left) / 2, (below - above) / 2]
+    return points
+
+
+def udp_to_source(points: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """``UDPHeatmap.decode`` and ``add_pred_to_datasample``: cells [K, 2] of a quarter of the input to source."""
+    centre, extent = _centre_and_size(box, size[0] / size[1])
+    cells = np.array([size[0] // 4, size[1] // 4])
+    return points / (cells - 1) * size / size * extent + centre - 0.5 * extent

@@ -146,6 +146,37 @@ def test_joints_at_the_border_are_those_of_the_publishers(name: str, codec: str)
     np.testing.assert_allclose(poses.keypoints, theirs, atol=2e-3)
 
 
+@pytest.mark.parametrize("box", BOXES)
+def test_crops_of_unbiased_data_processing_are_the_publishers(box: np.ndarray) -> None:
+    image, convention = photograph(), CONVENTIONS["udp"]
+    ours = extract_crops(image, box_transforms(box[None], SIZE, 1.25, "ends"), SIZE, convention)[0]
+    theirs = publishers.udp_crop(image[..., ::-1].copy(), box, SIZE)[..., ::-1]
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_joints_of_unbiased_data_processing_are_the_publishers(flip_test: bool) -> None:
+    """In boxes of all kinds, with peaks anywhere, many of them on the border and in the corners."""
+    rng = np.random.default_rng(9)
+    straight, flipped = peaks(len(BOXES), 17, seed=0), peaks(len(BOXES), 17, seed=1)
+    corners = (
+        rng.choice([0, 0.4, 1, 46, 46.7, 47], (len(BOXES), 8)),
+        rng.choice([0, 0.3, 62.6, 63], (len(BOXES), 8)),
+    )
+    straight[:, :8] = gaussian_targets(np.stack(corners, -1), CELLS, 2.0)
+    flipped[:, :8] = straight[:, [0, 2, 1, 4, 3, 6, 5, 7], :, ::-1]
+    network = Recorder(straight, flipped) if flip_test else Recorder(straight)
+    poses = estimator(network, "udp", flip_test=flip_test, codec="dark-udp").estimate(
+        photograph(), Boxes(BOXES, np.ones(len(BOXES), np.float32))
+    )
+    twins = COCO.flip_permutation
+    heatmaps = (straight + flipped[:, twins, :, ::-1]) / 2 if flip_test else straight
+    cells = publishers.udp_peaks(np.ascontiguousarray(heatmaps), 11)
+    for person, box in enumerate(BOXES):
+        theirs = publishers.udp_to_source(cells[person], box, SIZE)
+        np.testing.assert_allclose(poses.keypoints[person], theirs, atol=0.01)
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_flip_test_sees_the_network_mirrored_input(name: str) -> None:
     network = Recorder(*[np.zeros((1, 17, CELLS[1], CELLS[0]), np.float32)] * 2)

@@ -13,7 +13,7 @@ import torch
 from posetrack.errors import ConfigError, DataFormatError, OutputError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.decoding import decode_dark
-from posetrack.models.heatmap import gaussian_targets, heatmap_to_input
+from posetrack.models.heatmap import cell_pitch, gaussian_targets, heatmap_to_input
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.skeletons import POSETRACK
@@ -102,7 +102,8 @@ def test_targets_lie_on_the_dots_to_a_fraction_of_a_pixel_in_every_convention(
         people, architecture, augmentation, TargetSettings(sigma=1.0), seed=0
     )[0]
     cells, _ = decode_dark(targets.numpy()[None], 1.0)
-    pixels = heatmap_to_input(cells[0], 4, CONVENTIONS[convention].grid)
+    grid = CONVENTIONS[convention].grid
+    pixels = heatmap_to_input(cells[0], cell_pitch(architecture.size, 4, grid), grid)
     for name, colour in DOTS.items():
         slot, channel = POSETRACK.index(name), int(np.argmax(colour))
         light = image.float().numpy()

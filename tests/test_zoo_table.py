@@ -45,7 +45,7 @@ def test_all_the_promised_weights_are_there():
     tasks = [entry.task for entry in ENTRIES]
     assert {task: tasks.count(task) for task in tasks} == {
         "detector": 13,
-        "pose": 66,
+        "pose": 74,
         "detector+pose": 2,
         "flow": 2,
     }
@@ -200,6 +200,17 @@ def test_rtmposes_accuracy_is_that_of_its_publishers_tables(name, accuracy):
     assert (entry.accuracy[0].metric, entry.accuracy[0].value) == ("AP", accuracy)
     size = re.fullmatch(r"rtmpose_(.).*", name)[1]
     assert entry.architecture == f"rtmpose_{size}" and entry.file.startswith(f"rtmpose-{size}_simcc")
+
+
+def test_vitposes_accuracy_is_that_of_its_publishers_table():
+    published = {
+        "small": 73.9, "base": 75.7, "large": 78.2, "huge": 78.8, "small_simple": 73.6, "base_simple": 75.6,
+        "large_simple": 78.1, "huge_simple": 78.9,
+    }  # fmt: skip
+    for size, accuracy in published.items():
+        entry = get_entry(f"vitpose_{size}_coco_256x192")
+        assert entry.accuracy[0].value == accuracy and entry.architecture == f"vitpose_{size}"
+        assert entry.file.startswith(f"td-hm_ViTPose-{size.replace('_', '-')}_8xb64")
 
 
 def test_networks_that_have_seen_posetrack_say_so():

@@ -103,7 +103,8 @@ class TrackOptions:
         _tracking("--flip-test/--no-flip-test", help="Average with the mirrored image: slower, more accurate."),
     ] = None
     codec: Annotated[
-        str | None, _tracking(help="How heatmaps are decoded: argmax, quarter, dark, soft-argmax or integral.")
+        str | None,
+        _tracking(help="How heatmaps are decoded: argmax, quarter, dark, dark-udp, soft-argmax or integral."),
     ] = None
     rescore: Annotated[
         bool | None,

@@ -108,32 +108,33 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNet
         WeightsError: the file cannot be read, or belongs to another network; lists the names that are missing,
             unexpected or of another shape.
     """
+    path = Path(path)
     return fill(
-        architecture.build(), Path(path), architecture.backbone, LAYOUTS,
+        architecture.build(), read_checkpoint(path), (path, architecture.backbone), LAYOUTS,
         lambda weights, expected: _remedy(weights, expected, architecture),
     )  # fmt: skip
 
 
 def fill(
     network: Network,
-    path: Path,
-    name: str,
+    tensors: Mapping[str, Tensor],
+    names: tuple[Path, str],
     layouts: Sequence[Layout],
     remedy: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], str],
 ) -> Network:
-    """A network with the weights of a file, strictly, as for ``load_checkpoint``; in evaluation mode on the CPU.
+    """A network with a file's tensors, strictly, as for ``load_checkpoint``; in evaluation mode on the CPU.
 
     Args:
         network: Its weights are replaced.
-        path: The file.
-        name: What the network is called in messages.
+        tensors: The file's.
+        names: Of the file and of the network, for messages.
         layouts: Those that the file may have.
         remedy: What to do, from the file's weights under our names, and the network's own.
 
     Raises:
-        WeightsError: the file cannot be read, or belongs to another network.
+        WeightsError: the tensors belong to another network.
     """
-    tensors = read_checkpoint(path)
+    path, name = names
     expected = network.state_dict()
     layout = _recognised(tensors, expected, layouts)
     weights = {ours: value for name, value in tensors.items() if (ours := layout.ours(name)) is not None}

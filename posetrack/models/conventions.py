@@ -20,9 +20,12 @@ sampling, and by half a pixel here and there:
     github.com/open-mmlab/mmpose, configurations td-hm_*: ``PoseDataPreprocessor(bgr_to_rgb=True)`` with mean
     (123.675, 116.28, 103.53) and standard deviation (58.395, 57.12, 57.375), ImageNet's times 255;
     ``TopdownAffine`` without UDP; ``MSRAHeatmap``; ``shift_heatmap=True``.
+``udp``
+    MMPose's configurations with ``UDPHeatmap`` and ``TopdownAffine(use_udp=True)``, ViTPose's among them: unbiased
+    data processing (Huang et al., CVPR 2020), ``get_udp_warp_matrix``, ``shift_heatmap=False``.
 
-The three publishers share ``get_affine_transform`` / ``get_warp_matrix``: the box's centre goes to size / 2 of
-both input and heatmap (``transform_preds``), so heatmap cell h is input pixel h * stride. A flipped input is
+The first three publishers share ``get_affine_transform`` / ``get_warp_matrix``: the box's centre goes to size / 2
+of both input and heatmap (``transform_preds``), so heatmap cell h is input pixel h * stride. A flipped input is
 mirrored about (size - 1) / 2, so its heatmap, mirrored back, is (stride - 1) / stride of a cell too far to the
 left: all three move it one cell to the right (``SHIFT_HEATMAP``). ``cv2.warpAffine`` samples bilinearly at any
 scale and fills with black outside the image.
@@ -38,11 +41,12 @@ from posetrack.ranges import require_kinds
 
 ColourOrder = Literal["rgb", "bgr"]
 
-Grid = Literal["centres", "corners"]
+Grid = Literal["centres", "corners", "ends"]
 """Where crops and heatmaps have their origin.
 
 ``centres``: the box's centre is at (size - 1) / 2 of the crop, cell h is at input (h + 0.5) * stride - 0.5.
 ``corners``: the box's centre is at size / 2 of the crop, cell h is at input h * stride.
+``ends``: the crop's first and last pixels are at the box's two ends, as are the heatmap's first and last cells.
 """
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -98,5 +102,6 @@ CONVENTIONS: dict[str, InputConvention] = {
     "official_simple_baseline": replace(_OFFICIAL_HRNET, colour_order="bgr"),
     "official_hrnet": _OFFICIAL_HRNET,
     "mmpose": replace(_OFFICIAL_HRNET, quarter_each_axis=True),
+    "udp": replace(_OFFICIAL_HRNET, grid="ends", flip_shift_cells=0),
 }
 """Conventions by name. MMPose and the official HRNet feed the same numbers."""

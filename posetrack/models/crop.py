@@ -30,7 +30,8 @@ def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float, gri
         boxes: float [N, 4], x1 y1 x2 y2, source pixels.
         size: Width and height of the crops.
         padding: Factor on both sides of the grown box.
-        grid: Whether the box's centre is at (size - 1) / 2 of the crop, or at size / 2 (``corners``).
+        grid: Whether the box's centre is at size / 2 of the crop (``corners``) or at (size - 1) / 2, and whether
+            the grown box reaches from edge to edge or from the first pixel's centre to the last one's (``ends``).
 
     Returns:
         float64 [N, 2, 3].
@@ -62,9 +63,12 @@ def transforms_about(
     Returns:
         float64 [N, 2, 3].
     """
-    middle = np.array(size, dtype=np.float64) / 2 - (0.5 if grid == "centres" else 0.0)
+    sides = np.array(size, dtype=np.float64)
+    middle = sides / 2 - (0.0 if grid == "corners" else 0.5)
     cosine, sine = pixels * np.cos(angles), pixels * np.sin(angles)
     linear = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)
+    if grid == "ends":
+        linear = linear * (sides / (sides - 1))
     return np.concatenate([linear, (centres - linear @ middle)[..., None]], axis=-1)
 
 

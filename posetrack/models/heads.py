@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posetrack.models.decoding import CODECS, codec_of, reach_cells
-from posetrack.models.heatmap import heatmap_to_input, mirrored_back
+from posetrack.models.heatmap import cell_pitch, heatmap_to_input, mirrored_back
 from posetrack.models.pose_format import PoseFormat
 from posetrack.types import FloatArray
 
@@ -62,13 +62,14 @@ class HeatmapHead:
         self._codec = codec_of(codec, form.convention)
         self._reach = reach_cells(codec, form.sigma_cells)
         self._near = near
+        self._pitch = cell_pitch(form.size, form.stride, form.convention.grid)
 
     def mirrored(self, output: Tensor, twins: Tensor) -> Tensor:
         return mirrored_back(output, twins, self._form.convention.flip_shift_cells)
 
     def joints(self, outputs: Iterable[Tensor]) -> Joints:
         cells, scores = self._pieces(outputs) if self._near else self._whole(outputs)
-        return heatmap_to_input(cells, self._form.stride, self._form.convention.grid), scores
+        return heatmap_to_input(cells, self._pitch, self._form.convention.grid), scores
 
     def _whole(self, outputs: Iterable[Tensor]) -> tuple[FloatArray, FloatArray]:
         return self._codec(_fetched(outputs), self._form.sigma_cells)
@@ -118,8 +119,8 @@ class RegressionHead:
         self._form = form
 
     def mirrored(self, output: Tensor, twins: Tensor) -> Tensor:
-        # On the grid of corners, share s is pixel s * width, and mirroring takes it to width - 1 - s * width.
-        end = 1 - 1 / self._form.width if self._form.convention.grid == "corners" else 1.0
+        # On grids other than ours, share s is pixel s * width, and mirroring takes it to width - 1 - s * width.
+        end = 1 - 1 / self._form.width if self._form.convention.grid != "centres" else 1.0
         back = output[:, twins].clone()
         back[..., 0] = end - back[..., 0]
         return back

@@ -9,6 +9,8 @@ A heatmap cell is ``stride`` input pixels wide. The position of its centre depen
 ``corners``
     The official code's and MMPose's. Cell h is input pixel h * stride. Mirrored heatmaps are off by
     (stride - 1) / stride of a cell, which the publishers compensate with a shift by one cell.
+``ends``
+    Unbiased data processing. The first cell is the first input pixel, the last cell the last one.
 """
 
 from __future__ import annotations
@@ -21,16 +23,25 @@ from torch import Tensor
 from posetrack.models.conventions import Grid
 from posetrack.types import FloatArray
 
+Pitch = float | NDArray[np.float64]
+"""Input pixels from cell to cell; float64 [2] where x and y differ."""
 
-def input_to_heatmap(points: NDArray[np.floating], stride: float, grid: Grid = "centres") -> NDArray[np.float64]:
+
+def cell_pitch(size: tuple[int, int], stride: float, grid: Grid) -> Pitch:
+    """The pitch of heatmaps with ``stride`` input pixels per cell, of an input of this width and height."""
+    sides = np.array(size, np.float64)
+    return (sides - 1) / (sides / stride - 1) if grid == "ends" else stride
+
+
+def input_to_heatmap(points: NDArray[np.floating], pitch: Pitch, grid: Grid = "centres") -> NDArray[np.float64]:
     """Network input pixels as heatmap cells (pixel centres in both)."""
-    cells = points / stride if grid == "corners" else (points + 0.5) / stride - 0.5
+    cells = (points + 0.5) / pitch - 0.5 if grid == "centres" else points / pitch
     return np.asarray(cells, dtype=np.float64)
 
 
-def heatmap_to_input(points: NDArray[np.floating], stride: float, grid: Grid = "centres") -> NDArray[np.float64]:
+def heatmap_to_input(points: NDArray[np.floating], pitch: Pitch, grid: Grid = "centres") -> NDArray[np.float64]:
     """Heatmap cells as network input pixels: the inverse of ``input_to_heatmap``."""
-    pixels = points * stride if grid == "corners" else (points + 0.5) * stride - 0.5
+    pixels = (points + 0.5) * pitch - 0.5 if grid == "centres" else points * pitch
     return np.asarray(pixels, dtype=np.float64)
 
 

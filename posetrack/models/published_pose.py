@@ -1,4 +1,4 @@
-"""Pose networks of others that see one person at a time: RTMPose.
+"""Pose networks of others that see one person at a time: RTMPose and ViTPose.
 
 They give other outputs than heatmaps at stride 4, or take other inputs, than the networks that can be trained here
 (``pose_weights``), and are only run.
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
+from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.checkpoints import Layout, fill, parallel
 from posetrack.models.engine import prepared
 from posetrack.models.onnx_file import Interface
@@ -21,10 +22,14 @@ from posetrack.models.pose import CropPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
 from posetrack.models.rtmpose import RTMPOSES, RTMPose
 from posetrack.models.runtime import CPU, Runtime
+from posetrack.models.vitpose import VITPOSES, ViTPose, vitpose_tensors
 
-_BUILDERS: dict[str, Callable[[PoseFormat], nn.Module]] = {name: partial(RTMPose, name) for name in RTMPOSES}
+_BUILDERS: dict[str, Callable[[PoseFormat], nn.Module]] = {
+    **{name: partial(RTMPose, name) for name in RTMPOSES},
+    **{name: partial(ViTPose, name) for name in VITPOSES},
+}
 
-PUBLISHED_POSES = dict.fromkeys(RTMPOSES, "simcc")
+PUBLISHED_POSES = dict.fromkeys(RTMPOSES, "simcc") | dict.fromkeys(VITPOSES, "dark-udp")
 """Names of the networks, and the codec of each."""
 
 _MULTIPLE = 32
@@ -59,7 +64,10 @@ def read_published_pose(name: str, path: Path, form: PoseFormat) -> nn.Module:
         ConfigError: there is no network of that name, or it cannot have inputs of that size.
         WeightsError: the file cannot be read, or is of another network; lists the names that differ.
     """
-    return fill(build_published_pose(name, form), path, name, _LAYOUTS, partial(_remedy, name, form))
+    network, tensors = build_published_pose(name, form), read_checkpoint(path)
+    if name in VITPOSES:
+        tensors = vitpose_tensors(tensors, form)
+    return fill(network, tensors, (path, name), _LAYOUTS, partial(_remedy, name, form))
 
 
 def load_published_pose(

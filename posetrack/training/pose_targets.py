@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.models.conventions import Grid
-from posetrack.models.heatmap import gaussian_targets, input_to_heatmap
+from posetrack.models.heatmap import cell_pitch, gaussian_targets, input_to_heatmap
 from posetrack.models.simple_baseline import HEATMAP_STRIDE
 from posetrack.ranges import require_kinds
 from posetrack.training.pose_people import LabelledPerson
@@ -100,12 +100,14 @@ def make_targets(
     heights = (settings.teacher_gain * scores).clip(0, 1)
     teacher_share = np.where(labelled & taught, settings.teacher_share, taught) * heights
     label_share = np.where(taught, 1 - settings.teacher_share, 1.0) * labelled
-    places = input_to_heatmap(np.stack([joints.labelled, joints.teacher]), HEATMAP_STRIDE, grid)
+    pitch = cell_pitch(size, HEATMAP_STRIDE, grid)
+    places = input_to_heatmap(np.stack([joints.labelled, joints.teacher]), pitch, grid)
     gaussians = gaussian_targets(places, cells, settings.sigma)
     shares = np.stack([label_share, teacher_share]).astype(np.float32) * ~joints.gone
     heatmaps = (gaussians * shares[..., None, None]).sum(axis=0, dtype=np.float32)
     if settings.others_height and joints.others.size:
-        heatmaps = np.maximum(heatmaps, _others_heatmaps(joints.others, cells, grid, settings))
+        others = input_to_heatmap(joints.others[..., :2], pitch, grid)
+        heatmaps = np.maximum(heatmaps, _others_heatmaps(others, joints.others[..., 2], cells, settings))
     points = np.where(labelled[:, None], places[0], places[1])
     inside = ((points > -0.5) & (points < np.array(cells) - 0.5)).all(axis=1) & ~joints.gone
     placed = inside & (labelled | (taught & (heights >= _SURE)))
@@ -118,11 +120,10 @@ def make_targets(
 
 
 def _others_heatmaps(
-    others: NDArray[np.float64], cells: tuple[int, int], grid: Grid, settings: TargetSettings
+    places: NDArray[np.float64], scores: NDArray[np.float64], cells: tuple[int, int], settings: TargetSettings
 ) -> FloatArray:
-    """float32 [K, h, w], the highest Gaussian of all other people's joints."""
-    sure = (settings.teacher_gain * others[..., 2]).clip(0, 1)
-    places = input_to_heatmap(others[..., :2], HEATMAP_STRIDE, grid)
+    """float32 [K, h, w], the highest Gaussian of all other people's joints, which are at these cells."""
+    sure = (settings.teacher_gain * scores).clip(0, 1)
     heatmaps = gaussian_targets(places, cells, settings.sigma) * sure[..., None, None].astype(np.float32)
     highest: FloatArray = np.float32(settings.others_height) * heatmaps.max(axis=0)
     return highest

@@ -1,0 +1,97 @@
+"""ViTPose: heatmaps as written a second time, every publisher's file, sizes as published."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from posetrack.errors import WeightsError
+from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.pose_format import PoseFormat
+from posetrack.models.published_pose import build_published_pose, read_published_pose
+from posetrack.skeletons import COCO
+from tests.reference_networks import Tape, images
+from tests.reference_vit import hugging_face, vitpose
+
+SMALL = PoseFormat(skeleton=COCO, width=64, height=96, convention=CONVENTIONS["udp"])
+WHOLE = replace(SMALL, width=192, height=256)
+
+PUBLISHED_MB = {
+    "vitpose_base": 360, "vitpose_base_simple": 344, "vitpose_plus_small": 133, "vitpose_plus_base": 502,
+}  # fmt: skip
+"""Sizes of model.safetensors on huggingface.co/usyd-community, 4 bytes a parameter, in units of 10^6 bytes."""
+
+
+@cache
+def reference(size: str, decoder: str) -> tuple[Tape, Tensor]:
+    tape = Tape(seed=0)
+    with torch.inference_mode():
+        return tape, vitpose(tape, images(96, 64), size, decoder)
+
+
+@pytest.mark.parametrize("publisher", ["MMPose", "Hugging Face", "the authors"])
+@pytest.mark.parametrize(
+    ("name", "size", "decoder"),
+    [
+        ("vitpose_small", "small", "classic"),
+        ("vitpose_small_simple", "small", "simple"),
+        ("vitpose_plus_small", "small", "experts"),
+    ],
+)
+def test_heatmaps_equal_those_of_the_network_written_a_second_time(
+    name: str, size: str, decoder: str, publisher: str, tmp_path: Path
+) -> None:
+    tape, expected = reference(size, decoder)
+    path = tmp_path / "weights"
+    if publisher == "Hugging Face":
+        save_file({key: value.contiguous() for key, value in hugging_face(tape.weights).items()}, path)
+    elif publisher == "MMPose":
+        torch.save({"state_dict": tape.weights}, path)
+    else:
+        torch.save({"state_dict": authors(tape.weights)}, path)
+    network = read_published_pose(name, path, SMALL)
+    path.unlink()
+    with torch.inference_mode():
+        found = network(images(96, 64))
+    assert found.shape == (2, 17, 24, 16) and not network.training
+    assert expected.std() > 0.1
+    assert (found - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
+
+
+def authors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As the authors' code, written for MMPose 0.x, names them."""
+    names = (
+        ("backbone.ln1", "backbone.last_norm"), ("projection", "proj"), ("layers.", "blocks."), ("ln1", "norm1"),
+        ("ln2", "norm2"), ("ffn.blocks.0.0", "mlp.fc1"), ("ffn.blocks.1", "mlp.fc2"),
+        ("deconv_blocks", "deconv_layers"), ("head.", "keypoint_head."),
+    )  # fmt: skip
+    found = {}
+    for name, value in tensors.items():
+        for old, new in names:
+            name = name.replace(old, new)
+        found[name] = value
+    return found
+
+
+@pytest.mark.parametrize("name", PUBLISHED_MB)
+def test_as_many_parameters_as_in_the_published_files(name: str) -> None:
+    with torch.device("meta"):
+        network = build_published_pose(name, WHOLE)
+    assert round(sum(tensor.numel() for tensor in network.parameters()) * 4 / 1e6) == PUBLISHED_MB[name]
+
+
+def test_other_checkpoints_are_refused_with_the_reason(tmp_path: Path) -> None:
+    tape = reference("small", "classic")[0]
+    torch.save({"state_dict": tape.weights}, tmp_path / "small.pth")
+    for name, form, reason in (
+        ("vitpose_base", SMALL, "it is a checkpoint of vitpose_small"),
+        ("vitpose_small_simple", SMALL, "it is a checkpoint of vitpose_small"),
+        ("vitpose_small", WHOLE, "another input size than 192x256"),
+        ("rtmpose_t", SMALL, "it is not a checkpoint of rtmpose_t"),
+    ):
+        with pytest.raises(WeightsError, match=reason):
+            read_published_pose(name, tmp_path / "small.pth", form)
