@@ -30,6 +30,7 @@ from posetrack.models.onnx_networks import load_onnx_detector
 from posetrack.models.onnx_reading import read_onnx
 from posetrack.models.pose import CropPoseEstimator, HeatmapPoseEstimator
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_pose_network
+from posetrack.models.published_detectors import load_published_detector
 from posetrack.models.published_pose import load_published_pose
 from posetrack.models.raft import load_raft
 from posetrack.models.runtime import Runtime
@@ -67,6 +68,13 @@ def _load_onnx_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) 
     return CropPoseEstimator(read_onnx(path, runtime.engine), entry.pose_format(), preset.pose_config, on_cpu)
 
 
+def _load_published_detector(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> Detector:
+    if entry.width is None or entry.height is None:
+        raise ConfigError(f"entry {entry.name!r}: width and height of the input are missing.")
+    size = entry.width, entry.height
+    return load_published_detector(entry.architecture, path, size, preset.lowest_detector_config, runtime)
+
+
 LOADERS: dict[str, Loader] = {
     "posetrack_detector": lambda entry, path, preset, runtime: load_detector(
         path, preset.lowest_detector_config, runtime
@@ -84,6 +92,7 @@ LOADERS: dict[str, Loader] = {
     "onnx_yolox": lambda entry, path, preset, runtime: load_onnx_detector(
         path, FileFormat(onnx_kind="yolox"), preset.lowest_detector_config, runtime
     ),
+    "published_detector": _load_published_detector,
     "published_pose": lambda entry, path, preset, runtime: load_published_pose(
         entry.architecture, path, entry.pose_format(), preset.pose_config, runtime
     ),

@@ -125,3 +125,59 @@ def small_rtmpose(size: str) -> tuple[Tape, tuple[Tensor, Tensor]]:
     tape = Tape(seed=0)
     with torch.inference_mode():
         return tape, rtmpose(tape, images(64, 96), size, joints=17)
+
+
+def neck(tape: Tape, levels: list[Tensor], depth: float, outputs: int, kind: str) -> list[Tensor]:
+    """The path aggregation network of RTMDet and YOLOX: coarse to fine, fine to coarse, equal channels."""
+    fine, middle, coarse = levels
+    widths, count = [level.shape[1] for level in levels], max(round(3 * depth), 1)
+
+    def mixed(first: Tensor, second: Tensor, name: str, channels: int) -> Tensor:
+        return csp(tape, torch.cat([first, second], dim=1), f"neck.{name}", channels, count, kind)
+
+    def doubled(x: Tensor) -> Tensor:
+        return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+    coarse = unit(tape, coarse, "neck.reduce_layers.0", widths[1])
+    middle = mixed(doubled(coarse), middle, "top_down_blocks.0", widths[1])
+    middle = unit(tape, middle, "neck.reduce_layers.1", widths[0])
+    fine = mixed(doubled(middle), fine, "top_down_blocks.1", widths[0])
+    middle = mixed(
+        unit(tape, fine, "neck.downsamples.0", widths[0], 3, 2), middle, "bottom_up_blocks.0", widths[1]
+    )
+    coarse = mixed(
+        unit(tape, middle, "neck.downsamples.1", widths[1], 3, 2), coarse, "bottom_up_blocks.1", widths[2]
+    )
+    size = 1 if kind == "darknet" else 3
+    return [
+        unit(tape, x, f"neck.out_convs.{level}", outputs, size) for level, x in enumerate((fine, middle, coarse))
+    ]
+
+
+def detector(tape: Tape, x: Tensor, depth: float, width: float, classes: int, kind: str) -> list[Tensor]:
+    """For each level [B, 4 + classes (+ 1), h, w]: the box, classes, for ``darknet`` (YOLOX) also the object."""
+    outputs = int(256 * width)
+    levels = neck(tape, backbone(tape, x, depth, width, kind), depth, outputs, kind)
+    found = []
+    for level, feature in enumerate(levels):
+        stacks = []
+        for branch in ("cls", "reg"):
+            y = feature
+            for layer in (0, 1):
+                if kind == "darknet":
+                    y = unit(tape, y, f"bbox_head.multi_level_{branch}_convs.{level}.{layer}", outputs, 3)
+                else:  # the convolution is one for all levels, the norms are not
+                    shared, own = (f"bbox_head.{branch}_convs.{number}.{layer}" for number in (0, level))
+                    y = tape.conv(y, f"{shared}.conv", outputs, 3)
+                    tape.weights[f"{own}.conv.weight"] = tape.weights[f"{shared}.conv.weight"]
+                    y = _active(tape, y, own)
+            stacks.append(y)
+        final = "multi_level_conv_{}" if kind == "darknet" else "rtm_{}"
+        heads = [("reg", 4, stacks[1]), ("cls", classes, stacks[0])]
+        heads += [("obj", 1, stacks[1])] if kind == "darknet" else []
+        maps = []
+        for label, channels, y in heads:
+            name = f"bbox_head.{final.format(label)}.{level}"
+            maps.append(tape.biased(tape.conv(y, name, channels, 1), name))
+        found.append(torch.cat(maps, dim=1))
+    return found

@@ -29,11 +29,13 @@ class CSPSize(NamedTuple):
         depth: Factor of the number of blocks in a stage.
         width: Factor of the number of channels.
         next: CSPNeXt instead of CSPDarknet.
+        separable: 3x3 convolutions are depthwise ones and 1x1 ones.
     """
 
     depth: float
     width: float
     next: bool = True
+    separable: bool = False
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -43,6 +45,10 @@ class CSPSize(NamedTuple):
     def blocks(self, blocks: int) -> int:
         """Number of blocks in a layer that has ``blocks`` in the network of depth 1."""
         return max(round(blocks * self.depth), 1)
+
+    def conv3(self, inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+        """A 3x3 convolution with norm and activation."""
+        return (SeparableConvNorm if self.separable else ConvNorm)(inputs, outputs, 3, stride)
 
 
 class ConvNorm(nn.Module):
@@ -77,8 +83,8 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, size: CSPSize, shortcut: bool) -> None:
         super().__init__()
-        self.conv1 = ConvNorm(channels, channels, 3 if size.next else 1)
-        self.conv2 = SeparableConvNorm(channels, channels, 5) if size.next else ConvNorm(channels, channels, 3)
+        self.conv1 = size.conv3(channels, channels) if size.next else ConvNorm(channels, channels)
+        self.conv2 = SeparableConvNorm(channels, channels, 5) if size.next else size.conv3(channels, channels)
         self._shortcut = shortcut
 
     def forward(self, features: Tensor) -> Tensor:
@@ -187,12 +193,48 @@ class CSPBackbone(nn.Module):
         layer = CSPLayer(
             outputs, outputs, size.blocks(blocks), size, shortcut=number < 4, attention=size.next
         )  # fmt: skip
-        return nn.Sequential(ConvNorm(inputs, outputs, 3, 2), *pooling, layer)
+        return nn.Sequential(size.conv3(inputs, outputs, 2), *pooling, layer)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         eighth = self.stage2(self.stage1(self.stem(images)))
         sixteenth = self.stage3(eighth)
         return eighth, sixteenth, self.stage4(sixteenth)
+
+
+class CSPNeck(nn.Module):
+    """A path aggregation network: levels are mixed from coarse to fine, then from fine to coarse.
+
+    Liu et al., "Path Aggregation Network", CVPR 2018, with CSP layers, as in YOLOX and RTMDet.
+
+    ``forward`` takes a backbone's three levels and returns three of the same sizes, of ``outputs`` channels each.
+    """
+
+    def __init__(self, size: CSPSize, outputs: int) -> None:
+        super().__init__()
+        widths, blocks = size.channels[-3:], size.blocks(3)
+        pairs = list(zip(widths, widths[1:], strict=False))
+        self.reduce_layers = nn.ModuleList(ConvNorm(coarse, fine) for fine, coarse in reversed(pairs))
+        self.top_down_blocks = nn.ModuleList(
+            CSPLayer(2 * fine, fine, blocks, size, shortcut=False) for fine, _ in reversed(pairs)
+        )
+        self.downsamples = nn.ModuleList(size.conv3(fine, fine, 2) for fine, _ in pairs)
+        self.bottom_up_blocks = nn.ModuleList(
+            CSPLayer(2 * fine, coarse, blocks, size, shortcut=False) for fine, coarse in pairs
+        )
+        self.out_convs = nn.ModuleList(
+            size.conv3(width, outputs) if size.next else ConvNorm(width, outputs) for width in widths
+        )
+
+    def forward(self, levels: tuple[Tensor, Tensor, Tensor]) -> list[Tensor]:
+        downwards = [levels[-1]]
+        for reduce, block, fine in zip(self.reduce_layers, self.top_down_blocks, levels[-2::-1], strict=True):
+            downwards[0] = reduce(downwards[0])
+            wide = nn.functional.interpolate(downwards[0], scale_factor=2.0, mode="nearest")
+            downwards.insert(0, block(torch.cat([wide, fine], 1)))
+        upwards = [downwards[0]]
+        for down, block, coarse in zip(self.downsamples, self.bottom_up_blocks, downwards[1:], strict=True):
+            upwards.append(block(torch.cat([down(upwards[-1]), coarse], 1)))
+        return [convolution(level) for convolution, level in zip(self.out_convs, upwards, strict=True)]
 
 
 def use_darknet_norms(network: nn.Module) -> None:

@@ -14,6 +14,7 @@ from posetrack.models.onnx_people import load_onnx_people
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
 from posetrack.models.pose_weights import BACKBONES, PoseArchitecture, PoseNetwork, load_pose_network
+from posetrack.models.published_detectors import PUBLISHED_DETECTORS, load_published_detector
 from posetrack.models.published_pose import PUBLISHED_POSES, load_published_pose
 from posetrack.models.resnet import RESNETS
 from posetrack.models.runtime import Runtime
@@ -24,7 +25,7 @@ from posetrack.stages import Detector, People, PoseEstimator
 POSE_ARCHITECTURES = (*BACKBONES, *PUBLISHED_POSES)
 """Architectures of pose networks whose checkpoints can be given."""
 
-DETECTOR_ARCHITECTURES = TORCHVISION_DETECTORS
+DETECTOR_ARCHITECTURES = (*TORCHVISION_DETECTORS, *PUBLISHED_DETECTORS)
 """The same for detectors."""
 
 TRAINED_SUFFIX = ".safetensors"
@@ -75,6 +76,12 @@ def load_given_detector(path: Path, form: FileFormat | None, config: DetectorCon
     if form is None or form.architecture is None:
         _require_architecture(path, form, DETECTOR_ARCHITECTURES[0])
         return load_detector(path, config, runtime)
+    if form.architecture in PUBLISHED_DETECTORS:
+        if form.width is None or form.height is None:
+            raise ConfigError(
+                f"say how large the input of {path} is: --detector-input WIDTHxHEIGHT, such as 640x640."
+            )
+        return load_published_detector(form.architecture, path, (form.width, form.height), config, runtime)
     if form.width is not None:
         raise ConfigError(f"{form.architecture} takes images of any size: leave out --detector-input.")
     return load_own_detector(form.architecture, path, config, runtime)
