@@ -194,6 +194,16 @@ def test_named_people_keep_their_names_and_are_no_ghosts() -> None:
     assert refined(Name(person=2, name="Al"), Name(person=2, name=""))[2].name is None
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_names_are_in_tables_and_read_again(tmp_path: Path, ending: str) -> None:
+    name = 'Zoë, "the first"'
+    path = tmp_path / f"named{ending}"
+    write_clip(path, scene().with_tracks(list(refined(Name(person=2, name=name)).values())))
+    assert {track.track_id: track.name for track in read_clip(path).tracks} == {1: None, 2: name, 3: None, 4: None}
+    write_clip(path, scene())
+    assert b"name" not in path.read_bytes() and read_clip(path).tracks[0].name is None
+
+
 def test_people_of_different_names_are_different_people() -> None:
     pieces = clip_of(
         walker(1, line((100, 300), (50, 0), 40)),
@@ -233,6 +243,7 @@ def test_a_doubt_that_was_checked_does_not_cut_the_person() -> None:
         (Hide(person=1, first=0, last=5, joint="tail"), "the people have no joint 'tail'"),
         (Move(person=1, frame=5, joint="left_ear2", x=0, y=0), "the people have no joint 'left_ear2'"),
         (Name(person=1, name="a\nb"), "a name has at most 100 printable characters"),
+        (Name(person=1, name="=1+1"), "a name has at most 100 printable characters, the first of them a letter"),
         (Check(people=(1, 9), frame=5), "there is no person 9"),
     ],
 )

@@ -181,10 +181,13 @@ class Name(_Checked):
     name: str
 
     def apply(self, bench: Bench) -> None:
-        """Raises ``ConfigError`` if the name is too long, or another person's."""
+        """Raises ``ConfigError`` if the name is no name, or another person's."""
         track = bench.track(self.person)
-        if len(self.name) > _LONGEST_NAME or not self.name.isprintable():
-            raise ConfigError(f"a name has at most {_LONGEST_NAME} printable characters")
+        fits = len(self.name) <= _LONGEST_NAME and self.name.isprintable() and self.name[:1].isalnum()
+        if self.name and not fits:  # a spreadsheet takes "=1+1" for a formula
+            raise ConfigError(
+                f"a name has at most {_LONGEST_NAME} printable characters, the first of them a letter or digit"
+            )
         namesake = next((one for one in bench.tracks.values() if self.name and one.name == self.name), None)
         if namesake is not None and namesake is not track:
             raise ConfigError(f"{self.name} is person {namesake.track_id}: join the two instead")

@@ -22,6 +22,7 @@ class PersonSummary:
 
     Attributes:
         track_id: The person.
+        name: What somebody has called the person, if anything.
         first_s, last_s: Times of the first and last frame.
         seen, filled, missing: Shares of the frames from the first to the last: with joints that were seen, with
             filled joints only, and without the person.
@@ -30,6 +31,7 @@ class PersonSummary:
     """
 
     track_id: int
+    name: str | None
     first_s: float
     last_s: float
     seen: float
@@ -42,9 +44,10 @@ class PersonSummary:
         """The summary as a line of text."""
         shares = f"seen {self.seen:.0%}, filled {self.filled:.0%}, missing {self.missing:.0%}".replace("%", " %")
         doubts = ", ".join(_span(start, end) for start, end in self.doubts_s)
+        called = f" ({self.name})" if self.name else ""
         return (
-            f"person {self.track_id}: {self.first_s:.2f} to {self.last_s:.2f} s; {shares}; mean joint score "
-            f"{self.score:.2f}; " + (f"check {doubts}" if doubts else "no doubts")
+            f"person {self.track_id}{called}: {self.first_s:.2f} to {self.last_s:.2f} s; {shares}; mean joint "
+            f"score {self.score:.2f}; " + (f"check {doubts}" if doubts else "no doubts")
         )
 
 
@@ -64,6 +67,7 @@ def summarise(clip: Clip) -> list[PersonSummary]:
         summaries.append(
             PersonSummary(
                 track_id=track.track_id,
+                name=track.name,
                 first_s=float(track.times[0]),
                 last_s=float(track.times[-1]),
                 seen=float(seen.sum()) / frames,

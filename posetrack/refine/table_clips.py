@@ -16,7 +16,7 @@ from posetrack.files.pending import PendingFile, output_errors
 from posetrack.formats.arrow_tables import COLUMNS
 from posetrack.formats.checks import check_size
 from posetrack.formats.tables import BOX, NEEDED, load_table, parse_table
-from posetrack.refine.clip import ORIGINS, SEEN, Clip, Doubles, Origins
+from posetrack.refine.clip import ORIGINS, SEEN, Clip, Doubles, Origins, Track
 from posetrack.refine.rows import People, RefinedPeople, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
@@ -39,7 +39,10 @@ _ERROR_BARS = [("sd", pyarrow.float32())]
 _IDENTITY = [("identity", pyarrow.float32())]
 
 _SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES])
-_READ = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES])
+_NAME = pyarrow.field("name", pyarrow.string())
+"""Of tables in which somebody has a name."""
+
+_READ = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES, _NAME])
 _KNOWN = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
 _PEOPLE_AT_ONCE = 4_000
 
@@ -69,7 +72,16 @@ def read_table_clip(path: Path, fps: float | None = None) -> Clip:
         _refuse(path)
     times = frame_times(path, frames, known, fps)
     cast = _people(columns, (len(firsts), len(skeleton)), cells, places, firsts)
-    return Clip(name=path.stem, skeleton=skeleton, frames=frames, times=times, tracks=tracks_of(cast, times))
+    tracks = _named(tracks_of(cast, times), cast.ids, columns.get("name"), firsts)
+    return Clip(name=path.stem, skeleton=skeleton, frames=frames, times=times, tracks=tracks)
+
+
+def _named(tracks: tuple[Track, ...], ids: IntArray, names: Any, firsts: IntArray) -> tuple[Track, ...]:
+    """The tracks with the names of a table that has some."""
+    if names is None:
+        return tracks
+    known = dict(zip(ids.tolist(), names[firsts].tolist(), strict=True))
+    return tuple(track.replace(name=known[track.track_id] or None) for track in tracks)
 
 
 def _people_of_rows(numbers: IntArray, ids: IntArray) -> tuple[IntArray, IntArray]:
@@ -103,7 +115,7 @@ def _columns(path: Path) -> dict[str, Any]:
 
 
 def _as_numbers() -> Any:
-    texts = {"joint", "origin"}
+    texts = {"joint", "origin", "name"}
     types = {name: pyarrow.string() if name in texts else pyarrow.float64() for name in _READ.names}
     return pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
 
@@ -195,9 +207,10 @@ def write_table_clip(path: Path, clip: Clip) -> None:
     file = PendingFile(path)
     try:
         with output_errors(path):
-            writer = _writer(path, file.stream)
+            schema = _schema(clip)
+            writer = _writer(path, file.stream, schema)
             for start in range(0, len(people.ids), _PEOPLE_AT_ONCE):
-                writer.write_batch(_batch(clip, people, slice(start, start + _PEOPLE_AT_ONCE)))
+                writer.write_batch(_batch(clip, people, slice(start, start + _PEOPLE_AT_ONCE), schema))
             writer.close()
         file.commit()
     except BaseException:
@@ -205,14 +218,18 @@ def write_table_clip(path: Path, clip: Clip) -> None:
         raise
 
 
-def _writer(path: Path, stream: Any) -> Any:
+def _schema(clip: Clip) -> Any:
+    return _SCHEMA.append(_NAME) if any(track.name for track in clip.tracks) else _SCHEMA
+
+
+def _writer(path: Path, stream: Any, schema: Any) -> Any:
     if path.suffix == ".csv":
-        options = pyarrow.csv.WriteOptions(quoting_style="none")
-        return pyarrow.csv.CSVWriter(stream, _SCHEMA, write_options=options)
-    return pyarrow.parquet.ParquetWriter(stream, _SCHEMA)
+        options = pyarrow.csv.WriteOptions(quoting_style="needed" if _NAME in schema else "none")
+        return pyarrow.csv.CSVWriter(stream, schema, write_options=options)
+    return pyarrow.parquet.ParquetWriter(stream, schema)
 
 
-def _batch(clip: Clip, people: RefinedPeople, part: slice) -> Any:
+def _batch(clip: Clip, people: RefinedPeople, part: slice, schema: Any) -> Any:
     slots = clip.skeleton.in_use
     names = np.array(clip.skeleton.joints, dtype=object)[slots]
     frames, origins = people.frames[part], people.origins[part][:, slots].ravel()
@@ -242,4 +259,8 @@ def _batch(clip: Clip, people: RefinedPeople, part: slice) -> Any:
         nullable(of_people(people.identity[part])),
         *(nullable(of_people(side)) for side in people.raw_boxes[part].T),
     ]
-    return pyarrow.RecordBatch.from_arrays(columns, schema=_SCHEMA)
+    if _NAME in schema:
+        called = {track.track_id: track.name for track in clip.tracks}
+        own = np.array([called[number] for number in people.ids[part].tolist()], dtype=object)
+        columns.append(pyarrow.array(of_people(own), pyarrow.string()))
+    return pyarrow.RecordBatch.from_arrays(columns, schema=schema)

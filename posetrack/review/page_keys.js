@@ -40,7 +40,7 @@ class Keys {
   }
 
   help() {
-    const show = (key) => make("kbd", { textContent: key.replace("Arrow", "").replace(/^ $/, "Space") });
+    const show = (key) => make("kbd", { textContent: key.replace("Arrow", "").replace(/^ $/, "Space").replace(/^[a-z]$/, (letter) => letter.toUpperCase()) });
     const rows = [...this.#commands.values()].filter(({ says }) => says).flatMap(({ keys, says }) => {
       const term = make("dt");
       keys.forEach((key, number) => term.append(number ? " " : "", ...key.split("+").filter(Boolean).flatMap((part, place) => (place ? ["+", show(part)] : [show(part)])), ...(key === "+" ? [show("+")] : [])));
