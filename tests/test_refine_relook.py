@@ -67,6 +67,11 @@ def test_what_is_unsure_or_far_from_the_path_is_not_taken(network: Network) -> N
     assert np.allclose(track.joints, TRUTH.joints, equal_nan=True, atol=1e-3)
 
 
+def test_what_is_fairly_sure_and_near_is_taken() -> None:
+    track = looked(Network(score=0.45, shift=4))
+    assert (track.origins[20:35][track.present[20:35]] == SEEN).all()
+
+
 def test_joints_of_somebody_else_are_not_taken() -> None:
     """Whoever hides the person is seen there all the time, 4 px further down."""
     other = walker(2, line((100, 404), (50, 0), 60))

@@ -112,6 +112,25 @@ def test_people_who_cross_keep_their_joints() -> None:
     assert all(same_tracks(a, b) for a, b in zip(kept, (one, other), strict=True))
 
 
+def test_a_meeting_without_a_jump_is_kept_though_the_joint_jumps_elsewhere() -> None:
+    one, other = walker(1, line((104, 400), (200, 0), 51)), walker(2, line((500, 400), (-200, 0), 51))
+    joints = one.joints.copy()
+    joints[3:5, WRIST] += (0, -90)
+    jumpy = one.replace(joints=joints, raw=joints.copy())
+    assert same_tracks(remove_stolen([jumpy, other], clip_of(jumpy, other))[0], jumpy)
+
+
+@pytest.mark.parametrize(("off", "stolen"), [(14, True), (22, False)])
+def test_a_joint_beside_the_other_persons_is_not_theirs(off: float, stolen: bool) -> None:
+    """People are 212 px tall: 0.08 of them are 17 px."""
+    one, other = robbed(40)
+    joints = one.joints.copy()
+    joints[20:32, WRIST] = other.joints[20:32, WRIST] + (0, off)
+    one = one.replace(joints=joints, raw=joints.copy())
+    kept = remove_stolen([one, other], clip_of(one, other))[0].present[25, WRIST]
+    assert bool(kept) is not stolen
+
+
 def test_a_joint_that_jumps_to_nobody_is_not_stolen() -> None:
     one, other = robbed()
     far = walker(2, line((900, 400), (0, 0), 60))
