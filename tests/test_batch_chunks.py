@@ -231,7 +231,9 @@ class Hesitant:
         numbers = [number_of(image) for image in images]
         self.looked += numbers
         scores = [np.float32([0.95] * 5 + [0.5] * (1 + number % 3)) for number in numbers]
-        return [Boxes(np.repeat(PERSON, len(each), axis=0), each) for each in scores]
+        return [
+            Boxes(PERSON + np.arange(len(each))[:, None] * np.float32([60, 0, 60, 0]), each) for each in scores
+        ]
 
 
 @pytest.mark.parametrize("reading", [ALL, ReadOptions(stride=2, start_s=0.5), ReadOptions(start_s=1.04)])
@@ -352,8 +354,8 @@ def test_saved_poses_are_loaded_unchanged(tmp_path: Path) -> None:
     assert not is_saved(file)
     poses.save(file)
     assert is_saved(file) and [path.name for path in file.parent.iterdir()] == ["chunk.npz"]
-    for (index, time_s, people), (index_2, time_2, people_2) in zip(poses, ChunkPoses.load(file), strict=True):
-        assert (index, time_s) == (index_2, time_2)
+    for (frame, people), (frame_2, people_2) in zip(poses, ChunkPoses.load(file), strict=True):
+        assert (frame.index, frame.time_s) == (frame_2.index, frame_2.time_s)
         for name in ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids"):
             np.testing.assert_array_equal(getattr(people, name), getattr(people_2, name))
 
