@@ -11,8 +11,11 @@ from torch import Tensor
 
 from posetrack.errors import WeightsError
 from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.engine import prepared
+from posetrack.models.onnx_file import Interface
 from posetrack.models.pose_format import PoseFormat
 from posetrack.models.published_pose import build_published_pose, read_published_pose
+from posetrack.models.runtime import Runtime
 from posetrack.skeletons import COCO
 from tests.reference_networks import Tape, images
 from tests.reference_vit import hugging_face, vitpose
@@ -60,6 +63,14 @@ def test_heatmaps_equal_those_of_the_network_written_a_second_time(
     assert found.shape == (2, 17, 24, 16) and not network.training
     assert expected.std() > 0.1
     assert (found - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
+
+
+def test_it_runs_in_onnx_runtime_for_any_number_of_people() -> None:
+    """The export is compared with the network for one and for three people."""
+    pytest.importorskip("onnxruntime")
+    network = build_published_pose("vitpose_small", SMALL).eval()
+    ready = prepared(network, Runtime(engine="onnxruntime"), Interface(name="vitpose", channels=3, size=(96, 64)))
+    assert ready(images(96, 64)).shape == (2, 17, 24, 16)
 
 
 def authors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

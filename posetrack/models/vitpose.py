@@ -66,11 +66,11 @@ class ViTPose(nn.Module):
         self.backbone = _Transformer(size, form, experts="_plus_" in name)
         joints = len(form.channels)
         self.head = _Simple(size.width, joints) if name.endswith("_simple") else _Classic(size.width, joints)
-        self._cells = (form.height // _PATCH, form.width // _PATCH)
+        self._features = (size.width, form.height // _PATCH, form.width // _PATCH)
 
     def forward(self, images: Tensor) -> Tensor:
         tokens: Tensor = self.backbone(images)
-        heatmaps: Tensor = self.head(tokens.transpose(1, 2).reshape(len(tokens), -1, *self._cells))
+        heatmaps: Tensor = self.head(tokens.transpose(1, 2).reshape(-1, *self._features))
         return heatmaps
 
 
