@@ -1,5 +1,8 @@
 /* Pictures by frame number: the wanted one first, then those around it; never the picture of another frame. */
 
+const TRIES = 5;
+const RETRY_MS = 300;
+
 class Footage {
   #source;
   #kept = new Map();
@@ -32,13 +35,17 @@ class Footage {
   async #work() {
     this.#busy = true;
     let number;
+    let failures = 0;
     while ((number = this.#wanted.find((one) => !this.#kept.has(one))) !== undefined) {
       let picture = null;
       try {
         picture = await this.#source.picture(number);
       } catch {
-        break; // the server has gone, which the events tell
+        if (++failures === TRIES) break; // the server has gone, which the events tell
+        await new Promise((again) => setTimeout(again, RETRY_MS));
+        continue;
       }
+      failures = 0;
       this.#kept.set(number, picture);
       while (this.#kept.size > this.#most) {
         const [oldest, old] = this.#kept.entries().next().value;
