@@ -209,12 +209,12 @@ def tracker_of(way: Way, plan: Plan, footage: Footage) -> PoseTracker:
 def as_usual(tracker: PoseTracker, video: Path) -> int:
     """Do what ``posetrack run`` does. Returns the sum of people over all frames."""
     with tempfile.TemporaryDirectory() as folder:
-        return run(video, folder, tracker=lambda: tracker).poses
+        return run(video, folder, tracker=lambda: tracker, online=True).poses
 
 
 def officially(tracker: PoseTracker, video: Path) -> int:
     """Do the same work, one step at a time."""
-    outputs, reading = Outputs(), ReadOptions()
+    outputs, reading = Outputs(tracks=False), ReadOptions()
     with tempfile.TemporaryDirectory() as folder, open_source(video, reading) as source:
         paths = outputs.paths(Path(folder), source.info.name)
         with ResultWriter(paths, source.info, outputs, reading, tracker.stopwatch) as writer:

@@ -46,7 +46,9 @@ def track_and_evaluate(
     """Track all clips with one tracker."""
     frames, start = 0, time.process_time()
     for clip in clips:
-        summary = run(clip.video, folder, tracker=lambda: tracker, outputs=Outputs(video=False), reading=reading)
+        summary = run(
+            clip.video, folder, tracker=lambda: tracker, outputs=Outputs(video=False), reading=reading, online=True
+        )
         frames += summary.frames
     cpu_ms = 1000 * (time.process_time() - start) / frames
     return Tracked(evaluate(clips[0].truth, folder), cpu_ms)
@@ -93,7 +95,7 @@ def main(  # noqa: PLR0913 (a command line)
         else:
             clips = [RenderedClip(video=video, truth=folder / "truth")]
             clips[0].truth.mkdir()
-            run(video, folder, tracker=lambda: plain, outputs=Outputs(video=False), reading=reading)
+            run(video, folder, tracker=lambda: plain, outputs=Outputs(video=False), reading=reading, online=True)
             as_truth(folder / f"{video.stem}.json", clips[0].truth / f"{video.stem}.json")
         for index, text in enumerate(intervals or INTERVALS):
             detect_every, pose_every = map(interval, text.split("/"))

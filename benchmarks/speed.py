@@ -66,7 +66,7 @@ class Way:
     def run(self, video: Path, frames: int) -> Pass:
         """Decode, track, draw, encode."""
         torch.set_num_threads(self.threads)
-        reading, outputs, count, people = ReadOptions(max_frames=frames), Outputs(), 0, 0
+        reading, outputs, count, people = ReadOptions(max_frames=frames), Outputs(tracks=False), 0, 0
         with tempfile.TemporaryDirectory() as folder, open_source(video, reading) as source:
             pipeline = self.tracker.pipeline(source.info.fps)
             plain = self.name == PLAIN

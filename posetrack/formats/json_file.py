@@ -12,6 +12,8 @@ import orjson
 from posetrack.errors import DataFormatError
 from posetrack.files.pending import PendingFile
 
+_BYTES_AT_ONCE = 2**16
+
 
 class JsonFile:
     """A JSON file that has its name once it is closed. Each item of a list takes a line.
@@ -35,9 +37,16 @@ class JsonFile:
         Raises:
             DataFormatError: a number is too large for JSON.
         """
+        waiting, size = [], 0
         for item in items:
-            self._file.write(self._separator + _dumped(self._file.path, item))
+            text = _dumped(self._file.path, item)
+            waiting += [self._separator, text]
             self._separator = b",\n"
+            size += len(text)
+            if size > _BYTES_AT_ONCE:
+                self._file.write(b"".join(waiting))
+                waiting, size = [], 0
+        self._file.write(b"".join(waiting))
 
     def next_list(self, text: bytes) -> None:
         """End the current list and begin another; ``text`` is everything between their items."""

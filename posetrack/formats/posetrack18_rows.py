@@ -75,22 +75,25 @@ def people_rows(video: Annotations) -> Iterator[dict[str, Any]]:
     scores[:, EVALUATION_SLOTS] = np.where(video.present, given, 0)
     has_scores: BoolArray = np.any(~np.isnan(video.scores), axis=1)
     boxes, head_boxes = xywh(person_boxes(video)), xywh(video.head_boxes)
-    areas = finite(video.path, boxes[:, 2:].prod(axis=1)).round(3)
+    areas = finite(video.path, boxes[:, 2:].prod(axis=1)).round(3).tolist()
+    counts, track_ids = (triples[:, :, 2] > 0).sum(axis=1).tolist(), video.track_ids.tolist()
+    person_scores, is_scored = video.person_scores.tolist(), (~np.isnan(video.person_scores)).tolist()
+    has_head = (~np.isnan(head_boxes).any(axis=1)).tolist()
     for row, frame in enumerate(video.frames.tolist()):
         person = {
             "image_id": video.images[frame]["id"],
             "category_id": PERSON_CATEGORY["id"],
-            "track_id": int(video.track_ids[row]),
+            "track_id": track_ids[row],
             "bbox": boxes[row].tolist(),
-            "area": float(areas[row]),
+            "area": areas[row],
             "keypoints": triples[row].ravel().tolist(),
-            "num_keypoints": int((triples[row, :, 2] > 0).sum()),
+            "num_keypoints": counts[row],
             "scores": scores[row].tolist() if has_scores[row] else [],
         }
-        if not np.isnan(video.person_scores[row]):
-            person["score"] = float(video.person_scores[row])
+        if is_scored[row]:
+            person["score"] = person_scores[row]
         person |= _FOR_COCO_TOOLS
-        if not np.isnan(head_boxes[row]).any():
+        if has_head[row]:
             person["bbox_head"] = head_boxes[row].tolist()
         yield person
 
