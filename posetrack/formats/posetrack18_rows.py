@@ -78,7 +78,7 @@ def people_rows(video: Annotations) -> Iterator[dict[str, Any]]:
     areas = finite(video.path, boxes[:, 2:].prod(axis=1)).round(3).tolist()
     counts, track_ids = (triples[:, :, 2] > 0).sum(axis=1).tolist(), video.track_ids.tolist()
     person_scores, is_scored = video.person_scores.tolist(), (~np.isnan(video.person_scores)).tolist()
-    has_head = (~np.isnan(head_boxes).any(axis=1)).tolist()
+    has_head: list[bool] = np.all(~np.isnan(head_boxes), axis=1).tolist()
     for row, frame in enumerate(video.frames.tolist()):
         person = {
             "image_id": video.images[frame]["id"],
