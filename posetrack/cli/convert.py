@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from posetrack.cli.output import tell
+from posetrack.cli.recorded import changed
+from posetrack.files.descriptions import description_path
+from posetrack.files.pending import check_outputs
 
 
 def convert(
@@ -52,6 +55,7 @@ def convert(
     from posetrack.formats.conversion import ConversionConfig, convert_files
     from posetrack.formats.scale import metres_per_pixel
     from posetrack.formats.whole_clips import format_of
+    from posetrack.trust.derived import describe_derived
 
     config = ConversionConfig(
         to=format_of(target, to, wide),
@@ -62,7 +66,14 @@ def convert(
         metres_per_pixel=None if scale is None else metres_per_pixel(scale),
         people=tuple(person or ()),
     )
-    for path, losses in convert_files(source, target, config).items():
+    inputs = [source] if like is None else [source, like]
+    planned = [description_path(target)] if target.is_dir() else [target, description_path(target)]
+    check_outputs(planned, overwrite=overwrite, inputs=inputs)
+    written = convert_files(source, target, config)
+    describe_derived(
+        target, "convert", changed(config, ConversionConfig(to=config.to)) | {"to": config.to}, inputs, written
+    )
+    for path, losses in written.items():
         tell(f"{path}: {'lost:' if losses else 'nothing lost'}")
         for sentence in losses:
             tell(f"  - {sentence}")

@@ -20,12 +20,13 @@ _ONLINE = "online"
 
 def given_options(options: TrackOptions, refining: RefineOptions | None) -> dict[str, Any]:
     """The options that differ from their defaults, apart from those of the machine. None refines: ``online``."""
-    second = {_ONLINE: True} if refining is None else _changed(refining, RefineOptions())
-    changed = _changed(options, TrackOptions()) | second
-    return {name: value for name, value in changed.items() if name not in _OF_THE_MACHINE}
+    second = {_ONLINE: True} if refining is None else changed(refining, RefineOptions())
+    every = changed(options, TrackOptions()) | second
+    return {name: value for name, value in every.items() if name not in _OF_THE_MACHINE}
 
 
-def _changed(options: Any, defaults: Any) -> dict[str, Any]:
+def changed(options: Any, defaults: Any) -> dict[str, Any]:
+    """The fields of options that differ from their defaults."""
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     return {name: value for name, value in values.items() if value not in (getattr(defaults, name), [])}
 

@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 from posetrack.cli.output import complain, tell
+from posetrack.cli.recorded import changed
 from posetrack.cli.refine_options import RefineOptions
 from posetrack.cli.shared_options import takes
 from posetrack.errors import ConfigError
+from posetrack.files.descriptions import description_path
+from posetrack.files.pending import check_outputs
 from posetrack.observations.names import is_observations
 
 _people = partial(typer.Option, rich_help_panel="What you know of the people")
@@ -72,6 +75,7 @@ def _refine_observations(
     from posetrack.cli.people import print_people
     from posetrack.cli.progress import FrameProgress
     from posetrack.runner.refining import refine_observations
+    from posetrack.trust.derived import describe_derived
 
     video, look_again = seeing
     with FrameProgress() as progress:
@@ -79,6 +83,10 @@ def _refine_observations(
             source, refining.config(), formats=tuple(dict.fromkeys(formats or ())), video=video, edits=edits,
             look_again=look_again, overwrite=overwrite, observer=progress.second_pass,
         )  # fmt: skip
+    given = changed(refining, RefineOptions()) | ({"look_again": True} if look_again else {})
+    inputs = [source] if edits is None else [source, edits]
+    for path in summary.files:
+        describe_derived(path, "refine", given, inputs, {path: ()})
     print_people(summary.people, summary.appearance)
     for path in summary.files:
         tell(str(path))
@@ -97,8 +105,13 @@ def _refine_file(
     from posetrack.cli.people import print_people
     from posetrack.refine.refining import refine_file, refined_path
     from posetrack.refine.summary import appearance_sentence, summarise
+    from posetrack.trust.derived import describe_derived
 
     target = refined_path(source) if output is None else output
+    inputs = [source] if edits is None else [source, edits]
+    check_outputs([target, description_path(target)], overwrite=overwrite, inputs=inputs)
     refined = refine_file(source, target, refining.config(), edits=edits, fps=fps, overwrite=overwrite)
+    given = changed(refining, RefineOptions()) | ({} if fps is None else {"fps": fps})
+    describe_derived(target, "refine", given, inputs, {target: ()})
     print_people(summarise(refined), appearance_sentence(refined))
     tell(str(target))

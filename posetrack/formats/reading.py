@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from posetrack.errors import DataFormatError
+from posetrack.files.descriptions import DESCRIPTION
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import check_size
 from posetrack.formats.posetrack17 import parse_posetrack17
@@ -52,15 +53,19 @@ def is_folder(path: Path) -> bool:
 
 
 def files_in(folder: Path, ending: str) -> list[Path]:
-    """The files of a folder with this ending, sorted.
+    """The files of a folder with this ending, sorted, but for those that describe others (``.meta.json``).
 
     Raises:
         DataFormatError: the folder cannot be read.
     """
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ending and path.is_file())
+        return sorted(path for path in folder.iterdir() if path.suffix == ending and _has_poses(path))
     except OSError as error:
         raise DataFormatError(f"{folder}: cannot be read ({error.strerror}); check the path.") from error
+
+
+def _has_poses(path: Path) -> bool:
+    return path.is_file() and not path.name.endswith((DESCRIPTION, ".edits.json"))
 
 
 def load_json(path: Path) -> Any:

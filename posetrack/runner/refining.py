@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.errors import ConfigError, DataFormatError, OutputError, VideoError
+from posetrack.files.descriptions import description_path
 from posetrack.files.drafts import clear_drafts
 from posetrack.files.pending import check_outputs, draft_folder, publish
 from posetrack.formats import OUTPUT_FORMATS
@@ -64,7 +65,8 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
     outputs = Outputs(video=video is not None, formats=known, tracks=False, overwrite=overwrite)
     folder, name = observations.parent, observations.stem
     inputs = [observations, *(Path(one) for one in (video, edits) if one is not None)]
-    check_outputs(outputs.paths(folder, name).values(), overwrite=overwrite, inputs=inputs)
+    planned = list(outputs.paths(folder, name).values())
+    check_outputs([*planned, *map(description_path, planned)], overwrite=overwrite, inputs=inputs)
     clear_drafts([folder / name])
     if look_again and video is None:
         raise ConfigError(

@@ -14,11 +14,13 @@ import orjson
 
 from posetrack import __version__
 from posetrack.errors import DataFormatError, OutputError
+from posetrack.files.descriptions import DESCRIPTION
 from posetrack.files.pending import write_file
 from posetrack.formats.reading import load_json
 
-ENDING = ".meta.json"
-_SCHEMA = 1
+SCHEMA = 1
+"""Version of descriptions. Those of a later one are refused."""
+
 _LIBRARIES = ("torch", "numpy", "opencv-contrib-python", "scipy", "onnxruntime")
 _BLOCK_BYTES = 2**20
 _FIELDS = {
@@ -51,7 +53,7 @@ class Meta:
     @property
     def name(self) -> str:
         """What the names of the files begin with."""
-        return self.path.name.removesuffix(ENDING)
+        return self.path.name.removesuffix(DESCRIPTION)
 
     def file(self, name: str) -> Path:
         """Where a file lies."""
@@ -69,7 +71,7 @@ def meta_path(files: Iterable[Path]) -> Path:
     PosixPath('a/my.meta.json')
     """
     shortest = min(files, key=lambda path: len(path.stem))
-    return shortest.with_name(shortest.stem + ENDING)
+    return shortest.with_name(shortest.stem + DESCRIPTION)
 
 
 def write_meta(
@@ -92,7 +94,7 @@ def write_meta(
             f"{path} cannot be written: {error.filename} cannot be read ({error.strerror})."
         ) from error
     content = {
-        "schema": _SCHEMA,
+        "schema": SCHEMA,
         "posetrack": __version__,
         "source": dict(source),
         "options": dict(options),
@@ -111,8 +113,15 @@ def read_meta(path: Path) -> Meta:
         DataFormatError: it is missing, damaged, of a later version, or names files outside its folder.
     """
     data = load_json(path)
-    if not isinstance(data, dict) or data.get("schema") != _SCHEMA:
-        raise DataFormatError(f"{path}: this is no description of results ({ENDING}) that this version reads.")
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise DataFormatError(
+            f"{path}: this is no description of results ({DESCRIPTION}) that this version reads."
+        )
+    if isinstance(data.get("command"), str):
+        raise DataFormatError(
+            f"{path}: it describes what `posetrack {data['command']}` made of another file, and only runs are "
+            "repeated: verify the .meta.json of the run, and give the command again with the options listed there."
+        )
     for name, kind in _FIELDS.items():
         if not isinstance(data.get(name), kind):
             raise DataFormatError(f"{path}: {name!r} is missing or damaged; run `posetrack run` again.")

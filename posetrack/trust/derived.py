@@ -1,0 +1,124 @@
+"""``FILE.meta.json``: where a file comes from that ``convert`` or ``refine`` made of another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from posetrack import __version__
+from posetrack.errors import DataFormatError
+from posetrack.files.descriptions import DESCRIPTION, description_path
+from posetrack.files.pending import output_errors, write_file
+from posetrack.formats.reading import load_json
+from posetrack.observations.names import is_observations
+from posetrack.observations.reader import ObservationFile
+from posetrack.trust.meta import SCHEMA, machine, sha256_of
+
+
+def describe_derived(
+    target: Path,
+    command: str,
+    options: Mapping[str, Any],
+    inputs: Sequence[Path],
+    files: Mapping[Path, Iterable[str]],
+) -> Path:
+    """Write where a file comes from, beside it; an earlier description of it is replaced.
+
+    Size, frame rate, settings and networks are those that are known of the first input: from its own description
+    (``of_input``) if there is one that fits its content, else from its header if it holds observations.
+
+    Args:
+        target: The file or folder that was asked for; the description is named after it.
+        command: ``convert`` or ``refine``.
+        options: Those that differ from their defaults.
+        inputs: Files or folders that were read; the first holds the poses.
+        files: Files or folders written -> what was lost in them, in sentences.
+
+    Returns:
+        The description.
+
+    Raises:
+        OutputError: it cannot be written, or a file is gone.
+    """
+    path = description_path(target)
+    with output_errors(path):
+        read = {_text(one): _facts(one) for one in inputs}
+        written = {
+            _text(Path(os.path.relpath(one, path.parent))): _facts(one) | {"lost": list(lost)}
+            for one, lost in files.items()
+        }
+    earlier = _description_of(inputs[0])
+    origin = _observed(inputs[0]) if earlier is None else earlier
+    content = {
+        "schema": SCHEMA,
+        "posetrack": __version__,
+        "command": command,
+        "options": {name: _text(value) if isinstance(value, Path) else value for name, value in options.items()},
+        "inputs": read,
+        "source": origin.get("source"),
+        "made_with": origin.get("made_with"),
+        "of_input": earlier,
+        "files": written,
+        "machine": machine(),
+    }
+    write_file(path, _json(content) + b"\n")
+    return path
+
+
+def _json(content: Any) -> bytes:
+    """Only ASCII: names can be anything."""
+    return json.dumps(content, indent=2).encode()
+
+
+def _text(path: Path) -> str:
+    """The path in valid Unicode."""
+    return path.as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    digest, size = hashlib.sha256(), 0
+    for one in sorted(path.iterdir()):
+        if one.is_file():
+            digest.update(f"{one.name}\n{sha256_of(one)}\n".encode("utf-8", "surrogateescape"))
+            size += one.stat().st_size
+    return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def _observed(path: Path) -> dict[str, Any]:
+    """What a file of observations says of its source, and what it was made with; nothing of other files."""
+    if not is_observations(path):
+        return {}
+    with ObservationFile(path) as file:
+        header = file.header
+    source = {
+        "name": header.name,
+        "width": header.width,
+        "height": header.height,
+        "fps": None if header.delivered_fps is None else float(header.delivered_fps),
+        "bytes": header.source_bytes,
+    }
+    return {"source": source, "made_with": {"posetrack": header.made_by, **header.made_with}}
+
+
+def _description_of(path: Path) -> dict[str, Any] | None:
+    """The description beside a file that names it with its present content."""
+    facts = None
+    for one in sorted(path.absolute().parent.glob(f"*{DESCRIPTION}")):
+        try:
+            data = load_json(one)
+            _json([[data]])
+        except (DataFormatError, RecursionError):  # of another file, for all that is known
+            continue
+        files = data.get("files") if isinstance(data, dict) else None
+        named = files.get(path.name) if isinstance(files, dict) else None
+        if isinstance(named, dict):
+            facts = facts or _facts(path)
+            if named.get("sha256") == facts["sha256"]:
+                return dict(data)
+    return None
