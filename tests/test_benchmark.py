@@ -160,6 +160,29 @@ def small(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_tree_of_posetrack21_is_read_as_its_archive_unpacks(tmp_path: Path) -> None:
+    oracle = write_tree(tmp_path, "posetrack18")
+    (tmp_path / "annotations").rename(tmp_path / "posetrack_data")
+    truths = sorted((tmp_path / "posetrack_data" / "val").iterdir())
+    for path in truths:
+        content = json.loads(path.read_text())
+        owners = {person["image_id"] for person in content["annotations"]}
+        for image in content["images"]:
+            image |= {"has_labeled_person": image["id"] in owners, "is_labeled": image["id"] in owners}
+        for person in content["annotations"]:
+            person["person_id"] = 1000 + person["track_id"]
+            del person["scores"], person["score"]
+        path.write_text(json.dumps(content))
+    output = tmp_path / "out"
+    (row,) = run(("posetrack21", tmp_path, oracle), output, limit=1)
+    assert row.result.mean_ap == pytest.approx(100) and row.result.mota == pytest.approx(100)
+    assert row.result.total.frames == len(LABELLED)
+    assert row.predictions.parent == output / "posetrack21_val"
+    assert sorted(path.name for path in row.predictions.iterdir()) == [truths[0].name]
+    with pytest.raises(DataFormatError, match="posetrack_data/test and images"):
+        run(("posetrack21", tmp_path, oracle), output, split="test")
+
+
 def test_missing_parts_of_a_tree_are_named(small: Path, tmp_path: Path) -> None:
     def error(**options: object) -> str:
         with pytest.raises(DataFormatError) as caught:

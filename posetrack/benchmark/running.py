@@ -1,6 +1,7 @@
 """Benchmark: tracks the images of a PoseTrack tree, writes predictions and evaluates them.
 
     ROOT/annotations/SPLIT/NAME.json     ground truth, PoseTrack18 or PoseTrack17 (annolist)
+    ROOT/posetrack_data/SPLIT/NAME.json  ground truth of PoseTrack21
     ROOT/images/...                      images, at the paths that the ground truth gives
 
 Predictions have the ground truth's file names and list its images in its order, as evaluators expect.
@@ -80,7 +81,7 @@ def run_benchmark(
     networks) and version has its own folder of predictions, so that old results are never taken for new ones.
 
     Args:
-        root: Folder that holds ``annotations`` and ``images``.
+        root: Folder that holds the ground truths and ``images``.
         config: What to track, and where predictions go.
         settings: Rows of the table.
         tracker: Makes the tracker for a preset, when one is needed. Folders do not distinguish custom stages:
@@ -119,7 +120,7 @@ def run_benchmark(
                 tracked = [_tracked(made, root, video, setting, progress) for video in parts]
                 if not recorded.exists():
                     write_file(recorded, made_with)
-                LAYOUTS[config.layout][1](target, tracked)
+                LAYOUTS[config.layout].write(target, tracked)
         result = evaluate(_annotations(root, config), folder, sequences=[path.stem for path in paths])
         rows.append(BenchmarkRow(setting, folder, result))
     return rows
@@ -132,7 +133,7 @@ def _default_tracker(preset: Preset, config: BenchmarkConfig) -> PoseTracker:
 
 
 def _annotations(root: Path, config: BenchmarkConfig) -> Path:
-    return root / "annotations" / config.split
+    return root / LAYOUTS[config.layout].truths / config.split
 
 
 def _annotation_files(root: Path, config: BenchmarkConfig) -> list[Path]:
@@ -140,8 +141,8 @@ def _annotation_files(root: Path, config: BenchmarkConfig) -> list[Path]:
     folder = _annotations(root, config)
     if not folder.is_dir():
         raise DataFormatError(
-            f"{folder}: there is no such folder; ROOT must hold annotations/{config.split} and images, "
-            "as PoseTrack's archives unpack."
+            f"{folder}: there is no such folder; ROOT must hold "
+            f"{LAYOUTS[config.layout].truths}/{config.split} and images, as PoseTrack's archives unpack."
         )
     paths = {path.stem: path for path in sorted(folder.glob("*.json"))}
     if not paths:
@@ -155,11 +156,11 @@ def _annotation_files(root: Path, config: BenchmarkConfig) -> list[Path]:
 def _videos(path: Path, root: Path, layout: str) -> list[Annotations]:
     """Videos of a ground truth. All of their images must exist."""
     data = load_json(path)
-    if not isinstance(data, dict) or LAYOUTS[layout][0] not in data:
-        other = next(name for name in LAYOUTS if name != layout)
+    needed = LAYOUTS[layout].identified_by
+    if not isinstance(data, dict) or needed not in data:
+        other = next(name for name, one in LAYOUTS.items() if one.identified_by != needed)
         raise DataFormatError(
-            f"{path}: this is no {layout} ground truth ('{LAYOUTS[layout][0]}' is missing); try 'posetrack "
-            f"benchmark {other}'."
+            f"{path}: this is no {layout} ground truth ('{needed}' is missing); try 'posetrack benchmark {other}'."
         )
     videos = parse_annotations(path, data)
     images = [root / image["file_name"] for video in videos for image in video.images]

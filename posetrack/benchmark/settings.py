@@ -15,11 +15,28 @@ from posetrack.ranges import require_kinds, require_one_of, require_whole
 from posetrack.tracker.matching import MATCHINGS
 from posetrack.tracker.similarity import SIMILARITIES
 
-LAYOUTS: dict[str, tuple[str, Callable[[Path, Sequence[Annotations]], None]]] = {
-    "posetrack18": ("images", write_posetrack18),
-    "posetrack17": ("annolist", write_posetrack17),
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How one of PoseTrack's releases is laid out.
+
+    Attributes:
+        truths: Folder of the ground truths, with a subfolder per split.
+        identified_by: The JSON list that identifies its files.
+        write: Writes predictions for them.
+    """
+
+    truths: str
+    identified_by: str
+    write: Callable[[Path, Sequence[Annotations]], None]
+
+
+LAYOUTS = {
+    "posetrack18": Layout(truths="annotations", identified_by="images", write=write_posetrack18),
+    "posetrack17": Layout(truths="annotations", identified_by="annolist", write=write_posetrack17),
+    "posetrack21": Layout(truths="posetrack_data", identified_by="images", write=write_posetrack18),
 }
-"""Layout of a tree -> the JSON list that identifies its files, and the function that writes them."""
+"""Layouts of trees, as their archives unpack. PoseTrack21 has PoseTrack18's format."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +86,7 @@ class BenchmarkConfig:
 
     Attributes:
         layout: Layout of the tree, a key of ``LAYOUTS``.
-        split: Subfolder of ``annotations``.
+        split: Subfolder of the ground truths' folder.
         sequences: Names of annotation files without ``.json``. Empty selects the whole split.
         limit: Maximum number of sequences, taken by name.
         output: Folder for predictions, with a subfolder per split and setting.

@@ -23,8 +23,10 @@ _rows = partial(typer.Option, rich_help_panel="Rows of the table (options may be
 
 
 def benchmark(
-    layout: Annotated[str, typer.Argument(help="posetrack18 or posetrack17.")],
-    root: Annotated[Path, typer.Argument(help="Folder with annotations/SPLIT/*.json and images.")],
+    layout: Annotated[str, typer.Argument(help="posetrack18, posetrack17 or posetrack21.")],
+    root: Annotated[
+        Path, typer.Argument(help="Folder with images and annotations/SPLIT/*.json (PoseTrack21: posetrack_data).")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for predictions.")] = Path("benchmark"),
     split: Annotated[str, typer.Option(help="val or train.")] = "val",
     sequences: Annotated[
