@@ -15,7 +15,7 @@ from posetrack.stages import FrameSource
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Frame, Poses
 from tests.refine_clips import line, walker
-from tests.video_clips import grey_clip
+from tests.video_clips import grey_clip, write_clip
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
@@ -60,3 +60,37 @@ def losing_tracker(*_: object, **__: object) -> PoseTracker:
 def footage(path: Path) -> Path:
     """A video of as many frames as the people walk."""
     return grey_clip(path, FRAMES, rate="25")
+
+
+UNREPORTED = range(10, 20)
+"""Frames in which a third person stands there, and is not reported."""
+
+
+class BlurringTracker(LosingTracker):
+    """Also sees somebody whom it does not report, for some frames, and expects the person that it lost."""
+
+    def track(self, source: FrameSource) -> Iterator[tuple[Frame, Poses]]:
+        for number, (frame, poses) in enumerate(super().track(source)):
+            hidden = [0] * (number in LOST) + [2] * (number in UNREPORTED)
+            others = [person(n, number) for n in hidden]
+            yield frame, poses.replace(unreported=Poses.concatenate(others) if others else None)
+
+
+def person(which: int, frame: int) -> Poses:
+    """One of the three people."""
+    track = walker(0, [*_WALKS, line((420, 230), (0, 0), FRAMES)][which], height=150)
+    return Poses(
+        boxes=track.boxes[[frame]], scores=[0.9], keypoints=np.nan_to_num(track.joints[[frame]]),
+        keypoint_scores=track.joint_scores[[frame]], track_ids=[-1], skeleton=POSETRACK,
+    )  # fmt: skip
+
+
+def blurring_tracker(*_: object, **__: object) -> PoseTracker:
+    """Makes one."""
+    return cast("PoseTracker", BlurringTracker())
+
+
+def noisy_footage(path: Path) -> Path:
+    """Noise for a picture: what has been blurred is seen at once."""
+    noise = np.random.default_rng(0).integers(0, 256, (270, 480, 1), np.uint8).repeat(3, axis=2)
+    return write_clip(path, np.broadcast_to(noise, (FRAMES, *noise.shape)), "-preset", "ultrafast", rate="25")

@@ -272,12 +272,19 @@ def standing(x: float, wobble: float = 0.0) -> np.ndarray:
     return np.stack([x + 20 * np.sin(column) + wobble, column], axis=1)
 
 
-def chunk_of(people: list[dict[int, float]], first: int = 0) -> ChunkPoses:
-    """A chunk from a mapping of track id to x for each frame."""
+def chunk_of(
+    people: list[dict[int, float]], first: int = 0, unreported: tuple[float | None, ...] = (None,)
+) -> ChunkPoses:
+    """A chunk from a mapping of track id to x for each frame, and the x of who is not reported in it (or None)."""
     results = []
     for number, frame in enumerate(people):
         joints = np.array([standing(x) for x in frame.values()]).reshape(-1, 17, 2)
         poses = poses_of(joints, np.ones((len(frame), 17), bool), np.array(list(frame), np.int64))
+        other = unreported[number % len(unreported)]
+        if other is not None:
+            poses = poses.replace(
+                unreported=poses_of(standing(other)[None], np.ones((1, 17), bool), np.array([-1]))
+            )
         results.append((Frame(first + number, (first + number) / 25, np.zeros((1, 1, 3), np.uint8)), poses))
     return ChunkPoses.collect(results, {})
 
@@ -342,6 +349,17 @@ def test_empty_chunks_can_be_joined() -> None:
     assert joined([chunk_of([{}] * 4), chunk_of([{}] * 3 + [{0: 5.0}], first=2)], chunks) == [{}] * 5 + [{0: 5.0}]
 
 
+def test_people_who_are_not_reported_stay_in_their_frames_when_chunks_are_joined() -> None:
+    chunks = [seam(0, 0, 4, 0), seam(1, 2, 4, 4)]
+    parts = [
+        chunk_of([{0: 10.0}] * 4, unreported=(None, 100.0, None, 300.0)),
+        chunk_of([{0: 10.0}] * 4, first=2, unreported=(700.0, 800.0, 400.0, None)),
+    ]
+    others = [poses.unreported for _, poses in stitched(parts, chunks, StitchConfig())]
+    xs = [other and round(float((other.keypoints - standing(0))[..., 0].mean())) for other in others]
+    assert xs == [None, 100, None, 300, 400, None]
+
+
 def test_an_overlap_with_different_frames_is_detected() -> None:
     chunks = [seam(0, 0, 4, 0), seam(1, 2, 4, 4)]
     with pytest.raises(SeamError):
@@ -349,7 +367,7 @@ def test_an_overlap_with_different_frames_is_detected() -> None:
 
 
 def test_saved_poses_are_loaded_unchanged(tmp_path: Path) -> None:
-    poses = chunk_of([{3: 10.0}, {}, {3: 10.0, 5: 20.0}], first=7)
+    poses = chunk_of([{3: 10.0}, {}, {3: 10.0, 5: 20.0}], first=7, unreported=(None, 50.0, 60.0))
     file = tmp_path / "deep" / "chunk.npz"
     assert not is_saved(file)
     poses.save(file)
@@ -358,6 +376,8 @@ def test_saved_poses_are_loaded_unchanged(tmp_path: Path) -> None:
         assert (frame.index, frame.time_s) == (frame_2.index, frame_2.time_s)
         for name in ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids"):
             np.testing.assert_array_equal(getattr(people, name), getattr(people_2, name))
+        assert people.unreported == people_2.unreported
+    assert [people.unreported is not None for _, people in poses] == [False, True, True]
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "text", "empty"])

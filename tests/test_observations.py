@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack.errors import DataFormatError, OutputError
+from posetrack.observations.everybody import everybody_by_frame
 from posetrack.observations.header import Header
 from posetrack.observations.reader import ObservationFile, Observations
 from posetrack.observations.writer import ObservationSink
@@ -70,16 +71,19 @@ def read(path: Path) -> list[Observations]:
     skeleton=st.sampled_from([POSETRACK, COCO]),
     width=st.sampled_from([0, 5]),
     looked=st.booleans(),
+    others=st.sampled_from([(0,), (2, 0, 1)]),
 )
-def test_what_was_written_is_read_again(
+def test_what_was_written_is_read_again(  # noqa: PLR0913 (what a file may hold)
     tmp_path_factory: pytest.TempPathFactory, counts: list[int], seed: int, skeleton: Skeleton, width: int,
-    looked: bool,
+    looked: bool, others: tuple[int, ...],
 ) -> None:  # fmt: skip
     rng = np.random.default_rng(seed)
     written = [
         (
             Frame(3 * n, n / 7, NO_IMAGE, scene(rng, n == 2) if looked else None),
-            people(rng, count, skeleton, width),
+            people(rng, count, skeleton, width).replace(
+                unreported=people(rng, others[n % len(others)], skeleton, width)
+            ),
         )
         for n, count in enumerate(counts)
     ]
@@ -110,6 +114,37 @@ def test_what_was_written_is_read_again(
                 assert np.allclose(piece.flows[place], frame.scene.flow, rtol=0, atol=1 / 32, equal_nan=True)
             else:
                 assert np.isnan(piece.cameras[place]).all() and np.isnan(piece.flows[place]).all()
+
+    if written:
+        for (frame, poses), (number, everybody) in zip(written, everybody_by_frame(path), strict=True):
+            assert number == frame.index
+            seen = Poses.concatenate([poses, poses.unreported])  # type: ignore[list-item]
+            assert np.array_equal(everybody.present, seen.present)
+            assert np.allclose(everybody.boxes, seen.boxes, rtol=1e-6, atol=1 / 32)
+            assert np.allclose(
+                everybody.keypoints[seen.present], seen.keypoints[seen.present], rtol=1e-6, atol=1 / 32
+            )
+
+
+def test_people_who_are_not_reported_are_in_no_clip_and_never_stop_a_run(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    others = people(rng, 2).replace(boxes=[[np.nan, -np.inf, 5, 1e9], [1, 2, 3, 4]])
+    path = write(
+        tmp_path / "a.tracks",
+        [(Frame(n, n / 25, NO_IMAGE), people(rng, 0).replace(unreported=others)) for n in range(3)],
+    )
+    assert read_clip(path).tracks == ()
+    assert [everybody.boxes[1].tolist() for _, everybody in everybody_by_frame(path)] == [[1, 2, 3, 4]] * 3
+
+
+def test_files_of_the_first_version_are_read_but_do_not_tell_whose_faces_to_blur(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tracks", [(Frame(0, 0, NO_IMAGE), people(np.random.default_rng(0), 2))])
+    rewritten(path, lambda table: versioned(table, 1))
+    assert len(read_clip(path).tracks) == 2
+    with pytest.raises(
+        DataFormatError, match=r"a\.tracks was written by an earlier version .*: track the source again"
+    ):
+        next(everybody_by_frame(path))
 
 
 def test_a_long_clip_comes_in_pieces_of_whole_frames(tmp_path: Path) -> None:
@@ -201,16 +236,21 @@ def rewritten(path: Path, change: Callable[[pyarrow.Table], pyarrow.Table]) -> N
     pyarrow.parquet.write_table(change(pyarrow.parquet.read_table(path)), path)
 
 
+def versioned(table: pyarrow.Table, version: int | None) -> pyarrow.Table:
+    header = json.loads(table.schema.metadata[b"posetrack.tracks"])
+    return table.replace_schema_metadata({b"posetrack.tracks": json.dumps({**header, "version": version})})
+
+
 def another_table(path: Path) -> None:
     rewritten(path, lambda table: table.replace_schema_metadata({}))
 
 
 def newer(path: Path) -> None:
-    def change(table: pyarrow.Table) -> pyarrow.Table:
-        header = json.loads(table.schema.metadata[b"posetrack.tracks"])
-        return table.replace_schema_metadata({b"posetrack.tracks": json.dumps({**header, "version": 2})})
+    rewritten(path, lambda table: versioned(table, 3))
 
-    rewritten(path, change)
+
+def without_a_version(path: Path) -> None:
+    rewritten(path, lambda table: versioned(table, None))
 
 
 def led_astray(path: Path) -> None:
@@ -241,7 +281,8 @@ DAMAGES: dict[Callable[[Path], None], str] = {
     text: "damaged, cut short or no file of tracks",
     bit_turned: "is damaged",
     another_table: "holds no tracks of `posetrack run`",
-    newer: r"written by a later version of posetrack \(schema 2, this one reads up to 1\): update posetrack",
+    newer: r"written by a later version of posetrack \(schema 3, this one reads up to 2\): update posetrack",
+    without_a_version: "its version is missing",
     led_astray: "the name is no name of a file",
     without_a_column: "its columns are not those of tracks",
     backwards: "its frames are not in order",

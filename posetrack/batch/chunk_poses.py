@@ -20,6 +20,9 @@ from posetrack.skeletons import POSETRACK, SKELETONS
 from posetrack.types import Frame, IntArray, Poses
 
 _ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids", "origin")
+_UNREPORTED = "unreported_"
+"""What the names of their arrays begin with."""
+
 _SCENE = {"cuts": (), "cameras": (2, 3), "flows": (4, 4, 2)}
 """Arrays of the scene, and the shape of one frame's."""
 
@@ -35,6 +38,8 @@ class ChunkPoses:
         people: The people of all frames, in frame order. Track ids are local to the chunk.
         scenes: [F] what each frame shows as a whole; empty if nobody has looked.
         made_with: What the poses depend on besides the clip, as ``PoseTracker.made_with`` says it.
+        unreported: The people of all frames who are not reported, in frame order.
+        unreported_starts: int64 [F + 1], as ``starts``, for them.
     """
 
     indices: IntArray
@@ -43,6 +48,8 @@ class ChunkPoses:
     people: Poses
     scenes: tuple[Scene, ...]
     made_with: Mapping[str, Any]
+    unreported: Poses
+    unreported_starts: IntArray
 
     @classmethod
     def collect(cls, results: Iterable[tuple[Frame, Poses]], made_with: Mapping[str, Any]) -> ChunkPoses:
@@ -58,28 +65,34 @@ class ChunkPoses:
             times_s.append(frame.time_s)
             poses.append(people)
         skeleton = poses[0].skeleton if poses else POSETRACK
-        parts = [Poses.empty(skeleton), *poses]
-        starts = np.cumsum([len(part) for part in parts], dtype=np.int64)
+        nobody = Poses.empty(skeleton)
+        everybody, starts = _joined([nobody, *poses])
+        unreported, unreported_starts = _joined([nobody, *(part.unreported or nobody for part in poses)])
         looked = tuple(scenes) if len(scenes) == len(indices) else ()
         times = np.array(times_s, np.float64)
-        return cls(np.array(indices, np.int64), times, starts, Poses.concatenate(parts), looked, made_with)
+        return cls(
+            np.array(indices, np.int64), times, starts, everybody, looked, made_with, unreported, unreported_starts
+        )
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def poses(self, place: int) -> Poses:
         """The people in the frame at position ``place``, 0 to F - 1."""
-        return self.people[slice(int(self.starts[place]), int(self.starts[place + 1]))]
+        others = self.unreported[_rows(self.unreported_starts, place, place + 1)]
+        return self.people[_rows(self.starts, place, place + 1)].replace(
+            unreported=others if len(others) else None
+        )
 
     def part(self, places: slice) -> ChunkPoses:
         """A run of consecutive frames."""
         first, behind, _ = places.indices(len(self))
         behind = max(first, behind)
-        starts = self.starts[first : behind + 1]
-        people = self.people[slice(int(starts[0]), int(starts[-1]))]
+        starts, others = (kept[first : behind + 1] for kept in (self.starts, self.unreported_starts))
         return ChunkPoses(
-            self.indices[first:behind], self.times_s[first:behind], starts - starts[0], people,
-            self.scenes[first:behind], self.made_with,
+            self.indices[first:behind], self.times_s[first:behind], starts - starts[0],
+            self.people[_rows(starts, 0, -1)], self.scenes[first:behind], self.made_with,
+            self.unreported[_rows(others, 0, -1)], others - others[0],
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[tuple[Frame, Poses]]:
@@ -95,6 +108,7 @@ class ChunkPoses:
             OutputError: it cannot be written.
         """
         columns: dict[str, Any] = {name: getattr(self.people, name) for name in _ARRAYS}
+        columns |= {_UNREPORTED + name: getattr(self.unreported, name) for name in _ARRAYS}
         if self.people.appearance is not None:
             columns["appearance"] = self.people.appearance
         for name, values in zip(_SCENE, zip(*map(_of_scene, self.scenes), strict=True), strict=False):
@@ -106,6 +120,7 @@ class ChunkPoses:
             with output_errors(path):
                 np.savez(
                     file.stream, indices=self.indices, times_s=self.times_s, starts=self.starts,
+                    unreported_starts=self.unreported_starts,
                     skeleton=np.array(self.people.skeleton.name),
                     made_with=np.array(json.dumps(dict(self.made_with))), **columns,
                 )  # fmt: skip
@@ -123,21 +138,35 @@ class ChunkPoses:
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                people = Poses(
-                    **{name: arrays[name] for name in _ARRAYS},
-                    skeleton=SKELETONS[str(arrays["skeleton"])],
-                    appearance=arrays["appearance"] if "appearance" in arrays else None,
+                skeleton = SKELETONS[str(arrays["skeleton"])]
+                people, others = (
+                    Poses(**{name: arrays[kind + name] for name in _ARRAYS}, skeleton=skeleton)
+                    for kind in ("", _UNREPORTED)
                 )
+                if "appearance" in arrays:
+                    people = people.replace(appearance=arrays["appearance"])
                 found = cls(
-                    arrays["indices"], arrays["times_s"], arrays["starts"], people, _scenes(arrays), _facts(arrays)
-                )
+                    arrays["indices"], arrays["times_s"], arrays["starts"], people, _scenes(arrays),
+                    _facts(arrays), others, arrays["unreported_starts"],
+                )  # fmt: skip
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataFormatError(f"{path} is not a chunk's pose file ({error}): remove it.") from error
-        counts = (len(found.indices), len(found.starts) - 1, len(found.times_s))
+        starts = (found.starts, found.unreported_starts)
+        counts = (len(found.indices), len(found.times_s), *(len(one) - 1 for one in starts))
+        people_counts = (len(people), len(others))
         whole = len(found.scenes) in (0, len(found.indices))
-        if len(set(counts)) != 1 or found.starts[-1] != len(people) or not whole:
+        if len(set(counts)) != 1 or people_counts != tuple(one[-1] for one in starts) or not whole:
             raise DataFormatError(f"{path} is not a chunk's pose file (array lengths disagree): remove it.")
         return found
+
+
+def _joined(parts: list[Poses]) -> tuple[Poses, IntArray]:
+    """The people of all frames, and where those of each start; the first part is nobody."""
+    return Poses.concatenate(parts), np.cumsum([len(part) for part in parts], dtype=np.int64)
+
+
+def _rows(starts: IntArray, first: int, behind: int) -> slice:
+    return slice(int(starts[first]), int(starts[behind]))
 
 
 _NO_IMAGE = np.zeros((0, 0, 3), np.uint8)

@@ -12,8 +12,8 @@ from posetrack import __version__
 from posetrack.skeletons import SKELETONS, Skeleton
 from posetrack.stages import SourceInfo
 
-VERSION = 1
-"""Version of the schema. Files of a later one are refused."""
+VERSION = 2
+"""Version of the schema. Files of a later one are refused; those of version 1 hold only reported people."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from posetrack.observations.schema import (
     schema,
 )
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray, FloatArray, IntArray, OriginArray
+from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, OriginArray, Poses
 
 _LARGEST_ROWS = 20_000_000
 """A day of ten people; more is no file of ours."""
@@ -48,6 +48,8 @@ class Observations:
         scores: float32 [M, K], to 1/255; 0 where a joint is missing.
         origins: uint8 [M, K], as in ``types.Origin``.
         appearance: float32 [M, D]; NaN for people without a descriptor. ``None`` if nobody has one.
+        unreported: Those of all frames who are not reported, in frame order.
+        unreported_starts: int64 [F + 1], as ``starts``, for them.
     """
 
     frames: IntArray
@@ -63,6 +65,8 @@ class Observations:
     scores: FloatArray
     origins: OriginArray
     appearance: FloatArray | None
+    unreported: Poses
+    unreported_starts: IntArray
 
 
 class ObservationFile:
@@ -74,6 +78,7 @@ class ObservationFile:
     Attributes:
         header: What was tracked, and with what.
         skeleton: The skeleton of its people.
+        version: Of its schema.
         rows: Number of rows, an upper bound of the number of people.
 
     Raises:
@@ -96,7 +101,7 @@ class ObservationFile:
                 f"{path} is damaged, cut short or no file of tracks ({_reason(error)}): track the source again."
             ) from error
         try:
-            self.header, self.skeleton = self._checked_header()
+            self.version, self.header, self.skeleton = self._checked_header()
             self.rows = int(self._file.metadata.num_rows)
             if self.rows > _LARGEST_ROWS:
                 raise self._damaged(f"it claims {self.rows} rows")
@@ -114,7 +119,7 @@ class ObservationFile:
         for number in range(self._file.num_row_groups):
             try:
                 table = self._file.read_row_group(number, use_threads=False)
-                piece = _observations(table, len(self.skeleton))
+                piece = _observations(table, self.skeleton)
             except (pyarrow.ArrowException, OSError, ValueError) as error:
                 raise self._damaged(_reason(error)) from error
             if not len(piece.frames):
@@ -137,14 +142,16 @@ class ObservationFile:
     ) -> None:
         self.close()
 
-    def _checked_header(self) -> tuple[Header, Skeleton]:
+    def _checked_header(self) -> tuple[int, Header, Skeleton]:
         text = (self._file.schema_arrow.metadata or {}).get(HEADER)
         if text is None:
             raise DataFormatError(
                 f"{self.path} holds no tracks of `posetrack run`: give a file that it wrote (NAME.tracks)."
             )
         version = _version(text)
-        if version is not None and version > VERSION:
+        if version is None:
+            raise self._damaged("its version is missing")
+        if version > VERSION:
             raise DataFormatError(
                 f"{self.path} was written by a later version of posetrack (schema {version}, this one reads up to "
                 f"{VERSION}): update posetrack."
@@ -155,7 +162,7 @@ class ObservationFile:
             raise self._damaged(_reason(error)) from error
         if not self._file.schema_arrow.remove_metadata().equals(schema(len(skeleton))):
             raise self._damaged("its columns are not those of tracks")
-        return header, skeleton
+        return version, header, skeleton
 
     def _damaged(self, reason: str) -> DataFormatError:
         return DataFormatError(f"{self.path} is damaged ({reason}): track the source again.")
@@ -173,16 +180,17 @@ def _version(text: bytes) -> int | None:
     return version if isinstance(version, int) else None
 
 
-def _observations(table: Any, width: int) -> Observations:
+def _observations(table: Any, skeleton: Skeleton) -> Observations:
     """The rows of whole frames. Raises ``ValueError`` for what no tracker writes."""
+    width = len(skeleton)
     numbers, times = _numpy(table, "frame"), _numpy(table, "time_s")
     first = np.diff(numbers, prepend=-1) != 0
     given = ~_nulls(table, "track_id")
+    nameless = ~given & ~_nulls(table, "box")
     frames, times_s = numbers[first], times[first]
     place = np.cumsum(first) - 1
     if (np.diff(frames) <= 0).any() or not (np.diff(times_s) > 0).all() or (times != times_s[place]).any():
         raise ValueError("its frames are not in order")
-    counts = np.bincount(place[given], minlength=len(frames))
     people = table.filter(pyarrow.array(given))
     ids = _numpy(people, "track_id")
     order = np.lexsort((ids, place[given]))
@@ -199,7 +207,7 @@ def _observations(table: Any, width: int) -> Observations:
         cuts=scenes["cut"].fill_null(False).to_numpy().astype(np.bool_),
         cameras=_scene_rows(scenes, "camera", np.float32(np.nan)).reshape(-1, 2, 3),
         flows=flow_pixels(_scene_rows(scenes, "flow", np.int16(-(2**15)))).reshape(-1, 4, 4, 2),
-        starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        starts=_starts(place[given], len(frames)),
         track_ids=ids,
         person_scores=_numpy(people, "person_score"),
         boxes=_pixels(_rows_of(people, "box", 4)),
@@ -207,6 +215,26 @@ def _observations(table: Any, width: int) -> Observations:
         scores=scores.astype(np.float32) / np.float32(SCORE_STEPS),
         origins=origins,
         appearance=_appearance(people),
+        unreported=_unreported(table.filter(pyarrow.array(nameless)), skeleton),
+        unreported_starts=_starts(place[nameless], len(frames)),
+    )
+
+
+def _starts(places: IntArray, frames: int) -> IntArray:
+    """Where the people of each frame start, int64 [F + 1], from the frame of each."""
+    counts = np.bincount(places, minlength=frames)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _unreported(people: Any, skeleton: Skeleton) -> Poses:
+    width = len(skeleton)
+    return Poses(
+        boxes=_pixels(_rows_of(people, "box", 4)),
+        scores=_numpy(people, "person_score"),
+        keypoints=_pixels(_rows_of(people, "joints", 2 * width)).reshape(-1, width, 2),
+        keypoint_scores=_rows_of(people, "scores", width).astype(np.float32) / np.float32(SCORE_STEPS),
+        track_ids=np.full(len(people), UNLINKED, np.int64),
+        skeleton=skeleton,
     )
 
 

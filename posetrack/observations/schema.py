@@ -1,8 +1,9 @@
 """The columns of a file of observations: Parquet, one row per frame and person.
 
-A frame without people has one row without ``track_id``. What belongs to a frame rather than a person (``cut``,
-``camera``, ``flow``) is in its first row. Lengths are whole sixteenths of a pixel: far below what is seen, and
-they compress well.
+People who are not reported (``Poses.unreported``) have rows without ``track_id``, after the others of their
+frame. A frame without people has one row without ``track_id`` and ``box``. What belongs to a frame rather than a
+person (``cut``, ``camera``, ``flow``) is in its first row. Lengths are whole sixteenths of a pixel: far below what
+is seen, and they compress well.
 """
 
 from __future__ import annotations

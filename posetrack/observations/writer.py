@@ -61,7 +61,7 @@ class ObservationSink:
         """
         self._skeleton = self._skeleton or poses.skeleton
         self._frames.append((Frame(frame.index, frame.time_s, _NO_IMAGE, frame.scene), poses))
-        self._rows += max(len(poses), 1)
+        self._rows += max(_count(poses), 1)
         if self._rows >= _ROWS_PER_GROUP:
             self._flush()
 
@@ -107,12 +107,15 @@ def _writer(stream: Any, columns: Any) -> Any:
 
 def _rows(path: Path, frames: list[tuple[Frame, Poses]], skeleton: Skeleton, columns: Any) -> Any:
     """The rows of some frames."""
-    counts = np.array([len(poses) for _, poses in frames])
+    counts = np.array([_count(poses) for _, poses in frames])
     rows = np.maximum(counts, 1)
     frame_of_row = np.repeat(np.arange(len(frames)), rows)
     inhabited = np.repeat(counts > 0, rows)
-    people = Poses.concatenate([Poses.empty(skeleton), *(poses for _, poses in frames)])
+    people = Poses.concatenate([Poses.empty(skeleton), *(_everybody(poses) for _, poses in frames)])
     _check(path, people)
+    nameless = np.concatenate(
+        [np.arange(count) >= len(poses) for count, (_, poses) in zip(counts, frames, strict=True)]
+    )
     first = np.diff(frame_of_row, prepend=-1) > 0
     scenes = [frame.scene for frame, _ in frames]
     scene_rows = first & np.array([scene is not None for scene in scenes])[frame_of_row]
@@ -124,7 +127,7 @@ def _rows(path: Path, frames: list[tuple[Frame, Poses]], skeleton: Skeleton, col
         pyarrow.array(numbers[frame_of_row]),
         pyarrow.array(times[frame_of_row]),
         *_of_scenes([scene for scene in scenes if scene is not None], scene_rows),
-        _spread(pyarrow.array(people.track_ids), inhabited),
+        _spread(pyarrow.array(people.track_ids, mask=nameless), inhabited),
         _spread(pyarrow.array(people.scores), inhabited),
         _spread(_lists(steps(people.boxes), 4), inhabited),
         _spread(_lists(steps(seen).reshape(count, 2 * width), 2 * width), inhabited),
@@ -133,6 +136,22 @@ def _rows(path: Path, frames: list[tuple[Frame, Poses]], skeleton: Skeleton, col
         _spread(_descriptors(people), inhabited),
     ]
     return pyarrow.RecordBatch.from_arrays(arrays, schema=columns)
+
+
+def _count(poses: Poses) -> int:
+    return len(poses) + (0 if poses.unreported is None else len(poses.unreported))
+
+
+def _everybody(poses: Poses) -> Poses:
+    """The people of a frame, and after them those who are not reported, without descriptors."""
+    if poses.unreported is None:
+        return poses
+    others = poses.unreported
+    places = (
+        np.clip(np.nan_to_num(xy), -LARGEST_PIXELS, LARGEST_PIXELS) for xy in (others.boxes, others.keypoints)
+    )
+    boxes, keypoints = places  # they must not stop a run: nobody asked for these people
+    return Poses.concatenate([poses, others.replace(boxes=boxes, keypoints=keypoints, appearance=None)])
 
 
 def _check(path: Path, people: Poses) -> None:

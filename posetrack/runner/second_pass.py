@@ -13,6 +13,7 @@ from pathlib import Path
 from posetrack.background import ahead
 from posetrack.errors import VideoError
 from posetrack.interruption import Interruption
+from posetrack.observations.everybody import everybody_by_frame
 from posetrack.refine.clip import Clip
 from posetrack.refine.files import read_clip
 from posetrack.refine.poses import poses_by_frame
@@ -23,7 +24,7 @@ from posetrack.refine.second_pass import RefineConfig, refine_clip
 from posetrack.runner.summary import RunObserver, RunSummary
 from posetrack.stages import PoseEstimator, SourceInfo
 from posetrack.stopwatch import Stopwatch
-from posetrack.types import Frame
+from posetrack.types import Frame, Poses
 from posetrack.video import ReadOptions, Source
 from posetrack.video.outputs import Outputs, ResultWriter
 
@@ -92,20 +93,34 @@ class SecondPass:
         with interruption.waiting(), self._time("files"):
             write_results(clip, info, {kind: path for kind, path in paths.items() if kind != "video"})
         if "video" in paths:
-            self._draw(clip, info, paths["video"], summary, interruption)
+            self._draw(self._shown(clip, observations), info, paths["video"], summary, interruption)
 
     def _refined(self, clip: Clip) -> Clip:
         config = self._config if self._edits is None else with_repairs(self._config, self._edits, clip)
         look = None if self._pose is None else VideoLook(self._reopened, self._pose, clip)
         return refine_clip(clip, config, look)
 
+    def _shown(self, clip: Clip, observations: Path) -> Iterator[tuple[int, float, Poses]]:
+        """The people of each frame. Faces are blurred also where the second pass keeps nobody."""
+        if not self._outputs.drawing.blur_faces:
+            yield from poses_by_frame(clip)
+            return
+        for shown, (_, seen) in zip(poses_by_frame(clip), everybody_by_frame(observations), strict=True):
+            number, time_s, poses = shown
+            yield number, time_s, poses.replace(unreported=seen)
+
     def _draw(
-        self, clip: Clip, info: SourceInfo, path: Path, summary: RunSummary, interruption: Interruption
+        self,
+        shown: Iterator[tuple[int, float, Poses]],
+        info: SourceInfo,
+        path: Path,
+        summary: RunSummary,
+        interruption: Interruption,
     ) -> None:
         with ResultWriter({"video": path}, info, self._outputs, self._reading, self._time) as writer:
             coming = ahead(_frames(self._reopened()), _FRAMES_AHEAD, _PATIENCE_S)
             with closing(interruption.until_requested(coming)) as frames:
-                for number, time_s, poses in poses_by_frame(clip):
+                for number, time_s, poses in shown:
                     frame = next(frames, None)
                     if interruption.stopped:
                         raise KeyboardInterrupt

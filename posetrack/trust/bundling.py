@@ -10,6 +10,8 @@ from pathlib import Path
 from posetrack.errors import DataFormatError, VideoError
 from posetrack.files.pending import PendingFile, output_errors
 from posetrack.measures.pictures import poses_at
+from posetrack.observations.everybody import everybody_by_frame
+from posetrack.observations.names import ENDING
 from posetrack.refine.clip import Clip
 from posetrack.refine.files import read_clip
 from posetrack.refine.summary import summarise
@@ -48,7 +50,7 @@ def write_bundle(target: Path, meta: Meta, footage: Path, verdicts: Sequence[Ver
         verdicts: What a repetition of the run found; empty if it was not repeated.
 
     Raises:
-        DataFormatError: the run has no file of poses.
+        DataFormatError: the run has no file of poses, or none of what was seen.
         VideoError: the footage cannot be read.
         OutputError: the archive cannot be written.
     """
@@ -57,7 +59,7 @@ def write_bundle(target: Path, meta: Meta, footage: Path, verdicts: Sequence[Ver
     try:
         with output_errors(target), tempfile.TemporaryDirectory() as folder:
             masked = Path(folder) / MASKED
-            write_masked(masked, clip, footage)
+            write_masked(masked, clip, _observations_of(meta), footage)
             with zipfile.ZipFile(file.stream, "w", zipfile.ZIP_DEFLATED) as archive:
                 for name, content in _contents(meta, clip, masked, verdicts):
                     archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
@@ -92,6 +94,15 @@ def _clip_of(meta: Meta) -> Clip:
     raise DataFormatError(f"{meta.path}: the run has no table or JSON of poses; run it again with --format csv.")
 
 
+def _observations_of(meta: Meta) -> Path:
+    name = f"{meta.name}{ENDING}"
+    if name not in meta.files:
+        raise DataFormatError(
+            f"{meta.path}: the run has no {name}, which tells where faces must be blurred; run it again."
+        )
+    return meta.file(name)
+
+
 def quality_sheet(meta: Meta, clip: Clip, verdicts: Sequence[Verdict]) -> str:
     """Who was found, what is doubtful, what the scores mean and what the results cannot tell; in Markdown."""
     people = summarise(clip)
@@ -123,13 +134,17 @@ def quality_sheet(meta: Meta, clip: Clip, verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def write_masked(path: Path, clip: Clip, footage: Path) -> None:
+def write_masked(path: Path, clip: Clip, observations: Path, footage: Path) -> None:
     """Write a video of the footage with skeletons and blurred faces, and without sound.
 
+    Faces of people who are not in the clip but were seen (``observations``) are blurred, too.
+
     Raises:
+        DataFormatError: the observations cannot be read, or lack frames of the clip.
         VideoError: the footage cannot be read, or lacks frames of the clip.
     """
     places = {number: place for place, number in enumerate(clip.frames.tolist())}
+    everybody = everybody_by_frame(observations)
     shown = 0
     with open_source(footage) as source:
         sink = VideoSink(
@@ -139,7 +154,10 @@ def write_masked(path: Path, clip: Clip, footage: Path) -> None:
             for frame in source:
                 place = places.get(frame.index)
                 if place is not None:
-                    sink.write(frame, poses_at(clip, place))
+                    seen = next((poses for number, poses in everybody if number == frame.index), None)
+                    if seen is None:
+                        raise DataFormatError(f"{observations}: it lacks frames of the results; run it again.")
+                    sink.write(frame, poses_at(clip, place).replace(unreported=seen))
                     shown += 1
             if shown < len(places):
                 raise VideoError(
