@@ -51,7 +51,7 @@ class TrackOptions:
         int | None, _drawing(help="Show only this person, who stays in the middle of the video.")
     ] = None
     skeleton_only: Annotated[bool, _drawing("--skeleton-only", help="Draw on black.")] = False
-    blur_faces: Annotated[bool, _drawing("--blur-faces", help="Make faces unrecognisable, of everybody seen.")] = False
+    blur_faces: Annotated[bool, _drawing("--blur-faces", help="Blur the faces of everybody seen.")] = False
     preset: Annotated[
         str, _tracking(help="Matching networks and settings: lite, fast, accurate or posetrack.")
     ] = "lite"
