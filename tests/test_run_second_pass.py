@@ -118,7 +118,9 @@ def test_what_was_seen_is_kept_and_gives_the_same_files_again(clip: Path, tmp_pa
     assert done.returncode == 2 and "street.json exists already: give --overwrite" in done.stderr
     done = refine(tmp_path / "street.tracks", "--overwrite", "--video", clip)
     assert done.returncode == 0, done.stderr
-    assert contents(tmp_path) == before
+    after = contents(tmp_path)
+    described = {f"{name}.meta.json" for name in ("street.csv", "street.json", "street_tracked.mp4")}
+    assert after.keys() == before.keys() | described and {name: after[name] for name in before} == before
     assert (
         refine(
             tmp_path / "street.tracks", "--drop", "1", "--overwrite", "-f", "mot", "-f", "posetrack18"
