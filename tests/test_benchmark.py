@@ -138,6 +138,21 @@ def test_the_command_prints_the_papers_table(tree: tuple[str, Path, Oracle], tmp
     assert data["rows"][3]["total"]["MOTA"]["total"] == pytest.approx(100)
 
 
+@pytest.mark.parametrize(("option", "value"), [("min_track_seconds", 1000.0), ("min_person_score", 0.995)])
+def test_people_who_are_short_lived_or_doubtful_are_left_out_where_asked(
+    tree: tuple[str, Path, Oracle], tmp_path: Path, option: str, value: float
+) -> None:
+    layout, root, _ = tree
+    (everybody,), (nobody,) = run(tree, tmp_path, limit=1), run(tree, tmp_path, limit=1, **{option: value})
+    assert everybody.result.total.mot_recall.total > 0.9 and nobody.result.total.mot_recall.total == 0
+    command = ["benchmark", layout, str(root), "-o", str(tmp_path), "--limit", "1"]
+    asked = f"--{option.replace('_', '-')}"
+    output = RUNNER.invoke(app, [*command, asked, str(value)])
+    assert output.exit_code == 0 and str(nobody.predictions) in output.stdout, output.output
+    output = RUNNER.invoke(app, [*command, asked, "-1"])
+    assert isinstance(output.exception, ConfigError) and option in str(output.exception)
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A tree of two black images, one person in each."""

@@ -98,7 +98,7 @@ def run_benchmark(
         OutputError: predictions cannot be written.
     """
     config, root = config or BenchmarkConfig(), Path(root)
-    presets = [setting.of(config.preset) for setting in settings]
+    presets = [config.preset_of(setting) for setting in settings]
     paths = _annotation_files(root, config)
     videos = {path: _videos(path, root, config.layout) for path in paths}
     frames = sum(len(video.images) for parts in videos.values() for video in parts)

@@ -93,6 +93,11 @@ class BenchmarkConfig:
         overwrite: Track finished sequences again.
         preset: Networks and settings that all rows share.
         models_dir: Folder of downloaded weights. Defaults to the user's.
+        min_person_score, min_track_seconds: Who is reported, as in ``ConfirmationConfig``. By default everybody, as
+            in the paper.
+
+    Raises:
+        ConfigError: a setting is out of range.
     """
 
     layout: str = "posetrack18"
@@ -103,9 +108,21 @@ class BenchmarkConfig:
     overwrite: bool = False
     preset: Preset = field(default_factory=lambda: PRESETS["lite"])
     models_dir: Path | None = None
+    min_person_score: float | None = None
+    min_track_seconds: float | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
         require_one_of(LAYOUTS, layout=self.layout)
         if self.limit is not None:
             require_whole(1, limit=self.limit)
+        self.preset_of(Setting(propagation=False))
+
+    def preset_of(self, setting: Setting) -> Preset:
+        """The preset of a row.
+
+        Raises:
+            ConfigError: as ``Setting.of``; or a limit of who is reported is out of range.
+        """
+        reported = Changes(min_person_score=self.min_person_score, min_track_seconds=self.min_track_seconds)
+        return customised(setting.of(self.preset), reported)

@@ -52,6 +52,10 @@ def benchmark(
     min_joint_score: Annotated[
         float | None, typer.Option(help="Joints below it are left out of predictions.")
     ] = None,
+    min_person_score: Annotated[
+        float | None, typer.Option(help="Report people whose joints score at least this, on average over time.")
+    ] = None,
+    min_track_seconds: Annotated[float | None, typer.Option(help="Report people from so many seconds on.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     models_dir: Annotated[Path | None, typer.Option(help="Folder of downloaded weights.")] = None,
@@ -88,6 +92,7 @@ def benchmark(
     config = BenchmarkConfig(
         layout=layout, split=split, sequences=tuple(sequences or ()), limit=limit, output=output,
         overwrite=overwrite, preset=customised(get_preset(preset), changes), models_dir=models_dir,
+        min_person_score=min_person_score, min_track_seconds=min_track_seconds,
     )  # fmt: skip
 
     def tracker(chosen: Preset) -> PoseTracker:
