@@ -93,8 +93,8 @@ class BenchmarkConfig:
         overwrite: Track finished sequences again.
         preset: Networks and settings that all rows share.
         models_dir: Folder of downloaded weights. Defaults to the user's.
-        min_person_score, min_track_seconds: Who is reported, as in ``ConfirmationConfig``. By default everybody, as
-            in the paper.
+        min_person_score, min_track_seconds: Who is reported, as in ``ConfirmationConfig``. By default everybody,
+            as in the paper.
 
     Raises:
         ConfigError: a setting is out of range.
