@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -118,15 +118,23 @@ def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = downlo
     return own | {name: store.require(get_entry(name), fetch) for name in weights_of(preset)}
 
 
-def made_with(preset: Preset, store: ModelStore) -> dict[str, Any]:
+def made_with(preset: Preset, store: ModelStore, replaced: Collection[str] = ()) -> dict[str, Any]:
     """What results depend on, as JSON types: the preset with all settings, and SHA-256 of its networks by name.
+
+    Args:
+        preset: The preset.
+        store: Where its weights are.
+        replaced: Names of weights whose stages the user's own replace; they need not be there.
 
     Raises:
         ConfigError: there are no weights of a name.
         WeightsError: a file is missing or cannot be read.
     """
     hashes = {}
-    for name, path in weight_files(preset, store, None).items():
+    for name in (*(name for name in (preset.detector, preset.pose) if is_file(name)), *weights_of(preset)):
+        if name in replaced:
+            continue
+        path = Path(name) if is_file(name) else store.require(get_entry(name), None)
         try:
             with path.open("rb") as file:
                 hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()

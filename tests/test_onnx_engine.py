@@ -147,13 +147,13 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     planted = file.with_name(f"{file.stem.rpartition('-')[0]}-{digest}.onnx")
     file.unlink()
     planted.write_bytes(content)
-    load, loaded = onnx_engine.Session, []
+    load, loaded = onnx_file.Session, []
 
     def watched(given: bytes, threads: int) -> Session:
         loaded.append(given)
         return load(given, threads)
 
-    monkeypatch.setattr(onnx_engine, "Session", watched)
+    monkeypatch.setattr(onnx_file, "Session", watched)
     yield planted
     assert content not in loaded
 

@@ -140,7 +140,7 @@ def test_a_network_from_training_is_exported_by_its_file(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["detector_lite"], "detector_lite are for detector, not for a pose network"),
+        (["detector_lite"], "the weights detector_lite are not of a heatmap network that can be built here."),
         (["pose_lite", "--format", "tflite"], "there is no format 'tflite'; choose onnx."),
         (["nobody"], "nobody"),
         (["missing.safetensors"], "missing.safetensors"),

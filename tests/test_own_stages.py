@@ -78,7 +78,7 @@ def test_arguments_of_another_kind_are_refused_when_the_tracker_is_made(
         ({"device": 0}, "there is no device 0; choose auto"),
         ({"device": "gpu"}, "there is no device 'gpu'; choose auto"),
         ({"precision": 16}, "precision must be text, not 16"),
-        ({"engine": None}, "engine must be 'torch' or 'onnxruntime', not None"),
+        ({"engine": None}, "engine must be 'torch' or 'onnxruntime' or 'openvino', not None"),
         ({"preset": "nope"}, "there is no preset 'nope'; choose one of"),
     ],
 )
