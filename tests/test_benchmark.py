@@ -94,7 +94,7 @@ def test_the_second_pass_fills_in_those_whom_the_detector_misses(
     missing = layout, root, replace(oracle, blind=frozenset({4, 5, 6}))
     online, refined = (Setting(propagation=False, second_pass=second) for second in (False, True))
     off, on = run(missing, tmp_path, (online, refined))
-    assert off.result.mota == pytest.approx(60) and on.result.mota > 95
+    assert off.result.mota == pytest.approx(60) and on.result.mota > 90
     assert on.predictions.name.startswith("detections_multi-flow_greedy_refined_") and on.as_dict()["second_pass"]
 
 

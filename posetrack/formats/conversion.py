@@ -22,6 +22,7 @@ from posetrack.formats.foreign import (
     read_foreign,
     with_rate,
 )
+from posetrack.formats.joints import require_computable
 from posetrack.formats.losses import TABLES, lost_in_reading, lost_in_writing
 from posetrack.formats.mot import parse_mot
 from posetrack.formats.naming import official_ids
@@ -203,6 +204,7 @@ def _write(read: _Read, target: Path, config: ConversionConfig) -> dict[Path, li
             if config.to not in CLIP_FORMATS:
                 _WRITERS[config.to](name, videos, COCO_JOINTS[config.coco_joints])
             for video in videos if config.to in CLIP_FORMATS else ():
+                require_computable(video)
                 CLIP_FORMATS[config.to].write(name, video, config.metres_per_pixel)
     return {name: _losses(read.content, videos, config) for name, videos in zip(names, parts, strict=True)}
 

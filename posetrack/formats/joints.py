@@ -12,6 +12,9 @@ from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import conversion_matrix
 from posetrack.skeletons import POSETRACK, Skeleton
 
+_FARTHEST = 1e9
+"""Pixels. Beyond, single precision cannot tell one pixel from the next hundred."""
+
 
 def own_joints(video: Annotations) -> Joints:
     """The joints in the skeleton of the video's file."""
@@ -62,6 +65,17 @@ def finite(path: Path, values: Doubles) -> Doubles:
     if not np.isfinite(values).all():
         raise DataFormatError(f"{path}: a coordinate is too large to compute with; correct it.")
     return values
+
+
+def require_computable(video: Annotations) -> None:
+    """Refuse joints so far away that arithmetic on them overflows or loses all digits.
+
+    Raises:
+        DataFormatError: there is such a joint.
+    """
+    joints = own_joints(video)
+    if (np.abs(joints.xy[joints.present]) > _FARTHEST).any():
+        raise DataFormatError(f"{video.path}: a coordinate is too large to compute with; correct it.")
 
 
 def person_boxes(video: Annotations) -> Doubles:
