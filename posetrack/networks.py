@@ -33,9 +33,11 @@ from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork, load_po
 from posetrack.models.published_detectors import load_published_detector
 from posetrack.models.published_pose import load_published_pose
 from posetrack.models.raft import load_raft
+from posetrack.models.rtmo_people import load_rtmo
 from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.presets import Preset, is_file, weights_of
+from posetrack.skeletons import COCO
 from posetrack.stages import Detector, FlowEstimator, People, PoseEstimator
 from posetrack.top_down import TopDown
 from posetrack.zoo import Entry, ModelStore, download, get_entry
@@ -69,10 +71,19 @@ def _load_onnx_pose(entry: Entry, path: Path, preset: Preset, runtime: Runtime) 
 
 
 def _load_published_detector(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> Detector:
+    size = _input_size(entry)
+    return load_published_detector(entry.architecture, path, size, preset.lowest_detector_config, runtime)
+
+
+def _load_rtmo(entry: Entry, path: Path, preset: Preset, runtime: Runtime) -> People:
+    size = _input_size(entry)
+    return load_rtmo(entry.architecture, path, COCO, size, preset.lowest_detector_config, runtime)
+
+
+def _input_size(entry: Entry) -> tuple[int, int]:
     if entry.width is None or entry.height is None:
         raise ConfigError(f"entry {entry.name!r}: width and height of the input are missing.")
-    size = entry.width, entry.height
-    return load_published_detector(entry.architecture, path, size, preset.lowest_detector_config, runtime)
+    return entry.width, entry.height
 
 
 LOADERS: dict[str, Loader] = {
@@ -96,6 +107,7 @@ LOADERS: dict[str, Loader] = {
     "published_pose": lambda entry, path, preset, runtime: load_published_pose(
         entry.architecture, path, entry.pose_format(), preset.pose_config, runtime
     ),
+    "rtmo": _load_rtmo,
     "raft": lambda entry, path, preset, runtime: RaftFlow(
         load_raft(entry.architecture, path, runtime), device=runtime.device
     ),

@@ -22,7 +22,7 @@ def file_formats(options: TrackOptions) -> tuple[FileFormat | None, FileFormat |
     Raises:
         ConfigError: an option is unknown, or describes a file that is not given.
     """
-    from posetrack.models.given_files import DETECTOR_ARCHITECTURES, POSE_ARCHITECTURES
+    from posetrack.models.given_files import DETECTOR_ARCHITECTURES, PEOPLE_ARCHITECTURES, POSE_ARCHITECTURES
 
     named = options.architecture or []
     unknown = [name for name in named if name not in (*POSE_ARCHITECTURES, *DETECTOR_ARCHITECTURES)]
@@ -45,7 +45,10 @@ def file_formats(options: TrackOptions) -> tuple[FileFormat | None, FileFormat |
         "onnx_kind": _only("--onnx-kind", options.onnx_kind or [], _DETECTOR_KINDS),
     }
     pose |= _size("--input", options.input_size)
-    if pose.get("width", 0) > pose.get("height", 0):
+    one_stage = pose["architecture"] in PEOPLE_ARCHITECTURES
+    if one_stage and options.detector_input:
+        raise ConfigError(f"{pose['architecture']} is one network: say the size of its input with --input.")
+    if not one_stage and pose.get("width", 0) > pose.get("height", 0):
         raise ConfigError(
             f"--input {options.input_size} is wider than high, but people are cut out upright: give WIDTHxHEIGHT, "
             "such as 192x256."

@@ -17,13 +17,18 @@ from posetrack.models.pose_weights import BACKBONES, PoseArchitecture, PoseNetwo
 from posetrack.models.published_detectors import PUBLISHED_DETECTORS, load_published_detector
 from posetrack.models.published_pose import PUBLISHED_POSES, load_published_pose
 from posetrack.models.resnet import RESNETS
+from posetrack.models.rtmo import RTMOS
+from posetrack.models.rtmo_people import PUBLISHED_SIZE, load_rtmo
 from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import TORCHVISION_DETECTORS, load_own_detector
 from posetrack.skeletons import SKELETONS, Skeleton
 from posetrack.stages import Detector, People, PoseEstimator
 
-POSE_ARCHITECTURES = (*BACKBONES, *PUBLISHED_POSES)
-"""Architectures of pose networks whose checkpoints can be given."""
+PEOPLE_ARCHITECTURES = tuple(RTMOS)
+"""Architectures of networks for boxes and joints at once."""
+
+POSE_ARCHITECTURES = (*BACKBONES, *PUBLISHED_POSES, *PEOPLE_ARCHITECTURES)
+"""Architectures of networks that estimate joints whose checkpoints can be given."""
 
 DETECTOR_ARCHITECTURES = (*TORCHVISION_DETECTORS, *PUBLISHED_DETECTORS)
 """The same for detectors."""
@@ -51,6 +56,10 @@ def load_given_pose(path: Path, form: FileFormat | None, config: PoseConfig, run
     """
     if path.suffix.lower() == _ONNX:
         return load_onnx_pose(path, form or FileFormat(), config, runtime)
+    if form is not None and form.architecture in PEOPLE_ARCHITECTURES:
+        raise ConfigError(
+            f"{form.architecture} is for boxes and joints at once: give {path} as both --detector and --pose."
+        )
     if form is not None and form.architecture in PUBLISHED_POSES:
         return load_published_pose(form.architecture, path, _pose_format(path, form), config, runtime)
     return HeatmapPoseEstimator(*read_given_pose(path, form), config, runtime)
@@ -88,14 +97,23 @@ def load_given_detector(path: Path, form: FileFormat | None, config: DetectorCon
 
 
 def load_given_people(path: Path, form: FileFormat | None, config: DetectorConfig, runtime: Runtime) -> People:
-    """A network for boxes and joints at once from a file: an ONNX network.
+    """A network for boxes and joints at once from a file: an ONNX network, or a checkpoint of RTMO.
 
     Raises:
         ConfigError, WeightsError: see ``load_given_pose``.
     """
-    if path.suffix.lower() != _ONNX:
-        raise ConfigError(f"{path} is given as both --detector and --pose, which only ONNX networks can be.")
-    return load_onnx_people(path, form or FileFormat(), config, runtime)
+    form = form or FileFormat()
+    if path.suffix.lower() == _ONNX:
+        return load_onnx_people(path, form, config, runtime)
+    if form.architecture not in PEOPLE_ARCHITECTURES:
+        raise ConfigError(
+            f"{path} is given as both --detector and --pose, which only ONNX networks and checkpoints of "
+            f"--architecture {', '.join(PEOPLE_ARCHITECTURES[:-1])} or {PEOPLE_ARCHITECTURES[-1]} can be."
+        )
+    if form.convention is not None:
+        raise ConfigError(f"inputs of {form.architecture} are prepared in one way: leave out --convention.")
+    size = (form.width, form.height) if form.width and form.height else PUBLISHED_SIZE
+    return load_rtmo(form.architecture, path, _skeleton(form), size, config, runtime)
 
 
 def _require_architecture(path: Path, form: FileFormat | None, example: str) -> None:

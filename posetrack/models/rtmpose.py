@@ -23,7 +23,6 @@ RTMPOSES = {
 
 _KERNEL = 7
 _HIDDEN = 256
-_EXPANDED = 2 * _HIDDEN
 _QUERY = 128
 
 
@@ -57,7 +56,7 @@ class _Head(nn.Module):
         cells = (form.width // LEVEL_STRIDES[-1]) * (form.height // LEVEL_STRIDES[-1])
         self.final_layer = nn.Conv2d(channels, len(form.channels), _KERNEL, padding=_KERNEL // 2)
         self.mlp = nn.Sequential(ScaleNorm(cells), nn.Linear(cells, _HIDDEN, bias=False))
-        self.gau = _GatedAttention()
+        self.gau = GatedAttention(_HIDDEN)
         self.cls_x = nn.Linear(_HIDDEN, int(form.width * form.split_ratio), bias=False)
         self.cls_y = nn.Linear(_HIDDEN, int(form.height * form.split_ratio), bias=False)
 
@@ -89,22 +88,36 @@ class _Scale(nn.Module):
         return tokens * self.scale
 
 
-class _GatedAttention(nn.Module):
-    """Attention whose weights are squared ReLUs, with gated values; around it a scaled shortcut."""
+class GatedAttention(nn.Module):
+    """Attention whose weights are squared ReLUs, with gated values; around it a scaled shortcut.
 
-    def __init__(self) -> None:
+    Args:
+        channels: Of the tokens.
+
+    ``forward`` takes float [B, K, channels] and, perhaps, what is added to queries and keys, float [K, query].
+
+    Attributes:
+        query: Length of queries and keys.
+    """
+
+    query = _QUERY
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.ln = ScaleNorm(_HIDDEN)
-        self.uv = nn.Linear(_HIDDEN, 2 * _EXPANDED + _QUERY, bias=False)
+        self._expanded = 2 * channels
+        self.ln = ScaleNorm(channels)
+        self.uv = nn.Linear(channels, 2 * self._expanded + _QUERY, bias=False)
         self.gamma = nn.Parameter(torch.rand(2, _QUERY))
         self.beta = nn.Parameter(torch.rand(2, _QUERY))
-        self.o = nn.Linear(_EXPANDED, _HIDDEN, bias=False)
-        self.res_scale = _Scale(_HIDDEN)
+        self.o = nn.Linear(self._expanded, channels, bias=False)
+        self.res_scale = _Scale(channels)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, positions: Tensor | None = None) -> Tensor:
         mixed = nn.functional.silu(self.uv(self.ln(tokens)))
-        gates, values, base = torch.split(mixed, [_EXPANDED, _EXPANDED, _QUERY], dim=-1)
+        gates, values, base = torch.split(mixed, [self._expanded, self._expanded, _QUERY], dim=-1)
         queries, keys = (base.unsqueeze(2) * self.gamma + self.beta).unbind(2)
+        if positions is not None:
+            queries, keys = queries + positions, keys + positions
         weights = nn.functional.relu(queries @ keys.transpose(1, 2) / _QUERY**0.5).square()
         attended: Tensor = self.res_scale(tokens) + self.o(gates * (weights @ values))
         return attended
