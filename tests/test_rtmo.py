@@ -150,7 +150,7 @@ def test_people_carried_into_a_frame_get_the_joints_of_the_candidate_there(stage
         np.testing.assert_allclose(refined.keypoints[:-1], joints[hidden], atol=0.05)
         np.testing.assert_allclose(refined.keypoint_scores[:-1], visible[hidden], atol=1e-4)
         assert not refined.keypoint_scores[-1].any()
-    assert len(people.refine([seen], [Boxes.empty()])[0]) == 0
+    assert len(stage.refine([seen], [Boxes.empty()])[0]) == 0
 
 
 def test_it_serves_as_detector_and_as_pose_network(stage: RTMOPeople) -> None:

@@ -58,7 +58,7 @@ class ConvNorm(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(outputs)
-        self.activate = nn.SiLU(inplace=True)
+        self.activate: nn.Module = nn.SiLU(inplace=True)
 
     def forward(self, features: Tensor) -> Tensor:
         activated: Tensor = self.activate(self.bn(self.conv(features)))

@@ -169,7 +169,7 @@ class HybridEncoder(nn.Module):
             [rows[:, None].expand(-1, width, -1), columns[None].expand(height, -1, -1)], -1
         ).flatten(0, 1)
         tokens: Tensor = self.encoder[0](features.flatten(2).transpose(1, 2), positions)
-        return tokens.transpose(1, 2).unflatten(2, (height, width))
+        return tokens.transpose(1, 2).reshape(features.shape)
 
 
 def _inactive(layer: ConvNorm) -> ConvNorm:

@@ -94,8 +94,8 @@ class RTMO(nn.Module):
         parts = []
         for level, stride in zip(levels, _STRIDES, strict=True):
             values = level.flatten(2).transpose(1, 2)
-            score, offsets, sides, seen, vectors = values.split(
-                [1, 2, 2, self._joints, values.shape[-1] - 5 - self._joints], -1
+            score, offsets, sides, seen, vectors = torch.split(
+                values, [1, 2, 2, self._joints, values.shape[-1] - 5 - self._joints], -1
             )
             cells = (cell_corners(level, stride) + (stride - 1) / 2).expand(len(level), -1, -1)
             centres, halves = offsets * stride + cells, sides.exp() * (stride / 2)
@@ -158,7 +158,7 @@ class CoordinateClassifier(nn.Module):
 
     def forward(self, people: Candidates) -> Tensor:
         tokens = self.gau(self.pose_to_kpts(people.vectors).unflatten(1, (-1, _TOKEN)), self.pos_enc)
-        first, last = people.boxes.split(2, -1)
+        first, last = torch.split(people.boxes, 2, -1)
         sides, centres = (last - first) * _BOX_PADDING, (first + last) / 2
         coordinates = []
         for axis, bins, linear in ((0, self.x_bins, self.x_fc), (1, self.y_bins, self.y_fc)):

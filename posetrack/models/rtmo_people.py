@@ -131,7 +131,7 @@ class Seen:
 
     def boxes(self) -> FloatArray:
         """float32 [N, 4] of the candidates, x1 y1 x2 y2 in source pixels from the corner."""
-        return self.in_source(self.candidates.boxes.unflatten(1, (2, 2))).reshape(-1, 4)
+        return self.in_source(self.candidates.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
 
 
 class RTMOPeople:
