@@ -32,8 +32,8 @@ class SelectionConfig:
         max_sure_oks: ... unless the poses coincide, limb by limb.
         min_inside: A person whose box lies in another's by at least this share, ...
         max_part_oks: ... and whose joints are more alike to the other's than this, on the other's scale, is a part
-            of the other: half a body beside the whole one. The whole is kept, unless its score is lower: then its
-            box was carried too large.
+            of the other: half a body beside the whole one. The whole is kept, unless it is neither sure
+            nor as sure as the part: then its box was carried too large.
         parametric: The parameters of AlphaPose's suppression.
         min_pose_score: Poses with a lower mean joint score are dropped.
         min_joint_score: Joints below it are missing in the output (the paper has 0.4 for its networks); the
@@ -93,9 +93,9 @@ def _distinct(poses: Poses, config: SelectionConfig) -> IntArray:
 
 
 def _is_part(poses: Poses, config: SelectionConfig) -> BoolArray:
-    """bool [N]: the pose is that of a part of another one's body, which is at least as sure a person."""
+    """bool [N]: the pose is that of a part of somebody else, who is surely a person, or at least as surely."""
     within = inside_matrix(poses.boxes, poses.boxes) >= config.min_inside
-    within &= poses.scores[:, None] <= poses.scores
+    within &= (poses.scores >= config.sure_score) | (poses.scores[:, None] <= poses.scores)
     inner, outer = np.nonzero(within & ~within.T)
     part = np.zeros(len(poses), np.bool_)
     part[inner[part_oks(poses, inner, outer) > config.max_part_oks]] = True
