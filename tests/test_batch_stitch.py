@@ -1,5 +1,6 @@
 """Joining chunks, checked against plain loops: which tracks match, and which chunk gives each frame."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -205,7 +206,7 @@ def test_a_millisecond_itself_is_allowed() -> None:
 def test_one_shared_frame_at_a_different_time_is_detected() -> None:
     left, right = chunk_of([{}] * 4), chunk_of([{}] * 4, first=2)
     times_s = right.times_s + np.array([0, 2 * SAME_TIME_S, 0, 0])
-    moved = ChunkPoses(right.indices, times_s, right.starts, right.people, right.scenes, {})
+    moved = replace(right, times_s=times_s)
     with pytest.raises(SeamError):
         joined([left, moved], [seam(0, 0, 4, 0), seam(1, 2, 4, 4)])
 

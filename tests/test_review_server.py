@@ -341,3 +341,20 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert (tmp_path / "street.edits.json").read_bytes() == before
         assert json.loads(get(started, "clip"))["version"] == 1
         assert sorted(path.name for path in tmp_path.iterdir()) == ["street.edits.json", "street.parquet"]
+
+
+def test_a_closed_server_ends_the_connections_that_browsers_keep_open(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with serving(write_scene(tmp_path, video=False)) as server:
+        idle, listening = (http.client.HTTPConnection(server.origin.removeprefix("http://")) for _ in range(2))
+        idle.request("GET", f"/{server.token}/")
+        assert idle.getresponse().read()
+        listening.request("GET", f"/{server.token}/events")
+        assert listening.getresponse().status == 200
+        assert threading.active_count() >= before + 3
+    deadline_s = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline_s:
+        time.sleep(0.01)  # the last lines of threads that have ended their connection
+    assert threading.active_count() == before
+    for connection in (idle, listening):
+        connection.close()

@@ -7,8 +7,10 @@ which names a file. So nothing has to be installed for it.
 from __future__ import annotations
 
 import secrets
+import socket
 import socketserver
 import threading
+from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -19,6 +21,8 @@ from posetrack.review.session import Session
 
 _HOST = "127.0.0.1"
 _BEAT_S = 1.0
+_LEAVE_S = 2.0
+"""Answers at work get this long to notice that nobody waits for them any more."""
 _GRACE_S = 4.0
 """After the last page has gone, the server waits this long for one: a page may just be loaded again."""
 
@@ -104,7 +108,31 @@ class _LocalServer(ThreadingHTTPServer):
 
     def __init__(self, review: ReviewServer, port: int) -> None:
         self.review = review
+        self._connections: set[Any] = set()
+        self._ended = threading.Condition()
         super().__init__((_HOST, port), ReviewHandler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread of its own."""
+        with self._ended:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        super().shutdown_request(request)
+        with self._ended:
+            self._connections.discard(request)
+            self._ended.notify_all()
+
+    def server_close(self) -> None:
+        """Free the port, and end the connections that browsers keep open, with their threads."""
+        super().server_close()
+        with self._ended:
+            for connection in self._connections:
+                with suppress(OSError):  # it has just ended by itself
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._ended.wait_for(lambda: not self._connections, timeout=_LEAVE_S)
 
     def server_bind(self) -> None:
         """Without the look-up of the computer's name, which may ask the network."""
