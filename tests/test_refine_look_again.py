@@ -1,22 +1,29 @@
 """``refine NAME.tracks --video FILE --look-again``: the run's own pose network sees what was filled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import posetrack
+from posetrack.changes import Changes, customised
 from posetrack.errors import ConfigError
+from posetrack.models.pose import PoseConfig
+from posetrack.models.runtime import Runtime
+from posetrack.networks import Networks, made_with
 from posetrack.observations.header import Header
+from posetrack.presets import get_preset
 from posetrack.refine.clip import FILLED, Clip
 from posetrack.refine.files import read_clip
-from posetrack.runner import looking
 from posetrack.runner.looking import pose_network
 from posetrack.runner.refining import refine_observations
 from posetrack.skeletons import POSETRACK
+from posetrack.stages import PoseEstimator
 from posetrack.types import Boxes, Image, Poses
 from posetrack.video.outputs import Outputs
+from posetrack.zoo import ModelStore
 from tests.in_process import posetrack as command
 from tests.second_pass_cases import LOST, footage, losing_tracker
 
@@ -85,22 +92,53 @@ def test_without_the_video_or_the_network_it_is_refused(
     assert {path.name: path.read_bytes() for path in observations.parent.iterdir()} == before
 
 
-def header(**networks: str) -> Header:
-    table = {"name": "lite", "pose": posetrack.presets.get_preset("lite").pose}
-    return Header(
-        name="street", width=4, height=4, fps=None, delivered_fps=None,
-        made_with={"preset": table, "networks": networks},
-    )  # fmt: skip
+LITE = get_preset("lite")
+HASHES = made_with(LITE, ModelStore(None))["networks"]
+
+
+def header(networks: Mapping[str, str], **preset: object) -> Header:
+    table = {"name": "lite", "pose": LITE.pose, **preset}
+    made = {"preset": table, "networks": networks}
+    return Header(name="street", width=4, height=4, fps=None, delivered_fps=None, made_with=made)
+
+
+def joints(network: PoseEstimator) -> np.ndarray:
+    """What a network sees in noise."""
+    image = np.random.default_rng(0).integers(0, 256, (96, 64, 3), np.uint8)
+    poses = network.estimate(image, Boxes(np.array([[8.0, 8, 40, 60]]), np.ones(1)))
+    assert len(poses) == 1 and poses.skeleton == POSETRACK
+    return poses.keypoints[0]
 
 
 def test_the_network_is_the_one_that_the_run_has_used(tmp_path: Path) -> None:
-    from posetrack.networks import made_with
-    from posetrack.presets import get_preset
-    from posetrack.zoo import ModelStore
-
-    hashes = made_with(get_preset("lite"), ModelStore(None))["networks"]
-    network = pose_network(tmp_path / "street.tracks", header(**hashes))
-    poses = network.estimate(np.zeros((64, 64, 3), np.uint8), Boxes(np.array([[8.0, 8, 40, 60]]), np.ones(1)))
-    assert len(poses) == 1 and poses.skeleton == POSETRACK
+    found = joints(pose_network(tmp_path / "street.tracks", header(HASHES)))
+    assert np.array_equal(found, joints(Networks(LITE, Runtime(), ModelStore(None)).pose))
     with pytest.raises(ConfigError, match="made with other weights of 'pose_lite"):
-        looking.pose_network(tmp_path / "street.tracks", header(**dict.fromkeys(hashes, "0")))
+        pose_network(tmp_path / "street.tracks", header(dict.fromkeys(HASHES, "0")))
+
+
+def test_it_is_used_as_the_run_has_used_it(tmp_path: Path) -> None:
+    config = PoseConfig(codec="argmax", flip_test=False)
+    found = joints(pose_network(tmp_path / "street.tracks", header(HASHES, pose_config=asdict(config))))
+    expected = Networks(customised(LITE, Changes(codec="argmax", flip_test=False)), Runtime(), ModelStore(None))
+    assert np.array_equal(found, joints(expected.pose))
+    assert not np.array_equal(found, joints(Networks(LITE, Runtime(), ModelStore(None)).pose))
+
+
+def test_another_pose_network_than_the_preset_has_needs_no_other_network_and_brings_its_codec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSETRACK_HOME", str(tmp_path / "empty"))
+    only_pose = {LITE.pose: HASHES[LITE.pose]}
+    network = pose_network(tmp_path / "street.tracks", header(only_pose, name="accurate"))
+    assert np.isfinite(joints(network)).all()  # the preset's codec, simcc, does not decode heatmaps
+
+
+@pytest.mark.parametrize(
+    "preset", [{"name": None}, {"pose": 3}, {"pose_config": {"codec": "none of ours"}}, {"pose_format": "onnx"}]
+)
+def test_a_file_that_does_not_say_how_joints_were_estimated_is_refused(
+    tmp_path: Path, preset: dict[str, object]
+) -> None:
+    with pytest.raises(ConfigError, match="does not say which pose network was used; leave out --look-again"):
+        pose_network(tmp_path / "street.tracks", header(HASHES, **preset))
