@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -164,8 +165,9 @@ class StitchTask(ClipTask):
     def load(self) -> PoseTracker:
         """A stand-in for the tracker that returns the known poses."""
         parts = map(self._loaded, self.files)
-        facts = self._loaded(self.files[0]).made_with
-        return cast("PoseTracker", _KnownPoses(stitched(parts, self.chunks, self.config), facts))
+        first = next(parts)
+        known = stitched(chain([first], parts), self.chunks, self.config)
+        return cast("PoseTracker", _KnownPoses(known, first.made_with))
 
     def _loaded(self, file: Path) -> ChunkPoses:
         if self.remote is None:
