@@ -94,7 +94,7 @@ def test_only_the_demo_command_loads_the_renderer() -> None:
     assert importers_of("demo") == {"cli/demo.py"}
 
 
-HEAVY = ("torch", "torchvision", "cv2", "scipy", "pyarrow", "matplotlib", "posetrack.synthetic")
+HEAVY = ("numpy", "torch", "torchvision", "cv2", "scipy", "pyarrow", "matplotlib", "posetrack.synthetic")
 
 
 @pytest.mark.parametrize("statement", ["import posetrack", "import posetrack.cli.main"])

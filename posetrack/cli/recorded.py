@@ -10,7 +10,6 @@ from typing import Any
 from posetrack.cli.options import TrackOptions
 from posetrack.cli.refine_options import RefineOptions
 from posetrack.errors import ConfigError, DataFormatError
-from posetrack.ranges import require_kinds
 
 _OF_THE_MACHINE = {"models_dir", "threads"}
 """Options that say where and how fast, and not what comes out."""
@@ -37,6 +36,8 @@ def recorded_options(path: Path, given: Mapping[str, Any]) -> tuple[TrackOptions
     Raises:
         DataFormatError: an option is unknown, or of the wrong kind.
     """
+    from posetrack.ranges import require_kinds
+
     tracking = {field.name for field in fields(TrackOptions)} - _OF_THE_MACHINE
     refining = {field.name for field in fields(RefineOptions)}
     unknown = sorted(set(given) - tracking - refining - {_ONLINE})
