@@ -79,7 +79,6 @@ class ObservationFile:
         header: What was tracked, and with what.
         skeleton: The skeleton of its people.
         version: Of its schema.
-        rows: Number of rows, an upper bound of the number of people.
 
     Raises:
         DataFormatError: the file is missing, damaged, of another kind, or of a later version.
@@ -102,9 +101,9 @@ class ObservationFile:
             ) from error
         try:
             self.version, self.header, self.skeleton = self._checked_header()
-            self.rows = int(self._file.metadata.num_rows)
-            if self.rows > _LARGEST_ROWS:
-                raise self._damaged(f"it claims {self.rows} rows")
+            rows = int(self._file.metadata.num_rows)
+            if rows > _LARGEST_ROWS:
+                raise self._damaged(f"it claims {rows} rows")
         except BaseException:
             self.close()
             raise
