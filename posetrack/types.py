@@ -8,16 +8,17 @@ Boxes are x1, y1, x2, y2. (0, 0) is a legal coordinate: only a score of 0 marks 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from posetrack.scene import Scene
 from posetrack.skeletons import Skeleton
+from posetrack.stored_arrays import count_of, equal, stored
 
 UNLINKED = -1
 """Track id of a pose without a track."""
@@ -43,44 +44,18 @@ OriginArray = NDArray[np.uint8]
 Image = NDArray[np.uint8]
 Selection = slice | BoolArray | IntArray | Sequence[int]
 
-_COLUMNS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids", "origin")
-"""Arrays of ``Poses`` with a row for each person."""
+NO_IMAGE: Image = np.zeros((0, 0, 3), np.uint8)
+"""The picture of a frame of which only the people are needed."""
 
-
-def _stored(name: str, values: ArrayLike, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """A read-only array of the given type and shape: frozen dataclasses do not freeze their arrays."""
-    try:
-        given = np.asarray(values)
-        array = given.astype(dtype, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is {reprlib.repr(values)}, expected numbers of shape {shape}") from error
-    if array.dtype.kind in "iu" and given.dtype != array.dtype and not np.array_equal(array, given):
-        raise ValueError(f"{name} is {reprlib.repr(values)}, expected whole numbers")
-    if array.shape != shape:
-        if array.size > 0 or 0 not in shape:
-            raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-        array = array.reshape(shape)
-    if array.flags.writeable:
-        array = array.view()
-        array.setflags(write=False)
-    return array
-
-
-def _count(scores: ArrayLike) -> int:
-    if np.ndim(scores) != 1:
-        raise ValueError(f"scores has shape {np.shape(scores)}, expected (people,)")
-    return len(np.asarray(scores))
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether all fields of two objects of one dataclass hold the same values. NaN equals NaN."""
-    return all(_same(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    return not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray) and bool(a == b)
+_COLUMNS: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
+    "boxes": (np.float32, (4,)),
+    "scores": (np.float32, ()),
+    "keypoints": (np.float32, (None, 2)),
+    "keypoint_scores": (np.float32, (None,)),
+    "track_ids": (np.int64, ()),
+    "origin": (np.uint8, (None,)),
+}
+"""Arrays of ``Poses`` with a row for each person: types and shapes of a row; ``None`` is the number of joints."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,9 +100,9 @@ class Boxes:
     scores: FloatArray
 
     def __post_init__(self) -> None:
-        count = _count(self.scores)
-        object.__setattr__(self, "xyxy", _stored("xyxy", self.xyxy, np.float32, (count, 4)))
-        object.__setattr__(self, "scores", _stored("scores", self.scores, np.float32, (count,)))
+        count = count_of(self.scores)
+        object.__setattr__(self, "xyxy", stored("xyxy", self.xyxy, np.float32, (count, 4)))
+        object.__setattr__(self, "scores", stored("scores", self.scores, np.float32, (count,)))
 
     @classmethod
     def empty(cls) -> Boxes:
@@ -143,7 +118,7 @@ class Boxes:
         return len(self.scores)
 
     def __eq__(self, other: object) -> bool:
-        return _equal(self, other) if isinstance(other, Boxes) else NotImplemented
+        return equal(self, other) if isinstance(other, Boxes) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # compared by value, so not hashable
 
@@ -188,22 +163,23 @@ class Poses:
     def __post_init__(self) -> None:
         if not isinstance(self.skeleton, Skeleton):
             raise TypeError(f"skeleton is {reprlib.repr(self.skeleton)}; give one, such as posetrack.POSETRACK")
-        count, joints = _count(self.scores), len(self.skeleton)
-        origin = np.full((count, joints), Origin.ESTIMATED, np.uint8) if self.origin is None else self.origin
-        store = object.__setattr__
-        store(self, "boxes", _stored("boxes", self.boxes, np.float32, (count, 4)))
-        store(self, "scores", _stored("scores", self.scores, np.float32, (count,)))
-        store(self, "keypoints", _stored("keypoints", self.keypoints, np.float32, (count, joints, 2)))
-        store(
-            self, "keypoint_scores", _stored("keypoint_scores", self.keypoint_scores, np.float32, (count, joints))
-        )
-        store(self, "track_ids", _stored("track_ids", self.track_ids, np.int64, (count,)))
-        store(self, "origin", _stored("origin", origin, np.uint8, (count, joints)))
-        if (self.origin > Origin.FILLED).any():
-            raise ValueError(f"origin is {reprlib.repr(origin)}, expected values of posetrack.types.Origin")
-        if self.appearance is not None:
+        self._check((*_COLUMNS, "appearance"))
+
+    def _check(self, names: Collection[str]) -> None:
+        """Store the named arrays read-only, in the right type and shape."""
+        count, joints = count_of(self.scores), len(self.skeleton)
+        if self.origin is None:
+            object.__setattr__(self, "origin", np.full((count, joints), Origin.ESTIMATED, np.uint8))
+        for name, (dtype, row) in _COLUMNS.items():
+            if name in names:
+                shape = (count, *(joints if length is None else length for length in row))
+                object.__setattr__(self, name, stored(name, getattr(self, name), dtype, shape))
+        if "origin" in names and (self.origin > Origin.FILLED).any():
+            raise ValueError(f"origin is {reprlib.repr(self.origin)}, expected values of posetrack.types.Origin")
+        if "appearance" in names and self.appearance is not None:
             length = np.shape(self.appearance)[-1] if np.ndim(self.appearance) == 2 else 0
-            store(self, "appearance", _stored("appearance", self.appearance, np.float32, (count, length)))
+            appearance = stored("appearance", self.appearance, np.float32, (count, length))
+            object.__setattr__(self, "appearance", appearance)
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Poses:
@@ -258,20 +234,28 @@ class Poses:
         return len(self.scores)
 
     def __eq__(self, other: object) -> bool:
-        return _equal(self, other) if isinstance(other, Poses) else NotImplemented
+        return equal(self, other) if isinstance(other, Poses) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # compared by value, so not hashable
 
     def __getitem__(self, chosen: Selection) -> Poses:
         """The chosen people: a slice, a mask or an integer array, never a single integer."""
         columns = {name: getattr(self, name)[chosen] for name in _COLUMNS}
-        _count(columns["scores"])
+        count_of(columns["scores"])
         appearance = None if self.appearance is None else self.appearance[chosen]
         return self._derived(columns, appearance, skeleton=self.skeleton, unreported=self.unreported)
 
     def replace(self, **changes: Any) -> Poses:
         """A copy with some attributes changed."""
-        return replace(self, **changes)
+        if "skeleton" in changes or np.shape(changes.get("scores", self.scores)) != self.scores.shape:
+            return replace(self, **changes)
+        if unknown := changes.keys() - set(self.__slots__):
+            raise TypeError(f"poses have no {', '.join(sorted(unknown))}")
+        poses = object.__new__(Poses)
+        for name in self.__slots__:
+            object.__setattr__(poses, name, changes.get(name, getattr(self, name)))
+        poses._check(changes)  # the others have been checked before
+        return poses
 
 
 def _joined(parts: Sequence[tuple[int, FloatArray | None]]) -> FloatArray | None:

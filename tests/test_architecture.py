@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "posetrack"
 
 LAYERS = [
-    {"errors", "scene", "skeletons", "types", "stages"},
+    {"errors", "scene", "skeletons", "stored_arrays", "types", "stages"},
     {
         "background",
         "calibration",
@@ -41,7 +41,7 @@ LAYERS = [
 ]
 """From the bottom up: a part imports only from lower layers, never from its own."""
 
-FOUNDATION = ["errors", "scene", "skeletons", "types", "stages"]
+FOUNDATION = ["errors", "scene", "skeletons", "stored_arrays", "types", "stages"]
 """The bottom layer in its own order."""
 
 

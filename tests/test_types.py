@@ -89,6 +89,25 @@ def test_choosing_replacing_and_joining_are_those_of_the_arrays() -> None:
     assert_equal(unlinked, *contents(poses)[:4], np.full(4, UNLINKED))
 
 
+def test_replaced_arrays_are_checked_and_the_others_stay() -> None:
+    poses = people(3).replace(appearance=np.ones((3, 2)))
+    for name in ARRAYS:
+        values = getattr(poses, name) // 2
+        changed = poses.replace(**{name: values.tolist()})
+        assert getattr(changed, name).dtype == getattr(poses, name).dtype
+        assert_equal(changed, *[values if each == name else getattr(poses, each) for each in ARRAYS])
+        np.testing.assert_array_equal(changed.appearance, poses.appearance)
+    assert (poses.replace(origin=None).origin == Origin.ESTIMATED).all()
+    with pytest.raises(ValueError, match="^origin is "):
+        poses.replace(origin=np.full((3, 17), 4))
+    with pytest.raises(ValueError, match="^appearance has shape"):
+        poses.replace(appearance=np.ones((2, 2)))
+    with pytest.raises(ValueError, match="^boxes has shape"):
+        poses.replace(scores=np.ones(2))
+    with pytest.raises(TypeError, match="colour"):
+        poses.replace(colour=1)
+
+
 def test_poses_and_boxes_are_compared_by_their_values() -> None:
     poses, same = people(3), people(3)
     assert poses == same and poses is not same and poses[[0, 1]] != poses

@@ -17,7 +17,7 @@ from posetrack.errors import DataFormatError
 from posetrack.files.pending import PendingFile, output_errors
 from posetrack.scene import Scene
 from posetrack.skeletons import POSETRACK, SKELETONS
-from posetrack.types import Frame, IntArray, Poses
+from posetrack.types import NO_IMAGE, Frame, IntArray, Poses
 
 _ARRAYS = ("boxes", "scores", "keypoints", "keypoint_scores", "track_ids", "origin")
 _UNREPORTED = "unreported_"
@@ -99,7 +99,7 @@ class ChunkPoses:
         """Yield each frame, without its image, and its people."""
         for place, (index, time_s) in enumerate(zip(self.indices.tolist(), self.times_s.tolist(), strict=True)):
             scene = self.scenes[place] if self.scenes else None
-            yield Frame(index, time_s, _NO_IMAGE, scene), self.poses(place)
+            yield Frame(index, time_s, NO_IMAGE, scene), self.poses(place)
 
     def save(self, path: Path) -> None:
         """Write an npz file atomically.
@@ -167,9 +167,6 @@ def _joined(parts: list[Poses]) -> tuple[Poses, IntArray]:
 
 def _rows(starts: IntArray, first: int, behind: int) -> slice:
     return slice(int(starts[first]), int(starts[behind]))
-
-
-_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 
 
 def _facts(arrays: Any) -> dict[str, Any]:

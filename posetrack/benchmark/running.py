@@ -15,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
 
 from posetrack import __version__
@@ -29,7 +28,7 @@ from posetrack.formats.tracked import annotations_of
 from posetrack.networks import weight_files
 from posetrack.presets import Preset
 from posetrack.refine.poses import refined_poses
-from posetrack.types import Frame, Poses
+from posetrack.types import NO_IMAGE, Frame, Poses
 from posetrack.video import ReadOptions
 from posetrack.video.images import ImageReader
 from posetrack.video.readers import Source
@@ -38,7 +37,6 @@ from posetrack.zoo import ModelStore
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
 
-_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 _FRAMES_PER_S = 25.0  # PoseTrack does not give it; tracking does not depend on it, and the second pass hardly does
 
 
@@ -183,7 +181,7 @@ def _tracked(
     paths = [root / image["file_name"] for image in video.images]
     with Source(ImageReader(paths, _FRAMES_PER_S), ReadOptions(), video.video) as source:
         for frame, people in tracker.track(source):
-            found.append((replace(frame, image=_NO_IMAGE), people))
+            found.append((replace(frame, image=NO_IMAGE), people))
             progress.advance(1)
         if source.incomplete:
             raise VideoError(f"{video.path.stem}: {source.incomplete}")

@@ -25,7 +25,7 @@ from posetrack.observations.schema import (
 )
 from posetrack.scene import Scene
 from posetrack.skeletons import POSETRACK, Skeleton
-from posetrack.types import Frame, Poses
+from posetrack.types import NO_IMAGE, Frame, Poses
 
 _ROWS_PER_GROUP = 16_384
 """About 2 MB: the memory that writing takes."""
@@ -60,7 +60,7 @@ class ObservationSink:
             DataFormatError: a coordinate is no number, or too large for a pixel.
         """
         self._skeleton = self._skeleton or poses.skeleton
-        self._frames.append((Frame(frame.index, frame.time_s, _NO_IMAGE, frame.scene), poses))
+        self._frames.append((Frame(frame.index, frame.time_s, NO_IMAGE, frame.scene), poses))
         self._rows += max(_count(poses), 1)
         if self._rows >= _ROWS_PER_GROUP:
             self._flush()
@@ -92,9 +92,6 @@ class ObservationSink:
                 self._writer.write_batch(_rows(self._file.path, self._frames, skeleton, columns))
         self._frames.clear()
         self._rows = 0
-
-
-_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 
 
 def _writer(stream: Any, columns: Any) -> Any:

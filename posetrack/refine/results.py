@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from posetrack.formats import OUTPUT_FORMATS
 from posetrack.refine.clip import Clip
 from posetrack.refine.files import write_clip
 from posetrack.refine.poses import poses_by_frame
 from posetrack.stages import Sink, SourceInfo
-from posetrack.types import Frame
+from posetrack.types import NO_IMAGE, Frame
 
 WITH_RAW = ("posetrack18", "csv", "parquet")
 """Formats that also tell what was seen before filling and smoothing."""
-
-_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 
 
 def write_results(clip: Clip, info: SourceInfo, paths: Mapping[str, Path]) -> None:
@@ -42,7 +38,7 @@ def write_results(clip: Clip, info: SourceInfo, paths: Mapping[str, Path]) -> No
         if sinks:
             for number, time_s, poses in poses_by_frame(clip):
                 for sink in sinks:
-                    sink.write(Frame(number, time_s, _NO_IMAGE), poses)
+                    sink.write(Frame(number, time_s, NO_IMAGE), poses)
         for sink in sinks:
             sink.close()
     except BaseException:
