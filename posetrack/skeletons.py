@@ -70,6 +70,13 @@ class Skeleton:
         return frozenset(self.joints) - self.unused
 
     @cached_property
+    def sided_halves(self) -> NDArray[np.bool_]:
+        """bool [2, K]: the joints of the upper body, and of the lower body, that have a twin on the other side."""
+        sided = self.flip_permutation != np.arange(len(self))
+        lower = np.array([joint.endswith(_LOWER_BODY) for joint in self.joints], dtype=np.bool_)
+        return np.stack([sided & ~lower, sided & lower])
+
+    @cached_property
     def limb_slots(self) -> NDArray[np.int64]:
         """[L, 2] slots of the limbs' ends."""
         return np.array([[self.index(a), self.index(b)] for a, b in self.limbs], dtype=np.int64)
@@ -78,6 +85,9 @@ class Skeleton:
     def oks_sigmas(self) -> NDArray[np.float32]:
         """[K] OKS sigmas as an array."""
         return np.array(self.sigmas, dtype=np.float32)
+
+
+_LOWER_BODY = ("hip", "knee", "ankle", "toe", "heel")
 
 
 def _mirrored(joint: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posetrack.skeletons import POSETRACK
+from posetrack.skeletons import POSETRACK, SKELETONS, Skeleton
 from posetrack.tracker import LinkerConfig
 from posetrack.types import UNLINKED, Origin, Poses
 from tests.walkers import FrameLinker, J, Scene, Walker, straight
@@ -101,3 +101,11 @@ def test_scores_and_origins_go_with_their_joints() -> None:
     linked = linker.link(poses, SCENE.flow(10))
     assert linked.keypoint_scores[0, J["left_wrist"]] == np.float32(0.5)
     assert linked.origin[0, J["left_ankle"]] == Origin.FILLED
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda skeleton: skeleton.name)
+def test_feet_are_of_the_lower_half_of_the_body_and_faces_and_hands_of_the_upper(skeleton: Skeleton) -> None:
+    upper, lower = ({skeleton.joints[slot] for slot in np.flatnonzero(half)} for half in skeleton.sided_halves)
+    assert upper | lower == {joint for joint in skeleton.joints if joint.startswith(("left", "right"))}
+    below = {"hip", "knee", "ankle", "toe", "heel"}
+    assert lower == {joint for joint in upper | lower if joint.split("_")[-1] in below}

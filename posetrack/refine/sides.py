@@ -58,7 +58,6 @@ _GROWTH_S = 3.0
 _DEAR = 1.0
 """Exchanges are looked for where they cost at most this much more motion than none, to save time."""
 
-_LOWER = ("hip", "knee", "ankle")
 _STATES = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
 """Whether the upper and the lower body are mirrored."""
 
@@ -114,20 +113,13 @@ def settle_sides(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
         skeleton: Of the joints.
         frame_s: Time between two frames.
     """
-    upper, lower = _halves(skeleton)
+    upper, lower = (np.flatnonzero(half) for half in skeleton.sided_halves)
     size = sizes(track, frame_s)
     motion = [_motion(track, skeleton, half, size) for half in (upper, lower)]
     states = _STATES[_cheapest(_costs(track, skeleton, size), *motion)]
     for half, exchanged in zip((upper, lower), states.T == 1, strict=True):
         track = mirrored(track, skeleton, exchanged, half)
     return track
-
-
-def _halves(skeleton: Skeleton) -> tuple[IntArray, IntArray]:
-    """Joints of the upper and of the lower body that have a twin on the other side."""
-    paired = skeleton.flip_permutation != np.arange(len(skeleton))
-    lower = np.array([joint.endswith(_LOWER) for joint in skeleton.joints])
-    return np.flatnonzero(paired & ~lower), np.flatnonzero(paired & lower)
 
 
 def _motion(track: Track, skeleton: Skeleton, slots: IntArray, size: Doubles) -> Doubles:
@@ -151,9 +143,9 @@ def _motion(track: Track, skeleton: Skeleton, slots: IntArray, size: Doubles) ->
 
 def _costs(track: Track, skeleton: Skeleton, size: Doubles) -> Doubles:
     """float64 [T, 4]: cost of each state in each frame."""
-    halves = _halves(skeleton)
-    share = [len(half) / max(sum(map(len, halves)), 1) for half in halves]
-    sure = [track.joint_scores[:, half].mean(axis=1) if len(half) else np.zeros(len(track)) for half in halves]
+    halves = skeleton.sided_halves
+    share = halves.sum(axis=1) / max(halves.sum(), 1)
+    sure = [track.joint_scores[:, half].mean(axis=1) if half.any() else np.zeros(len(track)) for half in halves]
     weights = np.stack([_MIRRORED * part * score for part, score in zip(share, sure, strict=True)], axis=1)
     shoulders, hips = (_across(track, skeleton, part) / size[:, None] for part in ("shoulder", "hip"))
     signs = 1 - 2 * _STATES

@@ -33,7 +33,6 @@ _MIRRORED_PER_S = 1.5
 _APART = 0.2
 """Share of the torso's length. Shoulders and hips nearer to each other do not show which side is which."""
 
-_LOWER = ("hip", "knee", "ankle")
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
@@ -84,48 +83,49 @@ class Sides:
         """
         doubts = self.doubts[rows]
         slots = np.arange(len(people.skeleton))
-        twins = people.skeleton.flip_permutation
-        as_seen, exchanged = _misfit(people, expected, sizes, slots), _misfit(people, expected, sizes, twins)
+        as_seen, exchanged = _misfits(people, expected, sizes)
         # Where the last pose was read as mirrored, the expected joints are those of its mirror image.
         was_mirrored = (doubts < 0)[:, None]
         kept = np.where(was_mirrored, exchanged, as_seen).sum(axis=1)
         changed = np.where(was_mirrored, as_seen, exchanged).sum(axis=1) + np.float32(_EXCHANGE)
         doubts = np.minimum(changed, doubts + kept) - np.minimum(kept, doubts + changed)
         doubts += np.float32(_MIRRORED_PER_S) * scores * self.unread_s[rows]
-        mirrored = np.repeat((doubts < 0)[:, None], 2, axis=1)
-        misfit = np.where(mirrored, exchanged - as_seen, as_seen - exchanged)
+        mirrored = np.stack([doubts < 0] * 2, axis=1)
         crossed = np.flatnonzero(_crossed(people))
-        mirrored[crossed, misfit[crossed].argmax(axis=1)] ^= True
+        if len(crossed):
+            misfit = np.where(mirrored, exchanged - as_seen, as_seen - exchanged)
+            mirrored[crossed, misfit[crossed].argmax(axis=1)] ^= True
         settled, unread_s = self.doubts.copy(), self.unread_s.copy()
         settled[rows], unread_s[rows] = doubts, 0
-        joints = (mirrored[:, :, None] & _halves(people.skeleton)).any(axis=1)
-        return Sides(settled, unread_s), np.where(joints, twins, slots)
+        joints = mirrored @ people.skeleton.sided_halves
+        return Sides(settled, unread_s), np.where(joints, people.skeleton.flip_permutation, slots)
+
+
+def _misfits(people: Bodies, expected: Bodies, sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Twice float32 [M, 2], how badly both halves fit, as seen and exchanged: up to 1 for each joint."""
+    order = np.stack([np.arange(len(people.skeleton)), people.skeleton.flip_permutation])
+    x, y = people.points.take(order, axis=2) - expected.points[:, :, None]
+    known = people.present.take(order, axis=1) & expected.present[:, None]
+    distances = np.sqrt(x * x + y * y) / (np.float32(_TOLERANCE) * sizes[:, None, None])
+    costs = np.where(known, np.minimum(distances, 1), np.float32(1))
+    as_seen, exchanged = (costs @ people.skeleton.sided_halves.T.astype(np.float32)).transpose(1, 0, 2)
+    return as_seen, exchanged
 
 
 @lru_cache
-def _halves(skeleton: Skeleton) -> BoolArray:
-    """bool [2, K]: the joints of the upper and of the lower half of the body that have a side."""
-    sided = skeleton.flip_permutation != np.arange(len(skeleton))
-    lower = np.array([joint.endswith(_LOWER) for joint in skeleton.joints], np.bool_)
-    return np.stack([sided & ~lower, sided & lower])
-
-
-def _misfit(people: Bodies, expected: Bodies, sizes: FloatArray, order: IntArray) -> FloatArray:
-    """float32 [M, 2], how badly the joints of both halves fit, taken from these slots: up to 1 for each joint."""
-    x, y = people.points[:, :, order] - expected.points
-    known = people.present[:, order] & expected.present
-    distances = np.sqrt(x * x + y * y) / (np.float32(_TOLERANCE) * sizes[:, None])
-    costs = np.where(known, np.minimum(distances, 1), np.float32(1))
-    return costs @ _halves(people.skeleton).T.astype(np.float32)
+def _torso(skeleton: Skeleton) -> IntArray | None:
+    """int64 [4], the slots of the torso's corners; None where the skeleton does not have them all."""
+    if not set(_TORSO) <= set(skeleton.joints):
+        return None
+    return np.array([skeleton.index(joint) for joint in _TORSO])
 
 
 def _crossed(people: Bodies) -> BoolArray:
     """bool [M]: the left shoulder is on the side of the right hip, and all four are clearly apart."""
-    joints = people.skeleton.joints
-    if not set(_TORSO) <= set(joints):
+    slots = _torso(people.skeleton)
+    if slots is None:
         return np.zeros(len(people), np.bool_)
-    slots = [joints.index(joint) for joint in _TORSO]
-    left_shoulder, right_shoulder, left_hip, right_hip = np.moveaxis(people.points[:, :, slots], 2, 0)
+    left_shoulder, right_shoulder, left_hip, right_hip = people.points.take(slots, axis=2).transpose(2, 0, 1)
     down_x, down_y = (left_hip + right_hip - left_shoulder - right_shoulder) / 2
     squared = np.maximum(down_x * down_x + down_y * down_y, 1)
     shoulders, hips = (
@@ -133,4 +133,5 @@ def _crossed(people: Bodies) -> BoolArray:
         for left, right in ((left_shoulder, right_shoulder), (left_hip, right_hip))
     )
     apart = np.minimum(np.abs(shoulders), np.abs(hips)) > _APART * squared
-    return np.asarray(people.present[:, slots].all(axis=1) & apart & (shoulders * hips < 0), np.bool_)
+    known = people.present.take(slots, axis=1).all(axis=1)
+    return np.asarray(known & apart & (shoulders * hips < 0), np.bool_)
