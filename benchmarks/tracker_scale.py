@@ -1,8 +1,8 @@
 """Cost of everything but the networks: ``tracker_scale.py [--people 20] [--frames 150] [--json]``.
 
-Times the tracker's stages, drawing and the JSON file in one thread, on made-up people who stand and shiver in a
-panning picture. Then times linking alone, for more people (at the same density) and longer queues: its cost should
-grow no faster than people x queue length.
+Processor time of the tracker's stages, drawing and the JSON file in one thread, on made-up people who stand and
+shiver in a panning picture; then of linking alone, for more people (at the same density) and longer queues: its
+cost should grow no faster than people x queue length.
 """
 
 from __future__ import annotations
@@ -105,9 +105,9 @@ class Timer:
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start = time.process_time()
         yield
-        self.samples_ms[part].append(1000 * (time.perf_counter() - start))
+        self.samples_ms[part].append(1000 * (time.process_time() - start))
 
     def median_ms(self, part: str) -> float:
         return float(np.median(self.samples_ms[part][WARM_UP_FRAMES:]))
@@ -120,7 +120,7 @@ def stages(people: int, frames: int) -> dict[str, float]:
     """Drops no duplicates, so that all stages see everyone. The work is the same."""
     propagation = get_preset("lite").pipeline.propagation
     assert propagation is not None
-    looks = LimbColours()
+    looks, merging = LimbColours(), MergeConfig()
     image = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
     info = SourceInfo(name="crowd", width=SIZE[0], height=SIZE[1], fps=None, frame_count=frames, path=None)
     annotator = Annotator()
@@ -130,7 +130,7 @@ def stages(people: int, frames: int) -> dict[str, float]:
             with timer("propagate"):
                 carried = propagate(previous, flow, propagation, SIZE, 1 / FPS)
             with timer("merge"):
-                merge(Boxes(poses.boxes, poses.scores), Boxes(carried.boxes, carried.scores), MergeConfig())
+                merge(Boxes(poses.boxes, poses.scores), Boxes(carried.boxes, carried.scores), merging)
             with timer("OKS-NMS"):
                 chosen = poses[people_among(poses, selection)]
             with timer("looks"):

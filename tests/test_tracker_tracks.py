@@ -114,7 +114,7 @@ def test_bodies_move_and_are_corrected_as_the_model_says(most_hits: int, seed: i
     rng = np.random.default_rng(seed)
     centres = np.array([[200.0, 300], [600, 200], [400, 500]])
     first = people(rng, centres, 0.8)
-    tracks = Tracks.empty(POSETRACK).joined_by(Tracks.of(first, MOTION))
+    tracks = Tracks.empty(POSETRACK).joined_by(first, MOTION)
     model = [
         Track(
             first.points[:, row].T.astype(float), first.boxes[:, row].astype(float), first.present[row].astype(int)
@@ -173,10 +173,10 @@ def test_chosen_and_joined_tracks_are_what_they_were() -> None:
     tracks = replace(tracks, gaps=np.array([3, 4, 0]), unseen_s=np.array([0.3, 0.4, 0], np.float32))
     left = tracks[np.array([0, 2])]
     assert left.ids.tolist() == [0, 2] and left.gaps.tolist() == [3, 0]
-    late = Tracks.of(people(rng, np.array([[700.0, 100]]), 0.7).with_ids(np.array([9])), MOTION)
-    joined = left.joined_by(late)
+    newcomer = people(rng, np.array([[700.0, 100]]), 0.7).with_ids(np.array([9]))
+    joined, late = left.joined_by(newcomer, MOTION), Tracks.of(newcomer, MOTION)
     assert joined.ids.tolist() == [0, 2, 9] and joined.unseen_s.tolist() == [np.float32(0.3), 0, 0]
     for part, rows in ((left, np.array([0, 1])), (late, np.array([2]))):
         for one, other in zip(contents(joined[rows]), contents(part), strict=True):
             np.testing.assert_array_equal(one, other)
-    assert left.joined_by(Tracks.empty(POSETRACK)) is left
+    assert left.joined_by(Bodies.empty(POSETRACK), MOTION) is left

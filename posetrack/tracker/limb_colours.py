@@ -8,14 +8,13 @@ people walk through shadows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from posetrack.skeletons import Skeleton
-from posetrack.tracker.joints import confident_joints, medians
-from posetrack.types import BoolArray, FloatArray, Image, IntArray, Poses
+from posetrack.tracker.joints import confident_joints, medians, planes
+from posetrack.types import BoolArray, FloatArray, Image, Poses
 
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _DOWN = ((0.1, 0.3, 0.5), (0.7, 0.9))
@@ -42,19 +41,6 @@ _PIXELS = 2_000
 """About as many pixels tell how bright the whole picture is."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Places:
-    """P places on the body.
-
-    Attributes:
-        weights: float32 [P, K], each place as a mean of joints.
-        parts: int64 [P], the part that each belongs to, ascending.
-    """
-
-    weights: FloatArray
-    parts: IntArray
-
-
 class LimbColours:
     """An ``Appearance`` stage: 18 numbers for each person, three for each of six parts of the body.
 
@@ -71,44 +57,41 @@ class LimbColours:
 
     def describe(self, image: Image, poses: Poses) -> FloatArray:
         """float32 [N, 18]."""
-        on_body = _places(poses.skeleton)
+        weights = _places(poses.skeleton)
         seen = confident_joints(poses, self._min_joint_score)
-        joints = np.where(seen[..., None], poses.keypoints, np.float32(0))
-        places = np.einsum("pk,nkc->cnp", on_body.weights, joints)
-        needed = (on_body.weights > 0).astype(np.float32)
-        known = (~seen).astype(np.float32) @ needed.T == 0
-        known &= ~_covered(places, poses.boxes)
+        places = np.where(seen, planes(poses.keypoints), np.float32(0)) @ weights
+        shown = (~seen).astype(np.float32) @ (weights > 0).astype(np.float32) == 0
+        shown &= weights.any(axis=0) & ~_covered(places, poses.boxes)
         colours, inside = _colours(image, places)
-        known &= inside
-        described = np.full((PARTS, 3, len(poses)), np.nan, np.float32)
-        for part, values in enumerate(described):
-            rows = slice(*np.searchsorted(on_body.parts, (part, part + 1)))
-            shown = known[:, rows]
-            values[:] = np.where(shown.any(axis=1), medians(colours[:, :, rows], shown), np.float32(np.nan))
-        return described.reshape(3 * PARTS, len(poses)).T
+        shown = (shown & inside).reshape(PARTS * len(poses), weights.shape[1] // PARTS)
+        described = medians(colours.reshape(3, *shown.shape), shown)
+        described = np.where(shown.any(axis=1), described, np.float32(np.nan))
+        return np.asarray(described.T.reshape(len(poses), 3 * PARTS), np.float32)
 
 
 @lru_cache
-def _places(skeleton: Skeleton) -> _Places:
-    """The places on a skeleton's body; parts whose joints it does not have get none."""
-    rows, parts = [], []
-    for part, bands in enumerate(_DOWN):
-        for down in bands:
-            for across in _ACROSS:
-                left, right = 1 - across, across
-                shares = ((1 - down) * left, (1 - down) * right, down * left, down * right)
-                rows.append(dict(zip(_TORSO, shares, strict=True)))
-                parts.append(part)
-    for part, (start, end) in enumerate(_LIMBS, start=len(_DOWN)):
-        for side in ("left", "right"):
-            rows += [{f"{side}_{start}": 1 - share, f"{side}_{end}": share} for share in _ALONG]
-            parts += [part] * len(_ALONG)
-    there = [row for row, joints in enumerate(rows) if joints.keys() <= set(skeleton.joints)]
-    weights = np.zeros((len(there), len(skeleton)), np.float32)
-    for place, row in enumerate(there):
-        for joint, share in rows[row].items():
-            weights[place, skeleton.index(joint)] = share
-    return _Places(weights, np.array(parts, np.int64)[there])
+def _places(skeleton: Skeleton) -> FloatArray:
+    """float32 [K, P], places on the body as means of joints: as many for each part as for that with the most.
+
+    Places without weights are none: some parts have fewer, and those whose joints the skeleton lacks have none.
+    """
+    parts: list[list[dict[str, float]]] = []
+    for bands in _DOWN:
+        corners = [
+            ((1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across)
+            for down in bands
+            for across in _ACROSS
+        ]
+        parts.append([dict(zip(_TORSO, shares, strict=True)) for shares in corners])
+    for start, end in _LIMBS:
+        limbs = [(f"{side}_{start}", f"{side}_{end}") for side in ("left", "right")]
+        parts.append([{one: 1 - share, other: share} for one, other in limbs for share in _ALONG])
+    weights = np.zeros((len(skeleton), PARTS, max(map(len, parts))), np.float32)
+    for part, places in enumerate(parts):
+        for place, joints in enumerate(places):
+            if joints.keys() <= set(skeleton.joints):
+                weights[[skeleton.index(joint) for joint in joints], part, place] = list(joints.values())
+    return weights.reshape(len(skeleton), -1)
 
 
 def _covered(places: FloatArray, boxes: FloatArray) -> BoolArray:

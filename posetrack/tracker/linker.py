@@ -106,14 +106,16 @@ class FlowLinker:
         self._next_id += len(born)
         poses = poses.replace(track_ids=ids)
         if config.sides:
-            poses = self._with_sides(poses, queue, tracks, rows, columns, seconds)
-            people = Bodies.of(poses, config.min_joint_score)
+            self._sides = self._sides.later(seconds)
+            settled = self._with_sides(poses, people, queue, tracks, rows, columns)
+            if settled is not poses:
+                poses, people = settled, Bodies.of(settled, config.min_joint_score)
         people = people.with_ids(ids)
         length = self._queue_length(seconds)
         tracks = tracks.seen(rows, people[columns], length, config.motion)
         self._queue = queue.pushed(people[np.flatnonzero(ids != UNLINKED)], self._kept(queue, tracks, length))
         living = self._living(tracks)
-        self._tracks = tracks[living].joined_by(Tracks.of(people[born], config.motion))
+        self._tracks = tracks[living].joined_by(people[born], config.motion)
         self._sides = self._sides[living].joined_by(len(born))
         looks = self._looks.seen(rows, descriptors[columns], -math.expm1(-seconds / config.look_memory_s))
         self._looks = looks[living].joined_by(descriptors[born])
@@ -128,10 +130,9 @@ class FlowLinker:
         return self._tracks[np.flatnonzero(self._tracks.gaps > 0)].bodies.poses()
 
     def _with_sides(
-        self, poses: Poses, queue: Queue, tracks: Tracks, rows: IntArray, columns: IntArray, seconds: float
+        self, poses: Poses, people: Bodies, queue: Queue, tracks: Tracks, rows: IntArray, columns: IntArray
     ) -> Poses:
         """The poses, in order; left and right exchanged where those of a track (``columns``) are wrong."""
-        self._sides = self._sides.later(seconds)
         seen = (poses.origin[columns] == Origin.ESTIMATED).any(axis=1)
         rows, columns = rows[seen], columns[seen]
         if len(rows) == 0:
@@ -140,8 +141,8 @@ class FlowLinker:
         carried, known = rows_of(expected.track_ids, queue.carried.track_ids[last])
         expected.points[:, known] = queue.carried.points[:, last[carried[known]]]
         expected.present[known] = queue.carried.present[last[carried[known]]]
-        people = Bodies.of(poses[columns], self._config.min_joint_score)
-        self._sides, slots = self._sides.read(rows, people, expected, sizes(people), mean_scores(poses[columns]))
+        people, scores = people[columns], mean_scores(poses)[columns]
+        self._sides, slots = self._sides.read(rows, people, expected, sizes(people), scores)
         return _taken(poses, columns, slots)
 
     def _descriptors(self, poses: Poses) -> FloatArray:

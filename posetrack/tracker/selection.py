@@ -98,7 +98,8 @@ def _is_part(poses: Poses, config: SelectionConfig) -> BoolArray:
     within &= (poses.scores >= config.sure_score) | (poses.scores[:, None] <= poses.scores)
     inner, outer = np.nonzero(within & ~within.T)
     part = np.zeros(len(poses), np.bool_)
-    part[inner[part_oks(poses, inner, outer) > config.max_part_oks]] = True
+    if len(inner):
+        part[inner[part_oks(poses, inner, outer) > config.max_part_oks]] = True
     return part
 
 

@@ -124,10 +124,11 @@ class Tracks:
         motion = self.motion.corrected(rows, errors, shares, sizes(bodies[rows]), config)
         return Tracks(bodies, motion, gaps, unseen_s, hits)
 
-    def joined_by(self, others: Tracks) -> Tracks:
-        """With new tracks, whose ids are above all others'."""
-        if len(others) == 0:
+    def joined_by(self, people: Bodies, config: MotionConfig) -> Tracks:
+        """With new tracks, of people seen for the first time, whose ids are above all others'."""
+        if len(people) == 0:
             return self
+        others = Tracks.of(people, config)
         return Tracks(
             Bodies.concatenate([self.bodies, others.bodies]),
             Motion.concatenate([self.motion, others.motion]),
