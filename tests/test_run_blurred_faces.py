@@ -64,6 +64,19 @@ def test_the_faces_of_everybody_who_was_seen_are_blurred(
     assert_heads_are_blurred(tmp_path / "street_tracked.mp4", clip)
 
 
+def test_a_video_that_is_drawn_again_shows_nobodys_face(clip: Path, tmp_path: Path) -> None:
+    done = posetrack("run", clip, "-o", tmp_path, "--no-video")
+    assert done.returncode == 0, done.stderr
+    again = ("refine", tmp_path / "street.tracks", "--video", clip, "--overwrite", "--drop", "0")
+    done = posetrack(*again, "--blur-faces")
+    assert done.returncode == 0, done.stderr
+    assert_heads_are_blurred(tmp_path / "street_tracked.mp4", clip)
+    assert posetrack(*again).returncode == 0
+    assert likeness(tmp_path / "street_tracked.mp4", clip)[:, 2].min() > 0.9, "nothing is blurred unless asked for"
+    done = posetrack("refine", tmp_path / "street.tracks", "--blur-faces", "--overwrite")
+    assert done.returncode == 2 and "give --video, or leave out --blur-faces" in done.stderr
+
+
 def test_a_masked_video_shows_nobodys_face(clip: Path, tmp_path: Path) -> None:
     assert posetrack("run", clip, "-o", tmp_path, "--subject", "longest").returncode == 0
     assert likeness(tmp_path / "street_tracked.mp4", clip)[:, 2].min() > 0.9, "nothing is blurred unless asked for"

@@ -286,7 +286,9 @@ def test_fps_and_formats_are_refused_where_they_mean_nothing(clip: Path, tmp_pat
     done = refine(tmp_path / "street.tracks", "--fps", "25")
     assert done.returncode == 2 and "leave out --fps" in done.stderr
     done = refine(tmp_path / "street.json", "--video", clip)
-    assert done.returncode == 2 and "--format, --video and --look-again are for .tracks" in done.stderr
+    assert (
+        done.returncode == 2 and "--format, --video, --look-again and --blur-faces are for .tracks" in done.stderr
+    )
 
 
 def test_a_batch_refines_each_clip_and_a_clip_that_cannot_be_refined_as_told_stops_no_other(

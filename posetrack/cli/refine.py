@@ -48,6 +48,9 @@ def refine(
         bool,
         typer.Option("--look-again", help="With --video: run the pose network again where joints were filled."),
     ] = False,
+    blur_faces: Annotated[
+        bool, _output("--blur-faces", help="With --video: blur the faces of everybody who was seen.")
+    ] = False,
     overwrite: Annotated[bool, _output("--overwrite", help="Replace existing files, but never FILE.")] = False,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     *,
@@ -57,17 +60,21 @@ def refine(
     if is_observations(source) and output is None:
         if fps is not None:
             raise ConfigError(f"{source} has the times of its frames: leave out --fps.")
-        _refine_observations(source, formats, (video, look_again), edits, overwrite, refining)
+        if blur_faces and video is None:
+            raise ConfigError("faces are blurred in the video: give --video, or leave out --blur-faces.")
+        _refine_observations(source, formats, (video, look_again, blur_faces), edits, overwrite, refining)
         return
-    if formats or video is not None or look_again:
-        raise ConfigError("--format, --video and --look-again are for .tracks, without -o: leave them out.")
+    if formats or video is not None or look_again or blur_faces:
+        raise ConfigError(
+            "--format, --video, --look-again and --blur-faces are for .tracks, without -o: leave them out."
+        )
     _refine_file(source, output, edits, fps, overwrite, refining)
 
 
 def _refine_observations(
     source: Path,
     formats: list[str] | None,
-    seeing: tuple[str | None, bool],
+    seeing: tuple[str | None, bool, bool],
     edits: Path | None,
     overwrite: bool,
     refining: RefineOptions,
@@ -76,14 +83,17 @@ def _refine_observations(
     from posetrack.cli.progress import FrameProgress
     from posetrack.runner.refining import refine_observations
     from posetrack.trust.derived import describe_derived
+    from posetrack.video import AnnotatorConfig
 
-    video, look_again = seeing
+    video, look_again, blur_faces = seeing
     with FrameProgress() as progress:
         summary = refine_observations(
             source, refining.config(), formats=tuple(dict.fromkeys(formats or ())), video=video, edits=edits,
-            look_again=look_again, overwrite=overwrite, observer=progress.second_pass,
+            look_again=look_again, drawing=AnnotatorConfig(blur_faces=blur_faces), overwrite=overwrite,
+            observer=progress.second_pass,
         )  # fmt: skip
-    given = changed(refining, RefineOptions()) | ({"look_again": True} if look_again else {})
+    seen = {"look_again": look_again, "blur_faces": blur_faces}
+    given = changed(refining, RefineOptions()) | {name: True for name, chosen in seen.items() if chosen}
     inputs = [source] if edits is None else [source, edits]
     for path in summary.files:
         describe_derived(path, "refine", given, inputs, {path: ()})

@@ -22,7 +22,7 @@ from posetrack.runner.second_pass import SecondPass
 from posetrack.runner.summary import RunObserver, RunSummary
 from posetrack.stages import SourceInfo
 from posetrack.stopwatch import Stopwatch
-from posetrack.video import ReadOptions, Source, open_source
+from posetrack.video import AnnotatorConfig, ReadOptions, Source, open_source
 from posetrack.video.identity import Identity
 from posetrack.video.outputs import Outputs
 
@@ -35,6 +35,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
     video: str | Path | None = None,
     edits: Path | None = None,
     look_again: bool = False,
+    drawing: AnnotatorConfig | None = None,
     overwrite: bool = False,
     observer: RunObserver | None = None,
 ) -> RunSummary:
@@ -48,6 +49,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         edits: Repairs of ``posetrack review``, made in addition to those of ``config``.
         look_again: Run the pose network again where joints were filled; what it finds counts as seen. Needs
             ``video``, and the network that the run has used.
+        drawing: What to draw into ``video``, and how.
         overwrite: Replace existing files. Until the new ones are complete, the old ones stay.
         observer: Called at the start, and after each frame that is drawn.
 
@@ -62,7 +64,10 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
     with ObservationFile(observations) as file:
         header = file.header
     known = formats or tuple(name for name in header.formats if name in OUTPUT_FORMATS) or ("posetrack18",)
-    outputs = Outputs(video=video is not None, formats=known, tracks=False, overwrite=overwrite)
+    outputs = Outputs(
+        video=video is not None, formats=known, tracks=False, overwrite=overwrite,
+        drawing=drawing or AnnotatorConfig(),
+    )  # fmt: skip
     folder, name = observations.parent, observations.stem
     inputs = [observations, *(Path(one) for one in (video, edits) if one is not None)]
     planned = list(outputs.paths(folder, name).values())
