@@ -33,7 +33,9 @@ class Changes:
     pose_format: FileFormat | None = None
     flow: str | None = None
     detect_every: Interval | None = None
+    detect_every_s: float | None = None
     pose_every: Interval | None = None
+    pose_every_s: float | None = None
     propagation: Propagation | None = None
     similarity: str | None = None
     matching: str | None = None
@@ -65,7 +67,7 @@ def customised(preset: Preset, changes: Changes) -> Preset:
     pipeline = preset.pipeline
     if changes.pose is not None and changes.codec is None:
         changes = replace(changes, codec=_published_codec(changes.pose, changes.pose_format))
-    if changes.propagation == "off" and changes.detect_every is None:
+    if changes.propagation == "off" and changes.detect_every is None and changes.detect_every_s is None:
         changes = replace(changes, detect_every=1)
     return replace(
         preset,
@@ -74,8 +76,8 @@ def customised(preset: Preset, changes: Changes) -> Preset:
         detector_format=changes.detector_format if changes.detector else preset.detector_format,
         pose_format=changes.pose_format if changes.pose else preset.pose_format,
         flow=changes.flow or preset.flow,
-        detect_every=preset.detect_every if changes.detect_every is None else changes.detect_every,
-        pose_every=preset.pose_every if changes.pose_every is None else changes.pose_every,
+        **_every("detect_every", preset, changes),
+        **_every("pose_every", preset, changes),
         pipeline=replace(
             pipeline,
             selection=_changed(pipeline.selection, changes, "nms", "min_joint_score", "max_oks", "rescore"),
@@ -97,6 +99,13 @@ def customised(preset: Preset, changes: Changes) -> Preset:
         ),
         limb_colours=preset.limb_colours if changes.propagation is None else changes.propagation == "evidence",
     )
+
+
+def _every(name: str, preset: Preset, changes: Changes) -> dict[str, Any]:
+    """An interval of the preset, in frames or in seconds: as it is, or changed to either."""
+    given = changes if (getattr(changes, name), getattr(changes, f"{name}_s")) != (None, None) else preset
+    frames = getattr(given, name)
+    return {name: getattr(preset, name) if frames is None else frames, f"{name}_s": getattr(given, f"{name}_s")}
 
 
 def _confirmation(pipeline: PipelineConfig, changes: Changes) -> dict[str, Any]:

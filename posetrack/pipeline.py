@@ -160,7 +160,7 @@ class Pipeline:
             is_carried = merged.rows >= len(found)
             is_faint = (merged.rows >= len(found) - faint.sum()) & ~is_carried
         with self._time("pose"):
-            poses, estimated = self._estimated(cues.sighting, candidates, is_carried)
+            poses, estimated = self._estimated(cues, candidates, is_carried)
         everybody, chosen = poses, np.arange(len(poses))
         if self._evidence is not None and cues.sighting.found is not None:
             carried_ids = np.where(is_carried, candidates.track_ids, UNLINKED)
@@ -170,7 +170,7 @@ class Pipeline:
             chosen = chosen[people_among(everybody[chosen], config.selection)]
             people, estimated = self._described(cues.frame.image, everybody[chosen]), estimated[chosen]
             poses = self._linker.link(people, cues.flow, cues.frame.time_s)
-            self._refresh.update(poses, estimated)
+            self._refresh.update(poses, estimated, cues.frame.time_s)
             shown = select_joints(poses, config.selection)
             if self._confirmation is not None:
                 self._confirmation.update(shown, estimated, cues.frame.time_s)
@@ -202,21 +202,22 @@ class Pipeline:
             self._judged_until_s = cues.frame.time_s
         return propagate(self._previous, cues.flow, self._config.propagation, (width, height), judged_s)
 
-    def _estimated(self, sighting: Sighting, candidates: Poses, is_carried: BoolArray) -> tuple[Poses, BoolArray]:
+    def _estimated(self, cues: Cues, candidates: Poses, is_carried: BoolArray) -> tuple[Poses, BoolArray]:
         """The poses of the people left after merging. In frames with a detection, all are estimated.
 
         Args:
-            sighting: Of the frame.
+            cues: Of the frame.
             candidates: N people, found or carried.
             is_carried: bool [N].
 
         Returns:
             The N poses in order; and bool [N]: estimated in this frame, rather than carried to it.
         """
-        carried_again = is_carried if sighting.found is not None else self._refresh.due(candidates)
+        looked = cues.sighting.found is not None
+        carried_again = is_carried if looked else self._refresh.due(candidates, cues.frame.time_s)
         chosen = candidates.pending | carried_again
         if chosen.any():
-            candidates = refined(self._people, [sighting], [candidates], [chosen])[0]
+            candidates = refined(self._people, [cues.sighting], [candidates], [chosen])[0]
         return candidates, chosen | ~is_carried
 
     def _described(self, image: Image, poses: Poses) -> Poses:

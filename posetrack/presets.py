@@ -15,7 +15,7 @@ from posetrack.models.detector import DetectorConfig
 from posetrack.models.file_format import FileFormat
 from posetrack.models.pose import PoseConfig
 from posetrack.pipeline import PipelineConfig
-from posetrack.ranges import require_kinds, require_whole
+from posetrack.ranges import require_above, require_kinds, require_whole
 from posetrack.schedule import EveryNth
 from posetrack.tracker import (
     ConfirmationConfig,
@@ -42,6 +42,9 @@ AUTO_SURE_SCORE = 0.9
 AUTO_SKIPPING_MIN_FPS = 14
 """In slower footage people move too far between frames, so ``auto`` detects them in every frame. (Every second
 frame of 29.97 per second is just fast enough.)"""
+
+_USUAL_FPS = 25
+"""Of sources that do not say how many frames per second they have."""
 
 REPORT_DELAY_S = 0.2
 """Tracks are confirmed, or not, after a few frames; their first frames wait for it. Not in real time."""
@@ -70,11 +73,13 @@ class Preset:
         detect_every: Frames from one detection to the next. ``auto`` detects about five times per second, at least
             every fifth frame, and more often the less sure the detector is (see ``schedule.EveryNth``); below 14
             frames per second, in every frame.
+        detect_every_s: The same in seconds of footage, rounded to frames; replaces ``detect_every``.
         sure_score: Detections below this score are unsure and cause more of them (see ``schedule.EveryNth``).
             Defaults to 0.9 with ``auto``; otherwise ``None`` disables it.
         pose_every: Frames from one estimate of a carried person's joints to the next, unless the posture changes
             or people overlap; in between, flow carries the joints. In frames with a detection everybody is
             estimated. ``auto`` estimates about five times per second. Defaults to ``pipeline.refresh.every``.
+        pose_every_s: The same in seconds of footage; replaces ``pose_every``.
         pipeline: How the stages are put together.
         detector_config: How the detector is used.
         pose_config: How the pose network is used.
@@ -93,8 +98,10 @@ class Preset:
     pose_format: FileFormat | None = None
     flow: str = "dis"
     detect_every: Interval = 1
+    detect_every_s: float | None = None
     sure_score: float | None = None
     pose_every: Interval | None = None
+    pose_every_s: float | None = None
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     detector_config: DetectorConfig = field(default_factory=DetectorConfig)
     pose_config: PoseConfig = field(default_factory=PoseConfig)
@@ -110,10 +117,16 @@ class Preset:
             value = getattr(self, name)
             if value not in ("auto", None):
                 require_whole(1, **{name: value})
+            seconds = getattr(self, f"{name}_s")
+            if seconds is not None:
+                require_above(0, **{f"{name}_s": seconds})
         self.schedule(None)
 
     def schedule(self, fps: Fraction | None) -> EveryNth:
         """In which frames people are detected, for a source of that many frames per second (None: 25)."""
+        if self.detect_every_s is not None:
+            frames = max(1, round(self.detect_every_s * float(fps or _USUAL_FPS)))
+            return EveryNth(interval=frames, sure_score=self.sure_score)
         if self.detect_every != "auto":
             return EveryNth(interval=self.detect_every, sure_score=self.sure_score)
         too_slow = fps and fps < AUTO_SKIPPING_MIN_FPS
@@ -125,9 +138,11 @@ class Preset:
     def pipeline_config(self, fps: Fraction | None) -> PipelineConfig:
         """How the stages are put together for a source of that many frames per second (None: 25)."""
         refresh = self.pipeline.refresh
-        if self.pose_every is not None:
+        if self.pose_every_s is not None:
+            refresh = replace(refresh, every_s=self.pose_every_s)
+        elif self.pose_every is not None:
             every = _auto_interval(fps) if self.pose_every == "auto" else self.pose_every
-            refresh = replace(refresh, every=every)
+            refresh = replace(refresh, every=every, every_s=None)
         faint_below = self.detector_config.score_threshold if self.pipeline.evidence else 0.0
         return replace(self.pipeline, refresh=refresh, faint_below=faint_below)
 
@@ -141,7 +156,7 @@ class Preset:
 
 
 def _auto_interval(fps: Fraction | None) -> int:
-    return max(1, round(float(fps or 25) / AUTO_LOOKS_PER_S))
+    return max(1, round(float(fps or _USUAL_FPS) / AUTO_LOOKS_PER_S))
 
 
 _ON_GPUS = PipelineConfig(detect_batch=4, flow_batch=4, pose_batch=4)

@@ -167,6 +167,20 @@ def test_auto_looks_for_people_and_joints_so_often_in_a_second() -> None:
         assert get_preset(name).pipeline_config(Fraction(50)).refresh.every == 1
 
 
+def test_intervals_in_seconds_replace_those_in_frames_and_the_reverse() -> None:
+    timed = customised(get_preset("lite"), Changes(detect_every_s=0.2, pose_every_s=0.3))
+    for fps, frames in ((7, 1), (25, 5), (50, 10), (240, 48), (None, 5)):
+        assert timed.schedule(fps and Fraction(fps)) == EveryNth(interval=frames)
+        assert timed.pipeline_config(fps and Fraction(fps)).refresh.every_s == 0.3
+    assert customised(timed, Changes(max_gap_s=1)).schedule(None) == EveryNth(interval=5)
+    framed = customised(timed, Changes(detect_every=3, pose_every=2))
+    assert framed.schedule(Fraction(240)) == EveryNth(interval=3)
+    refresh = framed.pipeline_config(Fraction(240)).refresh
+    assert (refresh.every, refresh.every_s) == (2, None)
+    usual = replace(LITE, pipeline=PipelineConfig(refresh=RefreshConfig(every_s=0.5)), pose_every=None)
+    assert usual.pipeline_config(None).refresh.every_s == 0.5
+
+
 def test_a_presets_own_settings_are_used_as_they_are() -> None:
     preset = Preset(
         name="own", summary="", detector="none", pose="none", detect_every=4, sure_score=0.7,
@@ -184,6 +198,8 @@ def test_a_presets_own_settings_are_used_as_they_are() -> None:
     [
         ({"detect_every": 0}, "detect_every must be a whole number, 1 or more, not 0"),
         ({"detect_every": "often"}, "detect_every must be a whole number or 'auto', not 'often'"),
+        ({"detect_every_s": 0}, "detect_every_s must be above 0, not 0"),
+        ({"pose_every_s": float("inf")}, "pose_every_s must be above 0, not inf"),
         ({"pose_every": -1}, "pose_every must be a whole number, 1 or more, not -1"),
         ({"sure_score": 1.5}, "sure_score must lie between 0 and 1, not 1.5"),
     ],
@@ -196,6 +212,7 @@ def test_a_preset_refuses_numbers_out_of_range(changes: dict[str, Any], words: s
 def test_without_propagation_people_are_looked_for_in_every_frame() -> None:
     preset = customised(get_preset("lite"), Changes(propagation="off"))
     assert preset.pipeline.propagation is None and preset.schedule(Fraction(25)) == EveryNth()
-    rarely = customised(get_preset("lite"), Changes(propagation="off", detect_every=3))
-    with pytest.raises(ConfigError, match="needs propagation"):
-        PoseTracker(rarely, detector=StubDetector(), pose=StubPose()).pipeline(Fraction(25))
+    for often in ({"detect_every": 3}, {"detect_every_s": 0.2}):
+        rarely = customised(get_preset("lite"), Changes(propagation="off", **often))
+        with pytest.raises(ConfigError, match="needs propagation"):
+            PoseTracker(rarely, detector=StubDetector(), pose=StubPose()).pipeline(Fraction(25))

@@ -35,6 +35,24 @@ def test_the_queue_is_given_in_seconds_or_frames() -> None:
         assert (linker.queue_s, linker.queue_frames) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "frames", "seconds"), [("5", 5, None), ("5f", 5, None), ("0.2s", "auto", 0.2), ("auto", "auto", None)]
+)
+def test_how_often_people_are_looked_at_is_given_in_frames_or_seconds(
+    text: str, frames: int | str, seconds: float | None
+) -> None:
+    preset = TrackOptions(detect_every=text, pose_every=text).customised_preset()
+    assert (preset.detect_every, preset.detect_every_s) == (frames, seconds)
+    assert (preset.pose_every, preset.pose_every_s) == (frames, seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "0.2", "-1s", "nans", "infs", "0s", "0f", "5 f", "1m"])
+def test_other_intervals_are_refused_in_one_sentence(text: str) -> None:
+    for option in ("detect_every", "pose_every"):
+        with pytest.raises(ConfigError, match=option.replace("_", ".")):
+            TrackOptions(**{option: text}).customised_preset()
+
+
 @pytest.mark.parametrize("text", ["60", "s", "", "2.5f", "1m", "nans", "-1s", "infs", "2 f s"])
 def test_other_lengths_are_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(ConfigError, match="max.gap"):

@@ -29,9 +29,25 @@ def people(*track_ids: int, keypoints: FloatArray | None = None) -> Poses:
     return Poses(boxes, np.ones(count, np.float32), keypoints, scores, np.array(track_ids, np.int64), POSETRACK)
 
 
-def refreshed(**options: float) -> Refresh:
+class Memory:
+    """A ``Refresh`` that is told the frames of a video, one after the other."""
+
+    def __init__(self, fps: float = 25, **options: float) -> None:
+        self._refresh = Refresh(RefreshConfig(**options))  # type: ignore[arg-type]
+        self._fps, self._frame = fps, 0
+        self.reset = self._refresh.reset
+
+    def due(self, carried: Poses) -> np.ndarray:
+        return self._refresh.due(carried, self._frame / self._fps)
+
+    def update(self, poses: Poses, estimated: np.ndarray) -> None:
+        self._refresh.update(poses, estimated, self._frame / self._fps)
+        self._frame += 1
+
+
+def refreshed(**options: float) -> Memory:
     """The memory after a frame in which tracks 4, 7 and 2 were estimated."""
-    memory = Refresh(RefreshConfig(**options))  # type: ignore[arg-type]
+    memory = Memory(**options)
     poses = people(4, 7, 2)
     memory.update(poses, np.ones(3, np.bool_))
     return memory
@@ -48,6 +64,16 @@ def test_whoever_stands_still_is_due_every_nth_frame() -> None:
         memory.update(people(4, 7, 2), now)
         due.append(now.tolist())
     assert due == [[False] * 3, [False] * 3, [True] * 3] * 2
+
+
+@pytest.mark.parametrize(("fps", "frames"), [(7, 2), (25, 6), (50, 12), (240, 58)])
+def test_an_interval_in_seconds_is_as_long_at_every_frame_rate(fps: float, frames: int) -> None:
+    memory, due = refreshed(fps=fps, every=99, every_s=0.24), []
+    for _ in range(2 * frames):
+        now = memory.due(people(4, 7, 2))
+        memory.update(people(4, 7, 2), now)
+        due.append(now.all())
+    assert np.flatnonzero(due).tolist() == [frames - 1, 2 * frames - 1]
 
 
 def test_people_are_known_by_their_track_in_any_order() -> None:
@@ -104,7 +130,7 @@ def test_whoever_lies_on_another_is_due() -> None:
 
 
 def test_nobody_is_an_ordinary_value() -> None:
-    memory = Refresh(RefreshConfig(every=2))
+    memory = Memory(every=2)
     memory.update(people(), np.zeros(0, np.bool_))
     assert memory.due(people()).shape == (0,)
     assert memory.due(people(3)).tolist() == [True]
@@ -157,7 +183,9 @@ def test_in_the_pipeline_still_people_are_estimated_when_due_or_detected_and_kee
         np.testing.assert_allclose(poses.keypoints, results[0].keypoints, atol=1e-3)
 
 
-@pytest.mark.parametrize(("option", "value"), [("every", 0), ("max_motion", -0.1), ("max_motion", float("nan"))])
+@pytest.mark.parametrize(
+    ("option", "value"), [("every", 0), ("every_s", 0), ("max_motion", -0.1), ("max_motion", float("nan"))]
+)
 def test_settings_out_of_range_are_refused(option: str, value: float) -> None:
     with pytest.raises(ConfigError, match=option):
         RefreshConfig(**{option: value})  # type: ignore[arg-type]
@@ -183,7 +211,7 @@ def test_a_joint_that_was_lost_counts_until_the_next_estimate() -> None:
 
 
 def test_people_carried_into_an_empty_memory_are_as_new() -> None:
-    memory = Refresh(RefreshConfig(every=3))
+    memory = Memory(every=3)
     memory.update(people(4, 7), np.array([True, False]))
     assert memory.due(people(4, 7)).tolist() == [False, False]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -80,11 +80,17 @@ class TrackOptions:
     ] = None
     detect_every: Annotated[
         str | None,
-        _tracking(help="Detect people every n-th frame, or auto (5 per second; up to every frame in crowds)."),
+        _tracking(
+            help="Detect people every n-th frame (5), every so many seconds (0.2s), or auto (5 per second; up to "
+            "every frame in crowds)."
+        ),
     ] = None
     pose_every: Annotated[
         str | None,
-        _tracking(help="Re-estimate tracked people every n-th frame, or auto (5 per second; more if they move)."),
+        _tracking(
+            help="Re-estimate tracked people every n-th frame (5), every so many seconds (0.2s), or auto (5 per "
+            "second; more if they move)."
+        ),
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Minimum score of detected boxes.")] = None
     min_joint_score: Annotated[
@@ -168,8 +174,8 @@ class TrackOptions:
         pose_format, detector_format = file_formats(self)
         changes = Changes(
             propagation=self.chosen_propagation(),
-            detect_every=_interval("--detect-every", self.detect_every),
-            pose_every=_interval("--pose-every", self.pose_every),
+            **_interval("detect_every", self.detect_every),
+            **_interval("pose_every", self.pose_every),
             pose_format=pose_format,
             detector_format=detector_format,
             **given,
@@ -247,12 +253,20 @@ def _numbers(flag: str, text: str | None) -> tuple[int, ...]:
         raise ConfigError(f"{flag} is {text!r}; give people's numbers, such as 2,5.") from None
 
 
-def _interval(flag: str, text: str | None) -> int | Literal["auto"] | None:
+def _interval(option: str, text: str | None) -> dict[str, Any]:
+    """An interval, as the settings ``OPTION`` (frames or ``auto``) and ``OPTION_s`` (seconds)."""
     if text is None or text == "auto":
-        return text  # type: ignore[return-value]
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ConfigError(f"{flag} is {text!r}; give a number of frames, or auto.")
-    return int(text)
+        return {option: text}
+    frames = text.removesuffix("f")
+    if frames.isascii() and frames.isdigit() and len(frames) < 10:
+        return {option: int(frames)}
+    try:
+        if text.endswith("s"):
+            return {f"{option}_s": float(text[:-1])}
+    except ValueError:
+        pass
+    flag = f"--{option.replace('_', '-')}"
+    raise ConfigError(f"{flag} is {text!r}; give a number of frames, such as 5, seconds, such as 0.2s, or auto.")
 
 
 def _length(option: str, text: str | None, frames: int | None) -> dict[str, float | int | None]:

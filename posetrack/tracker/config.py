@@ -153,6 +153,7 @@ class RefreshConfig:
     Attributes:
         every: Frames from one estimate of a carried person's joints to the next; in between the flow carries
             them. 1 estimates everybody in every frame, as the paper does.
+        every_s: The same in seconds; replaces ``every``.
         max_motion: Joints that moved against the body by more than this since the last estimate, on average and
             over the body's size, are estimated earlier.
         min_joint_score: Joints below it do not count for that.
@@ -161,6 +162,7 @@ class RefreshConfig:
     """
 
     every: int = 1
+    every_s: float | None = None
     max_motion: float = 0.0055
     min_joint_score: float = 0.3
     max_overlap: float = 0.3
@@ -168,6 +170,8 @@ class RefreshConfig:
     def __post_init__(self) -> None:
         require_kinds(self)
         require_whole(1, every=self.every)
+        if self.every_s is not None:
+            require_above(0, every_s=self.every_s)
         require_at_least(0, max_motion=self.max_motion)
         require_fraction(min_joint_score=self.min_joint_score, max_overlap=self.max_overlap)
 

@@ -11,7 +11,10 @@ from posetrack.tracker.config import RefreshConfig
 from posetrack.tracker.joints import confident_joints, extents, masked_median
 from posetrack.tracker.matching import rows_of
 from posetrack.tracker.oks import iou_matrix
-from posetrack.types import UNLINKED, BoolArray, FloatArray, Poses
+from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
+
+_PRECISION_S = 1e-3
+"""Of the times of frames."""
 
 
 class Refresh:
@@ -25,22 +28,23 @@ class Refresh:
         self._config = config
         self._estimated: Poses | None = None
         self._ages = np.zeros(0, np.int64)
+        self._times_s = np.zeros(0)
 
     def reset(self) -> None:
         """Forget the past (a shot cut)."""
         self._estimated = None
 
-    def due(self, carried: Poses) -> BoolArray:
-        """bool [N]: the joints of a carried person must be estimated.
+    def due(self, carried: Poses, time_s: float) -> BoolArray:
+        """bool [N]: the joints of a person carried to the frame at ``time_s`` (seconds) must be estimated.
 
-        That is so without a track, ``every`` frames after the last estimate, when confident joints are lost, when
-        the posture has changed by more than ``max_motion``, or when the box lies on another.
+        That is so without a track, ``every`` frames (or ``every_s``) after the last estimate, when confident
+        joints are lost, when the posture has changed by more than ``max_motion``, or when the box lies on another.
         """
-        if self._estimated is None or self._config.every == 1:
+        if self._estimated is None or (self._config.every_s is None and self._config.every == 1):
             return np.ones(len(carried), np.bool_)
         rows, known = rows_of(carried.track_ids, self._estimated.track_ids)
         due = ~known | overlapped(carried.boxes, self._config.max_overlap)
-        due[known] |= self._ages[rows[known]] + 1 >= self._config.every
+        due[known] |= self._is_over(rows[known], time_s)
         waiting = np.flatnonzero(~due)
         then, now = self._estimated[rows[waiting]], carried[waiting]
         sure = confident_joints(then, self._config.min_joint_score)
@@ -48,20 +52,26 @@ class Refresh:
         due[waiting] = lost | (posture_change(then.keypoints, now.keypoints, sure) > self._config.max_motion)
         return due
 
-    def update(self, poses: Poses, estimated: BoolArray) -> None:
-        """Take note of a frame's linked poses, and of which of them have new joints (bool [N])."""
+    def _is_over(self, rows: IntArray, time_s: float) -> BoolArray:
+        """bool [M]: the interval since the last estimate of tracks."""
+        if self._config.every_s is None:
+            return np.asarray(self._ages[rows] + 1 >= self._config.every, np.bool_)
+        return np.asarray(time_s - self._times_s[rows] >= self._config.every_s - _PRECISION_S, np.bool_)
+
+    def update(self, poses: Poses, estimated: BoolArray, time_s: float) -> None:
+        """Take note of the linked poses of the frame at ``time_s``, and of which have new joints (bool [N])."""
         linked = poses.track_ids != UNLINKED
         poses, estimated = poses[linked], estimated[linked]
-        ages = np.zeros(len(poses), np.int64)
+        ages, times_s = np.zeros(len(poses), np.int64), np.full(len(poses), time_s)
         if self._estimated is not None and not estimated.all():
             rows, known = rows_of(poses.track_ids, self._estimated.track_ids)
             kept = known & ~estimated
-            ages[kept] = self._ages[rows[kept]] + 1
+            ages[kept], times_s[kept] = self._ages[rows[kept]] + 1, self._times_s[rows[kept]]
             keypoints, scores = poses.keypoints.copy(), poses.keypoint_scores.copy()
             keypoints[kept] = self._estimated.keypoints[rows[kept]]
             scores[kept] = self._estimated.keypoint_scores[rows[kept]]
             poses = poses.replace(keypoints=keypoints, keypoint_scores=scores)
-        self._estimated, self._ages = poses, ages
+        self._estimated, self._ages, self._times_s = poses, ages, times_s
 
 
 def overlapped(boxes: FloatArray, max_iou: float) -> BoolArray:
