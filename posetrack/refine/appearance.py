@@ -27,8 +27,11 @@ _LEAST_PAIRS = 8
 _LEAST_SEPARATION = 0.7
 """Appearance that separates people less well is not used; a coin has 0.5."""
 
-_SUREST = 4.0
+SUREST = 4.0
 """Appearance is never surer than 50 to 1: light changes, and teams dress alike."""
+
+_BITS = 30
+"""Columns that are compared as one number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -51,7 +54,7 @@ class Looks:
         """Whether appearance separates people well enough to be used."""
         return self.separation >= _LEAST_SEPARATION
 
-    def odds(self, one: Doubles, other: Doubles, surest: float = _SUREST) -> Doubles:
+    def odds(self, one: Doubles, other: Doubles, surest: float = SUREST) -> Doubles:
         """float64 [N]: logarithms of the odds that pairs of descriptors, [N, D] each, are one person's.
 
         What is NaN in either is left out. None is above ``surest``, or below its negative.
@@ -59,14 +62,26 @@ class Looks:
         apart = one - other
         known = ~np.isnan(apart)
         odds = np.zeros(len(apart))
-        for pattern in np.unique(known, axis=0):
-            rows = (known == pattern).all(axis=1)
+        for rows in _alike(known):
+            pattern = known[rows[0]]
             odds[rows] = self._odds_of(apart[np.ix_(rows, pattern)], np.ix_(pattern, pattern))
         return np.clip(odds, -surest, surest)
 
     def _odds_of(self, apart: Doubles, block: tuple[BoolArray, ...]) -> Doubles:
         same, different = self.same[block], self.different[block]
         return _log_density(apart, same) - _log_density(apart, different)
+
+
+def _alike(known: BoolArray) -> list[IntArray]:
+    """The rows of a table in groups of equal ones."""
+    groups = np.zeros(len(known), dtype=np.int64)
+    for start in range(0, known.shape[1], _BITS):
+        columns = known[:, start : start + _BITS]
+        _, groups = np.unique(
+            (groups << _BITS) + columns @ (1 << np.arange(columns.shape[1])), return_inverse=True
+        )
+    order = np.argsort(groups, kind="stable")
+    return [rows for rows in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1) if len(rows)]
 
 
 def _log_density(values: Doubles, covariance: Doubles) -> Doubles:
@@ -142,11 +157,12 @@ def _chunks(pieces: Sequence[Track], clip: Clip) -> _Chunks:
 
 def _means(values: Doubles, groups: IntArray) -> Doubles:
     """float64 [G, D]: mean of each group of rows, of what is known; NaN where nothing is."""
-    known = ~np.isnan(values)
-    sums = np.zeros((int(groups.max()) + 1, values.shape[1]))
-    counts = np.zeros_like(sums)
-    np.add.at(sums, groups, np.where(known, values, 0))
-    np.add.at(counts, groups, known)
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    ordered = values[order]
+    known = ~np.isnan(ordered)
+    sums = np.add.reduceat(np.where(known, ordered, 0), starts, axis=0)
+    counts = np.add.reduceat(known, starts, axis=0, dtype=np.int64)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 

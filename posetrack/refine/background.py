@@ -20,9 +20,9 @@ def seen_from(points: Doubles, frames: IntArray, views: IntArray | int, clip: Cl
     Returns:
         float64 [N, ..., 2].
     """
-    if clip.to_first is None or not len(points):
+    if clip.to_first is None or clip.from_first is None or not len(points):
         return points
-    maps = np.linalg.inv(clip.to_first[views]) @ clip.to_first[frames]
+    maps = clip.from_first[views] @ clip.to_first[frames]
     flat = points.reshape(len(points), -1, 2)
     moved = flat @ maps[:, :2, :2].transpose(0, 2, 1) + maps[:, None, :2, 2]
     return np.asarray(moved.reshape(points.shape), dtype=np.float64)

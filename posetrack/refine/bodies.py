@@ -23,22 +23,28 @@ def sizes(track: Track, frame_s: float) -> Doubles:
         frame_s: Time between two frames.
     """
     half = round(_SIZE_WINDOW_S / 2 / frame_s) if frame_s > 0 else 0
-    return np.maximum(median_filter(longer_sides(track), size=2 * half + 1, mode="nearest"), 1.0)
+    return np.maximum(median_filter(longer_sides(track.boxes), size=2 * half + 1, mode="nearest"), 1.0)
 
 
-def longer_sides(track: Track) -> Doubles:
-    """float64 [T]: the longer side of each box, in pixels."""
-    sides = track.boxes[:, 2:] - track.boxes[:, :2]
+def longer_sides(boxes: Doubles) -> Doubles:
+    """float64 [N]: the longer side of each box [N, 4], in pixels."""
+    sides = boxes[:, 2:] - boxes[:, :2]
     return np.maximum(sides[:, 0], sides[:, 1])
 
 
 def centres(track: Track, skeleton: Skeleton) -> Doubles:
     """float64 [T, 2]: mean of shoulders and hips, or the box's centre where fewer than three are there."""
+    return centres_of(track.boxes, track.joints, skeleton)
+
+
+def centres_of(boxes: Doubles, joints: Doubles, skeleton: Skeleton) -> Doubles:
+    """float64 [N, 2]: ``centres`` of boxes [N, 4] with joints [N, K, 2], NaN where they are missing."""
     slots = [skeleton.index(joint) for joint in _TRUNK if joint in skeleton.joints]
-    there = track.present[:, slots]
-    trunk = np.where(there[..., None], track.joints[:, slots], 0).sum(axis=1)
+    trunk = joints[:, slots]
+    there = ~np.isnan(trunk[..., 0])
     count = there.sum(axis=1)[:, None]
-    of_boxes = (track.boxes[:, :2] + track.boxes[:, 2:]) / 2
+    trunk = np.where(there[..., None], trunk, 0).sum(axis=1)
+    of_boxes = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.where(count >= _LEAST_TRUNK_JOINTS, trunk / np.maximum(count, 1), of_boxes)
 
 

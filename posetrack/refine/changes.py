@@ -44,16 +44,16 @@ def cut_at_changes(pieces: Sequence[Track], looks: Looks | None, kept_whole: Col
 
 def _changes(piece: Track, looks: Looks) -> IntArray:
     """int64: rows of a tracklet from which on somebody else seems to be there."""
-    if piece.appearance is None or len(piece) < 2 * _LEAST_FRAMES:
+    times, rows = piece.times, np.arange(1, len(piece))
+    rows = rows[np.minimum(times[rows] - times[0], times[-1] - times[rows - 1]) > _FROM_ENDS_S]
+    if piece.appearance is None or not len(rows):
         return np.zeros(0, dtype=np.int64)
-    rows = np.arange(1, len(piece))
-    first = np.searchsorted(piece.times, piece.times[rows - 1] - _WINDOW_S - 1e-9)
-    last = np.searchsorted(piece.times, piece.times[rows] + _WINDOW_S + 1e-9, side="right")
+    first = np.searchsorted(times, times[rows - 1] - _WINDOW_S - 1e-9)
+    last = np.searchsorted(times, times[rows] + _WINDOW_S + 1e-9, side="right")
     means = _Means(piece.appearance.astype(np.float64))
     odds = looks.odds(means.over(first, rows), means.over(rows, last), surest=np.inf)
-    ends = np.minimum(piece.times[rows] - piece.times[0], piece.times[-1] - piece.times[rows - 1])
-    unlike = runs_of(np.flatnonzero((odds < _UNLIKE) & (ends > _FROM_ENDS_S)))
-    return np.array([run[odds[run].argmin()] + 1 for run in unlike], dtype=np.int64)
+    unlike = runs_of(np.flatnonzero(odds < _UNLIKE))
+    return np.array([rows[run[odds[run].argmin()]] for run in unlike], dtype=np.int64)
 
 
 class _Means:

@@ -146,12 +146,22 @@ class Clip:
             return None
         steps = np.tile(np.eye(3), (len(self.frames), 1, 1))
         steps[:, :2] = self.camera
-        steps[np.append(0, self.cuts)[: len(steps)]] = np.eye(3)
+        starts = np.append(0, self.cuts)
+        steps[starts[: len(steps)]] = np.eye(3)
         maps: Doubles = np.asarray(np.linalg.inv(steps), dtype=np.float64)
-        starts = {0, *self.cuts.tolist()}
-        for frame in range(1, len(maps)):
-            maps[frame] = maps[frame] if frame in starts else maps[frame - 1] @ maps[frame]
+        places = np.arange(len(maps))
+        since = places - starts[self.shots(places)]
+        reach = 1  # each map leads over that many frames, or to the first
+        while reach <= since.max(initial=0):
+            further = places[since >= reach]
+            maps[further] = maps[further - reach] @ maps[further]
+            reach *= 2
         return maps
+
+    @cached_property
+    def from_first(self) -> Doubles | None:
+        """float64 [F, 3, 3]: the inverse of ``to_first``."""
+        return None if self.to_first is None else np.asarray(np.linalg.inv(self.to_first), dtype=np.float64)
 
     @cached_property
     def picture(self) -> Doubles:

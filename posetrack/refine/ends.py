@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.refine.background import seen_from
-from posetrack.refine.bodies import centres, limb_lengths, longer_sides, sizes
+from posetrack.refine.bodies import centres_of, limb_lengths, longer_sides, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.types import IntArray
 
@@ -56,43 +56,71 @@ class Ends:
 
 def ends_of(pieces: Sequence[Track], clip: Clip, *, last: bool) -> Ends:
     """Collect the last (or first) end of each tracklet."""
-    rows = [_end(piece, clip, last) for piece in pieces]
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), 9)
+    near = [_near(piece, last) for piece in pieces]
+    lengths = np.array([len(part) for part in near], dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    outer = starts + (lengths - 1) * last
+
+    def column(name: str, *shape: int) -> Doubles:
+        return np.concatenate([np.zeros((0, *shape)), *(getattr(part, name) for part in near)])
+
+    frames, times, boxes = column("frames").astype(np.int64), column("times"), column("boxes", 4)
+    joints = column("joints", len(clip.skeleton), 2)
+    size = np.maximum(_medians(longer_sides(boxes), lengths), 1.0)
+    ages = times - np.repeat(times[outer], lengths)
+    places = (
+        seen_from(centres_of(boxes, joints, clip.skeleton), frames, np.repeat(frames[outer], lengths), clip)
+        / np.repeat(size, lengths)[:, None]
+    )
+    mean_age, mean_place = _means(ages[:, None], lengths)[:, 0], _means(places, lengths)
+    older, away = ages - np.repeat(mean_age, lengths), places - np.repeat(mean_place, lengths, axis=0)
+    # a line fitted with the prior that people stand still, give or take a walk
+    spread = _sums(np.square(older)[:, None], lengths)[:, 0] + _NOISE**2 / _SPEED**2
+    speed = _sums(older[:, None] * away, lengths) / spread[:, None]
+    speed_variance = _NOISE**2 / spread
     return Ends(
-        frames=table[:, 0].astype(np.int64),
-        times=table[:, 1],
-        places=table[:, 2:4],
-        speeds=table[:, 4:6],
-        sizes=table[:, 6],
-        place_variances=table[:, 7],
-        speed_variances=table[:, 8],
+        frames=frames[outer],
+        times=times[outer],
+        places=(mean_place - speed * mean_age[:, None]) * size[:, None],
+        speeds=speed,
+        sizes=size,
+        place_variances=_NOISE**2 / lengths + speed_variance * mean_age**2 + _NOISE**2 / 4,
+        speed_variances=speed_variance,
     )
 
 
-def _end(piece: Track, clip: Clip, last: bool) -> tuple[float, ...]:
-    row = -1 if last else 0
-    time = piece.times[row]
+def _near(piece: Track, last: bool) -> Track:
+    """The last (or first) second of a tracklet."""
+    times = piece.times
     if last:
-        near = piece[int(np.searchsorted(piece.times, time - _WINDOW_S)) :]
-    else:
-        near = piece[: int(np.searchsorted(piece.times, time + _WINDOW_S, side="right"))]
-    size = max(float(np.median(longer_sides(near))), 1.0)
-    ages = near.times - time
-    places = seen_from(centres(near, clip.skeleton), near.frames, int(piece.frames[row]), clip) / size
-    mean_age, mean_place = ages.mean(), places.mean(axis=0)
-    # a line fitted with the prior that people stand still, give or take a walk
-    spread = np.square(ages - mean_age).sum() + _NOISE**2 / _SPEED**2
-    speed = ((ages - mean_age)[:, None] * (places - mean_place)).sum(axis=0) / spread
-    speed_variance = _NOISE**2 / spread
-    place = (mean_place - speed * mean_age) * size
-    place_variance = _NOISE**2 / len(near) + speed_variance * mean_age**2 + _NOISE**2 / 4
-    return (piece.frames[row], time, *place, *speed, size, place_variance, speed_variance)
+        return piece[int(np.searchsorted(times, times[-1] - _WINDOW_S)) :]
+    return piece[: int(np.searchsorted(times, times[0] + _WINDOW_S, side="right"))]
+
+
+def _sums(values: Doubles, lengths: IntArray) -> Doubles:
+    """float64 [N, D]: sums of N parts of the rows, which follow one another."""
+    if not len(lengths):
+        return np.zeros((0, values.shape[1]))
+    return np.add.reduceat(values, np.cumsum(lengths) - lengths, axis=0)
+
+
+def _means(values: Doubles, lengths: IntArray) -> Doubles:
+    return _sums(values, lengths) / lengths[:, None]
+
+
+def _medians(values: Doubles, lengths: IntArray) -> Doubles:
+    """float64 [N]: medians of N parts of the values, which follow one another."""
+    ordered = values[np.lexsort((values, np.repeat(np.arange(len(lengths)), lengths)))]
+    starts = np.cumsum(lengths) - lengths
+    return np.asarray((ordered[starts + (lengths - 1) // 2] + ordered[starts + lengths // 2]) / 2)
 
 
 def proportions(pieces: Sequence[Track], clip: Clip) -> Doubles:
     """float64 [N, L]: logarithm of each limb's length in body sizes; NaN where too few frames show it."""
     rows = np.full((len(pieces), len(clip.skeleton.limbs)), np.nan)
     for number, piece in enumerate(pieces):
+        if len(piece) < _LIMB_FRAMES:
+            continue
         lengths = np.sort(limb_lengths(piece, clip.skeleton) / sizes(piece, clip.frame_s)[:, None], axis=0)
         counts = (~np.isnan(lengths)).sum(axis=0)  # NaN is sorted behind
         usable = np.flatnonzero(counts >= _LIMB_FRAMES)

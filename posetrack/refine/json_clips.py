@@ -29,6 +29,7 @@ from posetrack.refine.times import frame_times
 from posetrack.skeletons import POSETRACK
 
 _DIGITS = {"pixels": 3, "scores": 4, "times": 6}
+_PEOPLE_AT_ONCE = 4096
 
 
 def read_json_clip(path: Path, fps: float | None = None) -> Clip:
@@ -123,8 +124,8 @@ def write_json_clip(path: Path, clip: Clip) -> None:
         DataFormatError: a number is too large for JSON.
         OutputError: the file cannot be written. Nothing new is left behind.
     """
-    video = annotations_of_clip(path, clip)
     people = people_of(clip.tracks, len(clip.skeleton))
+    video = _annotations(path, clip, people)
     file = JsonFile(path, b'{"images":[\n')
     try:
         file.append(
@@ -144,24 +145,25 @@ def write_json_clip(path: Path, clip: Clip) -> None:
 
 
 def _refined(people: RefinedPeople) -> Iterator[dict[str, Any]]:
-    raw = people.raw.round(_DIGITS["pixels"])
+    """What only refined files have, person by person. NaN is written as null."""
+    words = np.array(ORIGINS, dtype=object)
     corners = from_centre(people.raw_boxes)
     found = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1).round(_DIGITS["pixels"])
-    for row, origins in enumerate(people.origins.tolist()):
-        pairs = raw[row].ravel().tolist()
-        yield {
-            "raw_keypoints": [None if value != value else value for value in pairs],
-            "origins": [ORIGINS[origin] for origin in origins],
-            "identity": None
-            if np.isnan(people.identity[row])
-            else round(float(people.identity[row]), _DIGITS["scores"]),
-            "raw_bbox": None if np.isnan(found[row]).any() else found[row].tolist(),
-        }
+    for start in range(0, len(found), _PEOPLE_AT_ONCE):
+        part = slice(start, start + _PEOPLE_AT_ONCE)
+        pairs = people.raw[part].round(_DIGITS["pixels"]).reshape(len(found[part]), -1)
+        columns = (pairs, words[people.origins[part]], people.identity[part].round(_DIGITS["scores"]), found[part])
+        for raw, origins, identity, box in zip(*(column.tolist() for column in columns), strict=True):
+            known = None if box[0] != box[0] else box
+            yield {"raw_keypoints": raw, "origins": origins, "identity": identity, "raw_bbox": known}
 
 
 def annotations_of_clip(path: Path, clip: Clip) -> Annotations:
     """The clip as the formats' writers take it, with its joints also in its own skeleton."""
-    people = people_of(clip.tracks, len(clip.skeleton))
+    return _annotations(path, clip, people_of(clip.tracks, len(clip.skeleton)))
+
+
+def _annotations(path: Path, clip: Clip, people: RefinedPeople) -> Annotations:
     naming = ImageNaming.of(clip.name)
     images = clip.images or [
         {"file_name": naming.file_name(number), "id": naming.image_id(number)} for number in clip.frames.tolist()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.refine.appearance import Looks, usual_looks
+from posetrack.refine.appearance import SUREST, Looks, usual_looks
 from posetrack.refine.background import seen_from
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.refine.ends import Ends, ends_of, proportions
@@ -58,6 +58,9 @@ _SAME_TRACK = 3.0
 
 _LOWEST = -30.0
 
+_PAIRS_AT_ONCE = 100_000
+"""Long clips have millions of pairs; so many are compared at a time, to save memory."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Links:
@@ -88,24 +91,58 @@ def possible_links(pieces: Sequence[Track], clip: Clip, looks: Looks | None = No
         looks: What the clip teaches of appearance, if it does.
         unlikely: Include links that gain nothing, and longer ones: for when people must be few.
     """
-    tails, heads = ends_of(pieces, clip, last=True), ends_of(pieces, clip, last=False)
-    useful = looks is not None and looks.useful
-    before, after = _candidates(tails, heads, _LONGEST_AWAY_S if useful else _LONGEST_GAP_S, unlikely)
-    same_shot = clip.shots(tails.frames[before]) == clip.shots(heads.frames[after])
-    if not unlikely:
-        before, after = before[same_shot], after[same_shot]
-    low, high = clip.picture
-    inside = [_inside(tails, low, high)[before], _inside(heads, low, high)[after]]
-    through = _motion(tails, heads, before, after, clip) + sum(inside)
-    gains = np.where(inside[0] + inside[1] > 0, through, np.maximum(through, _away(tails, heads, before, after)))
-    gains += _normal_odds(np.log(heads.sizes[after] / tails.sizes[before]), _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD)
-    gains += _limbs(proportions(pieces, clip), before, after)
-    if looks is not None:
-        gains += _appearance(pieces, clip, looks, before, after)
-    gains += _SAME_TRACK * _follow_in_track(pieces, before, after)
-    gains = np.maximum(gains, _LOWEST)
-    kept = np.ones(len(gains), dtype=bool) if unlikely else gains > 0
-    return Links(before=before[kept], after=after[kept], gains=gains[kept])
+    evidence = _Evidence(pieces, clip, looks)
+    before, after = evidence.candidates(unlikely)
+    parts = [
+        evidence.links(before[start : start + _PAIRS_AT_ONCE], after[start : start + _PAIRS_AT_ONCE], unlikely)
+        for start in range(0, max(len(before), 1), _PAIRS_AT_ONCE)
+    ]
+    return Links(
+        before=np.concatenate([part.before for part in parts]),
+        after=np.concatenate([part.after for part in parts]),
+        gains=np.concatenate([part.gains for part in parts]),
+    )
+
+
+class _Evidence:
+    """What tells whether one tracklet continues another."""
+
+    def __init__(self, pieces: Sequence[Track], clip: Clip, looks: Looks | None) -> None:
+        self._clip = clip
+        self._tails, self._heads = ends_of(pieces, clip, last=True), ends_of(pieces, clip, last=False)
+        self._limbs = proportions(pieces, clip)
+        self._next = _next_in_track(pieces)
+        self._looks = looks if looks is not None and looks.useful else None
+        self._usual = None if self._looks is None else usual_looks(pieces, clip)
+
+    def candidates(self, unlikely: bool) -> tuple[IntArray, IntArray]:
+        """Pairs of tracklets that are compared."""
+        longest_s = _LONGEST_GAP_S if self._looks is None else _LONGEST_AWAY_S
+        before, after = _candidates(self._tails, self._heads, longest_s, unlikely)
+        if unlikely:
+            return before, after
+        shots = self._clip.shots
+        same_shot = shots(self._tails.frames[before]) == shots(self._heads.frames[after])
+        return before[same_shot], after[same_shot]
+
+    def links(self, before: IntArray, after: IntArray, unlikely: bool) -> Links:
+        """The links among some pairs; all of them if ``unlikely``, otherwise those that gain something."""
+        tails, heads = self._tails, self._heads
+        low, high = self._clip.picture
+        inside = [_inside(tails, low, high)[before], _inside(heads, low, high)[after]]
+        through = _motion(tails, heads, before, after, self._clip) + sum(inside)
+        at_border = inside[0] + inside[1] <= 0
+        gains = np.where(at_border, np.maximum(through, _away(tails, heads, before, after)), through)
+        gains += _normal_odds(np.log(heads.sizes[after] / tails.sizes[before]), _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD)
+        gains += _by_limbs(self._limbs, before, after)
+        gains += _SAME_TRACK * (self._next[before] == after)
+        if not unlikely:  # most pairs are far apart: what people wear does not save them
+            near = gains + SUREST > 0
+            before, after, gains = before[near], after[near], gains[near]
+        if self._looks is not None and self._usual is not None:
+            gains += self._looks.odds(self._usual[before], self._usual[after])
+        kept = np.ones(len(gains), dtype=bool) if unlikely else gains > 0
+        return Links(before=before[kept], after=after[kept], gains=np.maximum(gains[kept], _LOWEST))
 
 
 def _candidates(tails: Ends, heads: Ends, longest_s: float, unlikely: bool) -> tuple[IntArray, IntArray]:
@@ -167,19 +204,11 @@ def _normal_odds(values: Doubles, same: float, different: float) -> Doubles:
     return np.asarray(odds, dtype=np.float64)
 
 
-def _limbs(lengths: Doubles, before: IntArray, after: IntArray) -> Doubles:
+def _by_limbs(lengths: Doubles, before: IntArray, after: IntArray) -> Doubles:
     """Odds by limb proportions. Limbs are not independent: together they count as one."""
     odds = _normal_odds(lengths[after] - lengths[before], _LIMB_SPREAD, _PEOPLE_LIMB_SPREAD)
     known = ~np.isnan(odds)
     return np.asarray(np.where(known, odds, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
-
-
-def _appearance(
-    pieces: Sequence[Track], clip: Clip, looks: Looks, before: IntArray, after: IntArray
-) -> Doubles | float:
-    """Odds by appearance; none where it does not separate people."""
-    usual = usual_looks(pieces, clip) if looks.useful else None
-    return 0.0 if usual is None else looks.odds(usual[before], usual[after])
 
 
 def _inside(ends: Ends, low: Doubles, high: Doubles) -> Doubles:
@@ -189,11 +218,11 @@ def _inside(ends: Ends, low: Doubles, high: Doubles) -> Doubles:
     return np.asarray(_INSIDE * within.all(axis=1), dtype=np.float64)
 
 
-def _follow_in_track(pieces: Sequence[Track], before: IntArray, after: IntArray) -> Doubles:
-    """1 for neighbouring pieces of one track, otherwise 0."""
+def _next_in_track(pieces: Sequence[Track]) -> IntArray:
+    """int64 [N]: for each piece the next one of its track; -1 for the last."""
     ids = np.array([piece.track_id for piece in pieces], dtype=np.int64)
     starts = np.array([piece.frames[0] for piece in pieces], dtype=np.int64)
     order = np.lexsort((starts, ids))
     following = np.full(len(pieces), -1)
     following[order[:-1]] = np.where(ids[order[1:]] == ids[order[:-1]], order[1:], -1)
-    return np.asarray(following[before] == after, dtype=np.float64)
+    return following

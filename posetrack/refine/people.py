@@ -11,7 +11,7 @@ import numpy as np
 from posetrack.errors import ConfigError
 from posetrack.refine.appearance import learn
 from posetrack.refine.association import Chains, PeopleLimits, associate
-from posetrack.refine.bodies import centres, joint_evidence
+from posetrack.refine.bodies import centres_of, joint_evidence
 from posetrack.refine.changes import cut_at_changes
 from posetrack.refine.clip import Clip, Doubles, Track, joined
 from posetrack.refine.ghosts import LEAST_EVIDENCE, is_ghost
@@ -78,7 +78,11 @@ def _with_identity(piece: Track, probability: float) -> Track:
 
 def _in_order(pieces: Sequence[Track], clip: Clip) -> list[Track]:
     """By start and place: an order that does not depend on ids."""
-    return sorted(pieces, key=lambda piece: (piece.frames[0], *centres(piece, clip.skeleton)[0].tolist()))
+
+    def start(piece: Track) -> tuple[float, ...]:
+        return (piece.frames[0], *centres_of(piece.boxes[:1], piece.joints[:1], clip.skeleton)[0].tolist())
+
+    return sorted(pieces, key=start)
 
 
 def _weights(pieces: Sequence[Track], clip: Clip) -> Doubles:

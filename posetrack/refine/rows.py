@@ -58,7 +58,9 @@ def _track(people: People, rows: IntArray, times: Doubles) -> Track:
     there = people.origins[rows] != MISSING
     joints = np.where(there[..., None], people.joints[rows], np.nan)
     scores = people.joint_scores[rows]
-    boxes = np.where(np.isnan(people.boxes[rows]), extents(joints), people.boxes[rows])
+    boxes = people.boxes[rows]
+    if np.isnan(boxes).any():
+        boxes = np.where(np.isnan(boxes), extents(joints), boxes)
     return Track(
         track_id=int(people.ids[rows[0]]),
         frames=people.frames[rows],

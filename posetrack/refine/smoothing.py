@@ -1,15 +1,15 @@
 """Smoothing: zero-phase filters along a joint's path, never across gaps, cuts or people.
 
 ``kalman`` is the Kalman smoother (RTS) of a joint whose speed changes at random. Its estimate minimises a sum of
-squares, errors weighted by joint scores plus second differences: one banded system for the whole path. Joints far
-off their path lose weight in four rounds, so that single errors do not bend it.
+squares, errors weighted by joint scores plus second differences: one banded system for all paths of a joint.
+Joints far off their path lose weight in four rounds, so that single errors do not bend it.
 
 ``one-euro`` alone is not zero-phase: it is for streams, and follows with a delay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +47,8 @@ _BY_HAND = 100.0
 
 _LEAST_POINTS = 4
 
-_Filter = Callable[[Doubles, Doubles, Doubles], Doubles]
-"""points [N, 2], weights [N], far [N] (pixels) -> points [N, 2]"""
+_Filter = Callable[[Doubles, Doubles, Doubles, BoolArray], Doubles]
+"""points [N, 2], weights [N], far [N] (pixels), starts [N] (a run of points begins) -> points [N, 2]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,20 +155,30 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
     if track.by_hand is not None:  # beyond doubt, however far off the path of the others
         weights, far = np.where(track.by_hand, _BY_HAND, weights), np.where(track.by_hand, np.inf, far)
     for joint in range(joints.shape[1]):
-        for rows in _runs(track.origins[:, joint] != MISSING, broken):
-            if rows.stop - rows.start >= _LEAST_POINTS:
-                joints[rows, joint] = filtered(joints[rows, joint], weights[rows, joint], far[rows, joint])
+        rows, starts = _runs(track.origins[:, joint] != MISSING, broken)
+        if len(rows):
+            joints[rows, joint] = filtered(joints[rows, joint], weights[rows, joint], far[rows, joint], starts)
     return track.replace(joints=joints)
 
 
-def _runs(there: BoolArray, broken: BoolArray) -> Iterator[slice]:
-    """Slices of rows that are there, without a break between two of them."""
+def _runs(there: BoolArray, broken: BoolArray) -> tuple[IntArray, BoolArray]:
+    """Rows that are there, in runs without a break, and whether one begins with each. Short ones are left out."""
     rows: IntArray = np.flatnonzero(there)
-    if not len(rows):
-        return
-    apart = (np.diff(rows) > 1) | broken[rows[:-1]]
-    for run in np.split(rows, np.flatnonzero(apart) + 1):
-        yield slice(int(run[0]), int(run[-1]) + 1)
+    starts = np.ones(len(rows), dtype=bool)
+    starts[1:] = (np.diff(rows) > 1) | broken[rows[:-1]]
+    first = np.flatnonzero(starts)
+    lengths = np.diff(np.append(first, len(rows)))
+    long = np.repeat(lengths >= _LEAST_POINTS, lengths)
+    return rows[long], starts[long]
+
+
+def _each_run(one: Callable[[Doubles], Doubles]) -> _Filter:
+    """A filter of one run's points, for all runs."""
+
+    def filtered(points: Doubles, weights: Doubles, far: Doubles, starts: BoolArray) -> Doubles:
+        return np.concatenate([one(run) for run in np.split(points, np.flatnonzero(starts)[1:])])
+
+    return filtered
 
 
 def _butterworth(frame_s: float, cutoff_hz: float) -> _Filter:
@@ -177,33 +187,33 @@ def _butterworth(frame_s: float, cutoff_hz: float) -> _Filter:
     sections = butter(_ORDER, 2 * one_pass, output="sos")
     usual_padding = 3 * (2 * len(sections) + 1)
 
-    def filtered(points: Doubles, weights: Doubles, far: Doubles) -> Doubles:
+    def filtered(points: Doubles) -> Doubles:
         # without the line from end to end, steady motion passes unchanged
         line = points[0] + np.linspace(0, 1, len(points))[:, None] * (points[-1] - points[0])
         padding = min(usual_padding, len(points) - 1)
         return np.asarray(line + sosfiltfilt(sections, points - line, axis=0, padlen=padding))
 
-    return filtered
+    return _each_run(filtered)
 
 
 def _savgol(frame_s: float, window_s: float) -> _Filter:
     window = 2 * round(window_s / frame_s / 2) + 1
 
-    def filtered(points: Doubles, weights: Doubles, far: Doubles) -> Doubles:
+    def filtered(points: Doubles) -> Doubles:
         fitting = min(window, len(points) - 1 + len(points) % 2)
         if fitting <= _POLYNOMIAL:
             return points
         return np.asarray(savgol_filter(points, fitting, _POLYNOMIAL, axis=0))
 
-    return filtered
+    return _each_run(filtered)
 
 
 def _kalman(frame_s: float, cutoff_hz: float) -> _Filter:
     # the second difference's gain at the cut-off; there a joint of score 1 is halved
     stiffness = (2 * np.sin(np.pi * min(cutoff_hz * frame_s, 0.5))) ** -4
 
-    def filtered(points: Doubles, weights: Doubles, far: Doubles) -> Doubles:
-        bands = stiffness * _second_differences(len(points))
+    def filtered(points: Doubles, weights: Doubles, far: Doubles, starts: BoolArray) -> Doubles:
+        bands = stiffness * _second_differences(starts)
         trusted = weights
         for _ in range(_ROUNDS):
             smooth_points = _solved(bands, trusted, points)
@@ -214,10 +224,10 @@ def _kalman(frame_s: float, cutoff_hz: float) -> _Filter:
     return filtered
 
 
-def _second_differences(count: int) -> Doubles:
-    """float64 [3, count]: upper bands of D'D, where D takes second differences."""
-    bands = np.zeros((3, count))
-    inner = np.ones(count - 2)
+def _second_differences(starts: BoolArray) -> Doubles:
+    """float64 [3, N]: upper bands of D'D, where D takes second differences within runs; bool [N]: one begins."""
+    bands = np.zeros((3, len(starts)))
+    inner = 1.0 - (starts[1:-1] | starts[2:])
     bands[2, :-2] += inner
     bands[2, 1:-1] += 4 * inner
     bands[2, 2:] += inner

@@ -41,6 +41,7 @@ def remove_stolen(tracks: Sequence[Track], clip: Clip, as_they_are: Collection[i
         as_they_are: Ids of people who keep all their joints.
     """
     stolen = {track.track_id: np.zeros(track.present.shape, dtype=bool) for track in tracks}
+    size = {track.track_id: sizes(track, clip.frame_s) for track in tracks}
     for one, other in overlapping_pairs(tracks):
         if one.track_id in as_they_are and other.track_id in as_they_are:
             continue
@@ -48,8 +49,9 @@ def remove_stolen(tracks: Sequence[Track], clip: Clip, as_they_are: Collection[i
         if not len(rows):
             continue
         for track, mine, rival, theirs in ((one, rows, other, other_rows), (other, other_rows, one, rows)):
-            apart = _apart(track[mine], rival[theirs], clip)
-            stolen[track.track_id] |= _jumped(track, mine, apart, clip)
+            near = np.minimum(size[track.track_id][mine], size[rival.track_id][theirs])
+            apart = _apart(track.joints[mine], rival.joints[theirs], near, clip)
+            _mark_jumped(stolen[track.track_id], track, size[track.track_id], mine, apart)
     return [
         track.without(stolen[track.track_id])
         if track.track_id not in as_they_are and stolen[track.track_id].any()
@@ -58,20 +60,15 @@ def remove_stolen(tracks: Sequence[Track], clip: Clip, as_they_are: Collection[i
     ]
 
 
-def _apart(track: Track, rival: Track, clip: Clip) -> Doubles:
+def _apart(joints: Doubles, rivals: Doubles, size: Doubles, clip: Clip) -> Doubles:
     """float64 [T, K]: distance of each joint to the rival's joint of that kind, of either side, in body sizes."""
     twins = clip.skeleton.flip_permutation
-    size = np.minimum(sizes(track, clip.frame_s), sizes(rival, clip.frame_s))[:, None]
-    both = [
-        np.linalg.norm(track.joints - rival.joints[:, order], axis=-1) for order in (np.arange(len(twins)), twins)
-    ]
-    return np.asarray(np.fmin(*both) / size, dtype=np.float64)
+    both = [np.linalg.norm(joints - rivals[:, order], axis=-1) for order in (np.arange(len(twins)), twins)]
+    return np.asarray(np.fmin(*both) / size[:, None], dtype=np.float64)
 
 
-def _jumped(track: Track, rows: IntArray, apart: Doubles, clip: Clip) -> BoolArray:
-    """bool [T, K]: of the joints that meet a rival's in some rows, those that jump there or back."""
-    jumped: BoolArray = np.zeros(track.present.shape, dtype=bool)
-    size = sizes(track, clip.frame_s)
+def _mark_jumped(jumped: BoolArray, track: Track, size: Doubles, rows: IntArray, apart: Doubles) -> None:
+    """Mark, in bool [T, K], those of the joints that meet a rival's in some rows that jump there or back."""
     for joint in np.flatnonzero((apart <= SAME_PLACE).any(axis=0)):
         there = np.flatnonzero(track.present[:, joint])
         near = apart[:, joint] <= _NEAR * SAME_PLACE
@@ -82,7 +79,6 @@ def _jumped(track: Track, rows: IntArray, apart: Doubles, clip: Clip) -> BoolArr
         for run in runs_of(place) if jumps.any() else []:
             if meets[run].any():
                 jumped[there[_not_own(run, jumps)], joint] = True
-    return jumped
 
 
 def _not_own(run: IntArray, jumps: BoolArray) -> IntArray:

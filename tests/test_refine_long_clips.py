@@ -1,0 +1,125 @@
+"""What is computed for many tracklets, frames and joints at once is what each of them gives alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posetrack.refine import links
+from posetrack.refine.appearance import Looks
+from posetrack.refine.clip import MISSING, Clip, Track
+from posetrack.refine.ends import Ends, ends_of
+from posetrack.refine.links import possible_links
+from posetrack.refine.smoothing import Smoothing, smooth
+from posetrack.skeletons import POSETRACK
+from tests.refine_clips import clip_of, line, walker
+
+TRUNK = [POSETRACK.index(name) for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
+
+
+@pytest.fixture
+def chance() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+def pieces(chance: np.random.Generator, count: int = 12) -> list[Track]:
+    """Tracklets of people who wander, in random frames, some with gaps."""
+    made = []
+    for number in range(count):
+        frames = np.sort(
+            chance.choice(np.arange(20 * number, 20 * number + 60), chance.integers(1, 50), replace=False)
+        )
+        feet = line((100 + 20 * number, 300), tuple(chance.normal(0, 60, 2)), len(frames))
+        made.append(
+            walker(number, feet + chance.normal(0, 3, feet.shape), frames=frames, height=chance.uniform(80, 200))
+        )
+    return made
+
+
+def moving_camera(chance: np.random.Generator, clip: Clip) -> Clip:
+    steps = np.tile(np.eye(2, 3), (len(clip.frames), 1, 1)) + chance.normal(0, 0.002, (len(clip.frames), 2, 3))
+    steps[:, :, 2] += chance.normal(0, 3, (len(clip.frames), 2))
+    return replace(clip, camera=steps)
+
+
+def test_the_background_is_followed_from_frame_to_frame_within_each_shot(chance: np.random.Generator) -> None:
+    clip = moving_camera(chance, clip_of(frame_count=100, cuts=(37, 38)))
+    assert clip.camera is not None and clip.to_first is not None and clip.from_first is not None
+    place = {frame: np.array([50.0, 80.0, 1.0]) for frame in (0, 37, 38)}  # of one thing in each shot
+    for frame in range(100):
+        if frame not in (0, 37, 38):
+            place[frame] = np.append(clip.camera[frame] @ place[frame - 1], 1.0)
+        assert np.allclose(clip.to_first[frame] @ place[frame], [50, 80, 1])
+        assert np.allclose(clip.from_first[frame] @ [50, 80, 1], place[frame])
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_the_ends_of_many_tracklets_are_those_of_each(chance: np.random.Generator, last: bool) -> None:
+    many = pieces(chance)
+    clip = moving_camera(chance, clip_of(*many, cuts=(90,)))
+    together, alone = ends_of(many, clip, last=last), [ends_of([one], clip, last=last) for one in many]
+    for name in Ends.__slots__:
+        assert np.allclose(getattr(together, name), np.concatenate([getattr(one, name) for one in alone]))
+    assert len(ends_of([], clip, last=last).times) == 0
+
+
+def test_an_end_is_where_the_person_was_and_how_fast() -> None:
+    track = walker(0, line((100, 300), (50, -20), 100), height=100)
+    box = np.median((track.boxes[:, 2:] - track.boxes[:, :2]).max(axis=1))
+    first, last = (ends_of([track], clip_of(track), last=which) for which in (False, True))
+    for end, row in ((first, 0), (last, -1)):
+        assert end.frames[0] == track.frames[row] and end.times[0] == track.times[row]
+        assert end.sizes[0] == pytest.approx(box)
+        assert np.allclose(end.places[0], track.joints[row, TRUNK].mean(axis=0), atol=1)
+        assert np.allclose(end.speeds[0] * box, (50, -20), rtol=0.05)
+
+
+def test_links_do_not_depend_on_how_many_are_compared_at_once(
+    chance: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = pieces(chance, 30)
+    clip = clip_of(*many)
+    for unlikely in (False, True):
+        whole = possible_links(many, clip, unlikely=unlikely)
+        monkeypatch.setattr(links, "_PAIRS_AT_ONCE", 3)
+        parts = possible_links(many, clip, unlikely=unlikely)
+        monkeypatch.undo()
+        assert len(whole.gains) > 3
+        for name in ("before", "after", "gains"):
+            assert np.array_equal(getattr(whole, name), getattr(parts, name))
+
+
+def test_odds_by_appearance_are_those_of_each_pair_whatever_is_unknown_of_it(chance: np.random.Generator) -> None:
+    size = 40
+    roots = [chance.normal(size=(size, size)) for _ in range(2)]
+    looks = Looks(
+        same=roots[0] @ roots[0].T + np.eye(size), different=roots[1] @ roots[1].T + np.eye(size), separation=0.9
+    )
+    one, other = chance.normal(size=(2, 60, size))
+    unknown = chance.random(size=(5, size)) < 0.5  # five patterns, which differ in early and late columns
+    one[unknown[chance.integers(0, 5, 60)]] = np.nan
+    together = looks.odds(one, other, np.inf)
+    assert np.allclose(
+        together, [looks.odds(one[[row]], other[[row]], np.inf)[0] for row in range(60)], rtol=1e-9, atol=1e-9
+    )
+    assert together.std() > 0.3
+
+
+@pytest.mark.parametrize("how", ["kalman", "butterworth:6Hz", "savgol:0.3s"])
+def test_paths_are_smoothed_each_on_its_own(chance: np.random.Generator, how: str) -> None:
+    track = walker(0, line((100, 300), (50, 0), 60))
+    noisy = track.joints + chance.normal(0, 3, track.joints.shape)
+    origins = track.origins.copy()
+    origins[20:22, 5] = origins[40, 7] = origins[43, 7] = MISSING  # a run of two frames stays as it is
+    noisy[origins == MISSING] = np.nan
+    whole = track.replace(joints=noisy, origins=origins)
+    smoothing = Smoothing.parse(how)
+    clip = clip_of(track, cuts=(30,))
+    both = smooth(whole, clip, smoothing).joints
+    parts = [smooth(whole[part], clip, smoothing).joints for part in (slice(0, 30), slice(30, 60))]
+    assert np.allclose(both, np.concatenate(parts), rtol=0, atol=1e-9, equal_nan=True)
+    for rows in (slice(0, 20), slice(22, 30)):
+        alone = smooth(whole[rows], clip, smoothing).joints
+        assert np.allclose(both[rows, 5], alone[:, 5], rtol=0, atol=0.2, equal_nan=True)
+    assert np.array_equal(both[41:43, 7], noisy[41:43, 7])
+    assert not np.allclose(both[10], noisy[10], equal_nan=True)
