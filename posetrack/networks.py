@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -119,39 +119,59 @@ for ``detector+pose`` a ``People`` stage that is a ``Detector`` and a ``PoseEsti
 """
 
 
-def weight_files(preset: Preset, store: ModelStore, fetch: Fetch | None = download) -> dict[str, Path]:
+def weight_files(
+    preset: Preset, store: ModelStore, fetch: Fetch | None = download, only: Collection[str] | None = None
+) -> dict[str, Path]:
     """The files of a preset's networks by name; missing ones are fetched.
+
+    Args:
+        preset: The preset.
+        store: Where its weights are.
+        fetch: Fetches missing weights. ``None`` disables it.
+        only: Names of the weights that matter. The others need not be there. ``None``: all do.
 
     Raises:
         ConfigError: there are no weights of a name.
         WeightsError: a file is missing and cannot be fetched.
     """
-    own = {weights: Path(weights) for weights in (preset.detector, preset.pose) if is_file(weights)}
-    return own | {name: store.require(get_entry(name), fetch) for name in weights_of(preset)}
+    given = [weights for weights in (preset.detector, preset.pose) if is_file(weights)]
+    names = [name for name in (*given, *weights_of(preset)) if only is None or name in only]
+    return {name: Path(name) if is_file(name) else store.require(get_entry(name), fetch) for name in names}
 
 
-def made_with(preset: Preset, store: ModelStore, replaced: Collection[str] = ()) -> dict[str, Any]:
+def weights_hash(path: Path) -> str:
+    """SHA-256 of a file of weights, in hex digits. A file that has not changed is read only once.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        status = path.stat()
+        return _hash(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error
+
+
+@lru_cache(maxsize=64)
+def _hash(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def made_with(preset: Preset, store: ModelStore, only: Collection[str] | None = None) -> dict[str, Any]:
     """What results depend on, as JSON types: the preset with all settings, and SHA-256 of its networks by name.
 
     Args:
         preset: The preset.
         store: Where its weights are.
-        replaced: Names of weights whose stages the user's own replace; they need not be there.
+        only: As for ``weight_files``: leaves out networks that the user's own stages replace.
 
     Raises:
         ConfigError: there are no weights of a name.
         WeightsError: a file is missing or cannot be read.
     """
-    hashes = {}
-    for name in (*(name for name in (preset.detector, preset.pose) if is_file(name)), *weights_of(preset)):
-        if name in replaced:
-            continue
-        path = Path(name) if is_file(name) else store.require(get_entry(name), None)
-        try:
-            with path.open("rb") as file:
-                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error
+    files = weight_files(preset, store, None, only)
+    hashes = {name: weights_hash(path) for name, path in files.items()}
     return {"preset": orjson.loads(orjson.dumps(preset, default=_plain)), "networks": hashes}
 
 

@@ -124,12 +124,11 @@ class PoseTracker:
         self._flow = networks.flow if flow is None else own.flow(flow)
         self._own_detector = people is not None or detector is not None
         self._people = _people(networks, own, people, detector, pose)
-        kept = {
+        self._used = {
             *(() if self._own_detector else (self.preset.detector,)),
             *(() if people is not None or pose is not None else (self.preset.pose,)),
             *(() if flow is not None else (self.preset.flow,)),
         }
-        self._replaced = {self.preset.detector, self.preset.pose, self.preset.flow} - kept
         self._calibration = _calibration_of(self._people)
         limb_colours = LimbColours() if self.preset.limb_colours and people is None else None
         self._appearance = limb_colours if appearance is None else own.appearance(appearance)
@@ -141,7 +140,7 @@ class PoseTracker:
 
         Networks that the user's own stages replace are left out.
         """
-        return made_with(self.preset, self._store, self._replaced)
+        return made_with(self.preset, self._store, self._used)
 
     def pipeline(self, fps: Fraction | None = None, schedule: DetectionSchedule | None = None) -> Pipeline:
         """A new pipeline over the same networks, for one video that gives it ``fps`` frames per second.

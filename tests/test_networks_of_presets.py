@@ -1,5 +1,6 @@
 """From names to networks: what a preset names is loaded, from where it lies, and nothing else."""
 
+import hashlib
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from posetrack.changes import Changes, customised
 from posetrack.errors import ConfigError, WeightsError
+from posetrack.flow import ZeroFlow
 from posetrack.models.pose_weights import PoseArchitecture, save_pose_network
 from posetrack.models.runtime import Runtime
 from posetrack.networks import LOADERS, Networks, weight_files
@@ -24,7 +26,7 @@ from posetrack.types import Boxes
 from posetrack.zoo import ModelStore, get_entry, read_entries
 
 from .in_process import posetrack
-from .stubs import StubDetector, StubPose
+from .stubs import OneStage, StubDetector, StubPose
 
 LITE = get_preset("lite")
 BY_HAND = "official_resnet50_coco_256x192"
@@ -110,6 +112,28 @@ def test_a_network_that_one_has_trained_is_used_by_its_file(tmp_path: Path) -> N
     poses = [poses for _, poses in tracker.track([IMAGE] * 2)]
     assert all(one.skeleton is POSETRACK for one in poses)
     assert set(weight_files(preset, ModelStore(tmp_path))) == {str(tmp_path / "mine.safetensors"), "detector_lite"}
+
+
+def test_what_a_tracker_is_made_with_leaves_out_networks_that_ones_own_stages_replace(tmp_path: Path) -> None:
+    """And these need not be here; hashes are those of the files as they are now."""
+    torch.manual_seed(0)
+    mine = tmp_path / "mine.safetensors"
+    architecture = PoseArchitecture(width=64, height=96)
+    save_pose_network(architecture.build(), architecture, mine)
+    accurate = customised(get_preset("accurate"), Changes(pose=str(mine), flow="raft_small"))
+    stages: dict[str, Any] = {"models_dir": tmp_path, "detector": StubDetector(), "flow": ZeroFlow()}
+
+    def hashes() -> dict[str, str]:
+        return PoseTracker(accurate, **stages).made_with["networks"]
+
+    assert hashes() == {str(mine): hashlib.sha256(mine.read_bytes()).hexdigest()}
+    save_pose_network(architecture.build(), architecture, mine)
+    assert hashes() == {str(mine): hashlib.sha256(mine.read_bytes()).hexdigest()}
+    people = PoseTracker("accurate", people=OneStage(), models_dir=tmp_path)
+    assert people.made_with["networks"] == {} and people.made_with["preset"]["name"] == "accurate"
+    bundled = PoseTracker(pose=StubPose()).made_with["networks"]
+    detector = ModelStore().path(get_entry("detector_lite"))
+    assert bundled == {"detector_lite": hashlib.sha256(detector.read_bytes()).hexdigest()}
 
 
 def test_another_pose_network_brings_the_codec_it_was_published_with() -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import is_dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from posetrack import __version__
 from posetrack.batch.tasks import PresetTracker, TrackerFactory
-from posetrack.errors import ConfigError, WeightsError
+from posetrack.errors import ConfigError
 from posetrack.records import as_json
 from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs
@@ -52,11 +51,11 @@ def settings_hash(
 
 def _tracker(factory: TrackerFactory, fetch: bool) -> Any:
     if isinstance(factory, PresetTracker):
-        from posetrack.networks import weight_files
+        from posetrack.networks import weight_files, weights_hash
         from posetrack.zoo import ModelStore, download
 
         files = weight_files(factory.preset, ModelStore(factory.models_dir), download if fetch else None)
-        weights = {name: _sha256(path) for name, path in files.items()}
+        weights = {name: weights_hash(path) for name, path in files.items()}
         calculation = {"precision": factory.precision, "engine": factory.engine}
         return {"preset": as_json(factory.preset), "weights": weights} | calculation
     if is_dataclass(factory):
@@ -65,11 +64,3 @@ def _tracker(factory: TrackerFactory, fetch: bool) -> Any:
     if name is None:  # such as functools.partial: nothing tells one from another
         raise ConfigError(f"tracker is {factory!r}; give a function of a module, or a frozen dataclass.")
     return f"{factory.__module__}.{name}"
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error

@@ -25,7 +25,7 @@ from posetrack.files.pending import check_outputs, output_folder, write_file
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.formats.tracked import annotations_of
-from posetrack.networks import weight_files
+from posetrack.networks import weight_files, weights_hash
 from posetrack.presets import Preset
 from posetrack.refine.poses import refined_poses
 from posetrack.types import NO_IMAGE, Frame, Poses
@@ -202,7 +202,7 @@ def _folder(root: Path, config: BenchmarkConfig, setting: Setting, preset: Prese
             "version": __version__,
             "root": str(root.resolve()),
             "preset": preset,
-            "networks": {name: sha256(path.read_bytes()).hexdigest() for name, path in networks.items()},
+            "networks": {name: weights_hash(path) for name, path in networks.items()},
         },
         option=orjson.OPT_INDENT_2,
     )

@@ -35,8 +35,8 @@ def pose_network(observations: Path, header: Header) -> PoseEstimator:
         raise _unknown(observations)
     preset, store = _preset(observations, table), ModelStore(None)
     pose, networks = preset.pose, header.made_with.get("networks")
-    others = {preset.detector, preset.flow} - {pose}
-    if not isinstance(networks, dict) or networks.get(pose) != made_with(preset, store, others)["networks"][pose]:
+    present = made_with(preset, store, {pose})["networks"]
+    if not isinstance(networks, dict) or networks.get(pose) != present[pose]:
         raise ConfigError(
             f"{observations} was made with other weights of '{pose}' than those that are here; leave out "
             "--look-again, or track the source again."
