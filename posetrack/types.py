@@ -187,18 +187,18 @@ class Poses:
         return cls.pending_in(Boxes.empty(), skeleton)
 
     @classmethod
+    def in_boxes(cls, boxes: Boxes, joints: FloatArray, scores: FloatArray, skeleton: Skeleton) -> Poses:
+        """The people in N boxes, without tracks: their joints [N, K, 2] and the joints' scores [N, K]."""
+        ids = np.full(len(boxes), UNLINKED, np.int64)
+        return cls(boxes.xyxy, boxes.scores, joints, scores, ids, skeleton)
+
+    @classmethod
     def pending_in(cls, boxes: Boxes, skeleton: Skeleton) -> Poses:
         """The people in boxes, without joints: all are ``PENDING``."""
-        count, joints = len(boxes), len(skeleton)
-        return cls(
-            boxes=boxes.xyxy,
-            scores=boxes.scores,
-            keypoints=np.zeros((count, joints, 2), np.float32),
-            keypoint_scores=np.zeros((count, joints), np.float32),
-            track_ids=np.full(count, UNLINKED, np.int64),
-            skeleton=skeleton,
-            origin=np.full((count, joints), Origin.PENDING, np.uint8),
-        )
+        shape = len(boxes), len(skeleton)
+        joints, scores = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+        pending = np.full(shape, Origin.PENDING, np.uint8)
+        return cls.in_boxes(boxes, joints, scores, skeleton).replace(origin=pending)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Poses]) -> Poses:

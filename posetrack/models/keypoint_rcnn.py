@@ -23,7 +23,7 @@ from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.torchvision_detectors import KEYPOINT_RCNNS, read_torchvision_network
 from posetrack.pixels import from_centre, from_corner
 from posetrack.skeletons import COCO, Skeleton
-from posetrack.types import UNLINKED, BoolArray, Boxes, FloatArray, Image, Poses, Sighting
+from posetrack.types import BoolArray, Boxes, FloatArray, Image, Poses, Sighting
 
 _NEIGHBOURHOOD_CELLS = 3
 """Side of the square around a heatmap's peak in which a joint counts as found."""
@@ -114,14 +114,7 @@ class KeypointRCNN:
             scaled, inside = _in_network(boxes.xyxy, maps)
             if inside.any():
                 keypoints[inside], scores[inside] = self._found(scaled[inside], maps)
-        return Poses(
-            boxes=boxes.xyxy,
-            scores=boxes.scores,
-            keypoints=keypoints,
-            keypoint_scores=scores,
-            track_ids=np.full(count, UNLINKED),
-            skeleton=COCO,
-        )
+        return Poses.in_boxes(boxes, keypoints, scores, COCO)
 
     @torch.inference_mode()
     def _found(self, boxes: FloatArray, maps: FeatureMaps) -> tuple[FloatArray, FloatArray]:

@@ -24,7 +24,7 @@ from posetrack.models.onnx_networks import network_input, skeleton_of
 from posetrack.models.runtime import Runtime
 from posetrack.pixels import from_corner
 from posetrack.skeletons import Skeleton
-from posetrack.types import UNLINKED, Boxes, Image, Poses, Sighting
+from posetrack.types import Boxes, Image, Poses, Sighting
 
 _SAME_PERSON_IOU = 0.3
 """From this overlap on, a person found may be the one expected in a box."""
@@ -99,13 +99,11 @@ class OnnxPeople:
         height, width = image.shape[:2]
         xyxy = np.clip(boxes[:, :4] / np.float32(ratio), 0, np.array([width, height, width, height], np.float32))
         inside = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)
-        return Poses(
-            boxes=from_corner(xyxy[inside]),
-            scores=np.clip(boxes[inside, 4], 0, 1),
-            keypoints=(keypoints[inside, :, :2] / ratio).astype(np.float32),
-            keypoint_scores=np.clip(keypoints[inside, :, 2], 0, 1),
-            track_ids=np.full(int(inside.sum()), UNLINKED),
-            skeleton=self.skeleton,
+        return Poses.in_boxes(
+            Boxes(from_corner(xyxy[inside]), np.clip(boxes[inside, 4], 0, 1)),
+            (keypoints[inside, :, :2] / ratio).astype(np.float32),
+            np.clip(keypoints[inside, :, 2], 0, 1),
+            self.skeleton,
         )
 
     def _refined(self, sighting: Sighting, boxes: Boxes) -> Poses:
@@ -117,7 +115,4 @@ class OnnxPeople:
             best = overlaps.argmax(axis=1)
             same = overlaps[np.arange(len(boxes)), best] >= _SAME_PERSON_IOU
             keypoints[same], scores[same] = found.keypoints[best[same]], found.keypoint_scores[best[same]]
-        return Poses(
-            boxes=boxes.xyxy, scores=boxes.scores, keypoints=keypoints, keypoint_scores=scores,
-            track_ids=np.full(len(boxes), UNLINKED), skeleton=self.skeleton,
-        )  # fmt: skip
+        return Poses.in_boxes(boxes, keypoints, scores, self.skeleton)

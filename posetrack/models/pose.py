@@ -26,7 +26,7 @@ from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.ranges import require_kinds, require_one_of, require_whole
 from posetrack.skeletons import Skeleton
-from posetrack.types import UNLINKED, Boxes, FloatArray, Image, Poses
+from posetrack.types import Boxes, FloatArray, Image, Poses
 
 _CPU_BATCH = 8
 """Maximum number of crops, mirrored ones included, in a batch on a CPU: more do not fit its caches. Above some
@@ -148,7 +148,7 @@ class CropPoseEstimator:
         keypoints, scores = self._joints(torch.cat(crops), np.concatenate(transforms))
         ends = np.cumsum([len(each) for each in boxes])[:-1]
         return [
-            Poses(each.xyxy, each.scores, xy, score, np.full(len(each), UNLINKED), self.skeleton)
+            Poses.in_boxes(each, xy, score, self.skeleton)
             for each, xy, score in zip(boxes, np.split(keypoints, ends), np.split(scores, ends), strict=True)
         ]
 
