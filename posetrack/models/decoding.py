@@ -111,8 +111,7 @@ def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
 
     A peak less than two cells from the border does not move, as in the published code. Unlike there, a peak also
     stays if the logarithm has no maximum nearby: a cell at or below 0, an H that is not negative definite, or a
-        step
-    beyond the cells considered.
+    step beyond the cells considered.
 
     Args:
         heatmaps: float32 [N, K, h, w].
@@ -120,9 +119,7 @@ def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
     """
     x, y, scores = _peaks(heatmaps)
     height, width = heatmaps.shape[-2:]
-    kernel = _modulation(sigma)
-    rows = np.stack([np.pad(kernel, (k, 4 - k)) for k in range(5)])
-    cells = rows @ _window(heatmaps, x, y, reach_cells("dark", sigma)) @ rows.T
+    cells = _smoothed(heatmaps, x, y, sigma, radius=2)
     usable = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (cells > 0).all(axis=(-2, -1))
     step_x, step_y = _newton_step(np.log(np.where(usable[..., None, None], cells, 1.0)))
     usable &= np.maximum(np.abs(step_x), np.abs(step_y)) <= 2
@@ -143,9 +140,7 @@ def decode_dark_udp(heatmaps: FloatArray, sigma: float) -> Decoded:
     """
     x, y, scores = _peaks(heatmaps)
     height, width = heatmaps.shape[-2:]
-    kernel = _modulation(sigma)
-    rows = np.stack([np.pad(kernel, (k, 2 - k)) for k in range(3)])
-    cells = rows @ _window(heatmaps, x, y, reach_cells("dark-udp", sigma)) @ rows.T
+    cells = _smoothed(heatmaps, x, y, sigma, radius=1)
     near = np.array([-1, 0, 1])
     down = np.clip(y[..., None] + near, 0, height - 1) - y[..., None] + 1
     across = np.clip(x[..., None] + near, 0, width - 1) - x[..., None] + 1
@@ -169,6 +164,13 @@ def _udp_step(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     determinant = dxx * dyy - dxy**2
     with np.errstate(divide="ignore", invalid="ignore"):
         return (dxy * dy - dyy * dx) / determinant, (dxy * dx - dxx * dy) / determinant
+
+
+def _smoothed(heatmaps: FloatArray, x: _Cells, y: _Cells, sigma: float, radius: int) -> NDArray[np.float64]:
+    """The modulated heatmaps up to ``radius`` cells away from each peak, [N, K, 2 radius + 1, 2 radius + 1]."""
+    kernel = _modulation(sigma)
+    rows = np.stack([np.pad(kernel, (k, 2 * radius - k)) for k in range(2 * radius + 1)])
+    return np.asarray(rows @ _window(heatmaps, x, y, _modulation_radius(sigma) + radius) @ rows.T)
 
 
 def _modulation_radius(sigma: float) -> int:
