@@ -81,6 +81,12 @@ def parallel(layout: Layout) -> Layout:
     return Layout(name=f"{layout.name}, parallel", prefixes=prefixes)
 
 
+def unchanged(publisher: str) -> tuple[Layout, ...]:
+    """The layouts of a publisher whose names are ours."""
+    layout = Layout(name=publisher, prefixes=(("", ""),))
+    return layout, parallel(layout)
+
+
 _HEAD = (("deconv_layers.", "deconv_layers."), ("final_layer.", "final_layer."))
 _SINGLE = (
     Layout(name="official", prefixes=(*_HEAD, ("", "backbone."))),
@@ -144,6 +150,15 @@ def fill(
         raise WeightsError(f"{path} does not fit {name}: {differences}; {remedy(weights, expected)}.")
     load_weights(network, {**expected, **weights}, path, f"{path} does not fit {name}")
     return network.eval()
+
+
+def has_part(weights: Mapping[str, Tensor], part: str, network: nn.Module) -> bool:
+    """Whether weights hold a part of a network, such as its backbone: all of its tensors, in their shapes."""
+    return all(
+        (value := weights.get(f"{part}.{name}")) is not None and value.shape == tensor.shape
+        for name, tensor in network.get_submodule(part).state_dict().items()
+        if not name.endswith(_COUNTER)
+    )
 
 
 def _recognised(

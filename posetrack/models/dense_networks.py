@@ -8,7 +8,8 @@ YOLOX's own code.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -49,11 +50,26 @@ Found = tuple[Tensor, Tensor]
 class DenseDetector(nn.Module):
     """Base of the two: ``forward`` takes float [B, 3, H, W], sides multiples of 32, and returns maps by level.
 
+    Args:
+        size: Of the backbone and the neck.
+        head: Makes the head from the size and the number of the neck's channels.
+
     Attributes:
         strides: Input pixels per cell of each level.
     """
 
     strides = LEVEL_STRIDES
+
+    def __init__(self, size: CSPSize, head: Callable[[CSPSize, int], nn.Module]) -> None:
+        super().__init__()
+        width = int(_HEAD_WIDTH * size.width)
+        self.backbone = CSPBackbone(size)
+        self.neck = CSPNeck(size, width)
+        self.bbox_head = head(size, width)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        levels: list[Tensor] = self.bbox_head(self.neck(self.backbone(images)))
+        return levels
 
     def found(self, levels: Sequence[Tensor]) -> Found:
         """The boxes of all cells, of ``forward``'s output."""
@@ -69,17 +85,8 @@ class RTMDet(DenseDetector):
     """
 
     def __init__(self, name: str, classes: int) -> None:
-        super().__init__()
-        size = RTMDETS[name]
-        width = int(_HEAD_WIDTH * size.width)
-        self.backbone = CSPBackbone(size)
-        self.neck = CSPNeck(size, width)
-        self.bbox_head = _RTMDetHead(size, width, classes)
+        super().__init__(RTMDETS[name], partial(_RTMDetHead, classes=classes))
         self._exponential = name in _EXPONENTIAL
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        levels: list[Tensor] = self.bbox_head(self.neck(self.backbone(images)))
-        return levels
 
     def found(self, levels: Sequence[Tensor]) -> Found:
         boxes, scores = [], []
@@ -133,17 +140,8 @@ class YOLOX(DenseDetector):
     """
 
     def __init__(self, name: str, classes: int) -> None:
-        super().__init__()
-        size = YOLOXS[name]
-        width = int(_HEAD_WIDTH * size.width)
-        self.backbone = CSPBackbone(size)
-        self.neck = CSPNeck(size, width)
-        self.bbox_head = _YOLOXHead(size, width, classes)
+        super().__init__(YOLOXS[name], partial(_YOLOXHead, classes=classes))
         use_darknet_norms(self)
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        levels: list[Tensor] = self.bbox_head(self.neck(self.backbone(images)))
-        return levels
 
     def found(self, levels: Sequence[Tensor]) -> Found:
         """A cell whose best class is another has score 0: its box is not a person's."""

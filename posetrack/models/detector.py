@@ -145,21 +145,11 @@ class RegionNetwork:
 
         Images of one size come one after the other: they share batches of at most ``max_batch``.
         """
-        for indices in self._batches(images):
+        for indices in batches(images, self._config.max_batch):
             maps = self.features([images[index] for index in indices])
             people = self._people(maps)
             for place, index in enumerate(indices):
                 yield index, people[place], maps.of(place)
-
-    def _batches(self, images: Sequence[Image]) -> Iterator[list[int]]:
-        """Indices of images of one size, at most ``max_batch`` at once."""
-        by_size: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-        for index, image in enumerate(images):
-            require_image(image)
-            by_size[image.shape].append(index)
-        for indices in by_size.values():
-            for start in range(0, len(indices), self._config.max_batch):
-                yield indices[start : start + self._config.max_batch]
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image]) -> FeatureMaps:
@@ -219,6 +209,21 @@ class RegionNetwork:
 
     def _scale(self, height: int, width: int) -> float:
         return min(self._short_side / min(height, width), self._long_side / max(height, width))
+
+
+def batches(images: Sequence[Image], most: int) -> Iterator[list[int]]:
+    """Indices of images of one size (uint8 [H, W, 3] RGB), at most so many at once.
+
+    Raises:
+        ValueError: an image of another shape or type, or without pixels.
+    """
+    by_size: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, image in enumerate(images):
+        require_image(image)
+        by_size[image.shape].append(index)
+    for indices in by_size.values():
+        for start in range(0, len(indices), most):
+            yield indices[start : start + most]
 
 
 def require_image(image: Image) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +15,10 @@ from torchvision.ops import nms
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import Layout, fill, parallel
+from posetrack.models.checkpoints import fill, has_part, unchanged
 from posetrack.models.conventions import IMAGENET_MEAN, IMAGENET_STD, InputConvention
 from posetrack.models.dense_networks import RTMDETS, YOLOX, YOLOXS, DenseDetector, RTMDet, yolox_tensors
-from posetrack.models.detector import DetectorConfig, require_image
+from posetrack.models.detector import DetectorConfig, batches
 from posetrack.models.engine import prepared
 from posetrack.models.letterbox import PADDING_GREY
 from posetrack.models.onnx_file import Interface
@@ -46,7 +45,6 @@ _CLASSES = ("bbox_head.rtm_cls.0.weight", "bbox_head.multi_level_conv_cls.0.weig
 """Tensors with a row for every class."""
 
 _MULTIPLE = 32
-_LAYOUT = Layout(name="MMDetection", prefixes=(("", ""),))
 
 
 def build_published_detector(name: str, classes: int) -> DenseDetector:
@@ -77,7 +75,7 @@ def read_published_detector(name: str, path: Path) -> DenseDetector:
         tensors = yolox_tensors(tensors)
     classes = next((len(value) for key in _CLASSES if (value := tensors.get(key)) is not None and value.dim()), 1)
     network = build_published_detector(name, max(classes, 1))
-    return fill(network, tensors, (path, name), (_LAYOUT, parallel(_LAYOUT)), partial(_remedy, name))
+    return fill(network, tensors, (path, name), unchanged("MMDetection"), partial(_remedy, name))
 
 
 def load_published_detector(
@@ -94,12 +92,8 @@ def load_published_detector(
 def _remedy(name: str, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
     for other in PUBLISHED_DETECTORS:
         with torch.device("meta"):
-            theirs = build_published_detector(other, 1).get_submodule("backbone").state_dict()
-        if all(
-            (value := weights.get(f"backbone.{key}")) is not None and value.shape == tensor.shape
-            for key, tensor in theirs.items()
-            if not key.endswith("num_batches_tracked")
-        ):
+            network = build_published_detector(other, 1)
+        if has_part(weights, "backbone", network):
             return f"its backbone is that of {other}" if other != name else "it has another neck or head"
     return f"it is not a checkpoint of {name}"
 
@@ -172,15 +166,9 @@ class PublishedDetector:
         Raises:
             ValueError: an image of another shape or type, or without pixels.
         """
-        by_size: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-        for index, image in enumerate(images):
-            require_image(image)
-            by_size[image.shape].append(index)
         people: dict[int, Boxes] = {}
-        for indices in by_size.values():
-            for start in range(0, len(indices), self._config.max_batch):
-                some = indices[start : start + self._config.max_batch]
-                people |= zip(some, self._people([images[index] for index in some]), strict=True)
+        for indices in batches(images, self._config.max_batch):
+            people |= zip(indices, self._people([images[index] for index in indices]), strict=True)
         return [people[index] for index in range(len(images))]
 
     @torch.inference_mode()

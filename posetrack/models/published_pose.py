@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import Layout, fill, parallel
+from posetrack.models.checkpoints import fill, unchanged
 from posetrack.models.engine import prepared
 from posetrack.models.onnx_file import Interface
 from posetrack.models.pose import CropPoseEstimator, PoseConfig
@@ -34,9 +34,6 @@ PUBLISHED_POSES = dict.fromkeys(RTMPOSES, "simcc") | dict.fromkeys(VITPOSES, "da
 
 _MULTIPLE = 32
 """Sides of their inputs are multiples of this."""
-
-_AS_NAMED = Layout(name="MMPose 1.x", prefixes=(("", ""),))
-_LAYOUTS = (_AS_NAMED, parallel(_AS_NAMED))
 
 
 def build_published_pose(name: str, form: PoseFormat) -> nn.Module:
@@ -67,7 +64,7 @@ def read_published_pose(name: str, path: Path, form: PoseFormat) -> nn.Module:
     network, tensors = build_published_pose(name, form), read_checkpoint(path)
     if name in VITPOSES:
         tensors = vitpose_tensors(tensors, form)
-    return fill(network, tensors, (path, name), _LAYOUTS, partial(_remedy, name, form))
+    return fill(network, tensors, (path, name), unchanged("MMPose 1.x"), partial(_remedy, name, form))
 
 
 def load_published_pose(

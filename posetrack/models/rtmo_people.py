@@ -20,7 +20,7 @@ from torchvision.ops import box_iou, nms
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import Layout, fill, parallel
+from posetrack.models.checkpoints import fill, has_part, unchanged
 from posetrack.models.conventions import InputConvention
 from posetrack.models.detector import DetectorConfig, require_image
 from posetrack.models.engine import prepared
@@ -31,7 +31,7 @@ from posetrack.models.rtmo import RTMO, RTMOS, Candidates, rtmo_tensors
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.pixels import from_centre, from_corner
 from posetrack.skeletons import COCO, Skeleton
-from posetrack.types import UNLINKED, Boxes, FloatArray, Image, Poses, Sighting
+from posetrack.types import Boxes, FloatArray, Image, Poses, Sighting
 
 PUBLISHED_SIZE = (640, 640)
 """Width and height of the input of all but rtmo_t, which has 416x416."""
@@ -45,8 +45,6 @@ _SAME_PERSON_IOU = 0.3
 
 _COLOURS = InputConvention(colour_order="bgr", std=(1 / 255,) * 3)
 """Blue first, from 0 to 255 as they are."""
-
-_LAYOUT = Layout(name="MMPose 1.x", prefixes=(("", ""),))
 
 
 def build_rtmo(name: str, joints: int) -> RTMO:
@@ -76,7 +74,7 @@ def read_rtmo(name: str, path: Path, skeleton: Skeleton = COCO) -> RTMO:
     """
     network, tensors = build_rtmo(name, len(skeleton)), rtmo_tensors(read_checkpoint(path))
     remedy = partial(_remedy, name, len(skeleton))
-    return fill(network, tensors, (path, name), (_LAYOUT, parallel(_LAYOUT)), remedy)
+    return fill(network, tensors, (path, name), unchanged("MMPose 1.x"), remedy)
 
 
 def load_rtmo(
@@ -99,13 +97,8 @@ def load_rtmo(
 def _remedy(name: str, joints: int, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
     for other in RTMOS:
         with torch.device("meta"):
-            theirs = RTMO(other, joints).neck.state_dict()
-        fits = all(
-            (value := weights.get(f"neck.{key}")) is not None and value.shape == tensor.shape
-            for key, tensor in theirs.items()
-            if not key.endswith("num_batches_tracked")
-        )
-        if fits:
+            network = RTMO(other, joints)
+        if has_part(weights, "neck", network):
             return f"it is of {other}" if other != name else "it has another head, or other joints"
     return f"it is not a checkpoint of {name}"
 
@@ -233,15 +226,8 @@ class RTMOPeople:
         xyxy = seen.boxes()[kept.cpu().numpy()].clip(0, np.array([width, height] * 2, np.float32))
         inside = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))[: self._config.max_people]
         kept = kept[torch.from_numpy(inside).to(kept.device)]
-        keypoints, keypoint_scores = self._located(seen, kept)
-        return Poses(
-            boxes=from_corner(xyxy[inside]),
-            scores=scores[kept].cpu().numpy(),
-            keypoints=keypoints,
-            keypoint_scores=keypoint_scores,
-            track_ids=np.full(len(inside), UNLINKED),
-            skeleton=self.skeleton,
-        )
+        people = Boxes(from_corner(xyxy[inside]), scores[kept].cpu().numpy())
+        return Poses.in_boxes(people, *self._located(seen, kept), self.skeleton)
 
     @torch.inference_mode()
     def _refined(self, sighting: Sighting, boxes: Boxes) -> Poses:
@@ -257,14 +243,7 @@ class RTMOPeople:
                 same = overlaps >= _SAME_PERSON_IOU
                 chosen = best[same].to(self._device)
                 keypoints[same.numpy()], scores[same.numpy()] = self._located(seen, chosen)
-        return Poses(
-            boxes=boxes.xyxy,
-            scores=boxes.scores,
-            keypoints=keypoints,
-            keypoint_scores=scores,
-            track_ids=np.full(len(boxes), UNLINKED),
-            skeleton=self.skeleton,
-        )
+        return Poses.in_boxes(boxes, keypoints, scores, self.skeleton)
 
     def _located(self, seen: Seen, chosen: Tensor) -> tuple[FloatArray, FloatArray]:
         """Joints [N, K, 2] in source pixels and scores [N, K] of the candidates with these indices."""
