@@ -48,7 +48,7 @@ def random_weights(name: str, smallest_variance: float = 1e-4) -> dict[str, Tens
                 module.running_var[::4] = smallest_variance
                 module.weight[::4] *= smallest_variance**0.5
                 module.bias.normal_(0, 0.05)
-    _spread(network.eval())
+    (_spread if isinstance(network, FasterRCNN) else _spread_cells)(network.eval())
     weights: dict[str, Tensor] = network.state_dict()
     return weights
 
@@ -67,6 +67,30 @@ def _spread(network: FasterRCNN) -> None:
         layer.weight *= spread / ((seen[0] @ layer.weight.T).std(dim=0, keepdim=True).T + 1e-6)
         layer.bias.copy_(-(seen[0] @ layer.weight.T).mean(dim=0))
     predictor.cls_score.bias[1] += 4.5
+
+
+@torch.no_grad()
+def _spread_cells(network: Any) -> None:
+    """The same for networks of one stage: every cell has logits of some size, and people are likelier."""
+    network.transform.min_size, network.transform.max_size = (48,), 80
+    head = network.head.classification_head
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    for layer in network.head.regression_head.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.weight *= 0.1
+    layers = [head.cls_logits] if hasattr(head, "cls_logits") else [stack[1] for stack in head.module_list]
+    seen: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
+    hooks = [layer.register_forward_hook(lambda layer, _, given: seen[layer].append(given)) for layer in layers]
+    network([as_input(photograph(60, 80, 9))])
+    for hook in hooks:
+        hook.remove()
+    for layer, given in seen.items():
+        given = torch.cat([each.flatten(2) for each in given], 2)
+        layer.weight /= given.std() + 1e-6
+        layer.bias.copy_((layer.bias - given.mean((0, 2))) / given.std() - 1.0)
+        layer.bias.unflatten(0, (-1, 91))[:, 1] += 1.0 if hasattr(head, "cls_logits") else 4.5
 
 
 def official(name: str, weights: dict[str, Tensor], *, short_side: int, long_side: int) -> FasterRCNN:

@@ -22,12 +22,6 @@ from tests.reference_rtm import detector
 SIZES = {"rtmdet_tiny": (0.167, 0.375, "next"), "rtmdet_m": (0.67, 0.75, "next"),
          "yolox_tiny": (0.33, 0.375, "darknet")}  # fmt: skip
 INPUT = (128, 96)
-PUBLISHED_M = {
-    ("rtmdet_nano", 1): 0.99, ("rtmdet_m", 1): 24.66, ("rtmdet_m", 80): 24.71, ("rtmdet_l", 80): 52.3,
-    ("rtmdet_x", 80): 94.86, ("rtmdet_s", 80): 8.89, ("yolox_nano", 80): 0.91, ("yolox_tiny", 80): 5.06,
-    ("yolox_s", 80): 9.0, ("yolox_m", 80): 25.3, ("yolox_l", 80): 54.2, ("yolox_x", 80): 99.1,
-}  # fmt: skip
-"""Millions of parameters: MMPose's projects/rtmpose, MMDetection's configs/rtmdet, YOLOX's README."""
 
 
 def photograph() -> np.ndarray:
@@ -143,13 +137,6 @@ def test_files_of_yoloxs_own_code_are_the_same_network(tmp_path: Path) -> None:
     network = read_published_detector("yolox_tiny", tmp_path / "yolox_tiny.pth").state_dict()
     for name, value in tape.weights.items():
         assert torch.equal(network[name], value), name
-
-
-@pytest.mark.parametrize(("name", "classes"), PUBLISHED_M)
-def test_as_many_parameters_as_published(name: str, classes: int) -> None:
-    with torch.device("meta"):
-        count = sum(each.numel() for each in build_published_detector(name, classes).parameters()) / 1e6
-    assert abs(count - PUBLISHED_M[name, classes]) <= 0.051
 
 
 def test_what_does_not_fit_is_refused_with_the_reason(tmp_path: Path) -> None:

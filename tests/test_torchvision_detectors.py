@@ -17,7 +17,6 @@ from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import (
     TORCHVISION_DETECTORS,
     load_torchvision_detector,
-    read_torchvision_network,
 )
 from tests.rcnn_networks import as_file, as_input, official, photograph, random_weights
 
@@ -29,8 +28,9 @@ def test_the_people_are_those_that_torchvision_finds(name: str, tmp_path: Path) 
     """Norms, epsilons, anchors, scaling, padding and suppression: all as torchvision has them."""
     weights = random_weights(name)
     reference = official(name, weights, short_side=48, long_side=80)
-    reference.roi_heads.score_thresh = SMALL.score_threshold
-    reference.roi_heads.detections_per_img = 10_000
+    found_by = getattr(reference, "roi_heads", reference)
+    found_by.score_thresh, found_by.nms_thresh = SMALL.score_threshold, SMALL.nms_iou
+    found_by.detections_per_img = 10_000
     detector = load_torchvision_detector(name, as_file(weights, tmp_path), SMALL)
     images = [photograph(120, 170, 1), photograph(61, 43, 2)]
     with torch.inference_mode():
@@ -76,8 +76,6 @@ def test_safetensors_hold_the_same_network(tmp_path: Path) -> None:
 def test_unknown_names_and_foreign_or_missing_files_are_told_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'yolo'.*fasterrcnn_resnet50_fpn_v2"):
         load_torchvision_detector("yolo", tmp_path / "x.pth")
-    with pytest.raises(ConfigError, match="keypointrcnn_resnet50_fpn"):
-        read_torchvision_network("yolo", tmp_path / "x.pth")
     name = "fasterrcnn_mobilenet_v3_large_fpn"
     with pytest.raises(WeightsError, match=r"missing\.pth"):
         load_torchvision_detector(name, tmp_path / "missing.pth")

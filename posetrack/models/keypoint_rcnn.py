@@ -15,12 +15,11 @@ from torch.nn import functional
 from torchvision.models.detection import KeypointRCNN as Network
 from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
-from posetrack.errors import ConfigError
 from posetrack.models.detector import DetectorConfig, FeatureMaps, RegionNetwork
 from posetrack.models.engine import prepared
 from posetrack.models.region_heads import LevelPool, pooled_interface
 from posetrack.models.runtime import CPU, Runtime
-from posetrack.models.torchvision_detectors import KEYPOINT_RCNNS, read_torchvision_network
+from posetrack.models.torchvision_detectors import read_keypoint_rcnn
 from posetrack.pixels import from_centre, from_corner
 from posetrack.skeletons import COCO, Skeleton
 from posetrack.types import BoolArray, Boxes, FloatArray, Image, Poses, Sighting
@@ -158,6 +157,4 @@ def load_keypoint_rcnn(
         ConfigError: there is no network of that name, or the device does not support the precision.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
-    if name not in KEYPOINT_RCNNS:
-        raise ConfigError(f"the network {name!r} is unknown; choose one of {', '.join(KEYPOINT_RCNNS)}.")
-    return KeypointRCNN(read_torchvision_network(name, Path(path)), config, runtime)
+    return KeypointRCNN(read_keypoint_rcnn(name, Path(path)), config, runtime)

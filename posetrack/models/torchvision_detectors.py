@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
+from torch import Tensor, nn
 from torchvision.models import detection
-from torchvision.models.detection import FasterRCNN, KeypointRCNN
+from torchvision.models.detection import FCOS, FasterRCNN, KeypointRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
+from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.detector import DetectorConfig, PersonDetector
 from posetrack.models.loading import load_weights
+from posetrack.models.one_stage_detectors import OneStageDetector, OneStageNetwork
 from posetrack.models.runtime import CPU, Runtime
+from posetrack.stages import Detector
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _COCO_CLASSES = 91
 _COCO_JOINTS = 17
 _MOST_CLASSES = 10_000
-_SCORES = "roi_heads.box_predictor.cls_score.bias"
 
 # As torchvision builds them for its COCO_V1 weights: norms are frozen, and ResNet-50's were trained without an
 # epsilon (``overwrite_eps`` there). Without weights, torchvision's builders make other norms.
@@ -50,69 +56,88 @@ def _mobilenet_320(classes: int) -> FasterRCNN:
     return _mobilenet(classes, min_size=320, max_size=640, rpn_pre_nms_top_n_test=150, rpn_post_nms_top_n_test=150)
 
 
+def _retinanet(classes: int) -> OneStageNetwork:
+    return detection.retinanet_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=classes)
+
+
+def _fcos(classes: int) -> OneStageNetwork:
+    levels = {"returned_layers": [2, 3, 4], "extra_blocks": LastLevelP6P7(256, 256)}
+    return FCOS(_FROZEN_RESNET(norm_layer=FrozenBatchNorm2d, **levels), classes)
+
+
+def _ssdlite(classes: int) -> OneStageNetwork:
+    return detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=classes)
+
+
 def _keypoint_resnet50() -> KeypointRCNN:
     return KeypointRCNN(_FROZEN_RESNET(), num_classes=2, num_keypoints=_COCO_JOINTS)
 
 
-_FASTER_RCNNS: dict[str, Callable[[int], FasterRCNN]] = {
-    "fasterrcnn_resnet50_fpn_v2": _resnet50_v2,
-    "fasterrcnn_resnet50_fpn": _resnet50,
-    "fasterrcnn_mobilenet_v3_large_fpn": _mobilenet,
-    "fasterrcnn_mobilenet_v3_large_320_fpn": _mobilenet_320,
-}
-_KEYPOINT_RCNNS: dict[str, Callable[[], FasterRCNN]] = {"keypointrcnn_resnet50_fpn": _keypoint_resnet50}
+class _Kind(NamedTuple):
+    """How one of the detectors is built from its number of classes, background included; and a tensor in its
+    files that has a value, or several, for each."""
 
-TORCHVISION_DETECTORS = tuple(_FASTER_RCNNS)
+    build: Callable[[int], FasterRCNN | OneStageNetwork]
+    scores: str
+    values: int = 1
+
+
+_BOX_SCORES = "roi_heads.box_predictor.cls_score.bias"
+_DETECTORS = {
+    "fasterrcnn_resnet50_fpn_v2": _Kind(_resnet50_v2, _BOX_SCORES),
+    "fasterrcnn_resnet50_fpn": _Kind(_resnet50, _BOX_SCORES),
+    "fasterrcnn_mobilenet_v3_large_fpn": _Kind(_mobilenet, _BOX_SCORES),
+    "fasterrcnn_mobilenet_v3_large_320_fpn": _Kind(_mobilenet_320, _BOX_SCORES),
+    "retinanet_resnet50_fpn_v2": _Kind(_retinanet, "head.classification_head.cls_logits.bias", 9),
+    "fcos_resnet50_fpn": _Kind(_fcos, "head.classification_head.cls_logits.bias"),
+    "ssdlite320_mobilenet_v3_large": _Kind(_ssdlite, "head.classification_head.module_list.0.1.bias", 6),
+}
+_KEYPOINT_RCNNS: dict[str, Callable[[], KeypointRCNN]] = {"keypointrcnn_resnet50_fpn": _keypoint_resnet50}
+
+TORCHVISION_DETECTORS = tuple(_DETECTORS)
 """Detectors of people (and 79 other classes), by torchvision's names."""
 
 KEYPOINT_RCNNS = tuple(_KEYPOINT_RCNNS)
 """Detectors of people with their joints: ``posetrack.models.keypoint_rcnn``."""
 
 
-def read_torchvision_network(name: str, path: Path) -> FasterRCNN:
-    """A torchvision network with weights from a file, in evaluation mode on the CPU.
+def read_keypoint_rcnn(name: str, path: Path) -> KeypointRCNN:
+    """One of ``KEYPOINT_RCNNS`` with weights from a file, in evaluation mode on the CPU.
 
     Args:
-        name: One of ``TORCHVISION_DETECTORS`` or ``KEYPOINT_RCNNS``.
+        name: torchvision's name of the network.
         path: torchvision's weights (COCO_V1), as published (.pth) or as safetensors; no code in it is run.
 
     Raises:
         ConfigError: there is no network of that name.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
-    builders = {key: partial(build, _COCO_CLASSES) for key, build in _FASTER_RCNNS.items()} | _KEYPOINT_RCNNS
-    if name not in builders:
-        raise ConfigError(f"torchvision has no detector {name!r}; choose one of {', '.join(builders)}.")
-    network = builders[name]()
-    load_weights(network, read_checkpoint(path), path, f"{path} does not hold the weights of {name}")
-    return network.eval()
+    if name not in _KEYPOINT_RCNNS:
+        raise ConfigError(f"the network {name!r} is unknown; choose one of {', '.join(KEYPOINT_RCNNS)}.")
+    return _filled(_KEYPOINT_RCNNS[name](), read_checkpoint(path), path, name)
 
 
-def load_own_detector(name: str, path: Path, config: DetectorConfig, runtime: Runtime) -> PersonDetector:
+def load_own_detector(name: str, path: Path, config: DetectorConfig, runtime: Runtime) -> Detector:
     """One of ``TORCHVISION_DETECTORS``, trained further by somebody, for any classes of which the first is people.
 
     Args:
         name: torchvision's name of the detector.
         path: A state dict, as a PyTorch file or safetensors; no code in it is run.
-        config, runtime: See ``PersonDetector``.
+        config, runtime: See ``PersonDetector`` and ``OneStageDetector``.
 
     Raises:
         ConfigError: there is no detector of that name, or the device does not support the precision.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
-    _require_detector(name)
+    kind = _kind(name)
     weights = read_checkpoint(path)
-    scores = weights.get(_SCORES)
-    if scores is None or scores.ndim != 1 or not 2 <= len(scores) <= _MOST_CLASSES:
-        raise WeightsError(f"{path} does not hold the weights of {name}: it has no scores of classes ({_SCORES}).")
-    network = _FASTER_RCNNS[name](len(scores))
-    load_weights(network, weights, path, f"{path} does not hold the weights of {name}")
-    return PersonDetector(network.eval(), config, runtime, scaling="bilinear")
-
-
-def _require_detector(name: str) -> None:
-    if name not in TORCHVISION_DETECTORS:
-        raise ConfigError(f"the detector {name!r} is unknown; choose one of {', '.join(TORCHVISION_DETECTORS)}.")
+    scores = weights.get(kind.scores)
+    classes = 0 if scores is None or scores.ndim != 1 else len(scores) // kind.values
+    if not 2 <= classes <= _MOST_CLASSES:
+        raise WeightsError(
+            f"{path} does not hold the weights of {name}: it has no scores of classes ({kind.scores})."
+        )
+    return _stage(_filled(kind.build(classes), weights, path, name), config, runtime)
 
 
 def load_torchvision_detector(
@@ -120,18 +145,34 @@ def load_torchvision_detector(
     path: str | Path,
     config: DetectorConfig | None = None,
     runtime: Runtime = CPU,
-) -> PersonDetector:
+) -> Detector:
     """One of ``TORCHVISION_DETECTORS``; it finds the same boxes of people as in torchvision.
 
     Args:
         name: torchvision's name of the detector.
         path: torchvision's weights.
-        config, runtime: See ``PersonDetector``.
+        config, runtime: See ``PersonDetector`` and ``OneStageDetector``.
 
     Raises:
         ConfigError: there is no detector of that name, or the device does not support the precision.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
-    _require_detector(name)
-    network = read_torchvision_network(name, Path(path))
-    return PersonDetector(network, config, runtime, scaling="bilinear")
+    network, path = _kind(name).build(_COCO_CLASSES), Path(path)
+    return _stage(_filled(network, read_checkpoint(path), path, name), config, runtime)
+
+
+def _kind(name: str) -> _Kind:
+    if name not in _DETECTORS:
+        raise ConfigError(f"the detector {name!r} is unknown; choose one of {', '.join(TORCHVISION_DETECTORS)}.")
+    return _DETECTORS[name]
+
+
+def _filled(network: Network, weights: Mapping[str, Tensor], path: Path, name: str) -> Network:
+    load_weights(network, weights, path, f"{path} does not hold the weights of {name}")
+    return network.eval()
+
+
+def _stage(network: FasterRCNN | OneStageNetwork, config: DetectorConfig | None, runtime: Runtime) -> Detector:
+    if isinstance(network, FasterRCNN):
+        return PersonDetector(network, config, runtime, scaling="bilinear")
+    return OneStageDetector(network, config, runtime)
