@@ -11,6 +11,7 @@ from torch import Tensor
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.detector import DetectorConfig
+from posetrack.models.rtmo import Candidates
 from posetrack.models.rtmo_people import RTMOPeople, build_rtmo, load_rtmo, read_rtmo
 from posetrack.skeletons import COCO, HALPE_26
 from posetrack.types import Boxes, Poses, Sighting
@@ -133,6 +134,27 @@ def test_outputs_agree_to_rounding(tmp_path: Path) -> None:
         assert theirs.std() > 0.3
         assert (ours.flatten(2).mT - theirs).abs().max() <= 1e-3
         assert (close.flatten(2).mT - theirs).abs().max() <= 1e-9
+
+
+def test_the_classifier_puts_joints_where_the_publisher_does_to_a_hundredth_of_a_pixel(tmp_path: Path) -> None:
+    """In boxes inside, across borders, in corners, tiny and huge; the network before it rounds more than that."""
+    weights = reference()[0]
+    network = read_rtmo("rtmo_t", saved(tmp_path / "rtmo.pth"))
+    rng = np.random.default_rng(3)
+    width, height = INPUT
+    grid = torch.from_numpy(rng.uniform((0, 0), (width, height), (60, 2))).float()
+    grid[:4] = torch.tensor([[0, 0], [width, 0], [0, height], [width, height]])
+    halves = torch.from_numpy(np.exp(rng.uniform(0, np.log(width), (60, 2)))).float()
+    middles = grid + torch.from_numpy(rng.normal(0, 8, (60, 2))).float()
+    boxes = torch.cat([middles - halves, middles + halves], 1)
+    vectors = torch.from_numpy(rng.normal(size=(60, int(512 * WIDTH)))).float()
+    unused = torch.zeros(60), torch.zeros(60, JOINTS)
+    with torch.inference_mode():
+        found = network.head.dcc(Candidates(boxes, *unused, vectors, grid))
+        exactly = [each.double() for each in (vectors, boxes, grid)]
+        expected = joints_of(exact(weights), *exactly, JOINTS)
+    assert (found - middles[:, None]).abs().amax(1).median() > 1, "joints are not all in the middle"
+    assert (found - expected).abs().max() <= 0.01
 
 
 def test_people_carried_into_a_frame_get_the_joints_of_the_candidate_there(stage: RTMOPeople) -> None:
