@@ -20,8 +20,6 @@ from posetrack.models.runtime import CPU, Runtime
 from posetrack.pixels import from_corner
 from posetrack.types import Boxes, Image
 
-OneStageNetwork = RetinaNet | FCOS | SSD
-
 
 class OneStageDetector:
     """People by one of torchvision's networks, prepared and decoded by its own code: a ``Detector``.
@@ -36,7 +34,7 @@ class OneStageDetector:
     """
 
     def __init__(
-        self, network: OneStageNetwork, config: DetectorConfig | None = None, runtime: Runtime = CPU
+        self, network: RetinaNet | FCOS | SSD, config: DetectorConfig | None = None, runtime: Runtime = CPU
     ) -> None:
         self._config = config or DetectorConfig()
         self._device = runtime.device

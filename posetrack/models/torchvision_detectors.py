@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeVar
 
 from torch import Tensor, nn
 from torchvision.models import detection
-from torchvision.models.detection import FCOS, FasterRCNN, KeypointRCNN
+from torchvision.models.detection import FCOS, FasterRCNN, KeypointRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
+from torchvision.models.detection.ssd import SSD
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
@@ -19,7 +20,7 @@ from posetrack.errors import ConfigError, WeightsError
 from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.detector import DetectorConfig, PersonDetector
 from posetrack.models.loading import load_weights
-from posetrack.models.one_stage_detectors import OneStageDetector, OneStageNetwork
+from posetrack.models.one_stage_detectors import OneStageDetector
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.stages import Detector
 
@@ -56,16 +57,16 @@ def _mobilenet_320(classes: int) -> FasterRCNN:
     return _mobilenet(classes, min_size=320, max_size=640, rpn_pre_nms_top_n_test=150, rpn_post_nms_top_n_test=150)
 
 
-def _retinanet(classes: int) -> OneStageNetwork:
+def _retinanet(classes: int) -> RetinaNet:
     return detection.retinanet_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=classes)
 
 
-def _fcos(classes: int) -> OneStageNetwork:
+def _fcos(classes: int) -> FCOS:
     levels = {"returned_layers": [2, 3, 4], "extra_blocks": LastLevelP6P7(256, 256)}
     return FCOS(_FROZEN_RESNET(norm_layer=FrozenBatchNorm2d, **levels), classes)
 
 
-def _ssdlite(classes: int) -> OneStageNetwork:
+def _ssdlite(classes: int) -> SSD:
     return detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=classes)
 
 
@@ -77,7 +78,7 @@ class _Kind(NamedTuple):
     """How one of the detectors is built from its number of classes, background included; and a tensor in its
     files that has a value, or several, for each."""
 
-    build: Callable[[int], FasterRCNN | OneStageNetwork]
+    build: Callable[[int], FasterRCNN | RetinaNet | FCOS | SSD]
     scores: str
     values: int = 1
 
@@ -172,7 +173,9 @@ def _filled(network: Network, weights: Mapping[str, Tensor], path: Path, name: s
     return network.eval()
 
 
-def _stage(network: FasterRCNN | OneStageNetwork, config: DetectorConfig | None, runtime: Runtime) -> Detector:
+def _stage(
+    network: FasterRCNN | RetinaNet | FCOS | SSD, config: DetectorConfig | None, runtime: Runtime
+) -> Detector:
     if isinstance(network, FasterRCNN):
         return PersonDetector(network, config, runtime, scaling="bilinear")
     return OneStageDetector(network, config, runtime)
