@@ -30,7 +30,7 @@ def convert(
         ),
     ] = None,
     coco_joints: Annotated[
-        str, typer.Option(help="Joints of COCO results: coco, posetrack, halpe_26 or body_25.")
+        str, typer.Option(help="Joints of COCO results: coco, posetrack, lsp, halpe_26, body_25 or openpose_coco.")
     ] = "coco",
     like: Annotated[
         Path | None,

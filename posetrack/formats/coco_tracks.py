@@ -15,12 +15,12 @@ import numpy as np
 
 from posetrack import __version__
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import VISIBLE, Annotations, Joints
+from posetrack.formats.annotations import EVALUATION_JOINTS, VISIBLE, Annotations, Joints
 from posetrack.formats.checks import check_unique_ids, member, number_or_nan, rows_of_numbers, track_ids
 from posetrack.formats.joints import finite, own_joints, person_boxes
 from posetrack.formats.posetrack18_rows import xywh
 from posetrack.formats.results import order_by_frame, results_video
-from posetrack.skeletons import POSETRACK, SKELETONS, Skeleton
+from posetrack.skeletons import POSETRACK, Skeleton, skeleton_with
 from posetrack.types import IntArray
 
 
@@ -31,10 +31,9 @@ def is_coco_tracks(data: dict[str, Any]) -> bool:
     if not isinstance(people, list) or not isinstance(categories, list) or "images" not in data:
         return False
     names = categories[0].get("keypoints") if categories and isinstance(categories[0], dict) else None
-    known = isinstance(names, list) and any(
-        set(map(str, names)) <= set(one.joints) for one in SKELETONS.values() if one != POSETRACK
-    )
-    return known or any(isinstance(one, dict) and isinstance(one.get("attributes"), dict) for one in people)
+    joints = set(map(str, names)) if isinstance(names, list) else set()
+    others = bool(joints) and skeleton_with(joints) is not None and not joints.issuperset(EVALUATION_JOINTS)
+    return others or any(isinstance(one, dict) and isinstance(one.get("attributes"), dict) for one in people)
 
 
 def dataset_head(video: Annotations) -> dict[str, Any]:
@@ -140,12 +139,14 @@ def _skeleton(path: Path, data: dict[str, Any]) -> tuple[Skeleton, IntArray]:
     names = categories[0].get("keypoints") if categories and isinstance(categories[0], dict) else None
     if not isinstance(names, list) or not names or len(set(map(str, names))) < len(names):
         raise DataFormatError(f"{path}: the first category must list its 'keypoints', each once; correct it.")
-    for skeleton in SKELETONS.values():
-        if set(names) <= set(skeleton.joints):
-            return skeleton, np.array([skeleton.index(name) for name in names], dtype=np.int64)
-    raise DataFormatError(
-        f"{path}: no known skeleton has all of the joints {', '.join(map(str, names))}; rename them."
-    )
+    skeleton = skeleton_with(names)
+    if skeleton is None and set(names) <= set(POSETRACK.joints):  # PoseTrack's files have slots for ears
+        skeleton = POSETRACK
+    if skeleton is None:
+        raise DataFormatError(
+            f"{path}: no known skeleton has all of the joints {', '.join(map(str, names))}; rename them."
+        )
+    return skeleton, np.array([skeleton.index(name) for name in names], dtype=np.int64)
 
 
 def _track_id(person: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from posetrack.formats.annotations import Annotations
 from posetrack.formats.coco_results import parse_coco_results
 from posetrack.formats.foreign import (
     ForeignFile,
-    is_foreign_folder,
+    foreign_json,
     lost_in_clip_format,
     only_people,
     read_foreign,
@@ -26,6 +26,7 @@ from posetrack.formats.joints import require_computable
 from posetrack.formats.losses import TABLES, lost_in_reading, lost_in_writing
 from posetrack.formats.mot import parse_mot
 from posetrack.formats.naming import official_ids
+from posetrack.formats.openpose import is_openpose
 from posetrack.formats.reading import (
     files_in,
     is_folder,
@@ -45,7 +46,7 @@ from posetrack.formats.writing import (
     write_table,
 )
 from posetrack.ranges import require_above, require_kinds
-from posetrack.skeletons import BODY_25, COCO, HALPE_26, POSETRACK, Skeleton
+from posetrack.skeletons import SKELETONS, Skeleton
 
 SUFFIXES = {
     "posetrack18": ".json",
@@ -70,9 +71,6 @@ _WRITERS: dict[str, Callable[[Path, Sequence[Annotations], Skeleton], None]] = {
     "parquet": lambda path, videos, _: write_table(path, videos, "parquet"),
 }
 
-COCO_JOINTS = {skeleton.name: skeleton for skeleton in (COCO, POSETRACK, HALPE_26, BODY_25)}
-"""Skeletons that the joints of COCO results can have."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionConfig:
@@ -80,7 +78,7 @@ class ConversionConfig:
 
     Attributes:
         to: Format to write: a key of ``SUFFIXES``.
-        coco_joints: Joints of COCO results, read or written: a key of ``COCO_JOINTS``.
+        coco_joints: Joints of COCO results, read or written: a key of ``SKELETONS``.
         like: PoseTrack file (or folder of files of the same names) that names the images of COCO results,
             MOTChallenge text or tables, which do not. ``None`` makes names up.
         overwrite: Replace existing files, but never one that is read.
@@ -101,8 +99,8 @@ class ConversionConfig:
         require_kinds(self)
         if self.to not in SUFFIXES:
             raise ConfigError(f"to must be one of {', '.join(SUFFIXES)}, not '{self.to}'.")
-        if self.coco_joints not in COCO_JOINTS:
-            raise ConfigError(f"coco_joints must be one of {', '.join(COCO_JOINTS)}, not '{self.coco_joints}'.")
+        if self.coco_joints not in SKELETONS:
+            raise ConfigError(f"coco_joints must be one of {', '.join(SKELETONS)}, not '{self.coco_joints}'.")
         given = {"fps": self.fps, "metres_per_pixel": self.metres_per_pixel}
         require_above(0, **{name: value for name, value in given.items() if value is not None})
 
@@ -127,7 +125,7 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
     """
     if config.to in CLIP_FORMATS:
         CLIP_FORMATS[config.to].check()
-    if not is_folder(source) or is_foreign_folder(source):
+    if not is_folder(source) or is_openpose(source):
         read = _read(source, config)
         _check(_names(target, read.videos, config), [source], config)
         return _write(read, target, config)
@@ -172,13 +170,17 @@ class _Read:
 
 
 def _read(source: Path, config: ConversionConfig) -> _Read:
-    foreign = read_foreign(source, config.fps, config.metres_per_pixel)
-    if foreign is not None:
-        content: Any = foreign
-        videos = [foreign.video]
+    content: Any
+    if source.suffix.lower() == ".json" and source.is_file():
+        content = load_json(source)
+        foreign = foreign_json(source, content)
     else:
-        content = _content(source)
-        videos = _parsed(source, content, config.like, COCO_JOINTS[config.coco_joints])
+        foreign = read_foreign(source, config.fps, config.metres_per_pixel)
+        content = None if foreign else _content(source)
+    if foreign:
+        content, videos = foreign, [foreign.video]
+    else:
+        videos = _parsed(source, content, config.like, SKELETONS[config.coco_joints])
     videos = [only_people(with_rate(video, config.fps), config.people) for video in videos]
     return _Read(content, [_with_image_ids(video) for video in videos])
 
@@ -202,7 +204,7 @@ def _write(read: _Read, target: Path, config: ConversionConfig) -> dict[Path, li
     with np.errstate(over="ignore", invalid="ignore"):  # writers refuse the results
         for name, videos in zip(names, parts, strict=True):
             if config.to not in CLIP_FORMATS:
-                _WRITERS[config.to](name, videos, COCO_JOINTS[config.coco_joints])
+                _WRITERS[config.to](name, videos, SKELETONS[config.coco_joints])
             for video in videos if config.to in CLIP_FORMATS else ():
                 require_computable(video)
                 CLIP_FORMATS[config.to].write(name, video, config.metres_per_pixel)
@@ -218,7 +220,7 @@ def _losses(content: Any, videos: Sequence[Annotations], config: ConversionConfi
         if config.to in CLIP_FORMATS:
             losses += lost_in_clip_format(video, config.to)
             continue
-        losses += lost_in_writing(video, config.to, COCO_JOINTS[config.coco_joints], named)
+        losses += lost_in_writing(video, config.to, SKELETONS[config.coco_joints], named)
     if config.to in ("posetrack17", "coco") and len(videos) > 1:
         losses.append(f"The borders between {len(videos)} videos.")
     return list(dict.fromkeys(losses))

@@ -19,7 +19,7 @@ from posetrack.files.pending import write_file
 from posetrack.formats.annotations import Annotations, Doubles
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
 from posetrack.formats.reading import load_text
-from posetrack.skeletons import SKELETONS, Skeleton
+from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
 
 SCORER = "posetrack"
 _HEADER = ("scorer", "individuals", "bodyparts", "coords")
@@ -116,9 +116,9 @@ def _people(path: Path, individuals: list[str]) -> dict[str, int]:
 
 
 def _skeleton(path: Path, joints: list[str]) -> Skeleton:
-    for skeleton in SKELETONS.values():
-        if set(joints) <= set(skeleton.joints) - skeleton.unused:
-            return skeleton
+    skeleton = skeleton_with(joints)
+    if skeleton is not None:
+        return skeleton
     unknown = sorted(set(joints) - {joint for one in SKELETONS.values() for joint in one.joints})
     raise DataFormatError(
         f"{path}: no known skeleton has all of the body parts{f' ({unknown[0]} is unknown)' if unknown else ''}; "

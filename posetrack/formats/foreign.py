@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.formats import alphapose, c3d, coco_tracks, deeplabcut, nwb, openpose, sleap, trc
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.joints import own_joints
+from posetrack.formats.losses import lost_ears
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.reading import load_json, load_text
 from posetrack.formats.whole_clips import CLIP_FORMATS, ClipFormat
@@ -43,11 +45,6 @@ class ForeignFile:
 
     video: Annotations
     lost: list[str]
-
-
-def is_foreign_folder(path: Path) -> bool:
-    """Whether a folder is one clip of OpenPose's, and not a folder of clips."""
-    return openpose.is_openpose(path)
 
 
 def read_foreign(path: Path, fps: float | None, metres_per_pixel: float | None) -> ForeignFile | None:
@@ -85,7 +82,9 @@ def read_foreign(path: Path, fps: float | None, metres_per_pixel: float | None) 
         raise ConfigError(
             f"{path}: BVH is written, not read: its bones have lost their length; convert the original."
         )
-    return _table(path, fps) if ending in (".csv", ".parquet") else _json(path) if ending == ".json" else None
+    if ending in (".csv", ".parquet"):
+        return _table(path, fps)
+    return foreign_json(path, load_json(path)) if ending == ".json" else None
 
 
 def _table(path: Path, fps: float | None) -> ForeignFile | None:
@@ -97,12 +96,13 @@ def _table(path: Path, fps: float | None) -> ForeignFile | None:
     return ForeignFile(wide.parse_wide(path), wide.lost_in_wide(names)) if wide.is_wide(names) else None
 
 
-def _json(path: Path) -> ForeignFile | None:
-    content = load_json(path)
+def foreign_json(path: Path, content: Any) -> ForeignFile | None:
+    """The people of a JSON file whose content is given; None for the formats of PoseTrack and COCO results."""
     if isinstance(content, list) and alphapose.is_alphapose(content):
         return ForeignFile(alphapose.parse_alphapose(path, content), alphapose.lost_in_alphapose(content))
     if isinstance(content, dict) and coco_tracks.is_coco_tracks(content):
-        return ForeignFile(coco_tracks.parse_coco_tracks(path, content), [])
+        people = [person for person in content["annotations"] if isinstance(person, dict)]
+        return ForeignFile(coco_tracks.parse_coco_tracks(path, content), lost_ears(content, people))
     return None
 
 

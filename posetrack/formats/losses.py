@@ -83,7 +83,7 @@ def lost_in_reading(content: Any) -> list[str]:
         *_fields("people", people, "annotations"),
         *_ids(people),
         *_shapes(people),
-        *_ears(content, people),
+        *lost_ears(content, people),
         *_unlisted(content, people),
     ]
 
@@ -249,7 +249,8 @@ def _fields(what: str, items: list[dict[str, Any]], kind: str) -> list[str]:
     return [f"Fields of {what}: {', '.join(others)}."] if others else []
 
 
-def _ears(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:
+def lost_ears(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:
+    """A sentence if people of a JSON object have ears in the slots that PoseTrack's files never use."""
     categories = _objects_of(content.get("categories"))
     names = categories[0].get("keypoints") if categories else None
     slots = [names.index(ear) for ear in _EARS if ear in names] if isinstance(names, list) else []

@@ -21,7 +21,7 @@ from posetrack.files.pending import write_file
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
 from posetrack.formats.naming import LARGEST_FRAME
-from posetrack.skeletons import SKELETONS
+from posetrack.skeletons import skeleton_with
 
 _PERSON = re.compile(r"\D*(\d{1,9})")
 _UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -153,7 +153,7 @@ def _person(container: Any) -> _Person:
 
 def _grid(path: Path, people: list[_Person], fps: float | None) -> Grid:
     names = {joint for _, joints in people for joint in joints}
-    skeleton = next((one for one in SKELETONS.values() if names <= set(one.joints) - one.unused), None)
+    skeleton = skeleton_with(names)
     if skeleton is None:
         raise DataFormatError(
             f"{path}: no known skeleton has all of the joints {', '.join(sorted(names))}; rename them, for "

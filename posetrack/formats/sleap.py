@@ -21,7 +21,7 @@ from posetrack.formats.annotations import Annotations, Joints
 from posetrack.formats.joints import own_joints
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.results import images_up_to, results_video
-from posetrack.skeletons import SKELETONS
+from posetrack.skeletons import skeleton_with
 
 _NUMBER = re.compile(r"\D*(\d{1,9})")
 
@@ -119,7 +119,7 @@ def parse_sleap(path: Path, labels: Any) -> Annotations:
     if len(labels.videos) > 1:
         raise DataFormatError(f"{path}: the file holds {len(labels.videos)} videos; save one file per video.")
     names = [node.name for node in labels.skeletons[0].nodes] if labels.skeletons else []
-    skeleton = next((one for one in SKELETONS.values() if set(names) <= set(one.joints)), None)
+    skeleton = skeleton_with(names)
     if skeleton is None:
         raise DataFormatError(
             f"{path}: no known skeleton has all of the nodes {', '.join(names)}; rename them, for instance to "

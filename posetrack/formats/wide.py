@@ -20,7 +20,7 @@ from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import check_size
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
-from posetrack.skeletons import SKELETONS, Skeleton
+from posetrack.skeletons import Skeleton, skeleton_with
 
 _COLUMN = re.compile(r"person(\d{1,9})_(\w+)_(x|y|score)")
 _PARTS = ("x", "y", "score")
@@ -125,10 +125,12 @@ def _numbers(path: Path, table: Any, name: str) -> Any:
 
 
 def _skeleton(path: Path, names: set[str]) -> Skeleton:
-    for skeleton in SKELETONS.values():
-        if names <= set(skeleton.joints) - skeleton.unused:
-            return skeleton
-    raise DataFormatError(f"{path}: no skeleton has all of the joints {', '.join(sorted(names))}; rename them.")
+    skeleton = skeleton_with(names)
+    if skeleton is None:
+        raise DataFormatError(
+            f"{path}: no skeleton has all of the joints {', '.join(sorted(names))}; rename them."
+        )
+    return skeleton
 
 
 def lost_in_wide(names: list[str]) -> list[str]:

@@ -92,7 +92,7 @@ def write_clip(path: Path, clip: Clip) -> None:
     if form is not None:
         from posetrack.refine.json_clips import annotations_of_clip
 
-        form.write(path, annotations_of_clip(path, in_skeleton(clip, POSETRACK)), None)
+        form.write(path, annotations_of_clip(path, clip), None)
         return
     if is_table(path):
         from posetrack.refine.table_clips import write_table_clip
