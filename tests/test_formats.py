@@ -138,7 +138,7 @@ def test_csv_and_parquet_hold_the_same_rows(tmp_path: Path) -> None:
     assert {row["frame"] for row in rows} == {"0", "2"}
     for text, row in zip(rows, table, strict=True):
         assert text["joint"] == row["joint"]
-        assert int(text["track_id"]) == row["track_id"]
+        assert int(text["person"]) == row["person"]
         assert (text["x"] == "") == (row["x"] is None) == (float(text["score"]) == 0)
         if row["x"] is not None:
             assert np.float32(text["x"]) == np.float32(row["x"])

@@ -89,7 +89,10 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         return rows
     with path.open(newline="") as file:
         return [
-            {name: text if name == "joint" else float(text) if text else None for name, text in row.items()}
+            {
+                name: text if name in ("clip", "name", "joint") else float(text) if text else None
+                for name, text in row.items()
+            }
             for row in csv.DictReader(file)
         ]
 
@@ -97,7 +100,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 def table(path: Path) -> People:
     people: People = {}
     for row in rows_of(path):
-        person = people.setdefault((int(row["frame"]), int(row["track_id"])), {"joints": {}})
+        person = people.setdefault((int(row["frame"]), int(row["person"])), {"joints": {}})
         person["score"] = row["person_score"]
         if row["x"] is not None:
             person["joints"][row["joint"]] = (row["x"], row["y"], row["score"])

@@ -14,6 +14,7 @@ from posetrack.formats.annotations import EVALUATION_JOINTS, EVALUATION_SLOTS, A
 from posetrack.formats.arrow_tables import joint_rows
 from posetrack.formats.coco_results import result_rows
 from posetrack.formats.joints import converted, flags, joints_in, own_joints, person_boxes
+from posetrack.formats.naming import clip_of
 from posetrack.formats.posetrack17_rows import frame_rows
 from posetrack.formats.posetrack18_rows import (
     PERSON_CATEGORY,
@@ -268,8 +269,8 @@ def test_rows_of_a_table_are_null_where_nothing_is_known() -> None:
     assert len(rows) == 15 and {row["frame"] for row in rows} == {12}
     assert {(row["time_s"], row["person_score"]) for row in rows} == {(None, None)}
     assert rows[0] == {
-        "frame": 12, "time_s": None, "track_id": 0, "person_score": None, "joint": "nose", "x": 10, "y": 20,
-        "score": None, "box_x1": None, "box_y1": None, "box_x2": None, "box_y2": None,
+        "clip": clip_of(IMAGE["file_name"]), "frame": 12, "time_s": None, "person": 0, "name": None,
+        "person_score": None, "joint": "nose", "x": 10, "y": 20, "score": None, "box_x1": None, "box_y1": None, "box_x2": None, "box_y2": None,
     }  # fmt: skip
     assert {(row["x"], row["y"], row["score"]) for row in rows[1:]} == {(None, None, 0)}
     assert joint_rows(video(images=[{**IMAGE, "time_s": 0.1}]), [0]).column("time_s")[0].as_py() == 0.1

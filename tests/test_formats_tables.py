@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +59,11 @@ def rows_of(frames: list[Poses]) -> list[dict[str, Any]]:
                 x, y = (float(value) if score > 0 else None for value in poses.keypoints[person, slot])
                 rows.append(
                     {
+                        "clip": "street",
                         "frame": 3 * index,
                         "time_s": index / 7,
-                        "track_id": int(poses.track_ids[person]),
+                        "person": int(poses.track_ids[person]),
+                        "name": None,
                         "person_score": float(poses.scores[person]),
                         "joint": joint,
                         "x": x,
@@ -85,11 +86,11 @@ def test_there_is_a_row_for_every_frame_person_and_joint_in_use(tmp_path: Path, 
         written = list(csv.DictReader(file))
     assert [list(row) for row in written] == [list(row) for row in expected]
     for row, truth in zip(written, expected, strict=True):
-        assert row["joint"] == truth["joint"]
+        assert (row["clip"], row["joint"]) == (truth["clip"], truth["joint"])
         for name, value in truth.items():
             if value is None:
                 assert row[name] == ""
-            elif name != "joint":
+            elif name not in ("clip", "joint"):
                 assert float(row[name]) == pytest.approx(value, rel=1e-6)
 
 
@@ -106,13 +107,10 @@ def test_frames_without_people_do_not_pile_up(tmp_path: Path, monkeypatch: pytes
     written: list[int] = []
 
     class Writer:
-        def __init__(self, stream: io.BytesIO) -> None:
-            self.stream = stream
-
         def write_table(self, table: Any) -> None:
             written.append(table.num_rows)
 
-    table = arrow_tables.ArrowTable(io.BytesIO(), Writer)
+    table = arrow_tables.ArrowTable(Writer())
     seen = []
     for index in range(7):
         table.append(annotations_of(tmp_path, "", [{"file_name": ""}], [Poses.empty(DOT)]), [index])

@@ -18,7 +18,7 @@ from posetrack.formats.conversion import ConversionConfig, convert_files
 from posetrack.formats.tables import load_table, parse_table
 from tests.in_process import posetrack
 
-HEADER = "frame,time_s,track_id,person_score,joint,x,y,score"
+HEADER = "frame,time_s,person,person_score,joint,x,y,score"
 GOOD = [
     HEADER,
     "0,0.0,3,0.5,nose,10.5,20,0.75",
@@ -121,7 +121,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "no y": (lambda lines: lines.__setitem__(0, HEADER.replace(",y,", ",z,")), "there is no column 'y'"),
     "semicolons": (
         lambda lines: lines.__setitem__(slice(None), [line.replace(",", ";") for line in lines]),
-        "there is no column 'frame', 'time_s', 'track_id'",
+        "there is no column 'frame', 'time_s', 'person'",
     ),
     "text": (replaced(3, "x", "left"), "line 3: 'x' is 'left', which is not a number; correct it"),
     "infinite": (replaced(2, "y", "inf"), "line 2: 'y' is 'inf', which is not a number"),
@@ -133,7 +133,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "half a frame": (replaced(4, "frame", "0.5"), "line 4: 'frame' is '0.5', but must be a whole number"),
     "frame -1": (replaced(4, "frame", "-1"), "line 4: 'frame' is '-1', but must be"),
     "frame 1000000": (replaced(4, "frame", "1000000"), "line 4: 'frame' is '1000000', but must be"),
-    "large id": (replaced(4, "track_id", str(2**31)), "must be a whole number from -2147483647 to 2147483647"),
+    "large id": (replaced(4, "person", str(2**31)), "must be a whole number from -2147483647 to 2147483647"),
     "unknown joint": (replaced(5, "joint", "tail"), "line 5: there is no joint 'tail'; use the names head_bottom"),
     "no joint": (replaced(5, "joint", ""), "line 5: there is no joint ''; use the names"),
     "two skeletons": (
@@ -145,7 +145,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "score alone": (replaced(4, "score", "0.5"), "line 4: a joint needs both x and y"),
     "two clips": (
         lambda lines: lines.extend(GOOD[1:3]),
-        "line 6: nose of track id 3 is given twice in frame 0; give people different ids, and write one file per",
+        "line 6: nose of person 3 is given twice in frame 0; give people different numbers, and write one file per",
     ),
     "two clips with a header each": (lambda lines: lines.extend(GOOD), "line 6: 'frame' is 'frame'"),
     "two clips of other people": (
@@ -216,7 +216,7 @@ def test_parquet_of_other_columns_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataFormatError, match=r"clip\.parquet: two columns are named 'y'; remove one"):
         read(path)
     pyarrow.parquet.write_table(pyarrow.table({"frame": [1]}), path)
-    with pytest.raises(DataFormatError, match=r"clip\.parquet: there is no column 'time_s', 'track_id'"):
+    with pytest.raises(DataFormatError, match=r"clip\.parquet: there is no column 'time_s', 'person'"):
         read(path)
 
 
@@ -227,7 +227,7 @@ def test_parquet_of_other_types_is_read(tmp_path: Path) -> None:
     table = {
         name: pyarrow.array([text or None for text in texts])
         .cast(pyarrow.string() if name == "joint" else pyarrow.float64())
-        .cast(kinds.get(name, pyarrow.int32() if name == "track_id" else pyarrow.float64()))
+        .cast(kinds.get(name, pyarrow.int32() if name == "person" else pyarrow.float64()))
         if name != "joint"
         else pyarrow.array(texts).dictionary_encode()
         for name, texts in columns.items()

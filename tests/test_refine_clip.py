@@ -142,8 +142,8 @@ def test_error_bars_are_in_tables_and_only_identities_are_kept(tmp_path: Path) -
     refined = clip_of(track.replace(sds=sds, identity=np.full(6, 0.75)), walker(2, line((0, 0), (0, 0), 6)))
     write_clip(tmp_path / "street.parquet", refined)
     rows = pyarrow.parquet.read_table(tmp_path / "street.parquet").to_pylist()
-    assert {(row["sd"], row["identity"]) for row in rows if row["track_id"] == 1 and row["x"]} == {(1.5, 0.75)}
-    assert {(row["sd"], row["identity"]) for row in rows if row["track_id"] == 2} == {(None, None)}
+    assert {(row["sd"], row["identity"]) for row in rows if row["person"] == 1 and row["x"]} == {(1.5, 0.75)}
+    assert {(row["sd"], row["identity"]) for row in rows if row["person"] == 2} == {(None, None)}
     again = read_clip(tmp_path / "street.parquet").tracks[0]
     assert np.array_equal(again.sds, sds, equal_nan=True)
     assert observed(refined.tracks[0]).sds is None and observed(again).sds is None

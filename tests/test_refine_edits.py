@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from dataclasses import replace
@@ -44,8 +45,9 @@ from posetrack.refine.edits_file import (
 from posetrack.refine.files import read_clip, write_clip
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 from posetrack.refine.sides import mirrored
+from posetrack.refine.skeletons import in_skeleton
 from posetrack.refine.smoothing import Smoothing
-from posetrack.skeletons import POSETRACK
+from posetrack.skeletons import HALPE_26, POSETRACK, Skeleton
 from tests.in_process import posetrack
 from tests.refine_clips import clip_of, line, same_tracks, walker
 
@@ -194,14 +196,30 @@ def test_named_people_keep_their_names_and_are_no_ghosts() -> None:
     assert refined(Name(person=2, name="Al"), Name(person=2, name=""))[2].name is None
 
 
-@pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_names_are_in_tables_and_read_again(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".json"])
+def test_names_are_in_files_and_read_again(tmp_path: Path, ending: str) -> None:
     name = 'Zoë, "the first"'
     path = tmp_path / f"named{ending}"
     write_clip(path, scene().with_tracks(list(refined(Name(person=2, name=name)).values())))
     assert {track.track_id: track.name for track in read_clip(path).tracks} == {1: None, 2: name, 3: None, 4: None}
     write_clip(path, scene())
-    assert b"name" not in path.read_bytes() and read_clip(path).tracks[0].name is None
+    assert all(track.name is None for track in read_clip(path).tracks)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".json"])
+@pytest.mark.parametrize("skeleton", [POSETRACK, HALPE_26], ids=lambda skeleton: skeleton.name)
+def test_hidden_joints_are_marked_in_files_and_stay_hidden(
+    tmp_path: Path, ending: str, skeleton: Skeleton
+) -> None:
+    clip = in_skeleton(scene(), skeleton)
+    people = refined(Hide(person=2, first=20, last=24, joint="right_wrist"), clip=clip)
+    path, again = tmp_path / f"street{ending}", tmp_path / "again.csv"
+    write_clip(path, clip.with_tracks(list(people.values())))
+    assert posetrack("refine", path, "-o", again, "--smooth", "kalman").returncode == 0
+    rows = [row for row in csv.DictReader(again.open()) if row["person"] == "2" and row["joint"] == "right_wrist"]
+    hidden = [row for row in rows if 20 <= int(row["frame"]) <= 24]
+    assert [(row["x"], row["y"], row["score"], row["origin"]) for row in hidden] == [("", "", "0", "hidden")] * 5
+    assert {row["origin"] for row in rows if row not in hidden} == {"seen"}
 
 
 def test_people_of_different_names_are_different_people() -> None:

@@ -79,7 +79,7 @@ def parse_alphapose(path: Path, people: list[Any]) -> Annotations:
         present=present,
     )
     scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
-    images = images_up_to(path, int(numbers.max(initial=-1)))
+    images = images_up_to(path.stem, int(numbers.max(initial=-1)))
     return results_video(path, images, (numbers, ids), joints, scores, boxes)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.files.text import printable
+from posetrack.formats.naming import clip_of
 from posetrack.skeletons import POSETRACK, Skeleton
 from posetrack.types import BoolArray, IntArray
 
@@ -73,6 +75,7 @@ class Annotations:
         person_scores: float64 [M]; NaN where the file gives none.
         ignore_regions: Frame -> polygons, float64 [V, 2] each; frames without a list of regions are left out.
         joints: The same people's joints in the file's own skeleton, if that is not PoseTrack's.
+        names: Track id -> what somebody has called the person; others are left out.
     """
 
     path: Path
@@ -90,6 +93,7 @@ class Annotations:
     person_scores: Doubles
     ignore_regions: dict[int, list[Polygon]] = field(default_factory=dict)
     joints: Joints | None = None
+    names: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -97,6 +101,12 @@ class Annotations:
     def frame_name(self, frame: int) -> str:
         """How messages name a frame: its number, from 0, and its image."""
         return f"frame {frame} ({self.images[frame]['file_name']})"
+
+    @property
+    def clip(self) -> str:
+        """Name of the clip: that of its images' folder, or else of the file."""
+        folder = clip_of(self.images[0]["file_name"]) if self.images else ""
+        return folder or printable(self.path.stem)
 
     def people_per_frame(self) -> IntArray:
         """int64 [F]."""

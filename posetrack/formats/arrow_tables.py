@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,14 +16,16 @@ from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import check_columns, number_or_nan
 from posetrack.formats.joints import finite, own_joints
-from posetrack.formats.tables import BOX, NEEDED
+from posetrack.formats.tables import BOX, NEEDED, present_names
 from posetrack.pixels import from_corner
 
 COLUMNS = pyarrow.schema(
     [
+        ("clip", pyarrow.string()),
         ("frame", pyarrow.int64()),
         ("time_s", pyarrow.float64()),
-        ("track_id", pyarrow.int64()),
+        ("person", pyarrow.int64()),
+        ("name", pyarrow.string()),
         ("person_score", pyarrow.float32()),
         ("joint", pyarrow.string()),
         ("x", pyarrow.float32()),
@@ -38,18 +40,19 @@ LARGEST_ROWS = 10**7
 """Parquet files with more rows are refused: they need about 1 GB of memory per million rows."""
 
 _ROWS_PER_GROUP = 50_000
+_SPECIAL = frozenset('",\r\n')
+"""Characters that a cell of CSV holds only between quotes."""
 
 
 class ArrowTable:
     """Collects rows into groups of about 50,000 and writes them to a stream.
 
     Args:
-        stream: An open binary file.
-        writer: ``csv_writer`` or ``parquet_writer``.
+        writer: Of ``csv_writer`` or ``parquet_writer``.
     """
 
-    def __init__(self, stream: BinaryIO, writer: Any) -> None:
-        self._writer = writer(stream)
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
         self._batches: list[Any] = []
         self._rows = 0
 
@@ -73,14 +76,15 @@ class ArrowTable:
         self._writer.close()
 
 
-def csv_writer(stream: BinaryIO) -> Any:
-    """A writer of CSV with a header line."""
-    return pyarrow.csv.CSVWriter(stream, COLUMNS, write_options=pyarrow.csv.WriteOptions(quoting_style="none"))
+def csv_writer(stream: BinaryIO, texts: Iterable[str], schema: Any = COLUMNS) -> Any:
+    """A writer of CSV with a header line. ``texts`` are those in its cells that may need quotes."""
+    quoting = "needed" if any(_SPECIAL.intersection(text) for text in texts) else "none"
+    return pyarrow.csv.CSVWriter(stream, schema, write_options=pyarrow.csv.WriteOptions(quoting_style=quoting))
 
 
-def parquet_writer(stream: BinaryIO) -> Any:
+def parquet_writer(stream: BinaryIO, schema: Any = COLUMNS) -> Any:
     """A writer of Parquet row groups."""
-    return pyarrow.parquet.ParquetWriter(stream, COLUMNS)
+    return pyarrow.parquet.ParquetWriter(stream, schema)
 
 
 def joint_rows(video: Annotations, numbers: Sequence[int]) -> Any:
@@ -106,10 +110,13 @@ def joint_rows(video: Annotations, numbers: Sequence[int]) -> Any:
     def of_people(values: Any) -> Any:
         return np.repeat(values, len(slots))
 
+    called = np.array([video.names.get(track_id) for track_id in video.track_ids.tolist()], dtype=object)
     columns = [
+        pyarrow.repeat(video.clip, len(video) * len(slots)),
         pyarrow.array(of_people(np.array(numbers, dtype=np.int64)[video.frames])),
         _nullable(of_people(times[video.frames])),
         pyarrow.array(of_people(video.track_ids)),
+        pyarrow.array(of_people(called), pyarrow.string()),
         _nullable(_floats(video.path, of_people(video.person_scores))),
         pyarrow.array(np.tile(names, len(video)), pyarrow.string()),
         pyarrow.array(x, mask=~present),
@@ -141,8 +148,9 @@ def read_parquet_texts(path: Path) -> dict[str, list[str]]:
     try:
         file = pyarrow.parquet.ParquetFile(path)
         _check_rows(path, file.metadata.num_rows)
-        check_columns(path, file.schema_arrow.names, NEEDED)
-        table = file.read()
+        names = present_names(file.schema_arrow.names)
+        check_columns(path, names, NEEDED)
+        table = file.read().rename_columns(names)
         return {
             name: [text or "" for text in pyarrow.compute.cast(column, pyarrow.string()).to_pylist()]
             for name, column in zip(table.column_names, table.columns, strict=True)

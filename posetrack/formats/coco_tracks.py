@@ -8,6 +8,7 @@ number is 2 (seen) or 0 (missing). CVAT makes tracks of ``attributes.track_id``;
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import EVALUATION_JOINTS, VISIBLE, Annotations, Joints
 from posetrack.formats.checks import check_unique_ids, member, number_or_nan, rows_of_numbers, track_ids
 from posetrack.formats.joints import finite, own_joints, person_boxes
+from posetrack.formats.names import names_by_id
 from posetrack.formats.posetrack18_rows import xywh
 from posetrack.formats.results import order_by_frame, results_video
 from posetrack.skeletons import POSETRACK, Skeleton, skeleton_with
@@ -87,8 +89,12 @@ def person_rows(video: Annotations) -> Iterator[dict[str, Any]]:
             "iscrowd": 0,
             "score": number_or_none(video.person_scores[row]),
             "track_id": track_id,
-            "attributes": {"track_id": track_id, "occluded": False, "keyframe": True},
+            "attributes": {"track_id": track_id, "occluded": False, "keyframe": True, **_named(video, track_id)},
         }
+
+
+def _named(video: Annotations, track_id: int) -> dict[str, str]:
+    return {"name": video.names[track_id]} if track_id in video.names else {}
 
 
 def number_or_none(value: float) -> float | None:
@@ -131,7 +137,9 @@ def parse_coco_tracks(path: Path, data: dict[str, Any]) -> Annotations:
     joints.scores[:, slots] = np.where(triples[..., 2] > 0, _scores(people, len(slots)), np.nan)
     boxes = _boxes(path, people, where)
     scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
-    return results_video(path, images, (frames, ids), joints, scores, boxes)
+    video = results_video(path, images, (frames, ids), joints, scores, boxes)
+    names = [(person.get("attributes") or {}).get("name") for person in people]
+    return replace(video, names=names_by_id(path, zip(ids.tolist(), names, strict=True)))
 
 
 def _skeleton(path: Path, data: dict[str, Any]) -> tuple[Skeleton, IntArray]:

@@ -27,6 +27,7 @@ _DATA = {
     "times": "Times of frames.",
     "images": "Names of images, and frames without people at the end.",
     "ids": "The number of the person, if there is only one.",
+    "names": "Names of people.",
 }
 """What a format may not hold -> what its loss is called."""
 
@@ -141,7 +142,8 @@ def only_people(video: Annotations, people: tuple[int, ...]) -> Annotations:
         video.joints,
         xy=video.joints.xy[chosen], scores=video.joints.scores[chosen], present=video.joints.present[chosen],
     )  # fmt: skip
-    return replace(video, joints=joints, **{name: getattr(video, name)[chosen] for name in columns})
+    names = {track_id: name for track_id, name in video.names.items() if track_id in people}
+    return replace(video, joints=joints, names=names, **{name: getattr(video, name)[chosen] for name in columns})
 
 
 def lost_in_clip_format(video: Annotations, to: str) -> list[str]:
@@ -155,6 +157,7 @@ def lost_in_clip_format(video: Annotations, to: str) -> list[str]:
         "times": any("time_s" in image for image in video.images),
         "images": True,
         "ids": len(np.unique(video.track_ids)) == 1,
+        "names": bool(video.names),
     }
     losses = [sentence for what, sentence in _DATA.items() if has[what] and what not in form.keeps]
     if not np.isnan(video.head_boxes).all() or video.ignore_regions:

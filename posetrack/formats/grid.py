@@ -137,7 +137,7 @@ def video_of_grid(path: Path, grid: Grid) -> Annotations:
         scores=np.where(there, grid.scores[at, who], np.nan),
         present=there,
     )
-    images = images_up_to(path, int(grid.numbers.max(initial=-1)))
+    images = images_up_to(path.stem, int(grid.numbers.max(initial=-1)))
     for number, time in zip(grid.numbers.tolist(), grid.times.tolist(), strict=True):
         images[number]["time_s"] = time
     people = grid.numbers[at], grid.people[who]

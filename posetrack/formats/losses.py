@@ -31,8 +31,7 @@ _ESTIMATES = (
     (("head_bottom", "head_top"), "nose and shoulders"),
     (("nose",), "head_bottom and head_top"),
     (("neck", "mid_hip"), "shoulders and hips"),
-)
-"""What a skeleton may lack, and what it is estimated from."""
+)  # what a skeleton may lack, and what it is estimated from
 
 _NAMES = {POSETRACK: "PoseTrack", COCO: "COCO"}
 _EARS = ("left_ear", "right_ear")
@@ -50,7 +49,7 @@ _KEPT = {
     },
     "annotations": {
         "id", "image_id", "category_id", "track_id", "keypoints", "scores", "bbox", "bbox_head", "score",
-        "area", "iscrowd", "num_keypoints", "segmentation",
+        "area", "iscrowd", "num_keypoints", "segmentation", "name",
     },
     "annolist": {"image", "imgnum", "is_labeled", "annorect", "ignore_regions"},
     "annorect": {"track_id", "annopoints", "x1", "y1", "x2", "y2", "score"},
@@ -188,6 +187,7 @@ def _of_joints(video: Annotations, to: str) -> dict[str, bool]:
 
 def _of_people(video: Annotations, to: str) -> dict[str, bool]:
     return {
+        "Names of people.": bool(video.names) and to in ("posetrack17", "coco", "mot"),
         "Which people lack a score: they get 1.": to == "mot" and bool(np.isnan(video.person_scores).any()),
         "Which people lack a score: they get the mean of their joints'.": (
             to == "coco" and bool(np.isnan(video.person_scores).any())

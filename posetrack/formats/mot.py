@@ -43,7 +43,7 @@ def parse_mot(path: Path, text: str, images: list[dict[str, Any]] | None) -> Ann
     """
     frames, ids, boxes, confidences = _parse_table(path, text)
     if images is None:
-        images = images_up_to(path, int(frames.max(initial=-1)))
+        images = images_up_to(path.stem, int(frames.max(initial=-1)))
     if len(frames) and not 0 <= frames.min() <= frames.max() < len(images):
         raise DataFormatError(f"{path}: frames must lie between 1 and {len(images)}; correct the first column.")
     shape = (len(frames), len(POSETRACK))

@@ -26,6 +26,9 @@ _FRAMES, _SEQUENCES, _SOURCES = 10**4, 10**6, 10
 OWN_FOOTAGE = 10**10
 """Id of frame 0 of footage that is not one of PoseTrack's sequences, which begin at 1."""
 
+_OWN_FOLDER = "000000_mpii_"
+"""What the names of its folders begin with."""
+
 LARGEST_FRAME = 10**6
 """Frame numbers are smaller: an image is made up for every frame up to the last."""
 
@@ -83,7 +86,7 @@ class ImageNaming:
         """
         match = _SEQUENCE.fullmatch(name)
         if match is None:
-            return cls(folder=f"000000_mpii_{printable(name)}", video_id="000000", first_id=OWN_FOOTAGE)
+            return cls(folder=_OWN_FOLDER + printable(name), video_id="000000", first_id=OWN_FOOTAGE)
         number = int(match[1])
         first_id = (_SOURCE_NUMBERS[match[2]] * _SEQUENCES + number) * _FRAMES
         return cls(folder=printable(name), video_id=f"{number:06d}", first_id=first_id)
@@ -106,6 +109,15 @@ def video_of(file_name: str) -> str:
     folder = basename(dirname(file_name))
     number = folder.split("_")[0]
     return number if number.isdigit() else folder
+
+
+def clip_of(file_name: str) -> str:
+    """Name of the clip that an image belongs to, from the image's name: its folder. Empty if it has none.
+
+    >>> clip_of("images/000000_mpii_street/000007.jpg"), clip_of("images/val/000342_mpii_test/000000.jpg")
+    ('street', '000342_mpii_test')
+    """
+    return basename(dirname(file_name)).removeprefix(_OWN_FOLDER)
 
 
 def official_ids(images: Sequence[dict[str, Any]]) -> list[int]:

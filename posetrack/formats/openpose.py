@@ -194,8 +194,8 @@ def parse_openpose(path: Path, frames: dict[int, dict[str, Any]]) -> Annotations
     return results_video(path, images, (at, ids), joints, np.full(len(people), np.nan))
 
 
-def _named_after(path: Path) -> Path:
-    return path.with_suffix("") if path.suffix.lower() == ".zip" else path
+def _named_after(path: Path) -> str:
+    return path.stem if path.suffix.lower() == ".zip" else path.name
 
 
 def _ids(people: list[dict[str, Any]], at: Any) -> Any:

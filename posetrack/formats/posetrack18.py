@@ -21,6 +21,7 @@ from posetrack.formats.checks import (
     rows_of_numbers,
     track_ids,
 )
+from posetrack.formats.names import names_by_id
 from posetrack.formats.naming import video_of
 from posetrack.types import IntArray
 
@@ -122,6 +123,7 @@ class _People:
         self._head_boxes = _boxes(path, "bbox_head", people, where)
         self._boxes = _boxes(path, "bbox", people, where)
         self._person_scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
+        self._names = [person.get("name") for person in people]
 
     def video(self, video: str, numbers: IntArray) -> Annotations:
         """The people of one video; ``numbers`` are its images' positions in the file's list."""
@@ -147,6 +149,7 @@ class _People:
             boxes=self._boxes[chosen],
             person_scores=self._person_scores[chosen],
             ignore_regions=_ignore_regions(self._path, images),
+            names=names_by_id(self._path, [(int(self._ids[row]), self._names[row]) for row in chosen.tolist()]),
         )
 
 

@@ -93,6 +93,8 @@ def people_rows(video: Annotations) -> Iterator[dict[str, Any]]:
         if is_scored[row]:
             person["score"] = person_scores[row]
         person |= _FOR_COCO_TOOLS
+        if track_ids[row] in video.names:
+            person["name"] = video.names[track_ids[row]]
         if has_head[row]:
             person["bbox_head"] = head_boxes[row].tolist()
         yield person

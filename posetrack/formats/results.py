@@ -62,9 +62,9 @@ def results_video(
     )
 
 
-def images_up_to(path: Path, last: int) -> list[dict[str, Any]]:
-    """Images for the frames 0 to ``last`` of the video that the file is named after; none if ``last`` is -1."""
-    naming = ImageNaming.of(path.stem)
+def images_up_to(clip: str, last: int) -> list[dict[str, Any]]:
+    """Images for the frames 0 to ``last`` of a clip of that name; none if ``last`` is -1."""
+    naming = ImageNaming.of(clip)
     return _made_up(naming, map(naming.image_id, range(last + 1)))
 
 

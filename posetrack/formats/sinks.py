@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -161,8 +161,9 @@ class CocoResultsSink:
 class _TableSink:
     """One of the two tables, with the joints of the poses' own skeleton and exact numbers."""
 
-    def __init__(self, file: TableFile, frames: _Frames) -> None:
-        self._file, self._frames = file, frames
+    def __init__(self, path: Path, source: SourceInfo, form: Literal["csv", "parquet"]) -> None:
+        self._frames = _Frames(path, source, EXACT)
+        self._file = TableFile(path, form, [self._frames.naming.folder])
 
     def write(self, frame: Frame, poses: Poses) -> None:
         """Append one frame; without people, no rows."""
@@ -178,20 +179,20 @@ class _TableSink:
 
 
 class CsvSink(_TableSink):
-    """CSV with a header line: frame, time_s, track_id, person_score, joint, x, y, score, and the box's corners.
+    """CSV with a header line: clip, frame, time_s, person, name, person_score, joint, x, y, score, and the box.
 
     Missing joints have empty x and y and score 0. Frames without people have no rows.
     """
 
     def __init__(self, path: Path, source: SourceInfo) -> None:
-        super().__init__(TableFile(path, "csv"), _Frames(path, source, EXACT))
+        super().__init__(path, source, "csv")
 
 
 class ParquetSink(_TableSink):
     """Parquet with the columns of the CSV, in row groups; x and y are null where a joint is missing."""
 
     def __init__(self, path: Path, source: SourceInfo) -> None:
-        super().__init__(TableFile(path, "parquet"), _Frames(path, source, EXACT))
+        super().__init__(path, source, "parquet")
 
 
 class MotChallengeSink:

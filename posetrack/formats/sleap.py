@@ -146,7 +146,7 @@ def parse_sleap(path: Path, labels: Any) -> Annotations:
     )
     overall = np.array([getattr(person, "score", np.nan) for _, person in people], dtype=np.float64)
     frames = np.array([number for number, _ in people], dtype=np.int64)
-    images = images_up_to(path, int(frames.max(initial=-1)))
+    images = images_up_to(path.stem, int(frames.max(initial=-1)))
     return results_video(path, images, (frames, ids), joints, overall)
 
 

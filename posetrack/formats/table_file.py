@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -17,17 +17,19 @@ class TableFile:
     Args:
         path: The file.
         form: Which of the two.
+        texts: Names of the clip and of people, which CSV may have to quote.
 
     Raises:
         OutputError: from every method, if the file cannot be written.
     """
 
-    def __init__(self, path: Path, form: Literal["csv", "parquet"]) -> None:
+    def __init__(self, path: Path, form: Literal["csv", "parquet"], texts: Iterable[str]) -> None:
         # importing pyarrow takes a third of a second, which only users of tables should pay
         from posetrack.formats.arrow_tables import ArrowTable, csv_writer, parquet_writer
 
         self._file = PendingFile(path)
-        self._table = ArrowTable(self._file.stream, csv_writer if form == "csv" else parquet_writer)
+        stream = self._file.stream
+        self._table = ArrowTable(csv_writer(stream, texts) if form == "csv" else parquet_writer(stream))
 
     def append(self, video: Annotations, numbers: Sequence[int]) -> None:
         """Add the rows of some frames, whose numbers from 0 are ``numbers``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,17 @@ import numpy as np
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations, Doubles, Joints
 from posetrack.formats.checks import check_columns, check_size
+from posetrack.formats.names import names_by_id
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.results import images_up_to, results_video
 from posetrack.pixels import from_centre
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
 from posetrack.types import BoolArray, IntArray
 
-NEEDED = ("frame", "time_s", "track_id", "person_score", "joint", "x", "y", "score")
+NEEDED = ("frame", "time_s", "person", "person_score", "joint", "x", "y", "score")
 BOX = ("box_x1", "box_y1", "box_x2", "box_y2")
-COLUMNS = (*NEEDED, *BOX)
-"""The columns of a table, in the order in which they are written. Tables of earlier versions have no boxes."""
+COLUMNS = ("clip", "name", *NEEDED, *BOX)
+"""The columns of a table. Those of earlier versions lack clip, name and boxes, and call a person track_id."""
 
 _BOX_DIGITS = 10
 """The noise of half a pixel less is rounded off."""
@@ -55,6 +56,11 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES
 
 
+def present_names(names: Sequence[str]) -> list[str]:
+    """The names of a table's columns, with ``person`` for the ``track_id`` of earlier versions."""
+    return list(names) if "person" in names else ["person" if name == "track_id" else name for name in names]
+
+
 def load_table(path: Path) -> Table:
     """The columns of a CSV or Parquet file.
 
@@ -74,7 +80,7 @@ def _load_csv(path: Path) -> Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            names = next(reader, [])
+            names = present_names(next(reader, []))
             check_columns(path, names, NEEDED)
             for row in reader:
                 if row and len(row) != len(names):
@@ -107,14 +113,14 @@ def parse_table(table: Table, images: list[dict[str, Any]] | None) -> Annotation
             frame contradict each other. The message names the line.
     """
     numbers = _whole(table, "frame", range(LARGEST_FRAME))
-    ids = _whole(table, "track_id", range(-_LARGEST_ID, _LARGEST_ID + 1))
+    ids = _whole(table, "person", range(-_LARGEST_ID, _LARGEST_ID + 1))
     images, frames = _images(table, numbers, images)
     skeleton, slots = _joints(table)
     people, firsts = _people(frames, ids)
     _check_once(table, people * len(skeleton) + slots)
     times = _shared(table, "time_s", frames, "frame")
     person_scores = _shared(table, "person_score", people, "person and frame")
-    return results_video(
+    video = results_video(
         table.path,
         _with_times(images, frames, times),
         (frames[firsts], ids[firsts]),
@@ -122,6 +128,20 @@ def parse_table(table: Table, images: list[dict[str, Any]] | None) -> Annotation
         person_scores[firsts],
         _boxes(table, people, firsts),
     )
+    given = zip(ids.tolist(), table.columns.get("name", [""] * len(ids)), strict=True)
+    return replace(video, names=names_by_id(table.path, given))
+
+
+def _clip(table: Table) -> str:
+    """What the column of clips says, or else the file's name."""
+    names = table.columns.get("clip", [])
+    for row, name in enumerate(names):
+        if name != names[0]:
+            raise DataFormatError(
+                f"{table.place(row)}: the clip is {name!r}, and {names[0]!r} before; a table holds one clip: "
+                "write one file per clip."
+            )
+    return (names[0] if names else "") or table.path.stem
 
 
 def _boxes(table: Table, people: IntArray, firsts: IntArray) -> Doubles | None:
@@ -162,7 +182,7 @@ def _images(
 ) -> tuple[list[dict[str, Any]], IntArray]:
     """The video's images, and int64 [R] the image of each row."""
     if images is None:
-        return images_up_to(table.path, int(numbers.max(initial=-1))), numbers
+        return images_up_to(_clip(table), int(numbers.max(initial=-1))), numbers
     places = {number: place for place, number in enumerate(frame_numbers(images))}
     found = [places.get(number, -1) for number in numbers.tolist()]
     if -1 in found:
@@ -223,10 +243,10 @@ def _check_once(table: Table, keys: IntArray) -> None:
     groups, firsts = _groups(keys)
     again = firsts[groups] != np.arange(len(keys))
     for row in np.flatnonzero(again)[:1].tolist():
-        frame, track_id, joint = (table.columns[name][row] for name in ("frame", "track_id", "joint"))
+        frame, person, joint = (table.columns[name][row] for name in ("frame", "person", "joint"))
         raise DataFormatError(
-            f"{table.place(row)}: {joint} of track id {track_id} is given twice in frame {frame}; give people "
-            "different ids, and write one file per clip."
+            f"{table.place(row)}: {joint} of person {person} is given twice in frame {frame}; give people "
+            "different numbers, and write one file per clip."
         )
 
 

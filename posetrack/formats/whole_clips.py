@@ -34,7 +34,8 @@ class ClipFormat:
         ending: What follows the clip's name in the file's name.
         write: Writes a file.
         skeleton: The joints it has; None if it has any.
-        keeps: Which of ``scores``, ``person_scores``, ``boxes``, ``times``, ``images`` and ``ids`` it holds.
+        keeps: Which of ``scores``, ``person_scores``, ``boxes``, ``times``, ``images``, ``ids`` and ``names`` it
+            holds.
         check: Refuses to begin work whose result could not be written.
     """
 
@@ -141,7 +142,7 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
     "coco-tracks": ClipFormat(
         ending="_coco_tracks.json",
         write=_write_coco_tracks,
-        keeps=frozenset({"scores", "person_scores", "boxes", "ids", "images", "times"}),
+        keeps=frozenset({"scores", "person_scores", "boxes", "ids", "images", "times", "names"}),
     ),
     "wide": ClipFormat(ending="_wide.csv", write=_write_wide, keeps=frozenset({"scores", "ids", "times"})),
     "wide-parquet": ClipFormat(

@@ -87,7 +87,8 @@ def write_table(path: Path, videos: Sequence[Annotations], form: Literal["csv", 
         DataFormatError: a coordinate is too large for 32 bits.
         OutputError: the file cannot be written.
     """
-    with _whole(TableFile(path, form)) as file:
+    texts = [text for video in videos for text in (video.clip, *video.names.values())]
+    with _whole(TableFile(path, form, texts)) as file:
         for video in videos:
             file.append(video, frame_numbers(video.images))
         file.close()

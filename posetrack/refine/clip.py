@@ -22,6 +22,9 @@ MISSING, SEEN, CARRIED, FILLED = 0, 1, 2, 3
 ORIGINS = ("", "seen", "carried", "filled")
 """The words that files use for them."""
 
+HIDDEN = "hidden"
+"""And for missing joints that somebody has hidden: they stay so."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Track:

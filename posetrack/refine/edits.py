@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.errors import ConfigError, DataFormatError
+from posetrack.formats.names import LONGEST_NAME, is_name
 from posetrack.ranges import require_kinds
 from posetrack.refine.bench import Bench
 from posetrack.refine.clip import Clip, Track, joined
 from posetrack.refine.hand import hidden, placed
 from posetrack.refine.sides import mirrored
 from posetrack.types import BoolArray
-
-_LONGEST_NAME = 100
 
 
 class _Checked:
@@ -183,10 +182,9 @@ class Name(_Checked):
     def apply(self, bench: Bench) -> None:
         """Raises ``ConfigError`` if the name is no name, or another person's."""
         track = bench.track(self.person)
-        fits = len(self.name) <= _LONGEST_NAME and self.name.isprintable() and self.name[:1].isalnum()
-        if self.name and not fits:  # a spreadsheet takes "=1+1" for a formula
+        if self.name and not is_name(self.name):
             raise ConfigError(
-                f"a name has at most {_LONGEST_NAME} printable characters, the first of them a letter or digit"
+                f"a name has at most {LONGEST_NAME} printable characters, the first of them a letter or digit"
             )
         namesake = next((one for one in bench.tracks.values() if self.name and one.name == self.name), None)
         if namesake is not None and namesake is not track:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -23,10 +23,11 @@ from posetrack.formats.naming import ImageNaming, frame_numbers
 from posetrack.formats.posetrack18_rows import PERSON_CATEGORY, annotation_ids, image_row, people_rows
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.pixels import from_centre, from_corner
-from posetrack.refine.clip import ORIGINS, SEEN, Clip, Origins
-from posetrack.refine.rows import People, RefinedPeople, people_of, tracks_of
+from posetrack.refine.clip import HIDDEN, MISSING, ORIGINS, SEEN, Clip, Origins
+from posetrack.refine.rows import People, RefinedPeople, named, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import POSETRACK
+from posetrack.types import BoolArray
 
 _DIGITS = {"pixels": 3, "scores": 4, "times": 6}
 _PEOPLE_AT_ONCE = 4096
@@ -56,13 +57,12 @@ def read_json_clip(path: Path, fps: float | None = None) -> Clip:
     known = np.array([number_or_nan(image.get("time_s")) for image in video.images], dtype=np.float64)
     times = frame_times(path, numbers, known, fps)
     people = _people(video, data)
-    naming = video.images[0]["file_name"].split("/")[-2:-1]
     return Clip(
-        name=naming[0] if naming else path.stem,
+        name=video.clip,
         skeleton=POSETRACK,
         frames=numbers,
         times=times,
-        tracks=tracks_of(people, times),
+        tracks=named(tracks_of(people, times), video.names),
         images=tuple(video.images),
     )
 
@@ -74,7 +74,8 @@ def _people(video: Annotations, data: dict[str, Any]) -> People:
     boxes = from_corner(video.boxes)
     found = boxes.copy()
     identity = np.full(len(boxes), np.nan)
-    _take_refined(video, data, raw, origins, found, identity)
+    hidden = np.zeros(origins.shape, dtype=bool)
+    _take_refined(video, data, _Refined(raw, origins, found, identity, hidden))
     return People(
         ids=video.track_ids,
         frames=video.frames,
@@ -86,35 +87,45 @@ def _people(video: Annotations, data: dict[str, Any]) -> People:
         origins=origins,
         identity=identity,
         raw_boxes=found,
+        hidden=hidden,
     )
 
 
-def _take_refined(
-    video: Annotations, data: dict[str, Any], raw: Doubles, origins: Origins, found: Doubles, identity: Doubles
-) -> None:
+class _Refined(NamedTuple):
+    """What only refined files have; arrays as in ``People``."""
+
+    raw: Doubles
+    origins: Origins
+    raw_boxes: Doubles
+    identity: Doubles
+    hidden: BoolArray
+
+
+def _take_refined(video: Annotations, data: dict[str, Any], to: _Refined) -> None:
     """Put what only refined files have into the arrays."""
     people = [person for person in data.get("annotations", []) if "origins" in person]
     if not people:
         return
     places = {image.get("id"): frame for frame, image in enumerate(video.images)}
     rows = {key: row for row, key in enumerate(zip(video.frames.tolist(), video.track_ids.tolist(), strict=True))}
-    words = {word: number for number, word in enumerate(ORIGINS)}
+    words = {word: number for number, word in enumerate(ORIGINS)} | {HIDDEN: MISSING}
     for person in people:
         row = rows[places[person["image_id"]], int(person["track_id"])]
         try:
             given = np.array([words[word] for word in person["origins"]], dtype=np.uint8)
             pairs = np.array(person["raw_keypoints"], dtype=np.float64).reshape(len(POSETRACK), 2)
-            origins[row] = np.where(origins[row] == 0, np.uint8(0), given)
-            identity[row] = np.nan if person.get("identity") is None else float(person["identity"])
+            to.origins[row] = np.where(to.origins[row] == MISSING, np.uint8(MISSING), given)
+            to.hidden[row] = [word == HIDDEN for word in person["origins"]]
+            to.identity[row] = np.nan if person.get("identity") is None else float(person["identity"])
             if "raw_bbox" in person:
                 left, top, width, height = np.array(person["raw_bbox"] or [np.nan] * 4, dtype=np.float64)
-                found[row] = from_corner(np.array([left, top, left + width, top + height]))
+                to.raw_boxes[row] = from_corner(np.array([left, top, left + width, top + height]))
         except (KeyError, TypeError, ValueError) as error:
             raise DataFormatError(
                 f"{video.path}, {video.frame_name(int(video.frames[row]))}: 'origins' or 'raw_keypoints' are not "
                 "those of a refined file; refine the original again."
             ) from error
-        raw[row] = pairs
+        to.raw[row] = pairs
 
 
 def write_json_clip(path: Path, clip: Clip) -> None:
@@ -146,13 +157,12 @@ def write_json_clip(path: Path, clip: Clip) -> None:
 
 def _refined(people: RefinedPeople) -> Iterator[dict[str, Any]]:
     """What only refined files have, person by person. NaN is written as null."""
-    words = np.array(ORIGINS, dtype=object)
     corners = from_centre(people.raw_boxes)
     found = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1).round(_DIGITS["pixels"])
     for start in range(0, len(found), _PEOPLE_AT_ONCE):
         part = slice(start, start + _PEOPLE_AT_ONCE)
         pairs = people.raw[part].round(_DIGITS["pixels"]).reshape(len(found[part]), -1)
-        columns = (pairs, words[people.origins[part]], people.identity[part].round(_DIGITS["scores"]), found[part])
+        columns = (pairs, people.words(part), people.identity[part].round(_DIGITS["scores"]), found[part])
         for raw, origins, identity, box in zip(*(column.tolist() for column in columns), strict=True):
             known = None if box[0] != box[0] else box
             yield {"raw_keypoints": raw, "origins": origins, "identity": identity, "raw_bbox": known}
@@ -198,4 +208,5 @@ def _annotations(path: Path, clip: Clip, people: RefinedPeople) -> Annotations:
         boxes=corners.round(_DIGITS["pixels"]),
         person_scores=people.box_scores.round(_DIGITS["scores"]),
         joints=None if clip.skeleton == POSETRACK else own,
+        names={track.track_id: track.name for track in clip.tracks if track.name},
     )

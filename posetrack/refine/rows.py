@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from posetrack.refine.clip import CARRIED, MISSING, SEEN, Doubles, Origins, Track, extents
-from posetrack.types import FloatArray, IntArray
+from posetrack.refine.clip import CARRIED, HIDDEN, MISSING, ORIGINS, SEEN, Doubles, Origins, Track, extents
+from posetrack.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -16,7 +18,7 @@ class People:
     """M people of all frames, in any order, with K joints; attributes as in ``Track``.
 
     ``boxes`` are NaN where unknown. Unknown scores are NaN; they count as 1. ``raw_boxes`` are NaN in frames that
-    were filled.
+    were filled. ``hidden``, bool [M, K], marks missing joints that somebody has hidden.
     """
 
     ids: IntArray
@@ -31,6 +33,7 @@ class People:
     identity: Doubles | None = None
     raw_boxes: Doubles | None = None
     sds: Doubles | None = None
+    hidden: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -40,6 +43,11 @@ class RefinedPeople(People):
     sds: Doubles
     identity: Doubles
     raw_boxes: Doubles
+    hidden: BoolArray
+
+    def words(self, part: slice) -> NDArray[Any]:
+        """Text [M', K]: where the joints of some people come from, as files say it; empty for missing ones."""
+        return np.where(self.hidden[part], HIDDEN, np.array(ORIGINS, dtype=object)[self.origins[part]])
 
 
 def tracks_of(people: People, times: Doubles) -> tuple[Track, ...]:
@@ -61,6 +69,7 @@ def _track(people: People, rows: IntArray, times: Doubles) -> Track:
     boxes = people.boxes[rows]
     if np.isnan(boxes).any():
         boxes = np.where(np.isnan(boxes), extents(joints), boxes)
+    hidden = np.zeros_like(there) if people.hidden is None else people.hidden[rows] & ~there
     return Track(
         track_id=int(people.ids[rows[0]]),
         frames=people.frames[rows],
@@ -75,9 +84,15 @@ def _track(people: People, rows: IntArray, times: Doubles) -> Track:
         identity=None
         if people.identity is None or np.isnan(people.identity[rows]).all()
         else people.identity[rows],
+        by_hand=hidden if hidden.any() else None,
         raw_boxes=None if people.raw_boxes is None else people.raw_boxes[rows],
         sds=None if people.sds is None else np.where(there, people.sds[rows], np.nan),
     )
+
+
+def named(tracks: Iterable[Track], names: Mapping[int, str]) -> tuple[Track, ...]:
+    """The tracks with the names of those that have some."""
+    return tuple(track.replace(name=names.get(track.track_id)) for track in tracks)
 
 
 def people_of(tracks: Iterable[Track], joint_count: int) -> RefinedPeople:
@@ -92,6 +107,10 @@ def people_of(tracks: Iterable[Track], joint_count: int) -> RefinedPeople:
         known = [np.full((count, *shape), np.nan) if part is None else part for part, count in parts]
         return np.concatenate([np.zeros((0, *shape)), *known])
 
+    hidden = [
+        np.zeros_like(track.present) if track.by_hand is None else track.by_hand & ~track.present
+        for track in tracks
+    ]
     found = [track.boxes if track.raw_boxes is None else track.raw_boxes for track in tracks]
     ids = np.repeat(
         np.array([track.track_id for track in tracks], dtype=np.int64), [len(track) for track in tracks]
@@ -110,4 +129,5 @@ def people_of(tracks: Iterable[Track], joint_count: int) -> RefinedPeople:
         sds=estimated("sds", joint_count)[order],
         identity=estimated("identity")[order],
         raw_boxes=np.concatenate([np.zeros((0, 4)), *found])[order],
+        hidden=np.concatenate([np.zeros((0, joint_count), dtype=bool), *hidden])[order],
     )

@@ -13,14 +13,16 @@ import pyarrow.parquet
 
 from posetrack.errors import DataFormatError
 from posetrack.files.pending import PendingFile, output_errors
-from posetrack.formats.arrow_tables import COLUMNS
+from posetrack.files.text import printable
+from posetrack.formats.arrow_tables import COLUMNS, csv_writer, parquet_writer
 from posetrack.formats.checks import check_size
-from posetrack.formats.tables import BOX, NEEDED, load_table, parse_table
-from posetrack.refine.clip import ORIGINS, SEEN, Clip, Doubles, Origins, Track
-from posetrack.refine.rows import People, RefinedPeople, people_of, tracks_of
+from posetrack.formats.names import names_by_id
+from posetrack.formats.tables import BOX, NEEDED, load_table, parse_table, present_names
+from posetrack.refine.clip import HIDDEN, ORIGINS, SEEN, Clip, Doubles, Origins
+from posetrack.refine.rows import People, RefinedPeople, named, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
-from posetrack.types import IntArray
+from posetrack.types import BoolArray, IntArray
 
 _REFINED = [
     ("raw_x", pyarrow.float32()),
@@ -39,10 +41,6 @@ _ERROR_BARS = [("sd", pyarrow.float32())]
 _IDENTITY = [("identity", pyarrow.float32())]
 
 _SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES])
-_NAME = pyarrow.field("name", pyarrow.string())
-"""Of tables in which somebody has a name."""
-
-_READ = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES, _NAME])
 _KNOWN = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
 _PEOPLE_AT_ONCE = 4_000
 
@@ -59,7 +57,7 @@ def read_table_clip(path: Path, fps: float | None = None) -> Clip:
     """
     columns = _columns(path)
     skeleton, slots = _slots(path, columns["joint"])
-    people, firsts = _people_of_rows(columns["frame"].astype(np.int64), columns["track_id"].astype(np.int64))
+    people, firsts = _people_of_rows(columns["frame"].astype(np.int64), columns["person"].astype(np.int64))
     cells = people * len(skeleton) + slots
     if np.bincount(cells).max(initial=0) > 1:
         _refuse(path)
@@ -72,16 +70,20 @@ def read_table_clip(path: Path, fps: float | None = None) -> Clip:
         _refuse(path)
     times = frame_times(path, frames, known, fps)
     cast = _people(columns, (len(firsts), len(skeleton)), cells, places, firsts)
-    tracks = _named(tracks_of(cast, times), cast.ids, columns.get("name"), firsts)
-    return Clip(name=path.stem, skeleton=skeleton, frames=frames, times=times, tracks=tracks)
+    names = names_by_id(path, zip(cast.ids.tolist(), columns["name"][firsts].tolist(), strict=True))
+    return Clip(
+        name=_clip(path, columns["clip"]),
+        skeleton=skeleton,
+        frames=frames,
+        times=times,
+        tracks=named(tracks_of(cast, times), names),
+    )
 
 
-def _named(tracks: tuple[Track, ...], ids: IntArray, names: Any, firsts: IntArray) -> tuple[Track, ...]:
-    """The tracks with the names of a table that has some."""
-    if names is None:
-        return tracks
-    known = dict(zip(ids.tolist(), names[firsts].tolist(), strict=True))
-    return tuple(track.replace(name=known[track.track_id] or None) for track in tracks)
+def _clip(path: Path, names: Any) -> str:
+    if (names != names[:1]).any():
+        _refuse(path)
+    return (names[0] if len(names) else "") or path.stem
 
 
 def _people_of_rows(numbers: IntArray, ids: IntArray) -> tuple[IntArray, IntArray]:
@@ -105,18 +107,20 @@ def _columns(path: Path) -> dict[str, Any]:
             table = pyarrow.csv.read_csv(path, convert_options=_as_numbers())
         else:
             table = pyarrow.parquet.ParquetFile(path).read()
+        table = table.rename_columns(present_names(table.column_names))
         missing = [name for name in NEEDED if name not in table.column_names]
         if missing:
             _refuse(path)
-        wanted = [field for field in _READ if field.name in table.column_names]
-        return {field.name: _array(table[field.name], field.type) for field in wanted}
+        wanted = [field for field in _SCHEMA if field.name in table.column_names]
+        unnamed = {name: np.full(table.num_rows, "", dtype=object) for name in ("clip", "name")}
+        return unnamed | {field.name: _array(table[field.name], field.type) for field in wanted}
     except (pyarrow.ArrowException, ValueError, UnicodeDecodeError, OSError):
         _refuse(path)
 
 
 def _as_numbers() -> Any:
-    texts = {"joint", "origin", "name"}
-    types = {name: pyarrow.string() if name in texts else pyarrow.float64() for name in _READ.names}
+    texts = {"clip", "name", "joint", "origin"}
+    types = {name: pyarrow.string() if name in texts else pyarrow.float64() for name in _SCHEMA.names}
     return pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
 
 
@@ -165,9 +169,9 @@ def _people(
     joints = np.stack([spread("x"), spread("y")], axis=-1)
     there = ~np.isnan(joints).any(axis=-1)
     origins = np.where(there, np.uint8(SEEN), np.uint8(0))
-    raw, boxes = joints, np.full((shape[0], 4), np.nan)
+    raw, hidden, boxes = joints, None, np.full((shape[0], 4), np.nan)
     if all(name in columns for name, _ in _REFINED):
-        origins = _origins(columns["origin"], cells, origins)
+        origins, hidden = _origins(columns["origin"], cells, origins)
         raw = np.stack([spread("raw_x"), spread("raw_y")], axis=-1)
     if all(name in columns for name in BOX):
         boxes = np.stack([columns[name][firsts] for name in BOX], axis=1)
@@ -175,7 +179,7 @@ def _people(
     if all(name in columns for name in _RAW_BOX):
         raw_boxes = np.stack([columns[name][firsts] for name in _RAW_BOX], axis=1)
     return People(
-        ids=columns["track_id"].astype(np.int64)[firsts],
+        ids=columns["person"].astype(np.int64)[firsts],
         frames=frames,
         boxes=boxes,
         box_scores=columns["person_score"][firsts],
@@ -186,15 +190,17 @@ def _people(
         identity=columns["identity"][firsts] if "identity" in columns else None,
         raw_boxes=raw_boxes,
         sds=spread("sd") if "sd" in columns else None,
+        hidden=hidden,
     )
 
 
-def _origins(words: Any, cells: IntArray, default: Origins) -> Origins:
-    """uint8 [M, K] of a refined table's words."""
-    origins = default.ravel().copy()
+def _origins(words: Any, cells: IntArray, default: Origins) -> tuple[Origins, BoolArray]:
+    """uint8 [M, K] of a refined table's words, and bool [M, K]: the joint was hidden."""
+    origins, hidden = default.ravel().copy(), np.zeros(default.size, dtype=bool)
+    hidden[cells[words == HIDDEN]] = True
     for number, word in enumerate(ORIGINS[1:], start=1):
         origins[cells[words == word]] = number
-    return np.where(default == 0, np.uint8(0), origins.reshape(default.shape))
+    return np.where(default == 0, np.uint8(0), origins.reshape(default.shape)), hidden.reshape(default.shape)
 
 
 def write_table_clip(path: Path, clip: Clip) -> None:
@@ -207,10 +213,9 @@ def write_table_clip(path: Path, clip: Clip) -> None:
     file = PendingFile(path)
     try:
         with output_errors(path):
-            schema = _schema(clip)
-            writer = _writer(path, file.stream, schema)
+            writer = _writer(path, file.stream, clip)
             for start in range(0, len(people.ids), _PEOPLE_AT_ONCE):
-                writer.write_batch(_batch(clip, people, slice(start, start + _PEOPLE_AT_ONCE), schema))
+                writer.write_batch(_batch(clip, people, slice(start, start + _PEOPLE_AT_ONCE)))
             writer.close()
         file.commit()
     except BaseException:
@@ -218,21 +223,16 @@ def write_table_clip(path: Path, clip: Clip) -> None:
         raise
 
 
-def _schema(clip: Clip) -> Any:
-    return _SCHEMA.append(_NAME) if any(track.name for track in clip.tracks) else _SCHEMA
-
-
-def _writer(path: Path, stream: Any, schema: Any) -> Any:
+def _writer(path: Path, stream: Any, clip: Clip) -> Any:
     if path.suffix == ".csv":
-        options = pyarrow.csv.WriteOptions(quoting_style="needed" if _NAME in schema else "none")
-        return pyarrow.csv.CSVWriter(stream, schema, write_options=options)
-    return pyarrow.parquet.ParquetWriter(stream, schema)
+        return csv_writer(stream, [clip.name, *(track.name or "" for track in clip.tracks)], _SCHEMA)
+    return parquet_writer(stream, _SCHEMA)
 
 
-def _batch(clip: Clip, people: RefinedPeople, part: slice, schema: Any) -> Any:
+def _batch(clip: Clip, people: RefinedPeople, part: slice) -> Any:
     slots = clip.skeleton.in_use
     names = np.array(clip.skeleton.joints, dtype=object)[slots]
-    frames, origins = people.frames[part], people.origins[part][:, slots].ravel()
+    frames, words = people.frames[part], people.words(part)[:, slots].ravel()
 
     def of_people(values: Any) -> Any:
         return np.repeat(values, len(slots))
@@ -242,10 +242,14 @@ def _batch(clip: Clip, people: RefinedPeople, part: slice, schema: Any) -> Any:
 
     x, y = people.joints[part][:, slots].reshape(-1, 2).T
     raw_x, raw_y = people.raw[part][:, slots].reshape(-1, 2).T
+    called = {track.track_id: track.name for track in clip.tracks}
+    own = np.array([called[number] for number in people.ids[part].tolist()], dtype=object)
     columns = [
+        pyarrow.repeat(printable(clip.name), len(frames) * len(slots)),
         pyarrow.array(of_people(clip.frames[frames])),
         pyarrow.array(of_people(clip.times[frames])),
         pyarrow.array(of_people(people.ids[part])),
+        pyarrow.array(of_people(own), pyarrow.string()),
         nullable(of_people(people.box_scores[part])),
         pyarrow.array(np.tile(names, len(frames)), pyarrow.string()),
         nullable(x),
@@ -254,13 +258,9 @@ def _batch(clip: Clip, people: RefinedPeople, part: slice, schema: Any) -> Any:
         *(nullable(of_people(side)) for side in people.boxes[part].T),
         nullable(raw_x),
         nullable(raw_y),
-        pyarrow.array(np.array(ORIGINS, dtype=object)[origins], pyarrow.string(), mask=origins == 0),
+        pyarrow.array(words, pyarrow.string(), mask=words == ORIGINS[0]),
         nullable(people.sds[part][:, slots].ravel()),
         nullable(of_people(people.identity[part])),
         *(nullable(of_people(side)) for side in people.raw_boxes[part].T),
     ]
-    if _NAME in schema:
-        called = {track.track_id: track.name for track in clip.tracks}
-        own = np.array([called[number] for number in people.ids[part].tolist()], dtype=object)
-        columns.append(pyarrow.array(of_people(own), pyarrow.string()))
-    return pyarrow.RecordBatch.from_arrays(columns, schema=schema)
+    return pyarrow.RecordBatch.from_arrays(columns, schema=_SCHEMA)
