@@ -270,7 +270,8 @@ def test_rows_of_a_table_are_null_where_nothing_is_known() -> None:
     assert {(row["time_s"], row["person_score"]) for row in rows} == {(None, None)}
     assert rows[0] == {
         "clip": clip_of(IMAGE["file_name"]), "frame": 12, "time_s": None, "person": 0, "name": None,
-        "person_score": None, "joint": "nose", "x": 10, "y": 20, "score": None, "box_x1": None, "box_y1": None, "box_x2": None, "box_y2": None,
+        "person_score": None, "joint": "nose", "x": 10, "y": 20, "score": None,
+        "box_x1": None, "box_y1": None, "box_x2": None, "box_y2": None,
     }  # fmt: skip
     assert {(row["x"], row["y"], row["score"]) for row in rows[1:]} == {(None, None, 0)}
     assert joint_rows(video(images=[{**IMAGE, "time_s": 0.1}]), [0]).column("time_s")[0].as_py() == 0.1

@@ -145,7 +145,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "score alone": (replaced(4, "score", "0.5"), "line 4: a joint needs both x and y"),
     "two clips": (
         lambda lines: lines.extend(GOOD[1:3]),
-        "line 6: nose of person 3 is given twice in frame 0; give people different numbers, and write one file per",
+        "line 6: nose of person 3 is given twice in frame 0; give people different numbers, and write one file",
     ),
     "two clips with a header each": (lambda lines: lines.extend(GOOD), "line 6: 'frame' is 'frame'"),
     "two clips of other people": (
