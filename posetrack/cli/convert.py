@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from posetrack.cli.output import tell
-from posetrack.cli.recorded import changed
+from posetrack.cli.shared_options import changed
 from posetrack.files.descriptions import description_path
 from posetrack.files.pending import check_outputs
 
@@ -70,9 +70,8 @@ def convert(
     planned = [description_path(target)] if target.is_dir() else [target, description_path(target)]
     check_outputs(planned, overwrite=overwrite, inputs=inputs)
     written = convert_files(source, target, config)
-    describe_derived(
-        target, "convert", changed(config, ConversionConfig(to=config.to)) | {"to": config.to}, inputs, written
-    )
+    given = changed(config, ConversionConfig(to=config.to)) | {"to": config.to}
+    describe_derived({target: written}, "convert", given, inputs)
     for path, losses in written.items():
         tell(f"{path}: {'lost:' if losses else 'nothing lost'}")
         for sentence in losses:

@@ -9,6 +9,7 @@ from typing import Any
 
 from posetrack.cli.options import TrackOptions
 from posetrack.cli.refine_options import RefineOptions
+from posetrack.cli.shared_options import changed
 from posetrack.errors import ConfigError, DataFormatError
 
 _OF_THE_MACHINE = {"models_dir", "threads"}
@@ -22,12 +23,6 @@ def given_options(options: TrackOptions, refining: RefineOptions | None) -> dict
     second = {_ONLINE: True} if refining is None else changed(refining, RefineOptions())
     every = changed(options, TrackOptions()) | second
     return {name: value for name, value in every.items() if name not in _OF_THE_MACHINE}
-
-
-def changed(options: Any, defaults: Any) -> dict[str, Any]:
-    """The fields of options that differ from their defaults."""
-    values = {field.name: getattr(options, field.name) for field in fields(options)}
-    return {name: value for name, value in values.items() if value not in (getattr(defaults, name), [])}
 
 
 def recorded_options(path: Path, given: Mapping[str, Any]) -> tuple[TrackOptions, RefineOptions | None]:

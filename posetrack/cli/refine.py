@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from posetrack.cli.output import complain, tell
-from posetrack.cli.recorded import changed
 from posetrack.cli.refine_options import RefineOptions
-from posetrack.cli.shared_options import takes
+from posetrack.cli.shared_options import changed, takes
 from posetrack.errors import ConfigError
 from posetrack.files.descriptions import description_path
 from posetrack.files.pending import check_outputs
@@ -95,8 +94,7 @@ def _refine_observations(
     seen = {"look_again": look_again, "blur_faces": blur_faces}
     given = changed(refining, RefineOptions()) | {name: True for name, chosen in seen.items() if chosen}
     inputs = [source] if edits is None else [source, edits]
-    for path in summary.files:
-        describe_derived(path, "refine", given, inputs, {path: ()})
+    describe_derived({path: {path: ()} for path in summary.files}, "refine", given, inputs)
     print_people(summary.people, summary.appearance)
     for path in summary.files:
         tell(str(path))
@@ -122,6 +120,6 @@ def _refine_file(
     check_outputs([target, description_path(target)], overwrite=overwrite, inputs=inputs)
     refined = refine_file(source, target, refining.config(), edits=edits, fps=fps, overwrite=overwrite)
     given = changed(refining, RefineOptions()) | ({} if fps is None else {"fps": fps})
-    describe_derived(target, "refine", given, inputs, {target: ()})
+    describe_derived({target: {target: ()}}, "refine", given, inputs)
     print_people(summarise(refined), appearance_sentence(refined))
     tell(str(target))

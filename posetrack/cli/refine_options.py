@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posetrack.cli.shared_options import changed
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class RefineOptions:
     @property
     def given(self) -> list[str]:
         """The options that differ from their defaults, as they are typed."""
-        changed = [field.name for field in fields(self) if getattr(self, field.name) not in (field.default, [])]
-        return [f"--{name.replace('_', '-')}" for name in changed]
+        return [f"--{name.replace('_', '-')}" for name in changed(self, RefineOptions())]
 
     def config(self) -> RefineConfig:
         """The settings of the second pass.

@@ -17,7 +17,6 @@ from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
-    from posetrack.presets import Preset
     from posetrack.runner import RunSummary
 
 BROKEN_OFF = 2
@@ -63,7 +62,10 @@ def run(
             "or refine NAME.tracks later."
         )
     second = None if online or realtime else refining
-    finish(track(source, output, options, second, show=show, overwrite=overwrite, realtime=realtime))
+    summary = track(source, output, options, second, show=show, overwrite=overwrite, realtime=realtime)
+    if not (realtime or summary.interrupted or summary.incomplete):
+        _describe(source, options, second, summary)
+    finish(summary)
 
 
 def track(
@@ -76,7 +78,7 @@ def track(
     overwrite: bool = False,
     realtime: bool = False,
 ) -> RunSummary:
-    """Track a source with a progress bar, and write its files; of footage also ``NAME.meta.json``.
+    """Track a source with a progress bar, and write its files.
 
     Without ``refining`` there is no second pass.
     """
@@ -97,19 +99,14 @@ def track(
 
     outputs, reading = options.outputs(overwrite=overwrite, show=show), options.reading()
     with FrameProgress() as progress:
-        summary = run_source(
+        return run_source(
             source, output, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime,
             online=refining is None, refine=config, observer=progress, second_observer=progress.second_pass,
         )  # fmt: skip
-    if not (realtime or summary.interrupted or summary.incomplete):
-        _describe(source, options, refining, preset, summary)
-    return summary
 
 
-def _describe(
-    source: str, options: TrackOptions, refining: RefineOptions | None, preset: Preset, summary: RunSummary
-) -> None:
-    """Write where the files come from. Cameras and streams are gone afterwards: nothing could be repeated."""
+def _describe(source: str, options: TrackOptions, refining: RefineOptions | None, summary: RunSummary) -> None:
+    """Write ``NAME.meta.json``. Cameras and streams are gone afterwards: nothing could be repeated."""
     from posetrack.cli.recorded import given_options
     from posetrack.networks import made_with
     from posetrack.trust.meta import write_meta
@@ -118,7 +115,7 @@ def _describe(
 
     if is_footage(source):
         facts = source_facts(source, options.reading())
-        found = made_with(preset, ModelStore(options.models_dir))
+        found = made_with(options.customised_preset(), ModelStore(options.models_dir))
         summary.files.append(write_meta(summary.files, facts, given_options(options, refining), found))
 
 

@@ -45,3 +45,9 @@ def _parameters(kind: type[Any]) -> list[inspect.Parameter]:
         )
         for field in fields(kind)
     ]
+
+
+def changed(options: Any, defaults: Any) -> dict[str, Any]:
+    """The fields of options that differ from their defaults."""
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    return {name: value for name, value in values.items() if value not in (getattr(defaults, name), [])}

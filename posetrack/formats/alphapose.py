@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Annotations, Joints
-from posetrack.formats.checks import check_unique_ids, number_or_nan, rows_of_numbers, track_ids
+from posetrack.formats.annotations import Annotations
+from posetrack.formats.checks import boxes_of, check_unique_ids, number_or_nan, rows_of_numbers, track_ids
 from posetrack.formats.coco_results import result_rows
-from posetrack.formats.joints import person_boxes
+from posetrack.formats.joints import joints_of_triples, person_boxes
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.posetrack18_rows import xywh
 from posetrack.formats.results import images_up_to, results_video
@@ -70,14 +70,8 @@ def parse_alphapose(path: Path, people: list[Any]) -> Annotations:
     triples = rows_of_numbers(path, "keypoints", rows, 3 * width, where).reshape(-1, width, 3)
     ids = track_ids(path, [_id(person.get("idx")) for person in people], where)
     check_unique_ids(path, numbers, ids, where)
-    boxes = _boxes(path, people, where)
-    present = triples[..., 2] > 0
-    joints = Joints(
-        skeleton=COCO,
-        xy=np.where(present[..., None], triples[..., :2], 0),
-        scores=np.where(present, triples[..., 2], np.nan),
-        present=present,
-    )
+    boxes = boxes_of(path, "box", people, where)
+    joints = joints_of_triples(COCO, triples)
     scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
     images = images_up_to(path.stem, int(numbers.max(initial=-1)))
     return results_video(path, images, (numbers, ids), joints, scores, boxes)
@@ -97,15 +91,6 @@ def _frame(path: Path, place: int, person: dict[str, Any]) -> int:
             f"{LARGEST_FRAME}; correct it."
         )
     return int(match[1])
-
-
-def _boxes(path: Path, people: list[dict[str, Any]], where: Any) -> Any:
-    """float64 [N, 4], x1 y1 x2 y2; NaN where a person has none."""
-    given = [row for row, person in enumerate(people) if person.get("box") is not None]
-    boxes = np.full((len(people), 4), np.nan)
-    sizes = rows_of_numbers(path, "box", [people[row]["box"] for row in given], 4, lambda row: where(given[row]))
-    boxes[given] = np.concatenate([sizes[:, :2], sizes[:, :2] + sizes[:, 2:]], axis=1)
-    return boxes
 
 
 def lost_in_alphapose(people: list[Any]) -> list[str]:

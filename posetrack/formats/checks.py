@@ -90,6 +90,20 @@ def rows_of_numbers(path: Path, name: str, rows: Sequence[Any], width: int, wher
     return array
 
 
+def boxes_of(path: Path, key: str, people: list[dict[str, Any]], where: Where) -> NDArray[np.float64]:
+    """float64 [N, 4], x1 y1 x2 y2, from x y width height; NaN where there is none."""
+    given = [number for number, person in enumerate(people) if person.get(key) not in (None, [])]
+    boxes = np.full((len(people), 4), np.nan)
+    xywh = rows_of_numbers(path, key, [people[n][key] for n in given], 4, lambda row: where(given[row]))
+    with np.errstate(over="ignore"):
+        boxes[given] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    for number in np.flatnonzero(np.isinf(boxes).any(axis=1)).tolist():
+        raise DataFormatError(
+            f"{path}, {where(number)}: '{key}' is too large to compute with; correct this entry."
+        )
+    return boxes
+
+
 def _wrong(row: Any, width: int) -> str | None:
     """In a few words, what a row has instead of ``width`` numbers; None if it has them."""
     if not isinstance(row, list):

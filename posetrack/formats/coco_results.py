@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Annotations, Joints
+from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import check_unique_ids, number_or_nan, rows_of_numbers, track_ids
-from posetrack.formats.joints import joints_in, own_joints
+from posetrack.formats.joints import joints_in, joints_of_triples, own_joints
 from posetrack.formats.posetrack18_rows import PERSON_CATEGORY
 from posetrack.formats.results import images_of_ids, order_by_frame, results_video
 from posetrack.skeletons import Skeleton
@@ -53,13 +53,7 @@ def parse_coco_results(
     triples = rows_of_numbers(path, "keypoints", rows, 3 * width, where).reshape(-1, width, 3)
     tracks = track_ids(path, [person.get("track_id") for person in people], where)
     check_unique_ids(path, frames, tracks, where)
-    present = triples[..., 2] > 0
-    joints = Joints(
-        skeleton=skeleton,
-        xy=np.where(present[..., None], triples[..., :2], 0),
-        scores=np.where(present, triples[..., 2], np.nan),
-        present=present,
-    )
+    joints = joints_of_triples(skeleton, triples)
     scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
     return results_video(path, images, (frames, tracks), joints, scores)
 

@@ -17,7 +17,7 @@ import numpy as np
 from posetrack import __version__
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import EVALUATION_JOINTS, VISIBLE, Annotations, Joints
-from posetrack.formats.checks import check_unique_ids, member, number_or_nan, rows_of_numbers, track_ids
+from posetrack.formats.checks import boxes_of, check_unique_ids, member, number_or_nan, rows_of_numbers, track_ids
 from posetrack.formats.joints import finite, own_joints, person_boxes
 from posetrack.formats.names import names_by_id
 from posetrack.formats.posetrack18_rows import xywh
@@ -135,7 +135,7 @@ def parse_coco_tracks(path: Path, data: dict[str, Any]) -> Annotations:
     joints.present[:, slots] = triples[..., 2] > 0
     joints.xy[:, slots] = np.where(triples[..., 2:] > 0, triples[..., :2], 0)
     joints.scores[:, slots] = np.where(triples[..., 2] > 0, _scores(people, len(slots)), np.nan)
-    boxes = _boxes(path, people, where)
+    boxes = boxes_of(path, "bbox", people, where)
     scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
     video = results_video(path, images, (frames, ids), joints, scores, boxes)
     names = [(person.get("attributes") or {}).get("name") for person in people]
@@ -168,11 +168,3 @@ def _scores(people: list[dict[str, Any]], width: int) -> Any:
     lists = [person.get("keypoint_scores") for person in people]
     rows = [one if isinstance(one, list) and len(one) == width else [None] * width for one in lists]
     return np.array([[number_or_nan(value) for value in row] for row in rows]).reshape(len(people), width)
-
-
-def _boxes(path: Path, people: list[dict[str, Any]], where: Any) -> Any:
-    given = [row for row, person in enumerate(people) if person.get("bbox")]
-    boxes = np.full((len(people), 4), np.nan)
-    sizes = rows_of_numbers(path, "bbox", [people[row]["bbox"] for row in given], 4, lambda row: where(given[row]))
-    boxes[given] = np.concatenate([sizes[:, :2], sizes[:, :2] + sizes[:, 2:]], axis=1)
-    return boxes

@@ -7,7 +7,6 @@ every body part. Cells of missing joints are empty. Source: DeepLabCut's documen
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -18,13 +17,13 @@ from posetrack.errors import DataFormatError
 from posetrack.files.pending import write_file
 from posetrack.formats.annotations import Annotations, Doubles
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
+from posetrack.formats.names import numbers_in
 from posetrack.formats.reading import load_text
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
 
 SCORER = "posetrack"
 _HEADER = ("scorer", "individuals", "bodyparts", "coords")
 _PARTS = ("x", "y", "likelihood")
-_PERSON = re.compile(r"\D*(\d{1,9})")
 
 
 def write_deeplabcut(path: Path, video: Annotations, _: float | None) -> None:
@@ -106,13 +105,9 @@ def parse_deeplabcut(path: Path, fps: float | None) -> Annotations:
 def _people(path: Path, individuals: list[str]) -> dict[str, int]:
     """Name -> track id: the number in the name if all have different ones, else the order."""
     names = list(dict.fromkeys(individuals))
-    found = [_PERSON.fullmatch(name) for name in names]
-    numbers = [int(match[1]) if match else -1 for match in found]
-    if -1 in numbers or len(set(numbers)) < len(numbers):
-        numbers = list(range(len(names)))
     if not names:
         raise DataFormatError(f"{path}: the table has no columns; write the file again.")
-    return dict(zip(names, numbers, strict=True))
+    return dict(zip(names, numbers_in(names), strict=True))
 
 
 def _skeleton(path: Path, joints: list[str]) -> Skeleton:

@@ -32,6 +32,17 @@ def joints_in(video: Annotations, skeleton: Skeleton) -> Joints:
     return converted(video.path, own_joints(video), skeleton)
 
 
+def joints_of_triples(skeleton: Skeleton, triples: Doubles) -> Joints:
+    """The joints of x, y and score, float64 [M, K, 3]; those with a score of 0 are absent."""
+    present = triples[..., 2] > 0
+    return Joints(
+        skeleton=skeleton,
+        xy=np.where(present[..., None], triples[..., :2], 0),
+        scores=np.where(present, triples[..., 2], np.nan),
+        present=present,
+    )
+
+
 def converted(path: Path, joints: Joints, skeleton: Skeleton) -> Joints:
     """The same joints in another skeleton.
 

@@ -1,13 +1,15 @@
-"""Names that people were given in ``posetrack review``."""
+"""Names of people: those given in ``posetrack review``, and the numbers in those of other tools' tracks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from posetrack.errors import DataFormatError
 
 LONGEST_NAME = 100
+_NUMBERED = re.compile(r"\D*(\d{1,9})")
 
 
 def is_name(text: str) -> bool:
@@ -46,3 +48,14 @@ def names_by_id(path: Path, given: Iterable[tuple[int, object]]) -> dict[int, st
         who = " and ".join(str(one) for one in sorted(names) if names[one] == shared)
         raise DataFormatError(f"{path}: {who} are all named {shared}; give them different names.")
     return dict(sorted(names.items()))
+
+
+def numbers_in(names: Sequence[str]) -> list[int]:
+    """The number in each name if all have different ones, else the names' order.
+
+    >>> numbers_in(["person7", "track2"]), numbers_in(["mouse", "track2"])
+    ([7, 2], [0, 1])
+    """
+    found = [_NUMBERED.fullmatch(name) for name in names]
+    numbers = [int(match[1]) if match else -1 for match in found]
+    return numbers if -1 not in numbers and len(set(numbers)) == len(numbers) else list(range(len(names)))

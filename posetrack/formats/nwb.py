@@ -6,7 +6,6 @@ the times of all frames. sleap-io reads these modules and names. (Its own reader
 
 from __future__ import annotations
 
-import re
 import tempfile
 import warnings
 from datetime import UTC, datetime
@@ -20,10 +19,10 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.files.pending import write_file
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
+from posetrack.formats.names import numbers_in
 from posetrack.formats.naming import LARGEST_FRAME
 from posetrack.skeletons import skeleton_with
 
-_PERSON = re.compile(r"\D*(\d{1,9})")
 _UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
 """NWB needs the time of the recording, which files of poses do not have."""
 
@@ -168,7 +167,7 @@ def _grid(path: Path, people: list[_Person], fps: float | None) -> Grid:
         raise DataFormatError(
             f"{path}: the times do not fit a frame rate of {1 / step:g}; give the right one (--fps)."
         )
-    ids = _ids([name for name, _ in people])
+    ids = numbers_in([name for name, _ in people])
     shape = (len(times), len(people), len(skeleton))
     xy, scores = np.full((*shape, 2), np.nan), np.full(shape, np.nan)
     for track_id, (_, joints) in zip(ids, people, strict=True):
@@ -179,10 +178,3 @@ def _grid(path: Path, people: list[_Person], fps: float | None) -> Grid:
         numbers=numbers, times=times, people=np.array(sorted(ids), dtype=np.int64), skeleton=skeleton, xy=xy,
         scores=scores,
     )  # fmt: skip
-
-
-def _ids(names: list[str]) -> list[int]:
-    """The number in each name if all have different ones, else the order."""
-    found = [_PERSON.fullmatch(name) for name in names]
-    numbers = [int(match[1]) if match else -1 for match in found]
-    return numbers if -1 not in numbers and len(set(numbers)) == len(numbers) else list(range(len(names)))

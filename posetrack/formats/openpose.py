@@ -20,11 +20,12 @@ import numpy as np
 import orjson
 
 from posetrack.errors import DataFormatError
+from posetrack.files.archives import add_file
 from posetrack.files.drafts import temporary_beside
 from posetrack.files.pending import output_errors
-from posetrack.formats.annotations import Annotations, Joints
+from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import LARGEST_FILE_BYTES, check_size, check_unique_ids, rows_of_numbers
-from posetrack.formats.joints import joints_in
+from posetrack.formats.joints import joints_in, joints_of_triples
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.results import images_up_to, results_video
 from posetrack.skeletons import BODY_25, OPENPOSE_COCO, Skeleton
@@ -32,8 +33,6 @@ from posetrack.skeletons import BODY_25, OPENPOSE_COCO, Skeleton
 ENDING = "_keypoints.json"
 _NAMED = re.compile(r"(?:(.*)_)?(\d{1,12})_keypoints\.json", re.DOTALL)
 _VERSION = 1.3
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that ZIP knows: archives of the same poses are the same, byte for byte."""
 
 _EMPTY: dict[str, list[float]] = {
     f"{part}_keypoints_{dimensions}": []
@@ -74,7 +73,7 @@ def archive_of(files: Iterable[tuple[str, bytes]]) -> bytes:
     content = BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files:
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+            add_file(archive, name, data)
     return content.getvalue()
 
 
@@ -183,13 +182,7 @@ def parse_openpose(path: Path, frames: dict[int, dict[str, Any]]) -> Annotations
     at = np.array(numbers, dtype=np.int64)
     ids = _ids(people, at)
     check_unique_ids(path, at, ids, where)
-    present = triples[..., 2] > 0
-    joints = Joints(
-        skeleton=skeleton,
-        xy=np.where(present[..., None], triples[..., :2], 0),
-        scores=np.where(present, triples[..., 2], np.nan),
-        present=present,
-    )
+    joints = joints_of_triples(skeleton, triples)
     images = images_up_to(_named_after(path), max(frames))
     return results_video(path, images, (at, ids), joints, np.full(len(people), np.nan))
 

@@ -14,6 +14,7 @@ from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles, Polygon
 from posetrack.formats.checks import (
     Where,
+    boxes_of,
     check_unique_ids,
     member,
     number_or_nan,
@@ -120,8 +121,8 @@ class _People:
         triples = rows_of_numbers(path, "keypoints", [p.get("keypoints") for p in people], 3 * width, where)
         self._triples = triples.reshape(-1, width, 3)[:, slots]
         self._scores = _joint_scores(path, [person.get("scores") for person in people], slots, where)
-        self._head_boxes = _boxes(path, "bbox_head", people, where)
-        self._boxes = _boxes(path, "bbox", people, where)
+        self._head_boxes = boxes_of(path, "bbox_head", people, where)
+        self._boxes = boxes_of(path, "bbox", people, where)
         self._person_scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
         self._names = [person.get("name") for person in people]
 
@@ -161,20 +162,6 @@ def _joint_scores(path: Path, lists: list[Any], slots: list[int], where: Where) 
     rows = [lists[n][:needed] if isinstance(lists[n], list) else lists[n] for n in given]
     columns[given] = rows_of_numbers(path, "scores", rows, needed, lambda row: where(given[row]))[:, slots]
     return columns
-
-
-def _boxes(path: Path, key: str, people: list[dict[str, Any]], where: Where) -> Doubles:
-    """float64 [N, 4], x1 y1 x2 y2, from x y width height; NaN where there is none."""
-    given = [number for number, person in enumerate(people) if person.get(key) not in (None, [])]
-    boxes = np.full((len(people), 4), np.nan)
-    xywh = rows_of_numbers(path, key, [people[n][key] for n in given], 4, lambda row: where(given[row]))
-    with np.errstate(over="ignore"):
-        boxes[given] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-    for number in np.flatnonzero(np.isinf(boxes).any(axis=1)).tolist():
-        raise DataFormatError(
-            f"{path}, {where(number)}: '{key}' is too large to compute with; correct this entry."
-        )
-    return boxes
 
 
 def _ignore_regions(path: Path, images: list[dict[str, Any]]) -> dict[int, list[Polygon]]:

@@ -5,7 +5,6 @@ SLEAP counts pixels as posetrack does: (0, 0) is the centre of the top-left pixe
 
 from __future__ import annotations
 
-import re
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -19,11 +18,10 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.files.pending import write_file
 from posetrack.formats.annotations import Annotations, Joints
 from posetrack.formats.joints import own_joints
+from posetrack.formats.names import numbers_in
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.results import images_up_to, results_video
 from posetrack.skeletons import skeleton_with
-
-_NUMBER = re.compile(r"\D*(\d{1,9})")
 
 
 def _sleap_io() -> Any:
@@ -152,10 +150,7 @@ def parse_sleap(path: Path, labels: Any) -> Annotations:
 
 def _track_ids(path: Path, labels: Any, people: list[tuple[int, Any]]) -> Any:
     """int64 [N]: the number in each track's name if all have different ones, else the track's place."""
-    named = [_NUMBER.fullmatch(track.name or "") for track in labels.tracks]
-    numbers = [int(match[1]) if match else -1 for match in named]
-    if -1 in numbers or len(set(numbers)) < len(numbers):
-        numbers = list(range(len(labels.tracks)))
+    numbers = numbers_in([track.name or "" for track in labels.tracks])
     number_of = {id(track): number for track, number in zip(labels.tracks, numbers, strict=True)}
     seen: set[tuple[int, int]] = set()
     ids = []

@@ -24,11 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.measures.body import Body
+from posetrack.measures.body import Body, Point
 from posetrack.refine.clip import Doubles
-
-Point = str | tuple[str, str]
-"""A joint, or two joints whose middle is meant."""
 
 HIPS: Point = ("left_hip", "right_hip")
 NECK: Point = ("left_shoulder", "right_shoulder")

@@ -17,6 +17,7 @@ _SIDE_VIEW = 0.06
 """Trunk lengths by which the nose is in front of the shoulders' middle, at least, in a view from the side."""
 
 Point = str | tuple[str, str]
+"""A joint, or two joints whose middle is meant."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,13 +13,12 @@ from posetrack.measures import motion
 from posetrack.measures.angles import (
     JOINT_ANGLES,
     SEGMENTS,
-    Point,
     joint_angle,
     points_of,
     segment_angle,
     segment_length,
 )
-from posetrack.measures.body import Body
+from posetrack.measures.body import Body, Point
 from posetrack.measures.scale import Scale
 from posetrack.ranges import require_kinds
 from posetrack.refine.clip import Clip, Doubles

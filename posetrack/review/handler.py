@@ -118,7 +118,7 @@ class ReviewHandler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _page(self, query: Query) -> None:
-        self._send(self.review.page.html, "text/html; charset=utf-8")
+        self._send(self.review.page, "text/html; charset=utf-8")
 
     def _clip(self, query: Query) -> None:
         self._send(orjson.dumps(self.review.session.describe()), _JSON)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
@@ -16,21 +15,10 @@ _SCRIPTS = ("model", "footage", "stage", "lanes", "lists", "keys", "repairs", "m
 """In the order in which they build on one another; they share one scope."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A document.
-
-    Attributes:
-        html: UTF-8.
-    """
-
-    html: bytes
-
-
-def live_page(title: str) -> Page:
-    """The page that a server fills."""
+def live_page(title: str) -> bytes:
+    """The page that a server fills, in UTF-8."""
     before, after = _filled(title, connect="'self'", images="'self' blob: data:")
-    return Page(before + after)
+    return before + after
 
 
 def exported_page(title: str) -> tuple[bytes, bytes]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from posetrack.errors import ConfigError
 from posetrack.review.handler import ReviewHandler
-from posetrack.review.page import Page, live_page
+from posetrack.review.page import live_page
 from posetrack.review.session import Session
 
 _HOST = "127.0.0.1"
@@ -55,7 +55,7 @@ class ReviewServer:
             ) from error
         self.origin = f"http://{_HOST}:{self._server.server_address[1]}"
         self.url = f"{self.origin}/{self.token}/"
-        self.page: Page = live_page(session.title)
+        self.page = live_page(session.title)
         self._pages = 0
         self._changed = threading.Condition()
         self._leaving: threading.Timer | None = None

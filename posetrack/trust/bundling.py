@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posetrack.errors import DataFormatError, VideoError
+from posetrack.files.archives import add_file
 from posetrack.files.pending import PendingFile, output_errors
 from posetrack.measures.pictures import poses_at
 from posetrack.observations.everybody import everybody_by_frame
@@ -25,8 +26,6 @@ from posetrack.video.sink import VideoSink
 QUALITY, MASKED = "QUALITY.md", "masked.mp4"
 _VIDEOS = (".mp4",)
 _CLIPS = (".parquet", ".csv", ".json", ".tracks")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that ZIP knows: archives of the same files are the same, byte for byte."""
 
 _LIMITS = """## Limits
 - Joints are places in the picture. Depth is not estimated; angles are those of the picture.
@@ -62,7 +61,7 @@ def write_bundle(target: Path, meta: Meta, footage: Path, verdicts: Sequence[Ver
             write_masked(masked, clip, _observations_of(meta), footage)
             with zipfile.ZipFile(file.stream, "w", zipfile.ZIP_DEFLATED) as archive:
                 for name, content in _contents(meta, clip, masked, verdicts):
-                    archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+                    add_file(archive, name, content)
         file.commit()
     except BaseException:
         file.discard()

@@ -20,40 +20,33 @@ from posetrack.trust.meta import SCHEMA, machine, sha256_of
 
 
 def describe_derived(
-    target: Path,
+    made: Mapping[Path, Mapping[Path, Iterable[str]]],
     command: str,
     options: Mapping[str, Any],
     inputs: Sequence[Path],
-    files: Mapping[Path, Iterable[str]],
-) -> Path:
-    """Write where a file comes from, beside it; an earlier description of it is replaced.
+) -> None:
+    """Write where files come from, a description beside each; earlier ones are replaced.
 
     Size, frame rate, settings and networks are those that are known of the first input: from its own description
     (``of_input``) if there is one that fits its content, else from its header if it holds observations.
 
     Args:
-        target: The file or folder that was asked for; the description is named after it.
+        made: File or folder that was asked for, after which the description is named -> the files or folders
+            written for it -> what was lost in them, in sentences.
         command: ``convert`` or ``refine``.
         options: Those that differ from their defaults.
         inputs: Files or folders that were read; the first holds the poses.
-        files: Files or folders written -> what was lost in them, in sentences.
-
-    Returns:
-        The description.
 
     Raises:
-        OutputError: it cannot be written, or a file is gone.
+        OutputError: one cannot be written, or a file is gone.
     """
-    path = description_path(target)
-    with output_errors(path):
+    if not made:
+        return
+    with output_errors(description_path(next(iter(made)))):
         read = {_text(one): _facts(one) for one in inputs}
-        written = {
-            _text(Path(os.path.relpath(one, path.parent))): _facts(one) | {"lost": list(lost)}
-            for one, lost in files.items()
-        }
-    earlier = _description_of(inputs[0])
+    earlier = _description_of(inputs[0], read[_text(inputs[0])])
     origin = _observed(inputs[0]) if earlier is None else earlier
-    content = {
+    common = {
         "schema": SCHEMA,
         "posetrack": __version__,
         "command": command,
@@ -62,11 +55,16 @@ def describe_derived(
         "source": origin.get("source"),
         "made_with": origin.get("made_with"),
         "of_input": earlier,
-        "files": written,
         "machine": machine(),
     }
-    write_file(path, _json(content) + b"\n")
-    return path
+    for target, files in made.items():
+        path = description_path(target)
+        with output_errors(path):
+            written = {
+                _text(Path(os.path.relpath(one, path.parent))): _facts(one) | {"lost": list(lost)}
+                for one, lost in files.items()
+            }
+        write_file(path, _json(common | {"files": written}) + b"\n")
 
 
 def _json(content: Any) -> bytes:
@@ -106,9 +104,8 @@ def _observed(path: Path) -> dict[str, Any]:
     return {"source": source, "made_with": {"posetrack": header.made_by, **header.made_with}}
 
 
-def _description_of(path: Path) -> dict[str, Any] | None:
-    """The description beside a file that names it with its present content."""
-    facts = None
+def _description_of(path: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The description beside a file that names it with its present content, which has these facts."""
     for one in sorted(path.absolute().parent.glob(f"*{DESCRIPTION}")):
         try:
             data = load_json(one)
@@ -117,8 +114,6 @@ def _description_of(path: Path) -> dict[str, Any] | None:
             continue
         files = data.get("files") if isinstance(data, dict) else None
         named = files.get(path.name) if isinstance(files, dict) else None
-        if isinstance(named, dict):
-            facts = facts or _facts(path)
-            if named.get("sha256") == facts["sha256"]:
-                return dict(data)
+        if isinstance(named, dict) and named.get("sha256") == facts["sha256"]:
+            return dict(data)
     return None

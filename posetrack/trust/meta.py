@@ -22,7 +22,6 @@ SCHEMA = 1
 """Version of descriptions. Those of a later one are refused."""
 
 _LIBRARIES = ("torch", "numpy", "opencv-contrib-python", "scipy", "onnxruntime")
-_BLOCK_BYTES = 2**20
 _FIELDS = {
     "posetrack": str, "source": dict, "options": dict, "made_with": dict, "files": dict, "machine": dict,
 }  # fmt: skip
@@ -136,11 +135,8 @@ def read_meta(path: Path) -> Meta:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def machine() -> dict[str, str]:
