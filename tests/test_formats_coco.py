@@ -81,8 +81,8 @@ def names_and_ids(images: list[dict[str, Any]]) -> list[tuple[str, Any]]:
 
 def test_images_are_made_up_for_all_frames_or_for_each_id() -> None:
     first = 10**10
-    assert names_and_ids(images_up_to(PATH, 1)) == [("000000.jpg", first), ("000001.jpg", first + 1)]
-    assert images_up_to(PATH, -1) == images_of_ids(PATH, []) == []
+    assert names_and_ids(images_up_to(PATH.stem, 1)) == [("000000.jpg", first), ("000001.jpg", first + 1)]
+    assert images_up_to(PATH.stem, -1) == images_of_ids(PATH, []) == []
     assert names_and_ids(images_of_ids(PATH, [2, 1])) == [(f"00000{n}.jpg", n) for n in range(3)]
     assert names_and_ids(images_of_ids(PATH, [10003420001])) == [
         (f"00000{n}.jpg", 10003420000 + n) for n in (0, 1)

@@ -160,7 +160,7 @@ def test_shots_count_the_cuts_up_to_a_frame() -> None:
     ("change", "words"),
     [
         (lambda text: text.replace("time_s", "when"), "no column 'time_s'"),
-        (lambda text: text.replace("\n0,", "\nx,", 1), "line 2: 'frame' is 'x'"),
+        (lambda text: text.replace("\nstreet,0,", "\nstreet,x,", 1), "line 2: 'frame' is 'x'"),
         (lambda text: text.replace("left_hip", "tail"), "no joint 'tail'"),
         (lambda text: text + text.splitlines()[1] + "\n", "given twice"),
         (lambda text: text.replace("0.08", "0.04", 1), "'time_s' differs"),

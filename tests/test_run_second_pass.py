@@ -71,7 +71,7 @@ def test_a_file_is_refined_and_every_format_says_the_same(clip: Path, tmp_path: 
     for ending, read in ((".csv", pandas.read_csv), (".parquet", pandas.read_parquet)):
         table = read(out.with_suffix(ending))
         assert len(table) == 2 * 15 * FRAMES
-        lost = table[(table.track_id == 0) & table.frame.isin(LOST)]
+        lost = table[(table.person == 0) & table.frame.isin(LOST)]
         assert set(lost.origin) == {"filled"} and lost.raw_x.isna().all() and lost.x.notna().all()
         assert {"raw_y", "box_x1", "box_y1", "box_x2", "box_y2"} <= set(table.columns)
         assert set(table[~table.frame.isin(LOST)].origin) == {"seen"}
@@ -97,7 +97,7 @@ def test_online_writes_what_came_frame_by_frame(clip: Path, tmp_path: Path) -> N
     images = json.loads((tmp_path / "street.json").read_text())["images"]
     assert [image["time_s"] for image in images] == pytest.approx(np.arange(FRAMES) / 25)
     table = pandas.read_csv(tmp_path / "street.csv")
-    first = table[(table.track_id == 0) & (table.frame == 0)].iloc[0]
+    first = table[(table.person == 0) & (table.frame == 0)].iloc[0]
     assert first.box_x1 < first.x < first.box_x2 and first.box_y1 < first.y < first.box_y2
     assert len(table) == 15 * (2 * FRAMES - len(LOST))
 
