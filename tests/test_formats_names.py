@@ -94,6 +94,13 @@ def test_names_that_contradict_each_other_or_are_none_are_refused(
         names_by_id(Path("a.json"), given)
 
 
+def test_a_clips_name_is_never_a_path(tmp_path: Path) -> None:
+    source = table(tmp_path / "a.csv", [line.replace("hall, left", "../../evil") for line in NAMED])
+    assert posetrack("convert", source, tmp_path / "frames", "--to", "openpose").returncode == 0
+    names = sorted(path.name for path in (tmp_path / "frames").iterdir())
+    assert names == [f".._.._evil_{frame:012d}_keypoints.json" for frame in range(2)]
+
+
 def test_names_are_told_lost_where_a_format_has_no_place_for_them(tmp_path: Path) -> None:
     source = table(tmp_path / "a.csv", NAMED)
     for to in ("mot", "trc", "posetrack17"):

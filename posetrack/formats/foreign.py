@@ -11,8 +11,8 @@ import numpy as np
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.formats import alphapose, c3d, coco_tracks, deeplabcut, nwb, openpose, sleap, trc
 from posetrack.formats.annotations import Annotations
+from posetrack.formats.ears import lost_ears
 from posetrack.formats.joints import own_joints
-from posetrack.formats.losses import lost_ears
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.reading import load_json, load_text
 from posetrack.formats.whole_clips import CLIP_FORMATS, ClipFormat
@@ -62,8 +62,8 @@ def read_foreign(path: Path, fps: float | None, metres_per_pixel: float | None) 
     """
     ending = path.suffix.lower()
     if openpose.is_openpose(path):
-        frames = openpose.load_openpose(path)
-        return ForeignFile(openpose.parse_openpose(path, frames), openpose.lost_in_openpose(frames))
+        clip, frames = openpose.load_openpose(path)
+        return ForeignFile(openpose.parse_openpose(path, clip, frames), openpose.lost_in_openpose(frames))
     if ending == ".trc":
         text = load_text(path)
         return ForeignFile(trc.parse_trc(path, text, metres_per_pixel), trc.lost_in_trc(text))

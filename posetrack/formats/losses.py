@@ -12,6 +12,7 @@ import numpy as np
 from posetrack.formats import mot, tables
 from posetrack.formats.annotations import VISIBLE, Annotations
 from posetrack.formats.checks import is_number, number_or_nan
+from posetrack.formats.ears import lost_ears
 from posetrack.formats.joints import flags, own_joints
 from posetrack.formats.naming import frame_numbers, official_ids, unpacked_id
 from posetrack.formats.posetrack18_rows import can_be_numbered
@@ -31,10 +32,10 @@ _ESTIMATES = (
     (("head_bottom", "head_top"), "nose and shoulders"),
     (("nose",), "head_bottom and head_top"),
     (("neck", "mid_hip"), "shoulders and hips"),
-)  # what a skeleton may lack, and what it is estimated from
+)
+"""What a skeleton may lack, and what it is estimated from."""
 
 _NAMES = {POSETRACK: "PoseTrack", COCO: "COCO"}
-_EARS = ("left_ear", "right_ear")
 _ANY = 1.0
 """The flag of every joint in PoseTrack's own files."""
 
@@ -247,20 +248,6 @@ def _fields(what: str, items: list[dict[str, Any]], kind: str) -> list[str]:
     """Fields of some objects that are not read."""
     others = sorted(set(chain.from_iterable(items)) - _KEPT[kind])
     return [f"Fields of {what}: {', '.join(others)}."] if others else []
-
-
-def lost_ears(content: dict[str, Any], people: list[dict[str, Any]]) -> list[str]:
-    """A sentence if people of a JSON object have ears in the slots that PoseTrack's files never use."""
-    categories = _objects_of(content.get("categories"))
-    names = categories[0].get("keypoints") if categories else None
-    slots = [names.index(ear) for ear in _EARS if ear in names] if isinstance(names, list) else []
-    flagged = any(_flag(person.get("keypoints"), slot) for person in people for slot in slots)
-    return ["Ears, which PoseTrack's files have slots for but never use."] if flagged else []
-
-
-def _flag(keypoints: Any, slot: int) -> bool:
-    """Whether the joint of that slot is present."""
-    return isinstance(keypoints, list) and any(keypoints[3 * slot : 3 * slot + 3])
 
 
 def _ids(people: list[dict[str, Any]]) -> list[str]:

@@ -84,12 +84,13 @@ class ImageNaming:
         >>> ImageNaming.of("b\udce9").folder
         '000000_mpii_b\\udce9'
         """
+        folder = printable(name).replace("/", "_")
         match = _SEQUENCE.fullmatch(name)
         if match is None:
-            return cls(folder=_OWN_FOLDER + printable(name), video_id="000000", first_id=OWN_FOOTAGE)
+            return cls(folder=_OWN_FOLDER + folder, video_id="000000", first_id=OWN_FOOTAGE)
         number = int(match[1])
         first_id = (_SOURCE_NUMBERS[match[2]] * _SEQUENCES + number) * _FRAMES
-        return cls(folder=printable(name), video_id=f"{number:06d}", first_id=first_id)
+        return cls(folder=folder, video_id=f"{number:06d}", first_id=first_id)
 
     def file_name(self, index: int) -> str:
         """Name of a frame's image."""

@@ -42,13 +42,12 @@ _EMPTY: dict[str, list[float]] = {
 """The lists that OpenPose writes for every person."""
 
 
-def frame_files(video: Annotations, skeleton: Skeleton, stem: str) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the file of every frame, also of those without people.
+def frame_files(video: Annotations, skeleton: Skeleton) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the file of every frame, also of those without people; named after the clip.
 
     Args:
         video: The people.
         skeleton: ``BODY_25`` or ``OPENPOSE_COCO``; joints are converted, those that cannot be are missing.
-        stem: What the names begin with.
 
     Raises:
         DataFormatError: a coordinate is too large to compute with.
@@ -65,7 +64,7 @@ def frame_files(video: Annotations, skeleton: Skeleton, stem: str) -> Iterator[t
             {"person_id": [int(video.track_ids[row])], **_EMPTY, "pose_keypoints_2d": flat[row]}
             for row in range(starts[frame], starts[frame + 1])
         ]
-        yield f"{stem}_{number:012d}{ENDING}", orjson.dumps({"version": _VERSION, "people": people}) + b"\n"
+        yield f"{video.clip}_{number:012d}{ENDING}", orjson.dumps({"version": _VERSION, "people": people}) + b"\n"
 
 
 def archive_of(files: Iterable[tuple[str, bytes]]) -> bytes:
@@ -102,14 +101,14 @@ def is_openpose(path: Path) -> bool:
     return path.is_dir() and any(_NAMED.fullmatch(one.name) for one in path.iterdir())
 
 
-def load_openpose(path: Path) -> dict[int, dict[str, Any]]:
-    """The objects of a folder's or archive's files: frame number -> object.
+def load_openpose(path: Path) -> tuple[str, dict[int, dict[str, Any]]]:
+    """The clip's name and the objects of a folder's or archive's files: frame number -> object.
 
     Raises:
         DataFormatError: it cannot be read, a file is damaged, or two are of one frame.
     """
     frames: dict[int, dict[str, Any]] = {}
-    clips = set()
+    clips: set[str | None] = set()
     for name, data in _contents(path):
         match = _NAMED.fullmatch(name)
         if match is None:
@@ -125,7 +124,7 @@ def load_openpose(path: Path) -> dict[int, dict[str, Any]]:
         frames[number] = _object(path, name, data)
     if not frames:
         raise DataFormatError(f"{path}: there are no files NAME_000000000000{ENDING}; name the folder with them.")
-    return dict(sorted(frames.items()))
+    return clips.pop() or (path.stem if path.suffix.lower() == ".zip" else path.name), dict(sorted(frames.items()))
 
 
 def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -158,11 +157,12 @@ def _object(path: Path, name: str, data: bytes) -> dict[str, Any]:
     return dict(content)
 
 
-def parse_openpose(path: Path, frames: dict[int, dict[str, Any]]) -> Annotations:
+def parse_openpose(path: Path, clip: str, frames: dict[int, dict[str, Any]]) -> Annotations:
     """The people of all frames as one video. People without ids are numbered within each frame.
 
     Args:
-        path: For messages and the video's name.
+        path: For messages.
+        clip: The clip's name.
         frames: Frame number, ascending -> content of the frame's file.
 
     Raises:
@@ -183,12 +183,8 @@ def parse_openpose(path: Path, frames: dict[int, dict[str, Any]]) -> Annotations
     ids = _ids(people, at)
     check_unique_ids(path, at, ids, where)
     joints = joints_of_triples(skeleton, triples)
-    images = images_up_to(_named_after(path), max(frames))
+    images = images_up_to(clip, max(frames))
     return results_video(path, images, (at, ids), joints, np.full(len(people), np.nan))
-
-
-def _named_after(path: Path) -> str:
-    return path.stem if path.suffix.lower() == ".zip" else path.name
 
 
 def _ids(people: list[dict[str, Any]], at: Any) -> Any:

@@ -56,8 +56,7 @@ def _write_c3d(path: Path, video: Annotations, metres_per_pixel: float | None) -
 
 def _openpose(skeleton: Skeleton) -> Write:
     def write(path: Path, video: Annotations, _: float | None) -> None:
-        stem = path.stem.removesuffix("_openpose").removesuffix("_openpose18")
-        files = openpose.frame_files(video, skeleton, stem)
+        files = openpose.frame_files(video, skeleton)
         if path.suffix.lower() == ".zip":
             write_file(path, openpose.archive_of(files))
         else:
