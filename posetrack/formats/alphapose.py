@@ -68,7 +68,7 @@ def parse_alphapose(path: Path, people: list[Any]) -> Annotations:
     width = len(COCO)
     rows = [person.get("keypoints") for person in people]
     triples = rows_of_numbers(path, "keypoints", rows, 3 * width, where).reshape(-1, width, 3)
-    ids = track_ids(path, [_id(person.get("idx")) for person in people], where)
+    ids = track_ids(path, [_id(person.get("idx")) for person in people], where, "idx")
     check_unique_ids(path, numbers, ids, where)
     boxes = boxes_of(path, "box", people, where)
     joints = joints_of_triples(COCO, triples)

@@ -131,12 +131,12 @@ def polygon(points: Sequence[Any]) -> Polygon:
     return array
 
 
-def track_ids(path: Path, values: Sequence[Any], where: Where) -> IntArray:
-    """int64 [N]. Missing ids are an error, as is anything but whole numbers."""
+def track_ids(path: Path, values: Sequence[Any], where: Where, key: str = "track_id") -> IntArray:
+    """int64 [N]. Missing ids (``key`` of the file's objects) are an error, as is anything but whole numbers."""
     for number, value in enumerate(values):
         whole = type(value) is int or (isinstance(value, float) and value.is_integer())
         if not whole or abs(value) >= _ID_LIMIT:
-            found = "no 'track_id'" if value is None else f"the track id {_short(value)}"
+            found = f"no '{key}'" if value is None else f"the track id {_short(value)}"
             raise DataFormatError(
                 f"{path}, {where(number)}: a person has {found}; give everyone a whole number, the same one in "
                 "all frames."

@@ -72,6 +72,13 @@ _WRITERS: dict[str, Callable[[Path, Sequence[Annotations], Skeleton], None]] = {
 }
 
 
+_SLOWEST, _FASTEST = 1e-5, 1e6
+"""Frames per second, from one a day to what no camera reaches."""
+
+_IN_METRES = ("trc", "c3d", "bvh")
+"""Formats of positions that may be in metres."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConversionConfig:
     """How files are converted.
@@ -103,6 +110,8 @@ class ConversionConfig:
             raise ConfigError(f"coco_joints must be one of {', '.join(SKELETONS)}, not '{self.coco_joints}'.")
         given = {"fps": self.fps, "metres_per_pixel": self.metres_per_pixel}
         require_above(0, **{name: value for name, value in given.items() if value is not None})
+        if self.fps is not None and not _SLOWEST <= self.fps <= _FASTEST:
+            raise ConfigError(f"fps must lie between {_SLOWEST:g} and {_FASTEST:g}, not {self.fps:g}.")
 
 
 def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[Path, list[str]]:
@@ -125,6 +134,10 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
     """
     if config.to in CLIP_FORMATS:
         CLIP_FORMATS[config.to].check()
+    if config.metres_per_pixel is not None and not {config.to, source.suffix.lower()[1:]} & set(_IN_METRES):
+        raise ConfigError(
+            f"{source}: --scale is for TRC, C3D and BVH; poses in {config.to} are in pixels: leave it out."
+        )
     if not is_folder(source) or is_openpose(source):
         read = _read(source, config)
         _check(_names(target, read.videos, config), [source], config)

@@ -30,10 +30,9 @@ def write_deeplabcut(path: Path, video: Annotations, _: float | None) -> None:
     """Write the table of one video.
 
     Raises:
-        DataFormatError: the frames have no times.
         OutputError: the file cannot be written.
     """
-    write_file(path, "".join(deeplabcut_lines(grid_of(video))).encode())
+    write_file(path, "".join(deeplabcut_lines(grid_of(video, timed=False))).encode())
 
 
 def deeplabcut_lines(grid: Grid) -> Iterator[str]:

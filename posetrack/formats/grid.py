@@ -10,7 +10,7 @@ import numpy as np
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations, Doubles, Joints
 from posetrack.formats.checks import number_or_nan
-from posetrack.formats.joints import joints_in, own_joints
+from posetrack.formats.joints import own_joints
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.results import images_up_to, results_video
 from posetrack.skeletons import Skeleton
@@ -53,22 +53,22 @@ class Grid:
         return bool((np.abs(offset) < 0.5 / self.rate).all())
 
 
-def grid_of(video: Annotations, skeleton: Skeleton | None = None) -> Grid:
+def grid_of(video: Annotations, *, timed: bool = True) -> Grid:
     """The people of a video in all frames from the first to the last with an image.
 
     People beyond ``MOST_CELLS`` are left out, those with the fewest frames first (``most_seen``).
 
     Args:
         video: With ``time_s`` in some of its images.
-        skeleton: Joints to convert to; None keeps the video's own.
+        timed: Whether the format has times; without them, frames count as seconds.
 
     Raises:
         DataFormatError: no image has a time, or times do not ascend.
     """
-    joints = own_joints(video) if skeleton is None else joints_in(video, skeleton)
+    joints = own_joints(video)
     all_numbers = np.array(frame_numbers(video.images), dtype=np.int64)
     numbers = _steady(all_numbers)
-    times = frame_times(video, all_numbers, numbers)
+    times = frame_times(video, all_numbers, numbers) if timed else numbers.astype(np.float64)
     people = most_seen(video, len(numbers), len(joints.skeleton))
     shape = (len(numbers), len(people), len(joints.skeleton))
     xy, scores = np.full((*shape, 2), np.nan), np.full(shape, np.nan)

@@ -109,9 +109,10 @@ def _row(path: Path, number: int, line: str, markers: int) -> list[float]:
     cells = line.rstrip("\r\n").split("\t")
     cells += [""] * (width - len(cells))
     try:
-        if any(cell.strip() for cell in cells[width:]):
+        numbers = [float(cell) if cell.strip() else np.nan for cell in cells[:width]]
+        if any(cell.strip() for cell in cells[width:]) or np.isinf(numbers).any():
             raise ValueError
-        return [float(cell) if cell.strip() else np.nan for cell in cells[:width]]
+        return numbers
     except ValueError:
         raise DataFormatError(
             f"{path}, line {number}: a line is frame, time and three numbers for each of {markers} markers, "

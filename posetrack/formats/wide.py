@@ -8,6 +8,7 @@ on. Cells of missing joints are empty.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def parse_wide(path: Path) -> Annotations:
     """
     table = _load(path)
     keys = {name: match for name in table.column_names if (match := _COLUMN.fullmatch(name))}
+    _refuse_halves(path, keys)
     people = np.unique(np.array([int(match[1]) for match in keys.values()], dtype=np.int64))
     skeleton = _skeleton(path, {match[2] for match in keys.values()})
     count = table.num_rows
@@ -99,6 +101,15 @@ def parse_wide(path: Path) -> Annotations:
         scores=values[..., 2],
     )  # fmt: skip
     return video_of_grid(path, grid)
+
+
+def _refuse_halves(path: Path, names: Iterable[str]) -> None:
+    """Refuse a place with x and without y, or the other way round."""
+    given = set(names)
+    for name in sorted(given):
+        other = f"{name[:-2]}_{'y' if name.endswith('_x') else 'x'}"
+        if not name.endswith("_score") and other not in given:
+            raise DataFormatError(f"{path}: there is a column {name!r}, but no {other!r}; add it.")
 
 
 def _load(path: Path) -> Any:

@@ -160,7 +160,8 @@ def _unseen(path: Path, body: Body, name: str, points: tuple[Point, ...]) -> str
         f"{path}, frames {frames[0]} to {frames[-1]}: {name} of person {body.track.track_id} cannot be measured, "
     )
     if missing:
-        return f"{where}because {', '.join(missing)} is never seen; choose another measure or person."
+        seen = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} never seen"
+        return f"{where}because {seen}; choose another measure or person."
     if name in JOINT_ANGLES and JOINT_ANGLES[name].signed:
         return f"{where}because the person is seen {body.view}; it needs a view from the side."
     return f"{where}because its joints are never seen together; choose another measure or person."

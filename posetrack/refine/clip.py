@@ -161,6 +161,14 @@ class Clip:
             reach *= 2
         return maps
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of the picture, where the file gives them."""
+        for image in self.images[:1]:
+            if isinstance(image.get("width"), int) and isinstance(image.get("height"), int):
+                return image["width"], image["height"]
+        return None
+
     @cached_property
     def from_first(self) -> Doubles | None:
         """float64 [F, 3, 3]: the inverse of ``to_first``."""
@@ -172,9 +180,8 @@ class Clip:
 
         By its size where the file gives it, otherwise by what people's boxes cover.
         """
-        for image in self.images[:1]:
-            if isinstance(image.get("width"), int) and isinstance(image.get("height"), int):
-                return np.array([[0, 0], [image["width"] - 1, image["height"] - 1]], dtype=np.float64)
+        if self.size is not None:
+            return np.array([[0, 0], [self.size[0] - 1, self.size[1] - 1]], dtype=np.float64)
         boxes = np.concatenate([np.zeros((0, 4)), *(track.boxes for track in self.tracks)])
         return np.stack([boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)])
 

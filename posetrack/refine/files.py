@@ -20,6 +20,7 @@ from posetrack.skeletons import POSETRACK
 WRITABLE = (".json", ".csv", ".parquet", ".txt")
 """Endings of the files that a clip can be written to."""
 
+_OF_OTHER_TOOLS = (".txt", ".trc", ".c3d", ".zip", ".slp", ".nwb")
 _FURTHEST = 1e7
 _SHORTEST_S, _LONGEST_S = 1e-6, 1e6
 
@@ -37,6 +38,11 @@ def read_clip(path: Path, fps: float | None = None) -> Clip:
     """
     if fps is not None:
         require_above(0, fps=fps)
+    if path.suffix.lower() in _OF_OTHER_TOOLS:
+        raise DataFormatError(
+            f"{path}: poses are read from .tracks, .json, .csv and .parquet here; make a table of it first "
+            f"(posetrack convert {path} {path.with_suffix('.csv')})."
+        )
     if is_observations(path):
         from posetrack.refine.observed_clips import read_observed_clip as read
     elif is_table(path):

@@ -65,4 +65,4 @@ def with_repairs(config: RefineConfig, edits: Path, clip: Clip) -> RefineConfig:
     Raises:
         DataFormatError: the file is missing, damaged or of another format, or a repair does not fit the clip.
     """
-    return replace(config, edits=(*config.edits, *read_history(edits, clip).edits))
+    return replace(config, edits=(*config.edits, *read_history(edits, clip, clip.size).edits))

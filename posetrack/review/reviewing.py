@@ -97,10 +97,9 @@ def _refuse_other_video(path: Path, clip: Clip, video: str | Path, footage: Foot
             f"{path}: its poses go up to frame {last}, but {video} has only {footage.frame_count} frames; give "
             "the video that was tracked (--video)."
         )
-    stated = [(image.get("width"), image.get("height")) for image in clip.images[:1]]
-    if stated and None not in stated[0] and stated[0] != footage.size:
+    if clip.size is not None and clip.size != footage.size:
         raise DataFormatError(
-            f"{path}: its video has {stated[0][0]}x{stated[0][1]} pixels, but {video} has "
+            f"{path}: its video has {clip.size[0]}x{clip.size[1]} pixels, but {video} has "
             f"{footage.size[0]}x{footage.size[1]}; give the video that was tracked (--video)."
         )
     outside = sum(

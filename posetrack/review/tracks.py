@@ -88,10 +88,8 @@ def _hex(colour: Rgb) -> str:
 
 def extent(clip: Clip) -> tuple[int, int]:
     """Width and height of the picture, in pixels: as the file says, else what the people's boxes cover."""
-    for image in clip.images[:1]:
-        width, height = image.get("width"), image.get("height")
-        if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
-            return width, height
+    if clip.size is not None and min(clip.size) > 0:
+        return clip.size
     boxes = np.concatenate([np.zeros((1, 4)), *(track.boxes for track in clip.tracks)])
     width, height = np.ceil(boxes[:, 2:].max(axis=0) + 1).astype(int).tolist()
     return max(width, 16), max(height, 16)
