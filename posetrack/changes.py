@@ -13,7 +13,14 @@ from posetrack.models.published_pose import PUBLISHED_POSES
 from posetrack.pipeline import PipelineConfig
 from posetrack.presets import Interval, Preset, Propagation, is_file
 from posetrack.ranges import require_kinds
-from posetrack.tracker import ConfirmationConfig, EvidenceConfig, LinkerConfig, PropagationConfig, SelectionConfig
+from posetrack.tracker import (
+    ConfirmationConfig,
+    EvidenceConfig,
+    LinkerConfig,
+    PropagationConfig,
+    SearchConfig,
+    SelectionConfig,
+)
 from posetrack.zoo import get_entry
 
 Config = TypeVar("Config", DetectorConfig, SelectionConfig, PoseConfig, LinkerConfig, ConfirmationConfig)
@@ -24,7 +31,8 @@ class Changes:
     """Changes to single fields of a preset, for the command line; None keeps the preset's value.
 
     Another pose network brings the codec it was published with, unless one is given. Without propagation people
-    are detected in every frame, unless an interval is given.
+    are detected in every frame, unless an interval is given. With a ``search_every_s`` of 0 hidden people are not
+    looked for.
     """
 
     detector: str | None = None
@@ -37,6 +45,7 @@ class Changes:
     pose_every: Interval | None = None
     pose_every_s: float | None = None
     propagation: Propagation | None = None
+    search_every_s: float | None = None
     similarity: str | None = None
     matching: str | None = None
     queue_s: float | None = None
@@ -82,6 +91,7 @@ def customised(preset: Preset, changes: Changes) -> Preset:
             pipeline,
             selection=_changed(pipeline.selection, changes, "nms", "min_joint_score", "max_oks", "rescore"),
             **_propagation(pipeline, changes.propagation),
+            search=_search(pipeline, changes),
             **_confirmation(pipeline, changes),
         ),
         detector_config=_changed(preset.detector_config, changes, "score_threshold"),
@@ -116,6 +126,16 @@ def _confirmation(pipeline: PipelineConfig, changes: Changes) -> dict[str, Any]:
     if changes.min_track_seconds is not None or changes.min_person_score is not None:
         config = _changed(config or ConfirmationConfig(), changes, "min_track_seconds", "min_person_score")
     return {"confirmation": config, "report_delay_s": delay_s}
+
+
+def _search(pipeline: PipelineConfig, changes: Changes) -> SearchConfig | None:
+    """How hidden people are looked for: not at all, with other kinds of propagation than evidence."""
+    config = None if changes.propagation in ("paper", "off") else pipeline.search
+    if changes.propagation == "evidence":
+        config = config or SearchConfig()
+    if changes.search_every_s is None:
+        return config
+    return replace(config or SearchConfig(), every_s=changes.search_every_s) if changes.search_every_s else None
 
 
 def _propagation(pipeline: PipelineConfig, kind: Propagation | None) -> dict[str, Any]:

@@ -31,7 +31,16 @@ from posetrack.stages import (
 )
 from posetrack.stopwatch import Stopwatch
 from posetrack.top_down import TopDown
-from posetrack.tracker import Confirmation, Evidence, Refresh, merge, people_among, propagate, select_joints
+from posetrack.tracker import (
+    Confirmation,
+    Evidence,
+    Refresh,
+    Search,
+    merge,
+    people_among,
+    propagate,
+    select_joints,
+)
 from posetrack.tracker.scene import scene_of
 from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, Poses, Sighting
 
@@ -89,6 +98,7 @@ class Pipeline:
         )
         self._refresh = Refresh(self._config.refresh)
         self._evidence = Evidence(self._config.evidence) if self._config.evidence else None
+        self._search = Search(self._config.search) if self._config.search else None
         self._confirmation = Confirmation(self._config.confirmation) if self._config.confirmation else None
         self._nobody = Poses.empty(self._people.skeleton)
         self._previous = self._nobody
@@ -166,6 +176,12 @@ class Pipeline:
             carried_ids = np.where(is_carried, candidates.track_ids, UNLINKED)
             there = self._evidence.believed(poses, carried_ids, is_faint, _boxes(found), cues.frame.time_s)
             chosen = np.flatnonzero(there)
+        with self._time("pose"):
+            found_again = self._found_again(cues, everybody[chosen])
+        if len(found_again):
+            chosen = np.concatenate([chosen, len(everybody) + np.arange(len(found_again))])
+            estimated = np.concatenate([estimated, np.ones(len(found_again), np.bool_)])
+            everybody = Poses.concatenate([everybody, found_again])
         with self._time("link"):
             chosen = chosen[people_among(everybody[chosen], config.selection)]
             people, estimated = self._described(cues.frame.image, everybody[chosen]), estimated[chosen]
@@ -177,6 +193,20 @@ class Pipeline:
         self._previous = poses
         return shown.replace(unreported=self._others(everybody[np.setdiff1d(np.arange(len(everybody)), chosen)]))
 
+    def _found_again(self, cues: Cues, others: Poses) -> Poses:
+        """Confirmed people who were hidden, and whom the pose network sees where they are expected."""
+        if self._search is None or cues.cut or not isinstance(self._linker, Expecting):
+            return self._nobody
+        hidden = self._linker.hidden()
+        if self._confirmation is not None:
+            hidden = hidden[self._confirmation.confirmed(hidden.track_ids)]
+        height, width = cues.frame.image.shape[:2]
+        expected = self._search.due(hidden, others.boxes, cues.frame.time_s, (width, height))
+        if len(expected) == 0:
+            return self._nobody
+        chosen = np.ones(len(expected), np.bool_)
+        return self._search.found(refined(self._people, [cues.sighting], [expected], [chosen])[0], expected)
+
     def _others(self, dropped: Poses) -> Poses:
         """People who are not followed in this frame: those dropped, and those expected where nobody sees them."""
         if not isinstance(self._linker, Expecting):
@@ -187,6 +217,8 @@ class Pipeline:
         """Start a new shot."""
         self._linker.reset()
         self._refresh.reset()
+        if self._search is not None:
+            self._search.reset()
         if self._evidence is not None:
             self._evidence.reset()
         self._previous = self._nobody

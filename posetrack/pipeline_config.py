@@ -11,6 +11,7 @@ from posetrack.tracker import (
     MergeConfig,
     PropagationConfig,
     RefreshConfig,
+    SearchConfig,
     SelectionConfig,
 )
 
@@ -28,6 +29,7 @@ class PipelineConfig:
         propagation: How poses are carried to the next frame. ``None`` disables it: all boxes are detected ones.
         refresh: When carried joints are estimated again.
         evidence: When to believe carried people that the detector missed. ``None`` believes all, as in the paper.
+        search: How hidden people are looked for where they are expected. ``None``: they are not.
         merge: How detected and carried boxes become one set.
         selection: Which poses and joints are kept.
         confirmation: Which tracks are reported. ``None`` reports all, as in the paper.
@@ -46,6 +48,7 @@ class PipelineConfig:
     propagation: PropagationConfig | None = PropagationConfig()
     evidence: EvidenceConfig | None = None
     refresh: RefreshConfig = RefreshConfig()
+    search: SearchConfig | None = None
     merge: MergeConfig = MergeConfig()
     selection: SelectionConfig = SelectionConfig()
     confirmation: ConfirmationConfig | None = None

@@ -23,6 +23,7 @@ from posetrack.tracker import (
     LinkerConfig,
     MergeConfig,
     PropagationConfig,
+    SearchConfig,
     SelectionConfig,
 )
 from posetrack.zoo import read_entries
@@ -176,6 +177,7 @@ PRESETS = {
             pipeline=PipelineConfig(
                 propagation=PropagationConfig(box_inertia=0.9),
                 evidence=EvidenceConfig(),
+                search=SearchConfig(),
                 confirmation=ConfirmationConfig(),
                 report_delay_s=REPORT_DELAY_S,
                 merge=MergeConfig(detections_first=True),
@@ -194,7 +196,10 @@ PRESETS = {
             sure_score=0.6,
             pose_every="auto",
             pipeline=PipelineConfig(
-                evidence=EvidenceConfig(), merge=MergeConfig(detections_first=True), frames_ahead=8
+                evidence=EvidenceConfig(),
+                search=SearchConfig(),
+                merge=MergeConfig(detections_first=True),
+                frames_ahead=8,
             ),
             detector_config=DetectorConfig(score_threshold=0.3),
             pose_config=PoseConfig(codec="simcc"),
@@ -205,7 +210,12 @@ PRESETS = {
             summary="the most accurate published networks for one GPU; 0.3 GB to download",
             detector="fasterrcnn_resnet50_fpn_v2",
             pose="rtmpose_l_body7_384x288",
-            pipeline=replace(_ON_GPUS, evidence=EvidenceConfig(), merge=MergeConfig(detections_first=True)),
+            pipeline=replace(
+                _ON_GPUS,
+                evidence=EvidenceConfig(),
+                search=SearchConfig(),
+                merge=MergeConfig(detections_first=True),
+            ),
             pose_config=PoseConfig(flip_test=True, codec="simcc"),
             limb_colours=True,
         ),

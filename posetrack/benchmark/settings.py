@@ -95,6 +95,8 @@ class BenchmarkConfig:
         models_dir: Folder of downloaded weights. Defaults to the user's.
         min_person_score, min_track_seconds: Who is reported, as in ``ConfirmationConfig``. By default everybody,
             as in the paper.
+        search_every_s: Seconds from one look for hidden people to the next (``SearchConfig``). By default they are
+            not looked for, as in the paper.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -110,6 +112,7 @@ class BenchmarkConfig:
     models_dir: Path | None = None
     min_person_score: float | None = None
     min_track_seconds: float | None = None
+    search_every_s: float | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -122,7 +125,11 @@ class BenchmarkConfig:
         """The preset of a row.
 
         Raises:
-            ConfigError: as ``Setting.of``; or a limit of who is reported is out of range.
+            ConfigError: as ``Setting.of``; or a number is out of its range.
         """
-        reported = Changes(min_person_score=self.min_person_score, min_track_seconds=self.min_track_seconds)
-        return customised(setting.of(self.preset), reported)
+        beyond_the_paper = Changes(
+            min_person_score=self.min_person_score,
+            min_track_seconds=self.min_track_seconds,
+            search_every_s=self.search_every_s,
+        )
+        return customised(setting.of(self.preset), beyond_the_paper)

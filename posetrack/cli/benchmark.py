@@ -56,6 +56,9 @@ def benchmark(
         float | None, typer.Option(help="Report people whose joints score at least this, on average over time.")
     ] = None,
     min_track_seconds: Annotated[float | None, typer.Option(help="Report people from so many seconds on.")] = None,
+    search_every: Annotated[
+        str | None, typer.Option(help="Look for hidden people every so often (0.4s), or off.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     models_dir: Annotated[Path | None, typer.Option(help="Folder of downloaded weights.")] = None,
@@ -68,6 +71,7 @@ def benchmark(
     """
     from posetrack.benchmark import BenchmarkConfig, Setting, run_benchmark
     from posetrack.changes import Changes, customised
+    from posetrack.cli.lengths import searching
     from posetrack.presets import get_preset
     from posetrack.tracker.matching import MATCHINGS
     from posetrack.tracker.similarity import SIMILARITIES
@@ -93,6 +97,7 @@ def benchmark(
         layout=layout, split=split, sequences=tuple(sequences or ()), limit=limit, output=output,
         overwrite=overwrite, preset=customised(get_preset(preset), changes), models_dir=models_dir,
         min_person_score=min_person_score, min_track_seconds=min_track_seconds,
+        search_every_s=searching(search_every),
     )  # fmt: skip
 
     def tracker(chosen: Preset) -> PoseTracker:

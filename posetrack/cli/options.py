@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posetrack.cli.lengths import interval, length, searching
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ class TrackOptions:
     no_propagation: Annotated[
         bool, _tracking("--no-propagation", help="Same as --propagation off: rely on the detector alone.")
     ] = False
+    search_every: Annotated[
+        str | None, _tracking(help="Look for hidden people where they are expected every so often (0.4s), or off.")
+    ] = None
     similarity: Annotated[
         str | None, _tracking(help="Similarity used for linking: bbox, pose, flow or multi-flow.")
     ] = None
@@ -168,14 +172,15 @@ class TrackOptions:
 
         names = {field.name for field in fields(Changes)} & {field.name for field in fields(self)}
         given = {name: getattr(self, name) for name in names - {"detect_every", "pose_every", "propagation"}}
-        given |= _length("queue", self.queue, self.queue_frames) | _length(
+        given |= length("queue", self.queue, self.queue_frames) | length(
             "max_gap", self.max_gap, self.max_gap_frames
         )
         pose_format, detector_format = file_formats(self)
         changes = Changes(
             propagation=self.chosen_propagation(),
-            **_interval("detect_every", self.detect_every),
-            **_interval("pose_every", self.pose_every),
+            **interval("detect_every", self.detect_every),
+            **interval("pose_every", self.pose_every),
+            search_every_s=searching(self.search_every),
             pose_format=pose_format,
             detector_format=detector_format,
             **given,
@@ -251,37 +256,3 @@ def _numbers(flag: str, text: str | None) -> tuple[int, ...]:
         return () if text is None else tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ConfigError(f"{flag} is {text!r}; give people's numbers, such as 2,5.") from None
-
-
-def _interval(option: str, text: str | None) -> dict[str, Any]:
-    """An interval, as the settings ``OPTION`` (frames or ``auto``) and ``OPTION_s`` (seconds)."""
-    if text is None or text == "auto":
-        return {option: text}
-    frames = text.removesuffix("f")
-    if frames.isascii() and frames.isdigit() and len(frames) < 10:
-        return {option: int(frames)}
-    try:
-        if text.endswith("s"):
-            return {f"{option}_s": float(text[:-1])}
-    except ValueError:
-        pass
-    flag = f"--{option.replace('_', '-')}"
-    raise ConfigError(f"{flag} is {text!r}; give a number of frames, such as 5, seconds, such as 0.2s, or auto.")
-
-
-def _length(option: str, text: str | None, frames: int | None) -> dict[str, float | int | None]:
-    """A length of time, as the settings ``OPTION_s`` and ``OPTION_frames``."""
-    flag = f"--{option.replace('_', '-')}"
-    if text is None:
-        return {f"{option}_s": None, f"{option}_frames": frames}
-    if frames is not None:
-        raise ConfigError(f"{flag} and {flag}-frames are the same setting: leave one out.")
-    number, unit = text[:-1], text[-1:]
-    try:
-        if unit == "s":
-            return {f"{option}_s": float(number), f"{option}_frames": None}
-        if unit == "f":
-            return {f"{option}_s": None, f"{option}_frames": int(number)}
-    except ValueError:
-        pass
-    raise ConfigError(f"{flag} is {text!r}; give seconds, such as 2.4s, or frames, such as 60f.")

@@ -19,6 +19,7 @@ from posetrack.tracker.oks import iou_matrix, oks_matrix, oks_nms
 from posetrack.tracker.pose_nms import ParametricConfig, parametric_nms
 from posetrack.tracker.propagation import propagate
 from posetrack.tracker.refresh import Refresh
+from posetrack.tracker.search import Search, SearchConfig
 from posetrack.tracker.selection import (
     POSE_NMS,
     SelectionConfig,
@@ -45,6 +46,8 @@ __all__ = [
     "PropagationConfig",
     "Refresh",
     "RefreshConfig",
+    "Search",
+    "SearchConfig",
     "SelectionConfig",
     "iou_matrix",
     "merge",
