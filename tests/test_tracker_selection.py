@@ -14,11 +14,13 @@ from posetrack.skeletons import COCO, POSETRACK, Skeleton
 from posetrack.tracker import (
     ParametricConfig,
     SelectionConfig,
+    iou_matrix,
     oks_matrix,
     parametric_nms,
     people_among,
     select_joints,
 )
+from posetrack.tracker.oks import part_oks
 from posetrack.tracker.pose_nms import close_joints, parametric_similarity
 from posetrack.types import UNLINKED, Poses
 
@@ -361,3 +363,36 @@ def test_boxes_that_lie_side_by_side_are_not_parts_of_each_other() -> None:
     boxes = both.boxes.copy()
     boxes[1] += [30, 0, 30, 0]  # 62 % inside
     assert len(select_people(both.replace(boxes=boxes), SelectionConfig(max_oks=0.95))) == 2
+
+
+@pytest.mark.parametrize(
+    ("whole", "part", "kept"), [(0.8, 1.0, 1), (0.79, 1.0, 2), (0.79, 0.79, 1), (0.79, 0.8, 2), (0.5, 0.4, 1)]
+)
+def test_the_whole_takes_its_part_in_if_it_is_sure_or_as_sure_as_the_part(
+    whole: float, part: float, kept: int
+) -> None:
+    both = whole_and_half().replace(scores=[whole, part])
+    assert len(select_people(both, SelectionConfig(max_oks=0.95, sure_score=0.8))) == kept
+
+
+@pytest.mark.parametrize(("shift", "kept"), [(16, 1), (17, 2)])
+def test_a_part_lies_in_the_whole_by_four_fifths(shift: float, kept: int) -> None:
+    both = whole_and_half()
+    boxes = both.boxes.copy()
+    boxes[1] += [-shift, 0, -shift, 0]  # of 80 px
+    assert len(select_people(both.replace(boxes=boxes), SelectionConfig(max_oks=0.95))) == kept
+
+
+def test_boxes_that_overlap_by_the_limit_are_not_apart() -> None:
+    both = two_people(0.25, 0.9, 0.04)
+    overlap = float(iou_matrix(both.boxes, both.boxes)[0, 1])
+    for limit, kept in ((overlap, 1), (overlap + 1e-3, 2)):
+        assert len(select_people(both, SelectionConfig(max_sure_iou=limit))) == kept
+
+
+def test_joints_as_alike_as_allowed_are_not_a_parts() -> None:
+    both = whole_and_half(moved=0.02)
+    alike = float(part_oks(both, np.array([1]), np.array([0]))[0])
+    assert 0.7 < alike < 1
+    for limit, kept in ((alike, 2), (alike - 1e-3, 1)):
+        assert len(select_people(both, SelectionConfig(max_oks=0.99, max_part_oks=limit))) == kept
