@@ -171,3 +171,24 @@ def test_choosing_people_keeps_those_who_are_not_reported() -> None:
     for chosen in (one[[0]], one[np.array([False, True])], one.replace(scores=np.zeros(2))):
         assert chosen.unreported == scored((3, 0.1))
     assert one != one.replace(unreported=None)
+
+
+def test_tracks_are_judged_alike_whenever_they_begin_and_in_whatever_order_they_come() -> None:
+    confirmation = Confirmation(CONFIG)
+    for frame in range(50):
+        now = [(1, 0.9), (5, 0.3), *([(3, 0.5)] if frame >= 10 else [])]
+        if frame % 3 == 0:
+            now = now[::-1]
+        if frame % 4 == 0:
+            now = [each for each in now if each[0] != 1]
+        confirmation.update(scored(*now), np.ones(len(now), np.bool_), 100 + frame / 10)
+        sure = dict(zip((1, 3, 5), confirmation.confirmed(np.array([1, 3, 5])).tolist(), strict=True))
+        assert sure == {1: frame >= 1, 3: frame >= 16, 5: False}, "doubtful people after 0.55 s, things never"
+
+
+def test_tracks_that_ended_a_minute_ago_are_forgotten() -> None:
+    confirmation, anybody = Confirmation(CONFIG), np.ones(1, np.bool_)
+    confirmation.update(scored((1, 0.9)), anybody, 0.0)
+    for time_s, known in ((59.0, True), (61.0, False)):
+        confirmation.update(scored((2 + int(time_s), 0.9)), anybody, time_s)
+        assert confirmation.confirmed(np.array([1])).tolist() == [known]

@@ -129,3 +129,26 @@ def test_looks_do_not_overrule_clear_motion() -> None:
         looks = np.array([[first] * 3, [1 - first] * 3]) + rng.normal(0, 0.05, (2, 3))
         unlinked = truth.replace(track_ids=np.full(2, UNLINKED), appearance=looks)
         assert linker.link(unlinked, scene.flow(frame)).track_ids.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("links", [30, 800])
+def test_likeness_falls_with_the_mean_square_difference_over_the_usual(links: int) -> None:
+    """Four times the usual is half alike; a number counts for 25 times the usual at most."""
+    looks, spread = learnt(np.array([1.0, 3.0, 0.5]), links), np.array([1.0, 3.0, 0.5])
+    assert looks.links.tolist() == [min(links, 500)] * 3
+    np.testing.assert_allclose(looks.variances, spread**2, rtol=0.6 if links < 100 else 0.25)
+    for row in np.random.default_rng(1).normal(0, 4, (5, 3)) * spread:
+        squares = [
+            min((value - mean) ** 2 / usual, 25)
+            for value, mean, usual in zip(row, looks.means[0], looks.variances, strict=True)
+        ]
+        assert like(looks, row) == pytest.approx([4 / (4 + sum(squares) / 3)], rel=1e-4)
+
+
+def test_what_is_usual_is_the_mean_square_of_the_differences() -> None:
+    looks, squares, rng = Looks.empty(1).joined_by(np.zeros((1, 1), np.float32)), [], np.random.default_rng(0)
+    for _ in range(300):
+        seen = rng.normal(0, 2, (1, 1)).astype(np.float32)
+        squares.append(float(seen[0, 0] - looks.means[0, 0]) ** 2)
+        looks = looks.seen(np.zeros(1, np.int64), seen, 0.2)
+    assert looks.variances[0] == pytest.approx(np.mean(squares), rel=1e-4)

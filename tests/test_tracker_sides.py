@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 
 from posetrack.skeletons import POSETRACK, SKELETONS, Skeleton
 from posetrack.tracker import LinkerConfig
+from posetrack.tracker.bodies import Bodies
+from posetrack.tracker.sides import Sides
 from posetrack.types import UNLINKED, Origin, Poses
+from tests.test_tracker_linker import Still
 from tests.walkers import FrameLinker, J, Scene, Walker, straight
 
 CONFIG = LinkerConfig()
@@ -18,6 +22,7 @@ SWAP = POSETRACK.flip_permutation
 LEGS = np.array([joint.endswith(("hip", "knee", "ankle")) for joint in POSETRACK.joints])
 ARMS = np.array([joint.endswith(("shoulder", "elbow", "wrist")) for joint in POSETRACK.joints])
 SIDED = LEGS | ARMS
+EARS = np.array([joint.endswith("ear") for joint in POSETRACK.joints])
 SCENE = Scene((Walker(straight(300, 600, 1.0), height=300, swing=0.3),))
 """Somebody seen from the front: shoulders and hips are wide apart."""
 
@@ -109,3 +114,61 @@ def test_feet_are_of_the_lower_half_of_the_body_and_faces_and_hands_of_the_upper
     assert upper | lower == {joint for joint in skeleton.joints if joint.startswith(("left", "right"))}
     below = {"hip", "knee", "ankle", "toe", "heel"}
     assert lower == {joint for joint in upper | lower if joint.split("_")[-1] in below}
+
+
+def cost(now: Poses, before: Poses) -> float:
+    """Of the joints that have a side, each costs its distance over a tenth of the size, 1 at most."""
+    near = np.linalg.norm(now.keypoints[0] - before.keypoints[0], axis=1) / 10
+    known = now.present[0] & before.present[0]
+    return float(np.where(known, np.minimum(near, 1), 1)[SIDED | EARS].sum())
+
+
+def readings(frames: list[Poses], score: float, seconds: float) -> float:
+    """By how much the best reading of all frames that ends mirrored costs more than the best one that does not."""
+    best = {True: np.inf, False: np.inf}
+    for states in product((False, True), repeat=len(frames)):
+        total = sum(1.5 * score * seconds for state in states[1:] if state)
+        for number in range(1, len(frames)):
+            same = states[number] == states[number - 1]
+            now = frames[number] if same else exchanged(frames[number], SIDED | EARS)
+            total += cost(now, frames[number - 1]) + (0 if same else 1)
+        best[states[-1]] = min(best[states[-1]], total)
+    return best[True] - best[False]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_reading_of_a_track_costs_what_its_joints_and_its_time_cost(seed: int) -> None:
+    """Against all readings there are. The first frame says nothing: there is none before it."""
+    rng = np.random.default_rng(seed)
+    score, seconds = float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.02, 0.3))
+    seen = []
+    for frame in range(6):
+        poses = frontal(frame)
+        poses = poses.replace(keypoints=poses.keypoints + rng.normal(0, 2, (1, 17, 2)))
+        scores = np.where(rng.random((1, 17)) < 0.1, 0, poses.keypoint_scores)
+        poses = poses.replace(keypoint_scores=scores)
+        seen.append(exchanged(poses, SIDED | EARS) if rng.random() < 0.5 else poses)
+    sides, settled = Sides.unknown(1), seen[0]
+    for number in range(1, 6):
+        now, expected = Bodies.of(seen[number], 0.2), Bodies.of(settled, 0.2)
+        size, sure = np.array([100.0], np.float32), np.array([score], np.float32)
+        sides, slots = sides.later(seconds).read(np.zeros(1, np.int64), now, expected, size, sure)
+        settled = seen[number]
+        settled = settled.replace(
+            keypoints=settled.keypoints[:, slots[0]], keypoint_scores=settled.keypoint_scores[:, slots[0]]
+        )
+        assert sides.doubts[0] == pytest.approx(readings(seen[: number + 1], score, seconds), abs=1e-3)
+
+
+def test_a_half_is_exchanged_only_if_shoulders_and_hips_clearly_show_it() -> None:
+    """Shoulders 8 % of the torso's length squared apart, seen nearly from the side, say nothing."""
+    for width, repaired in ((0.6, True), (0.2, False)):
+        linker = FrameLinker(CONFIG)
+        poses = frontal(0)
+        middle = poses.keypoints[0, J["head_bottom"], 0]
+        narrow = poses.keypoints.copy()
+        narrow[0, SIDED, 0] = middle + width * (narrow[0, SIDED, 0] - middle)
+        poses = poses.replace(keypoints=narrow)
+        linker.link(poses, SCENE.flow(0))
+        linked = linker.link(exchanged(poses, LEGS), Still())
+        assert np.allclose(linked.keypoints[0, LEGS], narrow[0, LEGS], atol=1e-3) == repaired
