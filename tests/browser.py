@@ -51,6 +51,7 @@ class Browser:
         )  # fmt: skip
         os.close(command_out)
         os.close(answer_in)
+        self.process_id = self._process.pid
         self._buffer = b""
         self._serial = 0
         self._session: str | None = None

@@ -18,14 +18,22 @@ const view = {
 const source = new Source();
 const [keys, stage, lanes, lists] = [new Keys(), new Stage(view), new Lanes(view), new Lists(view, source)];
 const repairs = new Repairs(view, source, async () => take(await source.clip()));
-let footage, playing = null, doubtAt = -1, scheduled = false, lastPicture = null, shown = null;
+let footage, playing = null, doubtAt = -1, scheduled = false, whole = false, lastPicture = null, shown = null;
 
 function redraw() {
+  whole = true;
+  redrawLanes();
+}
+
+/* Of what is due before the next frame: the lanes at least, which scroll under an unchanged picture. */
+function redrawLanes() {
   if (scheduled || !view.clip) return;
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
-    draw();
+    if (whole) draw();
+    else lanes.draw();
+    whole = false;
   });
 }
 
@@ -222,7 +230,7 @@ stage.actions = {
   pickJoint: (joint) => ((view.joint = joint), redraw()),
   moveJoint: (...where) => repairs.moveJoint(...where),
 };
-lanes.actions = { redraw, seek, pick };
+lanes.actions = { redraw: redrawLanes, seek, pick };
 lists.actions = { pick, goTo: goToDoubt, toggle: (number) => repairs.send({ toggle: number }) };
 keys.first = (key) => repairs.key(key);
 
