@@ -6,8 +6,8 @@ class Lanes {
   #canvas = element("lanes");
   #scroll = element("scroll");
   #pen = this.#canvas.getContext("2d");
-  #drawn = ""; // what the still part shows, to draw it only when that changes
-  #still = document.createElement("canvas");
+  #marks = element("marks"); // elements over the canvas, which stays as it is while they move
+  #drawn = ""; // what the canvas shows, to draw it only when that changes
   #drag = null;
   start = 0; // the first place in view, and how many are
   span = 1;
@@ -96,50 +96,36 @@ class Lanes {
     const [cssWidth, cssHeight] = [this.#width(), this.#scroll.clientHeight];
     const [width, height] = [Math.round(cssWidth * ratio), Math.round(cssHeight * ratio)];
     if (canvas.width !== width || canvas.height !== height) {
-      for (const one of [canvas, this.#still]) [one.width, one.height] = [width, height];
-      [canvas.style.width, canvas.style.height] = [`${cssWidth}px`, `${cssHeight}px`];
+      [canvas.width, canvas.height] = [width, height];
+      for (const one of [canvas, this.#marks]) [one.style.width, one.style.height] = [`${cssWidth}px`, `${cssHeight}px`];
       this.#drawn = "";
     }
-    canvas.style.transform = `translateY(${this.#scroll.scrollTop}px)`; // the lanes scroll, the canvas stays
+    for (const one of [canvas, this.#marks]) one.style.transform = `translateY(${this.#scroll.scrollTop}px)`; // the lanes scroll, these stay
     const { revision, selected } = this.view;
     const shown = [revision, this.start, this.span, this.#scroll.scrollTop, selected?.id].join();
     if (shown !== this.#drawn) {
       this.#drawn = shown;
-      this.#drawStill(cssWidth, cssHeight, ratio);
+      this.#drawLanes(cssWidth, cssHeight, ratio);
     }
-    const pen = this.#pen;
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    pen.drawImage(this.#still, 0, 0);
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.#drawMarks(pen, cssWidth, cssHeight);
+    this.#placeMarks();
   }
 
   #x(place) {
     return ((place - this.start) / this.span) * this.#width();
   }
 
-  #drawMarks(pen, width, height) {
-    const { range, place } = this.view;
-    if (range) {
-      const [left, right] = [this.#x(range[0]), this.#x(range[1] + 1)];
-      pen.fillStyle = "#2463d61f";
-      pen.fillRect(left, 0, Math.max(2, right - left), height);
-      pen.fillStyle = "#2463d6";
-      pen.fillRect(left, 0, Math.max(2, right - left), 3);
-    }
-    const x = this.#x(place + 0.5);
-    pen.fillStyle = "#1a1f29";
-    pen.fillRect(Math.round(x) - 0.75, 0, 1.5, height);
-    pen.beginPath();
-    pen.moveTo(x - 5, 0);
-    pen.lineTo(x + 5, 0);
-    pen.lineTo(x, 7);
-    pen.fill();
+  #placeMarks() {
+    const { range, place } = this.view, [chosen, head] = this.#marks.children;
+    head.style.transform = `translateX(${Math.round(this.#x(place + 0.5)) - 0.75}px)`;
+    chosen.hidden = !range;
+    if (!range) return;
+    const [left, right] = [this.#x(range[0]), this.#x(range[1] + 1)];
+    chosen.style.transform = `translateX(${left}px)`;
+    chosen.style.width = `${Math.max(2, right - left)}px`;
   }
 
-  #drawStill(width, height, ratio) {
-    const pen = this.#still.getContext("2d"), { tracks } = this.view.clip;
+  #drawLanes(width, height, ratio) {
+    const pen = this.#pen, { tracks } = this.view.clip;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     const scrolled = this.#scroll.scrollTop;
