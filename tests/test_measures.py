@@ -109,6 +109,12 @@ def test_deviations_of_angles_are_those_of_repeated_noise() -> None:
         assert joint_angle(body, JOINT_ANGLES[name])[1][0] == pytest.approx(np.std(measured), rel=0.05)
 
 
+def test_limbs_that_point_at_the_camera_have_angles_of_which_nothing_is_known() -> None:
+    posture = leg(30.0) | {"left_ankle": leg(30.0)["left_knee"] + 0.01}
+    _, sds = joint_angle(body_of(posture, sds=3.0), JOINT_ANGLES["left_knee_flexion"])
+    assert sds == pytest.approx([180 / np.sqrt(3)]), "as if any angle were as likely"
+
+
 def test_signed_angles_are_empty_from_the_front() -> None:
     front = {**leg(30), "nose": at(100, 20), "left_shoulder": at(130, 50), "right_shoulder": at(70, 50)}
     body = body_of(front)

@@ -27,6 +27,9 @@ import numpy as np
 from posetrack.measures.body import Body, Point
 from posetrack.refine.clip import Doubles
 
+NOTHING_KNOWN = 180 / 3**0.5
+"""Degrees: standard deviation of an angle that may be any. Limbs that point at the camera have no surer one."""
+
 HIPS: Point = ("left_hip", "right_hip")
 NECK: Point = ("left_shoulder", "right_shoulder")
 
@@ -84,7 +87,7 @@ SEGMENTS: Mapping[str, tuple[Point, Point]] = {
 def joint_angle(body: Body, angle: JointAngle) -> tuple[Doubles, Doubles]:
     """float64 [T] degrees and their standard deviations; NaN where a joint is missing or the sign unknown.
 
-    Deviations follow from those of the joints to first order; NaN where these are unknown.
+    Deviations follow from those of the joints to first order, up to ``NOTHING_KNOWN``; NaN where none is known.
     """
     first, second = _direction(body, angle.a), _direction(body, angle.b)
     cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
@@ -94,7 +97,7 @@ def joint_angle(body: Body, angle: JointAngle) -> tuple[Doubles, Doubles]:
         degrees = -degrees * body.facing
     else:
         degrees = np.abs(degrees)
-    sds = np.degrees(_angle_sd(body, angle))
+    sds = np.minimum(np.degrees(_angle_sd(body, angle)), NOTHING_KNOWN)
     return angle.offset + angle.factor * degrees, np.where(np.isnan(degrees), np.nan, sds)
 
 
@@ -103,12 +106,19 @@ def segment_angle(body: Body, segment: tuple[Point, Point]) -> tuple[Doubles, Do
     direction = _direction(body, segment)
     length = np.hypot(*direction.T)
     sds = np.sqrt(sum(body.variance(point) for point in segment)) / length
-    return np.degrees(np.arctan2(-direction[:, 1], direction[:, 0])), np.degrees(sds)
+    degrees = np.degrees(np.arctan2(-direction[:, 1], direction[:, 0]))
+    return degrees, np.minimum(np.degrees(sds), NOTHING_KNOWN)
 
 
 def segment_length(body: Body, segment: tuple[Point, Point]) -> tuple[Doubles, Doubles]:
     """float64 [T] pixels, and their standard deviations."""
     return np.hypot(*_direction(body, segment).T), np.sqrt(sum(body.variance(point) for point in segment))
+
+
+def never_negative(name: str, unit: str) -> bool:
+    """Whether a measure has no values below 0."""
+    angle = JOINT_ANGLES.get(name)
+    return unit != "deg" if angle is None else not angle.signed and angle.factor > 0
 
 
 def points_of(angle: JointAngle) -> tuple[Point, ...]:

@@ -64,9 +64,9 @@ def contact_sheet(clip: Clip, footage: Path | None, size: tuple[int, int]) -> Fi
     rows = max(1, math.ceil(len(places) / _COLUMNS))
     pictures = [_drawn(clip, place, footage, size) for place in places]
     height, width = pictures[0].shape[:2] if pictures else (1, 1)
-    figure = Figure(figsize=(_PAGE_WIDTH, rows * (_PAGE_WIDTH / _COLUMNS * height / width + 0.25) + 0.5))
+    figure = Figure(figsize=(_PAGE_WIDTH, rows * (_PAGE_WIDTH / _COLUMNS * height / width + 0.2) + 0.3))
     FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained")
+    figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02)
     people = "1 person" if len(clip.tracks) == 1 else f"{len(clip.tracks)} people"
     figure.suptitle(f"{clip.name}: {people}, {len(clip.frames)} frames", fontsize=11)
     for number in range(rows * _COLUMNS):

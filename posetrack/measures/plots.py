@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from posetrack.measures.angles import never_negative
 from posetrack.measures.measuring import Measured, Series
 from posetrack.refine.clip import CARRIED, FILLED, SEEN
 from posetrack.types import Image
@@ -95,10 +96,10 @@ def _trajectory(axes: Axes, person: Measured, picture: Image | None) -> None:
         axes.plot(
             feet[:, 0], feet[:, 1], color=colour, linestyle=line, linewidth=0.9, label=f"{side} ankle", zorder=2
         )
-    axes.figure.colorbar(dots, ax=axes, label="hips, time (s)", shrink=0.8, pad=0.01)
+    axes.figure.colorbar(dots, cax=axes.inset_axes((1.015, 0.1, 0.02, 0.8)), label="hips, time (s)")
     if picture is None:
         axes.invert_yaxis()
-    axes.set_aspect("equal")
+    axes.set_aspect("equal", anchor="W")
     axes.set_xlabel("x (px)")
     axes.set_ylabel("y (px)")
     axes.legend(loc="upper right", fontsize=7)
@@ -127,7 +128,8 @@ def _panel(axes: Axes, person: Measured, title: str, series: list[Series]) -> No
         axes.plot(
             times, values, color=colour, linestyle=line, linewidth=1.2, label=side if side in _SIDES else None
         )
-        axes.fill_between(times, values - sds, values + sds, color=colour, alpha=0.2, linewidth=0)
+        low = np.maximum(values - sds, 0) if never_negative(one.name, one.unit) else values - sds
+        axes.fill_between(times, low, values + sds, color=colour, alpha=0.2, linewidth=0)
         filled = np.where(one.filled, one.values, np.nan)
         axes.plot(
             body.times, filled, ".", color="white", markeredgecolor=colour, markersize=3.5, markeredgewidth=0.5
@@ -135,11 +137,25 @@ def _panel(axes: Axes, person: Measured, title: str, series: list[Series]) -> No
     for step in person.steps:
         if step.event == "strike" and title.startswith(("knee", "hip", "ankle")):
             axes.axvline(body.times[step.place], color=_SIDES[step.side][0], linewidth=0.5, alpha=0.6)
+    axes.set_ylim(*_limits(series))
     unit = {"deg": "°"}.get(series[0].unit, series[0].unit)
     axes.set_ylabel(f"{title}\n({unit})", fontsize=8)
     axes.grid(alpha=0.3)
     if any(one.name.startswith(("left_", "right_")) for one in series):
         axes.legend(loc="upper right", fontsize=7, ncols=2)
+
+
+def _limits(series: list[Series]) -> tuple[float, float]:
+    """Room for all values and the usual band around them: single wide bands, which run out of it, hide no line."""
+    lows, highs = [], []
+    for one in series:
+        known = one.sds[np.isfinite(one.sds)]
+        usual = float(np.median(known)) if len(known) else 0.0
+        low = float(np.nanmin(one.values)) - usual
+        lows.append(max(low, 0.0) if never_negative(one.name, one.unit) else low)
+        highs.append(float(np.nanmax(one.values)) + usual)
+    margin = 0.05 * (max(highs) - min(lows)) or 1.0
+    return min(lows) - margin, max(highs) + margin
 
 
 def _scores(axes: Axes, person: Measured) -> None:
