@@ -3,7 +3,9 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,11 +14,15 @@ from torch import Tensor
 from posetrack.errors import WeightsError
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.engine import prepared
+from posetrack.models.file_format import FileFormat
+from posetrack.models.given_files import load_given_pose
 from posetrack.models.onnx_file import Interface
+from posetrack.models.pose import PoseConfig
 from posetrack.models.pose_format import PoseFormat
-from posetrack.models.published_pose import build_published_pose, read_published_pose
-from posetrack.models.runtime import Runtime
+from posetrack.models.published_pose import build_published_pose, load_published_pose, read_published_pose
+from posetrack.models.runtime import CPU, Runtime
 from posetrack.skeletons import COCO
+from posetrack.types import Boxes
 from tests.reference_networks import Tape, images
 from tests.reference_vit import hugging_face, vitpose
 
@@ -58,6 +64,26 @@ def test_heatmaps_equal_those_of_the_network_written_a_second_time(
     assert found.shape == (2, 17, 24, 16) and not network.training
     assert expected.std() > 0.1
     assert (found - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("convention", ["mmpose", "official"])
+def test_a_checkpoint_of_ones_own_is_fed_as_its_publishers_do(convention: Any, tmp_path: Path) -> None:
+    """With unbiased data processing, which MMPose has for ViTPose and not for other networks."""
+    torch.save({"state_dict": reference("small", "simple")[0].weights}, tmp_path / "mine.pth")
+    config = PoseConfig(codec="dark-udp")
+    form = FileFormat(architecture="vitpose_small_simple", width=64, height=96, convention=convention)
+    given = load_given_pose(tmp_path / "mine.pth", form, config, CPU)
+    image = np.random.default_rng(0).integers(0, 256, (80, 70, 3), np.uint8)
+    boxes = Boxes(np.array([[5, 8, 50, 71], [-9, -9, 30, 40]]), np.ones(2))
+    found = given.estimate(image, boxes)
+    unbiased, other = (
+        load_published_pose(
+            "vitpose_small_simple", tmp_path / "mine.pth", replace(SMALL, convention=CONVENTIONS[name]), config
+        ).estimate(image, boxes)
+        for name in ("udp", "mmpose")
+    )
+    np.testing.assert_allclose(found.keypoints, unbiased.keypoints, atol=1e-3)
+    assert np.abs(found.keypoints - other.keypoints).max() > 0.1
 
 
 def test_it_runs_in_onnx_runtime_for_any_number_of_people() -> None:

@@ -21,6 +21,7 @@ from posetrack.models.rtmo import RTMOS
 from posetrack.models.rtmo_people import PUBLISHED_SIZE, load_rtmo
 from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import TORCHVISION_DETECTORS, load_own_detector
+from posetrack.models.vitpose import VITPOSES
 from posetrack.skeletons import SKELETONS, Skeleton
 from posetrack.stages import Detector, People, PoseEstimator
 
@@ -130,12 +131,12 @@ def _require_architecture(path: Path, form: FileFormat | None, example: str) -> 
 
 def _pose_format(path: Path, form: FileFormat) -> PoseFormat:
     width, height = _size(path, form)
+    convention = _convention(path, form, "official_hrnet")
+    if form.architecture in VITPOSES and convention != "own":
+        convention = "udp"  # whoever published it: ViTPoses were trained with unbiased data processing
     return PoseFormat(
-        skeleton=_skeleton(form),
-        width=width,
-        height=height,
-        convention=CONVENTIONS[_convention(path, form, "official_hrnet")],
-    )
+        skeleton=_skeleton(form), width=width, height=height, convention=CONVENTIONS[convention]
+    )  # fmt: skip
 
 
 def _pose_architecture(path: Path, architecture: str, form: FileFormat) -> PoseArchitecture:
