@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from posetrack.benchmark import BenchmarkConfig, Setting
 from posetrack.changes import Changes, customised
 from posetrack.cli.options import TrackOptions
 from posetrack.errors import ConfigError
@@ -138,6 +139,14 @@ def test_somebody_whom_the_detector_misses_for_long_is_found_again_under_the_sam
     assert sum(pose.asked) == 30, "in the frames in which somebody is seen, and in the three in which they go"
 
 
+@pytest.mark.parametrize(("search", "number"), [(SearchConfig(), 0), (None, 1)])
+def test_who_is_missed_for_longer_than_tracks_are_remembered_keeps_the_number(
+    search: SearchConfig | None, number: int
+) -> None:
+    seen = numbers(Sighted(), search, StubDetector(blind=frozenset(range(10, 110))), 112)
+    assert seen[-1] == [number]
+
+
 @pytest.mark.parametrize("score", [0.45, 0.3])
 def test_a_network_that_is_not_sure_finds_nobody(score: float) -> None:
     blind = frozenset(range(10, 60))
@@ -157,6 +166,9 @@ def test_the_interval_is_an_option_at_every_level() -> None:
         assert customised(lite, Changes(propagation=kind, search_every_s=1)).pipeline.search is not None
     evidence = customised(PRESETS["posetrack"], Changes(propagation="evidence"))
     assert evidence.pipeline.search == SearchConfig()
+    for seconds, config in ((None, None), (0.2, SearchConfig(every_s=0.2))):
+        rows = BenchmarkConfig(search_every_s=seconds)
+        assert rows.preset_of(Setting()).pipeline.search == config, "the paper's rows do without it"
     for text, config in (("off", None), ("0.1s", SearchConfig(every_s=0.1)), (None, SearchConfig())):
         assert TrackOptions(search_every=text).customised_preset().pipeline.search == config
 
