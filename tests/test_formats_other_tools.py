@@ -409,7 +409,7 @@ BAD = {
     ),
     "dlc.csv": ("scorer,a,a,a\nbodyparts,tail,tail,tail\ncoords,x,y,likelihood\n0,1,2,1\n", "tail is unknown"),
     "dlc2.csv": ("scorer,a,a\nbodyparts,nose,nose\ncoords,x,y\n0,1,2\n0,1,2\n", "line 5"),
-    "wide.csv": ("frame,time_s,person1_nose_x\n0,0.0,5\n0,0.1,5\n", "line 3"),
+    "wide.csv": ("frame,time_s,person1_nose_x,person1_nose_y\n0,0.0,5,6\n0,0.1,5,6\n", "line 3"),
 }  # fmt: skip
 
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from posetrack.errors import DataFormatError, OutputError
 from posetrack.pose_tracker import PoseTracker
 from posetrack.report import ClipOverview
 from posetrack.runner import Outputs
+from tests.in_process import posetrack as command
 from tests.report_pages import Page, file_of
 from tests.stubs import StubDetector, StubPose
 from tests.video_clips import grey_clip
@@ -221,11 +220,10 @@ def test_a_folder_without_a_batch_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_writes_the_page_again(footage: Path, out: Path, tmp_path: Path) -> None:
     keep(out, footage, tracked(footage, out, "a.mp4"))
-    command = [sys.executable, "-m", "posetrack", "report"]
-    told = subprocess.run([*command, str(out)], capture_output=True, text=True, check=True)
-    assert str(out / "index.html") in told.stdout.replace("\n", "")
+    told = command("report", out)
+    assert told.returncode == 0 and str(out / "index.html") in told.stdout.replace("\n", "")
     assert Page(out / "index.html").names == ["a.mp4"]
     kept = json.loads(overview_path(out, "a.mp4").read_text())
     assert kept["frames"] == FRAMES
-    refused = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True)
+    refused = command("report", tmp_path)
     assert refused.returncode == 2 and "manifest" in refused.stderr and "Traceback" not in refused.stderr
