@@ -56,12 +56,13 @@ def run(
     """Track the people of a video: NAME_tracked.mp4, NAME.json (PoseTrack18) and NAME.tracks (for `refine`)."""
     if realtime:
         _check_realtime(options)
-    if (online or realtime) and refining.given:
+    live = realtime and not online and bool(refining.given) and refining.config().for_streams is not None
+    if (online or realtime) and refining.given and not live:
         raise ConfigError(
-            f"{'--online' if online else '--realtime'} leaves out the second pass: leave out {refining.given[0]}, "
-            "or refine NAME.tracks later."
+            f"{'--online' if online else '--realtime'} leaves out the second pass: leave out {refining.given[0]}"
+            f"{', smooth with one-euro' if realtime and not online else ''}, or refine NAME.tracks later."
         )
-    second = None if online or realtime else refining
+    second = refining if live or not (online or realtime) else None
     summary = track(source, output, options, second, show=show, overwrite=overwrite, realtime=realtime)
     if not (realtime or summary.interrupted or summary.incomplete):
         _describe(source, options, second, summary)
@@ -80,7 +81,7 @@ def track(
 ) -> RunSummary:
     """Track a source with a progress bar, and write its files.
 
-    Without ``refining`` there is no second pass.
+    Without ``refining`` there is no second pass, nor with ``realtime``.
     """
     from posetrack.cli.progress import FrameProgress
     from posetrack.runner import run as run_source

@@ -86,7 +86,7 @@ def check_target(path: Path) -> None:
 def write_clip(path: Path, clip: Clip) -> None:
     """Write a refined clip, whole or not at all; the ending tells the format.
 
-    Tables have the clip's own joints, JSON has PoseTrack's.
+    Tables and other tools' formats have the clip's own joints, as far as they can hold them; JSON has PoseTrack's.
 
     Raises:
         ConfigError: as ``check_target``.

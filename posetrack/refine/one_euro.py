@@ -90,27 +90,48 @@ def filtered(joints: Doubles, times: Doubles, broken: BoolArray, how: OneEuro) -
     return result
 
 
+class StreamSmoother:
+    """Smooths the joints of tracked people frame by frame, as they come.
+
+    Args:
+        how: The filter's settings.
+    """
+
+    def __init__(self, how: OneEuro | None = None) -> None:
+        self._how = OneEuro() if how is None else how
+        self._states: dict[int, _State] = {}
+
+    def __call__(self, frame: Frame, poses: Poses) -> Poses:
+        """The same people with smooth joints; those without a track id stay as they are.
+
+        Args:
+            frame: The next frame of the video, in order of time.
+            poses: Its people.
+        """
+        states, time_s = self._states, frame.time_s
+        self._states = {name: one for name, one in states.items() if time_s - one.time_s <= _FORGET_S}
+        joints = np.where(poses.keypoint_scores[..., None] > 0, poses.keypoints, np.nan).astype(np.float64)
+        for row, name in enumerate(poses.track_ids.tolist()):
+            if name != UNLINKED:
+                state = _advanced(self._states.get(name), joints[row], time_s, self._how)
+                self._states[name], joints[row] = state, state.points
+        smooth = np.where(np.isnan(joints), poses.keypoints, joints).astype(np.float32)
+        return poses.replace(keypoints=smooth)
+
+
 def smoothed(results: Iterable[tuple[Frame, Poses]], how: OneEuro | None = None) -> Iterator[tuple[Frame, Poses]]:
-    """Frames and tracked poses as they come, their joints filtered.
+    """Frames and tracked poses as they come, their joints filtered (``StreamSmoother``).
 
     Args:
         results: Of one video, in order of time.
         how: The filter's settings.
 
     Yields:
-        The same frames, and the same people with smooth joints. People without a track id stay as they are.
+        The same frames, and the same people with smooth joints.
     """
-    settings = OneEuro() if how is None else how
-    states: dict[int, _State] = {}
+    smoother = StreamSmoother(how)
     for frame, poses in results:
-        states = {name: one for name, one in states.items() if frame.time_s - one.time_s <= _FORGET_S}
-        joints = np.where(poses.keypoint_scores[..., None] > 0, poses.keypoints, np.nan).astype(np.float64)
-        for row, name in enumerate(poses.track_ids.tolist()):
-            if name != UNLINKED:
-                states[name] = _advanced(states.get(name), joints[row], frame.time_s, settings)
-                joints[row] = states[name].points
-        smooth = np.where(np.isnan(joints), poses.keypoints, joints).astype(np.float32)
-        yield frame, poses.replace(keypoints=smooth)
+        yield frame, smoother(frame, poses)
 
 
 def _advanced(state: _State | None, points: Doubles, time_s: float, how: OneEuro) -> _State:

@@ -14,6 +14,7 @@ from posetrack.refine.errors import with_error_bars
 from posetrack.refine.filling import fill
 from posetrack.refine.ghosts import is_furniture
 from posetrack.refine.hand import kept_by_hand
+from posetrack.refine.one_euro import OneEuro
 from posetrack.refine.outliers import remove_outliers
 from posetrack.refine.people import Person, find_people
 from posetrack.refine.priors import Priors
@@ -46,6 +47,13 @@ class RefineConfig:
     def __post_init__(self) -> None:
         require_kinds(self)
         require_at_least(0, max_fill_s=self.max_fill_s)
+
+    @property
+    def for_streams(self) -> OneEuro | None:
+        """The One-Euro filter, if nothing else is asked for: it alone needs no second pass."""
+        if self != RefineConfig(smoothing=self.smoothing) or self.smoothing.name != "one-euro":
+            return None
+        return self.smoothing.one_euro
 
 
 def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> Clip:

@@ -121,6 +121,11 @@ class Smoothing:
                 f"second, and the clip has {1 / frame_s:.4g}; give a lower one."
             )
 
+    @property
+    def one_euro(self) -> OneEuro:
+        """Settings of the One-Euro filter."""
+        return OneEuro() if self.cutoff_hz is None else OneEuro(min_cutoff_hz=self.cutoff_hz)
+
     def filter(self, frame_s: float) -> _Filter | None:
         """The filter of one joint's path for a frame rate; ``None`` changes nothing, or filters whole bodies."""
         if self.name in ("none", "one-euro") or frame_s <= 0:
@@ -143,8 +148,7 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
     """
     broken = (np.diff(track.frames) > 1) | (np.diff(clip.shots(track.frames)) > 0)
     if how.name == "one-euro":
-        settings = OneEuro() if how.cutoff_hz is None else OneEuro(min_cutoff_hz=how.cutoff_hz)
-        return track.replace(joints=one_euro(track.joints, track.times, broken, settings))
+        return track.replace(joints=one_euro(track.joints, track.times, broken, how.one_euro))
     filtered = how.filter(clip.frame_s)
     if filtered is None:
         return track

@@ -18,6 +18,7 @@ from posetrack.interruption import Interruption, interruptible
 from posetrack.observations.header import Header
 from posetrack.realtime import RealtimeReport
 from posetrack.records import as_json
+from posetrack.refine.one_euro import OneEuro, StreamSmoother
 from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner.naming import Names
 from posetrack.runner.second_pass import SecondPass
@@ -75,14 +76,15 @@ def run(  # noqa: PLR0913 (what the command line offers)
         reading: Which part of the source to read.
         realtime: Keep up with the source by dropping frames, as ``PoseTracker.track`` does.
         online: Write what came frame by frame, without a second pass, as for live sources.
-        refine: How to refine. Defaults to ``RefineConfig()``.
+        refine: How to refine. Defaults to ``RefineConfig()``. Live sources and ``realtime`` take its One-Euro
+            filter alone, which smooths what is written and shown, but not the observations.
         observer: Called after each frame of the first pass.
         second_observer: Called when the second pass begins, and after each frame that it has drawn.
 
     Raises:
         VideoError: the source cannot be opened or decoded.
-        ConfigError: a file to be written is the source; or ``refine`` is given and cannot be kept, or there is no
-            second pass.
+        ConfigError: a file to be written is the source; or ``refine`` is given and cannot be kept, or needs a
+            second pass where there is none.
         OutputError: a file exists, or cannot be written.
         KeyboardInterrupt: Ctrl-C before the first frame; nothing is written.
     """
@@ -120,6 +122,7 @@ class _Job:
         reading: Which part of the source to read.
         stored: The source can be read again, and its observations are kept.
         config: How the second pass refines; ``None`` without one.
+        filter: Smooths what is written frame by frame; ``None`` does not.
     """
 
     source: str | Path
@@ -128,6 +131,7 @@ class _Job:
     reading: ReadOptions
     stored: bool
     config: RefineConfig | None
+    filter: OneEuro | None
 
     @classmethod
     def checked(
@@ -146,18 +150,20 @@ class _Job:
         return cls(
             source=source, folder=Path(output), outputs=replace(outputs, tracks=outputs.tracks and stored),
             reading=reading or ReadOptions(), stored=stored, config=config,
+            filter=refine.for_streams if refine is not None and config is None else None,
         )  # fmt: skip
 
     def check(self, info: SourceInfo, refine: RefineConfig | None) -> None:
         """Refuse wishes that cannot be kept, before any work: without a second pass, or at this frame rate."""
-        if self.config is None and refine is not None:
+        if self.config is None and refine is not None and self.filter is None:
             raise ConfigError(
                 f"{self.source} is tracked frame by frame, without a second pass that could keep to what is known "
-                "of the people: leave that out, or refine NAME.tracks later."
+                "of the people, or smooth with what comes later: leave that out, smooth with one-euro, or refine "
+                "NAME.tracks later."
             )
-        if self.config is not None and info.delivered_fps:
+        if refine is not None and info.delivered_fps:
             with _second_pass_errors():
-                self.config.smoothing.check_rate(1 / float(info.delivered_fps))
+                refine.smoothing.check_rate(1 / float(info.delivered_fps))
 
     def writer(self, drafts: Path, info: SourceInfo, tracker: PoseTracker) -> ResultWriter:
         """Writes what the first pass leaves: observations; or everything, if it is the only one."""
@@ -174,7 +180,8 @@ class _Job:
                 made_with={**made_with(tracker), "reading": as_json(self.reading)},
                 formats=self.outputs.formats,
             )
-        return ResultWriter(paths, info, self.outputs, self.reading, tracker.stopwatch, header)
+        smooth = None if self.filter is None else StreamSmoother(self.filter)
+        return ResultWriter(paths, info, self.outputs, self.reading, tracker.stopwatch, header, smooth)
 
     def finish(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,12 +71,13 @@ class ResultWriter:
         reading: Which part of the source is read: the sound starts where the frames do.
         stopwatch: Adds up the time of each part.
         header: What the observations say of the source.
+        smooth: Smooths the people of each frame, for all files but the observations.
 
     Raises:
         OutputError: from every method: a file cannot be written, or no window can be opened.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what the files need)
         self,
         paths: Mapping[str, Path],
         info: SourceInfo,
@@ -84,8 +85,9 @@ class ResultWriter:
         reading: ReadOptions,
         stopwatch: Stopwatch,
         header: Header | None = None,
+        smooth: Callable[[Frame, Poses], Poses] | None = None,
     ) -> None:
-        self._time = stopwatch
+        self._time, self._smooth = stopwatch, smooth
         self._sinks: list[tuple[str, Sink]] = []
         self._window: LiveWindow | None = None
         try:
@@ -97,7 +99,7 @@ class ResultWriter:
                     sink = _observations(path, header or Header.of(info))
                 else:
                     sink = OUTPUT_FORMATS[kind][1](path, info)
-                self._sinks.append(("video" if kind == "video" else "files", sink))
+                self._sinks.append((kind, sink))
             if outputs.show:
                 self._window = LiveWindow(info, Annotator(outputs.drawing))
                 self._sinks.append(("window", self._window))
@@ -107,9 +109,10 @@ class ResultWriter:
 
     def write(self, frame: Frame, poses: Poses) -> None:
         """Append one frame to every file."""
-        for part, sink in self._sinks:
-            with self._time(part):
-                sink.write(frame, poses)
+        shown = poses if self._smooth is None else self._smooth(frame, poses)
+        for kind, sink in self._sinks:
+            with self._time(kind if kind in ("video", "window") else "files"):
+                sink.write(frame, poses if kind == TRACKS else shown)
 
     @property
     def stopped(self) -> bool:
