@@ -1,14 +1,19 @@
 """``posetrack refine``: files in, files out, people in words."""
 
+import json
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from typer.testing import CliRunner
 
 from posetrack.cli.main import app
 from posetrack.errors import ConfigError, DataFormatError, OutputError, PoseTrackError
 from posetrack.refine.files import read_clip, write_clip
+from posetrack.skeletons import BODY_25
 from tests.refine_clips import clip_of, line, walker
 
 
@@ -54,6 +59,29 @@ def test_the_ending_tells_the_format(tracked: Path, ending: str) -> None:
         assert len(target.read_text().splitlines()) == 160
     else:
         assert [len(track) for track in read_clip(target).tracks] == [100, 60]
+
+
+@pytest.mark.parametrize("ending", ["_wide.csv", "_openpose.zip"])
+def test_faces_and_feet_are_written_where_the_format_has_them(tmp_path: Path, ending: str) -> None:
+    source, target = tmp_path / "street.parquet", tmp_path / f"out{ending}"
+    body = walker(1, line((100, 300), (100, 0), 40))
+    joints = np.arange(len(BODY_25) * 2).reshape(1, -1, 2) * 7.0 + np.arange(40)[:, None, None]
+    there = np.ones(joints.shape[:2])
+    track = body.replace(
+        joints=joints, raw=joints, joint_scores=0.9 * there, origins=there.astype(np.uint8),
+        boxes=np.concatenate([joints.min(axis=1), joints.max(axis=1)], axis=1),
+    )  # fmt: skip
+    write_clip(source, replace(clip_of(track), skeleton=BODY_25))
+    refine(source, "-o", target, "--smooth", "none")
+    if ending == "_wide.csv":
+        table = pandas.read_csv(target)
+        written = np.array([[table[f"person1_{name}_{axis}"] for axis in "xy"] for name in BODY_25.joints])
+    else:
+        with zipfile.ZipFile(target) as archive:
+            people = [json.loads(archive.read(name))["people"][0] for name in sorted(archive.namelist())]
+        written = np.array([person["pose_keypoints_2d"] for person in people]).reshape(40, -1, 3)[..., :2]
+        written = written.transpose(1, 2, 0)
+    assert np.allclose(written, joints.transpose(1, 2, 0), atol=0.01)
 
 
 def test_options_reach_the_second_pass(tracked: Path) -> None:
