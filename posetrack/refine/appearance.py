@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.types import BoolArray, IntArray
@@ -212,8 +211,9 @@ def _separation(chunks: _Chunks) -> float:
     same, different = (np.concatenate(both) for both in zip(*scores, strict=True))
     if min(len(same), len(different)) < _LEAST_PAIRS:
         return float("nan")
-    ranks = rankdata(np.concatenate([same, different]))[: len(same)]
-    return float((ranks.mean() - (len(same) + 1) / 2) / len(different))
+    ordered = np.sort(different)
+    below, up_to = (np.searchsorted(ordered, same, side=side) for side in ("left", "right"))
+    return float((below + up_to).mean() / 2 / len(different))
 
 
 def _scores(learnt: _Chunks, tested: _Chunks) -> tuple[Doubles, Doubles]:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solveh_banded
-from scipy.signal import butter, savgol_filter, sosfiltfilt
 
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
@@ -186,6 +185,8 @@ def _each_run(one: Callable[[Doubles], Doubles]) -> _Filter:
 
 
 def _butterworth(frame_s: float, cutoff_hz: float) -> _Filter:
+    from scipy.signal import butter, sosfiltfilt  # importing it takes half a second, and most runs do without
+
     # two passes would lower the cut-off: Winter's correction, in the frequencies of the bilinear transform
     one_pass = np.arctan(np.tan(np.pi * cutoff_hz * frame_s) / (np.sqrt(2) - 1) ** (1 / 4)) / np.pi
     sections = butter(_ORDER, 2 * one_pass, output="sos")
@@ -201,6 +202,8 @@ def _butterworth(frame_s: float, cutoff_hz: float) -> _Filter:
 
 
 def _savgol(frame_s: float, window_s: float) -> _Filter:
+    from scipy.signal import savgol_filter
+
     window = 2 * round(window_s / frame_s / 2) + 1
 
     def filtered(points: Doubles) -> Doubles:
