@@ -115,8 +115,9 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNet
             unexpected or of another shape.
     """
     path = Path(path)
+    tensors = read_checkpoint(path)  # before the network is built, which takes longer
     return fill(
-        architecture.build(), read_checkpoint(path), (path, architecture.backbone), LAYOUTS,
+        architecture.build(), tensors, (path, architecture.backbone), LAYOUTS,
         lambda weights, expected: _remedy(weights, expected, architecture),
     )  # fmt: skip
 

@@ -158,8 +158,9 @@ def load_torchvision_detector(
         ConfigError: there is no detector of that name, or the device does not support the precision.
         WeightsError: the file is missing, damaged, or does not hold exactly this network's weights.
     """
-    network, path = _kind(name).build(_COCO_CLASSES), Path(path)
-    return _stage(_filled(network, read_checkpoint(path), path, name), config, runtime)
+    kind, path = _kind(name), Path(path)
+    weights = read_checkpoint(path)
+    return _stage(_filled(kind.build(_COCO_CLASSES), weights, path, name), config, runtime)
 
 
 def _kind(name: str) -> _Kind:
