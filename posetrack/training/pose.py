@@ -189,7 +189,8 @@ class PoseTask:
         architecture = self._config.architecture
         joints = [architecture.joints.joints[slot] for slot in architecture.heatmap_slots]
         network = load_movenet(path, architecture.backbone, [_coco_rows(joint) for joint in joints])
-        chosen = np.linspace(0, len(self._dataset) - 1, _CALIBRATION_CROPS).astype(int)
+        count = min(len(self._dataset), _CALIBRATION_CROPS)
+        chosen = np.linspace(0, len(self._dataset) - 1, count).astype(int)
         crops = torch.stack([self._dataset[index][0] for index in chosen.tolist()])
         calibrate_norms(network, Normalisation(CONVENTIONS[architecture.convention], torch.device("cpu"))(crops))
         return network
