@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from posetrack.errors import PoseTrackError
-from posetrack.models.detector import DetectorConfig, load_detector
-from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.detector import load_detector
+from posetrack.models.pose import HeatmapPoseEstimator
 from posetrack.models.pose_weights import load_pose_network
 from posetrack.models.runtime import Runtime
 from posetrack.networks import weight_files
@@ -37,18 +38,17 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pret
 
 Annotations = Annotated[Path, typer.Argument(help="COCO-keypoints JSON file.")]
 Images = Annotated[Path, typer.Argument(help="Folder of its images.")]
-Weights = Annotated[Path | None, typer.Option(help="Weights to measure. Defaults to the bundled ones.")]
+Weights = Annotated[Path | None, typer.Option(help="Weights to measure. Defaults to the preset's.")]
+PresetName = Annotated[str, typer.Option("--preset", help="Preset whose network and settings are measured.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Device = Annotated[str, typer.Option(help="Where the network runs.")]
 
-_LITE = get_preset("lite")
-_FILES = weight_files(_LITE, ModelStore())
-
 
 @app.command("pose")
-def pose(
+def pose(  # noqa: PLR0913 (a command line)
     annotations: Annotations,
     images: Images,
+    preset_name: PresetName = "lite",
     weights: Weights = None,
     flip_test: Annotated[
         bool | None, typer.Option(help="Average with the mirrored image. Defaults to the preset's setting.")
@@ -57,8 +57,9 @@ def pose(
     as_json: AsJson = False,
 ) -> None:
     """Measure PCK@0.2 of a pose network, with given boxes."""
-    network, architecture = load_pose_network(weights or _FILES[_LITE.pose])
-    config = _LITE.pose_config if flip_test is None else PoseConfig(flip_test=flip_test)
+    preset = get_preset(preset_name)
+    network, architecture = load_pose_network(weights or weight_files(preset, ModelStore())[preset.pose])
+    config = preset.pose_config if flip_test is None else replace(preset.pose_config, flip_test=flip_test)
     estimator = HeatmapPoseEstimator(network, architecture, config, Runtime(device=torch.device(device)))
     people = read_people(annotations, images, estimator.skeleton)
     figures = measure_pck(estimator, people)
@@ -69,17 +70,22 @@ def pose(
 
 
 @app.command("detector")
-def detector(
+def detector(  # noqa: PLR0913 (a command line)
     annotations: Annotations,
     images: Images,
+    preset_name: PresetName = "lite",
     weights: Weights = None,
     threshold: Annotated[float | None, typer.Option(help="Score threshold. Defaults to the preset's.")] = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Measure a detector's recall of people, and its false boxes per image."""
-    config = _LITE.detector_config if threshold is None else DetectorConfig(score_threshold=threshold)
-    measured = load_detector(weights or _FILES[_LITE.detector], config, Runtime(device=torch.device(device)))
+    preset = get_preset(preset_name)
+    config = (
+        preset.detector_config if threshold is None else replace(preset.detector_config, score_threshold=threshold)
+    )
+    file = weights or weight_files(preset, ModelStore())[preset.detector]
+    measured = load_detector(file, config, Runtime(device=torch.device(device)))
     _print(measure_detector(annotations, images, measured), as_json)
 
 

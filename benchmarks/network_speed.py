@@ -25,7 +25,7 @@ from posetrack.types import Boxes
 from posetrack.zoo import Entry, get_entry
 
 NETWORKS = (
-    "pose_lite", "rtmpose_t_body7_256x192", "rtmpose_s_body7_256x192", "rtmpose_m_body7_256x192",
+    "pose_lite", "pose_medium", "rtmpose_t_body7_256x192", "rtmpose_s_body7_256x192", "rtmpose_m_body7_256x192",
     "rtmpose_l_body7_256x192", "rtmpose_l_body7_384x288", "hrnet_w32_coco_256x192", "hrnet_w48_dark_coco_384x288",
 )  # fmt: skip
 PEOPLE = 5

@@ -163,28 +163,36 @@ def _auto_interval(fps: Fraction | None) -> int:
 _ON_GPUS = PipelineConfig(detect_batch=4, flow_batch=4, pose_batch=4)
 """One frame at a time does not keep a GPU busy."""
 
+_LITE = Preset(
+    name="lite",
+    summary="bundled small networks: offline, fits a laptop without a GPU",
+    detector="detector_lite",
+    pose="pose_lite",
+    detect_every="auto",
+    pose_every="auto",
+    # Every fifth frame has a detection and takes longer: with a longer lead tracking seldom waits for it.
+    pipeline=PipelineConfig(
+        propagation=PropagationConfig(box_inertia=0.9),
+        evidence=EvidenceConfig(),
+        search=SearchConfig(),
+        confirmation=ConfirmationConfig(),
+        report_delay_s=REPORT_DELAY_S,
+        merge=MergeConfig(detections_first=True),
+        frames_ahead=8,
+    ),
+    pose_config=PoseConfig(flip_test=True, codec="dark"),
+    limb_colours=True,
+)
+
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset(
-            name="lite",
-            summary="bundled small networks: offline, fits a laptop without a GPU",
-            detector="detector_lite",
-            pose="pose_lite",
-            detect_every="auto",
-            pose_every="auto",
-            # Every fifth frame has a detection and takes longer: with a longer lead tracking seldom waits for it.
-            pipeline=PipelineConfig(
-                propagation=PropagationConfig(box_inertia=0.9),
-                evidence=EvidenceConfig(),
-                search=SearchConfig(),
-                confirmation=ConfirmationConfig(),
-                report_delay_s=REPORT_DELAY_S,
-                merge=MergeConfig(detections_first=True),
-                frames_ahead=8,
-            ),
-            pose_config=PoseConfig(flip_test=True, codec="dark"),
-            limb_colours=True,
+        _LITE,
+        replace(
+            _LITE,
+            name="balanced",
+            summary="bundled, a larger pose network: offline, for a workstation or a laptop with time",
+            pose="pose_medium",
         ),
         Preset(
             name="fast",

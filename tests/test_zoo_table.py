@@ -44,8 +44,8 @@ def named(entries: list[Entry]) -> pytest.MarkDecorator:
 def test_all_the_promised_weights_are_there():
     tasks = [entry.task for entry in ENTRIES]
     assert {task: tasks.count(task) for task in tasks} == {
-        "detector": 18,
-        "pose": 74,
+        "detector": 21,
+        "pose": 75,
         "detector+pose": 8,
         "flow": 2,
     }
@@ -245,19 +245,26 @@ def test_bundled_files_are_as_the_table_says(entry):
         assert f"{figure.value:g}" in card
 
 
-def test_bundled_networks_are_what_their_files_say():
-    _, architecture = load_pose_network(ModelStore().require(get_entry("pose_lite")))
+@pytest.mark.parametrize("name", ["pose_lite", "pose_medium"])
+def test_bundled_pose_networks_are_what_their_files_say(name):
+    entry = get_entry(name)
+    network, architecture = load_pose_network(ModelStore().require(entry))
     # What only files of our own have, stands in their headers alone.
-    plain = replace(architecture, fills_unused=False, calibration=None)
-    assert plain == get_entry("pose_lite").pose_architecture()
+    assert replace(architecture, fills_unused=False, calibration=None) == entry.pose_architecture()
+    assert architecture.fills_unused and architecture.calibration is not None
+    assert sum(tensor.numel() for tensor in network.parameters()) == entry.parameters
+
+
+def test_the_bundled_detector_is_what_its_file_says():
     _, detector = read_detector(ModelStore().require(get_entry("detector_lite")))
     entry = get_entry("detector_lite")
     assert (detector.short_side, detector.long_side) == (entry.short_side, entry.long_side)
 
 
-def test_the_lite_preset_needs_the_bundled_networks():
-    names = weights_of(get_preset("lite"))
-    assert names == ("detector_lite", "pose_lite")
+@pytest.mark.parametrize(("preset", "pose"), [("lite", "pose_lite"), ("balanced", "pose_medium")])
+def test_offline_presets_need_the_bundled_networks(preset, pose):
+    names = weights_of(get_preset(preset))
+    assert names == ("detector_lite", pose)
     assert all(get_entry(name).bundled for name in names)
 
 

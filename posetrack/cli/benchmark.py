@@ -44,7 +44,7 @@ def benchmark(
     ] = None,
     all_rows: Annotated[bool, _rows("--all", help="All combinations: sixteen rows.")] = False,
     preset: Annotated[
-        str, typer.Option(help="Networks and settings: lite, fast, accurate or posetrack.")
+        str, typer.Option(help="Networks and settings: lite, balanced, fast, accurate or posetrack.")
     ] = "lite",
     detector: Annotated[str | None, typer.Option(help="Another detector (see `posetrack run`).")] = None,
     pose: Annotated[str | None, typer.Option(help="Another pose network (see `posetrack run`).")] = None,

@@ -54,7 +54,7 @@ class TrackOptions:
     skeleton_only: Annotated[bool, _drawing("--skeleton-only", help="Draw on black.")] = False
     blur_faces: Annotated[bool, _drawing("--blur-faces", help="Blur the faces of everybody seen.")] = False
     preset: Annotated[
-        str, _tracking(help="Matching networks and settings: lite, fast, accurate or posetrack.")
+        str, _tracking(help="Matching networks and settings: lite, balanced, fast, accurate or posetrack.")
     ] = "lite"
     detector: Annotated[
         str | None,
