@@ -93,7 +93,7 @@ def test_feet_reach_the_files_of_others(skeleton: Skeleton, tmp_path: Path) -> N
         rows = list(csv.DictReader(file))
     toes = [row for row in rows if row["joint"] == "right_small_toe"]
     x, y = BOX[0, :2] + places(skeleton)[skeleton.index("right_small_toe")] * (BOX[0, 2:] - BOX[0, :2])
-    assert len(toes) == FRAMES and {row["track_id"] for row in toes} == {"0"}
+    assert len(toes) == FRAMES and {row["person"] for row in toes} == {"0"}
     np.testing.assert_allclose([[float(row["x"]), float(row["y"])] for row in toes], [[x, y]] * FRAMES, atol=0.5)
     (tracks,) = (tmp_path / "out").glob("walk*coco*.json")
     category = json.loads(tracks.read_text())["categories"][0]

@@ -1,5 +1,6 @@
 """RTMPose: outputs as written a second time, sizes as published, the publisher's joints in pictures."""
 
+import csv
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -154,8 +155,8 @@ def test_a_checkpoint_of_somebody_else_runs_on_the_command_line(tmp_path: Path) 
         "--format", "csv", "-o", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    joints = {line.split(",")[4] for line in (tmp_path / "out" / "frames.csv").read_text().splitlines()[1:]}
-    assert joints == set(HALPE_26.joints)
+    with (tmp_path / "out" / "frames.csv").open(newline="") as table:
+        assert {row["joint"] for row in csv.DictReader(table)} == set(HALPE_26.joints)
 
 
 def test_another_seed_gives_other_outputs() -> None:

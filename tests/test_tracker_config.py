@@ -49,7 +49,7 @@ DEFAULTS: dict[Config, dict[str, object]] = {
         "min_iou": 0.5, "min_pose_score": 0.5, "max_covered": 0.5, "max_missed_s": 0.5,
         "min_faint_score": 0.1, "min_faint_pose_score": 0.25,
     },
-    RefreshConfig: {"every": 1, "max_motion": 0.0055, "min_joint_score": 0.3, "max_overlap": 0.3},
+    RefreshConfig: {"every": 1, "every_s": None, "max_motion": 0.0055, "min_joint_score": 0.3, "max_overlap": 0.3},
     ParametricConfig: PARAMETRIC,
     SelectionConfig: {
         "nms": "oks", "max_oks": 0.5, "min_nms_joint_score": 0.3, "parametric": PARAMETRIC,

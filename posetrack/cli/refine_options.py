@@ -27,7 +27,7 @@ class RefineOptions:
         str,
         _refining(
             help="kalman, butterworth:6Hz, savgol:0.3s, one-euro or none; a strength may follow each name. "
-            "Cameras and --realtime take one-euro."
+            "Live sources take one-euro."
         ),
     ] = "kalman"
     max_fill: Annotated[str, _refining(help="Fill gaps up to this long.")] = "1s"
