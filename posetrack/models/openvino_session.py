@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import Any
 
 import torch
@@ -24,9 +25,7 @@ class OpenVinoSession:
     engine = "OpenVINO"
 
     def __init__(self, content: bytes, threads: int) -> None:
-        import openvino
-
-        core = openvino.Core()
+        core = _core()
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
@@ -45,6 +44,18 @@ class OpenVinoSession:
         request.infer([images.contiguous().numpy()], share_inputs=True)
         outputs = (request.get_output_tensor(number).data for number in range(len(self._network.outputs)))
         return tuple(torch.from_numpy(output.copy()) for output in outputs)
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO's devices, which live as long as the program.
+
+    Each core lends the thread another stack for signals and takes it back when it ends. Cores that do not end in
+    reverse order leave a stack that is gone, and Ctrl-C would then crash the program.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _type(port: Any) -> str:
