@@ -30,7 +30,6 @@ _PATIENCE_S = 1.0
 
 def main() -> None:
     """Entry point of the ``posetrack`` command."""
-    callers = set(threading.enumerate())
     _open_standard_streams()
     for number in ending_signals():
         signal.signal(number, _leave)
@@ -40,7 +39,7 @@ def main() -> None:
     try:
         run()
     except SystemExit as end:
-        if end.code == INTERRUPTED and set(threading.enumerate()) - callers:  # a thread hangs in a library call
+        if end.code == INTERRUPTED and threading.active_count() > 1:  # a thread hangs in a library call
             os._exit(INTERRUPTED)
         raise
     finally:
