@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from posetrack.errors import ConfigError
+
+Number = TypeVar("Number", int, float)
 
 
 def interval(option: str, text: str | None) -> dict[str, Any]:
@@ -14,40 +17,45 @@ def interval(option: str, text: str | None) -> dict[str, Any]:
     frames = text.removesuffix("f")
     if frames.isascii() and frames.isdigit() and len(frames) < 10:
         return {option: int(frames)}
-    try:
-        if text.endswith("s"):
-            return {f"{option}_s": float(text[:-1])}
-    except ValueError:
-        pass
-    flag = f"--{option.replace('_', '-')}"
-    raise ConfigError(f"{flag} is {text!r}; give a number of frames, such as 5, seconds, such as 0.2s, or auto.")
+    seconds = _counted(text, "s", float)
+    if seconds is None:
+        raise _mistake(option, text, "a number of frames, such as 5, seconds, such as 0.2s, or auto")
+    return {f"{option}_s": seconds}
 
 
 def searching(text: str | None) -> float | None:
     """``--search-every`` as the setting ``search_every_s``."""
-    try:
-        if text is None or text == "off":
-            return None if text is None else 0.0
-        if text.endswith("s"):
-            return float(text[:-1])
-    except ValueError:
-        pass
-    raise ConfigError(f"--search-every is {text!r}; give seconds, such as 0.4s, or off.")
+    if text is None:
+        return None
+    seconds = 0.0 if text == "off" else _counted(text, "s", float)
+    if seconds is None:
+        raise _mistake("search_every", text, "seconds, such as 0.4s, or off")
+    return seconds
 
 
 def length(option: str, text: str | None, frames: int | None) -> dict[str, float | int | None]:
     """A length of time, as the settings ``OPTION_s`` and ``OPTION_frames``."""
-    flag = f"--{option.replace('_', '-')}"
     if text is None:
         return {f"{option}_s": None, f"{option}_frames": frames}
     if frames is not None:
-        raise ConfigError(f"{flag} and {flag}-frames are the same setting: leave one out.")
-    number, unit = text[:-1], text[-1:]
+        raise ConfigError(f"{_flag(option)} and {_flag(option)}-frames are the same setting: leave one out.")
+    given = {f"{option}_s": _counted(text, "s", float), f"{option}_frames": _counted(text, "f", int)}
+    if set(given.values()) == {None}:
+        raise _mistake(option, text, "seconds, such as 2.4s, or frames, such as 60f")
+    return given
+
+
+def _counted(text: str, unit: str, number: Callable[[str], Number]) -> Number | None:
+    """The number before a unit; None if the text is anything else."""
     try:
-        if unit == "s":
-            return {f"{option}_s": float(number), f"{option}_frames": None}
-        if unit == "f":
-            return {f"{option}_s": None, f"{option}_frames": int(number)}
+        return number(text[:-1]) if text.endswith(unit) else None
     except ValueError:
-        pass
-    raise ConfigError(f"{flag} is {text!r}; give seconds, such as 2.4s, or frames, such as 60f.")
+        return None
+
+
+def _mistake(option: str, text: str, remedy: str) -> ConfigError:
+    return ConfigError(f"{_flag(option)} is {text!r}; give {remedy}.")
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
