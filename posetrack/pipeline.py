@@ -41,6 +41,7 @@ from posetrack.tracker import (
     propagate,
     select_joints,
 )
+from posetrack.tracker.config import TIME_PRECISION_S
 from posetrack.tracker.scene import scene_of
 from posetrack.types import UNLINKED, BoolArray, Boxes, Frame, Image, Poses, Sighting
 
@@ -48,8 +49,6 @@ __all__ = ["Pipeline", "PipelineConfig"]
 
 _MOST_DELAYED = 12
 """Frames held back at most: their images are in memory."""
-
-_PRECISION_S = 1e-3
 
 
 class Pipeline:
@@ -132,9 +131,10 @@ class Pipeline:
     def _reported(self, stream: Iterator[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses]]:
         """Frames and those of their people who are reported, as late as the configuration allows."""
         waiting: deque[tuple[Frame, Poses]] = deque()
+        delay_s = self._config.report_delay_s - TIME_PRECISION_S
         for frame, poses in stream:
             waiting.append((frame, poses))
-            while len(waiting) > _MOST_DELAYED or _age_s(waiting) >= self._config.report_delay_s - _PRECISION_S:
+            while len(waiting) > _MOST_DELAYED or _age_s(waiting) >= delay_s:
                 yield self._report(*waiting.popleft())
                 if not waiting:
                     break

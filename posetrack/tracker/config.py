@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_above, require_at_least, require_fraction, require_kinds, require_whole
 
+TIME_PRECISION_S = 1e-3
+"""Of the times of frames: an interval is over if no more than this is left of it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PropagationConfig:

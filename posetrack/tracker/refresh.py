@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from posetrack.tracker.config import RefreshConfig
+from posetrack.tracker.config import TIME_PRECISION_S, RefreshConfig
 from posetrack.tracker.joints import confident_joints, extents, masked_median
 from posetrack.tracker.matching import rows_of
 from posetrack.tracker.oks import iou_matrix
 from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
-
-_PRECISION_S = 1e-3
-"""Of the times of frames."""
 
 
 class Refresh:
@@ -56,7 +53,7 @@ class Refresh:
         """bool [M]: the interval since the last estimate of tracks."""
         if self._config.every_s is None:
             return np.asarray(self._ages[rows] + 1 >= self._config.every, np.bool_)
-        return np.asarray(time_s - self._times_s[rows] >= self._config.every_s - _PRECISION_S, np.bool_)
+        return np.asarray(time_s - self._times_s[rows] >= self._config.every_s - TIME_PRECISION_S, np.bool_)
 
     def update(self, poses: Poses, estimated: BoolArray, time_s: float) -> None:
         """Take note of the linked poses of the frame at ``time_s``, and of which have new joints (bool [N])."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from posetrack.ranges import require_above, require_at_least, require_fraction, require_kinds
 from posetrack.tracker.bodies import Bodies
+from posetrack.tracker.config import TIME_PRECISION_S
 from posetrack.tracker.evidence import covered
 from posetrack.tracker.joints import bounds, mean_scores, medians
 from posetrack.tracker.matching import rows_of
@@ -23,9 +24,6 @@ from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
 
 _FEWEST_JOINTS = 5
 """Fewer joints in common do not show whether a body is the same."""
-
-_PRECISION_S = 1e-3
-"""Of the times of frames."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +95,7 @@ class Search:
         looked_s[known] = self._looked_s[rows[known]]
         middles = (hidden.boxes[:, :2] + hidden.boxes[:, 2:]) / 2
         inside = ((middles >= 0) & (middles < np.array(frame_size))).all(axis=1)
-        due = inside & (time_s - looked_s >= self._config.every_s - _PRECISION_S)
+        due = inside & (time_s - looked_s >= self._config.every_s - TIME_PRECISION_S)
         due &= covered(hidden.boxes, others) < self._config.max_covered
         self._ids, self._looked_s = hidden.track_ids, np.where(due, time_s, looked_s)
         return hidden[due]
