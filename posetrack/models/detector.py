@@ -6,7 +6,7 @@ import copy
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -224,6 +224,16 @@ def batches(images: Sequence[Image], most: int) -> Iterator[list[int]]:
     for indices in by_size.values():
         for start in range(0, len(indices), most):
             yield indices[start : start + most]
+
+
+def in_batches(
+    images: Sequence[Image], most: int, people: Callable[[Sequence[Image]], Sequence[Boxes]]
+) -> list[Boxes]:
+    """The people in each image, by a function for images of one size; see ``batches``."""
+    found: dict[int, Boxes] = {}
+    for indices in batches(images, most):
+        found |= zip(indices, people([images[index] for index in indices]), strict=True)
+    return [found[index] for index in range(len(images))]
 
 
 def require_image(image: Image) -> None:

@@ -12,7 +12,7 @@ import torch
 from torchvision.models.detection import FCOS, RetinaNet
 from torchvision.models.detection.ssd import SSD
 
-from posetrack.models.detector import DetectorConfig, batches
+from posetrack.models.detector import DetectorConfig, in_batches
 from posetrack.models.engine import prepared
 from posetrack.models.faster_rcnn import PERSON
 from posetrack.models.onnx_file import Interface
@@ -60,10 +60,7 @@ class OneStageDetector:
             ValueError: an image of another shape or type, or without pixels.
             ConfigError: the network cannot be compiled, or gives other results once it is.
         """
-        people: dict[int, Boxes] = {}
-        for indices in batches(images, self._config.max_batch):
-            people |= zip(indices, self._people([images[index] for index in indices]), strict=True)
-        return [people[index] for index in range(len(images))]
+        return in_batches(images, self._config.max_batch, self._people)
 
     @torch.inference_mode()
     def _people(self, images: Sequence[Image]) -> list[Boxes]:

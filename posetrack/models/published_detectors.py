@@ -18,7 +18,7 @@ from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.checkpoints import fill, has_part, unchanged
 from posetrack.models.conventions import IMAGENET_MEAN, IMAGENET_STD, InputConvention
 from posetrack.models.dense_networks import RTMDETS, YOLOX, YOLOXS, DenseDetector, RTMDet, yolox_tensors
-from posetrack.models.detector import DetectorConfig, batches
+from posetrack.models.detector import DetectorConfig, in_batches
 from posetrack.models.engine import prepared
 from posetrack.models.letterbox import PADDING_GREY
 from posetrack.models.onnx_file import Interface
@@ -166,10 +166,7 @@ class PublishedDetector:
         Raises:
             ValueError: an image of another shape or type, or without pixels.
         """
-        people: dict[int, Boxes] = {}
-        for indices in batches(images, self._config.max_batch):
-            people |= zip(indices, self._people([images[index] for index in indices]), strict=True)
-        return [people[index] for index in range(len(images))]
+        return in_batches(images, self._config.max_batch, self._people)
 
     @torch.inference_mode()
     def _people(self, images: Sequence[Image]) -> list[Boxes]:
