@@ -5,7 +5,8 @@ and joints of the people whom an annotator would label; then the tracks are refi
 ``--degraded`` blurs the pictures and packs them as JPEG first.
 
 A person of the truth is found if a track's joints lie, on average, within half a torso. Switches count how often
-the track of a person changes; ghosts are tracked poses of nobody. The last line says how well the mean joint score
+the track of a person changes; ghosts are tracked poses of nobody. Error bars are meant to hold nine tenths of the
+coordinates of limb joints of people who are found ("within"). The last line says how well the mean joint score
 of a whole track tells people from ghosts: the share of pairs of a person's track and a ghost's in which the
 person's is higher (area under the curve). ``--truth`` adds real footage: files of tracks, each with its truth.
 """
@@ -30,7 +31,7 @@ from posetrack.refine.bodies import joint_evidence
 from posetrack.refine.clip import SEEN, Clip
 from posetrack.refine.files import read_clip
 from posetrack.refine.poses import poses_by_frame
-from posetrack.refine.rows import People, people_of, tracks_of
+from posetrack.refine.rows import People, RefinedPeople, people_of, tracks_of
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 from posetrack.skeletons import POSETRACK
 from posetrack.synthetic import SCENES, Truth, render
@@ -43,6 +44,8 @@ LIMBS = [POSETRACK.index(f"{side}_{joint}") for side in ("left", "right") for jo
 )]  # fmt: skip
 TRUNK = [POSETRACK.index(name) for name in ("left_shoulder", "right_hip", "right_shoulder", "left_hip")]
 FOUND, NOBODY = 0.5, 1e6
+NINE_TENTHS = 1.645
+"""Standard deviations on either side."""
 
 
 class Oracle:
@@ -88,6 +91,10 @@ class Figures:
     switches: int
     found: float
     ghosts: float
+    coordinates: int = 0
+    """Those of limb joints that have error bars, ..."""
+    within: int = 0
+    """... and how many of them nine tenths' intervals hold."""
 
 
 def degraded(scene: Iterable[tuple[Frame, Truth]], seed: int) -> Iterator[tuple[Frame, Truth]]:
@@ -175,6 +182,7 @@ def figures(clip: Clip, truths: Sequence[Truth]) -> Figures:
     people = people_of(clip.tracks, len(POSETRACK))
     last: dict[int, int] = {}
     switches = found = there = ghosts = 0
+    errors = [np.zeros(0)]
     for number, truth in enumerate(truths):
         rows = np.flatnonzero(people.frames == number)
         distances = _distances(truth.poses, people.joints[rows])
@@ -184,7 +192,19 @@ def figures(clip: Clip, truths: Sequence[Truth]) -> Figures:
             name, track = int(truth.poses.track_ids[person]), int(people.ids[rows[row]])
             switches += last.get(name, track) != track
             last[name] = track
-    return Figures(switches=switches, found=found / there, ghosts=ghosts / len(truths))
+            errors.append(_errors(truth.poses, person, people, rows[row]))
+    every = np.concatenate(errors)
+    return Figures(
+        switches=switches, found=found / there, ghosts=ghosts / len(truths), coordinates=len(every),
+        within=int((every <= NINE_TENTHS).sum()),
+    )  # fmt: skip
+
+
+def _errors(truth: Poses, person: int, people: RefinedPeople, row: int) -> Any:
+    """[N]: errors of a person's limb joints in x and in y, in standard deviations, where those are known."""
+    known = (truth.keypoint_scores[person, LIMBS] > 0) & ~np.isnan(people.sds[row, LIMBS])
+    apart = np.abs(truth.keypoints[person, LIMBS] - people.joints[row, LIMBS])[known]
+    return (apart / people.sds[row, LIMBS][known, None]).ravel()
 
 
 def _distances(truth: Poses, joints: Any) -> Any:
@@ -210,7 +230,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="Variants of each scene.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Print switches, people found and ghosts, before and after the second pass."""
+    """Print switches, people found and ghosts, before and after the second pass, and what error bars hold."""
     rows, told = [], list[tuple[float, bool]]()
     for pair in truth or []:
         told += real(*map(Path, pair.split("=")))
@@ -223,12 +243,13 @@ def main(
     if as_json:
         print(json.dumps({"scenes": rows, "ghosts": separation(told)}))
         return
-    table = Table("scene", "switches", "refined", "found", "refined", "ghosts per frame", "refined")
+    table = Table("scene", "switches", "refined", "found", "refined", "ghosts per frame", "refined", "within")
     for row in rows:
         one, two = row["run"], row["refined"]
         table.add_row(
             str(row["scene"]), str(one["switches"]), str(two["switches"]), f"{one['found']:.3f}",
             f"{two['found']:.3f}", f"{one['ghosts']:.2f}", f"{two['ghosts']:.2f}",
+            f"{two['within'] / max(two['coordinates'], 1):.3f}",
         )  # fmt: skip
     Console().print(table)
     print(separation(told))

@@ -65,10 +65,17 @@ class JsonFile:
 
 def _dumped(path: Path, item: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(item)
+        return orjson.dumps(item, option=orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError as error:
         if "surrogates" in str(error):  # half of a pair, in a name: JSON holds it as an escape
-            return json.dumps(item).encode()
+            return orjson.dumps(_escaped(item), option=orjson.OPT_SERIALIZE_NUMPY)
         raise DataFormatError(
             f"{path} cannot be written: a number of the source has no place in JSON ({error}); correct it."
         ) from error
+
+
+def _escaped(item: dict[str, Any]) -> dict[str, Any]:
+    """The item with its texts in ASCII."""
+    return {
+        key: orjson.Fragment(json.dumps(value)) if isinstance(value, str) else value for key, value in item.items()
+    }

@@ -61,7 +61,7 @@ def image_row(
 
 
 def people_rows(video: Annotations) -> Iterator[dict[str, Any]]:
-    """One annotation per person, still without its ``id``.
+    """One annotation per person, still without its ``id``. Its numbers are arrays: orjson writes them as lists.
 
     Raises:
         DataFormatError: a box is too large to compute its area.
@@ -79,16 +79,17 @@ def people_rows(video: Annotations) -> Iterator[dict[str, Any]]:
     counts, track_ids = (triples[:, :, 2] > 0).sum(axis=1).tolist(), video.track_ids.tolist()
     person_scores, is_scored = video.person_scores.tolist(), (~np.isnan(video.person_scores)).tolist()
     has_head: list[bool] = np.all(~np.isnan(head_boxes), axis=1).tolist()
+    keypoints = triples.reshape(len(video), 3 * width)
     for row, frame in enumerate(video.frames.tolist()):
         person = {
             "image_id": video.images[frame]["id"],
             "category_id": PERSON_CATEGORY["id"],
             "track_id": track_ids[row],
-            "bbox": boxes[row].tolist(),
+            "bbox": boxes[row],
             "area": areas[row],
-            "keypoints": triples[row].ravel().tolist(),
+            "keypoints": keypoints[row],
             "num_keypoints": counts[row],
-            "scores": scores[row].tolist() if has_scores[row] else [],
+            "scores": scores[row] if has_scores[row] else [],
         }
         if is_scored[row]:
             person["score"] = person_scores[row]
@@ -96,7 +97,7 @@ def people_rows(video: Annotations) -> Iterator[dict[str, Any]]:
         if track_ids[row] in video.names:
             person["name"] = video.names[track_ids[row]]
         if has_head[row]:
-            person["bbox_head"] = head_boxes[row].tolist()
+            person["bbox_head"] = head_boxes[row]
         yield person
 
 

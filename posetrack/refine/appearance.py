@@ -29,6 +29,8 @@ _LEAST_SEPARATION = 0.7
 SUREST = 4.0
 """Appearance is never surer than 50 to 1: light changes, and teams dress alike."""
 
+_FRAMES_AT_ONCE = 50_000
+
 _BITS = 30
 """Columns that are compared as one number."""
 
@@ -91,6 +93,12 @@ def _log_density(values: Doubles, covariance: Doubles) -> Doubles:
     return np.asarray(-(squares + np.linalg.slogdet(covariance)[1]) / 2, dtype=np.float64)
 
 
+def batches(pieces: Sequence[Track]) -> list[IntArray]:
+    """Places of tracklets that follow one another: many at once, to save time, but not all, to save memory."""
+    frames = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+    return np.split(np.arange(len(pieces)), np.flatnonzero(np.diff(frames // _FRAMES_AT_ONCE)) + 1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chunks:
     """C half seconds of tracklets.
@@ -138,20 +146,26 @@ def usual_looks(pieces: Sequence[Track], clip: Clip) -> Doubles | None:
 def _chunks(pieces: Sequence[Track], clip: Clip) -> _Chunks:
     # counted from the middle, so that time reversed gives the same chunks
     middle = (clip.times[0] + clip.times[-1]) / 2 if len(clip.times) else 0.0
-    owners, bins, means = [], [], []
-    for number, piece in enumerate(pieces):
-        if piece.appearance is None:
-            continue
-        seen = ~np.isnan(piece.appearance).all(axis=1)
-        if seen.any():
-            places = np.rint((piece.times[seen] - middle) / _CHUNK_S).astype(np.int64)
-            values, rows = np.unique(places, return_inverse=True)
-            bins.append(values)
-            owners.append(np.full(len(values), number, dtype=np.int64))
-            means.append(_means(piece.appearance[seen].astype(np.float64), rows))
-    if not owners:
+    parts = []
+    for batch in batches(pieces):
+        known = [number for number in batch.tolist() if pieces[number].appearance is not None]
+        if known:
+            parts.append(_chunks_of([pieces[number] for number in known], np.array(known), middle))
+    if not parts:
         return _Chunks(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0)))
-    return _Chunks(np.concatenate(owners), np.concatenate(bins), np.concatenate(means))
+    columns = ([getattr(part, name) for part in parts] for name in ("owners", "bins", "means"))
+    return _Chunks(*(np.concatenate(column) for column in columns))
+
+
+def _chunks_of(pieces: Sequence[Track], numbers: IntArray, middle: float) -> _Chunks:
+    looks = np.concatenate([piece.appearance for piece in pieces if piece.appearance is not None])
+    seen = ~np.isnan(looks).all(axis=1)
+    owners = np.repeat(numbers, [len(piece) for piece in pieces])[seen]
+    times = np.concatenate([piece.times for piece in pieces])[seen]
+    bins = np.rint((times - middle) / _CHUNK_S).astype(np.int64)
+    begins = (np.diff(owners, prepend=-1) != 0) | (np.diff(bins, prepend=0) != 0)  # in order of owner and time
+    means = _means(looks[seen].astype(np.float64), np.cumsum(begins) - 1)
+    return _Chunks(owners[begins], bins[begins], means)
 
 
 def _means(values: Doubles, groups: IntArray) -> Doubles:

@@ -22,7 +22,15 @@ def seen_from(points: Doubles, frames: IntArray, views: IntArray | int, clip: Cl
     """
     if clip.to_first is None or clip.from_first is None or not len(points):
         return points
-    maps = clip.from_first[views] @ clip.to_first[frames]
-    flat = points.reshape(len(points), -1, 2)
-    moved = flat @ maps[:, :2, :2].transpose(0, 2, 1) + maps[:, None, :2, 2]
-    return np.asarray(moved.reshape(points.shape), dtype=np.float64)
+    return _moved(_moved(points, clip.to_first[frames]), clip.from_first[views])
+
+
+def _moved(points: Doubles, maps: Doubles) -> Doubles:
+    """Points [N, ..., 2] by affine maps, [N, 3, 3] or [3, 3]: without products of matrices, which are slow."""
+    if maps.ndim == 3:
+        maps = maps.reshape(len(points), *(1,) * (points.ndim - 2), 3, 3)
+    x, y = points[..., 0], points[..., 1]
+    moved = np.empty_like(points)
+    for axis in range(2):
+        moved[..., axis] = maps[..., axis, 0] * x + maps[..., axis, 1] * y + maps[..., axis, 2]
+    return moved

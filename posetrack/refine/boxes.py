@@ -42,8 +42,13 @@ def with_steady_boxes(track: Track, clip: Clip) -> Track:
 def _median(values: Doubles, half: int) -> Doubles:
     """float64 [T, 2]: medians of as many values before as after, fewer near the ends."""
     count = len(values)
-    reach = np.minimum(np.minimum(np.arange(count), np.arange(count)[::-1]), half)
     wide = median_filter(values, size=(2 * half + 1, 1), mode="nearest")
-    for row in np.flatnonzero(reach < half):
-        wide[row] = np.median(values[row - reach[row] : row + reach[row] + 1], axis=0)
+    rows = np.flatnonzero(np.minimum(np.arange(count), np.arange(count)[::-1]) < half)
+    reach = np.minimum(rows, count - 1 - rows)[:, None]
+    # as many values below all others as above them stand in for those that are too far: the median stays
+    beside = np.arange(-half, half + 1)
+    windows = values[np.clip(rows[:, None] + beside, 0, count - 1)]
+    windows[beside < -reach] = -np.inf
+    windows[beside > reach] = np.inf
+    wide[rows] = np.sort(windows, axis=1)[:, half]
     return np.asarray(wide, dtype=np.float64)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.refine.appearance import Looks
+from posetrack.refine.appearance import Looks, batches
 from posetrack.refine.clip import Doubles, Track
 from posetrack.refine.turns import runs_of
 from posetrack.types import IntArray
@@ -35,25 +36,54 @@ def cut_at_changes(pieces: Sequence[Track], looks: Looks | None, kept_whole: Col
     if looks is None or not looks.useful:
         return list(pieces)
     cut = []
-    for piece in pieces:
-        changes = [] if piece.track_id in kept_whole else _changes(piece, looks).tolist()
-        edges = [0, *changes, len(piece)]
-        cut += [piece[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+    for batch in batches(pieces):
+        changes = _changes({n: pieces[n] for n in batch.tolist() if pieces[n].track_id not in kept_whole}, looks)
+        for number in batch.tolist():
+            piece = pieces[number]
+            edges = [0, *changes.get(number, ()), len(piece)]
+            cut += [piece[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
     return cut
 
 
-def _changes(piece: Track, looks: Looks) -> IntArray:
-    """int64: rows of a tracklet from which on somebody else seems to be there."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sides:
+    """What a person looks like before and after some frames of a tracklet.
+
+    Attributes:
+        rows: int64 [N], the frames.
+        before, after: float64 [N, D]; NaN where too little is known.
+    """
+
+    rows: IntArray
+    before: Doubles
+    after: Doubles
+
+
+def _changes(pieces: Mapping[int, Track], looks: Looks) -> dict[int, list[int]]:
+    """For tracklets, the rows from which on somebody else seems to be there. All are compared at once."""
+    sides = {number: known for number, piece in pieces.items() if (known := _sides(piece)) is not None}
+    if not sides:
+        return {}
+    before = np.concatenate([one.before for one in sides.values()])
+    after = np.concatenate([one.after for one in sides.values()])
+    borders = np.cumsum([len(one.rows) for one in sides.values()])[:-1]
+    odds = np.split(looks.odds(before, after, surest=np.inf), borders)
+    return {
+        number: [int(one.rows[run[own[run].argmin()]]) for run in runs_of(np.flatnonzero(own < _UNLIKE))]
+        for (number, one), own in zip(sides.items(), odds, strict=True)
+    }
+
+
+def _sides(piece: Track) -> _Sides | None:
+    """Both sides of all frames where a tracklet may be cut; ``None`` if there are none."""
     times, rows = piece.times, np.arange(1, len(piece))
     rows = rows[np.minimum(times[rows] - times[0], times[-1] - times[rows - 1]) > _FROM_ENDS_S]
     if piece.appearance is None or not len(rows):
-        return np.zeros(0, dtype=np.int64)
+        return None
     first = np.searchsorted(times, times[rows - 1] - _WINDOW_S - 1e-9)
     last = np.searchsorted(times, times[rows] + _WINDOW_S + 1e-9, side="right")
     means = _Means(piece.appearance.astype(np.float64))
-    odds = looks.odds(means.over(first, rows), means.over(rows, last), surest=np.inf)
-    unlike = runs_of(np.flatnonzero(odds < _UNLIKE))
-    return np.array([rows[run[odds[run].argmin()]] for run in unlike], dtype=np.int64)
+    return _Sides(rows, means.over(first, rows), means.over(rows, last))
 
 
 class _Means:

@@ -56,13 +56,14 @@ class Ends:
 
 def ends_of(pieces: Sequence[Track], clip: Clip, *, last: bool) -> Ends:
     """Collect the last (or first) end of each tracklet."""
-    near = [_near(piece, last) for piece in pieces]
-    lengths = np.array([len(part) for part in near], dtype=np.int64)
+    near = [_near(piece.times, last) for piece in pieces]
+    lengths = np.array([part.stop - part.start for part in near], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     outer = starts + (lengths - 1) * last
 
     def column(name: str, *shape: int) -> Doubles:
-        return np.concatenate([np.zeros((0, *shape)), *(getattr(part, name) for part in near)])
+        parts = (getattr(piece, name)[part] for piece, part in zip(pieces, near, strict=True))
+        return np.concatenate([np.zeros((0, *shape)), *parts])
 
     frames, times, boxes = column("frames").astype(np.int64), column("times"), column("boxes", 4)
     joints = column("joints", len(clip.skeleton), 2)
@@ -89,12 +90,11 @@ def ends_of(pieces: Sequence[Track], clip: Clip, *, last: bool) -> Ends:
     )
 
 
-def _near(piece: Track, last: bool) -> Track:
-    """The last (or first) second of a tracklet."""
-    times = piece.times
+def _near(times: Doubles, last: bool) -> slice:
+    """The rows of the last (or first) second of a tracklet."""
     if last:
-        return piece[int(np.searchsorted(times, times[-1] - _WINDOW_S)) :]
-    return piece[: int(np.searchsorted(times, times[0] + _WINDOW_S, side="right"))]
+        return slice(int(np.searchsorted(times, times[-1] - _WINDOW_S)), len(times))
+    return slice(0, int(np.searchsorted(times, times[0] + _WINDOW_S, side="right")))
 
 
 def _sums(values: Doubles, lengths: IntArray) -> Doubles:

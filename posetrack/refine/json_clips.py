@@ -159,13 +159,14 @@ def _refined(people: RefinedPeople) -> Iterator[dict[str, Any]]:
     """What only refined files have, person by person. NaN is written as null."""
     corners = from_centre(people.raw_boxes)
     found = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1).round(_DIGITS["pixels"])
+    known = (~np.isnan(found[:, 0])).tolist()
     for start in range(0, len(found), _PEOPLE_AT_ONCE):
         part = slice(start, start + _PEOPLE_AT_ONCE)
-        pairs = people.raw[part].round(_DIGITS["pixels"]).reshape(len(found[part]), -1)
-        columns = (pairs, people.words(part), people.identity[part].round(_DIGITS["scores"]), found[part])
-        for raw, origins, identity, box in zip(*(column.tolist() for column in columns), strict=True):
-            known = None if box[0] != box[0] else box
-            yield {"raw_keypoints": raw, "origins": origins, "identity": identity, "raw_bbox": known}
+        raw = people.raw[part].round(_DIGITS["pixels"]).reshape(len(found[part]), -1)
+        columns = (raw, people.words(part).tolist(), people.identity[part].round(_DIGITS["scores"]).tolist())
+        for row, (pairs, origins, identity) in enumerate(zip(*columns, strict=True), start=start):
+            box = found[row] if known[row] else None
+            yield {"raw_keypoints": pairs, "origins": origins, "identity": identity, "raw_bbox": box}
 
 
 def annotations_of_clip(path: Path, clip: Clip) -> Annotations:

@@ -79,10 +79,12 @@ def _with_identity(piece: Track, probability: float) -> Track:
 def _in_order(pieces: Sequence[Track], clip: Clip) -> list[Track]:
     """By start and place: an order that does not depend on ids."""
 
-    def start(piece: Track) -> tuple[float, ...]:
-        return (piece.frames[0], *centres_of(piece.boxes[:1], piece.joints[:1], clip.skeleton)[0].tolist())
-
-    return sorted(pieces, key=start)
+    if not pieces:
+        return []
+    boxes = np.concatenate([piece.boxes[:1] for piece in pieces])
+    joints = np.concatenate([piece.joints[:1] for piece in pieces])
+    x, y = centres_of(boxes, joints, clip.skeleton).T
+    return [pieces[place] for place in np.lexsort((y, x, [piece.frames[0] for piece in pieces]))]
 
 
 def _weights(pieces: Sequence[Track], clip: Clip) -> Doubles:
@@ -96,8 +98,8 @@ def _refuse_left_over(pieces: Sequence[Track], chains: Chains, priors: Priors, c
     """Refuse a number of people that leaves out somebody clearly seen."""
     kept = {piece for chain in chains for piece in chain}
     for number, piece in enumerate(pieces):
-        clearly = joint_evidence(piece, clip.skeleton).mean() >= _CLEAR_EVIDENCE
-        if number not in kept and clearly and len(piece) * clip.frame_s >= _CLEARLY_S:
+        lasts = number not in kept and len(piece) * clip.frame_s >= _CLEARLY_S
+        if lasts and joint_evidence(piece, clip.skeleton).mean() >= _CLEAR_EVIDENCE:
             raise ConfigError(
                 f"--people: with at most {priors.most}, {piece.track_id} is nobody, but is clearly seen from "
                 f"{piece.times[0]:.2f} to {piece.times[-1]:.2f} s; ask for more people, or leave this one out "

@@ -40,24 +40,59 @@ def remove_stolen(tracks: Sequence[Track], clip: Clip, as_they_are: Collection[i
         clip: Whose they are.
         as_they_are: Ids of people who keep all their joints.
     """
-    stolen = {track.track_id: np.zeros(track.present.shape, dtype=bool) for track in tracks}
-    size = {track.track_id: sizes(track, clip.frame_s) for track in tracks}
-    for one, other in overlapping_pairs(tracks):
-        if one.track_id in as_they_are and other.track_id in as_they_are:
+    bodies = {track.track_id: _Body(track, clip.frame_s) for track in tracks}
+    for pair in overlapping_pairs(tracks):
+        one, other = (bodies[track.track_id] for track in pair)
+        if {one.track.track_id, other.track.track_id} <= set(as_they_are):
             continue
-        rows, other_rows = overlapping_rows(one, other)
+        rows, other_rows = overlapping_rows(one.track, other.track)
         if not len(rows):
             continue
-        for track, mine, rival, theirs in ((one, rows, other, other_rows), (other, other_rows, one, rows)):
-            near = np.minimum(size[track.track_id][mine], size[rival.track_id][theirs])
-            apart = _apart(track.joints[mine], rival.joints[theirs], near, clip)
-            _mark_jumped(stolen[track.track_id], track, size[track.track_id], mine, apart)
+        size = np.minimum(one.size[rows], other.size[other_rows])
+        for body, mine, rival, theirs in ((one, rows, other, other_rows), (other, other_rows, one, rows)):
+            apart = _apart(body.track.joints[mine], rival.track.joints[theirs], size, clip)
+            body.mark_jumped(mine, apart)
     return [
-        track.without(stolen[track.track_id])
-        if track.track_id not in as_they_are and stolen[track.track_id].any()
-        else track
-        for track in tracks
+        track if track.track_id in as_they_are else bodies[track.track_id].without_stolen() for track in tracks
     ]
+
+
+class _Body:
+    """A person, and the joints that are another's.
+
+    Args:
+        track: The person.
+        frame_s: Time between two frames.
+    """
+
+    def __init__(self, track: Track, frame_s: float) -> None:
+        self.track, self.size = track, sizes(track, frame_s)
+        self._stolen: BoolArray = np.zeros(track.present.shape, dtype=bool)
+        self._paths: dict[int, tuple[IntArray, BoolArray]] = {}
+
+    def mark_jumped(self, rows: IntArray, apart: Doubles) -> None:
+        """Mark those of the joints that meet a rival's in some rows that jump there or back."""
+        for joint in np.flatnonzero((apart <= SAME_PLACE).any(axis=0)).tolist():
+            there, jumps = self._path(joint)
+            near = apart[:, joint] <= _NEAR * SAME_PLACE
+            place = np.searchsorted(there, rows[near])
+            meets = np.zeros(len(there), dtype=bool)
+            meets[place] = apart[near, joint] <= SAME_PLACE
+            for run in runs_of(place) if jumps.any() else []:
+                if meets[run].any():
+                    self._stolen[there[_not_own(run, jumps)], joint] = True
+
+    def _path(self, joint: int) -> tuple[IntArray, BoolArray]:
+        """Frames in which a joint is there, and where it jumps: the same for all rivals, and so found once."""
+        if joint not in self._paths:
+            there = np.flatnonzero(self.track.present[:, joint])
+            jumps = _jumps(self.track.joints[there, joint], self.track.times[there], self.size[there])
+            self._paths[joint] = there, jumps
+        return self._paths[joint]
+
+    def without_stolen(self) -> Track:
+        """The person's own joints."""
+        return self.track.without(self._stolen) if self._stolen.any() else self.track
 
 
 def _apart(joints: Doubles, rivals: Doubles, size: Doubles, clip: Clip) -> Doubles:
@@ -65,20 +100,6 @@ def _apart(joints: Doubles, rivals: Doubles, size: Doubles, clip: Clip) -> Doubl
     twins = clip.skeleton.flip_permutation
     both = [np.linalg.norm(joints - rivals[:, order], axis=-1) for order in (np.arange(len(twins)), twins)]
     return np.asarray(np.fmin(*both) / size[:, None], dtype=np.float64)
-
-
-def _mark_jumped(jumped: BoolArray, track: Track, size: Doubles, rows: IntArray, apart: Doubles) -> None:
-    """Mark, in bool [T, K], those of the joints that meet a rival's in some rows that jump there or back."""
-    for joint in np.flatnonzero((apart <= SAME_PLACE).any(axis=0)):
-        there = np.flatnonzero(track.present[:, joint])
-        near = apart[:, joint] <= _NEAR * SAME_PLACE
-        place = np.searchsorted(there, rows[near])
-        meets = np.zeros(len(there), dtype=bool)
-        meets[place] = apart[near, joint] <= SAME_PLACE
-        jumps = _jumps(track.joints[there, joint], track.times[there], size[there])
-        for run in runs_of(place) if jumps.any() else []:
-            if meets[run].any():
-                jumped[there[_not_own(run, jumps)], joint] = True
 
 
 def _not_own(run: IntArray, jumps: BoolArray) -> IntArray:
