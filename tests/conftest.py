@@ -1,5 +1,6 @@
 """Shared by all tests: real data, one thread for small networks, no deadlines, and what may be skipped."""
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -19,6 +20,14 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the workers of a batch from a process that has loaded torch, which takes a new one seconds."""
+    from tests.forked import CONTEXT
+
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: CONTEXT)
 
 
 @pytest.fixture(scope="session")

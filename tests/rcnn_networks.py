@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model
-from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection import FasterRCNN, KeypointRCNN
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, FastRCNNPredictor
+from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
+from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import FrozenBatchNorm2d
 
 from posetrack.types import Image
@@ -35,8 +41,59 @@ def published(weights: dict[str, Tensor]) -> Iterator[None]:
         WeightsEnum.get_state_dict = original
 
 
+def small_detector(seed: int) -> FasterRCNN:
+    """A detector of the parts of ``fasterrcnn_resnet50_fpn_v2``, but few, narrow layers and few proposals."""
+    torch.manual_seed(seed)
+    proposals = RPNHead(_CHANNELS, 3, conv_depth=2)
+    return FasterRCNN(_backbone(), rpn_head=proposals, **_heads(), rpn_post_nms_top_n_test=100).eval()
+
+
+def small_keypoint_rcnn(seed: int) -> KeypointRCNN:
+    """The same with joints: the published heads alone take a second for each image."""
+    torch.manual_seed(seed)
+    joints: dict[str, nn.Module] = {
+        "keypoint_head": KeypointRCNNHeads(_CHANNELS, (16, 16)),
+        "keypoint_predictor": KeypointRCNNPredictor(16, 17),
+    }
+    return KeypointRCNN(_backbone(), **_heads(), **joints, rpn_post_nms_top_n_test=100).eval()
+
+
+_CHANNELS = 16
+
+
+def _backbone() -> BackboneWithFPN:
+    """Four levels of strides 4 to 32, a fifth pooled, and a pyramid."""
+    stages = nn.Sequential()
+    inputs = 3
+    for level in range(4):
+        size, stride = (7, 4) if level == 0 else (3, 2)
+        convolution = nn.Conv2d(inputs, _CHANNELS, size, stride, padding=size // 2, bias=False)
+        stages.append(nn.Sequential(convolution, nn.BatchNorm2d(_CHANNELS), nn.ReLU()))
+        inputs = _CHANNELS
+    return BackboneWithFPN(stages, {str(level): str(level) for level in range(4)}, [_CHANNELS] * 4, _CHANNELS)
+
+
+def _heads() -> dict[str, nn.Module]:
+    head = FastRCNNConvFCHead((_CHANNELS, 7, 7), [_CHANNELS], [32], norm_layer=nn.BatchNorm2d)
+    return {"box_head": head, "box_predictor": FastRCNNPredictor(32, 2)}
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Within, networks are built without random weights, whose drawing takes most of the time."""
+    names = ("kaiming_uniform_", "kaiming_normal_", "uniform_", "normal_", "trunc_normal_")
+    with ExitStack() as patches:
+        for name in names:
+            patches.enter_context(patch.object(nn.init, name, lambda tensor, *_, **__: tensor))
+        yield
+
+
+@cache
 def random_weights(name: str, smallest_variance: float = 1e-4) -> dict[str, Tensor]:
-    """Weights of one of torchvision's detectors that sees people, with norms whose epsilon matters."""
+    """Weights of one of torchvision's detectors that sees people, with norms whose epsilon matters.
+
+    They are drawn once: change copies only.
+    """
     torch.manual_seed(1)
     builder: Any = get_model
     network = builder(name, weights=None, weights_backbone=None)
@@ -95,7 +152,7 @@ def _spread_cells(network: Any) -> None:
 
 def official(name: str, weights: dict[str, Tensor], *, short_side: int, long_side: int) -> FasterRCNN:
     """torchvision's network as it comes with its published weights, which are taken to be those given."""
-    with published(weights):
+    with published(weights), undrawn():
         builder: Any = get_model
         network: FasterRCNN = builder(name, weights="COCO_V1").eval()
     network.transform.min_size, network.transform.max_size = (short_side,), long_side

@@ -3,9 +3,6 @@
 import csv
 import os
 import shutil
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +19,7 @@ from posetrack.errors import ConfigError, DataFormatError, OutputError
 from posetrack.runner import Outputs, run
 from posetrack.video import AnnotatorConfig, ReadOptions
 from tests.batch_cases import (
+    InlineWorkers,
     StubTracker,
     broken_clips,
     config,
@@ -347,15 +345,19 @@ def test_an_empty_folder_is_an_empty_batch(tmp_path: Path) -> None:
 
 
 def test_a_second_batch_in_the_same_folder_is_refused_while_the_first_runs(footage: Path, tmp_path: Path) -> None:
-    good_clip(tmp_path / "slow" / "slow.mp4", 300)
-    line = [sys.executable, "-m", "tests.batch_script", str(tmp_path / "slow"), str(tmp_path / "out")]
-    with subprocess.Popen(line, cwd=Path(__file__).parents[1]) as first:
-        while not (tmp_path / "out" / ".posetrack-unfinished").exists():
-            time.sleep(0.05)
-        with pytest.raises(OutputError, match="Another posetrack batch is writing"):
-            track(footage, tmp_path / "out")
-        first.kill()
-    assert track(footage, tmp_path / "out")[0].done == 3
+    out, refused = tmp_path / "out", []
+
+    class Second:
+        def planned(self, plan: object) -> None: ...
+        def progressed(self, progress: object) -> None: ...
+        def finished(self, record: object) -> None: ...
+        def started(self, record: object) -> None:
+            with pytest.raises(OutputError, match="Another posetrack batch is writing"):
+                track(footage, out)
+            refused.append(record)
+
+    assert run_batch(footage, out, config(), workers=InlineWorkers(), observer=Second()).done == 3
+    assert len(refused) == 3 and track(footage, out)[0].skipped == 3
 
 
 @pytest.mark.parametrize(
@@ -397,19 +399,21 @@ def test_an_unwritable_output_folder_is_reported_in_a_sentence(footage: Path, tm
             track(footage, output)
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_processes_that_die_hang_or_run_out_of_memory_cost_only_their_clip(tmp_path: Path) -> None:
     for name in ("killed", "hangs", "memory", "allocator", "good1", "good2"):
         good_clip(tmp_path / "in" / f"{name}.mp4")
-    summary = run_batch(tmp_path / "in", tmp_path / "out", config(workers=2, timeout_s=8.0))
+    summary = run_batch(tmp_path / "in", tmp_path / "out", config(workers=2, timeout_s=5.0))
     told = {record.clip: (str(record.error), record.attempts) for record in summary.failed}
     assert told.keys() == {"killed.mp4", "hangs.mp4", "memory.mp4", "allocator.mp4"}
     assert "killed, probably because memory ran out" in told["killed.mp4"][0] and told["killed.mp4"][1] == 2
-    assert "no new frame for 8 s" in told["hangs.mp4"][0] and told["hangs.mp4"][1] == 1
+    assert "no new frame for 5 s" in told["hangs.mp4"][0] and told["hangs.mp4"][1] == 1
     for name in ("memory.mp4", "allocator.mp4"):
         assert "not enough memory" in told[name][0] and told[name][1] == 2
     assert sorted(contents(tmp_path / "out")) == ["good1.json", "good1.tracks", "good2.json", "good2.tracks"]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_clip_that_vanishes_is_reported(footage: Path, tmp_path: Path) -> None:
     class Vanishing:
         def planned(self, plan: object) -> None: ...
@@ -432,6 +436,7 @@ def test_unusable_numbers_are_refused() -> None:
         Compute(threads=-1)
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_the_number_of_workers_does_not_change_the_files(footage: Path, tmp_path: Path) -> None:
     for number in range(2):
         good_clip(footage / f"more {number}" / f"{number}.mp4", 3 + number)

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 
 from posetrack.cli.batch_progress import Pace, batch_progress, duration
 from posetrack.cli.main import main
+from tests import forked, in_process
 from tests.batch_cases import contents, good_clip, image_folder, records
 
 Command = Callable[..., tuple[int, str, str]]
@@ -32,6 +32,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     return call
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_clips_are_tracked_with_the_bundled_networks_and_logged(tmp_path: Path, command: Command) -> None:
     good_clip(tmp_path / "in" / "day 1" / "a.mp4", 5)
     image_folder(tmp_path / "in" / "walk", 4)
@@ -93,6 +94,7 @@ def test_unusable_arguments_get_one_sentence_and_status_two(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("kept", [False, True])
 def test_networks_refused_in_workers_leave_no_new_batch_behind(
     tmp_path: Path, command: Command, kept: bool
@@ -108,12 +110,12 @@ def test_networks_refused_in_workers_leave_no_new_batch_behind(
     assert (tmp_path / "out").exists() == kept
 
 
-def test_run_and_batch_share_their_options(command: Command) -> None:
-    flags = {}
-    for name in ("run", "batch"):
-        line = [sys.executable, "-m", "posetrack", name, "--help"]
-        told = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
-        flags[name] = set(re.findall(r"--[a-z-]+", told.stdout))
+def test_run_and_batch_share_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    flags = {
+        name: set(re.findall(r"--[a-z-]+", in_process.posetrack(name, "--help").stdout))
+        for name in ("run", "batch")
+    }
     assert flags["run"] - flags["batch"] == {"--show", "--realtime"}
     own = {"--glob", "--exclude", "--dry-run", "--workers", "--retries", "--timeout"}
     assert own <= flags["batch"] - flags["run"]
@@ -121,15 +123,13 @@ def test_run_and_batch_share_their_options(command: Command) -> None:
 
 def test_ctrl_c_ends_with_status_130_and_the_next_run_continues(tmp_path: Path) -> None:
     good_clip(tmp_path / "in" / "long.mp4", 600)
-    line = [sys.executable, "-m", "posetrack", "batch", tmp_path / "in", "-o", tmp_path / "out"]
-    with subprocess.Popen(line, start_new_session=True, stderr=subprocess.PIPE, text=True) as running:
-        while not list((tmp_path / "out").glob(".posetrack-unfinished/*/.long*")):
-            time.sleep(0.05)
-        os.killpg(running.pid, signal.SIGINT)
-        _, told = running.communicate(timeout=60)
-    assert (
-        running.returncode == 130 and "interrupted; run it again to continue" in told and "Traceback" not in told
-    )
+    running = forked.posetrack("batch", tmp_path / "in", "-o", tmp_path / "out", told=tmp_path / "told")
+    while running.is_alive() and not list((tmp_path / "out").glob(".posetrack-unfinished/*/.long*")):
+        time.sleep(0.05)
+    os.kill(running.pid or 0, signal.SIGINT)
+    running.join()
+    told = (tmp_path / "told").read_text()
+    assert running.exitcode == 130 and "interrupted; run it again to continue" in told and "Traceback" not in told
     assert records(tmp_path / "out")["long.mp4"].status == "pending"
     assert contents(tmp_path / "out") == {}
 

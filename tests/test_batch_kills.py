@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ def published(output: Path, expected: dict[str, bytes]) -> dict[str, Path]:
     return {name: output / name for name in expected if (output / name).exists()}
 
 
+def works_after(output: Path, expected: dict[str, bytes], results: int) -> bool:
+    """Whether a batch works on a clip after it has published some results."""
+    return bool(at_work(output)) and len(published(output, expected)) >= results
+
+
 def wait_until(condition: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:
     """Wait until the condition holds or the batch ends."""
     while running.poll() is None and not condition():
@@ -72,7 +78,7 @@ def test_killed_batches_run_again_write_the_bytes_of_an_undisturbed_run(footage:
         running = begin(footage, output)
         wait_until(output.exists, running)
         if kills:
-            wait_until(lambda: bool(at_work(output)) and len(published(output, expected)) >= enough, running)
+            wait_until(partial(works_after, output, expected, enough), running)
         time.sleep(chance.uniform(0, DELAY_S))
         if running.poll() is None:
             if kills % 3 == 2:

@@ -44,6 +44,7 @@ def frames_of(path: Path) -> list[list[dict[str, Any]]]:
     return [sorted(frame, key=lambda person: int(person["track_id"])) for _, frame in sorted(people.items())]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_run_and_batch_with_onnx_runtime_track_what_torch_tracks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

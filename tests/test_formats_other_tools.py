@@ -16,8 +16,6 @@ import pandas
 import pynwb
 import pytest
 import sleap_io
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 from pycocotools.coco import COCO as CocoIndex
 
 from posetrack.formats import OUTPUT_FORMATS
@@ -101,17 +99,16 @@ def shared_people(clip: list[Poses]) -> bool:
     return len({person for _, person, _ in joints_of(clip)}) > 1
 
 
-@pytest.mark.parametrize("form", READABLE)
-@settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.generate])  # HDF5 is slow to shrink
-@given(seed=st.integers(0, 2**32))
-def test_a_file_for_another_tool_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, form: str, seed: int
-) -> None:
+@pytest.mark.parametrize(
+    ("form", "seed"),
+    [(form, seed) for form in READABLE for seed in range(1 if form == "nwb" else 3)],  # pynwb takes seconds
+)
+def test_a_file_for_another_tool_comes_back(tmp_path: Path, form: str, seed: int) -> None:
     skeleton = CLIP_FORMATS[form].skeleton or POSETRACK
     clip = crowd(seed, skeleton=skeleton)
     if form in ("trc", "c3d") and not shared_people(clip):
         clip = [*clip, crowd(3)[0].replace(track_ids=[2, 5, 7][: len(crowd(3)[0])])]
-    path = written(tmp_path_factory.mktemp("run"), form, clip)
+    path = written(tmp_path, form, clip)
     read = read_foreign(path, FPS, None)
     assert read is not None
     keeps = CLIP_FORMATS[form].keeps

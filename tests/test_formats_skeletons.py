@@ -43,11 +43,18 @@ def read(path: Path) -> dict[tuple[int, int, str], tuple[float, float, float]]:
     return joints_read(parse_table(load_table(path), None))
 
 
-@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda skeleton: skeleton.name)
-@pytest.mark.parametrize("form", [*ANY_SKELETON, "csv", "parquet", "coco"])
+@pytest.mark.parametrize(
+    ("form", "skeleton"),
+    [
+        pytest.param(form, skeleton, id=f"{form}-{skeleton.name}")
+        for form in [*ANY_SKELETON, "csv", "parquet", "coco"]
+        for skeleton in SKELETONS.values()
+        if form != "nwb" or skeleton in (POSETRACK, LSP)  # pynwb takes a second per person
+    ],
+)
 def test_every_skeleton_comes_back_from_every_format(tmp_path: Path, form: str, skeleton: Skeleton) -> None:
     clip = two_people(skeleton)
-    if form == "nwb":  # takes a second per person
+    if form == "nwb":
         clip = [poses[:1] for poses in clip]
     source = written(tmp_path, "parquet", clip)
     there, back = tmp_path / f"there{SUFFIXES[form]}", tmp_path / "back.csv"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +84,6 @@ def test_an_unknown_flow_is_one_sentence() -> None:
 
 
 def test_a_device_that_is_not_here_is_one_sentence() -> None:
-    """In a process of its own."""
-    command = [sys.executable, str(SCRIPT), "--device", "cuda:99", "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("--device", "cuda:99", "--quick")
     assert done.returncode == 1
     assert done.stderr == "gpu.py: device 'cuda:99' is not on this computer; --device auto takes what there is.\n"

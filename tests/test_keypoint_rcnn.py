@@ -14,9 +14,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import KeypointRCNN as Network
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
-from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
 
 from posetrack.errors import ConfigError, WeightsError
 from posetrack.flow import ZeroFlow
@@ -30,7 +27,7 @@ from posetrack.skeletons import COCO
 from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import Boxes, Image, Poses, Sighting
-from tests.rcnn_networks import as_file, as_input, official, photograph, random_weights
+from tests.rcnn_networks import as_file, as_input, official, photograph, random_weights, small_keypoint_rcnn
 
 NAME = "keypointrcnn_resnet50_fpn"
 SMALL = DetectorConfig(score_threshold=0.4, max_people=10, short_side=64, long_side=96)
@@ -40,16 +37,7 @@ UNSURE = EveryNth(interval=5, sure_score=1.0)
 
 @pytest.fixture(scope="module")
 def small_network() -> Network:
-    """A network of the same parts, but small: the published heads alone take a second for each image."""
-    torch.manual_seed(3)
-    backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d)
-    heads: dict[str, nn.Module] = {
-        "box_head": TwoMLPHead(256 * 7**2, 32),
-        "box_predictor": FastRCNNPredictor(32, 2),
-        "keypoint_head": KeypointRCNNHeads(256, (16, 16)),
-        "keypoint_predictor": KeypointRCNNPredictor(16, 17),
-    }
-    return Network(backbone, **heads, rpn_post_nms_top_n_test=100).eval()
+    return small_keypoint_rcnn(3)
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import subprocess
-import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN
-from torchvision.models.detection import KeypointRCNN as KeypointNetwork
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from posetrack.errors import ConfigError, OutputError
 from posetrack.models import onnx_engine, onnx_file
@@ -31,7 +27,8 @@ from posetrack.models.runtime import Runtime
 from posetrack.models.torchvision_detectors import load_torchvision_detector
 from posetrack.types import Boxes, Image
 from posetrack.zoo.store import BUNDLED
-from tests.rcnn_networks import as_file, photograph, random_weights
+from tests import forked
+from tests.rcnn_networks import as_file, photograph, random_weights, small_detector, small_keypoint_rcnn
 from tests.test_onnx_export import SMALL, random_network
 
 onnx = pytest.importorskip("onnx")
@@ -314,38 +311,30 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         OnnxNetwork(Layers(), INTERFACE, tmp_path / "file")
 
 
-_PROCESS = """
-import sys, time
-from pathlib import Path
-import torch
-from posetrack.models import onnx_engine
-from tests.test_onnx_engine import INTERFACE, Layers, assert_is_the_network
-write, exported = onnx_engine.write_onnx, []
-def slow(*given):
-    exported.append(1)
-    time.sleep(0.5)
-    write(*given)
-onnx_engine.write_onnx = slow
-folder = Path(sys.argv[1])
-(folder / f".ready-{sys.argv[2]}").touch()
-while len(list(folder.glob(".ready-*"))) < 2:
-    time.sleep(0.01)
-assert_is_the_network(onnx_engine.OnnxNetwork(Layers(), INTERFACE, folder), Layers())
-print(len(exported))
-"""
+def export_slowly(folder: Path, number: int) -> None:
+    """Use the network as soon as another process does too, and leave a file for each time it is exported."""
+    write = onnx_engine.write_onnx
+
+    def slow(network: nn.Module, interface: Interface, path: Path) -> None:
+        (folder / f".exported-{number}").touch()
+        time.sleep(0.5)
+        write(network, interface, path)
+
+    onnx_engine.write_onnx = slow
+    (folder / f".ready-{number}").touch()
+    while len(list(folder.glob(".ready-*"))) < 2:
+        time.sleep(0.01)
+    assert_is_the_network(OnnxNetwork(Layers(), INTERFACE, folder), Layers())
 
 
 def test_of_two_processes_at_once_one_exports_and_both_work(tmp_path: Path) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", _PROCESS, str(tmp_path), str(number)], stdout=subprocess.PIPE, text=True,
-            cwd=Path(__file__).parents[1],
-        )
-        for number in range(2)
-    ]  # fmt: skip
-    printed = [process.communicate(timeout=120)[0].strip() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert sorted(printed) == ["0", "1"]
+    processes = [forked.CONTEXT.Process(target=export_slowly, args=(tmp_path, number)) for number in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert len(list(tmp_path.glob(".exported-*"))) == 1
     assert len([file for file in files_in(tmp_path) if file.suffix == ".onnx"]) == 1
 
 
@@ -360,14 +349,7 @@ def test_idle_threads_sleep_and_there_are_as_many_as_torch_has(tmp_path: Path) -
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
-@pytest.fixture(params=["new", "older"])
-def either_exporter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With torch's newer exporter to ONNX, and once more with the older one, where there is one."""
-    if request.param == "new":
-        monkeypatch.setattr(onnx_file, "_has_older_exporter", lambda: False)
-
-
-def test_any_number_of_people_has_torchs_heatmaps(tmp_path: Path, either_exporter: None) -> None:
+def test_any_number_of_people_has_torchs_heatmaps(tmp_path: Path) -> None:
     network, config = random_network(SMALL), PoseConfig(flip_test=True, max_batch=8)
     plain = HeatmapPoseEstimator(network, SMALL, config)
     fast = HeatmapPoseEstimator(network, SMALL, config, engine(tmp_path))
@@ -396,18 +378,23 @@ def pictures() -> list[Image]:
     return [photograph(*size, seed) for seed, size in enumerate(SIZES)]
 
 
+@pytest.fixture(params=["new", "older"])
+def either_exporter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch's newer exporter to ONNX, and once more with the older one, where there is one."""
+    if request.param == "new":
+        monkeypatch.setattr(onnx_file, "_has_older_exporter", lambda: False)
+
+
 def test_images_of_any_shape_have_torchs_boxes(tmp_path: Path, either_exporter: None) -> None:
-    torch.manual_seed(0)
-    backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d)
-    network = FasterRCNN(backbone, num_classes=2).eval()
+    network = small_detector(0)
     config = DetectorConfig(score_threshold=0.0, short_side=64, long_side=160, max_people=20)
     expected = PersonDetector(network, config).detect(pictures())
     assert_same_boxes(expected, PersonDetector(network, config, engine(tmp_path)).detect(pictures()))
     assert [file.name.partition("-")[0] for file in files_in(tmp_path)] == ["backbone", "boxes", "proposals"]
 
 
-@pytest.mark.parametrize("name", ["fasterrcnn_mobilenet_v3_large_320_fpn", "fasterrcnn_resnet50_fpn_v2"])
-def test_published_detectors_have_torchs_boxes(name: str, tmp_path: Path) -> None:
+def test_published_detectors_have_torchs_boxes(tmp_path: Path) -> None:
+    name = "fasterrcnn_mobilenet_v3_large_320_fpn"
     file = as_file(random_weights(name, smallest_variance=0.1), tmp_path)
     config = DetectorConfig(score_threshold=0.4, max_people=30, short_side=48, long_side=80)
     images = [photograph(120, 170, 1), photograph(61, 43, 2)]
@@ -417,17 +404,13 @@ def test_published_detectors_have_torchs_boxes(name: str, tmp_path: Path) -> Non
 
 def test_an_image_without_proposals_has_no_boxes(tmp_path: Path) -> None:
     """As mobile detectors have it, which drop proposals of low scores: heads get a batch of none."""
-    name = "fasterrcnn_resnet50_fpn_v2"  # its box head has convolutions
-    network = load_torchvision_detector(name, as_file(random_weights(name), tmp_path))._network._network
-    head = network.roi_heads.box_head.network
-    made = OnnxNetwork(head, Interface(name="boxes", channels=256, size=(7, 7)), tmp_path / "made")
-    assert made(torch.empty(0, 256, 7, 7)).shape == (0, 1024)
+    head = small_detector(0).roi_heads.box_head  # with convolutions
+    made = OnnxNetwork(head, Interface(name="boxes", channels=16, size=(7, 7)), tmp_path / "made")
+    assert made(torch.empty(0, 16, 7, 7)).shape == (0, 32)
 
 
 def test_keypoint_rcnns_have_torchs_boxes_and_joints(tmp_path: Path) -> None:
-    torch.manual_seed(3)
-    backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d)
-    network = KeypointNetwork(backbone, num_classes=2, num_keypoints=17).eval()
+    network = small_keypoint_rcnn(3)
     config = DetectorConfig(score_threshold=0.4, max_people=10, short_side=64, long_side=96)
     plain, fast = KeypointRCNN(network, config), KeypointRCNN(network, config, engine(tmp_path))
     image = photograph(110, 90)

@@ -10,9 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torchvision.models.detection import FasterRCNN
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from posetrack.demo import write_clip
 from posetrack.errors import ConfigError, WeightsError
@@ -28,7 +25,7 @@ from posetrack.types import Boxes
 
 from . import onnx_files
 from .in_process import posetrack
-from .rcnn_networks import photograph
+from .rcnn_networks import photograph, small_detector
 from .test_onnx_engine import INTERFACE, Layers, as_list, assert_is_the_network
 from .test_onnx_export import SMALL, random_network
 from .test_onnx_networks import IMAGE, one_node, random_boxes
@@ -53,9 +50,7 @@ def test_any_number_of_people_has_torchs_heatmaps(tmp_path: Path) -> None:
 
 
 def test_images_of_any_shape_have_torchs_boxes(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d)
-    network = FasterRCNN(backbone, num_classes=2).eval()
+    network = small_detector(0)
     config = DetectorConfig(score_threshold=0.0, short_side=64, long_side=160, max_people=20)
     images = [photograph(*size, seed) for seed, size in enumerate([(48, 64), (30, 200), (1, 1), (48, 64)])]
     expected = PersonDetector(network, config).detect(images)

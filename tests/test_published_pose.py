@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from posetrack.errors import ConfigError, WeightsError
+from posetrack.models import published_pose
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.pose import PoseConfig
 from posetrack.models.pose_format import PoseFormat
@@ -103,7 +104,10 @@ def refusal(name: str, path: Path, form: PoseFormat = SMALL) -> str:
     return sentence
 
 
-def test_checkpoints_of_other_networks_are_refused_with_the_reason(tmp_path: Path) -> None:
+def test_checkpoints_of_other_networks_are_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published_pose, "PUBLISHED_POSES", ("rtmpose_t", "rtmpose_m", "vitpose_small"))
     tape = small_rtmpose("t")[0]
     path = saved(tape.weights, tmp_path)
     assert "it is a checkpoint of rtmpose_t" in refusal("rtmpose_m", path)

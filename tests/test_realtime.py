@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -39,6 +38,7 @@ from posetrack.tracker import FlowLinker, LinkerConfig
 from posetrack.types import Boxes, Frame, Image, Poses
 from posetrack.video import ReadOptions, open_source
 from posetrack.video.live import Arrival, Backlog, LiveConfig, LiveFrames, Standing, stamped
+from tests.in_process import posetrack as command
 from tests.stubs import StubDetector, StubPose
 from tests.video_clips import grey_frames, presentation_times, write_clip
 
@@ -582,13 +582,8 @@ def test_a_file_is_not_live(clip: Path) -> None:
         assert not source.live
 
 
-def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "posetrack", *map(str, arguments)]
-    wide = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=wide)
-
-
-def test_the_command_sums_up_what_it_dropped(clip: Path, tmp_path: Path) -> None:
+def test_the_command_sums_up_what_it_dropped(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     done = command("run", clip, "-o", tmp_path, "--realtime")
     assert done.returncode == 0, done.stderr
     told = re.search(r"^dropped +(\d+) of (\d+) frames \(\d+ %\) *$", done.stdout, re.MULTILINE)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
-import subprocess
-import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from posetrack.refine.files import write_clip
+from tests import forked
 from tests.in_process import posetrack
 from tests.review_pages import scene, write_scene
 
@@ -20,18 +21,17 @@ from tests.review_pages import scene, write_scene
 def test_it_serves_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) -> None:
     results = write_scene(tmp_path, video=False)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "posetrack", "review", str(results), "--no-browser"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    found = re.match(r"Open (http://127\.0\.0\.1:\d+/[\w-]{32}/) ", process.stdout.readline())
+    told = tmp_path.with_name("told")
+    process = forked.posetrack("review", results, "--no-browser", told=told)
+    while process.is_alive() and not (told.exists() and "\n" in told.read_text()):
+        time.sleep(0.02)
+    found = re.match(r"Open (http://127\.0\.0\.1:\d+/[\w-]{32}/) ", told.read_text())
     assert found is not None
     with urllib.request.urlopen(f"{found[1]}clip", timeout=60) as answer:
         assert [track["id"] for track in json.load(answer)["tracks"]] == [1, 2, 3, 4]
-    process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=60)
-    assert (process.returncode, complaints) == (130, "posetrack: interrupted.\n")
+    os.kill(process.pid or 0, signal.SIGINT)
+    process.join()
+    assert (process.exitcode, told.read_text().splitlines()[-1]) == (130, "posetrack: interrupted.")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

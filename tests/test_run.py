@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,7 @@ from posetrack.runner import Outputs, RunObserver, RunSummary
 from posetrack.stages import SourceInfo
 from posetrack.types import Boxes, Image, Poses
 from posetrack.video import ReadOptions
-from tests import in_process
+from tests import forked, in_process
 from tests.stubs import StubDetector, StubPose
 from tests.video_clips import ffmpeg
 
@@ -368,11 +367,6 @@ def test_ones_own_images_of_another_type_are_refused() -> None:
         list(stub_tracker().track([np.zeros((4, 4, 3))]))  # type: ignore[list-item]
 
 
-def command(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "posetrack", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)  # type: ignore[call-overload, no-any-return]
-
-
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
@@ -424,7 +418,9 @@ def test_bad_input_gets_one_sentence_and_status_two(
 
 
 def test_the_command_tracks_with_the_bundled_networks_and_sums_up(clip: Path, tmp_path: Path) -> None:
-    done = command("run", clip, "-o", tmp_path / "out", "--max-frames", "3", "--boxes", "--trails", "-f", "csv")
+    done = in_process.posetrack(
+        "run", clip, "-o", tmp_path / "out", "--max-frames", "3", "--boxes", "--trails", "-f", "csv"
+    )
     assert done.returncode == 0, done.stderr
     assert "tracks" in done.stdout and "time by stage" in done.stdout
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -433,15 +429,14 @@ def test_the_command_tracks_with_the_bundled_networks_and_sums_up(clip: Path, tm
 
 def test_ctrl_c_on_the_command_line_leaves_finished_files(clip: Path, tmp_path: Path) -> None:
     """Of a source that never ends in this test: the clip, at one frame a second or so, interrupted early."""
-    line = [sys.executable, "-m", "posetrack", "run", str(clip), "-o", str(tmp_path / "out")]
-    with subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
-        deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("out/.clip*")) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        running.send_signal(signal.SIGINT)
-        _, told = running.communicate(timeout=120)
-    assert running.returncode in (0, 130), told
+    running = forked.posetrack("run", clip, "-o", tmp_path / "out", told=tmp_path / "told")
+    while running.is_alive() and not list(tmp_path.glob("out/.clip*")):
+        time.sleep(0.02)
+    os.kill(running.pid or 0, signal.SIGINT)
+    running.join()
+    told = (tmp_path / "told").read_text()
+    assert running.exitcode in (0, 130), told
     assert "Traceback" not in told
     assert not list(tmp_path.glob("out/.*"))
-    if running.returncode == 130:
+    if running.exitcode == 130:
         assert "posetrack: interrupted" in told

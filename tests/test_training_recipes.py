@@ -25,12 +25,12 @@ POSES = ("lite", "medium")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders as the configurations name them: two labelled people, one whom only a teacher labels, and nobody."""
+    """Folders as the configurations name them: a labelled person, one whom only a teacher labels, and nobody."""
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(3)
     categories = [{"id": 1, "name": "person", "keypoints": POSETRACK.joints, "teacher_keypoints": COCO.joints}]
     people = []
-    for number, kind in enumerate(("labelled", "labelled", "taught", "nobody")):
+    for number, kind in enumerate(("labelled", "taught", "nobody")):
         left = 10 + 80 * number
         joints = np.column_stack([rng.uniform(left, left + 60, 17), rng.uniform(20, 180, 17), np.full(17, 2)])
         taught = np.column_stack([joints[:, :2], np.full(17, 0.9)])
