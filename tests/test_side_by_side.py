@@ -98,7 +98,7 @@ def test_the_bundled_networks_do_not_mix_videos(engine: Any, tmp_path_factory: p
         pytest.importorskip("onnxruntime")
     models = tmp_path_factory.getbasetemp() / "side-by-side"
     tracker = PoseTracker(engine=engine, models_dir=models, threads=1)
-    first = [frame.image for frame, _ in _first(render(crossing(seed=3, size=(240, 136))), 4)]
+    first = [frame.image for frame, _ in _first(render(crossing(seed=3, size=(240, 136))), 3)]
     clips = [first, [np.ascontiguousarray(image[:, ::-1]) for image in first]]
     expected = alone(tracker, clips)
     assert all(len(poses) > 0 for poses in expected[0]) and expected[0] != expected[1]
