@@ -137,6 +137,14 @@ def test_a_track_that_goes_over_to_somebody_else_is_put_right() -> None:
     assert people(clip, split(clip)) == [[(1, 0, 24), (3, 35, 59)], [(2, 0, 15), (1, 25, 59)]]
 
 
+@pytest.mark.parametrize(("speed", "frames"), [(200, 40), (300, 26), (400, 20)])
+def test_somebody_who_walks_out_of_the_picture_is_one_piece(speed: float, frames: int) -> None:
+    person = walker(0, line((300, 400), (-speed, 0), frames))
+    outside = (person.joints[..., 0] < 0) & person.present
+    boxes = np.maximum(person.boxes, 0)  # the middle of what is left of a box moves at half the speed
+    assert spans(split(clip_of(person.without(outside).replace(boxes=boxes)))) == [(0, 0, frames - 1)]
+
+
 def test_a_walk_in_a_curve_is_one_piece() -> None:
     angle = np.linspace(0, np.pi, 75)[:, None]
     feet = np.array([400, 400]) + 150 * np.concatenate([np.cos(angle), np.sin(angle)], axis=1)

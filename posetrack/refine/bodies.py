@@ -7,6 +7,7 @@ from scipy.ndimage import median_filter
 
 from posetrack.refine.clip import Doubles, Track
 from posetrack.skeletons import Skeleton
+from posetrack.types import BoolArray
 
 _SIZE_WINDOW_S = 1.0
 """Bodies come nearer slowly; boxes jump from frame to frame."""
@@ -39,13 +40,27 @@ def centres(track: Track, skeleton: Skeleton) -> Doubles:
 
 def centres_of(boxes: Doubles, joints: Doubles, skeleton: Skeleton) -> Doubles:
     """float64 [N, 2]: ``centres`` of boxes [N, 4] with joints [N, K, 2], NaN where they are missing."""
-    slots = [skeleton.index(joint) for joint in _TRUNK if joint in skeleton.joints]
-    trunk = joints[:, slots]
-    there = ~np.isnan(trunk[..., 0])
+    slots = _trunk_slots(skeleton)
+    there = ~np.isnan(joints[:, slots, 0])
     count = there.sum(axis=1)[:, None]
-    trunk = np.where(there[..., None], trunk, 0).sum(axis=1)
+    trunk = np.where(there[..., None], joints[:, slots], 0).sum(axis=1)
     of_boxes = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.where(count >= _LEAST_TRUNK_JOINTS, trunk / np.maximum(count, 1), of_boxes)
+    return np.where(_is_enough(there)[:, None], trunk / np.maximum(count, 1), of_boxes)
+
+
+def _trunk_slots(skeleton: Skeleton) -> list[int]:
+    return [skeleton.index(joint) for joint in _TRUNK if joint in skeleton.joints]
+
+
+def _is_enough(there: BoolArray) -> BoolArray:
+    """bool [T]: enough joints of the trunk, bool [T, 4], are there."""
+    enough: BoolArray = there.sum(axis=1) >= _LEAST_TRUNK_JOINTS
+    return enough
+
+
+def shows_trunk(track: Track, skeleton: Skeleton) -> BoolArray:
+    """bool [T]: frames whose centre is that of shoulders and hips, not of the box."""
+    return _is_enough(~np.isnan(track.joints[:, _trunk_slots(skeleton), 0]))
 
 
 def limb_lengths(track: Track, skeleton: Skeleton) -> Doubles:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from posetrack.refine.background import seen_from
-from posetrack.refine.bodies import centres, sizes
+from posetrack.refine.bodies import centres, shows_trunk, sizes
 from posetrack.refine.clip import Clip, Doubles, Track
 from posetrack.types import IntArray
 
@@ -38,6 +38,10 @@ def turns(track: Track, clip: Clip) -> IntArray:
     speeds = Slopes(times - times[0], places / size)
     change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
     supported = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
+    # where a trunk goes out of the picture, the centre becomes the box's: a kink of the estimate, not of the path
+    trunk = np.append(0, np.cumsum(shows_trunk(track, clip.skeleton)))
+    shown = trunk[last] - trunk[first]
+    supported &= (shown == 0) | (shown == last - first)
     sudden = np.flatnonzero(supported & (change > _CHANGE))
     sharpest = np.array([run[change[run].argmax()] for run in runs_of(sudden)], dtype=np.int64)
     return track.frames[1:][sharpest]
