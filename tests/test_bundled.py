@@ -34,9 +34,9 @@ def test_the_bundled_networks_are_small_enough_to_ship() -> None:
 
 @pytest.fixture(scope="module")
 def two_shots() -> list[Frame]:
-    """Six frames before a cut, and eight after it."""
+    """Four frames before a cut, and five after it."""
     scene = cut(seed=1, size=(480, 270))
-    shots = tuple(replace(shot, frame_count=count) for shot, count in zip(scene.shots, (6, 8), strict=True))
+    shots = tuple(replace(shot, frame_count=count) for shot, count in zip(scene.shots, (4, 5), strict=True))
     return [frame for frame, _ in render(replace(scene, shots=shots))]
 
 

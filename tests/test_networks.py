@@ -50,10 +50,7 @@ def loaded(tensors: dict[str, Tensor], backbone: str, folder: Path) -> nn.Module
 
 @pytest.mark.parametrize(
     ("backbone", "layout"),
-    [
-        *((backbone, "official") for backbone in NETWORKS),
-        *((backbone, f"MMPose {version}.x") for backbone in ("resnet50", "hrnet_w32") for version in (0, 1)),
-    ],
+    [*((backbone, "official") for backbone in NETWORKS), ("hrnet_w32", "MMPose 1.x")],
 )
 def test_heatmaps_equal_those_of_the_networks_written_from_the_papers(
     backbone: str, layout: str, tmp_path: Path
@@ -78,7 +75,7 @@ def test_heatmaps_of_whole_inputs_are_equal_too(backbone: str, tmp_path: Path) -
     assert (heatmaps - expected).abs().max() <= 1e-5
 
 
-@pytest.mark.parametrize("backbone", ["resnet152", "hrnet_w32"])
+@pytest.mark.parametrize("backbone", ["resnet50", "hrnet_w32"])
 def test_what_differs_is_rounding_alone(backbone: str, tmp_path: Path) -> None:
     """In double precision nothing is left of the difference."""
     tape, _ = small_reference(backbone)
@@ -119,7 +116,7 @@ def test_the_published_gflops_are_those_of_the_papers_tables(backbone: str) -> N
         assert abs(GFLOPS[backbone] * 2.25 - GFLOPS_384[backbone]) <= 0.05
 
 
-@pytest.mark.parametrize("backbone", NETWORKS)
+@pytest.mark.parametrize("backbone", ["resnet50", "hrnet_w32"])
 def test_large_inputs_give_heatmaps_of_a_quarter(backbone: str) -> None:
     assert on_paper(backbone)(torch.empty(2, 3, 384, 288, device="meta")).shape == (2, 17, 96, 72)
 

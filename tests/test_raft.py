@@ -125,7 +125,7 @@ def test_points_outside_the_frame_have_no_flow() -> None:
 
 
 def test_reduced_precision_changes_the_flow_by_rounding() -> None:
-    network = random_raft("raft_large")
+    network = random_raft("raft_small")
     pair = photograph(128, 136, 1), photograph(128, 136, 2)
     rough = RaftFlow(Raft(network, Runtime(precision="bf16")), QUICK).estimate(*pair).at(centres(128, 136))[0]
     expected = reference(network, *pair).reshape(-1, 2)

@@ -57,12 +57,12 @@ def test_the_most_people_are_counted_without_the_other_kinds_of_things(tmp_path:
     assert len(detector.detect([photograph(120, 170)])[0]) == 5
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 900), (700, 2), (33, 31)])
-def test_images_of_any_shape_are_looked_at(size: tuple[int, int], tmp_path: Path) -> None:
+def test_images_of_any_shape_are_looked_at(tmp_path: Path) -> None:
     name = "fasterrcnn_mobilenet_v3_large_320_fpn"
     detector = load_torchvision_detector(name, as_file(random_weights(name), tmp_path), SMALL)
-    boxes = detector.detect([photograph(*size)])[0]
-    assert (boxes.xyxy >= -0.5).all() and (boxes.xyxy <= np.array([size[1], size[0]] * 2) - 0.5 + 1e-3).all()
+    for height, width in [(1, 1), (1, 900), (700, 2), (33, 31)]:
+        boxes = detector.detect([photograph(height, width)])[0]
+        assert (boxes.xyxy >= -0.5).all() and (boxes.xyxy <= np.array([width, height] * 2) - 0.5 + 1e-3).all()
 
 
 def test_safetensors_hold_the_same_network(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_no_identity_switch_in_synthetic_scenes(name: str, only_visible: bool) -
     assert len(set.union(*given.values()) - {UNLINKED}) == len(given)
 
 
-RATE = 240
+RATE = 120
 """Frames a second at which the scene is traced once; lower rates take every n-th frame."""
 
 
@@ -233,7 +233,7 @@ def traced_fast() -> list[Truth]:
     return list(trace(replace(scene, shots=shots, fps=float(RATE))))
 
 
-@pytest.mark.parametrize("every", [1, 5, 10, 29, 34], ids=["240", "48", "24", "8.3", "7.1"])
+@pytest.mark.parametrize("every", [1, 3, 5, 14, 17], ids=["120", "40", "24", "8.6", "7.1"])
 def test_a_rendered_scene_has_no_identity_switch_at_any_frame_rate(every: int) -> None:
     linker, given, last = FrameLinker(CONFIG, RATE / every), {}, None
     for truth in traced_fast()[::every]:

@@ -185,7 +185,7 @@ def test_a_network_learns_the_dots(dots: DataSource, tmp_path: Path) -> None:
         training(dots, augmentation=Augmentation(scale=0, rotation_deg=0, flip=0, recolour=False, degrade=0))
     )
     schedule = Schedule(
-        epochs=24, learning_rate=5e-3, warmup_iterations=0, weight_average_decay=0.5, validate_every_epochs=24
+        epochs=12, learning_rate=5e-3, warmup_iterations=0, weight_average_decay=0.5, validate_every_epochs=12
     )
     rows = train(task, schedule, tmp_path / "out", Silent())
     assert rows[-1]["loss_heatmap"] < 0.7 * rows[0]["loss_heatmap"]
