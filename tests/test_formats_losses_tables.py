@@ -10,7 +10,7 @@ import pytest
 
 from posetrack.formats.conversion import ConversionConfig, convert_files
 from posetrack.formats.losses import lost_in_reading
-from posetrack.formats.tables import NEEDED, load_table
+from posetrack.formats.table_content import NEEDED, load_table
 from posetrack.skeletons import LSP
 from tests.test_formats_losses import (
     ALWAYS,

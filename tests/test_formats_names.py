@@ -11,7 +11,8 @@ import pytest
 
 from posetrack.errors import DataFormatError
 from posetrack.formats.names import names_by_id
-from posetrack.formats.tables import load_table, parse_table
+from posetrack.formats.table_content import load_table
+from posetrack.formats.tables import parse_table
 from posetrack.refine.files import read_clip
 from tests.in_process import posetrack
 from tests.test_formats_tables_read import GOOD, table

@@ -10,7 +10,8 @@ import pytest
 
 from posetrack.formats.conversion import SUFFIXES, ConversionConfig, convert_files
 from posetrack.formats.joints import own_joints
-from posetrack.formats.tables import load_table, parse_table
+from posetrack.formats.table_content import load_table
+from posetrack.formats.tables import parse_table
 from posetrack.formats.whole_clips import CLIP_FORMATS
 from posetrack.skeletons import LSP, POSETRACK, SKELETONS, Skeleton
 from posetrack.types import Poses

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from posetrack.formats import FORMATS, arrow_tables
-from posetrack.formats.tables import BOX
+from posetrack.formats.table_content import BOX
 from posetrack.formats.tracked import annotations_of
 from posetrack.skeletons import COCO, POSETRACK, Skeleton
 from posetrack.stages import SourceInfo
@@ -71,6 +71,14 @@ def rows_of(frames: list[Poses]) -> list[dict[str, Any]]:
                         "score": score,
                     }
                     | dict(zip(BOX, poses.boxes[person].tolist(), strict=True))
+                    | {
+                        "raw_x": x,
+                        "raw_y": y,
+                        "origin": "seen" if score > 0 else None,
+                        "sd": None,
+                        "identity": None,
+                    }
+                    | dict(zip([f"raw_{side}" for side in BOX], poses.boxes[person].tolist(), strict=True))
                 )
     return rows
 
@@ -90,6 +98,8 @@ def test_there_is_a_row_for_every_frame_person_and_joint_in_use(tmp_path: Path, 
         for name, value in truth.items():
             if value is None:
                 assert row[name] == ""
+            elif name == "origin":
+                assert row[name] == value
             elif name not in ("clip", "joint"):
                 assert float(row[name]) == pytest.approx(value, rel=1e-6)
 

@@ -15,7 +15,8 @@ from posetrack.errors import DataFormatError
 from posetrack.formats import arrow_tables, checks
 from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations
 from posetrack.formats.conversion import ConversionConfig, convert_files
-from posetrack.formats.tables import load_table, parse_table
+from posetrack.formats.table_content import load_table
+from posetrack.formats.tables import parse_table
 from tests.in_process import posetrack
 
 HEADER = "frame,time_s,person,person_score,joint,x,y,score"

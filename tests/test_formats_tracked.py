@@ -118,5 +118,6 @@ def test_sinks_round_to_the_digits_of_their_formats(tmp_path: Path) -> None:
     assert person["annopoints"][0]["point"][0] == {"id": [0], "x": [7.123], "y": [7.123], "score": [0.6543]}
     assert written["mot"].read_text() == "1,1,1.62,2.00,10.00,20.00,0.1235,-1,-1,-1\n"
     assert written["csv"].read_text().splitlines()[1] == (
-        "a,0,0,0,,0.123456,nose,7.123456,7.123456,0.654321,0.12345,0.5,10.12345,20.5"
+        "a,0,0,0,,0.123456,nose,7.123456,7.123456,0.654321,0.12345,0.5,10.12345,20.5,"
+        "7.123456,7.123456,seen,,,0.12345,0.5,10.12345,20.5"
     )

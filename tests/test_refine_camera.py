@@ -72,3 +72,15 @@ def test_people_hidden_while_the_camera_swings_are_found_and_filled_where_they_a
     assert np.allclose(person.joints, truth.joints, equal_nan=True, atol=1e-6)
     assert np.allclose(person.boxes, truth.boxes, atol=1e-6)
     assert len(refine_clip(replace(clip, camera=None), PLAIN).tracks) == 2
+
+
+def test_smooth_paths_follow_the_shaking_of_a_hand_held_camera() -> None:
+    """Somebody walks steadily; the camera shakes faster than any joint may move."""
+    whole = clip_of(walker(1, line((300, 400), (50, 0), COUNT)))
+    shake = 15 * np.sin(np.arange(COUNT) * 2)
+    config = RefineConfig(smoothing=Smoothing(name="kalman"))
+    truth = filmed(whole, shake).tracks[0].joints
+    (known,) = refine_clip(filmed(whole, shake), config).tracks
+    (unknown,) = refine_clip(replace(filmed(whole, shake), camera=None), config).tracks
+    assert np.nanmax(np.abs(known.joints - truth)) < 0.1
+    assert np.nanmax(np.abs(unknown.joints - truth)) > 5

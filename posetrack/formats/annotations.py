@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.files.text import printable
+from posetrack.formats.found import Found
 from posetrack.formats.naming import clip_of
 from posetrack.skeletons import POSETRACK, Skeleton
 from posetrack.types import BoolArray, IntArray
@@ -76,6 +77,8 @@ class Annotations:
         ignore_regions: Frame -> polygons, float64 [V, 2] each; frames without a list of regions are left out.
         joints: The same people's joints in the file's own skeleton, if that is not PoseTrack's.
         names: Track id -> what somebody has called the person; others are left out.
+        found: How the same people's joints were found, in the file's own skeleton. ``None`` if the file does not
+            say.
     """
 
     path: Path
@@ -94,6 +97,7 @@ class Annotations:
     ignore_regions: dict[int, list[Polygon]] = field(default_factory=dict)
     joints: Joints | None = None
     names: dict[int, str] = field(default_factory=dict)
+    found: Found | None = None
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -13,11 +13,13 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from posetrack.errors import DataFormatError
+from posetrack.formats import found
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import check_columns, number_or_nan
 from posetrack.formats.joints import finite, own_joints
-from posetrack.formats.tables import BOX, NEEDED, present_names
+from posetrack.formats.table_content import BOX, NEEDED, present_names
 from posetrack.pixels import from_corner
+from posetrack.types import IntArray
 
 COLUMNS = pyarrow.schema(
     [
@@ -36,6 +38,11 @@ COLUMNS = pyarrow.schema(
 )
 """Columns of both tables. Coordinates are ours, also those of boxes: the top-left pixel's centre is (0, 0)."""
 
+WITH_FOUND = pyarrow.schema(
+    [*COLUMNS, *((name, pyarrow.string() if name == "origin" else pyarrow.float32()) for name in found.COLUMNS)]
+)
+"""And those of how joints were found, for sources that say it."""
+
 LARGEST_ROWS = 10**7
 """Parquet files with more rows are refused: they need about 1 GB of memory per million rows."""
 
@@ -49,16 +56,17 @@ class ArrowTable:
 
     Args:
         writer: Of ``csv_writer`` or ``parquet_writer``.
+        schema: ``COLUMNS`` or ``WITH_FOUND``, as the writer's.
     """
 
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
+    def __init__(self, writer: Any, schema: Any = COLUMNS) -> None:
+        self._writer, self._schema = writer, schema
         self._batches: list[Any] = []
         self._rows = 0
 
     def append(self, video: Annotations, numbers: Sequence[int]) -> None:
         """Add the rows of some frames (``joint_rows``)."""
-        batch = joint_rows(video, numbers)
+        batch = joint_rows(video, numbers, self._schema)
         self._batches.append(batch)
         self._rows += batch.num_rows
         # batches without rows take memory, too
@@ -67,7 +75,7 @@ class ArrowTable:
 
     def flush(self) -> None:
         """Write the rows collected so far."""
-        self._writer.write_table(pyarrow.Table.from_batches(self._batches, COLUMNS))
+        self._writer.write_table(pyarrow.Table.from_batches(self._batches, self._schema))
         self._batches.clear()
         self._rows = 0
 
@@ -87,7 +95,7 @@ def parquet_writer(stream: BinaryIO, schema: Any = COLUMNS) -> Any:
     return pyarrow.parquet.ParquetWriter(stream, schema)
 
 
-def joint_rows(video: Annotations, numbers: Sequence[int]) -> Any:
+def joint_rows(video: Annotations, numbers: Sequence[int], schema: Any = COLUMNS) -> Any:
     """A record batch with one row per frame, person and joint in use.
 
     ``x`` and ``y`` of absent joints are null, as are unknown times, scores and boxes.
@@ -95,6 +103,7 @@ def joint_rows(video: Annotations, numbers: Sequence[int]) -> Any:
     Args:
         video: The people, with joints in their own skeleton.
         numbers: [F] the frames' numbers, from 0.
+        schema: ``COLUMNS``, or ``WITH_FOUND`` for a video that says how joints were found.
 
     Raises:
         DataFormatError: a coordinate is too large for 32 bits.
@@ -124,7 +133,26 @@ def joint_rows(video: Annotations, numbers: Sequence[int]) -> Any:
         _nullable(_floats(video.path, scores)),
         *(_nullable(_floats(video.path, of_people(side))) for side in from_corner(video.boxes).T),
     ]
-    return pyarrow.RecordBatch.from_arrays(columns, schema=COLUMNS)
+    if schema is WITH_FOUND:
+        known = video.found or found.Found.unknown((len(video),), len(joints.skeleton))
+        columns += _found_columns(video.path, known, slots)
+    return pyarrow.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _found_columns(path: Path, known: found.Found, slots: IntArray) -> list[Any]:
+    def of_people(values: Any) -> Any:
+        return _nullable(_floats(path, np.repeat(values, len(slots))))
+
+    raw_x, raw_y = _floats(path, known.raw[:, slots].reshape(-1, 2).T)
+    words = np.array(found.WORDS, dtype=object)[known.origins[:, slots].ravel()]
+    return [
+        _nullable(raw_x),
+        _nullable(raw_y),
+        pyarrow.array(words, pyarrow.string(), mask=words == found.WORDS[0]),
+        _nullable(_floats(path, known.sds[:, slots].ravel())),
+        of_people(known.identity),
+        *(of_people(side) for side in from_corner(known.raw_boxes).T),
+    ]
 
 
 def _floats(path: Path, values: Any) -> Any:

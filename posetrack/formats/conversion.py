@@ -36,7 +36,8 @@ from posetrack.formats.reading import (
     read_annotations,
 )
 from posetrack.formats.results import are_frame_numbers
-from posetrack.formats.tables import Table, is_table, load_table, parse_table
+from posetrack.formats.table_content import Table, is_table, load_table
+from posetrack.formats.tables import parse_table
 from posetrack.formats.whole_clips import CLIP_FORMATS
 from posetrack.formats.writing import (
     write_coco_results,

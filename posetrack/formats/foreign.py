@@ -13,6 +13,7 @@ from posetrack.formats import alphapose, c3d, coco_tracks, deeplabcut, nwb, open
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.ears import lost_ears
 from posetrack.formats.joints import own_joints
+from posetrack.formats.losses import HOW_FOUND
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.reading import load_json, load_text
 from posetrack.formats.whole_clips import CLIP_FORMATS, ClipFormat
@@ -28,6 +29,8 @@ _DATA = {
     "images": "Names of images, and frames without people at the end.",
     "ids": "The number of the person, if there is only one.",
     "names": "Names of people.",
+    "found": HOW_FOUND,
+    "identity": "How sure identities are, and boxes before smoothing.",
 }
 """What a format may not hold -> what its loss is called."""
 
@@ -143,7 +146,9 @@ def only_people(video: Annotations, people: tuple[int, ...]) -> Annotations:
         xy=video.joints.xy[chosen], scores=video.joints.scores[chosen], present=video.joints.present[chosen],
     )  # fmt: skip
     names = {track_id: name for track_id, name in video.names.items() if track_id in people}
-    return replace(video, joints=joints, names=names, **{name: getattr(video, name)[chosen] for name in columns})
+    found = video.found and video.found[chosen]
+    rows = {name: getattr(video, name)[chosen] for name in columns}
+    return replace(video, joints=joints, names=names, found=found, **rows)
 
 
 def lost_in_clip_format(video: Annotations, to: str) -> list[str]:
@@ -158,6 +163,8 @@ def lost_in_clip_format(video: Annotations, to: str) -> list[str]:
         "images": True,
         "ids": len(np.unique(video.track_ids)) == 1,
         "names": bool(video.names),
+        "found": video.found is not None,
+        "identity": video.found is not None and not np.isnan(video.found.raw_boxes).all(),
     }
     losses = [sentence for what, sentence in _DATA.items() if has[what] and what not in form.keeps]
     if not np.isnan(video.head_boxes).all() or video.ignore_regions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations, Doubles, Joints
 from posetrack.formats.checks import number_or_nan
+from posetrack.formats.found import Found
 from posetrack.formats.joints import own_joints
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.results import images_up_to, results_video
@@ -31,6 +32,7 @@ class Grid:
         skeleton: Names of the K joints.
         xy: float64 [F, P, K, 2], pixels; NaN where a joint is absent.
         scores: float64 [F, P, K]; NaN where unknown or absent.
+        found: How the joints were found, of [F, P] people. ``None`` if nobody says, or needs it.
     """
 
     numbers: IntArray
@@ -39,6 +41,7 @@ class Grid:
     skeleton: Skeleton
     xy: Doubles
     scores: Doubles
+    found: Found | None = None
 
     @property
     def rate(self) -> float:
@@ -53,7 +56,7 @@ class Grid:
         return bool((np.abs(offset) < 0.5 / self.rate).all())
 
 
-def grid_of(video: Annotations, *, timed: bool = True) -> Grid:
+def grid_of(video: Annotations, *, timed: bool = True, with_found: bool = False) -> Grid:
     """The people of a video in all frames from the first to the last with an image.
 
     People beyond ``MOST_CELLS`` are left out, those with the fewest frames first (``most_seen``).
@@ -61,6 +64,7 @@ def grid_of(video: Annotations, *, timed: bool = True) -> Grid:
     Args:
         video: With ``time_s`` in some of its images.
         timed: Whether the format has times; without them, frames count as seconds.
+        with_found: Whether the format says how joints were found.
 
     Raises:
         DataFormatError: no image has a time, or times do not ascend.
@@ -80,7 +84,13 @@ def grid_of(video: Annotations, *, timed: bool = True) -> Grid:
     there = joints.present[rows]
     xy[place] = np.where(there[..., None], joints.xy[rows], np.nan)
     scores[place] = np.where(there, joints.scores[rows], np.nan)
-    return Grid(numbers=numbers, times=times, people=people, skeleton=joints.skeleton, xy=xy, scores=scores)
+    found = None
+    if with_found and video.found is not None:
+        found = Found.unknown(shape[:2], shape[2])
+        found[place] = video.found[rows]
+    return Grid(
+        numbers=numbers, times=times, people=people, skeleton=joints.skeleton, xy=xy, scores=scores, found=found
+    )
 
 
 def most_seen(video: Annotations, frame_count: int, joint_count: int) -> IntArray:
@@ -141,4 +151,5 @@ def video_of_grid(path: Path, grid: Grid) -> Annotations:
     for number, time in zip(grid.numbers.tolist(), grid.times.tolist(), strict=True):
         images[number]["time_s"] = time
     people = grid.numbers[at], grid.people[who]
-    return results_video(path, images, people, joints, np.full(len(at), np.nan))
+    video = results_video(path, images, people, joints, np.full(len(at), np.nan))
+    return video if grid.found is None else replace(video, found=grid.found[at, who])

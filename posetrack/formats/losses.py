@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.formats import mot, tables
+from posetrack.formats import mot, table_content
 from posetrack.formats.annotations import VISIBLE, Annotations
 from posetrack.formats.checks import is_number, number_or_nan
 from posetrack.formats.ears import lost_ears
 from posetrack.formats.joints import flags, own_joints
 from posetrack.formats.naming import frame_numbers, official_ids, unpacked_id
+from posetrack.formats.posetrack18_found import FIELDS
 from posetrack.formats.posetrack18_rows import can_be_numbered
 from posetrack.pixels import from_corner
 from posetrack.skeletons import COCO, FEET, POSETRACK, Skeleton
 
 TABLES = ("csv", "parquet")
+HOW_FOUND = "How joints were found: their origins, standard deviations, and places before smoothing."
 _PARTS = {
     "Eyes and ears": {"left_eye", "right_eye", "left_ear", "right_ear"},
     "head_bottom and head_top": {"head_bottom", "head_top"},
@@ -50,7 +52,7 @@ _KEPT = {
     },
     "annotations": {
         "id", "image_id", "category_id", "track_id", "keypoints", "scores", "bbox", "bbox_head", "score",
-        "area", "iscrowd", "num_keypoints", "segmentation", "name",
+        "area", "iscrowd", "num_keypoints", "segmentation", "name", *FIELDS,
     },
     "annolist": {"image", "imgnum", "is_labeled", "annorect", "ignore_regions"},
     "annorect": {"track_id", "annopoints", "x1", "y1", "x2", "y2", "score"},
@@ -66,8 +68,8 @@ def lost_in_reading(content: Any) -> list[str]:
         content: JSON of PoseTrack17, PoseTrack18 or COCO results (a list), MOTChallenge text, or a table; it need
             not be valid.
     """
-    if isinstance(content, tables.Table):
-        others = sorted(set(content.columns) - set(tables.COLUMNS))
+    if isinstance(content, table_content.Table):
+        others = sorted(set(content.columns) - set(table_content.COLUMNS))
         return [f"Columns: {', '.join(others)}."] if others else []
     if isinstance(content, str):
         further = (value for line in content.splitlines() for value in line.split(",")[mot.COLUMNS :])
@@ -188,6 +190,10 @@ def _of_joints(video: Annotations, to: str) -> dict[str, bool]:
 
 def _of_people(video: Annotations, to: str) -> dict[str, bool]:
     return {
+        HOW_FOUND: video.found is not None and to not in ("posetrack18", *TABLES),
+        "Standard deviations of joints.": (
+            video.found is not None and to == "posetrack18" and not np.isnan(video.found.sds).all()
+        ),
         "Names of people.": bool(video.names) and to in ("posetrack17", "coco", "mot"),
         "Which people lack a score: they get 1.": to == "mot" and bool(np.isnan(video.person_scores).any()),
         "Which people lack a score: they get the mean of their joints'.": (

@@ -24,6 +24,7 @@ from posetrack.formats.checks import (
 )
 from posetrack.formats.names import names_by_id
 from posetrack.formats.naming import video_of
+from posetrack.formats.posetrack18_found import found_of
 from posetrack.types import IntArray
 
 _ALLOWED_JOINTS = (15, 17)
@@ -125,6 +126,7 @@ class _People:
         self._boxes = boxes_of(path, "bbox", people, where)
         self._person_scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
         self._names = [person.get("name") for person in people]
+        self._found = found_of(path, people, where)
 
     def video(self, video: str, numbers: IntArray) -> Annotations:
         """The people of one video; ``numbers`` are its images' positions in the file's list."""
@@ -151,6 +153,7 @@ class _People:
             person_scores=self._person_scores[chosen],
             ignore_regions=_ignore_regions(self._path, images),
             names=names_by_id(self._path, [(int(self._ids[row]), self._names[row]) for row in chosen.tolist()]),
+            found=self._found and self._found[chosen],
         )
 
 

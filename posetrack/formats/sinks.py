@@ -163,7 +163,7 @@ class _TableSink:
 
     def __init__(self, path: Path, source: SourceInfo, form: Literal["csv", "parquet"]) -> None:
         self._frames = _Frames(path, source, EXACT)
-        self._file = TableFile(path, form, [self._frames.naming.folder])
+        self._file = TableFile(path, form, [self._frames.naming.folder], found=True)
 
     def write(self, frame: Frame, poses: Poses) -> None:
         """Append one frame; without people, no rows."""
@@ -179,7 +179,8 @@ class _TableSink:
 
 
 class CsvSink(_TableSink):
-    """CSV with a header line: clip, frame, time_s, person, name, person_score, joint, x, y, score, and the box.
+    """CSV with a header line: clip, frame, time_s, person, name, person_score, joint, x, y, score, the box, and
+    how the joint was found.
 
     Missing joints have empty x and y and score 0. Frames without people have no rows.
     """

@@ -18,18 +18,20 @@ class TableFile:
         path: The file.
         form: Which of the two.
         texts: Names of the clip and of people, which CSV may have to quote.
+        found: Whether to write how joints were found.
 
     Raises:
         OutputError: from every method, if the file cannot be written.
     """
 
-    def __init__(self, path: Path, form: Literal["csv", "parquet"], texts: Iterable[str]) -> None:
+    def __init__(self, path: Path, form: Literal["csv", "parquet"], texts: Iterable[str], *, found: bool) -> None:
         # importing pyarrow takes a third of a second, which only users of tables should pay
-        from posetrack.formats.arrow_tables import ArrowTable, csv_writer, parquet_writer
+        from posetrack.formats import arrow_tables as arrow
 
         self._file = PendingFile(path)
-        stream = self._file.stream
-        self._table = ArrowTable(csv_writer(stream, texts) if form == "csv" else parquet_writer(stream))
+        stream, schema = self._file.stream, arrow.WITH_FOUND if found else arrow.COLUMNS
+        writer = arrow.csv_writer(stream, texts, schema) if form == "csv" else arrow.parquet_writer(stream, schema)
+        self._table = arrow.ArrowTable(writer, schema)
 
     def append(self, video: Annotations, numbers: Sequence[int]) -> None:
         """Add the rows of some frames, whose numbers from 0 are ``numbers``.

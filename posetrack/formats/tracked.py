@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Doubles, Joints
+from posetrack.formats.found import found_in
 from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import convert_poses
 from posetrack.skeletons import POSETRACK
@@ -50,6 +51,8 @@ def annotations_of(
     converted = [convert_poses(frame, POSETRACK) for frame in poses]
     people = converted[0] if len(poses) == 1 else Poses.concatenate([Poses.empty(POSETRACK), *converted])
     joints = _joints(people, digits)
+    own = _own_poses(poses)
+    boxes = corner_boxes(people.boxes, digits)
     count = len(people)
     return Annotations(
         path=path,
@@ -63,9 +66,10 @@ def annotations_of(
         scores=joints.scores[:, EVALUATION_SLOTS],
         listed=np.ones(count, dtype=bool),
         head_boxes=np.full((count, 4), np.nan),
-        boxes=corner_boxes(people.boxes, digits),
+        boxes=boxes,
         person_scores=_rounded(people.scores, digits.person_scores),
-        joints=_own_joints(poses, digits),
+        joints=None if own is None else _joints(own, digits),
+        found=found_in(people if own is None else own, boxes),
     )
 
 
@@ -77,14 +81,11 @@ def corner_boxes(boxes: FloatArray, digits: Digits) -> Doubles:
     return np.concatenate([first, first + size], axis=1)
 
 
-def _own_joints(poses: Sequence[Poses], digits: Digits) -> Joints | None:
+def _own_poses(poses: Sequence[Poses]) -> Poses | None:
+    """The people of all frames in their own skeleton, if they have one other than PoseTrack's."""
     inhabited = [frame for frame in poses if len(frame)]
     skeletons = {frame.skeleton for frame in inhabited}
-    return (
-        _joints(Poses.concatenate(inhabited), digits)
-        if len(skeletons) == 1 and POSETRACK not in skeletons
-        else None
-    )
+    return Poses.concatenate(inhabited) if len(skeletons) == 1 and POSETRACK not in skeletons else None
 
 
 def _joints(poses: Poses, digits: Digits) -> Joints:

@@ -34,8 +34,8 @@ class ClipFormat:
         ending: What follows the clip's name in the file's name.
         write: Writes a file.
         skeleton: The joints it has; None if it has any.
-        keeps: Which of ``scores``, ``person_scores``, ``boxes``, ``times``, ``images``, ``ids`` and ``names`` it
-            holds.
+        keeps: Which of ``scores``, ``person_scores``, ``boxes``, ``times``, ``images``, ``ids``, ``names`` and
+            ``found`` (how joints were found) it holds.
         check: Refuses to begin work whose result could not be written.
     """
 
@@ -120,6 +120,8 @@ class WholeClipSink:
 
 _WIDE = {"csv": "wide", "parquet": "wide-parquet", "wide": "wide", "wide-parquet": "wide-parquet"}
 
+_WIDE_KEEPS = frozenset({"scores", "ids", "times", "found"})
+
 CLIP_FORMATS: dict[str, ClipFormat] = {
     "trc": ClipFormat(ending=".trc", write=_write_trc, keeps=frozenset({"times"})),
     "c3d": ClipFormat(ending=".c3d", write=_write_c3d, keeps=frozenset({"times"}), check=c3d.check_c3d),
@@ -143,10 +145,8 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
         write=_write_coco_tracks,
         keeps=frozenset({"scores", "person_scores", "boxes", "ids", "images", "times", "names"}),
     ),
-    "wide": ClipFormat(ending="_wide.csv", write=_write_wide, keeps=frozenset({"scores", "ids", "times"})),
-    "wide-parquet": ClipFormat(
-        ending="_wide.parquet", write=_write_wide, keeps=frozenset({"scores", "ids", "times"})
-    ),
+    "wide": ClipFormat(ending="_wide.csv", write=_write_wide, keeps=_WIDE_KEEPS),
+    "wide-parquet": ClipFormat(ending="_wide.parquet", write=_write_wide, keeps=_WIDE_KEEPS),
     "bvh": ClipFormat(ending=".bvh", write=bvh.write_bvh, keeps=frozenset({"ids"})),
     "slp": ClipFormat(
         ending=".slp", write=sleap.write_slp, keeps=frozenset({"scores", "person_scores", "ids"}),

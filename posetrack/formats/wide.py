@@ -2,7 +2,8 @@
 pandas.
 
 ``frame``, ``time_s``, then ``person3_left_knee_x``, ``person3_left_knee_y``, ``person3_left_knee_score`` and so
-on. Cells of missing joints are empty.
+on; behind all of these, where it is known how joints were found, ``person3_left_knee_sd``, ``_origin``, ``_raw_x``
+and ``_raw_y``. Cells of missing joints are empty.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import pyarrow.parquet
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import check_size
+from posetrack.formats.found import WORDS, Found
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
 from posetrack.skeletons import Skeleton, skeleton_with
 
-_COLUMN = re.compile(r"person(\d{1,9})_(\w+)_(x|y|score)")
 _PARTS = ("x", "y", "score")
+_FURTHER = ("sd", "origin", "raw_x", "raw_y")
+_COLUMN = re.compile(r"person(\d{1,9})_(\w+?)_(raw_x|raw_y|x|y|score|sd|origin)")
 
 
 def wide_bytes(path: Path, video: Annotations) -> bytes:
@@ -33,7 +36,7 @@ def wide_bytes(path: Path, video: Annotations) -> bytes:
     Raises:
         DataFormatError: the frames have no times.
     """
-    table = wide_table(grid_of(video))
+    table = wide_table(grid_of(video, with_found=True))
     stream = pyarrow.BufferOutputStream()
     if path.suffix == ".parquet":
         pyarrow.parquet.write_table(table, stream)
@@ -51,7 +54,26 @@ def wide_table(grid: Grid) -> Any:
             for part, column in zip(_PARTS, values.T, strict=True):
                 name = f"person{track_id}_{grid.skeleton.joints[slot]}_{part}"
                 columns[name] = pyarrow.array(column, mask=np.isnan(column))
-    return pyarrow.table(columns)
+    return pyarrow.table(columns if grid.found is None else columns | _further(grid, grid.found))
+
+
+def _further(grid: Grid, found: Found) -> dict[str, Any]:
+    """The columns of how joints were found. Those that are empty for everybody are left out."""
+    floats = {"sd": found.sds, "raw_x": found.raw[..., 0], "raw_y": found.raw[..., 1]}
+    known = {name for name, values in floats.items() if not np.isnan(values).all()}
+    known |= {"origin"} if found.origins.any() else set()
+    words, columns = np.array(WORDS, dtype=object), {}
+    for place, track_id in enumerate(grid.people.tolist()):
+        for slot in grid.skeleton.in_use:
+            for part in (name for name in _FURTHER if name in known):
+                if part == "origin":
+                    codes = found.origins[:, place, slot]
+                    column = pyarrow.array(words[codes], pyarrow.string(), mask=codes == 0)
+                else:
+                    values = floats[part][:, place, slot].astype(np.float32)
+                    column = pyarrow.array(values, mask=np.isnan(values))
+                columns[f"person{track_id}_{grid.skeleton.joints[slot]}_{part}"] = column
+    return columns
 
 
 def is_wide(names: list[str]) -> bool:
@@ -84,9 +106,17 @@ def parse_wide(path: Path) -> Annotations:
     skeleton = _skeleton(path, {match[2] for match in keys.values()})
     count = table.num_rows
     values = np.full((count, len(people), len(skeleton), len(_PARTS)), np.nan)
+    found = Found.unknown((count, len(people)), len(skeleton))
     for name, match in keys.items():
-        place = int(np.searchsorted(people, int(match[1])))
-        values[:, place, skeleton.index(match[2]), _PARTS.index(match[3])] = _numbers(path, table, name)
+        cells = (slice(None), int(np.searchsorted(people, int(match[1]))), skeleton.index(match[2]))
+        if match[3] in _PARTS:
+            values[(*cells, _PARTS.index(match[3]))] = _numbers(path, table, name)
+        elif match[3] == "origin":
+            found.origins[cells] = _codes(path, table, name)
+        elif match[3] == "sd":
+            found.sds[cells] = _numbers(path, table, name)
+        else:
+            found.raw[(*cells, ("raw_x", "raw_y").index(match[3]))] = _numbers(path, table, name)
     numbers, times = _numbers(path, table, "frame"), _numbers(path, table, "time_s")
     wrong = ~((numbers >= 0) & (numbers % 1 == 0)) | np.isnan(times)
     wrong[1:] |= ~((np.diff(numbers) > 0) & (np.diff(times) > 0))
@@ -98,7 +128,7 @@ def parse_wide(path: Path) -> Annotations:
         )
     grid = Grid(
         numbers=numbers.astype(np.int64), times=times, people=people, skeleton=skeleton, xy=values[..., :2],
-        scores=values[..., 2],
+        scores=values[..., 2], found=found if {match[3] for match in keys.values()} & set(_FURTHER) else None,
     )  # fmt: skip
     return video_of_grid(path, grid)
 
@@ -106,9 +136,9 @@ def parse_wide(path: Path) -> Annotations:
 def _refuse_halves(path: Path, names: Iterable[str]) -> None:
     """Refuse a place with x and without y, or the other way round."""
     given = set(names)
-    for name in sorted(given):
+    for name in sorted(name for name in given if name.endswith(("_x", "_y"))):
         other = f"{name[:-2]}_{'y' if name.endswith('_x') else 'x'}"
-        if not name.endswith("_score") and other not in given:
+        if other not in given:
             raise DataFormatError(f"{path}: there is a column {name!r}, but no {other!r}; add it.")
 
 
@@ -128,11 +158,25 @@ def _numbers(path: Path, table: Any, name: str) -> Any:
     if pyarrow.types.is_null(column.type):
         return np.full(table.num_rows, np.nan)
     try:
+        if pyarrow.types.is_float32(column.type):  # the shortest decimals, as in CSV
+            column = column.cast(pyarrow.string())
         return column.cast(pyarrow.float64()).to_numpy().astype(np.float64)
     except pyarrow.ArrowException as error:
         raise DataFormatError(
             f"{path}: the column {name!r} has values that are no numbers; correct it."
         ) from error
+
+
+def _codes(path: Path, table: Any, name: str) -> list[int]:
+    """What a column of origins says, as indices of ``WORDS``."""
+    words = [word or "" for word in table[name].cast(pyarrow.string()).to_pylist()]
+    for row, word in enumerate(words):
+        if word not in WORDS:
+            raise DataFormatError(
+                f"{path}, line {row + 2}: {name!r} is {word!r}, but must be {', '.join(WORDS[1:])} or empty; "
+                "correct it."
+            )
+    return [WORDS.index(word) for word in words]
 
 
 def _skeleton(path: Path, names: set[str]) -> Skeleton:

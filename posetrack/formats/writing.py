@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -16,6 +17,7 @@ from posetrack.formats.json_file import JsonFile
 from posetrack.formats.mot import mot_lines
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.posetrack17_rows import frame_rows
+from posetrack.formats.posetrack18_found import found_rows, in_posetrack_joints
 from posetrack.formats.posetrack18_rows import PERSON_CATEGORY, annotation_ids, image_row, people_rows
 from posetrack.formats.table_file import TableFile
 from posetrack.skeletons import Skeleton
@@ -40,7 +42,12 @@ def write_posetrack18(path: Path, videos: Sequence[Annotations]) -> None:
             )
         file.next_list(b'\n],"annotations":[\n')
         for video in videos:
-            file.append({"id": next(ids), **person} for person in people_rows(video))
+            found = in_posetrack_joints(video)
+            further = repeat({}) if found is None else found_rows(found)
+            file.append(
+                {"id": next(ids), **person, **more}
+                for person, more in zip(people_rows(video), further, strict=False)
+            )
         file.close(b'\n],"categories":' + orjson.dumps([PERSON_CATEGORY]) + b"}\n")
 
 
@@ -88,7 +95,8 @@ def write_table(path: Path, videos: Sequence[Annotations], form: Literal["csv", 
         OutputError: the file cannot be written.
     """
     texts = [text for video in videos for text in (video.clip, *video.names.values())]
-    with _whole(TableFile(path, form, texts)) as file:
+    found = any(video.found is not None for video in videos)
+    with _whole(TableFile(path, form, texts, found=found)) as file:
         for video in videos:
             file.append(video, frame_numbers(video.images))
         file.close()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.formats.found import WORDS
 from posetrack.skeletons import Skeleton
 from posetrack.types import BoolArray, FloatArray, IntArray
 
@@ -19,11 +20,8 @@ Origins = NDArray[np.uint8]
 MISSING, SEEN, CARRIED, FILLED = 0, 1, 2, 3
 """Where a joint comes from: nowhere, the pose network, optical flow, or the second pass."""
 
-ORIGINS = ("", "seen", "carried", "filled")
-"""The words that files use for them."""
-
-HIDDEN = "hidden"
-"""And for missing joints that somebody has hidden: they stay so."""
+ORIGINS, HIDDEN = WORDS[:4], WORDS[4]
+"""The words that files use for them, and for missing joints that somebody has hidden: they stay so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.files.pending import write_file
 from posetrack.formats.mot import mot_lines
-from posetrack.formats.tables import is_table
+from posetrack.formats.table_content import is_table
 from posetrack.formats.whole_clips import CLIP_ENDINGS, clip_format_of
 from posetrack.observations.names import is_observations
 from posetrack.ranges import require_above

@@ -1,36 +1,34 @@
 """Clips from and to PoseTrack18 JSON.
 
-Refined files have times in their images (``time_s``), and in their annotations what the second pass started from:
-``raw_keypoints`` (x, y of each joint; null where there was none), ``origins`` (one word per joint),
-``identity`` (a probability) and ``raw_bbox`` (null if filled). Other tools ignore them.
+Refined files have times in their images (``time_s``), and in their annotations what the second pass started from
+(``formats/posetrack18_found.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Doubles, Joints
+from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Joints
 from posetrack.formats.checks import number_or_nan
+from posetrack.formats.found import WORDS, Found
 from posetrack.formats.joints import converted, own_joints
 from posetrack.formats.json_file import JsonFile
 from posetrack.formats.naming import ImageNaming, frame_numbers
+from posetrack.formats.posetrack18_found import found_rows
 from posetrack.formats.posetrack18_rows import PERSON_CATEGORY, annotation_ids, image_row, people_rows
 from posetrack.formats.reading import load_json, parse_annotations
 from posetrack.pixels import from_centre, from_corner
-from posetrack.refine.clip import HIDDEN, MISSING, ORIGINS, SEEN, Clip, Origins
+from posetrack.refine.clip import HIDDEN, MISSING, SEEN, Clip
 from posetrack.refine.rows import People, RefinedPeople, named, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import POSETRACK
-from posetrack.types import BoolArray
 
 _DIGITS = {"pixels": 3, "scores": 4, "times": 6}
-_PEOPLE_AT_ONCE = 4096
 
 
 def read_json_clip(path: Path, fps: float | None = None) -> Clip:
@@ -56,7 +54,7 @@ def read_json_clip(path: Path, fps: float | None = None) -> Clip:
         raise DataFormatError(f"{path}: the images are not in the order of their frames; sort them.")
     known = np.array([number_or_nan(image.get("time_s")) for image in video.images], dtype=np.float64)
     times = frame_times(path, numbers, known, fps)
-    people = _people(video, data)
+    people = _people(video)
     return Clip(
         name=video.clip,
         skeleton=POSETRACK,
@@ -67,15 +65,14 @@ def read_json_clip(path: Path, fps: float | None = None) -> Clip:
     )
 
 
-def _people(video: Annotations, data: dict[str, Any]) -> People:
+def _people(video: Annotations) -> People:
     joints = own_joints(video)
     xy = np.where(joints.present[..., None], joints.xy, np.nan)
-    raw, origins = xy.copy(), np.where(joints.present, np.uint8(SEEN), np.uint8(0))
     boxes = from_corner(video.boxes)
-    found = boxes.copy()
-    identity = np.full(len(boxes), np.nan)
-    hidden = np.zeros(origins.shape, dtype=bool)
-    _take_refined(video, data, _Refined(raw, origins, found, identity, hidden))
+    found = video.found or Found.unknown((len(video),), len(POSETRACK))
+    unsaid, unseen = found.origins == 0, ~found.origins.any(axis=1, keepdims=True)
+    hidden = found.origins == WORDS.index(HIDDEN)
+    origins = np.where(unsaid, np.uint8(SEEN), found.origins)
     return People(
         ids=video.track_ids,
         frames=video.frames,
@@ -83,49 +80,12 @@ def _people(video: Annotations, data: dict[str, Any]) -> People:
         box_scores=video.person_scores,
         joints=xy,
         joint_scores=joints.scores,
-        raw=raw,
-        origins=origins,
-        identity=identity,
-        raw_boxes=found,
+        raw=np.where(unsaid[..., None], xy, found.raw),
+        origins=np.where(joints.present & ~hidden, origins, np.uint8(MISSING)),
+        identity=found.identity,
+        raw_boxes=np.where(unseen, boxes, from_corner(found.raw_boxes)),
         hidden=hidden,
     )
-
-
-class _Refined(NamedTuple):
-    """What only refined files have; arrays as in ``People``."""
-
-    raw: Doubles
-    origins: Origins
-    raw_boxes: Doubles
-    identity: Doubles
-    hidden: BoolArray
-
-
-def _take_refined(video: Annotations, data: dict[str, Any], to: _Refined) -> None:
-    """Put what only refined files have into the arrays."""
-    people = [person for person in data.get("annotations", []) if "origins" in person]
-    if not people:
-        return
-    places = {image.get("id"): frame for frame, image in enumerate(video.images)}
-    rows = {key: row for row, key in enumerate(zip(video.frames.tolist(), video.track_ids.tolist(), strict=True))}
-    words = {word: number for number, word in enumerate(ORIGINS)} | {HIDDEN: MISSING}
-    for person in people:
-        row = rows[places[person["image_id"]], int(person["track_id"])]
-        try:
-            given = np.array([words[word] for word in person["origins"]], dtype=np.uint8)
-            pairs = np.array(person["raw_keypoints"], dtype=np.float64).reshape(len(POSETRACK), 2)
-            to.origins[row] = np.where(to.origins[row] == MISSING, np.uint8(MISSING), given)
-            to.hidden[row] = [word == HIDDEN for word in person["origins"]]
-            to.identity[row] = np.nan if person.get("identity") is None else float(person["identity"])
-            if "raw_bbox" in person:
-                left, top, width, height = np.array(person["raw_bbox"] or [np.nan] * 4, dtype=np.float64)
-                to.raw_boxes[row] = from_corner(np.array([left, top, left + width, top + height]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataFormatError(
-                f"{video.path}, {video.frame_name(int(video.frames[row]))}: 'origins' or 'raw_keypoints' are not "
-                "those of a refined file; refine the original again."
-            ) from error
-        to.raw[row] = pairs
 
 
 def write_json_clip(path: Path, clip: Clip) -> None:
@@ -147,7 +107,7 @@ def write_json_clip(path: Path, clip: Clip) -> None:
         ids = iter(annotation_ids([video]))
         file.append(
             {"id": next(ids), **row, **more}
-            for row, more in zip(people_rows(video), _refined(people), strict=True)
+            for row, more in zip(people_rows(video), found_rows(_found(people)), strict=True)
         )
         file.close(b'\n],"categories":' + orjson.dumps([PERSON_CATEGORY]) + b"}\n")
     except BaseException:
@@ -155,23 +115,20 @@ def write_json_clip(path: Path, clip: Clip) -> None:
         raise
 
 
-def _refined(people: RefinedPeople) -> Iterator[dict[str, Any]]:
-    """What only refined files have, person by person. NaN is written as null."""
-    corners = from_centre(people.raw_boxes)
-    found = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1).round(_DIGITS["pixels"])
-    known = (~np.isnan(found[:, 0])).tolist()
-    for start in range(0, len(found), _PEOPLE_AT_ONCE):
-        part = slice(start, start + _PEOPLE_AT_ONCE)
-        raw = people.raw[part].round(_DIGITS["pixels"]).reshape(len(found[part]), -1)
-        columns = (raw, people.words(part).tolist(), people.identity[part].round(_DIGITS["scores"]).tolist())
-        for row, (pairs, origins, identity) in enumerate(zip(*columns, strict=True), start=start):
-            box = found[row] if known[row] else None
-            yield {"raw_keypoints": pairs, "origins": origins, "identity": identity, "raw_bbox": box}
-
-
 def annotations_of_clip(path: Path, clip: Clip) -> Annotations:
     """The clip as the formats' writers take it, with its joints also in its own skeleton."""
-    return _annotations(path, clip, people_of(clip.tracks, len(clip.skeleton)))
+    people = people_of(clip.tracks, len(clip.skeleton))
+    return replace(_annotations(path, clip, people), found=_found(people))
+
+
+def _found(people: RefinedPeople) -> Found:
+    return Found(
+        raw=people.raw,
+        origins=np.where(people.hidden, np.uint8(WORDS.index(HIDDEN)), people.origins),
+        sds=people.sds,
+        identity=people.identity,
+        raw_boxes=from_centre(people.raw_boxes),
+    )
 
 
 def _annotations(path: Path, clip: Clip, people: RefinedPeople) -> Annotations:

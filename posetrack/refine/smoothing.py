@@ -17,6 +17,7 @@ from scipy.linalg import solveh_banded
 
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
+from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import sizes
 from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
 from posetrack.refine.one_euro import OneEuro
@@ -138,7 +139,7 @@ class Smoothing:
 
 
 def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
-    """The track with smooth joints; ``raw`` stays as it is.
+    """The track with smooth joints; ``raw`` stays as it is. Paths are smooth before a background that may move.
 
     Args:
         track: A person, with gaps filled as far as they are going to be.
@@ -151,7 +152,8 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
     filtered = how.filter(clip.frame_s)
     if filtered is None:
         return track
-    joints = track.joints.copy()
+    firsts = np.append(0, clip.cuts)[clip.shots(track.frames)]
+    joints = seen_from(track.joints, track.frames, firsts, clip).copy()
     size = sizes(track, clip.frame_s)
     weights = np.where(track.origins == FILLED, _LEAST_WEIGHT, np.maximum(track.joint_scores, _LEAST_WEIGHT))
     far = np.broadcast_to((_FAR * size)[:, None], weights.shape)
@@ -161,7 +163,7 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
         rows, starts = _runs(track.origins[:, joint] != MISSING, broken)
         if len(rows):
             joints[rows, joint] = filtered(joints[rows, joint], weights[rows, joint], far[rows, joint], starts)
-    return track.replace(joints=joints)
+    return track.replace(joints=seen_from(joints, firsts, track.frames, clip))
 
 
 def _runs(there: BoolArray, broken: BoolArray) -> tuple[IntArray, BoolArray]:

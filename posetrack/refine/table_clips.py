@@ -14,33 +14,18 @@ import pyarrow.parquet
 from posetrack.errors import DataFormatError
 from posetrack.files.pending import PendingFile, output_errors
 from posetrack.files.text import printable
-from posetrack.formats.arrow_tables import COLUMNS, csv_writer, parquet_writer
+from posetrack.formats.arrow_tables import WITH_FOUND, csv_writer, parquet_writer
 from posetrack.formats.checks import check_size
+from posetrack.formats.found import RAW_BOX
 from posetrack.formats.names import names_by_id
-from posetrack.formats.tables import BOX, NEEDED, load_table, parse_table, present_names
+from posetrack.formats.table_content import BOX, NEEDED, load_table, present_names
+from posetrack.formats.tables import parse_table
 from posetrack.refine.clip import HIDDEN, ORIGINS, SEEN, Clip, Doubles, Origins
 from posetrack.refine.rows import People, RefinedPeople, named, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
 from posetrack.types import BoolArray, IntArray
 
-_REFINED = [
-    ("raw_x", pyarrow.float32()),
-    ("raw_y", pyarrow.float32()),
-    ("origin", pyarrow.string()),
-]
-"""Columns that only refined tables have, and that are read again."""
-
-_RAW_BOX = ("raw_box_x1", "raw_box_y1", "raw_box_x2", "raw_box_y2")
-_RAW_BOXES = [(name, pyarrow.float32()) for name in _RAW_BOX]
-"""Boxes as they were found; likewise."""
-
-_ERROR_BARS = [("sd", pyarrow.float32())]
-"""And those that the second pass estimates anew each time; measures use them."""
-
-_IDENTITY = [("identity", pyarrow.float32())]
-
-_SCHEMA = pyarrow.schema([*COLUMNS, *_REFINED, *_ERROR_BARS, *_IDENTITY, *_RAW_BOXES])
 _KNOWN = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
 _PEOPLE_AT_ONCE = 4_000
 
@@ -111,7 +96,7 @@ def _columns(path: Path) -> dict[str, Any]:
         missing = [name for name in NEEDED if name not in table.column_names]
         if missing:
             _refuse(path)
-        wanted = [field for field in _SCHEMA if field.name in table.column_names]
+        wanted = [field for field in WITH_FOUND if field.name in table.column_names]
         unnamed = {name: np.full(table.num_rows, "", dtype=object) for name in ("clip", "name")}
         return unnamed | {field.name: _array(table[field.name], field.type) for field in wanted}
     except (pyarrow.ArrowException, ValueError, UnicodeDecodeError, OSError):
@@ -120,7 +105,7 @@ def _columns(path: Path) -> dict[str, Any]:
 
 def _as_numbers() -> Any:
     texts = {"clip", "name", "joint", "origin"}
-    types = {name: pyarrow.string() if name in texts else pyarrow.float64() for name in _SCHEMA.names}
+    types = {name: pyarrow.string() if name in texts else pyarrow.float64() for name in WITH_FOUND.names}
     return pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
 
 
@@ -169,26 +154,32 @@ def _people(
     joints = np.stack([spread("x"), spread("y")], axis=-1)
     there = ~np.isnan(joints).any(axis=-1)
     origins = np.where(there, np.uint8(SEEN), np.uint8(0))
-    raw, hidden, boxes = joints, None, np.full((shape[0], 4), np.nan)
-    if all(name in columns for name, _ in _REFINED):
+    raw, hidden = joints, None
+    if {"raw_x", "raw_y", "origin"} <= columns.keys():
         origins, hidden = _origins(columns["origin"], cells, origins)
-        raw = np.stack([spread("raw_x"), spread("raw_y")], axis=-1)
-    if all(name in columns for name in BOX):
-        boxes = np.stack([columns[name][firsts] for name in BOX], axis=1)
-    raw_boxes = None
-    if all(name in columns for name in _RAW_BOX):
-        raw_boxes = np.stack([columns[name][firsts] for name in _RAW_BOX], axis=1)
+        unsaid = np.ones(shape[0] * shape[1], dtype=bool)
+        unsaid[cells] = columns["origin"] == ""
+        before = np.stack([spread("raw_x"), spread("raw_y")], axis=-1)
+        raw = np.where(unsaid.reshape(*shape, 1) & np.isnan(before), joints, before)
+
+    def of_people(names: tuple[str, ...]) -> Doubles | None:
+        """float64 [M, 4]; ``None`` if nobody has one."""
+        sides = [columns[name][firsts] for name in names if name in columns]
+        boxes = np.stack(sides, axis=1) if len(sides) == len(names) else np.full((1, 1), np.nan)
+        return None if np.isnan(boxes).all() else boxes
+
+    boxes = of_people(BOX)
     return People(
         ids=columns["person"].astype(np.int64)[firsts],
         frames=frames,
-        boxes=boxes,
+        boxes=np.full((shape[0], 4), np.nan) if boxes is None else boxes,
         box_scores=columns["person_score"][firsts],
         joints=joints,
         joint_scores=spread("score"),
         raw=raw,
         origins=origins,
         identity=columns["identity"][firsts] if "identity" in columns else None,
-        raw_boxes=raw_boxes,
+        raw_boxes=of_people(RAW_BOX),
         sds=spread("sd") if "sd" in columns else None,
         hidden=hidden,
     )
@@ -225,8 +216,8 @@ def write_table_clip(path: Path, clip: Clip) -> None:
 
 def _writer(path: Path, stream: Any, clip: Clip) -> Any:
     if path.suffix == ".csv":
-        return csv_writer(stream, [clip.name, *(track.name or "" for track in clip.tracks)], _SCHEMA)
-    return parquet_writer(stream, _SCHEMA)
+        return csv_writer(stream, [clip.name, *(track.name or "" for track in clip.tracks)], WITH_FOUND)
+    return parquet_writer(stream, WITH_FOUND)
 
 
 def _batch(clip: Clip, people: RefinedPeople, part: slice) -> Any:
@@ -263,4 +254,4 @@ def _batch(clip: Clip, people: RefinedPeople, part: slice) -> Any:
         nullable(of_people(people.identity[part])),
         *(nullable(of_people(side)) for side in people.raw_boxes[part].T),
     ]
-    return pyarrow.RecordBatch.from_arrays(columns, schema=_SCHEMA)
+    return pyarrow.RecordBatch.from_arrays(columns, schema=WITH_FOUND)
