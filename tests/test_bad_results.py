@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import ezc3d
 import pytest
 
 from posetrack.refine.edits_file import fingerprint
@@ -42,7 +43,7 @@ def table(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("unit", "x", "words"),
     [
-        ("furlong", "1", "the unit 'furlong' is unknown; write px, m, cm or mm"),
+        ("furlong", "1", "the unit 'furlong' is unknown; give positions in px, m, cm or mm"),
         ("", "1", "the unit '' is unknown"),
         ("mm", "1", "give the metres per pixel (--scale 0.005)"),
         ("px", "inf", "line 6: a line is frame, time and three numbers"),
@@ -53,6 +54,48 @@ def test_markers_in_unknown_units_or_nowhere(tmp_path: Path, unit: str, x: str, 
     path.write_text(TRC.format(unit=unit, x=x))
     sentence = told("convert", path, tmp_path / "b.csv")
     assert "knee.trc" in sentence and words in sentence
+
+
+@pytest.mark.parametrize("lost", [1, 40])
+@pytest.mark.parametrize("ending", ["trc", "c3d"])
+def test_files_of_markers_whose_end_is_missing(tmp_path: Path, table: Path, ending: str, lost: int) -> None:
+    """Lines of TRC that are cut in the middle could pass for missing joints; ezc3d makes zeros up."""
+    whole, cut = tmp_path / f"whole.{ending}", tmp_path / f"cut.{ending}"
+    assert posetrack("convert", table, whole).returncode == 0
+    content = whole.read_bytes().rstrip() if ending == "trc" else whole.read_bytes()[: _end_of_c3d(whole)]
+    cut.write_bytes(content[: -lost * (8 if ending == "trc" else 1)])
+    sentence = told("convert", cut, tmp_path / "b.csv")
+    assert f"cut.{ending}: " in sentence and "cut short" in sentence and not (tmp_path / "b.csv").exists()
+    cut.write_bytes(content)
+    assert posetrack("convert", cut, tmp_path / "b.csv").returncode == 0
+
+
+def _end_of_c3d(path: Path) -> int:
+    """Where the places end: four numbers of four bytes for each of 9 frames and as many markers as there are."""
+    file = ezc3d.c3d(str(path))
+    start = 512 * (int(file["parameters"]["POINT"]["DATA_START"]["value"][0]) - 1)
+    return int(start + 16 * file["data"]["points"].shape[1] * 9)
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+@pytest.mark.parametrize("command", ["convert", "measure", "refine"])
+def test_tables_that_a_spreadsheet_has_saved_without_commas(
+    tmp_path: Path, table: Path, command: str, mark: str, word: str
+) -> None:
+    table.write_text(TABLE.replace(",", mark))
+    further = {"convert": [tmp_path / "b.parquet"], "measure": [], "refine": ["-o", tmp_path / "b.json"]}
+    assert f"a.csv: the columns are separated by {word}; save the file as CSV with commas" in told(
+        command, table, *further[command]
+    )
+
+
+def test_footage_that_cannot_be_read_leaves_no_measures(tmp_path: Path, table: Path) -> None:
+    assert "no.mp4" in told("measure", table, "--plots", "--video", tmp_path / "no.mp4")
+    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_the_distance_of_a_person_from_themselves(tmp_path: Path, table: Path) -> None:
+    assert "none of the people chosen is seen together" in told("measure", table, "--measure", "distance_to_1")
 
 
 @pytest.mark.parametrize("fps", ["0", "-5", "nan", "inf", "1e12", "1e-9"])

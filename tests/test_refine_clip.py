@@ -237,7 +237,7 @@ def test_numbers_that_no_camera_gives_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "street.json"
     track = walker(1, line((100, 400), (50, 0), 6))
     write_clip(path, clip_of(track.replace(joints=track.joints * 1e8)))
-    with pytest.raises(DataFormatError, match=r"street\.json: a coordinate of 1 is too large"):
+    with pytest.raises(DataFormatError, match=r"street\.json: a coordinate of person 1 is too large"):
         read_clip(path)
     write_clip(path, clip_of(track))
     with pytest.raises(DataFormatError, match=r"1e-09 s apart, which no camera has; .*--fps"):

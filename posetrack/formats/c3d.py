@@ -5,6 +5,7 @@ C3D has one frame rate and at most 65,535 frames. Missing joints have a residual
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,10 @@ from posetrack.formats.markers import (
     positions_of,
     unknown_markers,
 )
+
+_BLOCK_BYTES = 512
+_BIG_ENDIAN = bytes([86])
+"""How the parameters' header says that numbers are written as by MIPS processors."""
 
 MOST_FRAMES = 65_535
 _MOST_LABELS = 255
@@ -115,16 +120,34 @@ def load_c3d(path: Path) -> Any:
 
     Raises:
         ConfigError: ezc3d is not installed.
-        DataFormatError: the file is missing or damaged.
+        DataFormatError: the file is missing, damaged or cut short.
     """
     if not path.is_file():
         raise DataFormatError(f"{path}: there is no such file; check the path.")
     try:
-        return _ezc3d().c3d(str(path))
+        file = _ezc3d().c3d(str(path))
     except (RuntimeError, OSError, ValueError, MemoryError, IndexError) as error:
         raise DataFormatError(
             f"{path}: this is no C3D file that can be read ({error}); write it again."
         ) from error
+    _refuse_cut(path, file)
+    return file
+
+
+def _refuse_cut(path: Path, file: Any) -> None:
+    """Refuse a file whose end is missing: ezc3d reads what is there, and hides what the file announces."""
+    with path.open("rb") as stream:
+        header = stream.read(_BLOCK_BYTES)
+        stream.seek(_BLOCK_BYTES * (header[0] - 1))
+        processor = stream.read(4)[3:]
+    order = ">" if processor == _BIG_ENDIAN else "<"
+    first, last = struct.unpack(f"{order}2H", header[6:10])
+    announced, there = last - first + 1, np.asarray(file["data"]["points"]).shape[2]
+    if there < announced:
+        raise DataFormatError(
+            f"{path}: the file is cut short: it announces {announced} frames and holds {there}; copy or write it "
+            "again."
+        )
 
 
 def parse_c3d(path: Path, file: Any, metres_per_pixel: float | None) -> Annotations:

@@ -42,11 +42,17 @@ def check_size(path: Path) -> None:
 
 
 def check_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
-    """Refuse a table that lacks a column, or has two of one name.
+    """Refuse a table that lacks a column, has two of one name, or is not separated by commas.
 
     Raises:
         DataFormatError: names the column.
     """
+    marks = {";": "semicolons", "\t": "tabs"}
+    for other in (words for mark, words in marks.items() if len(names) == 1 and mark in names[0]):
+        raise DataFormatError(
+            f"{path}: the columns are separated by {other}; save the file as CSV with commas between columns and "
+            "points in numbers, or as Parquet."
+        )
     missing = [name for name in needed if name not in names]
     if missing:
         raise DataFormatError(

@@ -69,7 +69,7 @@ def pixels_per_unit(path: Path, unit: str, metres_per_pixel: float | None) -> fl
         return 1.0
     if name not in _METRES:
         raise DataFormatError(
-            f"{path}: the unit {unit!r} is unknown; write px, m, cm or mm into the file, whichever it is."
+            f"{path}: the unit {unit!r} is unknown; give positions in px, m, cm or mm, and say which in the file."
         )
     if metres_per_pixel is None:
         raise DataFormatError(

@@ -80,11 +80,26 @@ def parse_trc(path: Path, text: str, metres_per_pixel: float | None) -> Annotati
     header, labels = _header(path, lines), _labels(lines)
     factor = pixels_per_unit(path, header.get("Units", ""), metres_per_pixel)
     rows = [(number, line) for number, line in enumerate(lines[_HEADER_LINES:], _HEADER_LINES + 1) if line.strip()]
+    _refuse_cut(path, header, text, len(rows))
     table = np.array([_row(path, number, line, len(labels)) for number, line in rows], dtype=np.float64)
     table = table.reshape(len(rows), 2 + 3 * len(labels))
     frames, times = _frames(path, table, rows)
     positions = table[:, 2:].reshape(len(rows), len(labels), 3) * factor
     return video_of_grid(path, grid_of_markers(path, labels, positions, (frames, times)))
+
+
+def _refuse_cut(path: Path, header: dict[str, str], text: str, count: int) -> None:
+    """Refuse a file whose end is missing: its header tells the number of frames, and its lines end."""
+    announced = header.get("NumFrames", "").strip()
+    if announced.isascii() and announced.isdigit() and int(announced) > count:
+        raise DataFormatError(
+            f"{path}: the header announces {announced} frames, and there are {count}; the file may be cut short: "
+            "copy or write it again, or correct NumFrames."
+        )
+    if count and not text.endswith(("\n", "\r")) and not text[-1:].isspace():
+        width = max(line.count("\t") for line in text.splitlines()[_HEADER_LINES:-1] or [""])
+        if text.splitlines()[-1].count("\t") < width:
+            raise DataFormatError(f"{path}: the last line is cut short; copy or write the file again.")
 
 
 def lost_in_trc(text: str) -> list[str]:

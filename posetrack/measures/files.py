@@ -52,8 +52,7 @@ def measure_file(
     Args:
         source: As ``read_clip`` reads it.
         target: The table, CSV or Parquet. Defaults to ``NAME_measures.csv`` beside the source. The other files
-        have its
-            name: ``NAME_measures_steps.csv``, ``NAME_measures_person3.png`` and ``.html``,
+            have its name: ``NAME_measures_steps.csv``, ``NAME_measures_person3.png`` and ``.html``,
             ``NAME_measures_sheet.png``.
         config: Whom and what to measure.
         outputs: What to write.
@@ -81,25 +80,28 @@ def measure_file(
     files = [table, *([steps] if steps else []), *([*plots, sheet] if outputs.plots else [])]
     inputs = [source, *([outputs.video] if outputs.video else [])]
     check_outputs(files, overwrite=outputs.overwrite, inputs=inputs)
+    pictures = _pictures(clip, pages, sheet, outputs.video) if outputs.plots else {}
     with output_folder(table.parent):
         write_table(table, wide_table(people) if outputs.wide else long_table(people))
         if steps is not None:
             write_table(steps, step_table(people))
-        if outputs.plots:
-            _write_plots(clip, pages, sheet, outputs.video)
+        for path, content in pictures.items():
+            write_file(path, content)
     return people, files
 
 
-def _write_plots(clip: Clip, pages: dict[Measured, Path], sheet: Path, footage: Path | None) -> None:
+def _pictures(clip: Clip, pages: dict[Measured, Path], sheet: Path, footage: Path | None) -> dict[Path, bytes]:
+    """All pages and pictures. They are made before anything is written: the footage may be damaged."""
     from posetrack.measures.pages import page_of
     from posetrack.measures.pictures import contact_sheet, extent
     from posetrack.measures.plots import overview, png_of
 
+    contents = {}
     for person, path in pages.items():
         picture = png_of(overview(person, _background(person, footage)))
-        write_file(path.with_name(path.name + ".png"), picture)
-        write_file(path.with_name(path.name + ".html"), page_of(person, picture).encode())
-    write_file(sheet, png_of(contact_sheet(clip, footage, extent(clip))))
+        contents[path.with_name(path.name + ".png")] = picture
+        contents[path.with_name(path.name + ".html")] = page_of(person, picture).encode()
+    return {**contents, sheet: png_of(contact_sheet(clip, footage, extent(clip)))}
 
 
 def _background(person: Measured, footage: Path | None) -> Image | None:

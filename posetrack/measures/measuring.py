@@ -99,14 +99,22 @@ def measure_clip(path: Path, clip: Clip, scale: Scale, config: MeasureConfig | N
 
     Raises:
         ConfigError: a measure has an unknown name.
-        DataFormatError: a person is not in the clip; or the joints of a measure that was asked for are never seen.
+        DataFormatError: a person is not in the clip; or the joints of a measure that was asked for are never seen,
+            or the people of a distance never together.
     """
     config = config or MeasureConfig()
     bodies = bodies_of(path, clip, config.people)
     everybody = [Body(clip, track) for track in clip.tracks]
     others = {f"distance_to_{one.track.track_id}": one for one in everybody}
     _check_names(config.measures, clip, others)
-    return [_measured(path, body, scale, config, others) for body in bodies]
+    measured = [_measured(path, body, scale, config, others) for body in bodies]
+    for name in config.measures:
+        if name in others and not any(one.named(name) for one in measured):
+            raise DataFormatError(
+                f"{path}: {name} cannot be measured, because none of the people chosen is seen together with that "
+                "person; choose others."
+            )
+    return measured
 
 
 def bodies_of(path: Path, clip: Clip, people: Sequence[int] = ()) -> list[Body]:

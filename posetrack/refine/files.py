@@ -60,7 +60,7 @@ def _refuse_impossible(path: Path, clip: Clip) -> None:
     for track in clip.tracks:
         if max(np.abs(track.boxes).max(initial=0), np.nan_to_num(np.abs(track.joints)).max(initial=0)) > _FURTHEST:
             raise DataFormatError(
-                f"{path}: a coordinate of {track.track_id} is too large for a pixel; correct it."
+                f"{path}: a coordinate of person {track.track_id} is too large for a pixel; correct it."
             )
     if len(clip.times) > 1 and not _SHORTEST_S <= clip.frame_s <= _LONGEST_S:
         raise DataFormatError(

@@ -177,7 +177,9 @@ def _draw_joints(image: Image, poses: Poses, thickness: IntArray) -> None:
             chosen = list(dots[person, present[person] & (levels[person] == level)])
             _dots(image, chosen, faded(colour, (level + 1) / _FADING_LEVELS), 2 * width)
         if hollow[person].any():
-            _dots(image, list(dots[person, hollow[person]]), CENTRE, max(1, width))
+            rings = list(dots[person, hollow[person]])
+            _dots(image, rings, colour, 2 * width + 2)
+            _dots(image, rings, CENTRE, 2 * width)
 
 
 def _dots(image: Image, points: list[Points], colour: Rgb, thickness: int) -> None:
