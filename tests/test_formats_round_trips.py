@@ -90,7 +90,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     with path.open(newline="") as file:
         return [
             {
-                name: (text if name in ("clip", "name", "joint") else float(text)) if text else None
+                name: (text if name in ("clip", "name", "joint", "origin") else float(text)) if text else None
                 for name, text in row.items()
             }
             for row in csv.DictReader(file)

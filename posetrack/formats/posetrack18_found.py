@@ -17,12 +17,12 @@ from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import Where
 from posetrack.formats.found import WORDS, Found
 from posetrack.formats.joints import own_joints
+from posetrack.formats.posetrack18_rows import xywh
 from posetrack.skeletons import POSETRACK
 from posetrack.types import IntArray
 
 FIELDS = frozenset({"raw_keypoints", "origins", "identity", "raw_bbox"})
 
-_PIXEL_DIGITS, _SCORE_DIGITS = 3, 4
 _AT_ONCE = 4096
 
 
@@ -60,12 +60,11 @@ def found_of(path: Path, people: Sequence[dict[str, Any]], where: Where) -> Foun
 
 def found_rows(found: Found) -> Iterator[dict[str, Any]]:
     """The fields of each person, with joints in PoseTrack's order. NaN is written as null."""
-    corners, words = found.raw_boxes, np.array(WORDS, dtype=object)
-    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1).round(_PIXEL_DIGITS)
+    boxes, words = xywh(found.raw_boxes), np.array(WORDS, dtype=object)
     for start in range(0, len(boxes), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        pairs = found.raw[part].round(_PIXEL_DIGITS).reshape(len(boxes[part]), -1)
-        columns = (pairs, words[found.origins[part]], found.identity[part].round(_SCORE_DIGITS), boxes[part])
+        pairs = found.raw[part].reshape(len(boxes[part]), -1)
+        columns = (pairs, words[found.origins[part]], found.identity[part], boxes[part])
         for raw, origins, identity, box in zip(*(column.tolist() for column in columns), strict=True):
             known = None if box[0] != box[0] else box
             yield {"raw_keypoints": raw, "origins": origins, "identity": identity, "raw_bbox": known}

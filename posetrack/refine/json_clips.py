@@ -123,11 +123,11 @@ def annotations_of_clip(path: Path, clip: Clip) -> Annotations:
 
 def _found(people: RefinedPeople) -> Found:
     return Found(
-        raw=people.raw,
+        raw=people.raw.round(_DIGITS["pixels"]),
         origins=np.where(people.hidden, np.uint8(WORDS.index(HIDDEN)), people.origins),
         sds=people.sds,
-        identity=people.identity,
-        raw_boxes=from_centre(people.raw_boxes),
+        identity=people.identity.round(_DIGITS["scores"]),
+        raw_boxes=from_centre(people.raw_boxes).round(_DIGITS["pixels"]),
     )
 
 
