@@ -122,7 +122,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "no y": (lambda lines: lines.__setitem__(0, HEADER.replace(",y,", ",z,")), "there is no column 'y'"),
     "semicolons": (
         lambda lines: lines.__setitem__(slice(None), [line.replace(",", ";") for line in lines]),
-        "there is no column 'frame', 'time_s', 'person'",
+        "the columns are separated by semicolons; save the file as CSV with commas",
     ),
     "text": (replaced(3, "x", "left"), "line 3: 'x' is 'left', which is not a number; correct it"),
     "infinite": (replaced(2, "y", "inf"), "line 2: 'y' is 'inf', which is not a number"),
@@ -184,7 +184,7 @@ def test_bad_tables_are_one_sentence(tmp_path: Path, suffix: str, name: str) -> 
         ("\n".join([f"{HEADER},z", *GOOD[1:]]).encode(), "line 2: there are 8 values for 9 columns"),
         (
             HEADER.replace(",", ";").encode() + b"\n0;0,0;3;0,5;nose;1,5;2;1",
-            "there is no column 'frame', 'time_s'",
+            "the columns are separated by semicolons",
         ),
         (f"{HEADER},x\n".encode(), "two columns are named 'x'; remove one"),
     ],
