@@ -64,3 +64,19 @@ def test_bad_input_is_one_sentence_and_status_2(
     done = posetrack("review", "--no-browser", *arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert re.fullmatch(rf"posetrack: .*{sentence}.*\n", done.stderr)
+
+
+def test_a_folder_of_results_is_reviewed_whatever_else_was_made_of_them(tmp_path: Path) -> None:
+    results = write_scene(tmp_path, video=False)
+    assert posetrack("measure", results, "--wide").returncode == 0
+    for ending in ("_wide.csv", "_alphapose.json", "_coco_tracks.json", "_deeplabcut.csv"):
+        form = ending.strip("_").partition(".")[0].replace("_", "-")
+        target = tmp_path / f"{results.stem}{ending}"
+        assert posetrack("convert", results, target, "--to", "csv" if form == "wide" else form).returncode == 0
+    assert posetrack("review", tmp_path, "--export", tmp_path / "page.html").returncode == 0
+    write_clip(tmp_path / "other.csv", scene())
+    done = posetrack("review", tmp_path, "--export", tmp_path / "again.html")
+    assert (
+        done.returncode == 2
+        and "there are tracks of 2 clips (other, street); give the file of one." in done.stderr
+    )

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 from posetrack.errors import DataFormatError
+from posetrack.files.descriptions import DESCRIPTION
+from posetrack.formats.whole_clips import CLIP_ENDINGS
+from posetrack.observations.names import ENDING
 from posetrack.refine.clip import Clip
 from posetrack.refine.edits_file import edits_path
 from posetrack.refine.files import read_clip
@@ -14,6 +17,12 @@ from posetrack.review.session import Session
 
 _RESULTS = (".tracks", ".parquet", ".csv", ".json")
 """Files of poses; of several for one clip the first is taken."""
+
+_OTHERS = (
+    ".edits.json", DESCRIPTION, "_measures.csv", "_measures_steps.csv", "_measures.parquet", "_posetrack17.json",
+    "_coco.json", *CLIP_ENDINGS,
+)  # fmt: skip
+"""What the names of files end with that are about poses, or in formats that are not reviewed."""
 
 _VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mts")
 _LATE = 2
@@ -63,12 +72,14 @@ def find_results(results: Path) -> Path:
     if not results.is_dir():
         return results
     files = sorted(path for path in results.iterdir() if path.suffix in _RESULTS and _is_results(path))
+    files = [path for path in files if path.suffix == ENDING] or files
     clips = sorted({_clip_name(path) for path in files})
     if not files:
         raise DataFormatError(f"{results}: there are no tracks in this folder; run `posetrack run` first.")
     if len(clips) > 1:
         raise DataFormatError(
-            f"{results}: there are tracks of {len(clips)} clips ({', '.join(clips[:3])}, ...); give one of them."
+            f"{results}: there are tracks of {len(clips)} clips ({', '.join(clips[:3])}"
+            f"{', ...' if len(clips) > 3 else ''}); give the file of one."
         )
     return min(
         files, key=lambda path: (path.suffix != ".tracks", path.stem == clips[0], _RESULTS.index(path.suffix))
@@ -76,7 +87,8 @@ def find_results(results: Path) -> Path:
 
 
 def _is_results(path: Path) -> bool:
-    return not path.name.startswith(".") and not path.name.endswith((".edits.json", ".meta.json"))
+    """Whether a file may be one to review, and not one made of such a file."""
+    return not path.name.startswith(".") and not path.name.endswith(_OTHERS)
 
 
 def _clip_name(path: Path) -> str:
