@@ -61,13 +61,14 @@ def found_of(path: Path, people: Sequence[dict[str, Any]], where: Where) -> Foun
 def found_rows(found: Found) -> Iterator[dict[str, Any]]:
     """The fields of each person, with joints in PoseTrack's order. NaN is written as null."""
     boxes, words = xywh(found.raw_boxes), np.array(WORDS, dtype=object)
+    known = (~np.isnan(boxes[:, 0])).tolist()
     for start in range(0, len(boxes), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        pairs = found.raw[part].reshape(len(boxes[part]), -1)
-        columns = (pairs, words[found.origins[part]], found.identity[part], boxes[part])
-        for raw, origins, identity, box in zip(*(column.tolist() for column in columns), strict=True):
-            known = None if box[0] != box[0] else box
-            yield {"raw_keypoints": raw, "origins": origins, "identity": identity, "raw_bbox": known}
+        raw = found.raw[part].reshape(len(boxes[part]), -1)
+        columns = (raw, words[found.origins[part]].tolist(), found.identity[part].tolist())
+        for row, (pairs, origins, identity) in enumerate(zip(*columns, strict=True), start=start):
+            box = boxes[row] if known[row] else None
+            yield {"raw_keypoints": pairs, "origins": origins, "identity": identity, "raw_bbox": box}
 
 
 def in_posetrack_joints(video: Annotations) -> Found | None:
