@@ -55,7 +55,7 @@ from posetrack.zoo.policy import DownloadPolicy
 NO_SETTINGS = {
     "Discovery", "FoundClip", "PlannedClip", "Plan", "Planner", "ClipRecord", "ClipTask", "ClipResult",
     "SplitTask", "SplitResult", "ChunkTask", "StitchTask", "FittingTable", "Annotations", "Interface",
-    "Clip", "Cues", "Digits", "Frame", "Header", "Poses", "Sighting", "ReportRow",
+    "Clip", "Cues", "Digits", "Frame", "Grid", "Header", "Poses", "Sighting", "ReportRow",
     "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
     "Picture", "Entry", "PresetTracker", "TrackOptions", "RefineOptions", "Track", "People", "RefinedPeople",
     "ClipFormat", "JointAngle", "Scale", "Body",
