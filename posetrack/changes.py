@@ -157,8 +157,13 @@ def _published_codec(pose: str, form: FileFormat | None) -> str:
     if not is_file(pose):
         published = get_entry(pose).codec
     else:
-        published = PUBLISHED_POSES.get(form.architecture or "") if form is not None else None
+        published = None if form is None else _codec_of_file(form)
     return published or PoseConfig().codec
+
+
+def _codec_of_file(form: FileFormat) -> str | None:
+    """The codec that the publishers of such a network use; ``None`` if it may be any."""
+    return PUBLISHED_POSES.get(form.architecture or "", "dark-udp" if form.convention == "udp" else None)
 
 
 def _changed(config: Config, changes: Changes, *names: str) -> Config:

@@ -1,5 +1,6 @@
 """Checkpoints of somebody's own, given as files: used as their network, or refused in one sentence."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import get_preset, weights_of
 from posetrack.types import Boxes
 
+from . import publishers
 from .in_process import posetrack
 from .reference_networks import images, published, small_reference
 from .stubs import StubDetector
@@ -70,6 +72,22 @@ def test_the_official_convention_is_that_of_the_networks_authors(fine_tuned: Pat
     assert read_given_pose(fine_tuned, form)[1].convention == "official_simple_baseline"
 
 
+def test_unbiased_data_processing_is_a_convention_with_its_own_codec(fine_tuned: Path) -> None:
+    """As in MMPose's configurations with ``UDPHeatmap``. A codec that is given counts all the same."""
+    form = FileFormat(architecture="resnet50", convention="udp", **SMALL)
+    changes = Changes(pose=str(fine_tuned), pose_format=form)
+    preset = customised(LITE, changes)
+    assert preset.pose_config.codec == "dark-udp"
+    assert customised(LITE, replace(changes, codec="argmax")).pose_config.codec == "argmax"
+    assert customised(LITE, replace(changes, pose_format=RESNET)).pose_config.codec == "quarter"
+    found = load_given_pose(fine_tuned, form, PoseConfig(codec="argmax"), CPU).estimate(IMAGE, BOXES).keypoints
+    crop = publishers.udp_crop(IMAGE[..., ::-1].copy(), BOXES.xyxy[0] + 0.0, (64, 64))
+    with torch.inference_mode():
+        heatmaps = read_given_pose(fine_tuned, form)[0](publishers.mmpose_input(crop)[None])[0].flatten(1)
+    cells = np.stack([heatmaps.argmax(1) % 16, heatmaps.argmax(1) // 16], -1)
+    assert np.abs(found[0] - publishers.udp_to_source(cells, BOXES.xyxy[0], (64, 64))).max() < 0.01
+
+
 def test_the_joints_are_those_of_the_skeleton_given(fine_tuned: Path) -> None:
     form = FileFormat(architecture="resnet50", convention="mmpose", skeleton="posetrack", **SMALL)
     pose = load_given_pose(fine_tuned, form, PoseConfig(), CPU)
@@ -86,7 +104,7 @@ def test_a_preset_takes_the_file_and_nothing_is_downloaded(fine_tuned: Path) -> 
 
 
 def test_it_runs_on_the_command_line(fine_tuned: Path, frames: Path, tmp_path: Path) -> None:
-    described = ["--architecture", "resnet50", "--input", "64x96", "--convention", "mmpose"]
+    described = ["--architecture", "resnet50", "--input", "64x96", "--convention", "udp"]
     done = posetrack("run", frames, "--pose", fine_tuned, *described, "--no-video", "-o", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "frames.json").is_file()
@@ -97,7 +115,7 @@ def test_it_runs_on_the_command_line(fine_tuned: Path, frames: Path, tmp_path: P
     [
         ([], "was not written by `posetrack train`: say which network it is of, such as --architecture hrnet_w32"),
         (["--architecture", "resnet50"], "say how large the input of"),
-        (["--architecture", "resnet50", "--input", "64x96"], "--convention mmpose, official or own"),
+        (["--architecture", "resnet50", "--input", "64x96"], "--convention mmpose, udp, official or own"),
         (["--architecture", "resnet50", "--input", "96x64", "--convention", "own"], "is wider than high"),
         (["--architecture", "resnet50", "--input", "64", "--convention", "own"], "give WIDTHxHEIGHT"),
         (["--architecture", "resnet50", "--input", "64x70", "--convention", "own"], "height is 70; give a mult"),

@@ -76,6 +76,8 @@ def test_the_list_says_what_for_how_good_how_large_and_whether_here(command, hom
         elif line.strip():
             rows[line.split()[0]], headings[line.split()[0]] = line, heading
     assert set(read_entries()) <= set(rows)
+    titles = [line for line in done.out.splitlines() if re.match(r" \w[\w ]+: ", line)]
+    assert len(titles) == len(set(titles))
     assert re.search(r"74\.9 \w +~114\.1 +no", rows["hrnet_w32_coco_256x192"])
     assert re.search(r"83\.4 \w / 76\.9 \w +~114\.1 +no", rows["hrnet_w32_posetrack18_256x192"])
     assert re.search(r"46\.7 \w +175\.2 +no", rows["fasterrcnn_resnet50_fpn_v2"])

@@ -42,7 +42,7 @@ def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
     table.add_column("here", no_wrap=True)
     meanings: dict[str, str] = {}
     heading = None
-    for entry in sorted(entries, key=lambda entry: TASKS.index(entry.task)):
+    for entry in _grouped(entries):
         if heading != (heading := f"{_TITLES[entry.task]}: {entry.purpose}"):
             table.add_section()
             table.add_row(f"[bold]{heading}[/bold]")
@@ -57,6 +57,13 @@ def print_table(entries: Iterable[Entry], store: ModelStore) -> None:
     out.print("~  estimated at 4 bytes per parameter: the publisher gives no size", highlight=False)
     out.print(f"Folder of the weights: {store.folder}", soft_wrap=True, markup=False, highlight=False)
     answered()
+
+
+def _grouped(entries: Iterable[Entry]) -> list[Entry]:
+    """By task, then by purpose, in the order in which these first appear."""
+    entries = list(entries)
+    purposes = list(dict.fromkeys(entry.purpose for entry in entries))
+    return sorted(entries, key=lambda entry: (TASKS.index(entry.task), purposes.index(entry.purpose)))
 
 
 def print_reports(reports: Sequence[SourceReport]) -> None:

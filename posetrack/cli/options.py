@@ -70,7 +70,7 @@ class TrackOptions:
     ] = None
     detector_input: Annotated[str | None, _weights(help="Input of the detector, likewise.")] = None
     convention: Annotated[
-        str | None, _weights(help="How the checkpoint's inputs were prepared: mmpose, official or own.")
+        str | None, _weights(help="How the checkpoint's inputs were prepared: mmpose, udp, official or own.")
     ] = None
     skeleton: Annotated[
         str | None, _weights(help="Joints that the pose network gives: coco, posetrack or another skeleton.")

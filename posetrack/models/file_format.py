@@ -11,6 +11,10 @@ OnnxKind = Literal["simcc", "heatmap", "rtmdet", "yolox", "rtmo"]
 """What an ONNX network gives: SimCC's two classifications or heatmaps (pose networks), boxes of people in images
 prepared as for RTMDet or YOLOX (detectors), or boxes and joints (RTMO)."""
 
+Convention = Literal["mmpose", "udp", "official", "own"]
+"""How a pose network's inputs were prepared in training: by MMPose, by MMPose with unbiased data processing
+(``UDPHeatmap``), by the code of SimpleBaseline's or HRNet's authors, or by posetrack."""
+
 ONNX_KINDS: tuple[str, ...] = get_args(OnnxKind)
 """Their names."""
 
@@ -22,17 +26,16 @@ class FileFormat:
     Attributes:
         architecture: Name of the network that a checkpoint is of. ONNX files hold their network.
         width, height: Size of the network's input in pixels. Not needed for ONNX files of a fixed size.
-        convention: How inputs were prepared in training: ``mmpose``, ``official`` (the code of SimpleBaseline's
-            or HRNet's authors) or ``own``.
-        skeleton: Name of the skeleton whose joints a pose network gives. Defaults to COCO's, or the one with as
-            many joints.
+        convention: How inputs were prepared in training. Defaults to ``mmpose`` for ONNX networks.
+        skeleton: Name of the skeleton whose joints a pose network gives. Defaults to COCO's; for ONNX networks of
+            other joints, to the one with as many.
         onnx_kind: What an ONNX network gives. ``None`` tells it from the network's outputs.
     """
 
     architecture: str | None = None
     width: int | None = None
     height: int | None = None
-    convention: Literal["mmpose", "official", "own"] | None = None
+    convention: Convention | None = None
     skeleton: str | None = None
     onnx_kind: OnnxKind | None = None
 

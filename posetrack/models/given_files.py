@@ -162,7 +162,7 @@ def _size(path: Path, form: FileFormat) -> tuple[int, int]:
 
 def _convention(path: Path, form: FileFormat, official: str) -> str:
     if form.convention is None:
-        raise ConfigError(f"say how inputs of {path} were prepared: --convention mmpose, official or own.")
+        raise ConfigError(f"say how inputs of {path} were prepared: --convention mmpose, udp, official or own.")
     return official if form.convention == "official" else form.convention
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -99,25 +99,22 @@ def _check(path: Path, content: bytes) -> None:
         raise WeightsError(f"{path} is not an ONNX network, or is damaged.") from error
     if not model.graph.node:
         raise WeightsError(f"{path} is not an ONNX network, or is damaged.")
-    if any(_is_external(tensor) for tensor in _tensors(model.graph)):
+    if any(map(_is_external, _tensors(model))):
         raise WeightsError(
             f"{path} keeps weights in another file, which is not read: save it as one file "
             "(onnx.save without save_as_external_data)."
         )
 
 
-def _tensors(graph: Any) -> list[Any]:
-    """All tensors with values in a graph and the graphs in its nodes."""
-    found = [*graph.initializer]
-    for sparse in graph.sparse_initializer:
-        found += [sparse.values, sparse.indices]
-    for node in graph.node:
-        for attribute in node.attribute:
-            found += [attribute.t, *attribute.tensors]
-            for inner in (attribute.g, *attribute.graphs):
-                if inner.node:
-                    found += _tensors(inner)
-    return found
+def _tensors(message: Any) -> Iterator[Any]:
+    """All tensors with values anywhere in a network: in graphs, graphs inside nodes, functions and their nodes."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in value if isinstance(value, Sequence) else (value,):
+                yield from _tensors(part)
 
 
 def _is_external(tensor: Any) -> bool:
