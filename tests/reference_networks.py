@@ -125,14 +125,19 @@ class Tape:
 
 
 def simple_baseline(tape: Tape, images: Tensor, blocks: tuple[int, ...], heatmaps: int) -> Tensor:
+    x = resnet(tape, images, blocks)
+    for layer in (0, 3, 6):
+        x = F.relu(tape.norm(tape.deconv(x, f"deconv_layers.{layer}", 256), f"deconv_layers.{layer + 1}"))
+    return tape.final(x, heatmaps)
+
+
+def resnet(tape: Tape, images: Tensor, blocks: tuple[int, ...]) -> Tensor:
     x = F.relu(tape.norm(tape.conv(images, "conv1", 64, 7, 2), "bn1"))
     x = F.max_pool2d(x, 3, stride=2, padding=1)
     for stage, (count, planes) in enumerate(zip(blocks, (64, 128, 256, 512), strict=True), start=1):
         for block in range(count):
             x = tape.bottleneck(x, f"layer{stage}.{block}", planes, 2 if block == 0 and stage > 1 else 1)
-    for layer in (0, 3, 6):
-        x = F.relu(tape.norm(tape.deconv(x, f"deconv_layers.{layer}", 256), f"deconv_layers.{layer + 1}"))
-    return tape.final(x, heatmaps)
+    return x
 
 
 def hrnet(tape: Tape, images: Tensor, width: int, heatmaps: int) -> Tensor:

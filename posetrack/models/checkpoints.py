@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from posetrack.errors import WeightsError
@@ -27,10 +28,11 @@ from posetrack.models.hrnet import HRNET_CHANNELS
 from posetrack.models.loading import load_weights
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork
 from posetrack.records import shortened
+from posetrack.skeletons import SKELETONS
 
 Network = TypeVar("Network", bound=nn.Module)
 
-_COUNTER = ".num_batches_tracked"
+COUNTER = ".num_batches_tracked"
 """Batch norm's count of training batches, which does not affect the output. PyTorch has it since 0.4.1."""
 
 _FINAL = "final_layer.weight"
@@ -118,7 +120,7 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNet
     tensors = read_checkpoint(path)  # before the network is built, which takes longer
     return fill(
         architecture.build(), tensors, (path, architecture.backbone), LAYOUTS,
-        lambda weights, expected: _remedy(weights, expected, architecture),
+        lambda weights, expected: _remedy(weights, expected, architecture, list(tensors)),
     )  # fmt: skip
 
 
@@ -153,12 +155,38 @@ def fill(
     return network.eval()
 
 
+def for_joints(found: int, wanted: int) -> str:
+    """What to do about a network that gives so many joints, where the skeleton has others."""
+    names = [skeleton.name for skeleton in SKELETONS.values() if len(skeleton) == found]
+    advice = f"say --skeleton {' or '.join(names)}" if names else "no known skeleton has as many"
+    return f"it gives {found} joints, and not {wanted}: {advice}"
+
+
+def which_of(
+    family: Mapping[str, Callable[[], nn.Module]], part: str, name: str, weights: Mapping[str, Tensor]
+) -> str:
+    """What to do about weights that do not fit a network, from the other networks of its family.
+
+    Args:
+        family: Builds each network by its name.
+        part: Of the networks, which tells them apart, such as their backbone.
+        name: Of the network that they should fit.
+        weights: The file's under our names.
+    """
+    for other, build in family.items():
+        with torch.device("meta"):
+            network = build()
+        if has_part(weights, part, network):
+            return f"it is of {other}" if other != name else "the rest of it is of another network"
+    return f"it is not a checkpoint of {name}"
+
+
 def has_part(weights: Mapping[str, Tensor], part: str, network: nn.Module) -> bool:
     """Whether weights hold a part of a network, such as its backbone: all of its tensors, in their shapes."""
     return all(
         (value := weights.get(f"{part}.{name}")) is not None and value.shape == tensor.shape
         for name, tensor in network.get_submodule(part).state_dict().items()
-        if not name.endswith(_COUNTER)
+        if not name.endswith(COUNTER)
     )
 
 
@@ -173,7 +201,7 @@ def _differences(
     weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], layout: Layout, strangers: list[str]
 ) -> str:
     """What is missing, unexpected or of another shape or type, by the publisher's names; empty if nothing is."""
-    absent = [name for name in expected if name not in weights and not name.endswith(_COUNTER)]
+    absent = [name for name in expected if name not in weights and not name.endswith(COUNTER)]
     unexpected = [layout.theirs(name) for name in weights if name not in expected] + strangers
     misshapen = [
         f"{layout.theirs(name)} {_described(weights[name])} instead of {_described(value)}"
@@ -195,15 +223,20 @@ def _some(names: list[str]) -> str:
     return ", ".join(map(shortened, names[:_LISTED])) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: PoseArchitecture) -> str:
-    """What to change, as far as the weights show which network they belong to."""
+def _remedy(
+    weights: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    architecture: PoseArchitecture,
+    names: Sequence[str],
+) -> str:
+    """What to change, as far as the weights, and all names in the file, show which network they belong to."""
     backbone = _backbone_of(weights)
     if backbone is None:
         return "it is not a checkpoint of a known pose network"
     if backbone != architecture.backbone:
         return f'its layers are those of {backbone}: set backbone = "{backbone}"'
     if _FINAL not in weights:
-        return "it has no pose head: give the checkpoint of a whole pose network"
+        return _other_head(backbone, names)
     channels = [
         value.shape[1]
         for name, value in weights.items()
@@ -212,12 +245,26 @@ def _remedy(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], archi
     if backbone not in HRNET_CHANNELS and channels != list(architecture.deconv_channels):
         return f"its transposed convolutions have other channels: set deconv_channels = {channels}"
     heatmaps = [_length(tensors[_FINAL]) for tensors in (weights, expected)]
+    if heatmaps[0] != heatmaps[1] and architecture.all_slots:
+        return for_joints(*heatmaps)
     if heatmaps[0] != heatmaps[1]:
         return (
             f"it has {heatmaps[0]} heatmaps and the architecture {heatmaps[1]}: choose the skeleton and all_slots "
             "that it was trained for"
         )
     return "give a checkpoint of exactly this network"
+
+
+def _other_head(backbone: str, names: Sequence[str]) -> str:
+    """What to do about a backbone without the layer that gives heatmaps."""
+    for layer, head in (
+        ("head.mlp_head_x.", "_simcc"),
+        ("head.loss_module.", "_rle"),
+        ("head.fc.", "_regression"),
+    ):
+        if any(layer in name for name in names):
+            return f"its head gives no heatmaps: say --architecture {backbone}{head}"
+    return "it has no pose head: give the checkpoint of a whole pose network"
 
 
 def _length(value: Tensor | None) -> int:

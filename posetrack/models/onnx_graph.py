@@ -94,8 +94,8 @@ def _input(path: Path, session: Runner, form: FileFormat) -> tuple[int | None, t
     batch, channels, height, width = (side if isinstance(side, int) else None for side in session.inputs[0][1])
     if channels not in (3, None):
         raise WeightsError(
-            f"{path} takes {session.inputs[0][1]} instead of [batch, 3, height, width]: export it for images of three "
-            "channels, channels first."
+            f"{path} takes {session.inputs[0][1]} instead of [batch, 3, height, width]: export it for images "
+            "of three channels, channels first."
         )
     if batch not in (1, None):
         raise WeightsError(f"{path} takes {batch} images at once: export it for one, or for any number.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from torchvision.ops import nms
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import fill, has_part, unchanged
+from posetrack.models.checkpoints import fill, unchanged, which_of
 from posetrack.models.conventions import IMAGENET_MEAN, IMAGENET_STD, InputConvention
 from posetrack.models.dense_networks import RTMDETS, YOLOX, YOLOXS, DenseDetector, RTMDet, yolox_tensors
 from posetrack.models.detector import DetectorConfig, in_batches
@@ -43,6 +43,10 @@ _NORMALISATIONS = {
 
 _CLASSES = ("bbox_head.rtm_cls.0.weight", "bbox_head.multi_level_conv_cls.0.weight")
 """Tensors with a row for every class."""
+
+_OF_ONE_CLASS: dict[str, Callable[[], DenseDetector]] = {
+    name: partial(build, 1) for name, build in _BUILDERS.items()
+}
 
 _MULTIPLE = 32
 
@@ -75,7 +79,10 @@ def read_published_detector(name: str, path: Path) -> DenseDetector:
         tensors = yolox_tensors(tensors)
     classes = next((len(value) for key in _CLASSES if (value := tensors.get(key)) is not None and value.dim()), 1)
     network = build_published_detector(name, max(classes, 1))
-    return fill(network, tensors, (path, name), unchanged("MMDetection"), partial(_remedy, name))
+    return fill(
+        network, tensors, (path, name), unchanged("MMDetection"),
+        lambda weights, _: which_of(_OF_ONE_CLASS, "backbone", name, weights),
+    )  # fmt: skip
 
 
 def load_published_detector(
@@ -87,15 +94,6 @@ def load_published_detector(
         ConfigError, WeightsError: see ``read_published_detector`` and ``PublishedDetector``.
     """
     return PublishedDetector(name, read_published_detector(name, path), size, config, runtime)
-
-
-def _remedy(name: str, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    for other in PUBLISHED_DETECTORS:
-        with torch.device("meta"):
-            network = build_published_detector(other, 1)
-        if has_part(weights, "backbone", network):
-            return f"its backbone is that of {other}" if other != name else "it has another neck or head"
-    return f"it is not a checkpoint of {name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Pose networks of others that see one person at a time: RTMPose and ViTPose.
+"""Pose networks of others that see one person at a time: RTMPose, ViTPose, and ResNets with other heads.
 
 They give other outputs than heatmaps at stride 4, or take other inputs, than the networks that can be trained here
 (``pose_weights``), and are only run.
@@ -15,11 +15,18 @@ from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import fill, unchanged
+from posetrack.models.checkpoints import COUNTER, fill, for_joints, unchanged
 from posetrack.models.engine import prepared
 from posetrack.models.onnx_file import Interface
 from posetrack.models.pose import CropPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
+from posetrack.models.resnet_poses import (
+    REGRESSION_RESNETS,
+    SIMCC_RESNETS,
+    RegressionResNet,
+    SimCCResNet,
+    regression_tensors,
+)
 from posetrack.models.rtmpose import RTMPOSES, RTMPose
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.vitpose import VITPOSES, ViTPose, vitpose_tensors
@@ -27,13 +34,28 @@ from posetrack.models.vitpose import VITPOSES, ViTPose, vitpose_tensors
 _BUILDERS: dict[str, Callable[[PoseFormat], nn.Module]] = {
     **{name: partial(RTMPose, name) for name in RTMPOSES},
     **{name: partial(ViTPose, name) for name in VITPOSES},
+    **{name: partial(SimCCResNet, name) for name in SIMCC_RESNETS},
+    **{name: partial(RegressionResNet, name) for name in REGRESSION_RESNETS},
 }
 
-PUBLISHED_POSES = dict.fromkeys(RTMPOSES, "simcc") | dict.fromkeys(VITPOSES, "dark-udp")
+PUBLISHED_POSES = {
+    **dict.fromkeys((*RTMPOSES, *SIMCC_RESNETS), "simcc"),
+    **dict.fromkeys(VITPOSES, "dark-udp"),
+    **dict.fromkeys(REGRESSION_RESNETS, "regression"),
+}
 """Names of the networks, and the codec of each."""
 
 _MULTIPLE = 32
 """Sides of their inputs are multiples of this."""
+
+_JOINTS = ("head.final_layer.bias", "head.conv.bias", "head.deconv_head.final_layer.bias")
+"""Tensors with a value for each joint."""
+
+_OF_THE_FORMAT = (
+    "head.final_layer", "head.conv", "head.deconv_head.final_layer", "head.fc", "head.mlp", "head.cls",
+    "backbone.embeddings.position",
+)  # fmt: skip
+"""Beginnings of the names of tensors whose shapes depend on the joints or on the input's size."""
 
 
 def build_published_pose(name: str, form: PoseFormat) -> nn.Module:
@@ -64,6 +86,8 @@ def read_published_pose(name: str, path: Path, form: PoseFormat) -> nn.Module:
     network, tensors = build_published_pose(name, form), read_checkpoint(path)
     if name in VITPOSES:
         tensors = vitpose_tensors(tensors, form)
+    elif name in REGRESSION_RESNETS:
+        tensors = regression_tensors(tensors)
     return fill(network, tensors, (path, name), unchanged("MMPose 1.x"), partial(_remedy, name, form))
 
 
@@ -82,16 +106,25 @@ def load_published_pose(
 
 def _remedy(name: str, form: PoseFormat, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
     """What to change, as far as the weights show which network they belong to."""
-    shapes = {key: value.shape for key, value in weights.items()}
-    for other in PUBLISHED_POSES:
+    for other in (name, *PUBLISHED_POSES):
         with torch.device("meta"):
             theirs = build_published_pose(other, form).state_dict()
-        if other != name and _common(theirs, shapes) == len(theirs):
-            return f"it is a checkpoint of {other}"
-    if 2 * _common(expected, shapes) < len(expected):
+        if weights.keys() <= theirs.keys() and all(_is_like(key, weights.get(key), theirs[key]) for key in theirs):
+            break
+    else:
         return f"it is not a checkpoint of {name}"
-    return f"it was trained for another input size than {form.width}x{form.height}, or for other joints"
+    if other != name:
+        return f"it is a checkpoint of {other}"
+    joints = next((len(weights[key]) for key in _JOINTS if key in weights), None)
+    if joints not in (None, len(form.channels)):
+        return for_joints(joints, len(form.channels))
+    if any(weights[key].shape != value.shape for key, value in expected.items() if key in weights):
+        return f"it was trained for another input size than {form.width}x{form.height}, or for other joints"
+    return "give a checkpoint of exactly this network"
 
 
-def _common(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> int:
-    return sum(shapes.get(key) == value.shape for key, value in tensors.items())
+def _is_like(name: str, found: Tensor | None, expected: Tensor) -> bool:
+    """Whether a tensor is that of a network for some joints and some size of the input."""
+    if found is None:
+        return name.endswith(COUNTER)
+    return name.startswith(_OF_THE_FORMAT) or found.shape == expected.shape

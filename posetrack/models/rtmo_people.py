@@ -20,7 +20,7 @@ from torchvision.ops import box_iou, nms
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import fill, has_part, unchanged
+from posetrack.models.checkpoints import fill, for_joints, has_part, unchanged, which_of
 from posetrack.models.conventions import InputConvention
 from posetrack.models.detector import DetectorConfig, require_image
 from posetrack.models.engine import prepared
@@ -38,6 +38,9 @@ PUBLISHED_SIZE = (640, 640)
 
 PUBLISHED_CONFIG = DetectorConfig(score_threshold=0.1, nms_iou=0.65)
 """How MMPose's configurations find people."""
+
+_JOINTS = "head.head_module.out_kpt_vis.0.bias"
+"""A tensor with a value for each joint."""
 
 _MULTIPLE = 32
 _SAME_PERSON_IOU = 0.3
@@ -95,12 +98,10 @@ def load_rtmo(
 
 
 def _remedy(name: str, joints: int, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    for other in RTMOS:
-        with torch.device("meta"):
-            network = RTMO(other, joints)
-        if has_part(weights, "neck", network):
-            return f"it is of {other}" if other != name else "it has another head, or other joints"
-    return f"it is not a checkpoint of {name}"
+    found = len(weights[_JOINTS]) if _JOINTS in weights else joints
+    if found != joints and has_part(weights, "neck", build_rtmo(name, joints)):
+        return for_joints(found, joints)
+    return which_of({other: partial(RTMO, other, joints) for other in RTMOS}, "neck", name, weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
