@@ -3,6 +3,8 @@
 Without a video, compares with the exact motion of visible joints in rendered scenes, 1280x720. A video has no
 truth: compares with DIS "medium" at full size, at the joints that the preset ``lite`` finds, to show what a lower
 resolution changes. CPU time is that of all threads (OpenCV uses one) for an estimate and a look-up of all joints.
+``--network raft_small --device cuda`` adds flow networks whose weights are here, or are downloaded; while the GPU
+works, torch's waiting thread counts as CPU time.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,11 +24,16 @@ from rich.console import Console
 from rich.table import Table
 
 from posetrack.flow import DisConfig, DisFlow, FarnebackConfig, FarnebackFlow, LucasKanadeConfig, LucasKanadeFlow
+from posetrack.models.devices import resolve_device
+from posetrack.models.runtime import Runtime
+from posetrack.networks import Networks
 from posetrack.pose_tracker import PoseTracker
+from posetrack.presets import get_preset
 from posetrack.stages import FlowEstimator
 from posetrack.synthetic import SCENES, displacements, promenade, render
 from posetrack.types import FloatArray, Image
 from posetrack.video import ReadOptions, open_source
+from posetrack.zoo import ModelStore
 
 SIZE = (1280, 720)
 MIN_JOINT_SCORE = 0.3
@@ -74,13 +82,19 @@ def filmed(video: Path, frames: int) -> Iterator[Step]:
             before = frame.image, poses.keypoints[poses.keypoint_scores >= MIN_JOINT_SCORE]
 
 
-def measure(steps: Iterator[Step]) -> dict[str, dict[str, float]]:
+def networks(names: list[str], device: str) -> dict[str, FlowEstimator]:
+    """Flow networks by their names in the table of weights."""
+    runtime = Runtime(device=resolve_device(device))
+    return {name: Networks(replace(get_preset("lite"), flow=name), runtime, ModelStore()).flow for name in names}
+
+
+def measure(steps: Iterator[Step], estimators: Mapping[str, FlowEstimator]) -> dict[str, dict[str, float]]:
     """Median and 95th percentile of errors in pixels, share of joints followed, and milliseconds."""
     errors: defaultdict[str, list[FloatArray]] = defaultdict(list)
     followed: defaultdict[str, list[float]] = defaultdict(list)
     cpu_ms: defaultdict[str, list[float]] = defaultdict(list)
     for previous, current, joints, truth in steps:
-        for name, estimator in ESTIMATORS.items():
+        for name, estimator in estimators.items():
             start = time.process_time()
             motion, known = estimator.estimate(previous, current).at(joints)
             cpu_ms[name].append(1000 * (time.process_time() - start))
@@ -101,11 +115,14 @@ def measure(steps: Iterator[Step]) -> dict[str, dict[str, float]]:
 def main(
     video: Annotated[Path | None, typer.Argument(help="Video file. Defaults to rendered scenes.")] = None,
     frames: Annotated[int, typer.Option(help="Number of frame pairs.")] = 100,
+    network: Annotated[list[str] | None, typer.Option(help="A flow network too, such as raft_small.")] = None,
+    device: Annotated[str, typer.Option(help="Device of the flow networks.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure, and print one table."""
     cv2.setNumThreads(1)
-    figures = measure(rendered(frames) if video is None else filmed(video, frames))
+    estimators = ESTIMATORS | networks(network or [], device)
+    figures = measure(rendered(frames) if video is None else filmed(video, frames), estimators)
     if as_json:
         print(json.dumps(figures))
         return
