@@ -129,6 +129,21 @@ def link() -> zipfile.ZipInfo:
     return info
 
 
+def unusual() -> bytes:
+    """An archive that LZMA compressed, and that is damaged."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("end2end.onnx", bytes(1000))
+    return made.getvalue().replace(bytes(made.getvalue()[50:60]), b"\xff" * 10)
+
+
+def encrypted() -> bytes:
+    """An archive whose table of contents says that the network is encrypted."""
+    made = bytearray(archive_of(NETWORK))
+    made[made.rindex(b"PK\x01\x02") + 8] |= 1
+    return bytes(made)
+
+
 BAD_ARCHIVES = {
     "two": (archive_of(NETWORK, ("other.onnx", CONTENT)), "has 2 .onnx files in it instead of one"),
     "none": (archive_of(NOTES), "has 0 .onnx files"),
@@ -138,6 +153,8 @@ BAD_ARCHIVES = {
     "drive": (archive_of(("C:outside.onnx", CONTENT)), "leads out of the archive"),
     "link": (archive_of((link(), b"/etc/passwd")), "has a link in it"),
     "another network": (archive_of(("end2end.onnx", b"another")), "holds a network with the SHA-256|is not what"),
+    "encrypted": (encrypted(), "is encrypted"),
+    "unusual": (unusual(), "is compressed in an unusual way"),
     "cut": (ARCHIVE[:-30], "is not a whole zip archive|is not what"),
     "changed": (ARCHIVE[:MIDDLE] + b"xxx" + ARCHIVE[MIDDLE + 3 :], "is not a whole zip archive"),
     "no archive": (b"PK but nothing else" * 40, "is not a whole zip archive"),

@@ -21,6 +21,7 @@ _MOST_MEMBERS = 1000
 _SYMBOLIC_LINK = 0o120000
 _KIND_OF_FILE = 0o170000
 _ENCRYPTED = 0x1
+_USUAL = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class ArchiveError(Exception):
@@ -45,7 +46,7 @@ def unpack(archive: BinaryIO, target: BinaryIO | None, size_bytes: int | None = 
 
     Raises:
         ArchiveError: the archive is damaged, or has not exactly one ``.onnx`` file; or that is encrypted, too
-            large, a link, or has a name that leads out of the archive.
+            large, a link, compressed in an unusual way, or has a name that leads out of the archive.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -73,6 +74,8 @@ def _network_in(opened: zipfile.ZipFile) -> zipfile.ZipInfo:
         raise ArchiveError("has a link in it instead of a network")
     if member.flag_bits & _ENCRYPTED:
         raise ArchiveError("is encrypted")
+    if member.compress_type not in _USUAL:
+        raise ArchiveError("is compressed in an unusual way")
     if member.file_size > _LARGEST_BYTES:
         raise ArchiveError(f"has a network of {member.file_size:,} bytes in it, more than an ONNX file can have")
     return member
