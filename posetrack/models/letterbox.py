@@ -11,6 +11,11 @@ PADDING_GREY = 114
 """Colour of the padding, as in YOLOX and MMDetection."""
 
 
+def fitting_ratio(image: Image, size: tuple[int, int]) -> float:
+    """Canvas pixels per pixel of an image [H, W, 3] that is as large as it fits into a canvas undistorted."""
+    return min(size[0] / image.shape[1], size[1] / image.shape[0])
+
+
 def letterboxed(image: Image, size: tuple[int, int]) -> tuple[Image, float]:
     """An image at the top left of a canvas, as large as it fits without distortion.
 
@@ -24,7 +29,7 @@ def letterboxed(image: Image, size: tuple[int, int]) -> tuple[Image, float]:
         uint8 [height, width, 3], and canvas pixels per pixel of the image.
     """
     width, height = size
-    ratio = min(height / image.shape[0], width / image.shape[1])
+    ratio = fitting_ratio(image, size)
     scaled = (max(1, int(image.shape[1] * ratio)), max(1, int(image.shape[0] * ratio)))
     canvas = np.full((height, width, 3), PADDING_GREY, np.uint8)
     canvas[: scaled[1], : scaled[0]] = cv2.resize(image, scaled, interpolation=cv2.INTER_LINEAR)
@@ -45,7 +50,7 @@ def centred(image: Image, size: tuple[int, int]) -> tuple[Image, float]:
     """
     width, height = size
     rows, columns = image.shape[:2]
-    ratio = min(width / columns, height / rows)
+    ratio = fitting_ratio(image, size)
     # Three points in single precision, like MMPose: a pixel may otherwise be rounded differently.
     triangle = np.array([[0, 0], [-width / 2, 0], [-width / 2, width / 2]])
     source = np.array([columns / 2, rows / 2]) + triangle / ratio

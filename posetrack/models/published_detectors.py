@@ -20,7 +20,7 @@ from posetrack.models.conventions import IMAGENET_MEAN, IMAGENET_STD, InputConve
 from posetrack.models.dense_networks import RTMDETS, YOLOX, YOLOXS, DenseDetector, RTMDet, yolox_tensors
 from posetrack.models.detector import DetectorConfig, in_batches
 from posetrack.models.engine import prepared
-from posetrack.models.letterbox import PADDING_GREY
+from posetrack.models.letterbox import PADDING_GREY, fitting_ratio
 from posetrack.models.onnx_file import Interface
 from posetrack.models.pose import Normalisation
 from posetrack.models.runtime import CPU, Runtime
@@ -117,7 +117,7 @@ def fitted(images: Sequence[Image], size: tuple[int, int]) -> Fitted:
         size: Width and height of the input.
     """
     height, width = images[0].shape[:2]
-    ratio = min(size[0] / width, size[1] / height)
+    ratio = fitting_ratio(images[0], size)
     scaled = max(1, int(width * ratio + 0.5)), max(1, int(height * ratio + 0.5))
     canvases = np.full((len(images), size[1], size[0], 3), PADDING_GREY, np.uint8)
     for canvas, image in zip(canvases, images, strict=True):
