@@ -102,7 +102,7 @@ def _check(path: Path, content: bytes) -> None:
     if any(map(_is_external, _tensors(model))):
         raise WeightsError(
             f"{path} keeps weights in another file, which is not read: save it as one file "
-            "(onnx.save without save_as_external_data)."
+            "(torch.onnx.export with external_data=False, or onnx.save without save_as_external_data)."
         )
 
 
