@@ -203,6 +203,31 @@ def test_a_fine_tuned_detector_gives_torchvisions_boxes(classes: int, tmp_path: 
     assert len(found) > 10 and np.allclose(found.xyxy, expected - 0.5, atol=0.05)
 
 
+@pytest.mark.parametrize(
+    "name", ["ssdlite320_mobilenet_v3_large", "fcos_resnet50_fpn", "retinanet_resnet50_fpn_v2"]
+)
+def test_fine_tuned_detectors_of_one_stage_give_torchvisions_boxes(name: str, tmp_path: Path) -> None:
+    """For three classes, saved with the state of training, as torchvision's own training script does."""
+    torch.manual_seed(0)
+    theirs = getattr(detection, name)(weights=None, weights_backbone=None, num_classes=3).eval()
+    for key, value in theirs.named_parameters():
+        if "classification_head" in key and key.endswith("weight"):
+            torch.nn.init.normal_(value, std=0.05)
+    torch.save({"model": theirs.state_dict(), "optimizer": {"state": {}}, "epoch": 3}, tmp_path / "mine.pth")
+    config = DetectorConfig(score_threshold=0.01, max_people=10_000, short_side=64, long_side=96)
+    detector = load_given_detector(tmp_path / "mine.pth", FileFormat(architecture=name), config, CPU)
+    theirs.score_thresh, theirs.nms_thresh, theirs.detections_per_img = 0.01, config.nms_iou, 1_000_000
+    if theirs.transform.fixed_size is None:
+        theirs.transform.min_size, theirs.transform.max_size = (64,), 96
+    with torch.inference_mode():
+        result = theirs([torch.from_numpy(IMAGE).permute(2, 0, 1) / 255])[0]
+    expected = result["boxes"][result["labels"] == 1].numpy()
+    found = detector.detect([IMAGE])[0].xyxy + 0.5
+    assert len(found) == len(expected) > 10
+    nearest = np.abs(found[:, None] - expected).max(-1).min(0)
+    assert nearest.max() < 0.05
+
+
 def test_a_detector_of_another_network_is_refused(fine_tuned: Path) -> None:
     form = FileFormat(architecture="fasterrcnn_resnet50_fpn")
     with pytest.raises(WeightsError, match="does not hold the weights of fasterrcnn_resnet50_fpn"):
