@@ -13,7 +13,8 @@ PADDING_GREY = 114
 
 def fitting_ratio(image: Image, size: tuple[int, int]) -> float:
     """Canvas pixels per pixel of an image [H, W, 3] that is as large as it fits into a canvas undistorted."""
-    return min(size[0] / image.shape[1], size[1] / image.shape[0])
+    ratio: float = min(size[0] / image.shape[1], size[1] / image.shape[0])
+    return ratio
 
 
 def letterboxed(image: Image, size: tuple[int, int]) -> tuple[Image, float]:
