@@ -35,7 +35,9 @@ AUTO_LOOKS_PER_S = 5
 """``auto`` detects people, and estimates the joints of carried people, about this often per second of footage."""
 
 AUTO_DETECTION_FRAMES = 5
-"""Maximum number of frames between two detections with ``auto``."""
+"""Maximum number of frames between two detections with ``auto``. In frames, not in seconds, because each flow
+field adds its error: of two people, one behind the other, at 60 frames per second, 12 % of the sightings were lost
+with 12 frames (0.2 s), and 9 % with 5."""
 
 AUTO_SURE_SCORE = 0.9
 """With ``auto``, the more people score below this, the more frames get a detection."""

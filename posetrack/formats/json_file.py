@@ -68,14 +68,12 @@ def _dumped(path: Path, item: dict[str, Any]) -> bytes:
         return orjson.dumps(item, option=orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError as error:
         if "surrogates" in str(error):  # half of a pair, in a name: JSON holds it as an escape
-            return orjson.dumps(_escaped(item), option=orjson.OPT_SERIALIZE_NUMPY)
+            return json.dumps(item, default=_listed).encode()
         raise DataFormatError(
             f"{path} cannot be written: a number of the source has no place in JSON ({error}); correct it."
         ) from error
 
 
-def _escaped(item: dict[str, Any]) -> dict[str, Any]:
-    """The item with its texts in ASCII."""
-    return {
-        key: orjson.Fragment(json.dumps(value)) if isinstance(value, str) else value for key, value in item.items()
-    }
+def _listed(array: Any) -> Any:
+    """An array as lists; null for NaN, as orjson has it."""
+    return orjson.loads(orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY))
