@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from posetrack.errors import DataFormatError
@@ -47,6 +48,11 @@ def video(count: int = 1, skeleton: Skeleton = POSETRACK, **changes: Any) -> Ann
     return replace(annotations_of(PATH, "a", [IMAGE], [people]), **changes)
 
 
+def written_rows(people: Annotations) -> list[dict[str, Any]]:
+    """What a file has of each person."""
+    return [orjson.loads(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)) for row in people_rows(people)]
+
+
 def test_sizes_of_boxes_lose_the_noise_of_subtraction_and_nothing_else() -> None:
     starts, sizes = np.array([[0.1, 1000.7]]), np.array([[7.023, 0.000000001]])
     assert xywh(np.concatenate([starts, starts + sizes], axis=1)).tolist() == [[0.1, 1000.7, 7.023, 1e-9]]
@@ -69,7 +75,7 @@ def test_an_images_own_fields_take_precedence() -> None:
 
 
 def test_a_posetrack18_person_has_what_is_known() -> None:
-    (person,) = people_rows(video())
+    (person,) = written_rows(video())
     assert list(person) == [
         "image_id", "category_id", "track_id", "bbox", "area", "keypoints", "num_keypoints", "scores", "score",
         "iscrowd", "segmentation",
@@ -80,14 +86,14 @@ def test_a_posetrack18_person_has_what_is_known() -> None:
     assert person["num_keypoints"] == 15 and person["score"] == 0.25
     assert (person["iscrowd"], person["segmentation"], person["category_id"]) == (0, [], 1)
     head = np.array([[1.0, 2, 4, 8]])
-    (person,) = people_rows(video(head_boxes=head, person_scores=np.array([np.nan])))
+    (person,) = written_rows(video(head_boxes=head, person_scores=np.array([np.nan])))
     assert person["bbox_head"] == [1, 2, 3, 6] and "score" not in person
 
 
 def test_absent_joints_are_zeros_in_posetrack18_and_flags_are_kept() -> None:
     visibility = np.array([[0.0, 1, 2, np.nan, *[np.nan] * 11]])
     people = video(visibility=visibility, present=np.arange(15)[None] < 4)
-    (person,) = people_rows(people)
+    (person,) = written_rows(people)
     triples = {n: person["keypoints"][3 * slot : 3 * slot + 3] for n, slot in enumerate(EVALUATION_SLOTS)}
     assert [triples[n] for n in range(4)] == [[10, 20, 0], [10, 20, 1], [10, 20, 2], [10, 20, 2]]
     assert [person["scores"][slot] for slot in EVALUATION_SLOTS] == [0.5] * 4 + [0] * 11
@@ -97,7 +103,7 @@ def test_absent_joints_are_zeros_in_posetrack18_and_flags_are_kept() -> None:
 
 
 def test_areas_are_rounded_to_a_thousandth() -> None:
-    (person,) = people_rows(video(boxes=np.array([[0, 0, 1.23456, 1]])))
+    (person,) = written_rows(video(boxes=np.array([[0, 0, 1.23456, 1]])))
     assert person["area"] == 1.235 and person["bbox"] == [0, 0, 1.23456, 1]
 
 
@@ -110,7 +116,7 @@ def test_the_category_names_joints_and_counts_limbs_from_one() -> None:
 def test_a_posetrack18_persons_list_of_scores_is_empty_only_if_no_joint_has_one() -> None:
     scores = np.full((3, 15), np.nan)
     scores[1, NOSE], scores[2] = 0.75, 0.5
-    rows = [person["scores"] for person in people_rows(video(3, scores=scores))]
+    rows = [person["scores"] for person in written_rows(video(3, scores=scores))]
     assert rows[0] == [] and rows[1].count(-9999) == 14 and rows[1][0] == 0.75 and rows[2].count(0.5) == 15
 
 

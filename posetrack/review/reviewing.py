@@ -79,7 +79,7 @@ def find_results(results: Path) -> Path:
     if len(clips) > 1:
         raise DataFormatError(
             f"{results}: there are tracks of {len(clips)} clips ({', '.join(clips[:3])}"
-            f"{', ...' if len(clips) > 3 else ''}); give the file of one."
+            f"{', ...' if len(clips) > 3 else ''}); give one of them."
         )
     return min(
         files, key=lambda path: (path.suffix != ".tracks", path.stem == clips[0], _RESULTS.index(path.suffix))
