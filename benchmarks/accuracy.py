@@ -41,6 +41,7 @@ Images = Annotated[Path, typer.Argument(help="Folder of its images.")]
 Weights = Annotated[Path | None, typer.Option(help="Weights to measure. Defaults to the preset's.")]
 PresetName = Annotated[str, typer.Option("--preset", help="Preset whose network and settings are measured.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+LeaveOut = Annotated[list[int] | None, typer.Option(help="Id of an annotation to leave out; may be repeated.")]
 Device = Annotated[str, typer.Option(help="Where the network runs.")]
 
 
@@ -53,6 +54,7 @@ def pose(  # noqa: PLR0913 (a command line)
     flip_test: Annotated[
         bool | None, typer.Option(help="Average with the mirrored image. Defaults to the preset's setting.")
     ] = None,
+    leave_out: LeaveOut = None,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -61,7 +63,7 @@ def pose(  # noqa: PLR0913 (a command line)
     network, architecture = load_pose_network(weights or weight_files(preset, ModelStore())[preset.pose])
     config = preset.pose_config if flip_test is None else replace(preset.pose_config, flip_test=flip_test)
     estimator = HeatmapPoseEstimator(network, architecture, config, Runtime(device=torch.device(device)))
-    people = read_people(annotations, images, estimator.skeleton)
+    people = read_people(annotations, images, estimator.skeleton, leave_out=leave_out or ())
     figures = measure_pck(estimator, people)
     if estimator.calibration is not None:
         scores, right = joint_outcomes(estimator, people)

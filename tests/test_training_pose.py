@@ -279,6 +279,14 @@ def test_joints_that_no_data_labels_cannot_be_trained(dots: DataSource) -> None:
     assert PoseTask(training(dots, architecture=learnt)).network is not None
 
 
+def test_annotations_to_leave_out_are_left_out_and_must_exist(dots: DataSource) -> None:
+    everybody = read_people(dots.annotations, dots.images, POSETRACK)
+    some = read_people(dots.annotations, dots.images, POSETRACK, leave_out=[0, 3])
+    assert [p.image.name for p in some] == [p.image.name for p in everybody if p.image.stem not in {"0", "3"}]
+    with pytest.raises(DataFormatError, match="no annotation 99"):
+        read_people(dots.annotations, dots.images, POSETRACK, leave_out=[99])
+
+
 def test_the_accuracy_without_people_is_nan() -> None:
     estimator = HeatmapPoseEstimator(SMALL.build(), SMALL, PoseConfig())
     assert np.isnan(measure_pck(estimator, [])["PCK@0.2"])

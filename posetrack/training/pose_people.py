@@ -62,7 +62,9 @@ class LabelledPerson:
         return np.where(self.weights[:, None] > 0, self.keypoints, self.teacher[:, :2])
 
 
-def read_people(annotations: Path, images: Path, skeleton: Skeleton, min_joints: int = 1) -> list[LabelledPerson]:
+def read_people(
+    annotations: Path, images: Path, skeleton: Skeleton, min_joints: int = 1, leave_out: Sequence[int] = ()
+) -> list[LabelledPerson]:
     """People with at least ``min_joints`` labelled joints, from a COCO-keypoints JSON file.
 
     COCO's coordinates of joints are pixel centres, those of boxes pixel edges. The category's names give the order
@@ -72,14 +74,22 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton, min_joints:
     It also reads what ``posetrack.training.teacher`` adds: boxes without people, and people whom only the teacher
     labels, if it sees them clearly and their box overlaps no other by much (the teacher may have seen the other).
 
+    Args:
+        annotations: The file.
+        images: Folder of its images.
+        skeleton: Gives the order of the joints.
+        min_joints: People with fewer labelled joints are left out.
+        leave_out: Ids of annotations to leave out.
+
     Raises:
-        DataFormatError: the file is not COCO keypoints.
+        DataFormatError: the file is not COCO keypoints, or lacks an annotation to leave out.
     """
     try:
         content = json.loads(annotations.read_bytes())
         category = next(c for c in content["categories"] if c["name"] == "person")
         files = {image["id"]: images / image["file_name"] for image in content["images"]}
-        entries = [a for a in content["annotations"] if not a.get("iscrowd", 0)]
+        unknown = set(leave_out) - {a["id"] for a in content["annotations"]}
+        entries = [a for a in content["annotations"] if not a.get("iscrowd", 0) and a["id"] not in leave_out]
         crowded = _crowded(entries)
         chosen = [
             a
@@ -96,6 +106,8 @@ def read_people(annotations: Path, images: Path, skeleton: Skeleton, min_joints:
         raise DataFormatError(f"cannot read {annotations}: {error.strerror}.") from error
     except (*MALFORMED, StopIteration) as error:
         raise DataFormatError(f"{annotations} is not a COCO-keypoints file of people ({error!r}).") from error
+    if unknown:
+        raise DataFormatError(f"{annotations} has no annotation {min(unknown)} to leave out.")
     return [
         person
         for person in people
