@@ -81,15 +81,16 @@ def train(name: str, data: Path, start: Path | None, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("network", POSES)
-def test_a_pose_networks_two_parts_run_one_after_the_other(
+def test_a_pose_networks_parts_run_one_after_the_other(
     network: str, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(f"pose_{network}_start", data, None, monkeypatch)
     second = train(f"pose_{network}", data, first / "last.safetensors", monkeypatch)
-    _, before = load_pose_network(first / "last.safetensors")
-    _, after = load_pose_network(second / "last.safetensors")
-    assert (after.backbone, after.fills_unused) == (before.backbone, True)
-    assert after.width > before.width and after.height > before.height
+    third = train(f"pose_{network}_more", data, second / "last.safetensors", monkeypatch)
+    small, large, last = (load_pose_network(run / "last.safetensors")[1] for run in (first, second, third))
+    assert (large.backbone, large.fills_unused) == (small.backbone, True)
+    assert large.width > small.width and large.height > small.height
+    assert last == large
 
 
 def test_the_detectors_two_parts_run_one_after_the_other(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
