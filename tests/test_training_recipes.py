@@ -86,11 +86,13 @@ def test_a_pose_networks_parts_run_one_after_the_other(
 ) -> None:
     first = train(f"pose_{network}_start", data, None, monkeypatch)
     second = train(f"pose_{network}", data, first / "last.safetensors", monkeypatch)
-    third = train(f"pose_{network}_more", data, second / "last.safetensors", monkeypatch)
-    small, large, last = (load_pose_network(run / "last.safetensors")[1] for run in (first, second, third))
-    assert (large.backbone, large.fills_unused) == (small.backbone, True)
-    assert large.width > small.width and large.height > small.height
-    assert last == large
+    _, before = load_pose_network(first / "last.safetensors")
+    _, after = load_pose_network(second / "last.safetensors")
+    assert (after.backbone, after.fills_unused) == (before.backbone, True)
+    assert after.width > before.width and after.height > before.height
+    if network == "medium":
+        third = train("pose_medium_more", data, second / "last.safetensors", monkeypatch)
+        assert load_pose_network(third / "last.safetensors")[1] == after
 
 
 def test_the_detectors_two_parts_run_one_after_the_other(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
