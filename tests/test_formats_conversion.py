@@ -226,6 +226,30 @@ def test_unknown_formats_are_refused() -> None:
         ConversionConfig(to="coco", coco_joints="mpii")
 
 
+@pytest.mark.parametrize(
+    ("ending", "to"),
+    [
+        ("_wide.csv", "wide"),
+        ("_deeplabcut.csv", "deeplabcut"),
+        ("_alphapose.json", "alphapose"),
+        ("_coco_tracks.json", "coco-tracks"),
+        ("_coco.json", "coco"),
+        ("_openpose18.zip", "openpose18"),
+        (".csv", "csv"),
+    ],
+)
+def test_the_names_that_run_gives_tell_convert_the_format(
+    file_18: Path, tmp_path: Path, ending: str, to: str
+) -> None:
+    by_name, by_option = tmp_path / f"a{ending}", tmp_path / f"b{Path(ending).suffix}"
+    base = ["convert", str(file_18)]
+    named = ["--to", "csv", "--wide"] if to == "wide" else ["--to", to]
+    for arguments in ([*base, str(by_name)], [*base, str(by_option), *named]):
+        done = CliRunner().invoke(app, [*arguments, "--fps", "25"])
+        assert done.exit_code == 0, done.output
+    assert by_name.read_bytes() == by_option.read_bytes()
+
+
 def test_the_command_says_what_is_lost(file_18: Path, tmp_path: Path) -> None:
     output = CliRunner().invoke(app, ["convert", str(file_18), str(tmp_path / "x.txt"), "--to", "mot"])
     assert output.exit_code == 0

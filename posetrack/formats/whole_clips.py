@@ -182,16 +182,19 @@ def format_of(target: Path, named: str | None, wide: bool) -> str:
 
     >>> format_of(Path("a.csv"), None, True), format_of(Path("b.c3d"), None, False)
     ('wide', 'c3d')
+    >>> format_of(Path("a_wide.csv"), None, False), format_of(Path("a_alphapose.json"), None, False)
+    ('wide', 'alphapose')
 
     Raises:
         ConfigError: the ending says nothing, or ``wide`` does not fit.
     """
-    ending = target.suffix.lower()
-    known = {".csv": "csv", ".parquet": "parquet", ".txt": "mot", ".zip": "openpose"}
+    known = {".csv": "csv", ".parquet": "parquet", ".txt": "mot", ".zip": "openpose", "_coco.json": "coco"}
     known |= {form.ending: name for name, form in CLIP_FORMATS.items()}
-    chosen = named or known.get(ending)
-    if chosen is None:
+    # the longest ending wins: a_wide.csv is no long table
+    endings = sorted((ending for ending in known if target.name.lower().endswith(ending)), key=len)
+    if named is None and not endings:
         raise ConfigError(f"{target}: the ending does not tell the format; name it (--to).")
+    chosen = named or known[endings[-1]]
     if not wide:
         return chosen
     if chosen not in _WIDE:
