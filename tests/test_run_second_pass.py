@@ -88,6 +88,20 @@ def test_a_file_is_refined_and_every_format_says_the_same(clip: Path, tmp_path: 
 
 
 @pytest.mark.usefixtures("stubbed")
+def test_what_was_seen_is_refined_before_it_is_measured(clip: Path, tmp_path: Path) -> None:
+    assert run(clip, tmp_path, "-f", "csv").returncode == 0
+    measures = []
+    for ending in (".csv", ".tracks"):
+        target = tmp_path / f"of{ending[1:]}.csv"
+        done = in_process.posetrack("measure", tmp_path / f"street{ending}", "-o", target)
+        assert done.returncode == 0, done.stderr
+        measures.append(pandas.read_csv(target))
+    refined, seen = measures
+    assert set(seen.person) == {0, 1} and seen.filled.any() and seen.sd.notna().any()
+    pandas.testing.assert_frame_equal(seen, refined, atol=0.05, rtol=0.01)
+
+
+@pytest.mark.usefixtures("stubbed")
 def test_online_writes_what_came_frame_by_frame(clip: Path, tmp_path: Path) -> None:
     assert run(clip, tmp_path, "--online", "-f", "csv").returncode == 0
     assert set(contents(tmp_path)) == {

@@ -10,9 +10,11 @@ from posetrack.files.pending import check_outputs, output_folder, write_file
 from posetrack.measures.measuring import MeasureConfig, Measured, bodies_of, measure_clip
 from posetrack.measures.scale import read_scale
 from posetrack.measures.tables import check_table, long_table, step_table, wide_table, write_table
+from posetrack.observations.names import is_observations
 from posetrack.ranges import require_kinds
 from posetrack.refine.clip import Clip
 from posetrack.refine.files import read_clip
+from posetrack.refine.second_pass import RefineConfig, refine_clip
 
 if TYPE_CHECKING:
     from posetrack.types import Image
@@ -50,7 +52,7 @@ def measure_file(
     """Measure the people of a file of poses.
 
     Args:
-        source: As ``read_clip`` reads it.
+        source: As ``read_clip`` reads it. Observations (``NAME.tracks``) are refined first, as by ``run``.
         target: The table, CSV or Parquet. Defaults to ``NAME_measures.csv`` beside the source. The other files
             have its name: ``NAME_measures_steps.csv``, ``NAME_measures_person3.png`` and ``.html``,
             ``NAME_measures_sheet.png``.
@@ -71,6 +73,8 @@ def measure_file(
     table = source.with_name(f"{source.stem}_measures.csv") if target is None else target
     check_table(table)
     clip = read_clip(source, fps)
+    if is_observations(source):  # what was seen, before the second pass
+        clip = refine_clip(clip, RefineConfig())
     everybody = bodies_of(source, clip)
     people = measure_clip(source, clip, read_scale(scale, everybody), config)
     steps = table.with_name(f"{table.stem}_steps{table.suffix}") if any(one.steps for one in people) else None
