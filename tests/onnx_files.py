@@ -94,13 +94,40 @@ def raw_rtmdet(path: Path, size: tuple[int, int] = (64, 64)) -> Path:
 def raw_yolox(path: Path, size: tuple[int, int] = (64, 96)) -> Path:
     """Offsets from cells, as in YOLOX's own files: scores are probabilities, boxes are not decoded."""
     torch.manual_seed(5)
-    cells = sum((size[0] // stride) * (size[1] // stride) for stride in (8, 16, 32))
+    return export(Cells(size, [(cell_count(size), 7)]), path, size, ["output"])
 
-    class Cells(Network):
-        def finish(self, output: Tensor, number: int) -> Tensor:
-            return torch.cat([output[..., :4].tanh(), output[..., 4:].sigmoid()], -1)
 
-    return export(Cells(size, [(cells, 7)]), path, size, ["output"])
+def decoded_yolox(path: Path, size: tuple[int, int] = (64, 96)) -> Path:
+    """The same network with boxes in pixels: centre and extent."""
+    torch.manual_seed(5)
+    return export(DecodedCells(size, [(cell_count(size), 7)]), path, size, ["output"])
+
+
+def cell_count(size: tuple[int, int]) -> int:
+    return sum((size[0] // stride) * (size[1] // stride) for stride in (8, 16, 32))
+
+
+class Cells(Network):
+    def finish(self, output: Tensor, number: int) -> Tensor:
+        return torch.cat([output[..., :4].tanh(), output[..., 4:].sigmoid()], -1)
+
+
+class DecodedCells(Cells):
+    def __init__(self, size: tuple[int, int], shapes: list[tuple[int, ...]]) -> None:
+        super().__init__(size, shapes)
+        cells = [
+            (x, y, stride)
+            for stride in (8, 16, 32)
+            for y in range(size[1] // stride)
+            for x in range(size[0] // stride)
+        ]
+        self.register_buffer("cells", torch.tensor(cells, dtype=torch.float32))
+
+    def finish(self, output: Tensor, number: int) -> Tensor:
+        values, stride = super().finish(output, number), self.cells[:, 2:]
+        return torch.cat(
+            [(values[..., :2] + self.cells[:, :2]) * stride, values[..., 2:4].exp() * stride, values[..., 4:]], -1
+        )
 
 
 def rtmo(path: Path, size: tuple[int, int] = (64, 64)) -> Path:

@@ -124,11 +124,11 @@ def test_it_runs_on_the_command_line(fine_tuned: Path, frames: Path, tmp_path: P
         (["--architecture", "fasterrcnn_resnet50_fpn"], "give the file with --detector FILE"),
         (["--architecture", "resnet50", "--input", "64x96", "--convention", "mine"], "convention must be"),
         (["--onnx-kind", "yolo"], "there is no --onnx-kind 'yolo'"),
-        (["--detector-input", "640x640"], "--input describes a file of weights: give the file with --detector"),
+        (["--detector-input", "640x640"], "--detector-input describes a file of weights: give the file with --d"),
         (["--architecture", "resnet50", "--input", "64x96", "--convention", "own", "--skeleton", "cat"],
          "there is no skeleton 'cat'"),
         (["--architecture", "hrnet_w32", "--input", "64x96", "--convention", "mmpose"],
-         'its layers are those of resnet50'),
+         "it is a checkpoint of resnet50"),
         (["--architecture", "resnet101", "--input", "64x96", "--convention", "mmpose"], "does not fit resnet101"),
     ],
 )  # fmt: skip

@@ -81,6 +81,64 @@ def test_simcc_joints_are_rtmlibs(tmp_path: Path, fixed: bool) -> None:
         assert np.allclose(scores, np.clip(np.minimum(x[0].max(-1), y[0].max(-1)), 0, 1), atol=1e-3)
 
 
+def exchanged(path: Path, names: tuple[str, str] | None = None) -> Path:
+    """The same network with its two outputs exchanged, perhaps under other names."""
+    model = onnx.load(path)
+    outputs = list(model.graph.output)[::-1]
+    for output, name in zip(outputs, names or (), strict=False):
+        node = next(node for node in model.graph.node if output.name in node.output)
+        node.output[list(node.output).index(output.name)] = output.name = name
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
+    other = path.with_name(f"exchanged_{path.name}")
+    onnx.save(model, other)
+    return other
+
+
+@pytest.mark.parametrize(
+    ("size", "names"), [((48, 64), None), ((48, 64), ("a", "b")), ((64, 64), None)], ids=["", "unnamed", "square"]
+)
+def test_simcc_outputs_may_be_exchanged(tmp_path: Path, size, names) -> None:
+    path = onnx_files.simcc(tmp_path / "pose.onnx", size)
+    boxes = Boxes(random_boxes(), np.ones(12))
+    expected, found = (
+        load_given_pose(each, None, PoseConfig(), CPU).estimate(IMAGE, boxes)
+        for each in (path, exchanged(path, names))
+    )
+    assert np.ptp(expected.keypoints[..., 0] - expected.keypoints[..., 1]) > 10
+    assert np.array_equal(found.keypoints, expected.keypoints)
+
+
+@pytest.mark.parametrize("make", [onnx_files.detector, onnx_files.raw_rtmdet])
+def test_boxes_may_come_after_their_scores_or_classes(tmp_path: Path, make) -> None:
+    path = make(tmp_path / "detector.onnx")
+    form = FileFormat(onnx_kind="rtmdet")
+    expected, found = (
+        load_given_detector(each, form, EVERYTHING, CPU).detect([IMAGE])[0] for each in (path, exchanged(path))
+    )
+    assert len(found) > 3 and np.array_equal(found.xyxy, expected.xyxy)
+
+
+def test_a_network_of_half_precision_gets_and_gives_it(tmp_path: Path) -> None:
+    """The weights are a sum over cells of 4x4: the heatmap of what a grey level in a crop becomes."""
+    path = tmp_path / "half.onnx"
+    weights = numpy_helper.from_array(np.full((17, 3, 4, 4), 0.25, np.float16), "w")
+    inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT16, [1, 3, 64, 48])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT16, [1, 17, 16, 12])]
+    node = helper.make_node("Conv", ["input", "w"], ["y"], strides=[4, 4])
+    graph = helper.make_graph([node], "g", inputs, outputs, [weights])
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    )
+    network = read_graph(path)
+    (found,) = network(torch.full((2, 3, 64, 48), 0.5))
+    assert found.dtype == torch.float32 and torch.equal(found, torch.full((2, 17, 16, 12), 6.0))
+    poses = load_given_pose(path, None, PoseConfig(flip_test=True), CPU).estimate(
+        IMAGE, Boxes(random_boxes(), np.ones(12))
+    )
+    assert poses.present.any()
+
+
 def test_heatmaps_are_decoded_in_mmposes_convention(tmp_path: Path) -> None:
     path = onnx_files.heatmap(tmp_path / "pose.onnx")
     boxes = random_boxes()
@@ -178,9 +236,12 @@ def test_rtmdet_without_suppression_gets_it_here(tmp_path: Path) -> None:
     agree(found, boxes[0, kept] / ratio, scores[0, kept, 0])
 
 
-def test_yolox_without_suppression_is_decoded_from_its_cells(tmp_path: Path) -> None:
+@pytest.mark.parametrize("decoded", [False, True])
+def test_yolox_without_suppression_is_decoded_from_its_cells(tmp_path: Path, decoded: bool) -> None:
+    """Here, or in the graph, as its exporter's option ``--decode_in_inference`` does."""
     path = onnx_files.raw_yolox(tmp_path / "detector.onnx")
-    found = load_given_detector(path, None, EVERYTHING, CPU).detect([IMAGE])[0]
+    given = onnx_files.decoded_yolox(tmp_path / "decoded.onnx") if decoded else path
+    found = load_given_detector(given, None, EVERYTHING, CPU).detect([IMAGE])[0]
     canvas, ratio = letterbox(64, 96)
     (values,) = outputs_of(path, normalised(canvas, *YOLOX))
     boxes, row = np.empty((len(values[0]), 4), np.float32), 0

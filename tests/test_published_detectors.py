@@ -142,7 +142,7 @@ def test_files_of_yoloxs_own_code_are_the_same_network(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save({"state_dict": reference("rtmdet_tiny", 1)[0].weights}, path)
-    with pytest.raises(WeightsError, match="it is of rtmdet_tiny"):
+    with pytest.raises(WeightsError, match="it is a checkpoint of rtmdet_tiny"):
         read_published_detector("rtmdet_m", path)
     with pytest.raises(WeightsError, match="does not fit yolox_tiny"):
         read_published_detector("yolox_tiny", path)

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from posetrack.changes import Changes, customised
 from posetrack.errors import WeightsError
+from posetrack.models import published_pose
 from posetrack.models.file_format import FileFormat
 from posetrack.models.given_files import load_given_pose
 from posetrack.models.pose import PoseConfig
 from posetrack.models.pose_format import PoseFormat
-from posetrack.models.published_pose import read_published_pose
+from posetrack.models.published_pose import build_published_pose, read_published_pose
 from posetrack.models.runtime import CPU
 from posetrack.presets import get_preset
 from posetrack.skeletons import COCO, HALPE_26
@@ -115,3 +116,31 @@ def test_a_file_of_another_head_is_refused_with_the_name_of_its_own(files: dict[
             load_given_pose(files[head], form, PoseConfig(), CPU)
     with pytest.raises(WeightsError, match="it gives 17 joints, and not 26: say --skeleton posetrack or coco"):
         read_published_pose("resnet50_simcc", files["simcc"], replace(FORM, skeleton=HALPE_26))
+
+
+OTHERS = {
+    "resnet50_rle": "resnet101_rle",
+    "resnet50_regression": "resnet50_rle",
+    "resnet152_rle": "resnet50_regression",
+}
+
+
+@pytest.mark.parametrize(("given", "made"), OTHERS.items())
+def test_a_file_of_another_resnet_is_refused_with_its_name(
+    given: str, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two regressions have the same layers, which differ in the number of values."""
+    with torch.device("meta"):
+        weights = build_published_pose(made, FORM).state_dict()
+    monkeypatch.setattr(published_pose, "read_checkpoint", lambda path: weights)
+    with pytest.raises(WeightsError, match=f"does not fit {given}: .*; it is a checkpoint of {made}\\.$"):
+        read_published_pose(given, tmp_path / "w.pth", FORM)
+
+
+def test_another_number_of_joints_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for head in ("regression", "rle"):
+        with torch.device("meta"):
+            weights = build_published_pose(f"resnet50_{head}", replace(FORM, skeleton=HALPE_26)).state_dict()
+        monkeypatch.setattr(published_pose, "read_checkpoint", lambda path, found=weights: found)
+        with pytest.raises(WeightsError, match="it gives 26 joints, and not 17: say --skeleton halpe_26"):
+            read_published_pose(f"resnet50_{head}", tmp_path / "w.pth", FORM)

@@ -194,7 +194,7 @@ def test_a_picture_without_people(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_refused_with_the_reason(tmp_path: Path) -> None:
     path = saved(tmp_path / "rtmo.pth")
-    with pytest.raises(WeightsError, match="does not fit rtmo_s: .*; it is of rtmo_t"):
+    with pytest.raises(WeightsError, match="does not fit rtmo_s: .*; it is a checkpoint of rtmo_t"):
         read_rtmo("rtmo_s", path)
     with pytest.raises(WeightsError, match="it gives 17 joints, and not 26: say --skeleton posetrack or coco"):
         read_rtmo("rtmo_t", path, HALPE_26)
@@ -228,7 +228,7 @@ def test_it_runs_on_the_command_line(frames: Path, tmp_path: Path) -> None:
     [
         (["--architecture", "rtmo_t", "--convention", "mmpose"], "prepared in one way: leave out --convention"),
         (["--architecture", "rtmo_t", "--detector-input", "64x64"], "say the size of its input with --input"),
-        (["--architecture", "rtmo_s"], "it is of rtmo_t"),
+        (["--architecture", "rtmo_s"], "it is a checkpoint of rtmo_t"),
         (["--architecture", "rtmo_t", "--input", "100x96"], "give multiples of 32"),
         (["--architecture", "hrnet_w32"], "checkpoints of --architecture rtmo_t, rtmo_s, rtmo_m or rtmo_l can be"),
         ([], "checkpoints of --architecture rtmo_t, rtmo_s, rtmo_m or rtmo_l can be"),

@@ -5,6 +5,7 @@ import io
 import re
 import stat
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -158,6 +159,7 @@ BAD_ARCHIVES = {
     "cut": (ARCHIVE[:-30], "is not a whole zip archive|is not what"),
     "changed": (ARCHIVE[:MIDDLE] + b"xxx" + ARCHIVE[MIDDLE + 3 :], "is not a whole zip archive"),
     "no archive": (b"PK but nothing else" * 40, "is not a whole zip archive"),
+    "bomb": (archive_of(("end2end.onnx", bytes(2**24 + 1))), "would grow to 16,777,217 bytes"),
     "many files": (archive_of(*((f"{number}.json", b"") for number in range(1001)), NETWORK), "far more than"),
 }  # fmt: skip
 
@@ -208,6 +210,17 @@ def test_checking_asks_for_no_bytes_and_finds_what_is_wrong(serve):
     assert {request.method for request in good.requests} == {"HEAD"}
 
 
+@pytest.mark.parametrize("refusal", ["403 Forbidden", "405 Method Not Allowed", "501 Not Implemented"])
+def test_a_server_that_refuses_head_is_asked_for_the_file(serve, refusal):
+    def answer(talk: hs.Talk) -> None:
+        hs.status(refusal)(talk) if talk.request.method == "HEAD" else hs.good(talk)
+
+    server = serve(answer)
+    report = check_sources([entry_at(server)], HASTY)[0]
+    assert (report.fault, report.size_bytes) == (None, len(CONTENT))
+    assert [request.method for request in server.requests] == ["HEAD", "GET"]
+
+
 def test_checking_follows_no_redirect_to_a_file(serve):
     assert "not followed" in faults(serve(hs.redirecting("file:///etc/hostname")))[0]
 
@@ -246,7 +259,6 @@ def check(monkeypatch, capsys):
     def run(*arguments: str, table: dict[str, Entry]) -> tuple[int, str, str]:
         monkeypatch.setattr("posetrack.zoo.read_entries", lambda: table)
         monkeypatch.setattr("posetrack.zoo.get_entry", table.__getitem__)
-        monkeypatch.setenv("COLUMNS", "160")
         monkeypatch.setattr("sys.argv", ["posetrack", "models", "check", "--timeout", "0.3", *arguments])
         with pytest.raises(SystemExit) as caught:
             main()
@@ -256,7 +268,10 @@ def check(monkeypatch, capsys):
     return run
 
 
-def test_the_command_prints_a_row_for_each_source_and_its_status_says_whether_all_are_fine(serve, check):
+def test_the_command_prints_a_row_for_each_source_and_its_status_says_whether_all_are_fine(
+    serve, check, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "160")
     good, liar = serve(), serve(hs.web_page)
     table = {"tested": entry_at(good, liar), "by_hand": make_entry(None, sha256_prefix=None, name="by_hand")}
     status, out, err = check(table=table)
@@ -266,5 +281,8 @@ def test_the_command_prints_a_row_for_each_source_and_its_status_says_whether_al
     assert "1 of 2 addresses have their file." in out
     status, out, _ = check("tested", table={"tested": entry_at(good)})
     assert status == 0 and "1 of 1 addresses" in out
+    long_name = "simple_baseline_resnet152_dark_coco_384x288"
+    monkeypatch.setenv("COLUMNS", "80")
+    assert long_name in check(table={long_name: replace(table["tested"], name=long_name)})[1]
     status, _, err = check("by_hand", table=table)
     assert status == 2 and "by_hand: no address to ask" in err

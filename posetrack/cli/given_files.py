@@ -82,6 +82,7 @@ def _format(flag: str, weights: str | None, fields: dict[str, Any]) -> FileForma
     if not given:
         return None
     if weights is None or not is_file(weights):
-        first = next(iter(given)).replace("_", "-").replace("width", "input")
+        size = "input" if flag == "--pose" else "detector-input"
+        first = next(iter(given)).replace("_", "-").replace("width", size)
         raise ConfigError(f"--{first} describes a file of weights: give the file with {flag} FILE.")
     return FileFormat(**given)

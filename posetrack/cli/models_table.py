@@ -70,7 +70,7 @@ def print_reports(reports: Sequence[SourceReport]) -> None:
     """Print what each address said, and how many are fine."""
     out = console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("name", overflow="fold")
+    table.add_column("name", no_wrap=True)
     table.add_column("asked", overflow="fold")
     table.add_column("MB", justify="right", no_wrap=True)
     table.add_column("hash", no_wrap=True)

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from posetrack.errors import WeightsError
@@ -27,13 +26,10 @@ from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.hrnet import HRNET_CHANNELS
 from posetrack.models.loading import load_weights
 from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork
+from posetrack.models.remedies import COUNTER, for_joints, of_another, of_another_family
 from posetrack.records import shortened
-from posetrack.skeletons import SKELETONS
 
 Network = TypeVar("Network", bound=nn.Module)
-
-COUNTER = ".num_batches_tracked"
-"""Batch norm's count of training batches, which does not affect the output. PyTorch has it since 0.4.1."""
 
 _FINAL = "final_layer.weight"
 
@@ -155,41 +151,6 @@ def fill(
     return network.eval()
 
 
-def for_joints(found: int, wanted: int) -> str:
-    """What to do about a network that gives so many joints, where the skeleton has others."""
-    names = [skeleton.name for skeleton in SKELETONS.values() if len(skeleton) == found]
-    advice = f"say --skeleton {' or '.join(names)}" if names else "no known skeleton has as many"
-    return f"it gives {found} joints, and not {wanted}: {advice}"
-
-
-def which_of(
-    family: Mapping[str, Callable[[], nn.Module]], part: str, name: str, weights: Mapping[str, Tensor]
-) -> str:
-    """What to do about weights that do not fit a network, from the other networks of its family.
-
-    Args:
-        family: Builds each network by its name.
-        part: Of the networks, which tells them apart, such as their backbone.
-        name: Of the network that they should fit.
-        weights: The file's under our names.
-    """
-    for other, build in family.items():
-        with torch.device("meta"):
-            network = build()
-        if has_part(weights, part, network):
-            return f"it is of {other}" if other != name else "the rest of it is of another network"
-    return f"it is not a checkpoint of {name}"
-
-
-def has_part(weights: Mapping[str, Tensor], part: str, network: nn.Module) -> bool:
-    """Whether weights hold a part of a network, such as its backbone: all of its tensors, in their shapes."""
-    return all(
-        (value := weights.get(f"{part}.{name}")) is not None and value.shape == tensor.shape
-        for name, tensor in network.get_submodule(part).state_dict().items()
-        if not name.endswith(COUNTER)
-    )
-
-
 def _recognised(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], layouts: Sequence[Layout]
 ) -> Layout:
@@ -232,9 +193,9 @@ def _remedy(
     """What to change, as far as the weights, and all names in the file, show which network they belong to."""
     backbone = _backbone_of(weights)
     if backbone is None:
-        return "it is not a checkpoint of a known pose network"
+        return of_another_family(architecture.backbone, names)
     if backbone != architecture.backbone:
-        return f'its layers are those of {backbone}: set backbone = "{backbone}"'
+        return of_another(backbone)
     if _FINAL not in weights:
         return _other_head(backbone, names)
     channels = [

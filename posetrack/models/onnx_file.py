@@ -76,6 +76,7 @@ class Session:
     Attributes:
         engine: Name of the engine, for messages.
         inputs: Type, in ONNX Runtime's words, and shape of each input; free sides are names or None.
+        outputs: Name of each output.
     """
 
     engine = "ONNX Runtime"
@@ -92,9 +93,10 @@ class Session:
         inputs = self._session.get_inputs()
         self._input = inputs[0].name if inputs else ""
         self.inputs = [(each.type, list(each.shape)) for each in inputs]
+        self.outputs = [each.name for each in self._session.get_outputs()]
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The network's outputs, float32, for one input."""
+        """The network's outputs for one input of its type."""
         found = self._session.run(None, {self._input: images.contiguous().numpy()})
         return tuple(torch.from_numpy(output) for output in found)
 

@@ -6,8 +6,10 @@
 | ``heatmap`` | [B, K, h, w] |
 | ``rtmdet``, ``yolox`` | [B, N, 5] boxes and scores, perhaps [B, N] classes, if suppression is in the graph |
 | ``rtmdet`` | [B, N, 4] boxes and [B, N, C] scores |
-| ``yolox`` | [B, N, 5 + C] offsets from the cells of strides 8, 16, 32 |
+| ``yolox`` | [B, N, 5 + C] offsets from the cells of strides 8, 16, 32, or boxes of these cells |
 | ``rtmo`` | [B, N, 5] boxes and scores, and [B, N, K, 3] joints |
+
+Two outputs may be exchanged. Where SimCC's are equally long, y comes first if their names end in y and x.
 """
 
 from __future__ import annotations
@@ -24,19 +26,22 @@ from posetrack.models.engines import Engine
 from posetrack.models.file_format import ONNX_KINDS, FileFormat, OnnxKind
 from posetrack.models.onnx_file import Runner
 from posetrack.models.onnx_reading import end_of_message, open_session
+from posetrack.models.outputs import in_fp32
 
 _STRIDES = (8, 16, 32)
+_HALF = "tensor(float16)"
 
 Shape = tuple[int, ...]
 
 
 class OnnxGraph:
-    """An ONNX network on the CPU, with a float32 input [B, 3, height, width].
+    """An ONNX network on the CPU, with an input [B, 3, height, width] of float32 or float16.
 
     Attributes:
         path: Its file.
         size: Width and height of its input in pixels.
-        shapes: Shapes of its outputs for a batch of one.
+        probe: Its outputs for a black image.
+        shapes: Shapes of these.
         kind: What it gives.
     """
 
@@ -46,16 +51,25 @@ class OnnxGraph:
         self._threads = torch.get_num_threads()
         batch, self.size = _input(path, session, form)
         self._one_by_one = batch == 1
-        self.shapes = [tuple(output.shape) for output in self._probed()]
+        self._half = session.inputs[0][0] == _HALF
+        self._order: Sequence[int] = range(len(session.outputs))
+        probe = self._probed()
+        self._order = _order(self.size, session.outputs, [tuple(output.shape) for output in probe])
+        self.probe = tuple(probe[index] for index in self._order)
+        self.shapes = [tuple(output.shape) for output in self.probe]
         self.kind = _kind(path, self.size, self.shapes, form.onnx_kind)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
         """All outputs for float32 [B, 3, height, width]; several threads may call it at once."""
         threads_at_work(self._threads)
         if self._one_by_one and len(images) > 1:
-            each = [self._session(image[None]) for image in images]
+            each = [self._outputs(image[None]) for image in images]
             return tuple(map(torch.cat, zip(*each, strict=True)))
-        return self._session(images)
+        return self._outputs(images)
+
+    def _outputs(self, images: Tensor) -> tuple[Tensor, ...]:
+        found = in_fp32(self._session(images.half() if self._half else images))
+        return tuple(found[index] for index in self._order)
 
     def _probed(self) -> tuple[Tensor, ...]:
         width, height = self.size
@@ -87,7 +101,8 @@ def read_graph(path: Path, form: FileFormat | None = None, engine: Engine = "onn
 def _input(path: Path, session: Runner, form: FileFormat) -> tuple[int | None, tuple[int, int]]:
     """The batch size, None if it is free, and width and height of the input."""
     inputs = [f"{kind} {shape}" for kind, shape in session.inputs]
-    if len(inputs) != 1 or session.inputs[0][0] != "tensor(float)" or len(session.inputs[0][1]) != 4:
+    usual = len(inputs) == 1 and len(session.inputs[0][1]) == 4
+    if not usual or session.inputs[0][0] not in ("tensor(float)", _HALF):
         raise WeightsError(
             f"{path} takes {' and '.join(inputs) or 'nothing'} instead of one float32 [batch, 3, height, width]."
         )
@@ -109,6 +124,15 @@ def _input(path: Path, session: Runner, form: FileFormat) -> tuple[int | None, t
             raise ConfigError(f"{path} takes images of {width}x{height}, not {form.width}x{form.height}.")
         found.append(fixed or given or 0)
     return batch, (found[0], found[1])
+
+
+def _order(size: tuple[int, int], names: Sequence[str], shapes: Sequence[Shape]) -> Sequence[int]:
+    """The outputs in the order in which ``possible_kinds`` knows them: some exporters exchange two."""
+    if len(shapes) == 2 and possible_kinds(size, shapes[::-1]):
+        y_first = names[0].endswith("y") and names[1].endswith("x")
+        if y_first or not possible_kinds(size, shapes):
+            return (1, 0)
+    return range(len(shapes))
 
 
 def _kind(path: Path, size: tuple[int, int], shapes: Sequence[Shape], given: OnnxKind | None) -> OnnxKind:

@@ -155,6 +155,9 @@ class OnnxDetector:
     def __init__(self, graph: OnnxGraph, config: DetectorConfig) -> None:
         self._graph = graph
         self._config = config
+        # With suppression in the graph, or with scores of their own, boxes are in pixels anyway.
+        first = graph.probe[0][0]
+        self._offsets = first.shape[-1] > _BOX_AND_SCORE and not _are_pixels(first, graph.size)
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """People in each image (uint8 [H, W, 3] RGB): boxes in source pixels within the image, best score first.
@@ -168,7 +171,8 @@ class OnnxDetector:
     def _people(self, image: Image) -> Boxes:
         require_image(image)
         canvas, ratio = letterboxed(image, self._graph.size)
-        boxes, scores = found_boxes(self._graph(network_input(canvas, self._graph.kind)), self._graph.size)
+        outputs = self._graph(network_input(canvas, self._graph.kind))
+        boxes, scores = found_boxes(outputs, self._graph.size, self._offsets)
         sure = scores > self._config.score_threshold
         boxes, scores = boxes[sure], scores[sure]
         if not self._suppresses:
@@ -193,12 +197,13 @@ def network_input(canvas: Image, kind: str) -> Tensor:
     return ((blue_first - _RTMDET_MEAN) / _RTMDET_STD if kind == "rtmdet" else blue_first)[None]
 
 
-def found_boxes(outputs: Sequence[Tensor], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def found_boxes(outputs: Sequence[Tensor], size: tuple[int, int], offsets: bool) -> tuple[Tensor, Tensor]:
     """Boxes of people [N, 4] in pixels of the network's input, x1 y1 x2 y2, and their scores [N].
 
     Args:
         outputs: Of a detector, for one image.
         size: Width and height of its input.
+        offsets: Whether YOLOX's boxes for all cells are offsets, rather than pixels.
     """
     first = outputs[0][0]
     match first.shape[-1]:
@@ -207,19 +212,31 @@ def found_boxes(outputs: Sequence[Tensor], size: tuple[int, int]) -> tuple[Tenso
         case 5:  # with its score
             people = outputs[1][0] == _PERSON if len(outputs) > 1 else slice(None)
             return first[people, :4], first[people, 4]
-    return _from_cells(first, size)
+    centres, extents = _from_offsets(first, size) if offsets else (first[:, :2], first[:, 2:4])
+    people = first[:, 4] * first[:, 5 + _PERSON]
+    return torch.cat([centres - extents / 2, centres + extents / 2], 1), people
 
 
-def _from_cells(values: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The same from YOLOX's offsets [N, 5 + C]: centre and logarithmic size in cells, object and class scores."""
-    corners, strides = [], []
+def _from_offsets(values: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Centres and extents [N, 2] in pixels, from YOLOX's offsets: centre and logarithmic size in cells."""
+    cells, pixels = _cells(size)
+    return (values[:, :2] + cells) * pixels, values[:, 2:4].exp() * pixels
+
+
+def _are_pixels(values: Tensor, size: tuple[int, int]) -> bool:
+    """Whether YOLOX's boxes are decoded in the graph, as its exporter does on request: they lie at their cells."""
+    cells, pixels = _cells(size)
+    from_cells = (values[:, :2] / pixels - cells).abs()
+    return bool(from_cells.median() < values[:, :2].abs().median())
+
+
+def _cells(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Column and row [N, 2] of each cell of YOLOX in its level, and the level's pixels per cell [N, 1]."""
+    cells, pixels = [], []
     for stride in _STRIDES:
         rows, columns = torch.meshgrid(
             torch.arange(size[1] // stride), torch.arange(size[0] // stride), indexing="ij"
         )
-        corners.append(torch.stack([columns, rows], -1).view(-1, 2))
-        strides.append(torch.full((len(corners[-1]), 1), stride))
-    cells, pixels = torch.cat(corners), torch.cat(strides)
-    centres = (values[:, :2] + cells) * pixels
-    halves = values[:, 2:4].exp() * pixels / 2
-    return torch.cat([centres - halves, centres + halves], 1), values[:, 4] * values[:, 5 + _PERSON]
+        cells.append(torch.stack([columns, rows], -1).view(-1, 2))
+        pixels.append(torch.full((len(cells[-1]), 1), stride))
+    return torch.cat(cells), torch.cat(pixels)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_TYPES = {"f32": "float", "f16": "float16"}
+
 
 class OpenVinoSession:
     """A running ONNX network; like ``onnx_file.Session``. Any number of threads may call it at once.
@@ -20,6 +22,7 @@ class OpenVinoSession:
     Attributes:
         engine: Name of the engine, for messages.
         inputs: Type, in ONNX Runtime's words, and shape of each input; free sides are None.
+        outputs: Name of each output, empty if it has none.
     """
 
     engine = "OpenVINO"
@@ -34,6 +37,7 @@ class OpenVinoSession:
         }
         self._network: Any = core.compile_model(core.read_model(content), "CPU", settings)
         self.inputs = [(_type(each), _shape(each)) for each in self._network.inputs]
+        self.outputs = [min(each.get_names(), default="") for each in self._network.outputs]
         self._local = threading.local()
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -60,7 +64,7 @@ def _core() -> Any:
 
 def _type(port: Any) -> str:
     name = port.get_element_type().get_type_name()
-    return "tensor(float)" if name == "f32" else f"tensor({name})"
+    return f"tensor({_TYPES.get(name, name)})"
 
 
 def _shape(port: Any) -> list[int | None]:

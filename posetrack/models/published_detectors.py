@@ -15,7 +15,7 @@ from torchvision.ops import nms
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import fill, unchanged, which_of
+from posetrack.models.checkpoints import fill, unchanged
 from posetrack.models.conventions import IMAGENET_MEAN, IMAGENET_STD, InputConvention
 from posetrack.models.dense_networks import RTMDETS, YOLOX, YOLOXS, DenseDetector, RTMDet, yolox_tensors
 from posetrack.models.detector import DetectorConfig, in_batches
@@ -23,6 +23,7 @@ from posetrack.models.engine import prepared
 from posetrack.models.letterbox import PADDING_GREY, fitting_ratio
 from posetrack.models.onnx_file import Interface
 from posetrack.models.pose import Normalisation
+from posetrack.models.remedies import which_of
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.pixels import from_corner
 from posetrack.types import Boxes, Image

@@ -15,21 +15,24 @@ from torch import Tensor, nn
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import COUNTER, fill, for_joints, unchanged
+from posetrack.models.checkpoints import fill, unchanged
 from posetrack.models.engine import prepared
 from posetrack.models.onnx_file import Interface
 from posetrack.models.pose import CropPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
+from posetrack.models.remedies import COUNTER, for_joints, of_another, of_another_family
 from posetrack.models.resnet_poses import (
     REGRESSION_RESNETS,
     SIMCC_RESNETS,
     RegressionResNet,
     SimCCResNet,
     regression_tensors,
+    values_per_joint,
 )
 from posetrack.models.rtmpose import RTMPOSES, RTMPose
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.models.vitpose import VITPOSES, ViTPose, vitpose_tensors
+from posetrack.skeletons import SKELETONS
 
 _BUILDERS: dict[str, Callable[[PoseFormat], nn.Module]] = {
     **{name: partial(RTMPose, name) for name in RTMPOSES},
@@ -48,8 +51,8 @@ PUBLISHED_POSES = {
 _MULTIPLE = 32
 """Sides of their inputs are multiples of this."""
 
-_JOINTS = ("head.final_layer.bias", "head.conv.bias", "head.deconv_head.final_layer.bias")
-"""Tensors with a value for each joint."""
+_JOINTS = ("head.final_layer.bias", "head.conv.bias", "head.deconv_head.final_layer.bias", "head.fc.bias")
+"""Tensors with a value, or several, for each joint."""
 
 _OF_THE_FORMAT = (
     "head.final_layer", "head.conv", "head.deconv_head.final_layer", "head.fc", "head.mlp", "head.cls",
@@ -106,21 +109,36 @@ def load_published_pose(
 
 def _remedy(name: str, form: PoseFormat, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
     """What to change, as far as the weights show which network they belong to."""
-    for other in (name, *PUBLISHED_POSES):
-        with torch.device("meta"):
-            theirs = build_published_pose(other, form).state_dict()
-        if weights.keys() <= theirs.keys() and all(_is_like(key, weights.get(key), theirs[key]) for key in theirs):
-            break
-    else:
-        return f"it is not a checkpoint of {name}"
+    known = {len(skeleton) for skeleton in SKELETONS.values()}
+    alike = [other for other in (name, *PUBLISHED_POSES) if _is_of(other, form, weights)]
+    # Layers of the two regressions differ only in how many values a joint has.
+    other = min(alike, key=lambda each: _joints_of(each, weights) not in known, default=None)
+    if other is None:
+        return of_another_family(name, weights)
     if other != name:
-        return f"it is a checkpoint of {other}"
-    joints = next((len(weights[key]) for key in _JOINTS if key in weights), None)
+        return of_another(other)
+    joints = _joints_of(name, weights)
     if joints not in (None, len(form.channels)):
         return for_joints(joints, len(form.channels))
     if any(weights[key].shape != value.shape for key, value in expected.items() if key in weights):
         return f"it was trained for another input size than {form.width}x{form.height}, or for other joints"
     return "give a checkpoint of exactly this network"
+
+
+def _is_of(name: str, form: PoseFormat, weights: Mapping[str, Tensor]) -> bool:
+    """Whether weights are those of a network for some joints and some size of the input."""
+    with torch.device("meta"):
+        theirs = build_published_pose(name, form).state_dict()
+    return weights.keys() <= theirs.keys() and all(_is_like(key, weights.get(key), theirs[key]) for key in theirs)
+
+
+def _joints_of(name: str, weights: Mapping[str, Tensor]) -> int | None:
+    """The number of joints that a network of that name with these weights gives; None if it is no whole number."""
+    values = next((weights[key].numel() for key in _JOINTS if key in weights), None)
+    if name not in REGRESSION_RESNETS or values is None:
+        return values
+    joints, rest = divmod(values, values_per_joint(name))
+    return None if rest else joints
 
 
 def _is_like(name: str, found: Tensor | None, expected: Tensor) -> bool:

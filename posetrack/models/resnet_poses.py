@@ -71,9 +71,8 @@ class RegressionResNet(nn.Module):
 
     def __init__(self, name: str, form: PoseFormat) -> None:
         super().__init__()
-        resnet, _, head = name.partition("_")
-        self._values = 4 if head == "rle" else 2
-        self.backbone = ResNet(resnet)
+        self._values = values_per_joint(name)
+        self.backbone = ResNet(name.partition("_")[0])
         self.head = nn.Module()
         self.head.fc = nn.Linear(RESNET_CHANNELS, self._values * len(form.channels))
 
@@ -81,6 +80,11 @@ class RegressionResNet(nn.Module):
         means = self.backbone(images)[-1].mean((2, 3))
         values: Tensor = self.head.get_submodule("fc")(means).unflatten(1, (-1, self._values))
         return torch.cat([values[..., :2], values[..., 2:].sigmoid()], -1)
+
+
+def values_per_joint(name: str) -> int:
+    """Values that one of ``REGRESSION_RESNETS`` gives for each joint: x and y, with RLE also their deviations."""
+    return 4 if name.endswith("_rle") else 2
 
 
 def regression_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -20,13 +20,14 @@ from torchvision.ops import box_iou, nms
 
 from posetrack.errors import ConfigError
 from posetrack.models.checkpoint_reading import read_checkpoint
-from posetrack.models.checkpoints import fill, for_joints, has_part, unchanged, which_of
+from posetrack.models.checkpoints import fill, unchanged
 from posetrack.models.conventions import InputConvention
 from posetrack.models.detector import DetectorConfig, require_image
 from posetrack.models.engine import prepared
 from posetrack.models.letterbox import centred
 from posetrack.models.onnx_file import Interface
 from posetrack.models.pose import Normalisation
+from posetrack.models.remedies import for_joints, has_part, which_of
 from posetrack.models.rtmo import RTMO, RTMOS, Candidates, rtmo_tensors
 from posetrack.models.runtime import CPU, Runtime
 from posetrack.pixels import from_centre, from_corner
@@ -98,7 +99,7 @@ def load_rtmo(
 
 
 def _remedy(name: str, joints: int, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    found = len(weights[_JOINTS]) if _JOINTS in weights else joints
+    found = weights[_JOINTS].numel() if _JOINTS in weights else joints
     if found != joints and has_part(weights, "neck", build_rtmo(name, joints)):
         return for_joints(found, joints)
     return which_of({other: partial(RTMO, other, joints) for other in RTMOS}, "neck", name, weights)

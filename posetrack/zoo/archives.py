@@ -18,6 +18,9 @@ _SUFFIX = ".onnx"
 _LARGEST_BYTES = 2**31
 """An ONNX file cannot be larger: it is one protocol buffer."""
 _MOST_MEMBERS = 1000
+_SMALL_BYTES = 2**24
+_MOST_COMPRESSED = 100
+"""Larger networks hardly become smaller; only what was made to fill a disk becomes this many times smaller."""
 _SYMBOLIC_LINK = 0o120000
 _KIND_OF_FILE = 0o170000
 _ENCRYPTED = 0x1
@@ -53,6 +56,8 @@ def unpack(archive: BinaryIO, target: BinaryIO | None, size_bytes: int | None = 
             member = _network_in(opened)
             if size_bytes not in (None, member.file_size):
                 raise ArchiveError(f"has a network of {member.file_size:,} bytes in it instead of {size_bytes:,}")
+            if member.file_size > max(_SMALL_BYTES, _MOST_COMPRESSED * member.compress_size):
+                raise ArchiveError(f"would grow to {member.file_size:,} bytes, as no network does")
             with opened.open(member) as content:
                 return copy_and_hash(content, target)  # type: ignore[arg-type]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:

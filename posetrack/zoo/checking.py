@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
@@ -61,13 +62,24 @@ def check_sources(entries: Iterable[Entry], policy: DownloadPolicy, *, whole: bo
 
 def _asked(entry: Entry, url: str, policy: DownloadPolicy) -> SourceReport:
     try:
-        with requested(url, 0, policy.timeout_s, "HEAD") as answer:
+        with _headers(url, policy.timeout_s) as answer:
             fault = _fault(entry, url, answer)
             told = fault is None and answer.sha256 is not None and not is_archive(url)
             digits = "told by the server" if told else _digits_in_name(entry, url)
             return SourceReport(entry=entry, url=url, size_bytes=answer.total, hash=digits, fault=fault)
     except (RefusedError, TransferError) as error:
         return SourceReport(entry=entry, url=url, size_bytes=None, hash="", fault=str(error))
+
+
+@contextmanager
+def _headers(url: str, timeout_s: float) -> Iterator[Answer]:
+    """What a server says about a file; one that refuses ``HEAD`` is asked for the file, which is not read."""
+    with ExitStack() as stack:
+        try:
+            answer = stack.enter_context(requested(url, 0, timeout_s, "HEAD"))
+        except RefusedError:
+            answer = stack.enter_context(requested(url, 0, timeout_s))
+        yield answer
 
 
 def _fault(entry: Entry, url: str, answer: Answer) -> str | None:

@@ -31,6 +31,7 @@ SLOWEST_BYTES_PER_S = 1000
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429)
+_LASTING = (501, 505)
 _LINKED_HASH = re.compile(r'"?([0-9a-fA-F]{64})"?')
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
@@ -146,7 +147,7 @@ def _answer(
     if status == 416 and offset:
         return Answer(start=None, total=None, content_type=content_type, chunks=iter(()), sha256=sha256)
     said = f"the server answers {status} {response.reason or ''}".strip()
-    if status in _PASSING or status >= 500:
+    if status in _PASSING or (status >= 500 and status not in _LASTING):
         raise TransferError(said, retry_after_s=_seconds(headers.get("Retry-After")))
     raise RefusedError(said)
 
