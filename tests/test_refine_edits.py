@@ -328,6 +328,17 @@ def test_undone_repairs_are_kept_and_can_be_done_again() -> None:
     assert other.redoable is None and other.version == 6
 
 
+def test_what_was_undone_last_is_done_again_first(results: Path) -> None:
+    """Delete(2) was given up before Delete(4) was made: doing again brings back 4, though 2 comes first."""
+    history = a_history(scene(), Delete(person=2)).toggled(0).done(Delete(person=4)).toggled(1)
+    assert history.redoable == 1
+    path = edits_path(results)
+    write_history(path, replace(history, version=1), results)
+    assert read_history(path, read_clip(results)).redoable == 1  # whoever opens it
+    again = history.toggled(1)
+    assert again.edits == (Delete(person=4),) and again.redoable is None
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     path = tmp_path / "street.parquet"

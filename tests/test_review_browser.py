@@ -193,11 +193,57 @@ def test_lanes_show_where_people_are_seen_and_where_not(page: Browser) -> None:
     assert page.evaluate(colours) == [one, "", one, "", four]
 
 
+def test_the_picture_is_enlarged_by_key_around_the_joint_that_is_worked_on(page: Browser) -> None:
+    for key in ("ArrowDown", "ArrowDown", "k", "z", "z", "z"):
+        page.press(key)
+    middle = """(({ left, top, width, height }) => [left + width / 2, top + height / 2])(
+      document.getElementById('picture').getBoundingClientRect())"""
+    nose = "review.stage.place(...review.view.selected.joints.subarray(0, 2))"
+    assert page.evaluate(nose) == pytest.approx(page.evaluate(middle), abs=0.5)
+    width = "review.stage.place(639, 0)[0] - review.stage.place(0, 0)[0]"
+    enlarged = page.evaluate(width)
+    for _ in range(3):
+        page.press("Shift+Z")
+    assert enlarged == pytest.approx(page.evaluate(width) * 1.5**3)
+    assert page.evaluate("review.stage.place(319.5, 179.5)") == pytest.approx(page.evaluate(middle), abs=0.5)
+
+
+def test_the_picture_is_seen_beside_the_limbs_of_an_enlarged_skeleton(page: Browser) -> None:
+    """Lines grow with people, but not without end with the picture: 12 pixels beside a thigh is the ground."""
+    for key in ("ArrowDown", "ArrowDown", *("z" for _ in range(6))):
+        page.press(key)
+    page.evaluate("review.view.joint = review.view.clip.skeleton.joints.indexOf('left_hip')")
+    page.press("z")
+    page.wait_for("review.shown() === 0")
+    beside = """(() => {
+      const joints = review.view.trackOf(2).joints, names = review.view.clip.skeleton.joints;
+      const [hip, knee] = ['left_hip', 'left_knee'].map((name) => names.indexOf(name) * 2);
+      const along = [joints[knee] - joints[hip], joints[knee + 1] - joints[hip + 1]];
+      const pixel = 1 / (review.stage.place(1, 0)[0] - review.stage.place(0, 0)[0]);
+      const [x, y] = along.map((one) => (one / Math.hypot(...along)) * pixel);
+      return [joints[hip] + 30 * x - 12 * y, joints[hip + 1] + 30 * y + 12 * x];
+    })()"""
+    assert pixel(page, beside) == pytest.approx([120] * 3, abs=12)
+
+
+def test_brackets_work_on_keyboards_that_have_them_behind_another_key(page: Browser) -> None:
+    for place, key, held in (
+        (0, "[", "ctrlKey: true, altKey: true, modifierAltGraph: true"),
+        (1, "]", "altKey: true"),
+    ):
+        page.evaluate(
+            f"document.body.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', {held}, bubbles: true }}))"
+        )
+        assert page.evaluate("review.view.range") == [0, place]
+        page.press("ArrowRight")
+
+
 def test_the_list_of_keys_opens_and_closes(page: Browser) -> None:
     page.press("?")
     keys = page.evaluate("[...document.querySelectorAll('#key-list dd')].map(one => one.textContent)")
     assert len(keys) >= 15 and "Next doubt" in keys
     assert page.evaluate("document.getElementById('help').open")
+    assert "Joint left by a pixel; with Shift by 10" in keys
     page.press("Escape")
     page.wait_for("!document.getElementById('help').open")
 
@@ -293,12 +339,12 @@ def test_every_repair_by_keyboard_and_undo_and_redo(mended: tuple[Browser, Path]
     for version, key in enumerate(("u", "Ctrl+z", "Shift+U"), start=9):
         page.press(key)
         wait_for_version(page, version)
-    assert [one.get("undone", False) for one in steps(path)] == [False] * 7 + [True]
+    assert [one.get("undone", 0) for one in steps(path)] == [0] * 7 + [9]
     assert page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4]
-    page.click(*middle_of(page, "#tab-repairs"))
+    page.press("t")
     page.click(*middle_of(page, "#repairs li:last-child button"))  # the first repair, taken out of the middle
     wait_for_version(page, 12)
-    assert steps(path)[0]["undone"] is True
+    assert steps(path)[0]["undone"] == 12
     assert page.problems() == []
 
 
@@ -379,7 +425,7 @@ def test_repairs_are_there_after_the_page_is_loaded_again(mended: tuple[Browser,
         page.press("u")
         wait_for_version(page, 2)
         assert page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4]
-    assert steps(path) == [{"kind": "delete", "person": 1, "undone": True}]
+    assert steps(path) == [{"kind": "delete", "person": 1, "undone": 2}]
 
 
 def test_an_exported_page_shows_everything_and_asks_for_nothing(browser: Browser, tmp_path: Path) -> None:

@@ -32,10 +32,15 @@ class EditConflict(OutputError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A repair, and whether it has been undone."""
+    """A repair.
+
+    Attributes:
+        edit: What is done.
+        undone: The version in which it was undone; 0 if it was not.
+    """
 
     edit: Edit
-    undone: bool = False
+    undone: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ class History:
         if not 0 <= number < len(self.steps):
             raise ConfigError(f"There is no repair {number + 1}.")
         steps = list(self.steps)
-        steps[number] = replace(steps[number], undone=not steps[number].undone)
+        steps[number] = replace(steps[number], undone=0 if steps[number].undone else self.version + 1)
         return self._next(tuple(steps))
 
     @property
@@ -82,10 +87,10 @@ class History:
 
     @property
     def redoable(self) -> int | None:
-        """The first of the repairs undone at the end."""
+        """Of the repairs undone at the end, the one that was undone last."""
         last = self.undoable
-        following = 0 if last is None else last + 1
-        return following if following < len(self.steps) else None
+        following = range(0 if last is None else last + 1, len(self.steps))
+        return max(following, key=lambda place: self.steps[place].undone, default=None)
 
     def _next(self, steps: tuple[Step, ...]) -> History:
         return replace(self, version=self.version + 1, steps=steps)
@@ -174,10 +179,10 @@ def _damaged(path: Path, error: Exception) -> DataFormatError:
 
 def _step(data: Mapping[str, Any]) -> Step:
     rest = dict(data)
-    undone = rest.pop("undone", False)
-    if not isinstance(undone, bool):
-        raise ConfigError("'undone' must be true or false")
-    return Step(parse_edit(rest), undone)
+    undone = rest.pop("undone", 0)
+    if not isinstance(undone, int) or undone < 0:
+        raise ConfigError("'undone' must be the version in which the repair was undone, or true")
+    return Step(parse_edit(rest), int(undone))
 
 
 def parse_edit(data: Mapping[str, Any]) -> Edit:
@@ -219,7 +224,7 @@ def write_history(path: Path, history: History, results: Path) -> None:
         OutputError: it cannot be written.
     """
     lines = [
-        orjson.dumps({**edit_as_json(step.edit), **({"undone": True} if step.undone else {})})
+        orjson.dumps({**edit_as_json(step.edit), **({"undone": step.undone} if step.undone else {})})
         for step in history.steps
     ]
     head = {

@@ -29,8 +29,8 @@ class Keys {
     let key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const letter = /^\p{L}$/u.test(key);
     if (event.shiftKey && (letter || event.key.length > 1)) key = `Shift+${key}`;
-    if (event.altKey) key = `Alt+${key}`;
-    if (event.ctrlKey || event.metaKey) key = `Ctrl+${key}`;
+    if (event.altKey && (letter || event.key.length > 1)) key = `Alt+${key}`; // many keyboards have [ and ] behind Alt or AltGr
+    if ((event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph")) key = `Ctrl+${key}`;
     if (this.first(event.key)) return event.preventDefault();
     const name = this.#keys.get(key);
     if (!name) return;

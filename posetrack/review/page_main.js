@@ -248,6 +248,7 @@ keys.add("doubt", ["d"], "Next doubt", () => goToDoubt(doubtAt + 1));
 keys.add("doubt back", ["Shift+d"], "Previous doubt", () => goToDoubt(doubtAt - 1));
 keys.add("begin", ["["], "Range starts here", () => mark(0));
 keys.add("finish", ["]"], "Range ends here", () => mark(1));
+keys.add("list", ["t"], "Doubts, or repairs", () => lists.show(element("doubts").hidden ? "doubts" : "repairs"));
 keys.add("check", ["c"], "This doubt is settled: the same person before and after", () => (doubtAt < 0 ? say("Go to a doubt first: press D.") : repairs.check(view.clip.doubts[doubtAt])));
 keys.add("join", ["j"], "Join with another person", () => repairs.begin("join"));
 keys.add("split", ["s"], "Split here: another person from this frame on", () => repairs.split());
@@ -259,7 +260,7 @@ keys.add("subject", ["m"], "Mark as the subject: the second pass keeps subjects 
 keys.add("joint", ["k"], "Next joint", () => nextJoint(1));
 keys.add("joint back", ["Shift+k"], "Previous joint", () => nextJoint(-1));
 for (const [key, x, y] of [["Left", -1, 0], ["Right", 1, 0], ["Up", 0, -1], ["Down", 0, 1]]) {
-  keys.add(`nudge ${key}`, [`Alt+Arrow${key}`], `Joint ${key.toLowerCase()} by a pixel`, () => nudge(x, y));
+  keys.add(`nudge ${key}`, [`Alt+Arrow${key}`], `Joint ${key.toLowerCase()} by a pixel; with Shift by 10`, () => nudge(x, y));
   keys.add(`push ${key}`, [`Alt+Shift+Arrow${key}`], "", () => nudge(10 * x, 10 * y));
 }
 keys.add("set", ["Enter"], "Set the joint there", setJoint);
@@ -269,6 +270,8 @@ keys.add("redo", ["Shift+u", "Ctrl+y", "Ctrl+Shift+z"], "Do again", () => repair
 keys.add("second", ["r"], "The second pass with these repairs, for looking", secondPass);
 keys.add("in", ["+", "="], "Time line: fewer frames", () => lanes.zoom(1 / 1.5));
 keys.add("out", ["-"], "Time line: more frames", () => lanes.zoom(1.5));
+keys.add("closer", ["z"], "Enlarge the picture, around what is selected", () => stage.magnify(1.5));
+keys.add("farther", ["Shift+z"], "Make the picture smaller", () => stage.magnify(1 / 1.5));
 keys.add("fit", ["f"], "Whole picture, whole time line", () => (lanes.whole(), stage.fit()));
 keys.add("cancel", ["Escape"], "", cancel);
 keys.add("help", ["?"], "These keys", () => keys.help());

@@ -1,5 +1,7 @@
 /* The picture with skeletons on it. Coordinates are source pixels, (0, 0) at the centre of the top-left one. */
 
+const WIDEST = 4; // CSS pixels of a limb: under wider ones, in an enlarged picture, nobody sees where a joint belongs
+
 class Stage {
   #canvas = element("picture");
   #pen = this.#canvas.getContext("2d");
@@ -46,14 +48,34 @@ class Stage {
     this.actions.redraw();
   }
 
+  /* Larger or smaller, with the selected joint or person in the middle. */
+  magnify(factor) {
+    this.#scale(factor);
+    if (this.#zoom > 1) this.#centre = this.#chosen() ?? this.#centre;
+    this.actions.redraw();
+  }
+
+  #scale(factor) {
+    const [width, height] = this.view.clip.size;
+    this.#zoom = Math.min(24, Math.max(1, this.#zoom * factor));
+    this.#centre = this.#zoom === 1 ? null : (this.#centre ?? [(width - 1) / 2, (height - 1) / 2]);
+  }
+
+  /* Where the selected joint is, or the middle of the selected person; null for nobody. */
+  #chosen() {
+    const { clip, selected, place, joint } = this.view, row = selected ? rowAt(selected, place) : -1;
+    if (row < 0) return null;
+    const cell = (row * clip.skeleton.joints.length + joint) * 2, [x1, y1, x2, y2] = selected.boxes.subarray(row * 4, row * 4 + 4);
+    const known = joint !== null && !Number.isNaN(selected.joints[cell]);
+    return known ? [...selected.joints.subarray(cell, cell + 2)] : [(x1 + x2) / 2, (y1 + y2) / 2];
+  }
+
   #wheel(event) {
     event.preventDefault();
     const before = this.#point(event);
-    const [width, height] = this.view.clip.size;
-    this.#centre ??= [(width - 1) / 2, (height - 1) / 2];
-    this.#zoom = Math.min(24, Math.max(1, this.#zoom * Math.exp(-event.deltaY / 400)));
+    this.#scale(Math.exp(-event.deltaY / 400));
     const after = this.#point(event);
-    this.#centre = this.#zoom === 1 ? null : [this.#centre[0] + before.x - after.x, this.#centre[1] + before.y - after.y];
+    if (this.#centre) this.#centre = [this.#centre[0] + before.x - after.x, this.#centre[1] + before.y - after.y];
     this.actions.redraw();
   }
 
@@ -146,7 +168,7 @@ class Stage {
     if (row < 0) return;
     const pen = this.#pen, chosen = track === selected;
     const [x1, y1, x2, y2] = track.boxes.subarray(row * 4, row * 4 + 4);
-    const unit = Math.max(Math.max(x2 - x1, y2 - y1) / 90, 1.2 / scale) * (chosen ? 1.25 : 1);
+    const unit = Math.min(Math.max(Math.max(x2 - x1, y2 - y1) / 90, 1.2 / scale), WIDEST / scale) * (chosen ? 1.25 : 1);
     pen.globalAlpha = this.view.aside(track) ? 0.35 : 1;
     const points = this.#points(track, row, chosen);
     this.#limbs(points, unit);

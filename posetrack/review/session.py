@@ -111,7 +111,7 @@ class Session:
             "size": self.footage.size if self.footage else extent(self._clip),
             "video": self.footage is not None,
             "version": history.version,
-            "edits": [{**edit_as_json(step.edit), "undone": step.undone} for step in history.steps],
+            "edits": [{**edit_as_json(step.edit), "undone": step.undone > 0} for step in history.steps],
             "undoable": history.undoable is not None,
             "redoable": history.redoable is not None,
             "subjects": sorted(subjects),
