@@ -301,6 +301,7 @@ def test_plots_are_whole_pictures_and_pages_without_links(street: Path, tmp_path
         (["--person", "5", "--measure", "left_knee_flexion"], "left_ankle is never seen"),
         (["--person", "3"], "no person 3; the file has 2, 5, 8"),
         (["--measure", "tail_flexion"], "no measure 'tail_flexion'"),
+        (["--measure", "left_nee_flexion"], "no measure 'left_nee_flexion'; choose from left_knee_flexion, "),
         (["--scale", "1.8m"], "known length"),
         (["-o", "m.xlsx"], ".csv or .parquet"),
     ],

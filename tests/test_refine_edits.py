@@ -417,5 +417,20 @@ def test_repairs_made_over_another_video_are_refused(results: Path) -> None:
         read_history(path, clip, (320, 180))
 
 
+def test_repairs_made_over_another_video_of_the_same_size_are_refused(results: Path) -> None:
+    """Told by what was tracked, where the tracks know it, and by the video that is shown, where they do not."""
+    clip, path = read_clip(results), edits_path(results)
+    write_history(path, replace(a_history(clip), video="ab").done(Mark(person=1)), results)
+    assert read_history(path, clip).video == "ab"
+    assert (
+        read_history(path, replace(clip, video="ab")).version == read_history(path, clip, None, "ab").version == 1
+    )
+    for known, shown in (("cd", None), ("cd", "ab"), ("", "cd")):
+        with pytest.raises(
+            DataFormatError, match=r"street\.edits\.json: these repairs were made over another video"
+        ):
+            read_history(path, replace(clip, video=known), None, shown)
+
+
 def test_every_kind_has_a_word() -> None:
     assert len(set(KINDS.values())) == len(KINDS) == 10

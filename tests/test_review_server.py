@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,11 +16,13 @@ import numpy as np
 import pytest
 
 from posetrack.errors import ConfigError, DataFormatError, VideoError
+from posetrack.refine.edits_file import edits_path
 from posetrack.refine.files import read_clip, write_clip
 from posetrack.review import server as module
 from posetrack.review.footage import Footage
 from posetrack.review.reviewing import find_results, open_session
 from posetrack.review.server import ReviewServer
+from posetrack.video.identity import Identity
 from tests.numbered_clips import number_of
 from tests.refine_clips import clip_of, line, walker
 from tests.review_pages import FRAMES, SIZE, ask, get, numbered_frames, scene, send, serving, write_scene
@@ -230,6 +233,30 @@ def test_another_video_is_refused(tmp_path: Path, results: Path) -> None:
         open_session(as_json, wide)
     with pytest.raises(VideoError, match="There is no file"):
         open_session(results, tmp_path / "missing.mp4")
+
+
+def test_another_video_of_the_same_size_is_refused_where_the_tracks_know_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = write_scene(tmp_path / "results")
+    video = results.with_name("street.mp4")
+    known = replace(read_clip(results), video=Identity.now(video).digest)
+    monkeypatch.setattr("posetrack.review.reviewing.read_clip", lambda *_: known)
+    copy, other = tmp_path / "copy.mp4", tmp_path / "other.mp4"
+    copy.write_bytes(video.read_bytes())
+    session = open_session(results, copy)
+    session.change({"edit": {"kind": "subject", "person": 1, "subject": True}}, 0)
+    session.close()
+    edits = edits_path(results)
+    assert json.loads(edits.read_text())["video"] == known.video
+    write_video(other, numbered_frames(FRAMES)[::-1])
+    with pytest.raises(DataFormatError, match=r"other\.mp4 is not, or no longer, the video that was tracked"):
+        open_session(results, other)
+    monkeypatch.undo()  # tracks that do not know their video: the repairs do
+    with pytest.raises(DataFormatError, match=r"street\.edits\.json: these repairs were made over another video"):
+        open_session(results, other)
+    edits.unlink()
+    open_session(results, other).close()
 
 
 def test_a_file_without_people_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,8 @@ class Measured:
         """How the person is seen and how they walk, in words."""
         track = self.body.track
         name = f" ({track.name})" if track.name else ""
-        words = f"person {track.track_id}{name}: {len(track)} frames, seen {self.body.view}"
+        frames = f"{len(track)} {'frame' if len(track) == 1 else 'frames'}"
+        words = f"person {track.track_id}{name}: {frames}, seen {self.body.view}"
         strikes = sum(step.event == "strike" for step in self.steps)
         if np.isfinite(self.cadence):
             words += f", {strikes} steps, {self.cadence:.0f} per minute"
@@ -143,10 +145,11 @@ def names_of(clip: Clip) -> list[str]:
 
 
 def _check_names(names: Sequence[str], clip: Clip, others: dict[str, Body]) -> None:
-    known = [*names_of(clip), *others]
+    known = [*names_of(clip), *(others if len(others) > 1 else ())]
     for name in names:
         if name not in known:
-            raise ConfigError(f"there is no measure {name!r}; choose from {', '.join(known)}.")
+            near = get_close_matches(name, known, cutoff=0.75)
+            raise ConfigError(f"there is no measure {name!r}; choose from {', '.join(near or known)}.")
 
 
 def _measured(path: Path, body: Body, scale: Scale, config: MeasureConfig, others: dict[str, Body]) -> Measured:

@@ -124,6 +124,7 @@ class Clip:
         images: [F] what the file says about each image. Empty if it says nothing.
         camera: float64 [F, 2, 3], where the background moves from the frame before: the affine map from its
             pixels to those of this frame. ``None`` if unknown: the camera counts as still.
+        video: Digest of what was tracked (``video.identity.Identity``); empty if unknown.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Clip:
     cuts: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     images: tuple[dict[str, Any], ...] = ()
     camera: Doubles | None = None
+    video: str = ""
 
     @cached_property
     def frame_s(self) -> float:

@@ -50,12 +50,14 @@ class History:
     Attributes:
         people: Fingerprint of the tracks that they are for.
         size: Width and height of the video that they were made over; None if there was none.
+        video: Its digest (``video.identity.Identity``); None if there was none, or images.
         version: Grows with every change; 0 before the first.
         steps: In the order in which they were made.
     """
 
     people: str
     size: tuple[int, int] | None = None
+    video: str | None = None
     version: int = 0
     steps: tuple[Step, ...] = ()
 
@@ -113,13 +115,14 @@ def fingerprint(clip: Clip) -> str:
     return content.hexdigest()
 
 
-def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None) -> History:
+def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None, video: str | None = None) -> History:
     """The repairs of a clip.
 
     Args:
         path: The file.
         clip: The clip, as read from its own file.
         size: Width and height of its video, if that is known.
+        video: Digest of its video, if the clip does not know it.
 
     Raises:
         DataFormatError: the file is missing, damaged or of a newer version, or does not fit this clip or video.
@@ -129,6 +132,7 @@ def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None) ->
         history = History(
             people=data["people"],
             size=tuple(data["size"]) if data.get("size") is not None else None,
+            video=data.get("video"),
             version=int(data["version"]),
             steps=tuple(_step(one) for one in data["edits"]),
         )
@@ -143,6 +147,12 @@ def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None) ->
         raise DataFormatError(
             f"{path}: these repairs were made over a video of {_times(history.size)} pixels, and this one has "
             f"{_times(size)}; give that video (--video)."
+        )
+    given = clip.video or video
+    if history.video and given and history.video != given:
+        raise DataFormatError(
+            f"{path}: these repairs were made over another video; give those of this one, or move them away to "
+            "begin anew."
         )
     try:
         applied(history.edits, clip)
@@ -233,6 +243,7 @@ def write_history(path: Path, history: History, results: Path) -> None:
         "tracks": results.name,
         "people": history.people,
         "size": history.size,
+        "video": history.video,
         "version": history.version,
     }
     content = orjson.dumps(head)[:-1] + b',"edits":[\n' + b",\n".join(lines) + b"\n]}\n"

@@ -49,6 +49,7 @@ def clip_of_pieces(
         cuts=np.flatnonzero(cuts)[np.flatnonzero(cuts) > 0],
         images=_images(header, frames),
         camera=_camera(pieces),
+        video=header.source_digest,
     )
 
 

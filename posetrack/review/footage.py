@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from posetrack.errors import VideoError
 from posetrack.types import Frame, Image
 from posetrack.video import ReadOptions, Source, open_source
+from posetrack.video.identity import Identity
 from posetrack.video.packets import list_frames
 
 _LONGEST_SIDE = 1600
@@ -46,6 +47,7 @@ class Footage:
         name: Short name.
         size: Width and height in pixels.
         frame_count: Number of frames, an estimate; None if unknown.
+        digest: Of a file (``video.identity.Identity``); None for images, whose digest changes with copying.
 
     Raises:
         VideoError: it cannot be opened, or is a camera or a stream.
@@ -59,6 +61,7 @@ class Footage:
                 raise VideoError(f"{source} cannot be read twice; give a file or a folder of images.")
         self.name, self.size, self.frame_count = info.name, (info.width, info.height), info.frame_count
         self._is_file = info.path is not None
+        self.digest = Identity.now(Path(source)).digest if self._is_file else None
         self._times: NDArray[np.float64] | None = None
         self._lock = threading.Lock()
         self._pictures: OrderedDict[int, bytes] = OrderedDict()

@@ -102,7 +102,7 @@ def _video_beside(path: Path) -> Path | None:
 
 
 def _refuse_other_video(path: Path, clip: Clip, video: str | Path, footage: Footage) -> None:
-    """Refuse a video that is too short, or too small for the people."""
+    """Refuse a video that is too short, too small for the people, or known to be another."""
     last = int(clip.frames[-1])
     if footage.frame_count is not None and last >= footage.frame_count + _LATE:
         raise DataFormatError(
@@ -121,4 +121,8 @@ def _refuse_other_video(path: Path, clip: Clip, video: str | Path, footage: Foot
     if outside * 2 > sum(map(len, clip.tracks)):
         raise DataFormatError(
             f"{path}: most people lie outside the picture of {video}; give the video that was tracked (--video)."
+        )
+    if clip.video and footage.digest and clip.video != footage.digest:
+        raise DataFormatError(
+            f"{path}: {video} is not, or no longer, the video that was tracked; give that one (--video)."
         )

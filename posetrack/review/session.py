@@ -67,11 +67,11 @@ class Session:
         return self._history.version
 
     def _load(self) -> None:
-        size = self.footage.size if self.footage else None
-        history = History(people=fingerprint(self._clip), size=size)
+        size, video = (self.footage.size, self.footage.digest) if self.footage else (None, None)
+        history = History(people=fingerprint(self._clip), size=size, video=video)
         if self._edits.exists():
-            history = read_history(self._edits, self._clip, size)
-            history = replace(history, size=history.size or size)
+            history = read_history(self._edits, self._clip, size, video)
+            history = replace(history, size=history.size or size, video=history.video or video)
         self._take(history, applied(history.edits, self._clip))
 
     def _take(self, history: History, bench: Bench) -> None:
