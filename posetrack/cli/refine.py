@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from posetrack.cli.output import complain, tell
 from posetrack.cli.refine_options import RefineOptions
 from posetrack.cli.shared_options import changed, takes
+from posetrack.cli.summary import print_lost
 from posetrack.errors import ConfigError
 from posetrack.files.descriptions import description_path
 from posetrack.files.pending import check_outputs
@@ -32,7 +34,8 @@ def refine(
             "--output",
             "-o",
             help="File to write: .parquet, .csv, .json, .txt (MOTChallenge), .trc, .c3d, _wide.csv or any other "
-            "ending of docs/formats.md. Defaults to NAME_refined; for .tracks to all that `run` wrote.",
+            "ending of docs/formats.md; or the folder for what is written without: NAME_refined, and of .tracks "
+            "all that `run` wrote. Defaults to that of FILE.",
         ),
     ] = None,
     edits: Annotated[Path | None, _people(help="Repairs made with `posetrack review`: NAME.edits.json.")] = None,
@@ -56,22 +59,28 @@ def refine(
     refining: RefineOptions,
 ) -> None:
     """Refine tracks with the whole clip in view: one id per person, gaps filled, no ghosts, smooth joints."""
-    if is_observations(source) and output is None:
+    if is_observations(source) and (output is None or _is_folder(output)):
         if fps is not None:
             raise ConfigError(f"{source} has the times of its frames: leave out --fps.")
         if blur_faces and video is None:
             raise ConfigError("faces are blurred in the video: give --video, or leave out --blur-faces.")
-        _refine_observations(source, formats, (video, look_again, blur_faces), edits, overwrite, refining)
+        _refine_observations(source, output, formats, (video, look_again, blur_faces), edits, overwrite, refining)
         return
     if formats or video is not None or look_again or blur_faces:
         raise ConfigError(
-            "--format, --video, --look-again and --blur-faces are for .tracks, without -o: leave them out."
+            "--format, --video, --look-again and --blur-faces are for .tracks, without -o FILE: leave them out."
         )
     _refine_file(source, output, edits, fps, overwrite, refining)
 
 
+def _is_folder(output: Path) -> bool:
+    """Whether an output names a folder: there is one, or the name has no ending."""
+    return output.is_dir() or not output.suffix
+
+
 def _refine_observations(
     source: Path,
+    folder: Path | None,
     formats: list[str] | None,
     seeing: tuple[str | None, bool, bool],
     edits: Path | None,
@@ -88,16 +97,17 @@ def _refine_observations(
     with FrameProgress() as progress:
         summary = refine_observations(
             source, refining.config(), formats=tuple(dict.fromkeys(formats or ())), video=video, edits=edits,
-            look_again=look_again, drawing=AnnotatorConfig(blur_faces=blur_faces), overwrite=overwrite,
-            observer=progress.second_pass,
+            output=folder, look_again=look_again, drawing=AnnotatorConfig(blur_faces=blur_faces),
+            overwrite=overwrite, observer=progress.second_pass,
         )  # fmt: skip
     seen = {"look_again": look_again, "blur_faces": blur_faces}
     given = changed(refining, RefineOptions()) | {name: True for name, chosen in seen.items() if chosen}
     inputs = [source] if edits is None else [source, edits]
-    describe_derived({path: {path: ()} for path in summary.files}, "refine", given, inputs)
+    describe_derived({path: {path: _lost(path, summary.lost)} for path in summary.files}, "refine", given, inputs)
     print_people(summary.people, summary.appearance)
     for path in summary.files:
         tell(str(path))
+    print_lost(summary.lost)
     if summary.warning:
         complain(summary.warning)
 
@@ -111,15 +121,28 @@ def _refine_file(
     refining: RefineOptions,
 ) -> None:
     from posetrack.cli.people import print_people
+    from posetrack.formats.joint_losses import joints_lost_by_format
+    from posetrack.formats.whole_clips import format_of
     from posetrack.refine.refining import refine_file, refined_path
     from posetrack.refine.summary import appearance_sentence, summarise
     from posetrack.trust.derived import describe_derived
 
-    target = refined_path(source) if output is None else output
+    default = refined_path(source)
+    target = default if output is None else output / default.name if _is_folder(output) else output
     inputs = [source] if edits is None else [source, edits]
     check_outputs([target, description_path(target)], overwrite=overwrite, inputs=inputs)
     refined = refine_file(source, target, refining.config(), edits=edits, fps=fps, overwrite=overwrite)
     given = changed(refining, RefineOptions()) | ({} if fps is None else {"fps": fps})
-    describe_derived({target: {target: ()}}, "refine", given, inputs)
+    form = format_of(target, None, False)
+    lost = joints_lost_by_format(refined.skeleton, form)
+    describe_derived({target: {target: lost}}, "refine", given, inputs)
     print_people(summarise(refined), appearance_sentence(refined))
     tell(str(target))
+    print_lost({form: lost} if lost else {})
+
+
+def _lost(path: Path, lost: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """What the format of a file lost; nothing of a video."""
+    from posetrack.formats.whole_clips import format_of
+
+    return () if path.suffix == ".mp4" else lost.get(format_of(path, None, False), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from posetrack.cli.output import tell
@@ -23,10 +24,19 @@ def print_summary(summary: RunSummary) -> None:
     _row("time by stage", _shares(summary.stages_s))
     for number, path in enumerate(summary.files):
         _row("" if number else "files", str(path))
+    print_lost(summary.lost)
     if summary.people:
         from posetrack.cli.people import print_people
 
         print_people(summary.people, summary.appearance)
+
+
+def print_lost(lost: Mapping[str, Sequence[str]]) -> None:
+    """Print which joints the formats lost or made up."""
+    for name, sentences in lost.items():
+        tell(f"{name} lost:")
+        for sentence in sentences:
+            tell(f"  - {sentence}")
 
 
 def _row(name: str, value: str) -> None:

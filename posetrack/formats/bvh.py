@@ -35,6 +35,18 @@ _UNIT_CM = 100.0
 """BVH files are usually in centimetres: with a scale, these are. Otherwise a unit is a pixel."""
 
 
+_NOBODY = f"""ROOT {ROOT}
+{{
+  OFFSET 0.0000 0.0000 0.0000
+  CHANNELS 3 Xposition Yposition Zposition
+  End Site
+  {{
+    OFFSET 0.0000 0.0000 0.0000
+  }}
+}}
+"""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Body:
     """One person over F frames: the root's place [F, 2], and of every node its bone's length and angle [F]."""
@@ -59,14 +71,23 @@ def write_bvh(path: Path, video: Annotations, metres_per_pixel: float | None) ->
 
 def bvh_lines(grid: Grid, unit: float) -> Iterator[str]:
     """The lines of a file, with their ends; ``unit`` is the length of a pixel."""
-    bodies = [body for body in (_body(grid, place, unit) for place in range(len(grid.people))) if body is not None]
+    everybody = (_body(grid, place, unit) for place in range(len(grid.people)))
+    bodies = [body for body in everybody if body is not None]
     yield "HIERARCHY\n"
     for body in bodies:
         yield from _node(body, ROOT, 0)
+    if not bodies:  # readers need a root
+        yield _NOBODY
     yield f"MOTION\nFrames: {len(grid.numbers)}\nFrame Time: {1 / grid.rate:.8f}\n"
-    columns = [column for body in bodies for column in _columns(body, ROOT, np.zeros(len(grid.numbers)))]
-    for row in np.stack(columns, axis=1).tolist() if columns else []:
+    still = np.zeros(len(grid.numbers))
+    columns = [column for body in bodies for column in _columns(body, ROOT, still)] or [still] * 3
+    for row in np.stack(columns, axis=1).tolist():
         yield " ".join(f"{value:.4f}" for value in row) + "\n"
+
+
+def left_out(grid: Grid) -> list[int]:
+    """The people who cannot be written: a part of the skeleton is missing in all frames."""
+    return [int(who) for place, who in enumerate(grid.people) if _body(grid, place, 1.0) is None]
 
 
 def children(node: str) -> list[str]:

@@ -19,6 +19,7 @@ Where = Callable[[int], str]
 LARGEST_FILE_BYTES = 512 * 2**20
 """Larger files are refused: parsed, they need about ten times their size in memory."""
 
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 _HUGE = 10**300
 _ID_LIMIT = 2**31
 _LONGEST_QUOTE = 40
@@ -41,18 +42,25 @@ def check_size(path: Path) -> None:
         )
 
 
-def check_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
-    """Refuse a table that lacks a column, has two of one name, or is not separated by commas.
+def check_separator(path: Path, header: str) -> None:
+    """Refuse a table whose first line has no comma, but something else that separates columns.
 
     Raises:
-        DataFormatError: names the column.
+        DataFormatError: names what separates them.
     """
-    marks = {";": "semicolons", "\t": "tabs"}
-    for other in (words for mark, words in marks.items() if len(names) == 1 and mark in names[0]):
+    for other in (words for mark, words in _SEPARATORS.items() if mark in header and "," not in header):
         raise DataFormatError(
             f"{path}: the columns are separated by {other}; save the file as CSV with commas between columns and "
             "points in numbers, or as Parquet."
         )
+
+
+def check_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
+    """Refuse a table that lacks a column or has two of one name.
+
+    Raises:
+        DataFormatError: names the column.
+    """
     missing = [name for name in needed if name not in names]
     if missing:
         raise DataFormatError(

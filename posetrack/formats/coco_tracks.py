@@ -113,7 +113,8 @@ def parse_coco_tracks(path: Path, data: dict[str, Any]) -> Annotations:
     skeleton, slots = _skeleton(path, data)
     images = member(path, data, "images", list)
     for place, image in enumerate(images):
-        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
+        named = isinstance(image, dict) and isinstance(image.get("file_name"), str)
+        if not named or not isinstance(image.get("id"), int | float | str):
             raise DataFormatError(f"{path}: image {place} needs 'file_name' and 'id'; add them.")
     people = [person for person in member(path, data, "annotations", list) if isinstance(person, dict)]
     frames, order = order_by_frame(
@@ -138,7 +139,7 @@ def parse_coco_tracks(path: Path, data: dict[str, Any]) -> Annotations:
     boxes = boxes_of(path, "bbox", people, where)
     scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
     video = results_video(path, images, (frames, ids), joints, scores, boxes)
-    names = [(person.get("attributes") or {}).get("name") for person in people]
+    names = [_attributes(person).get("name") for person in people]
     return replace(video, names=names_by_id(path, zip(ids.tolist(), names, strict=True)))
 
 
@@ -158,9 +159,13 @@ def _skeleton(path: Path, data: dict[str, Any]) -> tuple[Skeleton, IntArray]:
 
 
 def _track_id(person: dict[str, Any]) -> Any:
-    attributes = person.get("attributes")
-    own = attributes.get("track_id") if isinstance(attributes, dict) else None
+    own = _attributes(person).get("track_id")
     return person.get("track_id") if own is None else own
+
+
+def _attributes(person: dict[str, Any]) -> dict[str, Any]:
+    attributes = person.get("attributes")
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _scores(people: list[dict[str, Any]], width: int) -> Any:

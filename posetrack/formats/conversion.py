@@ -121,8 +121,8 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
     Args:
         source: A file, whose format is recognized from its content and ending; or a folder, of which all .json and
             .txt files are converted, or all .csv and .parquet files if there are no others.
-        target: A file for a file, a folder (created) for a folder. MOTChallenge text and tables hold one video:
-            further videos of a file go to ``TARGET_VIDEO.txt``.
+        target: A file for a file, a folder for a folder; folders are created. MOTChallenge text and tables hold
+            one video: further videos of a file go to ``TARGET_VIDEO.txt``.
         config: How to convert.
 
     Returns:
@@ -142,7 +142,8 @@ def convert_files(source: Path, target: Path, config: ConversionConfig) -> dict[
     if not is_folder(source) or is_openpose(source):
         read = _read(source, config)
         _check(_names(target, read.videos, config), [source], config)
-        return _write(read, target, config)
+        with output_folder(target.parent):
+            return _write(read, target, config)
     sources = _sources(source)
     targets = _targets(sources, target, config)
     _check(targets.values(), sources, config)
@@ -226,13 +227,14 @@ def _write(read: _Read, target: Path, config: ConversionConfig) -> dict[Path, li
 
 
 def _losses(content: Any, videos: Sequence[Annotations], config: ConversionConfig) -> list[str]:
-    named = isinstance(content, dict) or config.like is not None
+    named = content.named if isinstance(content, ForeignFile) else isinstance(content, dict)
+    named = named or config.like is not None
     losses = list(content.lost) if isinstance(content, ForeignFile) else lost_in_reading(content)
     if not named and isinstance(content, list) and not are_frame_numbers([p["image_id"] for p in content]):
         losses.append("Numbers of frames, which the images' ids do not give: images are numbered in order.")
     for video in videos:
         if config.to in CLIP_FORMATS:
-            losses += lost_in_clip_format(video, config.to)
+            losses += lost_in_clip_format(video, config.to, named)
             continue
         losses += lost_in_writing(video, config.to, SKELETONS[config.coco_joints], named)
     if config.to in ("posetrack17", "coco") and len(videos) > 1:

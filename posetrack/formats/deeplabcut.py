@@ -123,6 +123,8 @@ def _skeleton(path: Path, joints: list[str]) -> Skeleton:
 def _values(path: Path, rows: list[list[str]], depth: int, width: int) -> Doubles:
     table: list[list[float]] = []
     for line, row in enumerate(rows, start=depth + 1):
+        if not any(cell.strip() for cell in row):
+            continue
         try:
             numbers = [float(cell) if cell.strip() else np.nan for cell in row]
         except ValueError:

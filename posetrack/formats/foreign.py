@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import ConfigError, DataFormatError
-from posetrack.formats import alphapose, c3d, coco_tracks, deeplabcut, nwb, openpose, sleap, trc
+from posetrack.formats import alphapose, bvh, c3d, coco_tracks, deeplabcut, nwb, openpose, sleap, trc
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.ears import lost_ears
+from posetrack.formats.grid import Grid, grid_of
+from posetrack.formats.joint_losses import joints_lost_by_tool
 from posetrack.formats.joints import own_joints
 from posetrack.formats.losses import HOW_FOUND
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.reading import load_json, load_text
-from posetrack.formats.whole_clips import CLIP_FORMATS, ClipFormat
+from posetrack.formats.whole_clips import CLIP_FORMATS
 from posetrack.ranges import require_above
-from posetrack.skeleton_conversion import APPROXIMATIONS
-from posetrack.skeletons import Skeleton
 
 _DATA = {
     "scores": "Scores of joints.",
     "person_scores": "Scores of people.",
     "boxes": "Boxes of people.",
     "times": "Times of frames.",
-    "images": "Names of images, and frames without people at the end.",
+    "images": "Names of images.",
+    "empty": "Frames without people at the end.",
     "ids": "The number of the person, if there is only one.",
     "names": "Names of people.",
     "found": HOW_FOUND,
@@ -34,21 +35,22 @@ _DATA = {
 }
 """What a format may not hold -> what its loss is called."""
 
-_HOW = {
-    "neck": "the middle of the shoulders",
-    "mid_hip": "the middle of the hips",
-    "head_bottom": "a point between shoulders and nose",
-    "head_top": "a point beyond the nose",
-    "nose": "a point between head_bottom and head_top",
-}
+_SAME_TIME_S = 5e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForeignFile:
-    """What was read of a file, and what was not, in sentences."""
+    """What was read of a file, and what was not, in sentences.
+
+    Attributes:
+        video: The people.
+        lost: What was not read.
+        named: The images' names come from the file, and are not made up.
+    """
 
     video: Annotations
     lost: list[str]
+    named: bool = False
 
 
 def read_foreign(path: Path, fps: float | None, metres_per_pixel: float | None) -> ForeignFile | None:
@@ -106,7 +108,7 @@ def foreign_json(path: Path, content: Any) -> ForeignFile | None:
         return ForeignFile(alphapose.parse_alphapose(path, content), alphapose.lost_in_alphapose(content))
     if isinstance(content, dict) and coco_tracks.is_coco_tracks(content):
         people = [person for person in content["annotations"] if isinstance(person, dict)]
-        return ForeignFile(coco_tracks.parse_coco_tracks(path, content), lost_ears(content, people))
+        return ForeignFile(coco_tracks.parse_coco_tracks(path, content), lost_ears(content, people), named=True)
     return None
 
 
@@ -151,8 +153,14 @@ def only_people(video: Annotations, people: tuple[int, ...]) -> Annotations:
     return replace(video, joints=joints, names=names, found=found, **rows)
 
 
-def lost_in_clip_format(video: Annotations, to: str) -> list[str]:
-    """What a video holds that a format of another tool cannot hold, in sentences."""
+def lost_in_clip_format(video: Annotations, to: str, named: bool) -> list[str]:
+    """What a video holds that a format of another tool cannot hold, in sentences.
+
+    Args:
+        video: The people.
+        to: The target format.
+        named: The images' names come from the source, and are not made up.
+    """
     form = CLIP_FORMATS[to]
     own = own_joints(video)
     has = {
@@ -160,7 +168,8 @@ def lost_in_clip_format(video: Annotations, to: str) -> list[str]:
         "person_scores": not np.isnan(video.person_scores).all(),
         "boxes": not np.isnan(video.boxes).all(),
         "times": any("time_s" in image for image in video.images),
-        "images": True,
+        "images": named,
+        "empty": named and bool(len(video.images)) and int(video.frames.max(initial=-1)) < len(video.images) - 1,
         "ids": len(np.unique(video.track_ids)) == 1,
         "names": bool(video.names),
         "found": video.found is not None,
@@ -169,42 +178,39 @@ def lost_in_clip_format(video: Annotations, to: str) -> list[str]:
     losses = [sentence for what, sentence in _DATA.items() if has[what] and what not in form.keeps]
     if not np.isnan(video.head_boxes).all() or video.ignore_regions:
         losses.append("Boxes of heads and ignore regions: the file is no ground truth.")
-    return [*losses, *_approximated(own.skeleton, form), *_special(video, to)]
-
-
-def _approximated(own: Skeleton, form: ClipFormat) -> list[str]:
-    """How joints of the format's skeleton are made of others."""
-    if form.skeleton is None or form.skeleton == own:
-        return []
-    have = set(own.joints) - own.unused
-    made = [
-        joint
-        for joint in form.skeleton.joints
-        if joint not in have and have >= set(APPROXIMATIONS.get(joint, "?"))
-    ]
-    missing = [joint for joint in form.skeleton.joints if joint not in have and joint not in made]
-    dropped = sorted(have - set(form.skeleton.joints))
-    sentences = [f"That {joint} was not detected: it is {_HOW[joint]}." for joint in made]
-    if missing:
-        sentences.append(f"Joints that stay missing: {', '.join(missing)}.")
-    if dropped:
-        sentences.append(f"Joints that the format does not have: {', '.join(dropped)}.")
-    return sentences
+    if own.present.any():
+        losses += joints_lost_by_tool(own.skeleton, form)
+    return [*losses, *_special(video, to)]
 
 
 def _special(video: Annotations, to: str) -> list[str]:
     """What single formats cannot hold."""
-    from posetrack.formats.grid import grid_of
-
     if to not in ("c3d", "bvh"):
         return []
     grid, sentences = grid_of(video), []
     if not grid.is_regular:
         sentences.append(f"Uneven times of frames: the file has {grid.rate:.3f} frames per second throughout.")
-    if to == "bvh":
-        sentences.append(
-            "Lengths of limbs, which are constant; gaps, in which the pose is interpolated; the hands."
-        )
-    if to == "c3d" and (len(grid.numbers) > c3d.MOST_FRAMES or len(grid.people) > c3d.most_people(grid)):
+    return [*sentences, *(_special_in_bvh(grid) if to == "bvh" else _special_in_c3d(grid))]
+
+
+def _special_in_bvh(grid: Grid) -> list[str]:
+    sentences = ["Lengths of limbs, which are constant; gaps, in which the pose is interpolated; the hands."]
+    missing = bvh.left_out(grid)
+    if missing:
+        who = ", ".join(map(str, missing))
+        sentences.append(f"People of whom a part of the skeleton is never seen, who are left out: {who}.")
+    if len(missing) == len(grid.people):
+        sentences.append("Everybody: the file holds a bone of no length, which stands still.")
+    return sentences
+
+
+def _special_in_c3d(grid: Grid) -> list[str]:
+    sentences = []
+    if (np.diff(grid.numbers) > 1).any():
+        sentences.append("Numbers of frames: C3D's follow each other without gaps.")
+    first = float(grid.times[0]) if len(grid.times) else 0.0
+    if abs(first - (grid.numbers[0] if len(grid.numbers) else 0) / grid.rate) > _SAME_TIME_S:
+        sentences.append(f"The time of the first frame, {first:.3f} s: C3D counts time in frames, from 0.")
+    if len(grid.numbers) > c3d.MOST_FRAMES or len(grid.people) > c3d.most_people(grid):
         sentences.append("Frames beyond 65535 and markers beyond 255, of the people seen least: C3D ends there.")
     return sentences

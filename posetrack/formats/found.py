@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posetrack.errors import DataFormatError
 from posetrack.types import Origin, Poses
 
 Doubles = NDArray[np.float64]
@@ -16,6 +18,8 @@ Codes = NDArray[np.uint8]
 WORDS = ("", "seen", "carried", "filled", "hidden")
 """Where a joint comes from, as files say it: nobody knows, the pose network, optical flow, the second pass; or it
 is missing because somebody has hidden it. A code is an index of these."""
+
+_CODES = {word: code for code, word in enumerate(WORDS)}
 
 SEEN, CARRIED = WORDS.index("seen"), WORDS.index("carried")
 
@@ -62,6 +66,25 @@ class Found:
             identity=np.full(people, np.nan),
             raw_boxes=np.full((*people, 4), np.nan),
         )
+
+
+def origin_codes(words: Sequence[Any], place: Callable[[int], str], name: str = "origin") -> list[int]:
+    """Where joints come from, as indices of ``WORDS``.
+
+    Args:
+        words: [N] what a file says.
+        place: How messages name the place of the n-th word.
+        name: What the file calls them.
+
+    Raises:
+        DataFormatError: a word is none of ``WORDS``.
+    """
+    for number, word in enumerate(words):
+        if not isinstance(word, str) or word not in _CODES:
+            raise DataFormatError(
+                f"{place(number)}: {name!r} is {word!r}, but must be {', '.join(WORDS[1:])} or empty; correct it."
+            )
+    return [_CODES[word] for word in words]
 
 
 def found_in(poses: Poses, boxes: Doubles) -> Found:

@@ -13,31 +13,16 @@ from posetrack.formats import mot, table_content
 from posetrack.formats.annotations import VISIBLE, Annotations
 from posetrack.formats.checks import is_number, number_or_nan
 from posetrack.formats.ears import lost_ears
+from posetrack.formats.joint_losses import joints_lost
 from posetrack.formats.joints import flags, own_joints
 from posetrack.formats.naming import frame_numbers, official_ids, unpacked_id
 from posetrack.formats.posetrack18_found import FIELDS
 from posetrack.formats.posetrack18_rows import can_be_numbered
 from posetrack.pixels import from_corner
-from posetrack.skeletons import COCO, FEET, POSETRACK, Skeleton
+from posetrack.skeletons import POSETRACK, Skeleton
 
 TABLES = ("csv", "parquet")
 HOW_FOUND = "How joints were found: their origins, standard deviations, and places before smoothing."
-_PARTS = {
-    "Eyes and ears": {"left_eye", "right_eye", "left_ear", "right_ear"},
-    "head_bottom and head_top": {"head_bottom", "head_top"},
-    "neck and mid_hip": {"neck", "mid_hip"},
-    "Feet": set(FEET),
-}
-"""Joints that some skeletons have and others lack."""
-
-_ESTIMATES = (
-    (("head_bottom", "head_top"), "nose and shoulders"),
-    (("nose",), "head_bottom and head_top"),
-    (("neck", "mid_hip"), "shoulders and hips"),
-)
-"""What a skeleton may lack, and what it is estimated from."""
-
-_NAMES = {POSETRACK: "PoseTrack", COCO: "COCO"}
 _ANY = 1.0
 """The flag of every joint in PoseTrack's own files."""
 
@@ -138,30 +123,10 @@ def _of_images(video: Annotations, to: str, named: bool) -> dict[str, bool]:
 def _of_skeletons(video: Annotations, to: str, skeleton: Skeleton) -> dict[str, bool]:
     """Joints that the target's skeleton lacks, and joints estimated because the source's lacks them."""
     own = own_joints(video)
-    target = skeleton if to == "coco" else POSETRACK
-    if to in ("mot", *TABLES) or target == own.skeleton:
+    if to in ("mot", *TABLES) or not len(video):
         return {}
-
-    def has_any(joints: Iterable[str]) -> bool:
-        return bool(own.present[:, [own.skeleton.index(joint) for joint in joints]].any())
-
-    ours, theirs = (each.names_in_use for each in (own.skeleton, target))
-    lost = {
-        f"{what}, which {_NAMES.get(target, target.name)} does not have.": has_any(ours & joints - theirs)
-        for what, joints in _PARTS.items()
-    }
-    estimated = {
-        _estimated([joint for joint in joints if joint in theirs - ours], origin): bool(len(video))
-        for joints, origin in _ESTIMATES
-        if (theirs - ours) & set(joints)
-    }
-    return lost | estimated
-
-
-def _estimated(joints: list[str], origin: str) -> str:
-    names = " and ".join("the nose" if joint == "nose" else joint for joint in joints)
-    were = "was not detected: it is" if len(joints) == 1 else "were not detected: they are"
-    return f"That {names} {were} estimated from {origin}."
+    seen = [own.skeleton.joints[slot] for slot in np.flatnonzero(own.present.any(axis=0))]
+    return dict.fromkeys(joints_lost(own.skeleton, skeleton if to == "coco" else POSETRACK, seen), True)
 
 
 def _of_joints(video: Annotations, to: str) -> dict[str, bool]:

@@ -23,6 +23,9 @@ from posetrack.formats.names import numbers_in
 from posetrack.formats.naming import LARGEST_FRAME
 from posetrack.skeletons import skeleton_with
 
+_NUMBERS = "frame_number"
+"""A series of our files: the number of each frame in the footage, which times alone do not tell."""
+
 _UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
 """NWB needs the time of the recording, which files of poses do not have."""
 
@@ -78,6 +81,15 @@ def _content(path: Path, grid: Grid) -> Any:
     skeleton = pose.Skeleton(name=grid.skeleton.name, nodes=names, edges=np.array(edges, dtype=np.uint8))
     behavior = content.create_processing_module(name="behavior", description="Skeleton")
     behavior.add(pose.Skeletons(skeletons=[skeleton]))
+    behavior.add(
+        pynwb.TimeSeries(
+            name=_NUMBERS,
+            description="Number of each frame in the footage, from 0",
+            data=grid.numbers,
+            unit="frames",
+            timestamps=grid.times,
+        )
+    )
     module = content.create_processing_module(name=f"SLEAP_VIDEO_000_{path.stem}", description="Poses of people")
     for place, track_id in enumerate(grid.people.tolist()):
         series = [
@@ -124,13 +136,14 @@ def read_nwb(path: Path, fps: float | None) -> Annotations:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as file:
-                objects = file.read().objects.values()
+                objects = list(file.read().objects.values())
                 people = [_person(one) for one in objects if one.neurodata_type == "PoseEstimation"]
+                numbers = _frame_numbers(objects)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataFormatError(f"{path}: pynwb cannot read this file ({error}); write it again.") from error
     if not people:
         raise DataFormatError(f"{path}: the file holds no poses (PoseEstimation of ndx-pose); name another.")
-    return video_of_grid(path, _grid(path, people, fps))
+    return video_of_grid(path, _grid(path, people, numbers, fps))
 
 
 _Person = tuple[str, dict[str, tuple[Any, Any, Any]]]
@@ -150,7 +163,16 @@ def _person(container: Any) -> _Person:
     return container.name, joints
 
 
-def _grid(path: Path, people: list[_Person], fps: float | None) -> Grid:
+def _frame_numbers(objects: list[Any]) -> dict[float, int]:
+    """Time -> the frame's number, in files that say it."""
+    for one in objects:
+        if one.name == _NUMBERS and one.neurodata_type == "TimeSeries" and one.timestamps is not None:
+            times, numbers = np.asarray(one.timestamps[:], np.float64), np.asarray(one.data[:], np.int64)
+            return dict(zip(times.tolist(), numbers.tolist(), strict=True))
+    return {}
+
+
+def _grid(path: Path, people: list[_Person], known: dict[float, int], fps: float | None) -> Grid:
     names = {joint for _, joints in people for joint in joints}
     skeleton = skeleton_with(names)
     if skeleton is None:
@@ -160,10 +182,9 @@ def _grid(path: Path, people: list[_Person], fps: float | None) -> Grid:
         )
     times = np.unique(np.concatenate([part[0] for _, joints in people for part in joints.values()]))
     step = 1 / fps if fps is not None else float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-    numbers = np.rint(times / step).astype(np.int64)
-    if len(np.unique(numbers)) < len(numbers) or (
-        len(numbers) and not 0 <= numbers[0] <= numbers[-1] < LARGEST_FRAME
-    ):
+    counted = np.rint(times / step).astype(np.int64).tolist()
+    numbers = np.array([known.get(time, n) for time, n in zip(times.tolist(), counted, strict=True)], np.int64)
+    if (np.diff(numbers) <= 0).any() or (len(numbers) and not 0 <= numbers[0] <= numbers[-1] < LARGEST_FRAME):
         raise DataFormatError(
             f"{path}: the times do not fit a frame rate of {1 / step:g}; give the right one (--fps)."
         )

@@ -15,7 +15,7 @@ import numpy as np
 from posetrack.errors import DataFormatError
 from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import Where
-from posetrack.formats.found import WORDS, Found
+from posetrack.formats.found import WORDS, Found, origin_codes
 from posetrack.formats.joints import own_joints
 from posetrack.formats.posetrack18_rows import xywh
 from posetrack.skeletons import POSETRACK
@@ -40,12 +40,11 @@ def found_of(path: Path, people: Sequence[dict[str, Any]], where: Where) -> Foun
     saying = [row for row, person in enumerate(people) if "origins" in person]
     if not saying:
         return None
-    codes = {word: code for code, word in enumerate(WORDS)}
     found = Found.unknown((len(people),), len(POSETRACK))
     for row in saying:
         person = people[row]
         try:
-            found.origins[row] = [codes[word] for word in person["origins"]]
+            found.origins[row] = _origins(path, person["origins"], where(row))
             found.raw[row] = np.array(person["raw_keypoints"], dtype=np.float64).reshape(len(POSETRACK), 2)
             found.identity[row] = np.nan if person.get("identity") is None else float(person["identity"])
             left, top, width, height = np.array(person.get("raw_bbox") or [np.nan] * 4, dtype=np.float64)
@@ -56,6 +55,10 @@ def found_of(path: Path, people: Sequence[dict[str, Any]], where: Where) -> Foun
             ) from error
         found.raw_boxes[row] = left, top, left + width, top + height
     return found
+
+
+def _origins(path: Path, words: Sequence[Any], frame: str) -> list[int]:
+    return origin_codes(words, lambda _: f"{path}, {frame}", "origins")
 
 
 def found_rows(found: Found) -> Iterator[dict[str, Any]]:

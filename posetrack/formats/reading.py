@@ -82,13 +82,13 @@ def load_json(path: Path) -> Any:
 
 
 def load_text(path: Path) -> str:
-    """What a text file holds.
+    """What a text file holds, without the mark that Windows puts in front.
 
     Raises:
         DataFormatError: the file is missing, too large, or not UTF-8.
     """
     try:
-        return _load(path).decode()
+        return _load(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataFormatError(f"{path}: this is not text in UTF-8; check the path.") from error
 

@@ -120,7 +120,9 @@ def order_by_frame(path: Path, image_ids: list[Any], ids: list[Any]) -> tuple[In
         DataFormatError: an id of ``ids`` is not among ``image_ids``.
     """
     positions = {image_id: n for n, image_id in enumerate(image_ids)}
-    unknown = [image_id for image_id in ids if image_id not in positions]
+    unknown = [
+        image_id for image_id in ids if not isinstance(image_id, int | float | str) or image_id not in positions
+    ]
     if unknown:
         raise DataFormatError(
             f"{path}: there is no image with the id {unknown[0]}; name the file that has it (--like)."

@@ -12,7 +12,7 @@ import numpy as np
 from posetrack.errors import DataFormatError
 from posetrack.formats import found
 from posetrack.formats.annotations import Doubles
-from posetrack.formats.checks import check_columns, check_size
+from posetrack.formats.checks import check_columns, check_separator, check_size
 from posetrack.types import IntArray
 
 NEEDED = ("frame", "time_s", "person", "person_score", "joint", "x", "y", "score")
@@ -71,6 +71,8 @@ def _load_csv(path: Path) -> Table:
     rows, lines = [], []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
+            check_separator(path, file.readline())
+            file.seek(0)
             reader = csv.reader(file, strict=True)
             names = present_names(next(reader, []))
             check_columns(path, names, NEEDED)

@@ -169,7 +169,8 @@ def _found(table: Table, people: tuple[IntArray, IntArray], slots: IntArray, joi
     rows, firsts = people
     known, place = found.Found.unknown((len(firsts),), joints), (rows, slots)
     if "origin" in there:
-        known.origins[place] = _codes(table)
+        words = ["" if word == "nan" else word for word in table.columns["origin"]]
+        known.origins[place] = found.origin_codes(words, table.place)
     for axis, name in enumerate(("raw_x", "raw_y")):
         if name in there:
             known.raw[(*place, axis)] = numbers_of(table, name)
@@ -181,19 +182,6 @@ def _found(table: Table, people: tuple[IntArray, IntArray], slots: IntArray, joi
         sides = [shared_numbers(table, name, rows, "person and frame")[firsts] for name in found.RAW_BOX]
         known.raw_boxes[:] = from_centre(np.stack(sides, axis=1)).round(_BOX_DIGITS)
     return known
-
-
-def _codes(table: Table) -> list[int]:
-    """[R] what the column of origins says, as indices of ``WORDS``."""
-    codes = {word: code for code, word in enumerate(found.WORDS)} | {"nan": 0}
-    words = table.columns["origin"]
-    for row, word in enumerate(words):
-        if word not in codes:
-            raise DataFormatError(
-                f"{table.place(row)}: 'origin' is {word!r}, but must be {', '.join(found.WORDS[1:])} or empty; "
-                "correct it."
-            )
-    return [codes[word] for word in words]
 
 
 def _with_times(images: list[dict[str, Any]], frames: IntArray, times: Doubles) -> list[dict[str, Any]]:

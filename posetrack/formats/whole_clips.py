@@ -34,8 +34,8 @@ class ClipFormat:
         ending: What follows the clip's name in the file's name.
         write: Writes a file.
         skeleton: The joints it has; None if it has any.
-        keeps: Which of ``scores``, ``person_scores``, ``boxes``, ``times``, ``images``, ``ids``, ``names`` and
-            ``found`` (how joints were found) it holds.
+        keeps: Which of ``scores``, ``person_scores``, ``boxes``, ``times``, ``images`` (their names), ``empty``
+            (frames without people at the end), ``ids``, ``names`` and ``found`` (how joints were found) it holds.
         check: Refuses to begin work whose result could not be written.
     """
 
@@ -120,19 +120,20 @@ class WholeClipSink:
 
 _WIDE = {"csv": "wide", "parquet": "wide-parquet", "wide": "wide", "wide-parquet": "wide-parquet"}
 
-_WIDE_KEEPS = frozenset({"scores", "ids", "times", "found"})
+_WIDE_KEEPS = frozenset({"scores", "ids", "times", "empty", "found"})
 
 CLIP_FORMATS: dict[str, ClipFormat] = {
-    "trc": ClipFormat(ending=".trc", write=_write_trc, keeps=frozenset({"times"})),
-    "c3d": ClipFormat(ending=".c3d", write=_write_c3d, keeps=frozenset({"times"}), check=c3d.check_c3d),
+    "trc": ClipFormat(ending=".trc", write=_write_trc, keeps=frozenset({"times", "empty"})),
+    "c3d": ClipFormat(ending=".c3d", write=_write_c3d, keeps=frozenset({"times", "empty"}), check=c3d.check_c3d),
     "openpose": ClipFormat(
-        ending="_openpose.zip", write=_openpose(BODY_25), skeleton=BODY_25, keeps=frozenset({"scores", "ids"})
+        ending="_openpose.zip", write=_openpose(BODY_25), skeleton=BODY_25,
+        keeps=frozenset({"scores", "ids", "empty"}),
     ),
     "openpose18": ClipFormat(
         ending="_openpose18.zip",
         write=_openpose(OPENPOSE_COCO),
         skeleton=OPENPOSE_COCO,
-        keeps=frozenset({"scores", "ids"}),
+        keeps=frozenset({"scores", "ids", "empty"}),
     ),
     "alphapose": ClipFormat(
         ending="_alphapose.json",
@@ -143,20 +144,21 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
     "coco-tracks": ClipFormat(
         ending="_coco_tracks.json",
         write=_write_coco_tracks,
-        keeps=frozenset({"scores", "person_scores", "boxes", "ids", "images", "times", "names"}),
+        keeps=frozenset({"scores", "person_scores", "boxes", "ids", "images", "empty", "times", "names"}),
     ),
     "wide": ClipFormat(ending="_wide.csv", write=_write_wide, keeps=_WIDE_KEEPS),
     "wide-parquet": ClipFormat(ending="_wide.parquet", write=_write_wide, keeps=_WIDE_KEEPS),
-    "bvh": ClipFormat(ending=".bvh", write=bvh.write_bvh, keeps=frozenset({"ids"})),
+    "bvh": ClipFormat(ending=".bvh", write=bvh.write_bvh, keeps=frozenset({"ids", "empty"})),
     "slp": ClipFormat(
         ending=".slp", write=sleap.write_slp, keeps=frozenset({"scores", "person_scores", "ids"}),
         check=sleap.check_sleap,
     ),
     "nwb": ClipFormat(
-        ending=".nwb", write=nwb.write_nwb, keeps=frozenset({"scores", "ids", "times"}), check=nwb.check_nwb
+        ending=".nwb", write=nwb.write_nwb, keeps=frozenset({"scores", "ids", "times", "empty"}),
+        check=nwb.check_nwb,
     ),
     "deeplabcut": ClipFormat(
-        ending="_deeplabcut.csv", write=deeplabcut.write_deeplabcut, keeps=frozenset({"scores", "ids"})
+        ending="_deeplabcut.csv", write=deeplabcut.write_deeplabcut, keeps=frozenset({"scores", "ids", "empty"})
     ),
 }  # fmt: skip
 """Name on the command line -> the format."""
@@ -184,11 +186,16 @@ def format_of(target: Path, named: str | None, wide: bool) -> str:
     ('wide', 'c3d')
     >>> format_of(Path("a_wide.csv"), None, False), format_of(Path("a_alphapose.json"), None, False)
     ('wide', 'alphapose')
+    >>> format_of(Path("a.json"), None, False), format_of(Path("a_posetrack17.json"), None, False)
+    ('posetrack18', 'posetrack17')
 
     Raises:
         ConfigError: the ending says nothing, or ``wide`` does not fit.
     """
-    known = {".csv": "csv", ".parquet": "parquet", ".txt": "mot", ".zip": "openpose", "_coco.json": "coco"}
+    known = {
+        ".json": "posetrack18", "_posetrack17.json": "posetrack17", "_coco.json": "coco",
+        ".csv": "csv", ".parquet": "parquet", ".txt": "mot", ".zip": "openpose",
+    }  # fmt: skip
     known |= {form.ending: name for name, form in CLIP_FORMATS.items()}
     # the longest ending wins: a_wide.csv is no long table
     endings = sorted((ending for ending in known if target.name.lower().endswith(ending)), key=len)

@@ -19,9 +19,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Annotations
+from posetrack.formats.annotations import Annotations, Doubles
 from posetrack.formats.checks import check_size
-from posetrack.formats.found import WORDS, Found
+from posetrack.formats.found import WORDS, Found, origin_codes
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
 from posetrack.skeletons import Skeleton, skeleton_with
 
@@ -153,30 +153,35 @@ def _load(path: Path) -> Any:
     return table
 
 
-def _numbers(path: Path, table: Any, name: str) -> Any:
+def _numbers(path: Path, table: Any, name: str) -> Doubles:
     column = table[name]
     if pyarrow.types.is_null(column.type):
         return np.full(table.num_rows, np.nan)
     try:
         if pyarrow.types.is_float32(column.type):  # the shortest decimals, as in CSV
             column = column.cast(pyarrow.string())
-        return column.cast(pyarrow.float64()).to_numpy().astype(np.float64)
-    except pyarrow.ArrowException as error:
+        numbers: Doubles = column.cast(pyarrow.float64()).to_numpy().astype(np.float64)
+    except pyarrow.ArrowException:
+        numbers = np.array([_number_or_inf(value) for value in column.to_pylist()])
+    for row in np.flatnonzero(np.isinf(numbers))[:1].tolist():
         raise DataFormatError(
-            f"{path}: the column {name!r} has values that are no numbers; correct it."
-        ) from error
+            f"{path}, line {row + 2}: {name!r} is {column[row].as_py()!r}, which is not a number; correct it."
+        )
+    return numbers
+
+
+def _number_or_inf(value: object) -> float:
+    """A cell's number; NaN if it is empty, infinity if it is no number."""
+    try:
+        return np.nan if value in (None, "") else float(str(value))
+    except ValueError:
+        return np.inf
 
 
 def _codes(path: Path, table: Any, name: str) -> list[int]:
     """What a column of origins says, as indices of ``WORDS``."""
     words = [word or "" for word in table[name].cast(pyarrow.string()).to_pylist()]
-    for row, word in enumerate(words):
-        if word not in WORDS:
-            raise DataFormatError(
-                f"{path}, line {row + 2}: {name!r} is {word!r}, but must be {', '.join(WORDS[1:])} or empty; "
-                "correct it."
-            )
-    return [WORDS.index(word) for word in words]
+    return origin_codes(words, lambda row: f"{path}, line {row + 2}", name)
 
 
 def _skeleton(path: Path, names: set[str]) -> Skeleton:

@@ -20,6 +20,9 @@ from posetrack.skeletons import POSETRACK
 WRITABLE = (".json", ".csv", ".parquet", ".txt")
 """Endings of the files that a clip can be written to."""
 
+_NOT_POSETRACK18 = ("_posetrack17.json", "_coco.json")
+"""Endings of formats that are converted to, not written here."""
+
 _OF_OTHER_TOOLS = (".txt", ".trc", ".c3d", ".zip", ".slp", ".nwb")
 _FURTHEST = 1e7
 _SHORTEST_S, _LONGEST_S = 1e-6, 1e6
@@ -77,7 +80,7 @@ def check_target(path: Path) -> None:
     form = clip_format_of(path)
     if form is not None:
         form.check()
-    elif path.suffix not in WRITABLE:
+    elif path.suffix not in WRITABLE or path.name.endswith(_NOT_POSETRACK18):
         raise ConfigError(
             f"{path}: the ending tells the format; give one of {', '.join((*WRITABLE, *CLIP_ENDINGS))}."
         )

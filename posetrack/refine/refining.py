@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from posetrack.files.pending import check_outputs
+from posetrack.files.pending import check_outputs, output_folder
 from posetrack.refine.clip import Clip
 from posetrack.refine.edits_file import read_history
 from posetrack.refine.files import check_target, read_clip, write_clip
@@ -34,7 +34,8 @@ def refine_file(
 
     Args:
         source: PoseTrack18 JSON of one video, or a CSV or Parquet table.
-        target: .json, .csv, .parquet or .txt (MOTChallenge). Appears when complete.
+        target: .json, .csv, .parquet or .txt (MOTChallenge). Appears when complete; its folder
+            is created.
         config: How to refine.
         edits: Repairs of ``posetrack review``, made in addition to those of ``config``.
         fps: Frames per second. Replaces the file's times; JSON of ``posetrack run`` has none.
@@ -55,7 +56,8 @@ def refine_file(
     if edits is not None:
         config = with_repairs(config, edits, clip)
     refined = refine_clip(clip, config)
-    write_clip(target, refined)
+    with output_folder(target.parent):
+        write_clip(target, refined)
     return refined
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from posetrack.errors import ConfigError, DataFormatError, OutputError, VideoError
 from posetrack.files.descriptions import description_path
 from posetrack.files.drafts import clear_drafts
-from posetrack.files.pending import check_outputs, draft_folder, publish
+from posetrack.files.pending import check_outputs, draft_folder, output_folder, publish
 from posetrack.formats import OUTPUT_FORMATS
 from posetrack.interruption import interruptible
 from posetrack.observations.header import Header
@@ -34,12 +34,13 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
     formats: tuple[str, ...] = (),
     video: str | Path | None = None,
     edits: Path | None = None,
+    output: Path | None = None,
     look_again: bool = False,
     drawing: AnnotatorConfig | None = None,
     overwrite: bool = False,
     observer: RunObserver | None = None,
 ) -> RunSummary:
-    """Refine what a run has seen, and write what the run would have written, beside it.
+    """Refine what a run has seen, and write what the run would have written.
 
     Args:
         observations: The file (``NAME.tracks``). It stays as it is.
@@ -47,6 +48,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         formats: Formats of the pose files. Defaults to those that the run was asked for.
         video: The source that was tracked: draws it again, to ``NAME_tracked.mp4``.
         edits: Repairs of ``posetrack review``, made in addition to those of ``config``.
+        output: Folder for the results; created if missing. Defaults to that of the observations.
         look_again: Run the pose network again where joints were filled; what it finds counts as seen. Needs
             ``video``, and the network that the run has used.
         drawing: What to draw into ``video``, and how.
@@ -68,7 +70,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         video=video is not None, formats=known, tracks=False, overwrite=overwrite,
         drawing=drawing or AnnotatorConfig(),
     )  # fmt: skip
-    folder, name = observations.parent, observations.stem
+    folder, name = output or observations.parent, observations.stem
     inputs = [observations, *(Path(one) for one in (video, edits) if one is not None)]
     planned = list(outputs.paths(folder, name).values())
     check_outputs([*planned, *map(description_path, planned)], overwrite=overwrite, inputs=inputs)
@@ -87,6 +89,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         return open_source(video, reading)
 
     with ExitStack() as stack:
+        stack.enter_context(output_folder(folder))
         drafts = stack.enter_context(draft_folder(folder / name))
         interruption = stack.enter_context(interruptible())
         paths = outputs.paths(drafts, name)
@@ -96,6 +99,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         if not publish({paths[kind]: files[kind] for kind in files}, replace=overwrite):
             raise OutputError(f"another program wrote results of {name} in the meantime: give --overwrite.")
         summary.files = list(files.values())
+        summary.compare(outputs.formats)
         summary.warning = summary.warning and summary.warning.replace(str(drafts), str(folder))
     return summary
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from posetrack.formats.joint_losses import joints_lost_by_format
 from posetrack.realtime import RealtimeReport
 from posetrack.refine.clip import Clip
 from posetrack.refine.summary import PersonSummary, appearance_sentence, summarise
+from posetrack.skeletons import Skeleton
 from posetrack.stages import SourceInfo
 from posetrack.types import Poses
 
@@ -33,6 +36,7 @@ class RunSummary:
         seconds: Wall-clock time from the first frame to the closed files.
         stages_s: Wall-clock seconds in each stage; stages overlap, so their sum may be larger.
         files: The files written.
+        lost: Format -> which joints it lost or made up, in sentences; only formats that did.
         observations: The file of observations among them; ``None`` for live sources.
         beside: The files have other names than usual, because earlier results were kept.
         interrupted: Stopped before the source's end by Ctrl-C or by closing the window.
@@ -52,6 +56,7 @@ class RunSummary:
     seconds: float = 0.0
     stages_s: dict[str, float] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
+    lost: dict[str, list[str]] = field(default_factory=dict)
     observations: Path | None = None
     beside: bool = False
     interrupted: bool = False
@@ -59,6 +64,7 @@ class RunSummary:
     incomplete: str | None = None
     warning: str | None = None
     realtime: RealtimeReport | None = None
+    _skeleton: Skeleton | None = None
 
     @property
     def dropped(self) -> int:
@@ -73,6 +79,7 @@ class RunSummary:
     def count(self, poses: Poses) -> None:
         """Add a frame. Track ids have no gaps, so the largest gives their number."""
         self.frames += 1
+        self._skeleton = poses.skeleton
         self.poses += len(poses)
         self.most_people = max(self.most_people, len(poses))
         self.tracks = max(self.tracks, int(poses.track_ids.max(initial=-1)) + 1)
@@ -80,9 +87,16 @@ class RunSummary:
     def describe(self, clip: Clip) -> None:
         """Take the people of a refined clip instead of those counted so far."""
         frames = np.concatenate([np.zeros(0, np.int64), *(track.frames for track in clip.tracks)])
+        self._skeleton = clip.skeleton
         self.poses, self.tracks = len(frames), len(clip.tracks)
         self.most_people = int(np.bincount(frames, minlength=1).max())
         self.people, self.appearance = summarise(clip), appearance_sentence(clip)
+
+    def compare(self, formats: Iterable[str]) -> None:
+        """Take down what the formats that were written lack of the people's skeleton."""
+        if self._skeleton is not None:
+            told = {name: joints_lost_by_format(self._skeleton, name) for name in formats}
+            self.lost = {name: sentences for name, sentences in told.items() if sentences}
 
 
 class RunObserver(Protocol):

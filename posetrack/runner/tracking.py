@@ -107,6 +107,7 @@ def run(  # noqa: PLR0913 (what the command line offers)
             _track(made, opened, writer, summary, interruption, observer)
         summary.incomplete, summary.warning = opened.incomplete, writer.warning
         job.finish(drafts, opened.info, made, summary, second_observer)
+        summary.compare(job.outputs.formats)
         _sum_up(summary, made, time.perf_counter() - start, drafts, job.folder)
     return summary
 
