@@ -203,3 +203,26 @@ def test_convert_makes_the_folder_of_its_target_and_leaves_none_behind_after_an_
     failed = posetrack("convert", source, tmp_path / "other" / "a.json")
     assert failed.returncode == 2
     assert not (tmp_path / "other").exists()
+
+
+def test_a_crowd_of_more_than_255_markers_comes_back_from_c3d(tmp_path: Path) -> None:
+    crowd = people(1, ids=tuple(range(40)))
+    source = tmp_path / "street.csv"
+    sink = OUTPUT_FORMATS["csv"][1](source, INFO)
+    for number in range(3):
+        sink.write(Frame(number, number / 50, NO_IMAGE), crowd)
+    sink.close()
+    assert not any("C3D ends there" in sentence for sentence in lost(source, tmp_path / "a.c3d", "c3d"))
+    lost(tmp_path / "a.c3d", tmp_path / "back.csv", "csv")
+    before, after = rows(source), rows(tmp_path / "back.csv")
+    assert len(before) == len(after) == 40 * 15 * 3
+    assert all(float(after[key]["x"]) == pytest.approx(float(row["x"]), abs=1e-3) for key, row in before.items())
+
+
+def test_bones_of_bvh_have_three_rotations_as_blender_needs(tmp_path: Path) -> None:
+    text = tracked(tmp_path, "bvh", [0, 1, 2]).read_text()
+    channels = re.findall(r"CHANNELS (\d+) (.*)", text)
+    assert channels
+    for count, names in channels:
+        assert len(names.split()) == int(count)
+        assert {"Xrotation", "Yrotation", "Zrotation"} <= set(names.split())

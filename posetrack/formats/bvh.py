@@ -31,6 +31,9 @@ _TREE = {
 }  # fmt: skip
 """Node -> its parent, and the joints whose middle it is. The root is the middle of the hips."""
 
+_TURNS = "Zrotation Xrotation Yrotation"
+"""All about Z: the others are 0, and Blender reads no bone without them."""
+
 _UNIT_CM = 100.0
 """BVH files are usually in centimetres: with a scale, these are. Otherwise a unit is a pixel."""
 
@@ -135,14 +138,14 @@ def _node(body: _Body, node: str, depth: int) -> Iterator[str]:
     indent = "  " * depth
     yield f"{indent}{'ROOT' if node == ROOT else 'JOINT'} {body.name}{node}\n{indent}{{\n"
     yield f"{indent}  OFFSET {body.lengths.get(node, 0.0):.4f} 0.0000 0.0000\n"
-    channels = "3 Xposition Yposition Zposition" if node == ROOT else "1 Zrotation"
+    channels = f"6 Xposition Yposition Zposition {_TURNS}" if node == ROOT else f"3 {_TURNS}"
     below = children(node)
     if below:
         yield f"{indent}  CHANNELS {channels}\n"
     for child in below:
         if _forks(node):
             yield f"{indent}  JOINT {body.name}To{child}\n{indent}  {{\n{indent}    OFFSET 0.0000 0.0000 0.0000\n"
-            yield f"{indent}    CHANNELS 1 Zrotation\n"
+            yield f"{indent}    CHANNELS 3 {_TURNS}\n"
             yield from _node(body, child, depth + 2)
             yield f"{indent}  }}\n"
         else:
@@ -159,14 +162,12 @@ def _forks(node: str) -> bool:
 
 def _columns(body: _Body, node: str, heading: Doubles) -> Iterator[Doubles]:
     """[F] of every channel, in the order of ``_node``. ``heading``: how far the node's parent is turned."""
-    below = children(node)
+    below, still = children(node), np.zeros(len(heading))
     if node == ROOT:
-        yield from (body.root[:, 0], body.root[:, 1], np.zeros(len(heading)))
-    elif _forks(node) or not below:
-        yield np.zeros(len(heading))
-    else:
-        yield np.degrees(body.angles[below[0]] - heading)
+        yield from (body.root[:, 0], body.root[:, 1], still)
+    turned = still if _forks(node) or not below else body.angles[below[0]] - heading
+    yield from (np.degrees(turned), still, still)
     for child in below:
         if _forks(node):
-            yield np.degrees(body.angles[child] - heading)
+            yield from (np.degrees(body.angles[child] - heading), still, still)
         yield from _columns(body, child, body.angles[child])

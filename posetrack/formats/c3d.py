@@ -1,10 +1,12 @@
 """C3D: markers over time, binary, for Visual3D, Mokka and Vicon. Read and written by ezc3d (an extra).
 
-C3D has one frame rate and at most 65,535 frames. Missing joints have a residual of -1.
+C3D has one frame rate and at most 65,535 frames. Missing joints have a residual of -1. A list of labels holds 255:
+further ones are in POINT:LABELS2, LABELS3 and so on, as the C3D User Guide has it.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import tempfile
 from dataclasses import replace
@@ -31,7 +33,13 @@ _BIG_ENDIAN = bytes([86])
 """How the parameters' header says that numbers are written as by MIPS processors."""
 
 MOST_FRAMES = 65_535
-_MOST_LABELS = 255
+_MOST_MARKERS = 2550
+"""Ten lists of labels. A file's parameters have room for little more."""
+
+_MOST_PLACES, _ONE_LIST = 20_000_000, 255
+"""Markers x frames that are held at once (about 0.8 GB), unless one list of labels is enough."""
+
+_LABELS = re.compile(r"LABELS(\d*)")
 
 
 def _ezc3d() -> Any:
@@ -56,7 +64,8 @@ def check_c3d() -> None:
 def c3d_bytes(video: Annotations, metres_per_pixel: float | None) -> bytes:
     """The file of one video.
 
-    Frames beyond ``MOST_FRAMES`` and people beyond 255 markers are left out; those seen in fewest frames first.
+    Frames beyond ``MOST_FRAMES`` and people beyond ``most_people`` are left out, those seen in fewest frames
+    first.
 
     Raises:
         ConfigError: ezc3d is not installed.
@@ -71,7 +80,8 @@ def c3d_bytes(video: Annotations, metres_per_pixel: float | None) -> bytes:
     file["parameters"]["POINT"]["RATE"]["value"] = [grid.rate]
     file["parameters"]["POINT"]["UNITS"]["value"] = [PIXELS if metres_per_pixel is None else "m"]
     file["parameters"]["POINT"]["LABELS"]["value"] = labels
-    file["parameters"]["POINT"]["DESCRIPTIONS"]["value"] = [f"posetrack {grid.skeleton.name}"] * len(labels)
+    if len(labels) <= _ONE_LIST:  # ezc3d splits labels into lists, and not descriptions
+        file["parameters"]["POINT"]["DESCRIPTIONS"]["value"] = [f"posetrack {grid.skeleton.name}"] * len(labels)
     file["header"]["points"]["first_frame"] = int(grid.numbers[0]) if len(grid.numbers) else 0
     residuals = np.where(np.isnan(points[0]), -1.0, 0.0)[None]
     file["data"]["points"] = points
@@ -112,7 +122,8 @@ def _fitting(grid: Grid) -> Grid:
 
 def most_people(grid: Grid) -> int:
     """How many people's markers a file can hold."""
-    return max(1, _MOST_LABELS // len(grid.skeleton.in_use))
+    room = max(_ONE_LIST, _MOST_PLACES // max(1, min(MOST_FRAMES, len(grid.numbers))))
+    return max(1, min(_MOST_MARKERS, room) // len(grid.skeleton.in_use))
 
 
 def load_c3d(path: Path) -> Any:
@@ -173,7 +184,9 @@ def parse_c3d(path: Path, file: Any, metres_per_pixel: float | None) -> Annotati
 
 def c3d_labels(file: Any) -> list[str]:
     """[M] names of the markers."""
-    return [str(label).strip() for label in file["parameters"]["POINT"]["LABELS"]["value"]]
+    values = file["parameters"]["POINT"]
+    lists = sorted((int(match[1] or 1), name) for name in values if (match := _LABELS.fullmatch(name)))
+    return [str(label).strip() for _, name in lists for label in values[name]["value"]]
 
 
 def lost_in_c3d(file: Any) -> list[str]:

@@ -212,5 +212,6 @@ def _special_in_c3d(grid: Grid) -> list[str]:
     if abs(first - (grid.numbers[0] if len(grid.numbers) else 0) / grid.rate) > _SAME_TIME_S:
         sentences.append(f"The time of the first frame, {first:.3f} s: C3D counts time in frames, from 0.")
     if len(grid.numbers) > c3d.MOST_FRAMES or len(grid.people) > c3d.most_people(grid):
-        sentences.append("Frames beyond 65535 and markers beyond 255, of the people seen least: C3D ends there.")
+        most = c3d.most_people(grid)
+        sentences.append(f"Frames beyond 65535, and all but the {most} people seen most: C3D ends there.")
     return sentences
