@@ -50,7 +50,7 @@ class ForeignFile:
 
     video: Annotations
     lost: list[str]
-    named: bool = False
+    named: bool
 
 
 def read_foreign(path: Path, fps: float | None, metres_per_pixel: float | None) -> ForeignFile | None:
@@ -68,17 +68,19 @@ def read_foreign(path: Path, fps: float | None, metres_per_pixel: float | None) 
     ending = path.suffix.lower()
     if openpose.is_openpose(path):
         clip, frames = openpose.load_openpose(path)
-        return ForeignFile(openpose.parse_openpose(path, clip, frames), openpose.lost_in_openpose(frames))
+        return ForeignFile(
+            openpose.parse_openpose(path, clip, frames), openpose.lost_in_openpose(frames), named=False
+        )
     if ending == ".trc":
         text = load_text(path)
-        return ForeignFile(trc.parse_trc(path, text, metres_per_pixel), trc.lost_in_trc(text))
+        return ForeignFile(trc.parse_trc(path, text, metres_per_pixel), trc.lost_in_trc(text), named=False)
     if ending == ".c3d":
         file = c3d.load_c3d(path)
-        return ForeignFile(c3d.parse_c3d(path, file, metres_per_pixel), c3d.lost_in_c3d(file))
+        return ForeignFile(c3d.parse_c3d(path, file, metres_per_pixel), c3d.lost_in_c3d(file), named=False)
     if ending == ".nwb":
-        return ForeignFile(nwb.read_nwb(path, fps), [])
+        return ForeignFile(nwb.read_nwb(path, fps), [], named=False)
     if ending == ".slp":
-        return ForeignFile(sleap.parse_sleap(path, sleap.load_sleap(path)), [])
+        return ForeignFile(sleap.parse_sleap(path, sleap.load_sleap(path)), [], named=False)
     if ending == ".tracks":
         raise ConfigError(
             f"{path}: what a run saw is refined, not converted; give `posetrack refine {path} -o FILE` the file "
@@ -97,15 +99,19 @@ def _table(path: Path, fps: float | None) -> ForeignFile | None:
     from posetrack.formats import wide  # importing pyarrow is slow
 
     if path.suffix.lower() == ".csv" and deeplabcut.is_deeplabcut(path):
-        return ForeignFile(deeplabcut.parse_deeplabcut(path, fps), [])
+        return ForeignFile(deeplabcut.parse_deeplabcut(path, fps), [], named=False)
     names = wide.wide_columns(path)
-    return ForeignFile(wide.parse_wide(path), wide.lost_in_wide(names)) if wide.is_wide(names) else None
+    return (
+        ForeignFile(wide.parse_wide(path), wide.lost_in_wide(names), named=False) if wide.is_wide(names) else None
+    )
 
 
 def foreign_json(path: Path, content: Any) -> ForeignFile | None:
     """The people of a JSON file whose content is given; None for the formats of PoseTrack and COCO results."""
     if isinstance(content, list) and alphapose.is_alphapose(content):
-        return ForeignFile(alphapose.parse_alphapose(path, content), alphapose.lost_in_alphapose(content))
+        return ForeignFile(
+            alphapose.parse_alphapose(path, content), alphapose.lost_in_alphapose(content), named=False
+        )
     if isinstance(content, dict) and coco_tracks.is_coco_tracks(content):
         people = [person for person in content["annotations"] if isinstance(person, dict)]
         return ForeignFile(coco_tracks.parse_coco_tracks(path, content), lost_ears(content, people), named=True)
