@@ -150,6 +150,18 @@ def test_a_bundle_holds_results_quality_sheet_and_a_masked_video(results: Path, 
     assert again.returncode == 2 and "--overwrite" in again.stderr
 
 
+@pytest.mark.parametrize("repeat", [[], ["--no-repeat"]])
+def test_a_bundle_never_holds_files_other_than_the_runs(results: Path, tmp_path: Path, repeat: list[str]) -> None:
+    target = tmp_path / "supplement.zip"
+    (results / "street_tracked.mp4").unlink()  # which is never in it
+    (results / "street.csv").write_text("changed")
+    done = posetrack("verify", results / "street.meta.json", "--bundle", target, *repeat)
+    assert done.returncode == 2 and f"{results / 'street.csv'} has been changed since the run" in done.stderr
+    (results / "street.csv").unlink()
+    done = posetrack("verify", results / "street.meta.json", "--bundle", target, *repeat)
+    assert done.returncode == 2 and f"{results / 'street.csv'} is gone" in done.stderr and not target.exists()
+
+
 def test_files_without_poses_are_compared_by_their_bytes(results: Path, tmp_path: Path) -> None:
     meta = read_meta(results / "street.meta.json")
     (tmp_path / "again").mkdir()

@@ -38,13 +38,14 @@ def verify(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing .zip.")] = False,
 ) -> None:
     """Repeat a run: are its results the same, byte for byte here, and within a tolerance elsewhere?"""
-    from posetrack.trust.bundling import write_bundle
+    from posetrack.trust.bundling import require_files, write_bundle
     from posetrack.trust.meta import read_meta
 
     meta = read_meta(source)
     footage = _footage(meta, video)
     if bundle is not None:
         check_outputs([bundle], overwrite=overwrite, inputs=[source, footage])
+        require_files(meta)
     verdicts = [] if no_repeat else _repeated(meta, footage)
     for one in verdicts:
         tell(f"{one.file} {one.words}")

@@ -16,7 +16,7 @@ from posetrack.observations.names import ENDING
 from posetrack.refine.clip import Clip
 from posetrack.refine.files import read_clip
 from posetrack.refine.summary import summarise
-from posetrack.trust.comparing import LEAST_SHARE, TOLERANCE_PX, Verdict
+from posetrack.trust.comparing import LEAST_SHARE, TOLERANCE_PX, Verdict, what_became_of
 from posetrack.trust.meta import Meta
 from posetrack.video import AnnotatorConfig, open_source
 from posetrack.video.draw import Annotator
@@ -34,6 +34,20 @@ _LIMITS = """## Limits
 - `origin` of each joint in the tables tells seen from carried and filled-in joints. Filled ones are guesses.
 - Figures on accuracy are in posetrack's model card; they were measured on other footage than this.
 """
+
+
+def require_files(meta: Meta) -> None:
+    """Refuse to pack files that are no longer those of the run.
+
+    Raises:
+        DataFormatError: a file is gone, or has been changed.
+    """
+    for name in _packed(meta):
+        if (words := what_became_of(meta, name)) is not None:
+            raise DataFormatError(
+                f"{meta.file(name)} {words}, so its hash in {meta.path.name} would be wrong; restore it, or run "
+                "`posetrack run` again."
+            )
 
 
 def write_bundle(target: Path, meta: Meta, footage: Path, verdicts: Sequence[Verdict]) -> None:
@@ -71,11 +85,15 @@ def write_bundle(target: Path, meta: Meta, footage: Path, verdicts: Sequence[Ver
 def _contents(meta: Meta, clip: Clip, masked: Path, verdicts: Sequence[Verdict]) -> Iterator[tuple[str, bytes]]:
     folder = meta.name
     yield f"{folder}/{meta.path.name}", meta.path.read_bytes()
-    for name in sorted(meta.files):
-        if Path(name).suffix not in _VIDEOS:
-            yield f"{folder}/{name}", meta.file(name).read_bytes()
+    for name in _packed(meta):
+        yield f"{folder}/{name}", meta.file(name).read_bytes()
     yield f"{folder}/{QUALITY}", quality_sheet(meta, clip, verdicts).encode()
     yield f"{folder}/{MASKED}", masked.read_bytes()
+
+
+def _packed(meta: Meta) -> list[str]:
+    """The run's files that a bundle holds."""
+    return [name for name in sorted(meta.files) if Path(name).suffix not in _VIDEOS]
 
 
 def _clip_of(meta: Meta) -> Clip:

@@ -46,12 +46,17 @@ def compare(meta: Meta, again: Path) -> list[Verdict]:
     return [_verdict(meta, name, again / name) for name in sorted(meta.files)]
 
 
+def what_became_of(meta: Meta, name: str) -> str | None:
+    """How a file of a run is no longer as it came out, as the end of a sentence; None if it is."""
+    if not meta.file(name).exists():
+        return "is gone"
+    return None if sha256_of(meta.file(name)) == meta.files[name]["sha256"] else "has been changed since the run"
+
+
 def _verdict(meta: Meta, name: str, again: Path) -> Verdict:
     there = meta.file(name)
-    if not there.exists():
-        return Verdict(file=name, same=False, words="is gone")
-    if sha256_of(there) != meta.files[name]["sha256"]:
-        return Verdict(file=name, same=False, words="has been changed since the run")
+    if (words := what_became_of(meta, name)) is not None:
+        return Verdict(file=name, same=False, words=words)
     if not again.exists():
         return Verdict(file=name, same=False, words="did not come out again")
     if sha256_of(again) == meta.files[name]["sha256"]:
