@@ -131,8 +131,10 @@ def decode_dark_udp(heatmaps: FloatArray, sigma: float) -> Decoded:
 
     Huang, Zhu, Guo, Huang: "The Devil is in the Details: Delving into Unbiased Data Processing for Human Pose
     Estimation", CVPR 2020, and MMPose's ``refine_keypoints_dark_udp``. Heatmaps are smoothed as for
-    ``decode_dark`` and cut off below 0.001; the differences are of neighbouring cells, beyond the border those of
-    the border itself. A peak stays where the Hessian has no inverse, or the step leaves the cells considered.
+    ``decode_dark`` and cut off below 0.001 and above 50; the differences are of neighbouring cells, beyond the
+    border those of the border itself. Steps are long where the logarithm is no parabola, as in heatmaps of
+    untrained networks. Unlike there, a peak stays where the Hessian has no inverse, or the step is longer than the
+    map.
 
     Args:
         heatmaps: float32 [N, K, h, w].
@@ -140,17 +142,17 @@ def decode_dark_udp(heatmaps: FloatArray, sigma: float) -> Decoded:
     """
     x, y, scores = _peaks(heatmaps)
     height, width = heatmaps.shape[-2:]
-    cells = _smoothed(heatmaps, x, y, sigma, radius=1)
+    finite = np.where(np.isfinite(heatmaps), heatmaps, np.float32(0))
+    smoothed = _all_smoothed(finite, sigma)
     near = np.array([-1, 0, 1])
-    down = np.clip(y[..., None] + near, 0, height - 1) - y[..., None] + 1
-    across = np.clip(x[..., None] + near, 0, width - 1) - x[..., None] + 1
+    rows, columns = np.clip(y[..., None] + near, 0, height - 1), np.clip(x[..., None] + near, 0, width - 1)
     people, joints = np.ogrid[: heatmaps.shape[0], : heatmaps.shape[1]]
-    around = cells[people[..., None, None], joints[..., None, None], down[..., :, None], across[..., None, :]]
-    # As published, the smoothed map is first scaled to the old maximum, which only the cut-off notices.
-    highest = around.max(axis=(-2, -1), keepdims=True)
-    scaled = around * np.divide(scores[..., None, None], highest, out=np.ones_like(highest), where=highest > 0)
+    around = smoothed[people[..., None, None], joints[..., None, None], rows[..., :, None], columns[..., None, :]]
+    # As published, the smoothed map is first scaled to the old maximum, which only the cut-offs notice.
+    peaks, highest = _maxima(finite), _maxima(smoothed)
+    scaled = around * np.divide(peaks, highest, out=np.ones_like(highest), where=highest != 0)
     step_x, step_y = _udp_step(np.log(np.clip(scaled, 1e-3, 50)))
-    usable = np.isfinite(step_x) & np.isfinite(step_y) & (np.maximum(np.abs(step_x), np.abs(step_y)) <= 2)
+    usable = np.maximum(np.abs(step_x), np.abs(step_y)) <= max(height, width)  # not where they are not finite
     return _moved(x, y, np.where(usable, step_x, 0.0), np.where(usable, step_y, 0.0)), scores
 
 
@@ -171,6 +173,24 @@ def _smoothed(heatmaps: FloatArray, x: _Cells, y: _Cells, sigma: float, radius: 
     kernel = _modulation(sigma)
     rows = np.stack([np.pad(kernel, (k, 2 * radius - k)) for k in range(2 * radius + 1)])
     return np.asarray(rows @ _window(heatmaps, x, y, _modulation_radius(sigma) + radius) @ rows.T)
+
+
+def _all_smoothed(heatmaps: FloatArray, sigma: float) -> FloatArray:
+    """The whole modulated heatmaps [N, K, h, w]; beyond the border they are 0."""
+    kernel, radius = _modulation(sigma), _modulation_radius(sigma)
+
+    def along(side: int) -> FloatArray:
+        distances = np.subtract.outer(np.arange(side), np.arange(side))
+        weights = kernel[np.clip(distances + radius, 0, 2 * radius)]
+        return np.where(np.abs(distances) <= radius, weights, 0).astype(np.float32)
+
+    height, width = heatmaps.shape[-2:]
+    return np.asarray(along(height) @ heatmaps @ along(width))
+
+
+def _maxima(heatmaps: FloatArray) -> NDArray[np.float64]:
+    """[N, K, 1, 1], the highest value of each."""
+    return heatmaps.max(axis=(-2, -1), keepdims=True).astype(np.float64)
 
 
 def _modulation_radius(sigma: float) -> int:
@@ -268,7 +288,7 @@ def reach_cells(codec: str, sigma: float) -> int:
         "argmax": 0,
         "quarter": 2,
         "dark": _modulation_radius(sigma) + 2,
-        "dark-udp": _modulation_radius(sigma) + 1,
+        "dark-udp": _WHOLE_MAP,
         "soft-argmax": math.ceil(3 * sigma),
         "integral": _WHOLE_MAP,
     }
