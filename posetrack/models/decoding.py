@@ -190,7 +190,7 @@ def _all_smoothed(heatmaps: FloatArray, sigma: float) -> FloatArray:
 
 def _maxima(heatmaps: FloatArray) -> NDArray[np.float64]:
     """[N, K, 1, 1], the highest value of each."""
-    return heatmaps.max(axis=(-2, -1), keepdims=True).astype(np.float64)
+    return np.asarray(heatmaps.max(axis=(-2, -1), keepdims=True), np.float64)
 
 
 def _modulation_radius(sigma: float) -> int:
