@@ -87,6 +87,18 @@ def test_the_description_of_another_content_is_not_carried_over(results: Path) -
     assert (content["of_input"], content["source"], content["made_with"]) == (None, None, None)
 
 
+def test_without_a_description_the_observations_beside_tell_the_provenance_as_in_a_batch(results: Path) -> None:
+    (results / "street.meta.json").unlink()
+    made("convert", results / "street.csv", results / "knee.trc")
+    content = described(results / "knee.trc")
+    assert content["told_by"] == (results / "street.tracks").as_posix()
+    assert (content["source"]["width"], content["source"]["height"]) == (64, 48)
+    assert content["made_with"]["posetrack"] == __version__ and content["of_input"] is None
+    (results / "other.csv").write_bytes((results / "street.csv").read_bytes())
+    made("convert", results / "other.csv", results / "other.trc")
+    assert described(results / "other.trc")["source"] is None
+
+
 def test_files_refined_in_place_are_described_and_the_runs_description_stays(results: Path) -> None:
     before = (results / "street.meta.json").read_bytes()
     made("refine", results / "street.tracks", "-f", "mot", "-f", "wide", "--max-fill", "0.5")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -226,3 +227,17 @@ def test_bones_of_bvh_have_three_rotations_as_blender_needs(tmp_path: Path) -> N
     for count, names in channels:
         assert len(names.split()) == int(count)
         assert {"Xrotation", "Yrotation", "Zrotation"} <= set(names.split())
+
+
+@pytest.mark.parametrize("clip", ["../../evil", "/evil", "..\\..\\evil", ".."])
+def test_names_of_clips_do_not_become_paths(tmp_path: Path, clip: str) -> None:
+    source = tracked(tmp_path, "csv", [0, 1])
+    source.write_text(source.read_text().replace("street", clip))
+    (tmp_path / "in").mkdir()
+    convert_files(source, tmp_path / "in" / "frames", ConversionConfig(to="openpose"))
+    convert_files(source, tmp_path / "in" / "frames.zip", ConversionConfig(to="openpose"))
+    with zipfile.ZipFile(tmp_path / "in" / "frames.zip") as archive:
+        names = archive.namelist()
+    assert sorted(one.name for one in (tmp_path / "in" / "frames").iterdir()) == sorted(names)
+    assert len(names) == 2 and not any(mark in name for name in names for mark in "/\\")
+    assert {one.name for one in tmp_path.iterdir()} == {source.name, "in"}

@@ -59,12 +59,13 @@ def frame_files(video: Annotations, skeleton: Skeleton) -> Iterator[tuple[str, b
     )
     flat = triples.reshape(len(video), 3 * len(skeleton)).tolist()
     starts = np.searchsorted(video.frames, np.arange(len(video.images) + 1)).tolist()
+    clip = video.clip.replace("\\", "_")  # which Windows takes for a folder's mark
     for frame, number in enumerate(frame_numbers(video.images)):
         people = [
             {"person_id": [int(video.track_ids[row])], **_EMPTY, "pose_keypoints_2d": flat[row]}
             for row in range(starts[frame], starts[frame + 1])
         ]
-        yield f"{video.clip}_{number:012d}{ENDING}", orjson.dumps({"version": _VERSION, "people": people}) + b"\n"
+        yield f"{clip}_{number:012d}{ENDING}", orjson.dumps({"version": _VERSION, "people": people}) + b"\n"
 
 
 def archive_of(files: Iterable[tuple[str, bytes]]) -> bytes:

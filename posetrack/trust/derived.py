@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from posetrack import __version__
 from posetrack.errors import DataFormatError
 from posetrack.files.descriptions import DESCRIPTION, description_path
 from posetrack.files.pending import output_errors, write_file
+from posetrack.formats import OUTPUT_FORMATS
 from posetrack.formats.reading import load_json
-from posetrack.observations.names import is_observations
+from posetrack.observations.names import ENDING, is_observations
 from posetrack.observations.reader import ObservationFile
 from posetrack.trust.meta import SCHEMA, machine, sha256_of
 
@@ -28,7 +29,8 @@ def describe_derived(
     """Write where files come from, a description beside each; earlier ones are replaced.
 
     Size, frame rate, settings and networks are those that are known of the first input: from its own description
-    (``of_input``) if there is one that fits its content, else from its header if it holds observations.
+    (``of_input``) if there is one that fits its content, else from its header if it holds observations, else from
+    the observations of its run beside it, as a batch leaves them.
 
     Args:
         made: File or folder that was asked for, after which the description is named -> the files or folders
@@ -44,8 +46,10 @@ def describe_derived(
         return
     with output_errors(description_path(next(iter(made)))):
         read = {_text(one): _facts(one) for one in inputs}
-    earlier = _description_of(inputs[0], read[_text(inputs[0])])
-    origin = _observed(inputs[0]) if earlier is None else earlier
+    naming, content = list(_descriptions_of(inputs[0])), read[_text(inputs[0])]["sha256"]
+    earlier = next((one for one in naming if one["files"][inputs[0].name].get("sha256") == content), None)
+    observations = inputs[0] if is_observations(inputs[0]) else None if naming else _observations_beside(inputs[0])
+    origin = _observed(observations) if earlier is None else earlier
     common = {
         "schema": SCHEMA,
         "posetrack": __version__,
@@ -54,6 +58,7 @@ def describe_derived(
         "inputs": read,
         "source": origin.get("source"),
         "made_with": origin.get("made_with"),
+        "told_by": None if earlier is not None or observations is None else _text(observations),
         "of_input": earlier,
         "machine": machine(),
     }
@@ -88,9 +93,16 @@ def _facts(path: Path) -> dict[str, Any]:
     return {"bytes": size, "sha256": digest.hexdigest()}
 
 
-def _observed(path: Path) -> dict[str, Any]:
-    """What a file of observations says of its source, and what it was made with; nothing of other files."""
-    if not is_observations(path):
+def _observations_beside(path: Path) -> Path | None:
+    """What the run saw whose file this is by its name; ``None`` if that is not there."""
+    endings = sorted((ending for ending, _ in OUTPUT_FORMATS.values() if path.name.endswith(ending)), key=len)
+    beside = path.with_name(path.name.removesuffix(endings[-1]) + ENDING) if endings else path
+    return beside if is_observations(beside) and beside.is_file() else None
+
+
+def _observed(path: Path | None) -> dict[str, Any]:
+    """What a file of observations says of its source, and what it was made with; nothing without one."""
+    if path is None:
         return {}
     with ObservationFile(path) as file:
         header = file.header
@@ -104,8 +116,8 @@ def _observed(path: Path) -> dict[str, Any]:
     return {"source": source, "made_with": {"posetrack": header.made_by, **header.made_with}}
 
 
-def _description_of(path: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The description beside a file that names it with its present content, which has these facts."""
+def _descriptions_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The descriptions beside a file that name it, with its present content or an earlier one."""
     for one in sorted(path.absolute().parent.glob(f"*{DESCRIPTION}")):
         try:
             data = load_json(one)
@@ -113,7 +125,5 @@ def _description_of(path: Path, facts: Mapping[str, Any]) -> dict[str, Any] | No
         except (DataFormatError, RecursionError):  # of another file, for all that is known
             continue
         files = data.get("files") if isinstance(data, dict) else None
-        named = files.get(path.name) if isinstance(files, dict) else None
-        if isinstance(named, dict) and named.get("sha256") == facts["sha256"]:
-            return dict(data)
-    return None
+        if isinstance(files, dict) and isinstance(files.get(path.name), dict):
+            yield dict(data)
