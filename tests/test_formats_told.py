@@ -241,3 +241,12 @@ def test_names_of_clips_do_not_become_paths(tmp_path: Path, clip: str) -> None:
     assert sorted(one.name for one in (tmp_path / "in" / "frames").iterdir()) == sorted(names)
     assert len(names) == 2 and not any(mark in name for name in names for mark in "/\\")
     assert {one.name for one in tmp_path.iterdir()} == {source.name, "in"}
+
+
+@pytest.mark.parametrize("command", [["convert"], ["refine", "-o"]])
+def test_a_target_whose_name_no_disk_holds_is_refused_in_one_sentence(tmp_path: Path, command: list[str]) -> None:
+    source = tracked(tmp_path, "csv", list(range(3)))
+    name, *option = command
+    done = posetrack(name, source, *option, tmp_path / ("a" * 300 + ".csv"))
+    assert done.returncode == 2
+    assert "the name is too long for the disk" in done.stderr and done.stderr.count("\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,7 +68,7 @@ def convert(
         people=tuple(person or ()),
     )
     inputs = [source] if like is None else [source, like]
-    planned = [description_path(target)] if target.is_dir() else [target, description_path(target)]
+    planned = [description_path(target)] if os.path.isdir(target) else [target, description_path(target)]
     check_outputs(planned, overwrite=overwrite, inputs=inputs)
     written = convert_files(source, target, config)
     given = changed(config, ConversionConfig(to=config.to)) | {"to": config.to}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -75,7 +76,7 @@ def refine(
 
 def _is_folder(output: Path) -> bool:
     """Whether an output names a folder: there is one, or the name has no ending."""
-    return output.is_dir() or not output.suffix
+    return os.path.isdir(output) or not output.suffix
 
 
 def _refine_observations(
