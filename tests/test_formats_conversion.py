@@ -232,6 +232,7 @@ def test_unknown_formats_are_refused() -> None:
         ("_wide.csv", "wide"),
         ("_deeplabcut.csv", "deeplabcut"),
         ("_alphapose.json", "alphapose"),
+        ("_alphapose26.json", "alphapose26"),
         ("_coco_tracks.json", "coco-tracks"),
         ("_coco.json", "coco"),
         ("_openpose18.zip", "openpose18"),

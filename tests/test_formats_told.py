@@ -250,3 +250,41 @@ def test_a_target_whose_name_no_disk_holds_is_refused_in_one_sentence(tmp_path: 
     done = posetrack(name, source, *option, tmp_path / ("a" * 300 + ".csv"))
     assert done.returncode == 2
     assert "the name is too long for the disk" in done.stderr and done.stderr.count("\n") == 1
+
+
+MOTIONBERT_READS = {
+    19: "hips",
+    12: "right_hip",
+    11: "left_hip",
+    18: "shoulders",
+    0: "nose",
+    17: "head_top",
+    10: "right_wrist",
+}
+"""Some of Halpe's places from which MotionBERT takes a body (its ``halpe2h36m``)."""
+
+
+def test_alphapose26_has_the_places_that_motionbert_reads(tmp_path: Path) -> None:
+    frame = people(0)
+    source = tracked(tmp_path, "csv", [0])
+    told = lost(source, tmp_path / "a_alphapose26.json", "alphapose26")
+    assert "That mid_hip was not detected: it is the middle of the hips." in told
+    assert any("stay missing" in sentence and "left_big_toe" in sentence for sentence in told)
+    for row, person in enumerate(json.loads((tmp_path / "a_alphapose26.json").read_text())):
+        places = np.reshape(person["keypoints"], (26, 3))
+        at = {joint: frame.keypoints[row, slot] for slot, joint in enumerate(POSETRACK.joints)}
+        at["hips"] = (at["left_hip"] + at["right_hip"]) / 2
+        at["shoulders"] = (at["left_shoulder"] + at["right_shoulder"]) / 2
+        for slot, joint in MOTIONBERT_READS.items():
+            assert places[slot, :2] == pytest.approx(at[joint], abs=0.01)
+            assert places[slot, 2] == pytest.approx(0.7, abs=1e-3)
+        assert not places[20:].any()  # no feet were seen
+
+
+def test_alphapose26_keeps_feet_and_comes_back(tmp_path: Path) -> None:
+    source = tracked(tmp_path, "csv", [0, 1], skeleton=HALPE_26)
+    lost(source, tmp_path / "a_alphapose26.json", "alphapose26")
+    lost(tmp_path / "a_alphapose26.json", tmp_path / "back.csv", "csv")
+    before, after = rows(source), rows(tmp_path / "back.csv")
+    assert before.keys() == after.keys() and ("1", "8", "left_heel") in after
+    assert all(float(after[key]["x"]) == pytest.approx(float(row["x"]), abs=1e-3) for key, row in before.items())

@@ -27,7 +27,7 @@ def convert(
         str | None,
         typer.Option(
             help="posetrack18, posetrack17, coco, mot, csv, parquet, trc, c3d, openpose, openpose18, alphapose, "
-            "coco-tracks, bvh, slp, nwb or deeplabcut. Defaults to what TARGET's ending says."
+            "alphapose26, coco-tracks, bvh, slp, nwb or deeplabcut. Defaults to what TARGET's ending says."
         ),
     ] = None,
     coco_joints: Annotated[

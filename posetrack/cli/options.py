@@ -36,7 +36,7 @@ class TrackOptions:
             "--format",
             "-f",
             help="Also write csv, parquet, wide, mot, coco, posetrack17, trc, c3d, openpose, alphapose, "
-            "coco-tracks, bvh, slp, nwb or deeplabcut (repeatable).",
+            "alphapose26, coco-tracks, bvh, slp, nwb or deeplabcut (repeatable).",
         ),
     ] = None
     video: Annotated[bool, _output("--video/--no-video", help="Write the annotated video.")] = True

@@ -1,7 +1,8 @@
 """AlphaPose JSON: a list of people, for MotionBERT, VideoPose3D and other lifters to 3-D.
 
-Each has ``image_id`` ("12.jpg": the frame), ``category_id``, ``keypoints`` (x, y, score of COCO's 17 joints),
-``score``, ``box`` (x, y, width, height) and ``idx`` (the person). Source: AlphaPose's docs/output.md.
+Each has ``image_id`` ("12.jpg": the frame), ``category_id``, ``keypoints`` (x, y, score of COCO's 17 joints, or of
+Halpe's 26, which MotionBERT needs), ``score``, ``box`` (x, y, width, height) and ``idx`` (the person). Source:
+AlphaPose's docs/output.md.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from posetrack.formats.joints import joints_of_triples, person_boxes
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.posetrack18_rows import xywh
 from posetrack.formats.results import images_up_to, results_video
-from posetrack.skeletons import COCO
+from posetrack.skeletons import COCO, HALPE_26, Skeleton
 
 _NUMBER = re.compile(r"(?:.*\D)?(\d{1,9})(?:\.\w+)?", re.DOTALL)
 
@@ -33,15 +34,19 @@ def is_alphapose(people: list[Any]) -> bool:
     )
 
 
-def alphapose_rows(video: Annotations) -> Iterator[dict[str, Any]]:
-    """One object per person, with COCO's joints.
+def alphapose_rows(video: Annotations, skeleton: Skeleton) -> Iterator[dict[str, Any]]:
+    """One object per person.
+
+    Args:
+        video: The people.
+        skeleton: ``COCO`` or ``HALPE_26``; joints are converted, those that cannot be are missing.
 
     Raises:
         DataFormatError: a coordinate is too large to compute with.
     """
     numbers = frame_numbers(video.images)
     boxes = xywh(person_boxes(video)).tolist()
-    for row, person in enumerate(result_rows(video, COCO)):
+    for row, person in enumerate(result_rows(video, skeleton)):
         yield {
             "image_id": f"{numbers[video.frames[row]]}.jpg",
             "category_id": person["category_id"],
@@ -65,13 +70,15 @@ def parse_alphapose(path: Path, people: list[Any]) -> Annotations:
     def where(row: int) -> str:
         return f"frame {numbers[row]}"
 
-    width = len(COCO)
     rows = [person.get("keypoints") for person in people]
+    many = any(isinstance(row, list) and len(row) == 3 * len(HALPE_26) for row in rows)
+    skeleton = HALPE_26 if many else COCO
+    width = len(skeleton)
     triples = rows_of_numbers(path, "keypoints", rows, 3 * width, where).reshape(-1, width, 3)
     ids = track_ids(path, [_id(person.get("idx")) for person in people], where, "idx")
     check_unique_ids(path, numbers, ids, where)
     boxes = boxes_of(path, "box", people, where)
-    joints = joints_of_triples(COCO, triples)
+    joints = joints_of_triples(skeleton, triples)
     scores = np.array([number_or_nan(person.get("score")) for person in people], dtype=np.float64)
     images = images_up_to(path.stem, int(numbers.max(initial=-1)))
     return results_video(path, images, (numbers, ids), joints, scores, boxes)

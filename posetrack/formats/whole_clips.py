@@ -17,7 +17,7 @@ from posetrack.formats.annotations import Annotations
 from posetrack.formats.coco_tracks import dataset_head, image_rows, person_rows
 from posetrack.formats.naming import ImageNaming
 from posetrack.formats.tracked import annotations_of
-from posetrack.skeletons import BODY_25, COCO, OPENPOSE_COCO, Skeleton
+from posetrack.skeletons import BODY_25, COCO, HALPE_26, OPENPOSE_COCO, Skeleton
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
 
@@ -65,8 +65,11 @@ def _openpose(skeleton: Skeleton) -> Write:
     return write
 
 
-def _write_alphapose(path: Path, video: Annotations, _: float | None) -> None:
-    write_file(path, orjson.dumps(list(alphapose_rows(video))))
+def _alphapose(skeleton: Skeleton) -> Write:
+    def write(path: Path, video: Annotations, _: float | None) -> None:
+        write_file(path, orjson.dumps(list(alphapose_rows(video, skeleton))))
+
+    return write
 
 
 def _write_coco_tracks(path: Path, video: Annotations, _: float | None) -> None:
@@ -137,8 +140,14 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
     ),
     "alphapose": ClipFormat(
         ending="_alphapose.json",
-        write=_write_alphapose,
+        write=_alphapose(COCO),
         skeleton=COCO,
+        keeps=frozenset({"scores", "person_scores", "boxes", "ids"}),
+    ),
+    "alphapose26": ClipFormat(
+        ending="_alphapose26.json",
+        write=_alphapose(HALPE_26),
+        skeleton=HALPE_26,
         keeps=frozenset({"scores", "person_scores", "boxes", "ids"}),
     ),
     "coco-tracks": ClipFormat(
