@@ -57,8 +57,8 @@ NO_SETTINGS = {
     "SplitTask", "SplitResult", "ChunkTask", "StitchTask", "FittingTable", "Annotations", "Interface",
     "Clip", "Cues", "Digits", "Frame", "Grid", "Header", "Poses", "Sighting", "ReportRow",
     "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
-    "Picture", "Entry", "PresetTracker", "TrackOptions", "RefineOptions", "Track", "People", "RefinedPeople",
-    "ClipFormat", "JointAngle", "Scale", "Body",
+    "Picture", "Entry", "PresetTracker", "TrackOptions", "DrawingOptions", "RefineOptions",
+    "Track", "People", "RefinedPeople", "ClipFormat", "JointAngle", "Scale", "Body",
     "Step", "History",
 }  # fmt: skip
 """Made by the package; Typer checks the options, and PoseTracker what a ``PresetTracker`` gives it."""

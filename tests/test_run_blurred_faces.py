@@ -77,6 +77,20 @@ def test_a_video_that_is_drawn_again_shows_nobodys_face(clip: Path, tmp_path: Pa
     assert done.returncode == 2 and "give --video, or leave out --blur-faces" in done.stderr
 
 
+def test_a_video_is_drawn_again_as_it_is_asked_for(clip: Path, tmp_path: Path) -> None:
+    assert posetrack("run", clip, "-o", tmp_path, "--no-video").returncode == 0
+    again = ("refine", tmp_path / "street.tracks", "--video", clip, "--overwrite", "--skeleton-only")
+    light = []
+    for choice in ((), ("--only", "0"), ("--only", "99")):
+        done = posetrack(*again, *choice)
+        assert done.returncode == 0, done.stderr
+        with open_source(tmp_path / "street_tracked.mp4") as source:
+            light.append(sum(float(frame.image.mean()) for frame in source))
+    assert light[0] > 1.2 * light[1] > 1.2 * light[2] and light[2] < 1, "fewer people on black are darker"
+    done = posetrack(*again, "--only", "two")
+    assert done.returncode == 2 and "--only is 'two'; give people's numbers, such as 2,5" in done.stderr
+
+
 def test_a_masked_video_shows_nobodys_face(clip: Path, tmp_path: Path) -> None:
     assert posetrack("run", clip, "-o", tmp_path, "--subject", "longest").returncode == 0
     assert likeness(tmp_path / "street_tracked.mp4", clip)[:, 2].min() > 0.9, "nothing is blurred unless asked for"

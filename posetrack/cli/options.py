@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posetrack.cli.drawing_options import DrawingOptions
 from posetrack.cli.lengths import interval, length, searching
 from posetrack.errors import ConfigError
 
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 
 _reading = partial(typer.Option, rich_help_panel="Input")
 _output = partial(typer.Option, rich_help_panel="Output")
-_drawing = partial(typer.Option, rich_help_panel="Drawing")
 _tracking = partial(typer.Option, rich_help_panel="Tracking")
 _weights = partial(typer.Option, rich_help_panel="Files of weights")
 _computing = partial(typer.Option, rich_help_panel="Computing")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackOptions:
+class TrackOptions(DrawingOptions):
     """What to read, write and draw, and how to track. Each field is a Typer option."""
 
     formats: Annotated[
@@ -45,14 +45,6 @@ class TrackOptions:
     stride: Annotated[int, _reading(help="Take every n-th frame.")] = 1
     max_frames: Annotated[int | None, _reading(help="Maximum number of frames.")] = None
     image_fps: Annotated[float, _reading(help="Frame rate of a folder or glob of images.")] = 25.0
-    boxes: Annotated[bool, _drawing("--boxes", help="Draw the boxes.")] = False
-    trails: Annotated[bool, _drawing("--trails", help="Draw the paths of people.")] = False
-    only: Annotated[str | None, _drawing(help="Draw only these people, by number: 2,5.")] = None
-    crop_person: Annotated[
-        int | None, _drawing(help="Show only this person, who stays in the middle of the video.")
-    ] = None
-    skeleton_only: Annotated[bool, _drawing("--skeleton-only", help="Draw on black.")] = False
-    blur_faces: Annotated[bool, _drawing("--blur-faces", help="Blur the faces of everybody seen.")] = False
     preset: Annotated[
         str, _tracking(help="Matching networks and settings: lite, balanced, fast, accurate or posetrack.")
     ] = "lite"
@@ -231,7 +223,6 @@ class TrackOptions:
         """The files to write, always including PoseTrack18."""
         from posetrack.formats.whole_clips import check_formats
         from posetrack.runner import Outputs
-        from posetrack.video import AnnotatorConfig
 
         check_formats(self.formats or [])
         return Outputs(
@@ -239,20 +230,5 @@ class TrackOptions:
             formats=tuple(dict.fromkeys(["posetrack18", *(self.formats or [])])),
             overwrite=overwrite,
             show=show,
-            drawing=AnnotatorConfig(
-                boxes=self.boxes,
-                trails=self.trails,
-                blur_faces=self.blur_faces,
-                skeleton_only=self.skeleton_only,
-                only=_numbers("--only", self.only),
-                crop_person=self.crop_person,
-            ),
+            drawing=self.drawing(),
         )
-
-
-def _numbers(flag: str, text: str | None) -> tuple[int, ...]:
-    """Numbers between commas; none without a text."""
-    try:
-        return () if text is None else tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(f"{flag} is {text!r}; give people's numbers, such as 2,5.") from None

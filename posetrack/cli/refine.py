@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.drawing_options import DrawingOptions
 from posetrack.cli.output import complain, tell
 from posetrack.cli.refine_options import RefineOptions
 from posetrack.cli.shared_options import changed, takes
@@ -23,7 +24,7 @@ _people = partial(typer.Option, rich_help_panel="What you know of the people")
 _output = partial(typer.Option, rich_help_panel="Output")
 
 
-@takes(refining=RefineOptions)
+@takes(drawn=DrawingOptions, refining=RefineOptions)
 def refine(
     source: Annotated[
         Path,
@@ -51,25 +52,24 @@ def refine(
         bool,
         typer.Option("--look-again", help="With --video: run the pose network again where joints were filled."),
     ] = False,
-    blur_faces: Annotated[
-        bool, _output("--blur-faces", help="With --video: blur the faces of everybody who was seen.")
-    ] = False,
     overwrite: Annotated[bool, _output("--overwrite", help="Replace existing files, but never FILE.")] = False,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     *,
+    drawn: DrawingOptions,
     refining: RefineOptions,
 ) -> None:
     """Refine tracks with the whole clip in view: one id per person, gaps filled, no ghosts, smooth joints."""
+    drawing = next((f"--{name.replace('_', '-')}" for name in changed(drawn, DrawingOptions())), "")
     if is_observations(source) and (output is None or _is_folder(output)):
         if fps is not None:
             raise ConfigError(f"{source} has the times of its frames: leave out --fps.")
-        if blur_faces and video is None:
-            raise ConfigError("faces are blurred in the video: give --video, or leave out --blur-faces.")
-        _refine_observations(source, output, formats, (video, look_again, blur_faces), edits, overwrite, refining)
+        if drawing and video is None:
+            raise ConfigError(f"{drawing} is about the video: give --video, or leave out {drawing}.")
+        _refine_observations(source, output, formats, (video, look_again, drawn), edits, overwrite, refining)
         return
-    if formats or video is not None or look_again or blur_faces:
+    if formats or video is not None or look_again or drawing:
         raise ConfigError(
-            "--format, --video, --look-again and --blur-faces are for .tracks, without -o FILE: leave them out."
+            "--format, --video, --look-again and what is drawn are for .tracks, without -o FILE: leave them out."
         )
     _refine_file(source, output, edits, fps, overwrite, refining)
 
@@ -83,7 +83,7 @@ def _refine_observations(
     source: Path,
     folder: Path | None,
     formats: list[str] | None,
-    seeing: tuple[str | None, bool, bool],
+    seeing: tuple[str | None, bool, DrawingOptions],
     edits: Path | None,
     overwrite: bool,
     refining: RefineOptions,
@@ -92,17 +92,16 @@ def _refine_observations(
     from posetrack.cli.progress import FrameProgress
     from posetrack.runner.refining import refine_observations
     from posetrack.trust.derived import describe_derived
-    from posetrack.video import AnnotatorConfig
 
-    video, look_again, blur_faces = seeing
+    video, look_again, drawn = seeing
     with FrameProgress() as progress:
         summary = refine_observations(
             source, refining.config(), formats=tuple(dict.fromkeys(formats or ())), video=video, edits=edits,
-            output=folder, look_again=look_again, drawing=AnnotatorConfig(blur_faces=blur_faces),
+            output=folder, look_again=look_again, drawing=drawn.drawing(),
             overwrite=overwrite, observer=progress.second_pass,
         )  # fmt: skip
-    seen = {"look_again": look_again, "blur_faces": blur_faces}
-    given = changed(refining, RefineOptions()) | {name: True for name, chosen in seen.items() if chosen}
+    given = changed(refining, RefineOptions()) | changed(drawn, DrawingOptions())
+    given |= {"look_again": True} if look_again else {}
     inputs = [source] if edits is None else [source, edits]
     describe_derived({path: {path: _lost(path, summary.lost)} for path in summary.files}, "refine", given, inputs)
     print_people(summary.people, summary.appearance)
