@@ -193,3 +193,12 @@ def test_the_summary_says_when_and_how_much_of_everybody_was_seen() -> None:
         "person 4: 0.00 to 3.96 s; seen 55 %, filled 10 %, missing 35 %; mean joint score 0.50; "
         "check 1.20 s, 3.80 s"
     )
+
+
+def test_a_summary_names_the_first_doubts_and_counts_the_others() -> None:
+    track = walker(4, line((100, 300), (100, 0), 500), score=0.5)
+    seen = np.concatenate([np.arange(start, start + 35) for start in range(0, 500, 50)])
+    (person,) = summarise(refine_clip(clip_of(track[seen]), RefineConfig()))
+    assert len(person.doubts_s) == 9
+    named = person.sentence().partition("check ")[2]
+    assert named.count(",") == 7 and named.endswith(" s and 1 more")

@@ -15,6 +15,9 @@ from posetrack.refine.splitting import doubtful_frames
 _ONE_DOUBT_S = 0.5
 """Doubts nearer than this are one."""
 
+_DOUBTS_IN_WORDS = 8
+"""A sentence names the first doubts only, this many; ``doubts_s`` and ``posetrack review`` have all."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonSummary:
@@ -43,12 +46,18 @@ class PersonSummary:
     def sentence(self) -> str:
         """The summary as a line of text."""
         shares = f"seen {self.seen:.0%}, filled {self.filled:.0%}, missing {self.missing:.0%}".replace("%", " %")
-        doubts = ", ".join(_span(start, end) for start, end in self.doubts_s)
         called = f" ({self.name})" if self.name else ""
         return (
             f"person {self.track_id}{called}: {self.first_s:.2f} to {self.last_s:.2f} s; {shares}; mean joint "
-            f"score {self.score:.2f}; " + (f"check {doubts}" if doubts else "no doubts")
+            f"score {self.score:.2f}; {self._doubts()}"
         )
+
+    def _doubts(self) -> str:
+        if not self.doubts_s:
+            return "no doubts"
+        first = ", ".join(_span(start, end) for start, end in self.doubts_s[:_DOUBTS_IN_WORDS])
+        left = len(self.doubts_s) - _DOUBTS_IN_WORDS
+        return f"check {first}" + (f" and {left} more" if left > 0 else "")
 
 
 def _span(start: float, end: float) -> str:
