@@ -1,6 +1,7 @@
-"""Our tracker beside others on the same detections: ``trackers.py SEQUENCE... [--min-height 80] [--json]``.
+"""Our tracker beside others on the same detections: ``trackers.py [SEQUENCE...] [--rendered 4] [--json]``.
 
-A sequence is a folder as MOTChallenge has it, with ``img1``, ``gt/gt.txt`` and ``seqinfo.ini``. The detector of
+A sequence is a folder as MOTChallenge has it, with ``img1``, ``gt/gt.txt`` and ``seqinfo.ini``; ``--rendered``
+adds the scene ``demo`` with as many seeds, whose figures are also given as means. The detector of
 ``lite`` runs once; SORT, OC-SORT, ByteTrack and BoT-SORT of roboflow's ``trackers`` (``pip install trackers``) and
 posetrack with each kind of propagation get its boxes: those that use faint ones from 0.1 on, the others from 0.5.
 Scored by the same package's MOTA, IDF1 and HOTA over boxes.
@@ -39,6 +40,7 @@ from posetrack.models.runtime import Runtime
 from posetrack.networks import Networks
 from posetrack.pipeline import Pipeline
 from posetrack.presets import get_preset
+from posetrack.synthetic import demo, render
 from posetrack.top_down import TopDown
 from posetrack.tracker import FlowLinker, LimbColours, iou_matrix
 from posetrack.types import Boxes, FloatArray, Frame, Image
@@ -96,6 +98,17 @@ def read(folder: Path, networks: Networks) -> Footage:
     rows = {frame: np.array(people, np.float32) for frame, people in truth.items()}
     found = [networks.detector.detect([frame.image])[0] for frame in frames]
     return Footage(frames, fps, rows, found)
+
+
+def rendered(seed: int, networks: Networks) -> Footage:
+    """The scene ``demo``; its truth are the people whom an annotator would label."""
+    scene = demo(seed)
+    frames, rows = [], {}
+    for frame, truth in render(scene):
+        frames.append(frame)
+        rows[frame.index] = np.column_stack([truth.poses.track_ids, truth.poses.boxes]).astype(np.float32)
+    found = [networks.detector.detect([frame.image])[0] for frame in frames]
+    return Footage(frames, Fraction(scene.fps), rows, found)
 
 
 def by_others(sequence: Footage, name: str) -> Rows:
@@ -182,28 +195,48 @@ def score(sequence: Footage, tracks: Rows, limits: tuple[float, float]) -> dict[
     }
 
 
+Figures = dict[str, dict[str, float]]
+"""By tracker."""
+
+
+def compared(sequence: Footage, networks: Networks, limits: tuple[float, float]) -> Figures:
+    """Figures of every tracker on one sequence."""
+    rows = {name: by_others(sequence, name) for name in OTHERS}
+    rows |= {f"posetrack, {kind}": by_us(sequence, networks, kind) for kind in PROPAGATIONS}
+    return {name: score(sequence, each, limits) for name, each in rows.items()}
+
+
+def means(figures: Sequence[Figures]) -> Figures:
+    """The mean over sequences, of switches too."""
+    return {
+        name: {key: float(np.mean([each[name][key] for each in figures])) for key in figures[0][name]}
+        for name in figures[0]
+    }
+
+
 def main(
-    sequences: Annotated[list[Path], typer.Argument(help="Folders with img1, gt/gt.txt and seqinfo.ini.")],
+    sequences: Annotated[
+        list[Path] | None, typer.Argument(help="Folders with img1, gt/gt.txt and seqinfo.ini.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--rendered", help="Rendered scenes to measure on.")] = 0,
     min_height: Annotated[float, typer.Option(help="Smaller people count neither way (px).")] = 80,
     min_visible: Annotated[float, typer.Option(help="Nor do less visible ones (share).")] = 0.3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure, and print one table."""
-    networks, figures = Networks(get_preset("lite"), Runtime(), ModelStore(None)), {}
-    for folder in sequences:
-        sequence = read(folder, networks)
-        rows = {name: by_others(sequence, name) for name in OTHERS}
-        rows |= {f"posetrack, {kind}": by_us(sequence, networks, kind) for kind in PROPAGATIONS}
-        figures[folder.name] = {
-            name: score(sequence, each, (min_height, min_visible)) for name, each in rows.items()
-        }
+    networks, limits = Networks(get_preset("lite"), Runtime(), ModelStore(None)), (min_height, min_visible)
+    figures = {folder.name: compared(read(folder, networks), networks, limits) for folder in sequences or []}
+    scenes = {f"rendered {seed}": compared(rendered(seed, networks), networks, limits) for seed in range(seeds)}
+    figures |= scenes
+    if scenes:
+        figures[f"rendered, mean of {seeds}"] = means(list(scenes.values()))
     if as_json:
         print(json.dumps(figures))
         return
     table = Table("", *(f"{name}: MOTA / IDF1 / HOTA / switches" for name in figures))
     for name in next(iter(figures.values())):
         cells = (
-            f"{each['MOTA']:.1f} / {each['IDF1']:.1f} / {each['HOTA']:.1f} / {each['switches']}"
+            f"{each['MOTA']:.1f} / {each['IDF1']:.1f} / {each['HOTA']:.1f} / {each['switches']:g}"
             for each in (sequence[name] for sequence in figures.values())
         )
         table.add_row(name, *cells)

@@ -87,6 +87,20 @@ def test_crossed_torsos_are_repaired_from_the_first_frame_on() -> None:
     assert all(followed(lambda frame: exchanged(frontal(frame), LEGS) if frame else frontal(frame), 10))
 
 
+@pytest.mark.parametrize(("away", "turned"), [(3, False), (5, False), (10, True), (15, True)])
+def test_somebody_may_have_turned_round_while_hidden_for_long(away: int, turned: bool) -> None:
+    """Within 0.3 s at 25 frames a second nobody does, and half a step of a walk takes longer."""
+    linker = FrameLinker(CONFIG)
+    for frame in range(20):
+        linker.link(frontal(frame), SCENE.flow(frame))
+    for frame in range(20, 20 + away):
+        linker.link(Poses.empty(POSETRACK), SCENE.flow(frame))
+    seen = exchanged(frontal(20 + away))
+    linked = linker.link(seen, SCENE.flow(20 + away))
+    assert linked.track_ids.tolist() == [0]
+    assert np.allclose(linked.keypoints[0, SIDED], seen.keypoints[0, SIDED], atol=1e-3) == turned
+
+
 def test_joints_carried_by_flow_are_left_alone() -> None:
     """They have the sides of the frame before: nothing new was seen."""
     carried = exchanged(frontal(1)).replace(origin=np.full((1, 17), Origin.CARRIED))

@@ -15,7 +15,7 @@ from posetrack.tracker.looks import Looks
 from posetrack.tracker.matching import MATCHINGS, allowed, rows_of
 from posetrack.tracker.queue import Queue
 from posetrack.tracker.recovery import claims
-from posetrack.tracker.sides import Sides
+from posetrack.tracker.sides import TELLS_SIDES_S, Sides
 from posetrack.tracker.similarity import SIMILARITIES
 from posetrack.tracker.tracks import Tracks, sizes
 from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Origin, Poses
@@ -141,6 +141,7 @@ class FlowLinker:
         carried, known = rows_of(expected.track_ids, queue.carried.track_ids[last])
         expected.points[:, known] = queue.carried.points[:, last[carried[known]]]
         expected.present[known] = queue.carried.present[last[carried[known]]]
+        expected.present[~known & (tracks.unseen_s[rows] > TELLS_SIDES_S)] = False
         people, scores = people[columns], mean_scores(poses)[columns]
         self._sides, slots = self._sides.read(rows, people, expected, sizes(people), scores)
         return _taken(poses, columns, slots)

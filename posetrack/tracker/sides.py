@@ -30,6 +30,10 @@ _EXCHANGE = 1.0
 _MIRRORED_PER_S = 1.5
 """Cost of reading the network's poses as mirrored for a second, if it is sure of its joints."""
 
+TELLS_SIDES_S = 0.3
+"""Seconds for which the joints of somebody hidden can be expected well enough to tell left from right. Half
+a second later, the left leg of a walk is where the right one was."""
+
 _APART = 0.2
 """Share of the torso's length. Shoulders and hips nearer to each other do not show which side is which."""
 
