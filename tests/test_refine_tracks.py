@@ -1,8 +1,11 @@
 """The steps that decide who is who: ghosts, splitting, association."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from posetrack.refine.absorption import absorb
 from posetrack.refine.association import PeopleLimits, associate
 from posetrack.refine.clip import Clip, Track
 from posetrack.refine.ghosts import is_furniture, is_ghost
@@ -100,6 +103,44 @@ def test_a_person_hidden_for_a_second_is_one_person() -> None:
     one, later = walker(1, feet[:25]), walker(5, feet[50:], frames=np.arange(50, 75))
     clip = clip_of(one, later, walker(2, line((900, 400), (0, 0), 75)))
     assert people(clip, list(clip.tracks)) == [[(1, 0, 24), (5, 50, 74)], [(2, 0, 74)]]
+
+
+def absorbed(
+    aside: float = 0, frames: int = 5, fixed: frozenset[int] = frozenset(), limits: PeopleLimits | None = None
+) -> list[list[int]]:
+    """Chains, of somebody who is hidden for a second and of somebody seen meanwhile, so far from the way."""
+    feet = line((100, 400), (100, 0), 75)
+    one, later = walker(1, feet[:25]), walker(1, feet[50:], frames=np.arange(50, 75))
+    moment = np.arange(35, 35 + frames)
+    short = walker(2, feet[moment] + [aside, 0], frames=moment)
+    clip = clip_of(walker(1, np.concatenate([feet[:25], feet[50:]]), frames=np.r_[:25, 50:75]), short)
+    return absorb([[0, 2], [1]], [one, short, later], fixed, clip, limits or PeopleLimits())
+
+
+def test_whoever_appears_for_a_moment_on_the_way_of_somebody_hidden_is_that_person() -> None:
+    assert absorbed() == [[0, 1, 2]]
+    assert absorbed(aside=15) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"aside": 40}, {"frames": 14}, {"fixed": {2}}, {"limits": PeopleLimits(different=((1, 2),))},
+        {"limits": PeopleLimits(least=2)},
+    ],
+    ids=["elsewhere", "longer", "named by a person", "known to be another", "two people asked for"],
+)  # fmt: skip
+def test_whoever_may_be_somebody_else_is_not_absorbed(otherwise: dict[str, Any]) -> None:
+    assert absorbed(**otherwise) == [[0, 2], [1]]
+
+
+def test_two_people_seen_at_once_are_not_both_absorbed() -> None:
+    feet = line((100, 400), (100, 0), 75)
+    moment = np.arange(35, 40)
+    parts = [walker(1, feet[:25]), walker(1, feet[50:], frames=np.arange(50, 75))]
+    parts += [walker(number, feet[moment] + [5 * number, 0], frames=moment) for number in (2, 3)]
+    clip = clip_of(walker(1, np.concatenate([feet[:25], feet[50:]]), frames=np.r_[:25, 50:75]), *parts[2:])
+    assert absorb([[0, 1], [2], [3]], parts, frozenset(), clip, PeopleLimits()) == [[0, 2, 1], [3]]
 
 
 def test_people_who_stand_far_apart_are_two() -> None:

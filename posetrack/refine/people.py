@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.errors import ConfigError
+from posetrack.refine.absorption import absorb
 from posetrack.refine.appearance import learn
 from posetrack.refine.association import Chains, PeopleLimits, associate
 from posetrack.refine.bodies import centres_of, joint_evidence
@@ -60,6 +61,7 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
     chains = associate(pieces, links, _weights(pieces, clip), limits)
     _refuse_left_over(pieces, chains, priors, clip)
     sure = probabilities(chains, pieces, links)
+    chains = absorb(chains, pieces, whole, clip, limits)
     people = []
     for track_id, chain in zip(_names(pieces, chains), chains, strict=True):
         parts = [_with_identity(pieces[piece], sure[piece]) for piece in chain]
