@@ -95,7 +95,9 @@ def test_footage_that_cannot_be_read_leaves_no_measures(tmp_path: Path, table: P
 
 
 def test_the_distance_of_a_person_from_themselves(tmp_path: Path, table: Path) -> None:
-    assert "none of the people chosen is seen together" in told("measure", table, "--measure", "distance_to_1")
+    assert "there is no measure 'distance_to_1'; choose from" in told(
+        "measure", table, "--measure", "distance_to_1"
+    )
 
 
 @pytest.mark.parametrize("fps", ["0", "-5", "nan", "inf", "1e12", "1e-9"])
