@@ -201,7 +201,9 @@ def test_marks_that_are_not_a_refined_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "street.json"
     write_clip(path, partly_filled())
     path.write_text(path.read_text().replace('"seen"', '"dreamt"', 1))
-    with pytest.raises(DataFormatError, match=r"street\.json, frame 0 .*refine the original again"):
+    with pytest.raises(
+        DataFormatError, match=r"street\.json, frame 0 .*'origins' is 'dreamt', but must be seen, carried"
+    ):
         read_clip(path)
 
 

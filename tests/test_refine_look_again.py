@@ -77,7 +77,7 @@ def test_what_was_filled_is_seen_after_a_second_look(
     ("arguments", "words"),
     [
         (["--look-again"], "give --video, or leave out --look-again"),
-        (["--look-again", "-o", "a.csv"], "what is drawn are for .tracks, without -o FILE: leave them out"),
+        (["--look-again", "-o", "a.csv"], "drawing options are for .tracks, without -o FILE: leave them out"),
         (["--look-again", "--video"], "does not say which pose network was used; leave out --look-again"),
     ],
 )

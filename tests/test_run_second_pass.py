@@ -301,7 +301,8 @@ def test_fps_and_formats_are_refused_where_they_mean_nothing(clip: Path, tmp_pat
     assert done.returncode == 2 and "leave out --fps" in done.stderr
     done = refine(tmp_path / "street.json", "--video", clip)
     assert (
-        done.returncode == 2 and "--format, --video, --look-again and --blur-faces are for .tracks" in done.stderr
+        done.returncode == 2
+        and "--format, --video, --look-again and drawing options are for .tracks" in done.stderr
     )
 
 

@@ -69,7 +69,7 @@ def refine(
         return
     if formats or video is not None or look_again or drawing:
         raise ConfigError(
-            "--format, --video, --look-again and what is drawn are for .tracks, without -o FILE: leave them out."
+            "--format, --video, --look-again and drawing options are for .tracks, without -o FILE: leave them out."
         )
     _refine_file(source, output, edits, fps, overwrite, refining)
 
