@@ -117,6 +117,12 @@ def test_other_footage_is_refused(results: Path) -> None:
     assert gone.returncode == 2 and "--video" in gone.stderr
 
 
+@pytest.mark.parametrize("name", ["results/street.csv", "results"])
+def test_a_result_instead_of_its_description_is_refused(results: Path, name: str) -> None:
+    done = posetrack("verify", results.parent / name)
+    assert done.returncode == 2 and f"{name}: " in done.stderr and "name the NAME.meta.json" in done.stderr
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -111,6 +111,10 @@ def read_meta(path: Path) -> Meta:
     Raises:
         DataFormatError: it is missing, damaged, of a later version, or names files outside its folder.
     """
+    if path.suffix != ".json":
+        raise DataFormatError(
+            f"{path}: this is no description of results; name the NAME{DESCRIPTION} beside them."
+        )
     data = load_json(path)
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise DataFormatError(
