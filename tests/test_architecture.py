@@ -30,7 +30,7 @@ LAYERS = [
     {"tracker", "flow", "video", "models", "synthetic", "evaluation"},
     {"pipeline_config", "own_stages", "schedule"},
     {"lookahead"},
-    {"pipeline", "training", "zoo", "refine"},
+    {"pipeline", "training", "zoo", "refine", "provenance"},
     {"presets", "realtime", "measures"},
     {"changes", "networks"},
     {"pose_tracker", "demo"},

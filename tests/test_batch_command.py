@@ -1,5 +1,6 @@
 """``posetrack batch`` on the command line."""
 
+import json
 import os
 import re
 import signal
@@ -48,9 +49,11 @@ def test_clips_are_tracked_with_the_bundled_networks_and_logged(tmp_path: Path, 
     assert any("/3] done: day 1/a.mp4: 5 frames, at most 0 people, 0 tracks" in line for line in lines)
     assert any("/3] failed: empty.mp4" in line and "is empty" in line for line in lines)
     assert "summary.csv" in out and "Traceback" not in err
-    endings = (".csv", ".json", ".tracks", "_tracked.mp4")
+    endings = (".csv", ".json", ".meta.json", ".tracks", "_tracked.mp4")
     folder = {f"{name}{ending}" for name in ("day 1/a", "walk") for ending in endings}
     assert set(contents(tmp_path / "out")) == folder
+    meta = json.loads((tmp_path / "out" / "day 1" / "a.meta.json").read_text())
+    assert meta["options"] == {"formats": ["csv"], "flip_test": False} and meta["hindrance"] is None
     (tmp_path / "in" / "empty.mp4").unlink()
     status, out, err = command(*arguments)
     assert status == 0 and "2 done with these settings" in err and "1 more from earlier runs" in err

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,9 @@ def statuses(output: Path) -> list[tuple[str, str]]:
         return [(record.clip, record.status) for record in manifest.clips()]
 
 
-def at_work(output: Path) -> list[Path]:
-    """Unfinished files of clips being tracked."""
-    return list(output.glob(f"{UNFINISHED}/*/*"))
+def at_work(output: Path) -> list[str]:
+    """Unfinished files of clips being tracked. Unlike ``Path.glob``, this may meet folders that vanish."""
+    return glob(f"{UNFINISHED}/*/*", root_dir=output, include_hidden=True)
 
 
 def published(output: Path, expected: dict[str, bytes]) -> dict[str, Path]:
@@ -69,12 +70,12 @@ def test_killed_batches_run_again_write_the_bytes_of_an_undisturbed_run(footage:
     """The first kill comes when the batch makes its folder, the others after a random number of results."""
     track(footage, tmp_path / "undisturbed", outputs=Outputs(formats=FORMATS))
     expected = contents(tmp_path / "undisturbed")
-    assert len(expected) == 20
+    assert len(expected) == 25
     chance = random.Random(os.environ.get("POSETRACK_SEED", "3"))
     output, kills, rounds = tmp_path / "disturbed0", 0, 0
     while kills < KILLS:
         present = len(published(output, expected))
-        enough = present + chance.randrange(len(expected) - present)
+        enough = present + chance.randrange(max(1, len(expected) - present))
         running = begin(footage, output)
         wait_until(output.exists, running)
         if kills:
@@ -124,4 +125,6 @@ def test_ctrl_c_leaves_unfinished_clips_for_the_next_run(tmp_path: Path) -> None
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does
     assert running.wait(30) == 0
     assert dict(statuses(out)) == {"quick.mp4": "done", "slow.mp4": "pending"}
-    assert sorted(contents(out)) == ["quick.csv", "quick.json", "quick.tracks", "quick_tracked.mp4"]
+    assert sorted(contents(out)) == [
+        f"quick{end}" for end in (".csv", ".json", ".meta.json", ".tracks", "_tracked.mp4")
+    ]

@@ -88,7 +88,7 @@ def test_a_cluster_writes_the_bytes_of_a_local_run(cluster: Any, footage: Path, 
     assert (there.done, len(there.failed), there.frames) == (here.done, len(here.failed), here.frames)
     assert there.done == 5
     results = contents(tmp_path / "there")
-    assert len(results) == 5 * (len(FORMATS) + 1), "and what was seen"
+    assert len(results) == 5 * (len(FORMATS) + 2), "and what was seen, and where they come from"
     assert results == contents(tmp_path / "here")
     with Manifest.open(tmp_path / "here") as one, Manifest.open(tmp_path / "there") as other:
         assert [told(record) for record in one.clips()] == [told(record) for record in other.clips()]

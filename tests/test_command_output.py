@@ -261,7 +261,7 @@ def test_one_ctrl_c_ends_a_run_with_a_stalled_source(tmp_path: Path, monkeypatch
         clip, tmp_path / "out", tracker=lambda: Stalling(), outputs=Outputs(video=False), observer=press  # type: ignore[arg-type, return-value]
     )  # fmt: skip
     assert summary.interrupted and summary.frames == 3 and time.monotonic() - began_s < 20
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.json", "a.tracks"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.json", "a.meta.json", "a.tracks"]
 
 
 def test_one_ctrl_c_ends_the_wait_for_a_silent_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

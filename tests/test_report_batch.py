@@ -142,7 +142,7 @@ def test_nothing_is_left_behind_beside_the_page(footage: Path, out: Path) -> Non
     keep(out, footage, tracked(footage, out, "a.mp4"))
     write_batch_report(out)
     files = {path.relative_to(out).parts[0] for path in out.rglob("*")}
-    assert files == {"a.json", "a.tracks", "a_tracked.mp4", "index.html", MANIFEST, OVERVIEWS}
+    assert files == {"a.json", "a.meta.json", "a.tracks", "a_tracked.mp4", "index.html", MANIFEST, OVERVIEWS}
     (out / "index.html").unlink()
     (out / "index.html").mkdir()
     with pytest.raises(OutputError, match=r"index\.html"):

@@ -28,6 +28,8 @@ from tests.video_clips import ffmpeg
 
 FRAMES = 12
 
+ENDINGS = ("_tracked.mp4", ".json", ".tracks", ".meta.json")
+
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
@@ -62,14 +64,14 @@ def test_a_run_writes_video_and_json_with_one_identity(clip: Path, tmp_path: Pat
     assert {person["track_id"] for person in content["annotations"]} == {0}
     assert frames_of(tmp_path / "out" / "clip_tracked.mp4") == FRAMES
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["clip.json", "clip.tracks", "clip_tracked.mp4"]
+    assert names == ["clip.json", "clip.meta.json", "clip.tracks", "clip_tracked.mp4"]
 
 
 def test_every_format_is_written_beside_the_others(clip: Path, tmp_path: Path) -> None:
     names = ("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet")
     outputs = Outputs(formats=names, video=False)
     summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, outputs=outputs)
-    assert len(summary.files) == len(names) + 1
+    assert len(summary.files) == len(names) + 2
     assert all(path.stat().st_size > 0 for path in summary.files)
 
 
@@ -78,7 +80,7 @@ def test_names_that_are_no_utf8_lose_no_result(clip: Path, tmp_path: Path, name:
     odd = clip.rename(tmp_path / f"{os.fsdecode(name)}.avi")
     outputs = Outputs(formats=("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet"))
     summary = posetrack.run(odd, tmp_path / "out", tracker=stub_tracker, outputs=outputs)
-    assert len(summary.files) == 8 and all(path.stem.startswith(odd.stem) for path in summary.files)
+    assert len(summary.files) == 9 and all(path.stem.startswith(odd.stem) for path in summary.files)
     images = json.loads((tmp_path / "out" / f"{odd.stem}.json").read_bytes())["images"]
     folder = f"000000_mpii_{printable(odd.stem)}"
     assert [image["file_name"] for image in images] == [f"images/{folder}/{n:06d}.jpg" for n in range(FRAMES)]
@@ -177,7 +179,7 @@ def test_ctrl_c_again_while_files_are_closed_leaves_them_whole(
         main()
     assert ended.value.code == 130
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["a.csv", "a.json", "a.tracks", "a_tracked.mp4"]
+    assert names == ["a.csv", "a.json", "a.meta.json", "a.tracks", "a_tracked.mp4"]
     assert len(json.loads((tmp_path / "out" / "a.json").read_text())["images"]) == 4
     assert frames_of(tmp_path / "out" / "a_tracked.mp4") == 4
 
@@ -240,10 +242,10 @@ def test_ctrl_c_keeps_earlier_results_and_puts_what_there_is_beside_them(clip: P
             clip, out, tracker=stub_tracker, outputs=outputs, observer=interrupted_after(frames)
         )
         assert summary.interrupted and summary.beside and summary.frames == frames
-        files = [out / f"clip_interrupted{number}{ending}" for ending in ("_tracked.mp4", ".json", ".tracks")]
+        files = [out / f"clip_interrupted{number}{ending}" for ending in ENDINGS]
         assert summary.files == files
         assert frames_of(files[0]) == frames_in(files[1]) == frames
-    assert before.items() <= contents(out).items() and len(contents(out)) == 9
+    assert before.items() <= contents(out).items() and len(contents(out)) == 3 * len(ENDINGS)
     summary = posetrack.run(clip, out, tracker=stub_tracker, outputs=outputs)
     assert not summary.beside and summary.files[:2] == [out / "clip_tracked.mp4", out / "clip.json"]
 
@@ -253,8 +255,8 @@ def test_one_earlier_file_is_enough_for_all_to_go_beside(clip: Path, tmp_path: P
     (tmp_path / "out" / "clip.csv").write_text("precious")
     outputs = Outputs(overwrite=True, formats=("posetrack18", "csv"))
     posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, outputs=outputs, observer=interrupted_after(2))
-    ending = ("_tracked.mp4", ".json", ".csv", ".tracks")
-    assert set(contents(tmp_path / "out")) == {"clip.csv", *(f"clip_interrupted{end}" for end in ending)}
+    added = {f"clip_interrupted{end}" for end in (*ENDINGS, ".csv")}
+    assert set(contents(tmp_path / "out")) == {"clip.csv", *added}
     assert (tmp_path / "out" / "clip.csv").read_text() == "precious"
 
 
@@ -266,7 +268,7 @@ def test_a_source_that_breaks_off_keeps_earlier_results_too(tmp_path: Path) -> N
     out.mkdir()
     (out / "clip.json").write_text("precious")
     summary = posetrack.run(clip, out, tracker=stub_tracker, outputs=outputs)
-    assert summary.incomplete and summary.files == [out / "clip_incomplete.json", out / "clip_incomplete.tracks"]
+    assert summary.incomplete and summary.files == [out / f"clip_incomplete{end}" for end in ENDINGS[1:]]
     assert (out / "clip.json").read_text() == "precious"
     assert 0 < frames_in(out / "clip_incomplete.json") == summary.frames < 60
 
@@ -276,7 +278,7 @@ def test_what_others_have_written_meanwhile_is_not_replaced(clip: Path, tmp_path
         (tmp_path / "out" / "clip.json").write_text("precious")
 
     summary = posetrack.run(clip, tmp_path / "out", tracker=stub_tracker, observer=meanwhile)
-    names = ["clip_new_tracked.mp4", "clip_new.json", "clip_new.tracks"]
+    names = [f"clip_new{end}" for end in ENDINGS]
     assert [path.name for path in summary.files] == names
     assert (tmp_path / "out" / "clip.json").read_text() == "precious"
     assert set(contents(tmp_path / "out")) == {"clip.json", *names}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from posetrack.provenance.meta import machine, read_meta
 from posetrack.skeletons import POSETRACK
 from posetrack.trust.comparing import compare
-from posetrack.trust.meta import machine, read_meta
 from posetrack.types import Poses
 from posetrack.video import open_source
 from tests.batch_cases import good_clip
@@ -27,9 +27,13 @@ class Walking:
     missed: tuple[int, ...] = ()
 
     def __init__(self, *_: Any, **__: Any) -> None:
+        from posetrack.networks import made_with
+        from posetrack.presets import get_preset
         from posetrack.stopwatch import Stopwatch
+        from posetrack.zoo import ModelStore
 
         self.stopwatch = Stopwatch()
+        self.made_with = made_with(get_preset("lite"), ModelStore())
 
     def track(self, source: Any, **_: Any) -> Any:
         body = np.random.default_rng(0).uniform(5, 40, (1, len(POSETRACK), 2))

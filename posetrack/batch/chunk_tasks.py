@@ -28,6 +28,7 @@ from posetrack.batch.tasks import (
     tracked,
 )
 from posetrack.errors import DataFormatError, OutputError, VideoError
+from posetrack.provenance.meta import Repetition
 from posetrack.records import as_json
 from posetrack.runner import Outputs
 from posetrack.runner.summary import made_with
@@ -161,6 +162,11 @@ class StitchTask(ClipTask):
             with suppress(OutputError):
                 self.remote.remove(self.files[0].parents[1])
         return result
+
+    @property
+    def repeated(self) -> Repetition:
+        """Runs are repeated in one piece."""
+        return Repetition(hindrance="the clip was tracked in chunks, by `posetrack batch`")
 
     def load(self) -> PoseTracker:
         """A stand-in for the tracker that returns the known poses."""

@@ -14,6 +14,7 @@ from posetrack.batch.plan import Plan
 from posetrack.batch.tasks import Compute, TrackerFactory
 from posetrack.batch.workers import Progress
 from posetrack.errors import ConfigError
+from posetrack.provenance.meta import IN_PYTHON, Repetition
 from posetrack.ranges import require_kinds
 from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs
@@ -32,6 +33,7 @@ class BatchConfig:
         compute: Where networks run.
         refine: How the second pass refines each clip; ``None`` leaves it out.
         chunks: Where long clips are cut.
+        repetition: How ``posetrack verify`` repeats the run of a clip.
         remote_url: An fsspec URL for the results (``s3://bucket/folder``); the output folder then holds only the
             manifest. ``None`` writes the results to the output folder.
         workers: Number of processes. 0 uses what fits the computer.
@@ -50,6 +52,7 @@ class BatchConfig:
     compute: Compute = field(default_factory=Compute)
     refine: RefineConfig | None = field(default_factory=RefineConfig)
     chunks: ChunkConfig = field(default_factory=ChunkConfig)
+    repetition: Repetition = IN_PYTHON
     remote_url: str | None = None
     workers: int = 0
     retries: int = 1

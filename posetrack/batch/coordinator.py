@@ -206,6 +206,7 @@ class _Run:
             tracker=self._config.tracker,
             compute=self._config.compute,
             refine=self._config.refine,
+            repetition=self._config.repetition,
             content=content,
             overview=overview_path(self._output, record.clip),
             remote=self._remote,

@@ -15,7 +15,7 @@ from posetrack.batch.output import check_folders, may_be_read
 from posetrack.errors import DataFormatError, PoseTrackError
 from posetrack.files.pending import output_errors
 from posetrack.report import ClipOverview, ReportRow, clip_overview, write_report
-from posetrack.video.outputs import TRACKS
+from posetrack.video.outputs import META, TRACKS
 
 _POSES = ("posetrack18", "posetrack17")
 """Outputs that an overview can be made from, best first."""
@@ -161,7 +161,11 @@ def _row(out: Path, record: ClipRecord, footage: Path | None, complete: bool) ->
         tracks=record.tracks,
         seconds=record.seconds,
         fps=record.fps if record.seconds else None,
-        links={_LABELS.get(kind, kind): Path(path) for kind, path in record.outputs.items() if kind != TRACKS},
+        links={
+            _LABELS.get(kind, kind): Path(path)
+            for kind, path in record.outputs.items()
+            if kind not in (TRACKS, META)
+        },
         overview=_overview(out, record, footage, complete),
     )
 

@@ -21,6 +21,7 @@ from posetrack.errors import (
 )
 from posetrack.files.pending import output_errors, publish
 from posetrack.models.engines import Engine, check_threads_and_seed
+from posetrack.provenance.meta import IN_PYTHON, Repetition
 from posetrack.ranges import require_kinds
 from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs, RunSummary, run
@@ -113,6 +114,7 @@ class ClipTask:
         tracker: Makes the tracker.
         compute: Where networks run.
         refine: How the second pass refines; ``None`` leaves it out.
+        repetition: How ``posetrack verify`` repeats the run.
         content: The source's expected fingerprint; the task fails if it has changed. ``None`` accepts any.
         overview: Destination of the overview for the report page. ``None`` writes none.
         remote: Where the results go instead of ``folder``, which mirrors it.
@@ -128,6 +130,7 @@ class ClipTask:
     tracker: TrackerFactory
     compute: Compute
     refine: RefineConfig | None = field(default_factory=RefineConfig)
+    repetition: Repetition = IN_PYTHON
     content: Identity | None = None
     overview: Path | None = None
     remote: RemoteFolder | None = None
@@ -135,6 +138,11 @@ class ClipTask:
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
         """Track the clip."""
         return track_clip(self, observer)
+
+    @property
+    def repeated(self) -> Repetition:
+        """How the run is repeated, for the clip's ``.meta.json``."""
+        return self.repetition
 
     def load(self) -> PoseTracker:
         """The tracker. It stays loaded in the process for the next task with the same settings."""
@@ -225,8 +233,8 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
     with unchanged(task.source, task.content):
         summary = run(
             task.source, task.unfinished,
-            tracker=task.load, outputs=outputs, reading=task.reading, online=task.refine is None,
-            refine=task.refine, observer=observe, second_observer=observe,
+            name=task.name, tracker=task.load, outputs=outputs, reading=task.reading, online=task.refine is None,
+            refine=task.refine, repetition=task.repeated, observer=observe, second_observer=observe,
         )  # fmt: skip
     if summary.interrupted:
         return ClipResult(status="interrupted")

@@ -79,7 +79,9 @@ def batch(
     from posetrack.batch.remote import is_url, state_folder
     from posetrack.batch.tasks import Compute, PresetTracker
     from posetrack.cli.batch_progress import batch_progress, print_plan
+    from posetrack.cli.recorded import given_options
     from posetrack.models.engines import device_for
+    from posetrack.provenance.meta import Repetition
 
     for name, given in (("footage folder", footage), ("output folder", output)):
         if not given.strip():
@@ -98,6 +100,7 @@ def batch(
         timeout_s=timeout,
         chunks=ChunkConfig(chunk_s=chunk_seconds),
         refine=None if online else refining.config(),
+        repetition=Repetition(options=given_options(options, None if online else refining)),
         remote_url=output if is_url(output) else None,
     )
     folder = state_folder(output) if is_url(output) else Path(output)

@@ -56,7 +56,7 @@ def convert(
     from posetrack.formats.conversion import ConversionConfig, convert_files
     from posetrack.formats.scale import metres_per_pixel
     from posetrack.formats.whole_clips import format_of
-    from posetrack.trust.derived import describe_derived
+    from posetrack.provenance.derived import describe_derived
 
     config = ConversionConfig(
         to=format_of(target, to, wide),

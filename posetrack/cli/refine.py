@@ -90,8 +90,8 @@ def _refine_observations(
 ) -> None:
     from posetrack.cli.people import print_people
     from posetrack.cli.progress import FrameProgress
+    from posetrack.provenance.derived import describe_derived
     from posetrack.runner.refining import refine_observations
-    from posetrack.trust.derived import describe_derived
 
     video, look_again, drawn = seeing
     with FrameProgress() as progress:
@@ -123,9 +123,9 @@ def _refine_file(
     from posetrack.cli.people import print_people
     from posetrack.formats.joint_losses import joints_lost_by_format
     from posetrack.formats.whole_clips import format_of
+    from posetrack.provenance.derived import describe_derived
     from posetrack.refine.refining import refine_file, refined_path
     from posetrack.refine.summary import appearance_sentence, summarise
-    from posetrack.trust.derived import describe_derived
 
     default = refined_path(source)
     target = default if output is None else output / default.name if _is_folder(output) else output

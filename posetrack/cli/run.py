@@ -53,7 +53,10 @@ def run(
     options: TrackOptions,
     refining: RefineOptions,
 ) -> None:
-    """Track the people of a video: NAME_tracked.mp4, NAME.json (PoseTrack18) and NAME.tracks (for `refine`)."""
+    """Track the people of a video: NAME_tracked.mp4, NAME.json (PoseTrack18) and NAME.tracks (for `refine`).
+
+    NAME.meta.json says where they come from (for `verify`).
+    """
     if realtime:
         _check_realtime(options)
     live = realtime and not online and bool(refining.given) and refining.config().for_streams is not None
@@ -64,8 +67,6 @@ def run(
         )
     second = refining if live or not (online or realtime) else None
     summary = track(source, output, options, second, show=show, overwrite=overwrite, realtime=realtime)
-    if not (realtime or summary.interrupted or summary.incomplete):
-        _describe(source, options, second, summary)
     finish(summary)
 
 
@@ -75,15 +76,19 @@ def track(
     options: TrackOptions,
     refining: RefineOptions | None,
     *,
+    name: str | None = None,
     show: bool = False,
     overwrite: bool = False,
     realtime: bool = False,
 ) -> RunSummary:
     """Track a source with a progress bar, and write its files.
 
-    Without ``refining`` there is no second pass, nor with ``realtime``.
+    Without ``refining`` there is no second pass, nor with ``realtime``. ``name`` is that of the files, without it
+    the source's.
     """
     from posetrack.cli.progress import FrameProgress
+    from posetrack.cli.recorded import given_options
+    from posetrack.provenance.meta import Repetition
     from posetrack.runner import run as run_source
 
     preset, engine = options.customised_preset(), options.check_engine()
@@ -99,25 +104,13 @@ def track(
         )  # fmt: skip
 
     outputs, reading = options.outputs(overwrite=overwrite, show=show), options.reading()
+    repetition = Repetition(options=given_options(options, refining))
     with FrameProgress() as progress:
         return run_source(
-            source, output, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime,
-            online=refining is None, refine=config, observer=progress, second_observer=progress.second_pass,
+            source, output, name=name, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime,
+            online=refining is None, refine=config, repetition=repetition, observer=progress,
+            second_observer=progress.second_pass,
         )  # fmt: skip
-
-
-def _describe(source: str, options: TrackOptions, refining: RefineOptions | None, summary: RunSummary) -> None:
-    """Write ``NAME.meta.json``. Cameras and streams are gone afterwards: nothing could be repeated."""
-    from posetrack.cli.recorded import given_options
-    from posetrack.networks import made_with
-    from posetrack.trust.meta import write_meta
-    from posetrack.trust.provenance import is_footage, source_facts
-    from posetrack.zoo import ModelStore
-
-    if is_footage(source):
-        facts = source_facts(source, options.reading())
-        found = made_with(options.customised_preset(), ModelStore(options.models_dir))
-        summary.files.append(write_meta(summary.files, facts, given_options(options, refining), found))
 
 
 def _check_realtime(options: TrackOptions) -> None:

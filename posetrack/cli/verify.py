@@ -15,8 +15,8 @@ from posetrack.errors import DataFormatError
 from posetrack.files.pending import check_outputs
 
 if TYPE_CHECKING:
+    from posetrack.provenance.meta import Meta
     from posetrack.trust.comparing import Verdict
-    from posetrack.trust.meta import Meta
 
 DIFFERENT = 1
 """Exit status if a file came out differently."""
@@ -38,13 +38,18 @@ def verify(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing .zip.")] = False,
 ) -> None:
     """Repeat a run: are its results the same, byte for byte here, and within a tolerance elsewhere?"""
+    from posetrack.provenance.meta import read_meta
     from posetrack.trust.bundling import require_files, write_bundle
-    from posetrack.trust.meta import read_meta
 
     meta = read_meta(source)
+    if meta.hindrance is not None and not no_repeat:
+        raise DataFormatError(
+            f"{source}: this run cannot be repeated, because {meta.hindrance}; pack its results as they are "
+            "(--bundle with --no-repeat)."
+        )
     footage = _footage(meta, video)
     if bundle is not None:
-        check_outputs([bundle], overwrite=overwrite, inputs=[source, footage])
+        check_outputs([bundle], overwrite=overwrite, inputs=[source, Path(footage)])
         require_files(meta)
     verdicts = [] if no_repeat else _repeated(meta, footage)
     for one in verdicts:
@@ -56,13 +61,19 @@ def verify(
         raise typer.Exit(DIFFERENT)
 
 
-def _footage(meta: Meta, video: Path | None) -> Path:
+def _footage(meta: Meta, video: Path | None) -> str:
     """The footage, if it is still what was tracked."""
-    from posetrack.trust.provenance import footage_hash
+    from posetrack.provenance.footage import footage_hash
+    from posetrack.video.sources import is_stored
 
-    given = Path(meta.source["path"])
-    beside = meta.path.parent / given
-    path = video or (beside if beside.exists() and not given.exists() else given)
+    if meta.source["sha256"] is None:
+        raise DataFormatError(
+            f"{meta.path}: the footage was not kept, or was gone by the end of the run: it can be neither tracked "
+            "again nor masked."
+        )
+    given = meta.source["path"]
+    beside = str(meta.path.parent / given)
+    path = str(video or (beside if is_stored(beside) and not is_stored(given) else given))
     if footage_hash(path) != meta.source["sha256"]:
         raise DataFormatError(
             f"{path}: this is not the footage that {meta.path} describes; give the right one (--video)."
@@ -70,11 +81,11 @@ def _footage(meta: Meta, video: Path | None) -> Path:
     return path
 
 
-def _repeated(meta: Meta, footage: Path) -> list[Verdict]:
+def _repeated(meta: Meta, footage: str) -> list[Verdict]:
     """Track the footage again, in a folder that is removed, and compare."""
     from posetrack.trust.comparing import compare
 
     options, refining = recorded_options(meta.path, meta.options)
     with tempfile.TemporaryDirectory() as folder:
-        track(str(footage), Path(folder), options, refining)
+        track(footage, Path(folder), options, refining, name=meta.name)
         return compare(meta, Path(folder))

@@ -22,6 +22,8 @@ from typing import BinaryIO
 LONGEST_NAME_BYTES = 255
 """Longest name of a file, without its folder, that all common disks accept."""
 
+TOO_LONG = "the name is too long for the disk; rename the source, or choose a shorter path"
+
 _REST = re.compile(r"\.(\d+)(-[0-9a-f]{8})?(\.\w+)?\.part")
 """The end of a draft's name: the process, and a random number if the draft is locked."""
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posetrack.errors import OutputError
-from posetrack.files.drafts import clear_drafts, new_file, new_folder
+from posetrack.files.drafts import TOO_LONG, clear_drafts, new_file, new_folder
 from posetrack.files.targets import check_targets
 
 _REMEDIES = {
@@ -23,7 +23,7 @@ _REMEDIES = {
     errno.ENOTDIR: "its parent is not a folder; choose another path",
     errno.EEXIST: "a file of that name is in the way; choose another name",
     errno.EISDIR: "it is a folder; choose another name",
-    errno.ENAMETOOLONG: "the name is too long for the disk; rename the source, or choose a shorter path",
+    errno.ENAMETOOLONG: TOO_LONG,
 }
 
 

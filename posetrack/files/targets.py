@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from posetrack.errors import ConfigError, OutputError
+from posetrack.files.drafts import LONGEST_NAME_BYTES, TOO_LONG
 
 
 def check_targets(targets: Iterable[Path], inputs: Iterable[Path], *, overwrite: bool) -> None:
@@ -22,7 +23,8 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path], *, overwrite:
 
     Raises:
         ConfigError: a target is an input, or two targets are the same file.
-        OutputError: a target exists and ``overwrite`` is false, or it is not an ordinary file.
+        OutputError: a target exists and ``overwrite`` is false, or it is not an ordinary file, or its
+            name is too long for disks.
     """
     read = {identity: path for path in inputs for identity in _identities(path)}
     written: dict[object, Path] = {}
@@ -36,6 +38,8 @@ def check_targets(targets: Iterable[Path], inputs: Iterable[Path], *, overwrite:
                     f"{target} and {written[identity]} would be one file; rename one, or give another target."
                 )
         written |= dict.fromkeys(identities, target)
+        if len(os.fsencode(target.name)) > LONGEST_NAME_BYTES:
+            raise OutputError(f"Cannot write {target}: {TOO_LONG}.")
         if os.path.isdir(target):
             raise OutputError(f"{target} is a folder; give the name of a file.")
         if os.path.exists(target) and not os.path.isfile(target):

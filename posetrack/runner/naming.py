@@ -18,8 +18,11 @@ class Names:
     Args:
         outputs: What is written.
         folder: Where to.
-        name: Name of the source.
+        name: The stem if it is free.
         summary: How the run ended; told the files and their names.
+
+    Attributes:
+        given: The stem, as soon as files have it.
     """
 
     def __init__(self, outputs: Outputs, folder: Path, name: str, summary: RunSummary) -> None:
@@ -29,7 +32,7 @@ class Names:
         numbered = (f"{name}_{word}{number if number > 1 else ''}" for number in count(1))
         self._names: Iterator[str] = chain([name], numbered)
         self._replace = whole and outputs.overwrite
-        self._given = ""
+        self.given = ""
         self._files: dict[str, Path] = {}
 
     def give(self, drafts: Mapping[str, Path], *, last: bool = True) -> None:
@@ -39,7 +42,7 @@ class Names:
             drafts: Kind of output -> its file.
             last: The run has no further files; otherwise the others get the same stem later.
         """
-        if self._given and self._publish(drafts, self._given):
+        if self.given and self._publish(drafts, self.given):
             return
         for given in self._names:
             if (last or self._is_free(given)) and self._publish(drafts, given):
@@ -49,7 +52,7 @@ class Names:
         files = self._outputs.paths(self._folder, given)
         if not publish({draft: files[kind] for kind, draft in drafts.items()}, replace=self._replace):
             return False
-        self._given = given
+        self.given = given
         self._files |= {kind: files[kind] for kind in drafts}
         self._summary.files = [self._files[kind] for kind in files if kind in self._files]
         self._summary.observations = self._files.get(TRACKS)

@@ -67,7 +67,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         header = file.header
     known = formats or tuple(name for name in header.formats if name in OUTPUT_FORMATS) or ("posetrack18",)
     outputs = Outputs(
-        video=video is not None, formats=known, tracks=False, overwrite=overwrite,
+        video=video is not None, formats=known, tracks=False, meta=False, overwrite=overwrite,
         drawing=drawing or AnnotatorConfig(),
     )  # fmt: skip
     folder, name = output or observations.parent, observations.stem

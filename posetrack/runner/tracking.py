@@ -5,30 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from posetrack.background import ahead
-from posetrack.errors import ConfigError, OutputError, SecondPassError
+from posetrack.errors import OutputError
 from posetrack.files.drafts import clear_drafts
 from posetrack.files.pending import check_outputs, draft_folder, output_folder
 from posetrack.interruption import Interruption, interruptible
-from posetrack.observations.header import Header
+from posetrack.provenance.meta import IN_PYTHON, Repetition
 from posetrack.realtime import RealtimeReport
-from posetrack.records import as_json
-from posetrack.refine.one_euro import OneEuro, StreamSmoother
 from posetrack.refine.second_pass import RefineConfig
+from posetrack.runner.job import Job
 from posetrack.runner.naming import Names
-from posetrack.runner.second_pass import SecondPass
 from posetrack.runner.summary import RunObserver, RunSummary, goes_on_from, made_with
 from posetrack.stages import SourceInfo
 from posetrack.types import Frame, Poses
 from posetrack.video import ReadOptions, Source, open_source
-from posetrack.video.identity import Identity
-from posetrack.video.outputs import TRACKS, Outputs, ResultWriter
-from posetrack.video.sources import is_stored
+from posetrack.video.outputs import META, TRACKS, Outputs, ResultWriter
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
@@ -47,12 +42,14 @@ def run(  # noqa: PLR0913 (what the command line offers)
     source: str | Path,
     output: str | Path = ".",
     *,
+    name: str | None = None,
     tracker: Callable[[], PoseTracker] | None = None,
     outputs: Outputs | None = None,
     reading: ReadOptions | None = None,
     realtime: bool = False,
     online: bool = False,
     refine: RefineConfig | None = None,
+    repetition: Repetition = IN_PYTHON,
     observer: RunObserver | None = None,
     second_observer: RunObserver | None = None,
 ) -> RunSummary:
@@ -71,6 +68,7 @@ def run(  # noqa: PLR0913 (what the command line offers)
     Args:
         source: A video file, a folder or glob of images, a camera index, or a stream's URL.
         output: Folder for the results; created if missing.
+        name: What the names of the files begin with. Defaults to the source's name.
         tracker: Creates the tracker after source and outputs have been checked. Defaults to the preset ``lite``.
         outputs: What to write.
         reading: Which part of the source to read.
@@ -78,6 +76,7 @@ def run(  # noqa: PLR0913 (what the command line offers)
         online: Write what came frame by frame, without a second pass, as for live sources.
         refine: How to refine. Defaults to ``RefineConfig()``. Live sources and ``realtime`` take its One-Euro
             filter alone, which smooths what is written and shown, but not the observations.
+        repetition: How ``posetrack verify`` repeats the run, for ``NAME.meta.json``.
         observer: Called after each frame of the first pass.
         second_observer: Called when the second pass begins, and after each frame that it has drawn.
 
@@ -88,146 +87,31 @@ def run(  # noqa: PLR0913 (what the command line offers)
         OutputError: a file exists, or cannot be written.
         KeyboardInterrupt: Ctrl-C before the first frame; nothing is written.
     """
-    job = _Job.checked(source, output, outputs, reading, online=online or realtime, refine=refine)
+    job = Job.checked(source, output, outputs, reading, online=online or realtime, refine=refine)
     with ExitStack() as stack, ExitStack() as until_tracked:
         opened = _opened(source, job.reading)
         until_tracked.callback(opened.close)
         job.check(opened.info, refine)
         stack.enter_context(output_folder(job.folder))
-        _check_outputs(source, opened.info, job.outputs, job.folder)
+        name = name or opened.info.name
+        _check_outputs(source, opened.info, job.outputs, job.folder / name)
         made = tracker() if tracker is not None else _default_tracker()
         summary = RunSummary(realtime=RealtimeReport() if realtime else None)
         start = time.perf_counter()
         stack.enter_context(output_folder(job.folder))  # again: a failed run may have removed it meanwhile
         interruption = stack.enter_context(interruptible())
-        drafts = stack.enter_context(draft_folder(job.folder / opened.info.name))
+        drafts = stack.enter_context(draft_folder(job.folder / name))
         writer = job.writer(drafts, opened.info, made)
         with writer:
             until_tracked.pop_all()  # from here on, the thread that reads the source closes it
             _track(made, opened, writer, summary, interruption, observer)
         summary.incomplete, summary.warning = opened.incomplete, writer.warning
-        job.finish(drafts, opened.info, made, summary, second_observer)
+        names = Names(job.outputs, job.folder, name, summary)
+        job.finish(drafts, names, opened.info, made, summary, second_observer)
+        job.describe(drafts, names, opened.info, made_with(made), summary, repetition)
         summary.compare(job.outputs.formats)
         _sum_up(summary, made, time.perf_counter() - start, drafts, job.folder)
     return summary
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What is read and written, and with how many passes.
-
-    Attributes:
-        source: As the user typed it.
-        folder: Of the results.
-        outputs: What to write at the end.
-        reading: Which part of the source to read.
-        stored: The source can be read again, and its observations are kept.
-        config: How the second pass refines; ``None`` without one.
-        filter: Smooths what is written frame by frame; ``None`` does not.
-    """
-
-    source: str | Path
-    folder: Path
-    outputs: Outputs
-    reading: ReadOptions
-    stored: bool
-    config: RefineConfig | None
-    filter: OneEuro | None
-
-    @classmethod
-    def checked(
-        cls,
-        source: str | Path,
-        output: str | Path,
-        outputs: Outputs | None,
-        reading: ReadOptions | None,
-        *,
-        online: bool,
-        refine: RefineConfig | None,
-    ) -> Self:
-        stored = is_stored(source)
-        outputs = outputs or Outputs()
-        config = None if online or not stored else refine or RefineConfig()
-        return cls(
-            source=source, folder=Path(output), outputs=replace(outputs, tracks=outputs.tracks and stored),
-            reading=reading or ReadOptions(), stored=stored, config=config,
-            filter=refine.for_streams if refine is not None and config is None else None,
-        )  # fmt: skip
-
-    def check(self, info: SourceInfo, refine: RefineConfig | None) -> None:
-        """Refuse wishes that cannot be kept, before any work: without a second pass, or at this frame rate."""
-        if self.config is None and refine is not None and self.filter is None:
-            raise ConfigError(
-                f"{self.source} is tracked frame by frame, without a second pass that could keep to what is known "
-                "of the people, or smooth with what comes later: leave that out, smooth with one-euro, or refine "
-                "NAME.tracks later."
-            )
-        if refine is not None and info.delivered_fps:
-            with _second_pass_errors():
-                refine.smoothing.check_rate(1 / float(info.delivered_fps))
-
-    def writer(self, drafts: Path, info: SourceInfo, tracker: PoseTracker) -> ResultWriter:
-        """Writes what the first pass leaves: observations; or everything, if it is the only one."""
-        paths = self._paths(drafts, info)
-        if self.config is not None:
-            paths = {TRACKS: paths[TRACKS]}
-        header = None
-        if self.stored:
-            identity = Identity.now(Path(self.source))
-            header = Header.of(
-                info,
-                source_bytes=identity.size,
-                source_digest=identity.digest,
-                made_with={**made_with(tracker), "reading": as_json(self.reading)},
-                formats=self.outputs.formats,
-            )
-        smooth = None if self.filter is None else StreamSmoother(self.filter)
-        return ResultWriter(paths, info, self.outputs, self.reading, tracker.stopwatch, header, smooth)
-
-    def finish(
-        self,
-        drafts: Path,
-        info: SourceInfo,
-        tracker: PoseTracker,
-        summary: RunSummary,
-        observer: RunObserver | None,
-    ) -> None:
-        """Give the files their names, after a second pass if there is one."""
-        paths, names = self._paths(drafts, info), Names(self.outputs, self.folder, info.name, summary)
-        if self.config is None:
-            names.give(paths)
-            return
-        observations = paths.pop(TRACKS)
-        if self.outputs.tracks:
-            names.give({TRACKS: observations}, last=False)
-        second = SecondPass(
-            self.config, replace(self.outputs, show=False), self.reading,
-            lambda: open_source(self.source, self.reading), tracker.stopwatch, observer,
-        )  # fmt: skip
-        try:
-            with interruptible() as interruption, _second_pass_errors():
-                second.run(summary.observations or observations, info, paths, summary, interruption)
-        except KeyboardInterrupt:
-            summary.interrupted = summary.unrefined = True
-            return
-        except Exception as error:
-            if summary.observations is not None:
-                error.add_note(goes_on_from(summary.observations))
-            raise
-        names.give(paths)
-
-    def _paths(self, drafts: Path, info: SourceInfo) -> dict[str, Path]:
-        needed = self.config is not None or self.outputs.tracks
-        return replace(self.outputs, tracks=needed).paths(drafts, info.name)
-
-
-@contextmanager
-def _second_pass_errors() -> Iterator[None]:
-    """Mark errors of settings as those of one clip."""
-    try:
-        yield
-    except ConfigError as error:
-        raise SecondPassError(str(error)) from error
 
 
 def _track(
@@ -272,16 +156,16 @@ def _opened(source: str | Path, reading: ReadOptions) -> Source:
     return opened
 
 
-def _check_outputs(source: str | Path, info: SourceInfo, outputs: Outputs, folder: Path) -> None:
+def _check_outputs(source: str | Path, info: SourceInfo, outputs: Outputs, stem: Path) -> None:
     """Before any work: refuse to replace the source, or earlier results without ``overwrite``."""
     inputs = [Path(text) for text in (source, info.path) if text is not None]
-    paths = outputs.paths(folder, info.name)
+    paths = outputs.paths(stem.parent, stem.name)
     kept = paths.get(TRACKS)
-    there = [path for path in paths.values() if os.path.exists(path)]
-    if kept is not None and there == [kept] and not outputs.overwrite:
+    there = {kind for kind, path in paths.items() if os.path.exists(path)}
+    if kept is not None and TRACKS in there <= {TRACKS, META} and not outputs.overwrite:
         raise OutputError(f"{kept} exists already. {goes_on_from(kept)} Or give --overwrite to track again.")
     check_outputs(paths.values(), overwrite=outputs.overwrite, inputs=inputs)
-    clear_drafts([folder / info.name])
+    clear_drafts([stem])
 
 
 def _results(tracker: PoseTracker, source: Source, summary: RunSummary) -> Iterator[tuple[Frame, Poses]]:

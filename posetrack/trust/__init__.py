@@ -1,1 +1,1 @@
-"""Says where results come from, and whether they come out the same again."""
+"""Says whether results come out the same again, and packs them for a paper."""

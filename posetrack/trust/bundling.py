@@ -13,11 +13,11 @@ from posetrack.files.pending import PendingFile, output_errors
 from posetrack.measures.pictures import poses_at
 from posetrack.observations.everybody import everybody_by_frame
 from posetrack.observations.names import ENDING
+from posetrack.provenance.meta import Meta
 from posetrack.refine.clip import Clip
 from posetrack.refine.files import read_clip
 from posetrack.refine.summary import summarise
 from posetrack.trust.comparing import LEAST_SHARE, TOLERANCE_PX, Verdict, what_became_of
-from posetrack.trust.meta import Meta
 from posetrack.video import AnnotatorConfig, open_source
 from posetrack.video.draw import Annotator
 from posetrack.video.encoder import EncodingConfig
@@ -50,7 +50,7 @@ def require_files(meta: Meta) -> None:
             )
 
 
-def write_bundle(target: Path, meta: Meta, footage: Path, verdicts: Sequence[Verdict]) -> None:
+def write_bundle(target: Path, meta: Meta, footage: str, verdicts: Sequence[Verdict]) -> None:
     """Write the archive.
 
     The run's annotated video, in which people can be recognised, is left out: ``masked.mp4`` shows everybody with
@@ -59,7 +59,7 @@ def write_bundle(target: Path, meta: Meta, footage: Path, verdicts: Sequence[Ver
     Args:
         target: The ``.zip``.
         meta: Of the run.
-        footage: The source.
+        footage: The source, as for ``open_source``.
         verdicts: What a repetition of the run found; empty if it was not repeated.
 
     Raises:
@@ -151,7 +151,7 @@ def quality_sheet(meta: Meta, clip: Clip, verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def write_masked(path: Path, clip: Clip, observations: Path, footage: Path) -> None:
+def write_masked(path: Path, clip: Clip, observations: Path, footage: str) -> None:
     """Write a video of the footage with skeletons and blurred faces, and without sound.
 
     Faces of people who are not in the clip but were seen (``observations``) are blurred, too.

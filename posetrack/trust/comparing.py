@@ -11,8 +11,8 @@ from posetrack.errors import DataFormatError
 from posetrack.formats.foreign import read_foreign
 from posetrack.formats.joints import own_joints
 from posetrack.observations.names import is_observations
+from posetrack.provenance.meta import Meta, sha256_of
 from posetrack.refine.files import read_clip
-from posetrack.trust.meta import Meta, sha256_of
 
 TOLERANCE_PX = 1.0
 LEAST_SHARE = 0.99

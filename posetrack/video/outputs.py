@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from posetrack.errors import ConfigError
+from posetrack.files.descriptions import DESCRIPTION
 from posetrack.formats import OUTPUT_FORMATS
 from posetrack.observations.header import Header
 from posetrack.observations.names import ENDING
@@ -25,6 +26,9 @@ from posetrack.video.window import LiveWindow
 TRACKS = "tracks"
 """The output that holds the observations."""
 
+META = "meta"
+"""The output that says where the others come from."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
@@ -34,6 +38,7 @@ class Outputs:
         video: ``NAME_tracked.mp4``, the source with skeletons and identities.
         formats: Formats of the pose files, keys of ``posetrack.formats.OUTPUT_FORMATS``.
         tracks: ``NAME.tracks``, what was seen, for ``posetrack refine``. Not written for live sources.
+        meta: ``NAME.meta.json``, which says where the files come from.
         overwrite: Replace files of earlier runs instead of raising an error.
         show: Also show the annotated frames in a window.
         drawing: What to draw, and how.
@@ -42,6 +47,7 @@ class Outputs:
     video: bool = True
     formats: tuple[str, ...] = ("posetrack18",)
     tracks: bool = True
+    meta: bool = True
     overwrite: bool = False
     show: bool = False
     drawing: AnnotatorConfig = field(default_factory=AnnotatorConfig)
@@ -53,10 +59,11 @@ class Outputs:
                 raise ConfigError(f"there is no format {name!r}; choose from {', '.join(OUTPUT_FORMATS)}.")
 
     def paths(self, folder: Path, name: str) -> dict[str, Path]:
-        """The path of each output (``video``, a format's name, or ``tracks``) for a source of that name."""
+        """The path of each output (``video``, a format's name, ``tracks``, ``meta``) for results of that name."""
         paths = {"video": folder / f"{name}_tracked.mp4"} if self.video else {}
         paths |= {kind: folder / f"{name}{OUTPUT_FORMATS[kind][0]}" for kind in self.formats}
-        return paths | ({TRACKS: folder / f"{name}{ENDING}"} if self.tracks else {})
+        paths |= {TRACKS: folder / f"{name}{ENDING}"} if self.tracks else {}
+        return paths | ({META: folder / f"{name}{DESCRIPTION}"} if self.meta else {})
 
 
 class ResultWriter:

@@ -24,6 +24,9 @@ _STREAMS = frozenset(
 )
 """Schemes of network addresses. FFmpeg's other schemes (``concat``, ``subfile``, ``pipe``, ...) lead to files."""
 
+_CAMERA = r"\d{1,3}"
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+)://"
+
 
 def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
     """Open a source of frames. The first frame is decoded at once, so that a source that opens can be read.
@@ -45,15 +48,15 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
     options = options or ReadOptions()
     if isinstance(text, str) and not text.strip():
         raise VideoError("The source is empty: give a video file, a folder of images, a camera's number or a URL.")
-    if isinstance(text, str) and re.fullmatch(r"\d{1,3}", text):
+    if isinstance(text, str) and re.fullmatch(_CAMERA, text):
         return Source(CameraReader(int(text)), options, f"camera{int(text)}")
-    if isinstance(text, str) and (scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text)):
+    if isinstance(text, str) and (scheme := re.match(_SCHEME, text)):
         if scheme[1].casefold() in _STREAMS:
             return _stream(text, options)
         if scheme[1].casefold() != "file":
             raise VideoError(f"{scheme[0]} is not a kind of stream: give a file, or an address such as rtsp://...")
-        text = unquote(urlsplit(text).path, errors="surrogateescape")
-    path = Path(text).expanduser()
+    path = stored_path(text)
+    assert path is not None  # the others are open
     if "\0" in str(path):
         raise VideoError("The source's name contains a NUL character: correct it.")
     try:
@@ -64,24 +67,59 @@ def open_source(text: str | Path, options: ReadOptions | None = None) -> Source:
         raise VideoError(f"{path} cannot be opened: {error.strerror}.") from error
 
 
-def is_stored(text: str | Path) -> bool:
+def stored_path(source: str | Path) -> Path | None:
+    """Where a source lies on a disk; ``None`` for cameras and streams. A glob of images is a path, too."""
+    if isinstance(source, str):
+        if re.fullmatch(_CAMERA, source):
+            return None
+        if scheme := re.match(_SCHEME, source):
+            if scheme[1].casefold() != "file":
+                return None
+            source = unquote(urlsplit(source).path, errors="surrogateescape")
+    return Path(source).expanduser()
+
+
+def is_stored(source: str | Path) -> bool:
     """Whether a source lies on a disk, so that it can be read again: a file, a folder, or a glob of images."""
-    if isinstance(text, str):
-        if re.fullmatch(r"\d{1,3}", text):
-            return False
-        if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text):
-            return scheme[1].casefold() == "file"
-    path = Path(text).expanduser()
-    return "\0" not in str(path) and (
-        path.is_file() or path.is_dir() or (not path.exists() and has_magic(str(path)))
-    )
+    path = stored_path(source)
+    if path is None or "\0" in str(path):
+        return False
+    return path.is_file() or path.is_dir() or _is_glob(path)
+
+
+def images_of(path: Path) -> list[Path] | None:
+    """The images of a folder or glob, in their order; ``None`` for a single file.
+
+    Raises:
+        VideoError: there are none.
+        OSError: the folder cannot be read.
+    """
+    if path.is_dir():
+        return natural_order(_images_in(path))
+    return natural_order(_images_like(str(path))) if _is_glob(path) else None
+
+
+def shown_name(source: str | Path) -> str:
+    """What a source is called in files and messages: an address without user name, password and query.
+
+    >>> shown_name("rtsp://me:secret@camera.example/door?token=1"), shown_name("my.mp4")
+    ('rtsp://camera.example/door', 'my.mp4')
+    """
+    if isinstance(source, Path) or stored_path(source) is not None or re.fullmatch(_CAMERA, source):
+        return str(source)
+    parts = urlsplit(source)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _is_glob(path: Path) -> bool:
+    return not path.exists() and has_magic(str(path))
 
 
 def _local(path: Path, options: ReadOptions) -> Source:
-    if path.is_dir():
-        return _folder(path, options)
-    if not path.exists() and has_magic(str(path)):
-        return _glob(str(path), options)
+    if (images := images_of(path)) is not None:
+        folder = path if path.is_dir() else images[0].parent
+        reader = ImageReader(images, options.images_per_second)
+        return Source(reader, options, folder.resolve().name or "images")
     with path.open("rb") as file:
         beginning = file.read(8)
     if not beginning:
@@ -112,32 +150,27 @@ def _video(path: Path, options: ReadOptions) -> Source:
 def _stream(url: str, options: ReadOptions) -> Source:
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]  # without user name and password
-    label = f"{parts.scheme}://{place}{parts.path}"
     name = re.sub(r"\W+", "_", Path(parts.path).stem or place).strip("_") or "stream"
-    return Source(StreamReader(url, label), options, name)
+    return Source(StreamReader(url, shown_name(url)), options, name)
 
 
-def _folder(folder: Path, options: ReadOptions) -> Source:
+def _images_in(folder: Path) -> list[Path]:
     images = [path for path in folder.iterdir() if _is_image(path)]
     if not images:
         raise VideoError(
             f"There are no images in the folder {folder}: give one with {_kinds()} files, or a video."
         )
-    return _images(images, options, folder.resolve().name or "images")
+    return images
 
 
-def _glob(pattern: str, options: ReadOptions) -> Source:
+def _images_like(pattern: str) -> list[Path]:
     found = [Path(match) for match in glob(pattern, recursive=True)]
     images = [path for path in found if _is_image(path)]
     if images:
-        return _images(images, options, images[0].resolve().parent.name or "images")
+        return images
     if not found:
         raise VideoError(f"Nothing matches {pattern}: check the folder and the pattern.")
     raise VideoError(f"No images match {pattern}, but {found[0]} does: give videos one by one.")
-
-
-def _images(images: list[Path], options: ReadOptions, name: str) -> Source:
-    return Source(ImageReader(natural_order(images), options.images_per_second), options, name)
 
 
 def _is_image(path: Path) -> bool:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from posetrack import __version__
 from posetrack.errors import DataFormatError, OutputError
 from posetrack.files.descriptions import DESCRIPTION
 from posetrack.files.pending import write_file
 from posetrack.formats.reading import load_json
+from posetrack.ranges import require_kinds
 
 SCHEMA = 1
 """Version of descriptions. Those of a later one are refused."""
@@ -36,6 +36,7 @@ class Meta:
         posetrack: Version that made them.
         source: ``path`` (as it was given), ``name``, ``width``, ``height``, ``fps`` and ``sha256``.
         options: The options that differ from their defaults, by the names they have in Python.
+        hindrance: Why the run cannot be repeated, as the end of a sentence; ``None`` if it can.
         made_with: Settings, and the networks with their SHA-256.
         files: Name -> ``bytes`` and ``sha256``.
         machine: What the last digits of results depend on: processor, system and libraries.
@@ -48,6 +49,7 @@ class Meta:
     made_with: Mapping[str, Any]
     files: Mapping[str, Mapping[str, Any]]
     machine: Mapping[str, str]
+    hindrance: str | None = None
 
     @property
     def name(self) -> str:
@@ -63,29 +65,45 @@ class Meta:
         return dict(self.machine) == machine()
 
 
-def meta_path(files: Iterable[Path]) -> Path:
-    """The ``.meta.json`` that belongs to the files of a run: beside them, named after the shortest name.
+@dataclass(frozen=True, kw_only=True)
+class Repetition:
+    """How ``posetrack verify`` repeats a run.
 
-    >>> meta_path([Path("a/my_tracked.mp4"), Path("a/my.json")])
-    PosixPath('a/my.meta.json')
+    Attributes:
+        options: Of the command line, by the names they have in Python; those that differ from their defaults.
+        hindrance: Why it cannot, as the end of a sentence; ``None`` if it can.
     """
-    shortest = min(files, key=lambda path: len(path.stem))
-    return shortest.with_name(shortest.stem + DESCRIPTION)
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    hindrance: str | None = None
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+
+
+IN_PYTHON = Repetition(hindrance="it was started from Python, with stages and settings of its own")
 
 
 def write_meta(
-    files: Iterable[Path], source: Mapping[str, Any], options: Mapping[str, Any], made_with: Mapping[str, Any]
-) -> Path:
-    """Write the ``.meta.json`` of a run's files beside them; an earlier one is replaced.
+    path: Path,
+    files: Iterable[Path],
+    *,
+    source: Mapping[str, Any],
+    repetition: Repetition,
+    made_with: Mapping[str, Any],
+) -> None:
+    """Write the ``.meta.json`` of a run.
 
-    Returns:
-        The file.
+    Args:
+        path: Where to.
+        files: Of the run, all in one folder.
+        source: From ``source_facts``.
+        repetition: How to repeat the run.
+        made_with: Settings and networks.
 
     Raises:
         OutputError: it cannot be written, or a file of the run is gone.
     """
-    files = list(files)
-    path = meta_path(files)
     try:
         hashes = {one.name: {"bytes": one.stat().st_size, "sha256": sha256_of(one)} for one in sorted(files)}
     except OSError as error:
@@ -96,13 +114,13 @@ def write_meta(
         "schema": SCHEMA,
         "posetrack": __version__,
         "source": dict(source),
-        "options": dict(options),
+        "options": dict(repetition.options),
+        "hindrance": repetition.hindrance,
         "made_with": dict(made_with),
         "files": hashes,
         "machine": machine(),
     }
-    write_file(path, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
-    return path
+    write_file(path, json.dumps(content, indent=2).encode() + b"\n")  # ASCII: names may be no valid Unicode
 
 
 def read_meta(path: Path) -> Meta:
@@ -131,10 +149,15 @@ def read_meta(path: Path) -> Meta:
     for name, facts in data["files"].items():
         if Path(name).name != name or not isinstance(facts, dict) or not isinstance(facts.get("sha256"), str):
             raise DataFormatError(f"{path}: the entry of the file {name!r} is damaged; run `posetrack run` again.")
-    for name in ("path", "sha256"):
-        if not isinstance(data["source"].get(name), str):
+    hindrance, source = data.get("hindrance"), data["source"]
+    for name in ("path",) if source.get("sha256") is None and hindrance else ("path", "sha256"):
+        if not isinstance(source.get(name), str):
             raise DataFormatError(f"{path}: the source has no {name!r}; run `posetrack run` again.")
-    return Meta(path=path, **{name: data[name] for name in _FIELDS})
+    return Meta(
+        path=path,
+        hindrance=None if hindrance is None else str(hindrance),
+        **{name: data[name] for name in _FIELDS},
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -17,7 +17,7 @@ from posetrack.formats import OUTPUT_FORMATS
 from posetrack.formats.reading import load_json
 from posetrack.observations.names import ENDING, is_observations
 from posetrack.observations.reader import ObservationFile
-from posetrack.trust.meta import SCHEMA, machine, sha256_of
+from posetrack.provenance.meta import SCHEMA, machine, sha256_of
 
 
 def describe_derived(

@@ -1,0 +1,1 @@
+"""Says where the files of a run come from, and those that other files became."""
