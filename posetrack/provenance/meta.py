@@ -16,7 +16,6 @@ from posetrack.errors import DataFormatError, OutputError
 from posetrack.files.descriptions import DESCRIPTION
 from posetrack.files.pending import write_file
 from posetrack.formats.reading import load_json
-from posetrack.ranges import require_kinds
 
 SCHEMA = 1
 """Version of descriptions. Those of a later one are refused."""
@@ -76,9 +75,6 @@ class Repetition:
 
     options: Mapping[str, Any] = field(default_factory=dict)
     hindrance: str | None = None
-
-    def __post_init__(self) -> None:
-        require_kinds(self)
 
 
 IN_PYTHON = Repetition(hindrance="it was started from Python, with stages and settings of its own")
