@@ -59,7 +59,7 @@ NO_SETTINGS = {
     "Thumbnail", "Skeleton", "SourceInfo", "LabelledPerson", "Colour",
     "Picture", "Entry", "PresetTracker", "TrackOptions", "DrawingOptions", "RefineOptions",
     "Track", "People", "RefinedPeople", "ClipFormat", "JointAngle", "Scale", "Body",
-    "Step", "History",
+    "Step", "History", "Meta", "Repetition",
 }  # fmt: skip
 """Made by the package; Typer checks the options, and PoseTracker what a ``PresetTracker`` gives it."""
 
