@@ -18,6 +18,7 @@ from posetrack.models.detector import DetectorConfig
 from posetrack.models.file_format import FileFormat
 from posetrack.models.given_files import load_given_detector, load_given_pose, read_given_pose
 from posetrack.models.pose import PoseConfig
+from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.models.runtime import CPU
 from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import get_preset, weights_of
@@ -65,6 +66,30 @@ def test_a_fine_tuned_checkpoint_is_its_network(fine_tuned: Path, tmp_path: Path
     save_file(published(small_reference("resnet50")[0], "official"), copy)
     with torch.inference_mode():
         assert torch.allclose(read_given_pose(copy, RESNET)[0](images(64, 64)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["resnet50", "shufflenet_v2_x1_0"])
+def test_the_transposed_convolutions_are_as_wide_as_in_the_file(backbone: str, tmp_path: Path) -> None:
+    """Nobody has to say how many channels there are, and there is no option for it."""
+    network = PoseArchitecture(backbone=backbone, skeleton="coco", deconv_channels=(24, 16, 8)).build().eval()
+    path = tmp_path / "narrow.pth"
+    torch.save({"state_dict": network.state_dict()}, path)
+    found, architecture = read_given_pose(path, replace(RESNET, architecture=backbone))
+    assert architecture.deconv_channels == (24, 16, 8)
+    with torch.inference_mode():
+        assert torch.equal(found(images(64, 64)), network(images(64, 64)))
+
+
+@pytest.mark.parametrize("widths, given", [((16, 8), "16, 8"), ((16, 8, 4096), "16, 8, 4096"), ((), "no")])
+def test_other_transposed_convolutions_are_told_without_options(
+    widths: tuple[int, ...], given: str, tmp_path: Path
+) -> None:
+    weights = published(small_reference("resnet50")[0], "MMPose 1.x")
+    kept = {name: value for name, value in weights.items() if "deconv_layers" not in name}
+    shapes = {f"head.deconv_layers.{3 * place}.weight": (1, width, 4, 4) for place, width in enumerate(widths)}
+    torch.save({**kept, **{name: torch.zeros(shape) for name, shape in shapes.items()}}, tmp_path / "odd.pth")
+    with pytest.raises(WeightsError, match=f"convolutions give {given} channels, not 256, 256, 256"):
+        read_given_pose(tmp_path / "odd.pth", RESNET)
 
 
 def test_the_official_convention_is_that_of_the_networks_authors(fine_tuned: Path) -> None:

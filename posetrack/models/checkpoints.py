@@ -25,7 +25,7 @@ from posetrack.errors import WeightsError
 from posetrack.models.checkpoint_reading import read_checkpoint
 from posetrack.models.hrnet import HRNET_CHANNELS
 from posetrack.models.loading import load_weights
-from posetrack.models.pose_weights import PoseArchitecture, PoseNetwork
+from posetrack.models.pose_weights import AT_STRIDE_4, PoseArchitecture, PoseNetwork
 from posetrack.models.remedies import COUNTER, for_joints, of_another, of_another_family
 from posetrack.records import shortened
 
@@ -112,12 +112,28 @@ def load_checkpoint(path: str | Path, architecture: PoseArchitecture) -> PoseNet
         WeightsError: the file cannot be read, or belongs to another network; lists the names that are missing,
             unexpected or of another shape.
     """
-    path = Path(path)
-    tensors = read_checkpoint(path)  # before the network is built, which takes longer
+    return pose_network(read_checkpoint(Path(path)), Path(path), architecture)
+
+
+def pose_network(tensors: Mapping[str, Tensor], path: Path, architecture: PoseArchitecture) -> PoseNetwork:
+    """The same from tensors that were read from a file.
+
+    Raises:
+        WeightsError: they belong to another network.
+    """
     return fill(
         architecture.build(), tensors, (path, architecture.backbone), LAYOUTS,
         lambda weights, expected: _remedy(weights, expected, architecture, list(tensors)),
     )  # fmt: skip
+
+
+def transposed_channels(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """Channels of the transposed convolutions among tensors of any layout, in order."""
+    return tuple(
+        value.shape[1]
+        for name, value in tensors.items()
+        if "deconv_layers" in name.split(".") and name.endswith(".weight") and value.ndim == 4
+    )
 
 
 def fill(
@@ -198,13 +214,10 @@ def _remedy(
         return of_another(backbone)
     if _FINAL not in weights:
         return _other_head(backbone, names)
-    channels = [
-        value.shape[1]
-        for name, value in weights.items()
-        if name.startswith("deconv_layers.") and name.endswith(".weight") and value.ndim == 4
-    ]
-    if backbone not in HRNET_CHANNELS and channels != list(architecture.deconv_channels):
-        return f"its transposed convolutions have other channels: set deconv_channels = {channels}"
+    channels = transposed_channels(weights)
+    if backbone not in AT_STRIDE_4 and channels != architecture.deconv_channels:
+        found, wanted = map(_listed, (channels, architecture.deconv_channels))
+        return f"its transposed convolutions give {found} channels, not {wanted}"
     heatmaps = [_length(tensors[_FINAL]) for tensors in (weights, expected)]
     if heatmaps[0] != heatmaps[1] and architecture.all_slots:
         return for_joints(*heatmaps)
@@ -214,6 +227,10 @@ def _remedy(
             "that it was trained for"
         )
     return "give a checkpoint of exactly this network"
+
+
+def _listed(channels: Sequence[int]) -> str:
+    return ", ".join(map(str, channels)) or "no"
 
 
 def _other_head(backbone: str, names: Sequence[str]) -> str:

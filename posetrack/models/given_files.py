@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from posetrack.errors import ConfigError
-from posetrack.models.checkpoints import load_checkpoint
+from posetrack.models.checkpoint_reading import read_checkpoint
+from posetrack.models.checkpoints import pose_network, transposed_channels
 from posetrack.models.conventions import CONVENTIONS
 from posetrack.models.detector import DetectorConfig, load_detector
 from posetrack.models.file_format import FileFormat
@@ -13,7 +15,14 @@ from posetrack.models.onnx_networks import load_onnx_detector, load_onnx_pose
 from posetrack.models.onnx_people import load_onnx_people
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_format import PoseFormat
-from posetrack.models.pose_weights import BACKBONES, PoseArchitecture, PoseNetwork, load_pose_network
+from posetrack.models.pose_weights import (
+    AT_STRIDE_4,
+    BACKBONES,
+    MOST_CHANNELS,
+    PoseArchitecture,
+    PoseNetwork,
+    load_pose_network,
+)
 from posetrack.models.published_detectors import PUBLISHED_DETECTORS, load_published_detector
 from posetrack.models.published_pose import PUBLISHED_POSES, load_published_pose
 from posetrack.models.resnet import RESNETS
@@ -72,7 +81,11 @@ def read_given_pose(path: Path, form: FileFormat | None) -> tuple[PoseNetwork, P
         _require_architecture(path, form, "hrnet_w32 --input 192x256 --convention mmpose")
         return load_pose_network(path)
     architecture = _pose_architecture(path, form.architecture, form)
-    return load_checkpoint(path, architecture), architecture
+    tensors = read_checkpoint(path)
+    channels = transposed_channels(tensors)
+    if len(channels) == len(architecture.deconv_channels) and all(1 <= each <= MOST_CHANNELS for each in channels):
+        architecture = replace(architecture, deconv_channels=channels)
+    return pose_network(tensors, path, architecture), architecture
 
 
 def load_given_detector(path: Path, form: FileFormat | None, config: DetectorConfig, runtime: Runtime) -> Detector:
@@ -147,7 +160,7 @@ def _pose_architecture(path: Path, architecture: str, form: FileFormat) -> PoseA
         skeleton=_skeleton(form).name,
         width=width,
         height=height,
-        deconv_channels=_DECONV_CHANNELS if architecture in RESNETS else (),
+        deconv_channels=() if architecture in AT_STRIDE_4 else _DECONV_CHANNELS,
         convention=_convention(path, form, official),
         all_slots=True,
         sigma_cells=3.0 if height >= _LARGE_HEIGHT else 2.0,

@@ -27,6 +27,12 @@ _KIND = "pose"
 BACKBONES = ("shufflenet_v2_x1_0", *RESNETS, *HRNET_CHANNELS, *MOVENETS)
 """Names of the backbones: a small one, ResNets, HRNets and MoveNets."""
 
+AT_STRIDE_4 = (*HRNET_CHANNELS, *MOVENETS)
+"""Those whose features need no transposed convolutions."""
+
+MOST_CHANNELS = 1024
+"""Maximum number of channels of a transposed convolution."""
+
 PoseNetwork = SimpleBaseline | MoveNet
 """Has a ``backbone`` that may be pretrained and a ``final_layer`` with a heatmap for each joint."""
 
@@ -71,15 +77,15 @@ class PoseArchitecture:
         if self.skeleton not in SKELETONS:
             raise ConfigError(f"skeleton is {self.skeleton!r}; choose one of {', '.join(SKELETONS)}.")
         check_numbers(
-            self, width=(_MULTIPLE, 2048), height=(_MULTIPLE, 2048), padding=(0.1, 10), deconv_channels=(1, 1024),
-            sigma_cells=(0.1, 20),
+            self, width=(_MULTIPLE, 2048), height=(_MULTIPLE, 2048), padding=(0.1, 10), sigma_cells=(0.1, 20),
+            deconv_channels=(1, MOST_CHANNELS),
         )  # fmt: skip
         for name, side in (("width", self.width), ("height", self.height)):
             if side % _MULTIPLE:
                 raise ConfigError(f"{name} is {side}; give a multiple of {_MULTIPLE}.")
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone is {self.backbone!r}; choose one of {', '.join(BACKBONES)}.")
-        if self.backbone not in (*HRNET_CHANNELS, *MOVENETS) and len(self.deconv_channels) != 3:
+        if self.backbone not in AT_STRIDE_4 and len(self.deconv_channels) != 3:
             raise ConfigError(f"deconv_channels is {list(self.deconv_channels)}; give three numbers.")
         if self.fills_unused and not self.all_slots:
             raise ConfigError("fills_unused needs all_slots = true: a heatmap for every slot of the skeleton.")
