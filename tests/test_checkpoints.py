@@ -229,7 +229,7 @@ def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
     [
         ({"backbone": "resnet101"}, "it is a checkpoint of resnet50"),
         ({"backbone": "hrnet_w32"}, "it is a checkpoint of resnet50"),
-        ({"deconv_channels": (128, 96, 64)}, "transposed convolutions give 256, 256, 256 channels, not 128, 96, 64"),
+        ({"deconv_channels": (128, 96, 64)}, "convolutions give 256, 256, 256 channels, not 128, 96, 64"),
         (
             {"skeleton": "posetrack"},
             "it has 17 heatmaps and the architecture 15: choose the skeleton and all_slots",
