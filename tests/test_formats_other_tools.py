@@ -354,22 +354,49 @@ def placed(nodes: list[tuple[str, int, np.ndarray, list[str]]], values: np.ndarr
     return found
 
 
-def test_bvh_puts_a_rigid_body_where_it_was(tmp_path: Path) -> None:
+BONES = {
+    "LeftFoot": "left_ankle", "RightLeg": "right_knee", "LeftUpLeg": "left_hip", "LeftForeArm": "left_elbow",
+    "RightHand": "right_wrist", "Head": "nose",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "never", [(), ("left_ankle",), ("left_knee",), ("right_hip",), ("nose", "left_shoulder"), ("left_hip", "nose")]
+)
+def test_bvh_puts_a_rigid_body_where_it_was_without_the_joints_that_are_never_seen(
+    tmp_path: Path, never: tuple[str, ...]
+) -> None:
     rng = np.random.default_rng(0)
-    body = rng.uniform(100, 400, (17, 2))
+    body, used = rng.uniform(100, 400, (17, 2)), POSETRACK.used.copy()
+    used[[POSETRACK.index(joint) for joint in never]] = False
     clip = []
     for angle in np.linspace(0, 5, 9):  # turns almost once
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         clip.append(
             Poses(
                 boxes=[[0, 0, 9, 9]], scores=[1], keypoints=(body @ turn.T + angle)[None].astype(np.float32),
-                keypoint_scores=np.ones((1, 17)) * POSETRACK.used, track_ids=[4], skeleton=POSETRACK,
+                keypoint_scores=np.ones((1, 17)) * used, track_ids=[4], skeleton=POSETRACK,
             )
         )  # fmt: skip
     found = bvh_positions(written(tmp_path, "bvh", clip).read_text())
-    for node, joint in (("LeftFoot", "left_ankle"), ("RightHand", "right_wrist"), ("Head", "nose")):
-        expected = np.array([poses.keypoints[0, POSETRACK.index(joint)] for poses in clip])
-        assert np.allclose(found[node], expected * (1, -1), atol=0.05)
+    assert {name for name in BONES if name in found} == {
+        name for name, joint in BONES.items() if joint not in never
+    }
+    for node in found.keys() & BONES.keys():
+        expected = np.array([poses.keypoints[0, POSETRACK.index(BONES[node])] for poses in clip])
+        assert np.allclose(found[node], expected * (1, -1), atol=0.05), node
+
+
+def test_bvh_of_a_joint_that_is_never_seen_together_with_others_leaves_it_out(tmp_path: Path) -> None:
+    clip = crowd(6, frames=4)
+    nose = np.arange(17) == POSETRACK.index("nose")
+    clip = [
+        poses.replace(keypoint_scores=poses.keypoint_scores * (nose if number == 0 else ~nose))
+        for number, poses in enumerate(clip)
+    ]
+    found = bvh_positions(written(tmp_path, "bvh", clip).read_text())
+    assert not [name for name in found if name.endswith("Head")]
+    assert all(np.isfinite(places).all() for places in found.values())
 
 
 def test_gaps_do_not_become_places(tmp_path: Path) -> None:

@@ -127,12 +127,16 @@ def without(path: Path, person: str, joint: str) -> Path:
     return path
 
 
-def test_bvh_names_the_people_it_leaves_out(tmp_path: Path) -> None:
+def test_bvh_leaves_out_bones_that_are_never_seen_and_nobody(tmp_path: Path) -> None:
     source = without(tracked(tmp_path, "csv", list(range(5))), "8", "left_wrist")
     told = lost(source, tmp_path / "a.bvh", "bvh")
-    assert "People of whom a part of the skeleton is never seen, who are left out: 8." in told
-    assert "person3_Hips" in (tmp_path / "a.bvh").read_text()
-    assert "person8" not in (tmp_path / "a.bvh").read_text()
+    assert "Bones that are never seen, which are left out: LeftHand (person 8)." in told
+    assert "Joints that the format does not have: head_bottom, head_top." in told
+    assert any(sentence.startswith("Which places are missing: BVH has no empty values") for sentence in told)
+    bones = re.findall(r"(?:ROOT|JOINT) (\w+)", (tmp_path / "a.bvh").read_text())
+    assert {bone.removeprefix("person3_") for bone in bones if bone.startswith("person3_")} - {
+        bone.removeprefix("person8_") for bone in bones
+    } == {"LeftHand"}
 
 
 def test_bvh_of_nobody_has_the_root_that_readers_need(tmp_path: Path) -> None:

@@ -196,18 +196,7 @@ def _special(video: Annotations, to: str) -> list[str]:
     grid, sentences = grid_of(video), []
     if not grid.is_regular:
         sentences.append(f"Uneven times of frames: the file has {grid.rate:.3f} frames per second throughout.")
-    return [*sentences, *(_special_in_bvh(grid) if to == "bvh" else _special_in_c3d(grid))]
-
-
-def _special_in_bvh(grid: Grid) -> list[str]:
-    sentences = ["Lengths of limbs, which are constant; gaps, in which the pose is interpolated; the hands."]
-    missing = bvh.left_out(grid)
-    if missing:
-        who = ", ".join(map(str, missing))
-        sentences.append(f"People of whom a part of the skeleton is never seen, who are left out: {who}.")
-    if len(missing) == len(grid.people):
-        sentences.append("Everybody: the file holds a bone of no length, which stands still.")
-    return sentences
+    return [*sentences, *(bvh.lost_in_bvh(grid) if to == "bvh" else _special_in_c3d(grid))]
 
 
 def _special_in_c3d(grid: Grid) -> list[str]:
