@@ -98,10 +98,12 @@ def _mirrored(joint: str) -> str:
     return joint
 
 
-_LIMB_JOINTS = (
+LIMB_JOINTS = (
     "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
     "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
+"""Joints that all skeletons have."""
+
 _LIMB_SIGMAS = (0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089)
 _ARMS_AND_LEGS = (
     ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
@@ -116,7 +118,7 @@ _TRUNK = (
 
 POSETRACK = Skeleton(
     name="posetrack",
-    joints=("nose", "head_bottom", "head_top", "left_ear", "right_ear", *_LIMB_JOINTS),
+    joints=("nose", "head_bottom", "head_top", "left_ear", "right_ear", *LIMB_JOINTS),
     limbs=(("head_bottom", "nose"), ("nose", "head_top"), *_TRUNK, *_ARMS_AND_LEGS),
     sigmas=(0.026, 0.079, 0.06, 0.035, 0.035, *_LIMB_SIGMAS),
     unused=frozenset({"left_ear", "right_ear"}),
@@ -129,7 +131,7 @@ _COCO_FACE = (
 
 COCO = Skeleton(
     name="coco",
-    joints=("nose", "left_eye", "right_eye", "left_ear", "right_ear", *_LIMB_JOINTS),
+    joints=("nose", "left_eye", "right_eye", "left_ear", "right_ear", *LIMB_JOINTS),
     limbs=(*_COCO_FACE, *_TRUNK, *_ARMS_AND_LEGS),
     sigmas=(0.026, 0.025, 0.025, 0.035, 0.035, *_LIMB_SIGMAS),
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 import ezc3d
 import pytest
 
-from posetrack.refine.edits_file import fingerprint
 from posetrack.refine.files import read_clip
+from posetrack.refine.same_tracks import fingerprint
 from tests.in_process import posetrack
 
 TABLE = "\n".join(

@@ -12,8 +12,9 @@ import pytest
 from posetrack import __version__
 from posetrack.observations.reader import ObservationFile
 from posetrack.refine.edits import Name
-from posetrack.refine.edits_file import History, fingerprint, write_history
+from posetrack.refine.edits_file import History, write_history
 from posetrack.refine.files import read_clip, write_clip
+from posetrack.refine.same_tracks import fingerprint
 from tests.in_process import posetrack
 from tests.refine_clips import clip_of, line, walker
 from tests.test_verify import results

@@ -37,12 +37,12 @@ from posetrack.refine.edits_file import (
     History,
     edit_as_json,
     edits_path,
-    fingerprint,
     parse_edit,
     read_history,
     write_history,
 )  # fmt: skip
 from posetrack.refine.files import read_clip, write_clip
+from posetrack.refine.same_tracks import fingerprint, places
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 from posetrack.refine.sides import mirrored
 from posetrack.refine.skeletons import in_skeleton
@@ -311,7 +311,7 @@ def test_repairs_are_read_as_they_are_written(edit: Edit) -> None:
 
 
 def a_history(clip: Clip, *edits: Edit) -> History:
-    history = History(people=fingerprint(clip))
+    history = History(people=fingerprint(clip), places=places(clip))
     for edit in edits:
         history = history.done(edit)
     return history
@@ -396,6 +396,7 @@ def test_two_versions_never_overwrite_each_other(results: Path) -> None:
         (lambda text: text.replace('"kind":"delete",', '"kind":"erase",'), "there is no repair of the kind 'era"),
         (lambda text: text.replace(',"person":3', ""), r"damaged \('delete' lacks a field"),
         (lambda text: text.replace('"version":2,', ""), r"the file is damaged"),
+        (lambda text: text.replace('"places":{', '"places":{"9":[1],'), r"the file is damaged"),
     ],
 )  # fmt: skip
 def test_files_that_do_not_fit_are_refused_and_left_as_they_are(results: Path, change: Any, sentence: str) -> None:
@@ -406,6 +407,28 @@ def test_files_that_do_not_fit_are_refused_and_left_as_they_are(results: Path, c
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert f"posetrack: {path}: " in done.stderr and re.search(sentence, done.stderr), done.stderr
     assert path.read_bytes() == before and not results.with_name("street_refined.parquet").exists()
+
+
+def moved(clip: Clip, x: float) -> Clip:
+    """The same people in the same frames, elsewhere."""
+    return replace(clip, tracks=tuple(track.replace(joints=track.joints + (x, 0)) for track in clip.tracks))
+
+
+def test_repairs_of_other_people_in_the_same_frames_are_refused(results: Path) -> None:
+    """As of another clip with one person throughout, which no count of frames tells apart."""
+    clip, path = read_clip(results), edits_path(results)
+    write_history(path, a_history(clip).done(Mark(person=1)), results)
+    other = results.with_name("other.parquet")
+    write_clip(other, moved(clip, 5.0))
+    done = posetrack("refine", other, "--edits", path)
+    assert done.returncode == 2 and f"{path}: these repairs are of other tracks; give the file" in done.stderr
+    assert read_history(path, moved(clip, 0.4)).version == 1
+
+
+def test_repairs_of_earlier_versions_do_not_say_where_people_are(results: Path) -> None:
+    clip, path = read_clip(results), edits_path(results)
+    write_history(path, replace(a_history(clip), places=None).done(Mark(person=1)), results)
+    assert read_history(path, moved(clip, 50.0)).edits == (Mark(person=1),)
 
 
 def test_repairs_made_over_another_video_are_refused(results: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from posetrack.review.server import ReviewServer
 from tests.browser import Browser, find_chromium
 from tests.in_process import posetrack
+from tests.refine_clips import clip_of, line, walker
 from tests.review_pages import send, serving, write_scene
 
 READY = "document.body.dataset.ready === 'true'"
@@ -131,6 +132,28 @@ def test_the_picture_and_the_skeletons_are_those_of_one_frame(page: Browser) -> 
       return [(joints[hip] + joints[knee]) / 2, (joints[hip + 1] + joints[knee + 1]) / 2];
     })()"""
     assert pixel(page, thigh) == pytest.approx([86, 180, 233], abs=25)  # a left limb, as in the drawn video
+
+
+def test_labels_of_people_outside_the_picture_do_not_cover_one_another(browser: Browser, tmp_path: Path) -> None:
+    outside = [walker(number, line((-60, 20 * number), (0, 0), 5), height=100) for number in range(6)]
+    inside = [walker(number, line((300 + number, 200), (0, 0), 5), height=100) for number in range(6, 12)]
+    with serving(write_scene(tmp_path, clip_of(*outside, *inside), video=False)) as started:
+        browser.open(started.url)
+        browser.wait_for(READY)
+        labels = browser.evaluate(
+            """(() => {
+              const drawn = [], pen = document.getElementById('picture').getContext('2d'), usual = pen.roundRect;
+              pen.roundRect = (...box) => { drawn.push(box); usual.apply(pen, box); };
+              review.stage.draw(null, false);
+              return drawn.map(([x, y, width, height]) => [x, y, x + width, y + height]);
+            })()"""
+        )
+        width, height = browser.evaluate("review.view.clip.size")
+    assert len(labels) == 12
+    for number, (left, top, right, bottom) in enumerate(labels):
+        assert 0 <= left and right <= width and 0 <= top and bottom <= height
+        for x1, y1, x2, y2 in labels[:number]:
+            assert x2 <= left or right <= x1 or y2 <= top + 1e-6 or bottom <= y1 + 1e-6
 
 
 def test_keys_move_through_the_clip(page: Browser) -> None:

@@ -133,7 +133,7 @@ def _trees(grid: Grid) -> list[dict[str, str | None]]:
     at = {node: _slots(grid, joints) for node, (_, joints) in _TREE.items()}
     there = ~np.isnan(grid.xy[..., 0])
     return [
-        _tree({node: there[:, place, slots].all(axis=1) for node, slots in at.items() if slots})
+        _tree({node: np.asarray(there[:, place, slots].all(axis=1)) for node, slots in at.items() if slots})
         for place in range(len(grid.people))
     ]
 

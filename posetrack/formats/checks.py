@@ -56,13 +56,11 @@ def check_separator(path: Path, header: str) -> None:
 
 
 def check_columns(path: Path, names: Sequence[str], needed: Sequence[str]) -> None:
-    """Refuse a table that lacks a column, has two of one name, or is not separated by commas.
+    """Refuse a table that lacks a column, or has two of one name.
 
     Raises:
         DataFormatError: names the column.
     """
-    if len(names) == 1:
-        check_separator(path, names[0])
     missing = [name for name in needed if name not in names]
     if missing:
         raise DataFormatError(

@@ -7,7 +7,6 @@ windows do not overwrite each other. Nothing is removed from it: what has been u
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from posetrack.errors import ConfigError, DataFormatError, OutputError
 from posetrack.files.pending import write_file
 from posetrack.refine.clip import Clip
 from posetrack.refine.edits import KINDS, Edit, applied, word
+from posetrack.refine.same_tracks import Places, are_same, fingerprint, places
 
 _FORMAT, _FORMAT_VERSION = "posetrack edits", 1
 _LARGEST_BYTES = 64 * 2**20
@@ -49,6 +49,7 @@ class History:
 
     Attributes:
         people: Fingerprint of the tracks that they are for.
+        places: Where their people are; None in files of earlier versions.
         size: Width and height of the video that they were made over; None if there was none.
         video: Its digest (``video.identity.Identity``); None if there was none, or images.
         version: Grows with every change; 0 before the first.
@@ -56,6 +57,7 @@ class History:
     """
 
     people: str
+    places: Places | None = None
     size: tuple[int, int] | None = None
     video: str | None = None
     version: int = 0
@@ -107,14 +109,6 @@ def edits_path(results: Path) -> Path:
     return results.with_name(f"{results.stem}.edits.json")
 
 
-def fingerprint(clip: Clip) -> str:
-    """Of who is in which frame: the same in every format, and another for other tracks."""
-    content = hashlib.sha256()
-    for track in clip.tracks:
-        content.update(f"{track.track_id}:".encode() + clip.frames[track.frames].astype("<i8").tobytes())
-    return content.hexdigest()
-
-
 def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None, video: str | None = None) -> History:
     """The repairs of a clip.
 
@@ -131,14 +125,15 @@ def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None, vi
     try:
         history = History(
             people=data["people"],
+            places=_places(data.get("places")),
             size=tuple(data["size"]) if data.get("size") is not None else None,
             video=data.get("video"),
             version=int(data["version"]),
             steps=tuple(_step(one) for one in data["edits"]),
         )
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ConfigError) as error:
         raise _damaged(path, error) from error
-    if history.people != fingerprint(clip):
+    if history.people != fingerprint(clip) or not are_same(history.places or places(clip), places(clip)):
         raise DataFormatError(
             f"{path}: these repairs are of other tracks; give the file that they were made for, or move them away "
             "to begin anew."
@@ -185,6 +180,10 @@ def _damaged(path: Path, error: Exception) -> DataFormatError:
     return DataFormatError(
         f"{path}: the file is damaged ({error}); mend it or restore it from a copy, or move it away to begin anew."
     )
+
+
+def _places(data: Mapping[str, Any] | None) -> Places | None:
+    return None if data is None else {str(who): (float(x), float(y)) for who, (x, y) in data.items()}
 
 
 def _step(data: Mapping[str, Any]) -> Step:
@@ -242,6 +241,7 @@ def write_history(path: Path, history: History, results: Path) -> None:
         "format_version": _FORMAT_VERSION,
         "tracks": results.name,
         "people": history.people,
+        "places": history.places,
         "size": history.size,
         "video": history.video,
         "version": history.version,

@@ -10,7 +10,7 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.files.pending import write_file
 from posetrack.formats.mot import mot_lines
 from posetrack.formats.table_content import is_table
-from posetrack.formats.whole_clips import CLIP_ENDINGS, clip_format_of
+from posetrack.formats.whole_clips import CLIP_ENDINGS, clip_format_of, format_of
 from posetrack.observations.names import is_observations
 from posetrack.ranges import require_above
 from posetrack.refine.clip import Clip
@@ -19,9 +19,6 @@ from posetrack.skeletons import POSETRACK
 
 WRITABLE = (".json", ".csv", ".parquet", ".txt")
 """Endings of the files that a clip can be written to."""
-
-_NOT_POSETRACK18 = ("_posetrack17.json", "_coco.json")
-"""Endings of formats that are converted to, not written here."""
 
 _OF_OTHER_TOOLS = (".txt", ".trc", ".c3d", ".zip", ".slp", ".nwb")
 _FURTHEST = 1e7
@@ -80,7 +77,7 @@ def check_target(path: Path) -> None:
     form = clip_format_of(path)
     if form is not None:
         form.check()
-    elif path.suffix not in WRITABLE or path.name.endswith(_NOT_POSETRACK18):
+    elif path.suffix not in WRITABLE or format_of(path, None, False) in ("posetrack17", "coco"):
         raise ConfigError(
             f"{path}: the ending tells the format; give one of {', '.join((*WRITABLE, *CLIP_ENDINGS))}."
         )

@@ -8,6 +8,7 @@ class Stage {
   #zoom = 1; // 1 fits the picture into the canvas
   #centre = null; // source pixels in the middle of the canvas
   #grab = null;
+  #labels = []; // where those of this frame are
   actions = { pick() {}, pickJoint() {}, moveJoint() {}, redraw() {} };
 
   constructor(view) {
@@ -156,6 +157,7 @@ class Stage {
       pen.drawImage(picture, -0.5, -0.5, sourceWidth, sourceHeight);
       pen.globalAlpha = 1;
     }
+    this.#labels = [];
     for (const track of this.view.clip.tracks) {
       if (track !== this.view.selected) this.#person(track, scale);
     }
@@ -262,13 +264,24 @@ class Stage {
     pen.fillText(text, x, y);
   }
 
+  /* Where a label covers no other: the place nearest to its own, above or below, inside the picture. */
+  #free(x, y, width, height) {
+    const lowest = this.view.clip.size[1] - height, near = this.#labels.filter((one) => x < one.x + one.width && one.x < x + width);
+    for (let n = 0; n <= near.length * 4 + 1; n++) {
+      const there = y + Math.ceil(n / 2) * height * (n % 2 ? -1 : 1);
+      if (there >= 0 && there <= lowest && near.every((one) => Math.abs(one.y - there) >= height)) return there;
+    }
+    return Math.min(y, lowest);
+  }
+
   #label(track, middle, top, scale) {
     const pen = this.#pen, height = 17 / scale;
     pen.font = `600 ${12 / scale}px system-ui, sans-serif`;
     const text = nameOf(track), width = pen.measureText(text).width + 9 / scale;
     const [sourceWidth] = this.view.clip.size;
     const x = Math.min(Math.max(middle - width / 2, 0), Math.max(0, sourceWidth - width));
-    const y = Math.max(top - height - 2 / scale, 0);
+    const y = this.#free(x, Math.max(top - height - 2 / scale, 0), width, height);
+    this.#labels.push({ x, y, width });
     pen.fillStyle = track.colour;
     pen.beginPath();
     pen.roundRect(x, y, width, height, 4 / scale);

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from posetrack.errors import DataFormatError
 from posetrack.files.descriptions import DESCRIPTION
 from posetrack.formats.whole_clips import CLIP_ENDINGS
 from posetrack.observations.names import ENDING
+from posetrack.observations.reader import ObservationFile
 from posetrack.refine.clip import Clip
 from posetrack.refine.edits_file import edits_path
 from posetrack.refine.files import read_clip
@@ -52,7 +54,7 @@ def open_session(
         VideoError: the video cannot be read.
     """
     path = find_results(results)
-    clip = read_clip(path, fps)
+    clip = _knowing_its_video(path, read_clip(path, fps))
     if not clip.tracks:
         raise DataFormatError(f"{path}: nobody is in this file; track the clip again, or give another file.")
     source = video if video is not None else _video_beside(path)
@@ -89,6 +91,16 @@ def find_results(results: Path) -> Path:
 def _is_results(path: Path) -> bool:
     """Whether a file may be one to review, and not one made of such a file."""
     return not path.name.startswith(".") and not path.name.endswith(_OTHERS)
+
+
+def _knowing_its_video(path: Path, clip: Clip) -> Clip:
+    """The clip with its video's digest, which tables and JSON lack, and observations of the same name have."""
+    beside = path.with_name(f"{_clip_name(path)}{ENDING}")
+    if clip.video or not os.path.isfile(beside):
+        return clip
+    with ObservationFile(beside) as file:
+        header = file.header
+    return replace(clip, video=header.source_digest) if header.name == clip.name else clip
 
 
 def _clip_name(path: Path) -> str:

@@ -16,11 +16,11 @@ from posetrack.refine.edits_file import (
     EditConflict,
     History,
     edit_as_json,
-    fingerprint,
     parse_edit,
     read_history,
     write_history,
 )
+from posetrack.refine.same_tracks import fingerprint, places
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 from posetrack.review.doubts import Doubt, doubts_of
 from posetrack.review.footage import Footage
@@ -67,11 +67,13 @@ class Session:
         return self._history.version
 
     def _load(self) -> None:
-        size, video = (self.footage.size, self.footage.digest) if self.footage else (None, None)
-        history = History(people=fingerprint(self._clip), size=size, video=video)
+        clip, size, video = self._clip, None, self._clip.video or None
+        if self.footage:
+            size, video = self.footage.size, self.footage.digest or video
+        history = History(people=fingerprint(clip), places=places(clip), size=size, video=video)
         if self._edits.exists():
-            history = read_history(self._edits, self._clip, size, video)
-            history = replace(history, size=history.size or size, video=history.video or video)
+            found = read_history(self._edits, clip, size, video)
+            history = replace(found, places=history.places, size=found.size or size, video=found.video or video)
         self._take(history, applied(history.edits, self._clip))
 
     def _take(self, history: History, bench: Bench) -> None:
