@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 
 from posetrack.errors import ConfigError, DataFormatError, VideoError
+from posetrack.observations.header import Header
+from posetrack.observations.writer import ObservationSink
 from posetrack.refine.edits_file import edits_path
 from posetrack.refine.files import read_clip, write_clip
 from posetrack.review import server as module
@@ -257,6 +260,30 @@ def test_another_video_of_the_same_size_is_refused_where_the_tracks_know_theirs(
         open_session(results, other)
     edits.unlink()
     open_session(results, other).close()
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".json"])
+def test_a_table_knows_its_video_by_the_observations_beside_it(tmp_path: Path, ending: str) -> None:
+    source = write_scene(tmp_path)
+    results = source.with_suffix(ending)
+    if results != source:
+        write_clip(results, read_clip(source))
+    video, other = tmp_path / "street.mp4", tmp_path / "other.mp4"
+    header = Header(
+        name="street", width=SIZE[0], height=SIZE[1], fps=Fraction(25), delivered_fps=Fraction(25),
+        source_digest=Identity.now(video).digest,
+    )  # fmt: skip
+    ObservationSink(tmp_path / "street.tracks", header).close()
+    session = open_session(results, pictures=False)
+    session.change({"edit": {"kind": "subject", "person": 1, "subject": True}}, 0)
+    session.close()
+    assert json.loads(edits_path(results).read_text())["video"] == header.source_digest
+    open_session(results, video).close()
+    write_video(other, numbered_frames(FRAMES)[::-1])
+    with pytest.raises(DataFormatError, match=r"other\.mp4 is not, or no longer, the video that was tracked"):
+        open_session(results, other)
+    ObservationSink(tmp_path / "street.tracks", replace(header, name="avenue", source_digest="cd")).close()
+    open_session(results, video).close()  # observations of another source say nothing
 
 
 def test_a_file_without_people_is_refused(tmp_path: Path) -> None:
