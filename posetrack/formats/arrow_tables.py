@@ -15,7 +15,7 @@ import pyarrow.parquet
 from posetrack.errors import DataFormatError
 from posetrack.formats import found
 from posetrack.formats.annotations import Annotations
-from posetrack.formats.checks import check_columns, number_or_nan
+from posetrack.formats.checks import check_columns, check_separator, number_or_nan
 from posetrack.formats.joints import finite, own_joints
 from posetrack.formats.table_content import BOX, NEEDED, present_names
 from posetrack.pixels import from_corner
@@ -177,6 +177,7 @@ def read_parquet_texts(path: Path) -> dict[str, list[str]]:
         file = pyarrow.parquet.ParquetFile(path)
         _check_rows(path, file.metadata.num_rows)
         names = present_names(file.schema_arrow.names)
+        check_separator(path, ",".join(names))
         check_columns(path, names, NEEDED)
         table = file.read().rename_columns(names)
         return {
