@@ -69,7 +69,10 @@ def _ways(
 ) -> list[tuple[float, int, int]]:
     """Distance, number of a short chain, and number of the chain whose gap it lies in; nearest first."""
     gaps = [
-        (number, *pair) for number, chain in enumerate(chains) for pair in zip(chain[:-1], chain[1:], strict=True)
+        (number, *pair)
+        for number, chain in enumerate(chains)
+        for pair in zip(chain[:-1], chain[1:], strict=True)
+        if _has_room(pieces[pair[0]], pieces[pair[1]])
     ]
     if not short or not gaps:
         return []
@@ -78,7 +81,7 @@ def _ways(
     heads = ends_of([pieces[piece] for piece in after], clip, last=False)
     arrivals = seen_from(heads.places, heads.frames, tails.frames, clip)
     sizes = np.sqrt(tails.sizes * heads.sizes)
-    usable = (heads.times - tails.times <= _GAP_S) & (clip.shots(tails.frames) == clip.shots(heads.frames))
+    usable = clip.shots(tails.frames) == clip.shots(heads.frames)
     ways = []
     for number, track in short.items():
         shares = _extent(track) / sizes
@@ -93,6 +96,11 @@ def _ways(
             if distance <= _NEAR:
                 ways.append((distance, number, int(owners[gap])))
     return sorted(ways)
+
+
+def _has_room(before: Track, after: Track) -> bool:
+    """Whether there is a frame between two tracklets, and the gap is short."""
+    return bool(after.frames[0] - before.frames[-1] > 1 and after.times[0] - before.times[-1] <= _GAP_S)
 
 
 def _extent(track: Track) -> float:
