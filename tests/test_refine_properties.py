@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from posetrack.errors import ConfigError
-from posetrack.refine.clip import FILLED, MISSING, Clip, Track
+from posetrack.refine.clip import FILLED, MISSING, SEEN, Clip, Track
 from posetrack.refine.files import read_clip, write_clip
 from posetrack.refine.priors import Priors
 from posetrack.refine.second_pass import RefineConfig, refine_clip
@@ -228,3 +228,24 @@ def test_refining_a_refined_file_gives_the_same_file(
     once, twice = read_clip(files[1]), read_clip(files[2])
     assert same_people(once, twice, tolerance=2e-3)
     assert Path(files[1]).stat().st_size > 0
+
+
+def test_refining_twice_keeps_the_boxes_of_frames_without_a_joint() -> None:
+    """One frame is found, but all its joints are outliers; in a gap no joint is known at both sides."""
+    track = walker(0, line((300, 500), (60, 0), COUNT))
+    joints, origins, boxes = track.joints.copy(), track.origins.copy(), track.boxes.copy()
+    joints[40] += np.where(np.arange(len(POSETRACK))[:, None] % 2, 400.0, -400.0)
+    boxes[40] += 15
+    legs = np.array([name.endswith(("knee", "ankle", "hip")) for name in POSETRACK.joints])
+    for rows, gone in ((slice(0, 20), legs), (slice(20, COUNT), ~legs)):
+        joints[rows, gone], origins[rows, gone] = np.nan, MISSING
+    changed = track.replace(joints=joints, raw=joints, origins=origins, boxes=boxes)
+    clip = clip_of(changed[np.r_[0:20, 25:COUNT]], frame_count=COUNT)
+    once = refine_clip(clip, AS_IS)
+    twice = refine_clip(once, AS_IS)
+    (first,), (second,) = once.tracks, twice.tracks
+    assert (first.origins[40] != SEEN).all() and not first.present[22].any(), "as said above"
+    assert same_tracks(first, second)
+    assert np.array_equal(first.boxes, second.boxes)
+    assert np.array_equal(first.raw_boxes, second.raw_boxes, equal_nan=True)
+    assert np.array_equal(first.raw_boxes[40], boxes[40]) and np.isnan(first.raw_boxes[22]).all()

@@ -10,13 +10,13 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from posetrack.refine.background import seen_from
-from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
+from posetrack.refine.clip import Clip, Doubles, Track
 
 _SIZE_S, _MIDDLE_S = 1.0, 0.5
 
 
 def with_steady_boxes(track: Track, clip: Clip) -> Track:
-    """The track with steady boxes; those that were found are kept beside them.
+    """The track with steady boxes; those that were found stay in ``raw_boxes``.
 
     Args:
         track: A person, filled.
@@ -35,8 +35,7 @@ def with_steady_boxes(track: Track, clip: Clip) -> Track:
         middle = seen_from(_median(middles, half[1]), np.full(len(frames), view), frames, clip)
         size = _median(corners[:, 1] - corners[:, 0], half[0])
         boxes[start:end] = np.concatenate([middle - size / 2, middle + size / 2], axis=1)
-    found = ~((track.origins == FILLED) | (track.origins == MISSING)).all(axis=1)
-    return track.replace(boxes=boxes, raw_boxes=np.where(found[:, None], track.boxes, np.nan))
+    return track.replace(boxes=boxes, raw_boxes=track.boxes if track.raw_boxes is None else track.raw_boxes)
 
 
 def _median(values: Doubles, half: int) -> Doubles:

@@ -224,17 +224,20 @@ def observed(track: Track) -> Track:
 
 
 def unfilled(track: Track) -> Track:
-    """The track without filled joints, and frames that have no others; joints are where they were first."""
-    if track.raw_boxes is not None:
-        track = track.replace(
-            boxes=np.where(np.isnan(track.raw_boxes), track.boxes, track.raw_boxes), raw_boxes=None
-        )
+    """The track without filled joints, and frames that were filled; joints and boxes are where they were first.
+
+    Frames without a box as found were filled; if no boxes as found are known, those whose joints all were.
+    """
     filled = track.origins == FILLED
-    if not filled.any():
+    were_filled = filled.any(axis=1)
+    if track.raw_boxes is not None:
+        were_filled = np.isnan(track.raw_boxes).any(axis=1)
+        boxes = np.where(were_filled[:, None], track.boxes, track.raw_boxes)
+        track = track.replace(boxes=boxes, raw_boxes=None)
+    if not filled.any() and not were_filled.any():
         return track.replace(joints=track.raw)
     bare = track.without(filled)
-    was_filled = filled.any(axis=1) & ~bare.present.any(axis=1)
-    return bare.replace(joints=bare.raw)[~was_filled]
+    return bare.replace(joints=bare.raw)[~were_filled | bare.present.any(axis=1)]
 
 
 def extents(joints: Doubles) -> Doubles:

@@ -47,7 +47,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
     rows, _ = _inside_gaps(np.flatnonzero(~gone), clip.times[between], clip.shots(between), max_fill_s)
     added = between[rows]
     if not len(added):
-        return track
+        return track.replace(raw_boxes=track.boxes)
     frames = np.concatenate([track.frames, added])
     order = np.argsort(frames, kind="stable")
     times = clip.times[added]
@@ -74,6 +74,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
         appearance=appearance,
         identity=identity,
         by_hand=by_hand,
+        raw_boxes=grown(track.boxes, np.nan),
     )
 
 

@@ -70,7 +70,8 @@ def _people(video: Annotations) -> People:
     xy = np.where(joints.present[..., None], joints.xy, np.nan)
     boxes = from_corner(video.boxes)
     found = video.found or Found.unknown((len(video),), len(POSETRACK))
-    unsaid, unseen = found.origins == 0, ~found.origins.any(axis=1, keepdims=True)
+    unsaid = found.origins == 0
+    raw_boxes = from_corner(found.raw_boxes)
     hidden = found.origins == WORDS.index(HIDDEN)
     origins = np.where(unsaid, np.uint8(SEEN), found.origins)
     return People(
@@ -83,7 +84,7 @@ def _people(video: Annotations) -> People:
         raw=np.where(unsaid[..., None], xy, found.raw),
         origins=np.where(joints.present & ~hidden, origins, np.uint8(MISSING)),
         identity=found.identity,
-        raw_boxes=np.where(unseen, boxes, from_corner(found.raw_boxes)),
+        raw_boxes=None if np.isnan(raw_boxes).all() else raw_boxes,
         hidden=hidden,
     )
 
