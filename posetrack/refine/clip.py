@@ -229,9 +229,9 @@ def unfilled(track: Track) -> Track:
     Frames without a box as found were filled; if no boxes as found are known, those whose joints all were.
     """
     filled = track.origins == FILLED
-    were_filled = filled.any(axis=1)
+    were_filled: BoolArray = filled.any(axis=1)
     if track.raw_boxes is not None:
-        were_filled = np.isnan(track.raw_boxes).any(axis=1)
+        were_filled = np.asarray(np.isnan(track.raw_boxes).any(axis=1))
         boxes = np.where(were_filled[:, None], track.boxes, track.raw_boxes)
         track = track.replace(boxes=boxes, raw_boxes=None)
     if not filled.any() and not were_filled.any():
