@@ -10,6 +10,7 @@ works, torch's waiting thread counts as CPU time.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from posetrack.errors import PoseTrackError
 from posetrack.flow import DisConfig, DisFlow, FarnebackConfig, FarnebackFlow, LucasKanadeConfig, LucasKanadeFlow
 from posetrack.models.devices import resolve_device
 from posetrack.models.runtime import Runtime
@@ -135,4 +137,7 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except PoseTrackError as error:
+        sys.exit(f"flow_accuracy.py: {error}")

@@ -5,6 +5,7 @@ This checks that the flow is torchvision's, at the right place and scale. Accura
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,10 @@ def test_the_other_flows_load_no_torchvision() -> None:
     code = "import posetrack.flow, sys; print([n for n in ('torch', 'torchvision') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_comparison_of_flows_says_which_network_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path(__file__).parents[1] / "benchmarks" / "flow_accuracy.py"
+    monkeypatch.setattr(sys, "argv", [str(script), "--network", "sea_raft", "--device", "cpu"])
+    with pytest.raises(SystemExit, match=r"flow_accuracy\.py: .*sea_raft"):
+        runpy.run_path(str(script), run_name="__main__")
