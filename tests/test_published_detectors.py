@@ -111,6 +111,18 @@ def test_people_are_those_of_the_network_written_a_second_time(name: str, classe
         assert apart.min(axis=1).max() <= 0.02
 
 
+def test_of_classes_that_are_equally_probable_the_first_counts() -> None:
+    """As in MMDetection and in YOLOX's own code, which compare probabilities: logits of 20 and 21 are both 1."""
+    with torch.device("meta"):
+        network = build_published_detector("yolox_tiny", 3)
+    levels = [torch.zeros(1, 7, 1, 1) for _ in network.strides]
+    for level, logits in zip(levels, [(20.0, 21.0, 30.0), (2.0, 3.0, 30.0), (3.0, 3.0, 30.0)], strict=True):
+        level[0, :3, 0, 0] = torch.tensor(logits)
+    boxes, scores = network.found(levels)
+    assert boxes.shape == (1, 3, 4)
+    torch.testing.assert_close(scores[0], torch.tensor([1.0, 0.0, torch.sigmoid(torch.tensor(3.0))]))
+
+
 def test_files_of_yoloxs_own_code_are_the_same_network(tmp_path: Path) -> None:
     tape = reference("yolox_tiny", 3)[0]
     names = (

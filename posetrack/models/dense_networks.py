@@ -144,7 +144,10 @@ class YOLOX(DenseDetector):
         use_darknet_norms(self)
 
     def found(self, levels: Sequence[Tensor]) -> Found:
-        """A cell whose best class is another has score 0: its box is not a person's."""
+        """A cell whose best class is another has score 0: its box is not a person's.
+
+        As published, probabilities are compared, and the first of equal ones counts.
+        """
         boxes, scores = [], []
         for level, stride in zip(levels, self.strides, strict=True):
             values = level.flatten(2).transpose(1, 2)
@@ -152,7 +155,7 @@ class YOLOX(DenseDetector):
             halves = values[..., 5:].exp() * (stride / 2)
             boxes.append(torch.cat([centres - halves, centres + halves], -1))
             person, best, thing = values[..., :3].sigmoid().unbind(-1)
-            scores.append(torch.where(values[..., 0] >= values[..., 1], person * thing, 0 * best))
+            scores.append(torch.where(person >= best, person * thing, 0 * best))
         return torch.cat(boxes, 1), torch.cat(scores, 1)
 
 
