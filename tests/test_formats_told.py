@@ -139,6 +139,20 @@ def test_bvh_leaves_out_bones_that_are_never_seen_and_nobody(tmp_path: Path) -> 
     } == {"LeftHand"}
 
 
+def test_coco_tracks_without_sizes_of_images_says_how_to_give_them(tmp_path: Path) -> None:
+    table, like = tracked(tmp_path, "csv", [0, 1, 2]), tracked(tmp_path, "posetrack18", [0, 1, 2])
+    sentence = (
+        "Sizes of images, which FiftyOne and Label Studio need and the source does not tell: convert the run's "
+        "JSON, or give it (--like)."
+    )
+    assert sentence in lost(table, tmp_path / "a.json", "coco-tracks")
+    config = ConversionConfig(to="coco-tracks", like=like)
+    (told,) = convert_files(table, tmp_path / "b.json", config).values()
+    assert sentence not in told
+    images = json.loads((tmp_path / "b.json").read_text())["images"]
+    assert {(image["width"], image["height"]) for image in images} == {(INFO.width, INFO.height)}
+
+
 def test_bvh_of_nobody_has_the_root_that_readers_need(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1,1,10,10,50,100,0.9,-1,-1,-1\n2,1,11,10,50,100,0.9,-1,-1,-1\n")
     config = ConversionConfig(to="bvh", fps=25.0)

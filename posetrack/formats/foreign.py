@@ -190,7 +190,12 @@ def lost_in_clip_format(video: Annotations, to: str, named: bool) -> list[str]:
 
 
 def _special(video: Annotations, to: str) -> list[str]:
-    """What single formats cannot hold."""
+    """What single formats cannot hold, or need and do not get."""
+    if to == "coco-tracks" and not all({"width", "height"} <= image.keys() for image in video.images):
+        return [
+            "Sizes of images, which FiftyOne and Label Studio need and the source does not tell: convert the "
+            "run's JSON, or give it (--like)."
+        ]
     if to not in ("c3d", "bvh"):
         return []
     grid, sentences = grid_of(video), []

@@ -1,7 +1,8 @@
 """NWB files with ndx-pose, for neuroscience. Read and written with pynwb, which sleap-io brings (an extra).
 
 Every person is a ``PoseEstimation`` named ``track3``, with a series of positions and confidences per joint, and
-the times of all frames. sleap-io reads these modules and names. (Its own reader and writer lose who is who.)
+the times of all frames. sleap-io reads these modules and names, but numbers people anew, in the alphabetical order
+of their names: zeros in front make this the order of their numbers.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def _content(path: Path, grid: Grid) -> Any:
         )
     )
     module = content.create_processing_module(name=f"SLEAP_VIDEO_000_{path.stem}", description="Poses of people")
+    digits = len(str(grid.people.max(initial=0)))
     for place, track_id in enumerate(grid.people.tolist()):
         series = [
             pose.PoseEstimationSeries(
@@ -106,7 +108,7 @@ def _content(path: Path, grid: Grid) -> Any:
             for name, slot in zip(names, slots, strict=True)
         ]
         person = pose.PoseEstimation(
-            name=f"track{track_id}",
+            name=f"track{track_id:0{digits}}",
             description=f"Person {track_id}",
             pose_estimation_series=series,
             skeleton=skeleton,
