@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from posetrack.refine.background import seen_from
 from posetrack.refine.clip import FILLED, Clip, Track
 from posetrack.refine.ghosts import is_furniture
 from posetrack.refine.second_pass import RefineConfig, refine_clip
-from posetrack.refine.smoothing import Smoothing
+from posetrack.refine.smoothing import Smoothing, smooth
 from posetrack.refine.splitting import split
 from tests.refine_clips import clip_of, line, walker
 
@@ -84,3 +85,49 @@ def test_smooth_paths_follow_the_shaking_of_a_hand_held_camera() -> None:
     (unknown,) = refine_clip(replace(filmed(whole, shake), camera=None), config).tracks
     assert np.nanmax(np.abs(known.joints - truth)) < 0.1
     assert np.nanmax(np.abs(unknown.joints - truth)) > 5
+
+
+@pytest.mark.parametrize("zoom", [1.01, 0.99, 1.0])
+def test_small_errors_of_the_camera_do_not_add_up_to_nonsense_in_long_clips(zoom: float) -> None:
+    """Wrong by a per cent in each frame; after 3,000 frames that would be a factor of 10^13."""
+    count = 3000
+    step = np.array([[zoom, 0.01, 0.0], [0.0, 1.0, 0.0]])
+    clip = replace(clip_of(walker(1, line((640, 400), (0.5, 0), count))), camera=np.tile(step, (count, 1, 1)))
+    place = clip.tracks[0].boxes[2900:, :2]
+    there = seen_from(place, np.arange(2900, 3000), np.full(100, 2950), clip)
+    back = seen_from(there, np.full(100, 2950), np.arange(2900, 3000), clip)
+    assert np.isfinite(there).all() and np.allclose(back, place, atol=1e-6)
+    stretch = np.linalg.svd(np.asarray(clip.to_first)[:, :2, :2], compute_uv=False)
+    assert stretch.max() < 4.01 and stretch.min() > 0.249
+    known = step[:, :2] @ place[49] + step[:, 2]
+    assert np.linalg.norm(seen_from(place[49:50], np.array([2949]), 2950, clip)[0] - known) < 5
+    (person,) = refine_clip(clip, RefineConfig()).tracks
+    assert np.nanmax(np.abs(person.joints - clip.tracks[0].joints)) < 1
+
+
+def test_an_outlier_is_smoothed_away_however_far_the_clip_has_gone() -> None:
+    """The zoom is wrong by a little in each frame; the smoother must not take pixels of now for those of then."""
+    count = 1500
+    truth = walker(1, line((640, 400), (0, 0), count))
+    joints = truth.joints.copy()
+    joints[[100, 1400], 5] += 15
+    step = np.array([[0.998, 0.0, 0.002 * 640], [0.0, 0.998, 0.002 * 400]])
+    clip = replace(clip_of(truth.replace(joints=joints, raw=joints.copy())), camera=np.tile(step, (count, 1, 1)))
+    (person,) = refine_clip(clip, RefineConfig()).tracks
+    off = np.abs(person.joints - truth.joints)[[100, 1400], 5].max(axis=1)
+    assert (off < 5).all() and np.isclose(off[0], off[1], rtol=0.1), off
+
+
+def test_played_backwards_the_paths_before_a_shaky_camera_are_the_same() -> None:
+    rng = np.random.default_rng(0)
+    steps = np.tile(np.eye(3), (COUNT, 1, 1))
+    steps[1:, :2] += rng.normal(0, 1, (COUNT - 1, 2, 3)) * [0.004, 0.004, 4]
+    whole = walker(1, line((300, 400), (50, 0), COUNT))
+    joints = whole.joints + rng.standard_t(2, whole.joints.shape)
+    track, last = whole.replace(joints=joints, raw=joints), COUNT - 1
+    clip = replace(clip_of(track), camera=steps[:, :2])
+    turned = np.concatenate([np.eye(3)[None], np.linalg.inv(steps[:0:-1])])[:, :2]
+    back = replace(clip_of(track[::-1].replace(frames=track.frames, times=track.times)), camera=turned)
+    there = smooth(clip.tracks[0], clip, Smoothing())
+    again = smooth(back.tracks[0], back, Smoothing())
+    assert len(there) == last + 1 and np.allclose(again.joints[::-1], there.joints, equal_nan=True, atol=1e-6)

@@ -25,6 +25,30 @@ def seen_from(points: Doubles, frames: IntArray, views: IntArray | int, clip: Cl
     return _moved(_moved(points, clip.to_first[frames]), clip.from_first[views])
 
 
+def carried(places: Doubles, frames: IntArray, clip: Clip) -> Doubles:
+    """How far the background under somebody has moved in the picture since their first frame.
+
+    Unlike ``seen_from`` it follows the place from frame to frame, so that small errors of the camera's zoom and
+    turn do not grow. Played backwards, it is the same motion.
+
+    Args:
+        places: float64 [N, 2] where they are, in pixels.
+        frames: int64 [N], ascending: places in the clip's list of frames.
+        clip: Whose frames they are.
+
+    Returns:
+        float64 [N, 2], pixels; no motion over missing frames and cuts.
+    """
+    steps = np.zeros_like(places)
+    if clip.camera is not None and len(places) > 1:
+        rows = 1 + np.flatnonzero((np.diff(frames) == 1) & (np.diff(clip.shots(frames)) == 0))
+        maps = np.tile(np.eye(3), (len(rows), 1, 1))
+        maps[:, :2] = clip.camera[frames[rows]]
+        middle = (places[rows - 1] + _moved(places[rows], np.asarray(np.linalg.inv(maps), dtype=np.float64))) / 2
+        steps[rows] = _moved(middle, maps) - middle
+    return np.cumsum(steps, axis=0)
+
+
 def _moved(points: Doubles, maps: Doubles) -> Doubles:
     """Points [N, ..., 2] by affine maps, [N, 3, 3] or [3, 3]: without products of matrices, which are slow."""
     if maps.ndim == 3:

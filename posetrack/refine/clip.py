@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.formats.found import WORDS
+from posetrack.refine.camera_maps import maps_to_first
 from posetrack.skeletons import Skeleton
 from posetrack.types import BoolArray, FloatArray, IntArray
 
@@ -147,19 +148,7 @@ class Clip:
         """float64 [F, 3, 3]: from pixels of each frame to those of its shot's first; ``None`` if ``camera`` is."""
         if self.camera is None:
             return None
-        steps = np.tile(np.eye(3), (len(self.frames), 1, 1))
-        steps[:, :2] = self.camera
-        starts = np.append(0, self.cuts)
-        steps[starts[: len(steps)]] = np.eye(3)
-        maps: Doubles = np.asarray(np.linalg.inv(steps), dtype=np.float64)
-        places = np.arange(len(maps))
-        since = places - starts[self.shots(places)]
-        reach = 1  # each map leads over that many frames, or to the first
-        while reach <= since.max(initial=0):
-            further = places[since >= reach]
-            maps[further] = maps[further - reach] @ maps[further]
-            reach *= 2
-        return maps
+        return maps_to_first(self.camera, np.append(0, self.cuts), self.picture.mean(axis=0))
 
     @property
     def size(self) -> tuple[int, int] | None:

@@ -17,8 +17,8 @@ from scipy.linalg import solveh_banded
 
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
-from posetrack.refine.background import seen_from
-from posetrack.refine.bodies import sizes
+from posetrack.refine.background import carried
+from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
 from posetrack.refine.one_euro import OneEuro
 from posetrack.refine.one_euro import filtered as one_euro
@@ -152,8 +152,8 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
     filtered = how.filter(clip.frame_s)
     if filtered is None:
         return track
-    firsts = np.append(0, clip.cuts)[clip.shots(track.frames)]
-    joints = seen_from(track.joints, track.frames, firsts, clip).copy()
+    shifts = carried(centres(track, clip.skeleton), track.frames, clip)[:, None]
+    joints = track.joints - shifts
     size = sizes(track, clip.frame_s)
     weights = np.where(track.origins == FILLED, _LEAST_WEIGHT, np.maximum(track.joint_scores, _LEAST_WEIGHT))
     far = np.broadcast_to((_FAR * size)[:, None], weights.shape)
@@ -163,7 +163,7 @@ def smooth(track: Track, clip: Clip, how: Smoothing) -> Track:
         rows, starts = _runs(track.origins[:, joint] != MISSING, broken)
         if len(rows):
             joints[rows, joint] = filtered(joints[rows, joint], weights[rows, joint], far[rows, joint], starts)
-    return track.replace(joints=seen_from(joints, firsts, track.frames, clip))
+    return track.replace(joints=joints + shifts)
 
 
 def _runs(there: BoolArray, broken: BoolArray) -> tuple[IntArray, BoolArray]:
