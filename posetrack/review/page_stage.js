@@ -157,18 +157,17 @@ class Stage {
       pen.drawImage(picture, -0.5, -0.5, sourceWidth, sourceHeight);
       pen.globalAlpha = 1;
     }
+    const { clip, place, selected } = this.view;
+    const shown = clip.tracks.filter((track) => rowAt(track, place) >= 0).sort((a, b) => (a === selected) - (b === selected));
+    for (const track of shown) this.#person(track, scale);
     this.#labels = [];
-    for (const track of this.view.clip.tracks) {
-      if (track !== this.view.selected) this.#person(track, scale);
-    }
-    if (this.view.selected) this.#person(this.view.selected, scale);
+    for (const track of shown) this.#label(track, scale);
+    pen.globalAlpha = 1;
   }
 
   #person(track, scale) {
-    const { clip, place, selected } = this.view;
-    const row = rowAt(track, place);
-    if (row < 0) return;
-    const pen = this.#pen, chosen = track === selected;
+    const { place, selected } = this.view;
+    const row = rowAt(track, place), pen = this.#pen, chosen = track === selected;
     const [x1, y1, x2, y2] = track.boxes.subarray(row * 4, row * 4 + 4);
     const unit = Math.min(Math.max(Math.max(x2 - x1, y2 - y1) / 90, 1.2 / scale), WIDEST / scale) * (chosen ? 1.25 : 1);
     pen.globalAlpha = this.view.aside(track) ? 0.35 : 1;
@@ -182,8 +181,6 @@ class Stage {
       pen.strokeRect(x1, y1, x2 - x1, y2 - y1);
       pen.setLineDash([]);
     }
-    this.#label(track, (x1 + x2) / 2, y1, scale);
-    pen.globalAlpha = 1;
   }
 
   /* x and y of every joint; NaN where it is missing. The joint being dragged is where the pointer is. */
@@ -274,12 +271,14 @@ class Stage {
     return Math.min(y, lowest);
   }
 
-  #label(track, middle, top, scale) {
-    const pen = this.#pen, height = 17 / scale;
+  #label(track, scale) {
+    const pen = this.#pen, height = 17 / scale, row = rowAt(track, this.view.place);
+    const [left, top, right] = track.boxes.subarray(row * 4, row * 4 + 3);
+    pen.globalAlpha = this.view.aside(track) ? 0.35 : 1;
     pen.font = `600 ${12 / scale}px system-ui, sans-serif`;
     const text = nameOf(track), width = pen.measureText(text).width + 9 / scale;
     const [sourceWidth] = this.view.clip.size;
-    const x = Math.min(Math.max(middle - width / 2, 0), Math.max(0, sourceWidth - width));
+    const x = Math.min(Math.max((left + right - width) / 2, 0), Math.max(0, sourceWidth - width));
     const y = this.#free(x, Math.max(top - height - 2 / scale, 0), width, height);
     this.#labels.push({ x, y, width });
     pen.fillStyle = track.colour;
