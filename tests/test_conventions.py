@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS, InputConvention
 from posetrack.models.crop import box_transforms, extract_crops
+from posetrack.models.heads import HEADS
 from posetrack.models.heatmap import gaussian_targets, heatmap_to_input, input_to_heatmap, mirrored_back
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
+from posetrack.models.pose_format import PoseFormat
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.types import Boxes, Image
@@ -144,6 +146,20 @@ def test_joints_at_the_border_are_those_of_the_publishers(name: str, codec: str)
     cells = quarter(heatmaps) if codec == "quarter" else publishers.dark_peaks(heatmaps, 11)
     theirs = [publishers.official_to_source(each, boxes[0], CELLS, SIZE[0] / SIZE[1]) for each in cells]
     np.testing.assert_allclose(poses.keypoints, theirs, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "name, codec, kernel", [("mmpose", "dark", 11), ("official_hrnet", "dark", 17), ("udp", "dark-udp", 11)]
+)
+def test_large_heatmaps_are_smoothed_as_their_publisher_does(name: str, codec: str, kernel: int) -> None:
+    """Networks for 384x288 were trained on Gaussians of 3 cells; MMPose 1.x smooths them as if they had 2."""
+    form = PoseFormat(skeleton=COCO, width=SIZE[0], height=SIZE[1], convention=CONVENTIONS[name], sigma_cells=3.0)
+    heatmaps = peaks(4, 17, seed=2)
+    theirs = (publishers.udp_peaks if codec == "dark-udp" else publishers.dark_peaks)(heatmaps, kernel)
+    pitch = (np.array(SIZE) - 1) / (np.array(CELLS) - 1) if codec == "dark-udp" else 4
+    for near in (False, True):
+        found, _ = HEADS[codec](form, near).joints([torch.from_numpy(heatmaps)])
+        np.testing.assert_allclose(found, theirs * pitch, atol=5e-3)
 
 
 @pytest.mark.parametrize("box", BOXES)

@@ -164,7 +164,7 @@ def test_only_the_quarter_offset_of_mmpose_looks_at_each_axis_alone() -> None:
         points, scores = codec_of("quarter", convention)(heatmaps, SIGMA)
         np.testing.assert_array_equal(points, published[name == "mmpose"])
         np.testing.assert_array_equal(scores, heatmaps.max(axis=(2, 3)))
-        for codec in ("argmax", "dark", "soft-argmax"):
+        for codec in ("argmax", "soft-argmax"):
             assert codec_of(codec, convention) is CODECS[codec]
 
 

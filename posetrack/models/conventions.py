@@ -19,7 +19,8 @@ sampling, and by half a pixel here and there:
 ``mmpose``
     github.com/open-mmlab/mmpose, configurations td-hm_*: ``PoseDataPreprocessor(bgr_to_rgb=True)`` with mean
     (123.675, 116.28, 103.53) and standard deviation (58.395, 57.12, 57.375), ImageNet's times 255;
-    ``TopdownAffine`` without UDP; ``MSRAHeatmap``; ``shift_heatmap=True``.
+    ``TopdownAffine`` without UDP; ``MSRAHeatmap``, whose ``blur_kernel_size`` is 11 for inputs of any size;
+    ``shift_heatmap=True``.
 ``udp``
     MMPose's configurations with ``UDPHeatmap`` and ``TopdownAffine(use_udp=True)``, ViTPose's among them: unbiased
     data processing (Huang et al., CVPR 2020), ``get_udp_warp_matrix``, ``shift_heatmap=False``.
@@ -37,7 +38,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from posetrack.errors import ConfigError
-from posetrack.ranges import require_kinds
+from posetrack.ranges import require_above, require_kinds
 
 ColourOrder = Literal["rgb", "bgr"]
 
@@ -66,6 +67,8 @@ class InputConvention:
         grid: Origin of crops and heatmaps, see ``Grid``.
         flip_shift_cells: Cells by which the mirrored image's heatmaps are moved to the right after mirroring back.
         quarter_each_axis: Whether the quarter offset applies to each axis by itself near the border.
+        dark_sigma_cells: Standard deviation of the Gaussians for which both DARKs smooth, in cells; ``None`` for
+            those that the network was trained on.
     """
 
     colour_order: ColourOrder = "rgb"
@@ -76,6 +79,7 @@ class InputConvention:
     grid: Grid = "centres"
     flip_shift_cells: int = 0
     quarter_each_axis: bool = False
+    dark_sigma_cells: float | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -83,6 +87,8 @@ class InputConvention:
             raise ConfigError(f"std is {self.std}; every channel's must be above 0.")
         if not all(0 <= value <= 255 for value in self.border_rgb):
             raise ConfigError(f"border_rgb is {self.border_rgb}; give values from 0 to 255.")
+        if self.dark_sigma_cells is not None:
+            require_above(0, dark_sigma_cells=self.dark_sigma_cells)
         if self.flip_shift_cells < 0:
             raise ConfigError(f"flip_shift_cells is {self.flip_shift_cells}; give at least 0.")
 
@@ -101,7 +107,7 @@ CONVENTIONS: dict[str, InputConvention] = {
     "own": InputConvention(),
     "official_simple_baseline": replace(_OFFICIAL_HRNET, colour_order="bgr"),
     "official_hrnet": _OFFICIAL_HRNET,
-    "mmpose": replace(_OFFICIAL_HRNET, quarter_each_axis=True),
-    "udp": replace(_OFFICIAL_HRNET, grid="ends", flip_shift_cells=0),
+    "mmpose": replace(_OFFICIAL_HRNET, quarter_each_axis=True, dark_sigma_cells=2.0),
+    "udp": replace(_OFFICIAL_HRNET, grid="ends", flip_shift_cells=0, dark_sigma_cells=2.0),
 }
 """Conventions by name. MMPose and the official HRNet feed the same numbers."""

@@ -276,6 +276,9 @@ def codec_of(name: str, convention: InputConvention) -> Codec:
     """A codec of ``CODECS`` as a network's publisher applies it."""
     if name == "quarter" and convention.quarter_each_axis:
         return lambda heatmaps, _: decode_quarter(heatmaps, each_axis=True)
+    published = convention.dark_sigma_cells
+    if name in ("dark", "dark-udp") and published is not None:
+        return lambda heatmaps, _: CODECS[name](heatmaps, published)
     return CODECS[name]
 
 
