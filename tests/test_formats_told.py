@@ -14,6 +14,7 @@ import pytest
 
 from posetrack.formats import OUTPUT_FORMATS
 from posetrack.formats.conversion import ConversionConfig, convert_files
+from posetrack.formats.whole_clips import CLIP_FORMATS
 from posetrack.refine.files import write_clip
 from posetrack.runner.summary import RunSummary
 from posetrack.skeletons import HALPE_26, POSETRACK, Skeleton
@@ -151,6 +152,17 @@ def test_coco_tracks_without_sizes_of_images_says_how_to_give_them(tmp_path: Pat
     assert sentence not in told
     images = json.loads((tmp_path / "b.json").read_text())["images"]
     assert {(image["width"], image["height"]) for image in images} == {(INFO.width, INFO.height)}
+
+
+@pytest.mark.parametrize("to", [name for name in CLIP_FORMATS if name != "bvh"])
+def test_a_clip_of_nobody_is_read_back_from_every_format(tmp_path: Path, to: str) -> None:
+    table = tmp_path / "a.csv"
+    sink = OUTPUT_FORMATS[to][1](tmp_path / f"a{CLIP_FORMATS[to].ending}", INFO)
+    for number in range(3):
+        sink.write(Frame(number, number / 50, NO_IMAGE), Poses.empty(POSETRACK))
+    sink.close()
+    convert_files(tmp_path / f"a{CLIP_FORMATS[to].ending}", table, ConversionConfig(to="csv", fps=50.0))
+    assert rows(table) == {}
 
 
 def test_bvh_of_nobody_has_the_root_that_readers_need(tmp_path: Path) -> None:

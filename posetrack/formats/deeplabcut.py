@@ -52,7 +52,7 @@ def is_deeplabcut(path: Path) -> bool:
     """Whether a CSV file begins as DeepLabCut's do."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            return file.readline().lower().startswith("scorer,")
+            return file.readline().lower().rstrip().split(",")[0] == "scorer"
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -76,7 +76,7 @@ def parse_deeplabcut(path: Path, fps: float | None) -> Annotations:
         )
     levels = [row[1:] for row in rows[:depth]]
     individuals = levels[1] if depth == 4 else ["person0"] * len(levels[0])
-    people, skeleton = _people(path, individuals), _skeleton(path, levels[-2])
+    people, skeleton = _people(individuals), _skeleton(path, levels[-2])
     values = _values(path, rows[depth:], depth, len(levels[0]) + 1)
     shape = (len(values), len(people), len(skeleton))
     cells = {part: np.full(shape, np.nan) for part in _PARTS}
@@ -101,11 +101,9 @@ def parse_deeplabcut(path: Path, fps: float | None) -> Annotations:
     return video
 
 
-def _people(path: Path, individuals: list[str]) -> dict[str, int]:
+def _people(individuals: list[str]) -> dict[str, int]:
     """Name -> track id: the number in the name if all have different ones, else the order."""
     names = list(dict.fromkeys(individuals))
-    if not names:
-        raise DataFormatError(f"{path}: the table has no columns; write the file again.")
     return dict(zip(names, numbers_in(names), strict=True))
 
 

@@ -143,7 +143,7 @@ def read_nwb(path: Path, fps: float | None) -> Annotations:
                 numbers = _frame_numbers(objects)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataFormatError(f"{path}: pynwb cannot read this file ({error}); write it again.") from error
-    if not people:
+    if not people and not numbers:
         raise DataFormatError(f"{path}: the file holds no poses (PoseEstimation of ndx-pose); name another.")
     return video_of_grid(path, _grid(path, people, numbers, fps))
 
@@ -182,7 +182,8 @@ def _grid(path: Path, people: list[_Person], known: dict[float, int], fps: float
             f"{path}: no known skeleton has all of the joints {', '.join(sorted(names))}; rename them, for "
             "instance to left_knee."
         )
-    times = np.unique(np.concatenate([part[0] for _, joints in people for part in joints.values()]))
+    given = [part[0] for _, joints in people for part in joints.values()]
+    times = np.unique(np.concatenate([np.array(list(known), dtype=np.float64), *given]))
     step = 1 / fps if fps is not None else float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     counted = np.rint(times / step).astype(np.int64).tolist()
     numbers = np.array([known.get(time, n) for time, n in zip(times.tolist(), counted, strict=True)], np.int64)

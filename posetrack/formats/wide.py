@@ -77,8 +77,9 @@ def _further(grid: Grid, found: Found) -> dict[str, Any]:
 
 
 def is_wide(names: list[str]) -> bool:
-    """Whether a table with these columns is a wide one."""
-    return "joint" not in names and any(_COLUMN.fullmatch(name) for name in names)
+    """Whether a table with these columns is a wide one; that of nobody has no places."""
+    of_nobody = set(names) == {"frame", "time_s"}
+    return "joint" not in names and (of_nobody or any(_COLUMN.fullmatch(name) for name in names))
 
 
 def wide_columns(path: Path) -> list[str]:
