@@ -19,6 +19,7 @@ import numpy as np
 from posetrack.files.pending import write_file
 from posetrack.formats.annotations import Annotations, Doubles
 from posetrack.formats.grid import Grid, grid_of
+from posetrack.skeletons import Skeleton
 from posetrack.types import BoolArray
 
 _TREE: dict[str, tuple[str | None, tuple[str, ...]]] = {
@@ -112,9 +113,7 @@ def lost_in_bvh(grid: Grid) -> list[str]:
         "seen to where they are next seen, and stand still before and after.",
     ]
     has, trees = grid.skeleton.names_in_use, _trees(grid)
-    others = has - {joint for _, joints in _TREE.values() for joint in joints}
-    if others:
-        sentences.append(f"Joints that the format does not have: {', '.join(sorted(others))}.")
+    sentences += joints_lost_in_bvh(grid.skeleton)
     lacking: dict[str, list[str]] = {}
     for who, tree in zip(grid.people.tolist(), trees, strict=True):
         bones = [node for node, (_, joints) in _TREE.items() if node not in tree and has.issuperset(joints)]
@@ -126,6 +125,12 @@ def lost_in_bvh(grid: Grid) -> list[str]:
     if not any(trees):
         sentences.append("Everybody: the file holds a bone of no length, which stands still.")
     return sentences
+
+
+def joints_lost_in_bvh(skeleton: Skeleton) -> list[str]:
+    """The joints of a skeleton that have no bone, as a sentence."""
+    others = skeleton.names_in_use - {joint for _, joints in _TREE.values() for joint in joints}
+    return [f"Joints that the format does not have: {', '.join(sorted(others))}."] if others else []
 
 
 def _trees(grid: Grid) -> list[dict[str, str | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from posetrack.formats.bvh import joints_lost_in_bvh
 from posetrack.formats.whole_clips import CLIP_FORMATS, ClipFormat
 from posetrack.skeleton_conversion import APPROXIMATIONS
 from posetrack.skeletons import COCO, FEET, POSETRACK, Skeleton
@@ -41,6 +42,8 @@ def joints_lost_by_format(own: Skeleton, to: str) -> list[str]:
     >>> from posetrack.skeletons import LSP
     >>> joints_lost_by_format(POSETRACK, "posetrack18"), joints_lost_by_format(LSP, "posetrack18")
     ([], ['That the nose was not detected: it is estimated from head_bottom and head_top.'])
+    >>> joints_lost_by_format(POSETRACK, "bvh")
+    ['Joints that the format does not have: head_bottom, head_top.']
 
     Args:
         own: The people's.
@@ -48,6 +51,8 @@ def joints_lost_by_format(own: Skeleton, to: str) -> list[str]:
     """
     if to in _TARGETS:
         return joints_lost(own, _TARGETS[to], own.joints)
+    if to == "bvh":
+        return joints_lost_in_bvh(own)
     return joints_lost_by_tool(own, CLIP_FORMATS[to]) if to in CLIP_FORMATS else []
 
 

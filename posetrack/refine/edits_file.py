@@ -135,8 +135,9 @@ def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None, vi
         raise _damaged(path, error) from error
     if history.people != fingerprint(clip) or not are_same(history.places or places(clip), places(clip)):
         raise DataFormatError(
-            f"{path}: these repairs are of other tracks; give the file that they were made for, or move them away "
-            "to begin anew."
+            f"{path}: these repairs are of other tracks; give the file that they were made for (what was seen, "
+            "NAME.tracks, and the results of the second pass are not the same tracks), or move them away to begin "
+            "anew."
         )
     if None not in (size, history.size) and size != history.size:
         raise DataFormatError(
