@@ -72,7 +72,8 @@ class ResultWriter:
     Leaving it finishes every file. Leaving it by an exception removes them all.
 
     Args:
-        paths: The path of each output, from ``Outputs.paths``.
+        paths: The path of each output, from ``Outputs.paths``. Only ``meta``, which says where whole files come
+            from, is not written here.
         info: Properties of the source.
         outputs: What to write.
         reading: Which part of the source is read: the sound starts where the frames do.
@@ -99,6 +100,8 @@ class ResultWriter:
         self._window: LiveWindow | None = None
         try:
             for kind, path in paths.items():
+                if kind == META:
+                    continue
                 if kind == "video":
                     annotator = Annotator(outputs.drawing)
                     sink: Sink = VideoSink(path, info, annotator, start_s=reading.start_s or 0.0)
