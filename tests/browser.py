@@ -43,7 +43,12 @@ class Browser:
     def __init__(self, program: str, folder: Path) -> None:
         command_out, self._commands = os.pipe()
         self._answers, answer_in = os.pipe()
-        flags = "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-dev-shm-usage --mute-audio"
+        flags = (
+            "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-dev-shm-usage --mute-audio "
+            # a page that the system thinks hidden or idle would show no frames
+            "--disable-renderer-backgrounding --disable-background-timer-throttling "
+            "--disable-backgrounding-occluded-windows"
+        )
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, str(command_out), str(answer_in), program, *flags.split(),
              "--remote-debugging-pipe", f"--user-data-dir={folder}"],

@@ -8,6 +8,9 @@ const MISSING = 1, FILLED = 2, SEEN = 3;
 /* Origins of joints, as in refine/clip.py. */
 const ORIGIN_MISSING = 0, ORIGIN_FILLED = 3;
 
+/* A picture that has not come by then is asked for again. */
+const PICTURE_MS = 20000;
+
 function unpackTrack(told, buffer, jointCount) {
   const count = told.length;
   const view = (Type, start, size) => new Type(buffer, start, size);
@@ -113,8 +116,10 @@ class Source {
   async picture(number) {
     const packed = this.#packed?.pictures[number];
     if (!this.live) return packed ? createImageBitmap(new Blob([decoded(packed)])) : null;
-    const answer = await fetch(`frame?number=${number}`);
-    return answer.ok ? createImageBitmap(await answer.blob()) : null;
+    const answer = await fetch(`frame?number=${number}`, { signal: AbortSignal.timeout(PICTURE_MS) });
+    if (answer.status === 404) return null;
+    if (!answer.ok) throw new Error(answer.statusText); // asked for again
+    return createImageBitmap(await answer.blob());
   }
 
   portrait(track) {
