@@ -28,6 +28,7 @@ from rich.table import Table
 from posetrack.formats.naming import ImageNaming
 from posetrack.formats.posetrack18_rows import PERSON_CATEGORY
 from posetrack.skeletons import POSETRACK
+from posetrack.types import Doubles
 
 _SEED = 0
 _WIDTH, _HEIGHT = 1280.0, 720.0
@@ -41,8 +42,6 @@ _BODY = {
     "left_hip": (0.08, 0.52), "right_hip": (-0.08, 0.52), "left_knee": (0.09, 0.75), "right_knee": (-0.09, 0.75),
     "left_ankle": (0.09, 0.97), "right_ankle": (-0.09, 0.97),
 }  # fmt: skip
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

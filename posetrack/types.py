@@ -38,6 +38,7 @@ class Origin(IntEnum):
 
 
 FloatArray = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 OriginArray = NDArray[np.uint8]

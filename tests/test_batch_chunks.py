@@ -19,6 +19,7 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.flow import ZeroFlow
 from posetrack.pose_tracker import PoseTracker
 from posetrack.presets import get_preset
+from posetrack.provenance.meta import read_meta
 from posetrack.runner import Outputs
 from posetrack.types import Boxes, Frame, Image
 from posetrack.video import ReadOptions, open_source
@@ -440,6 +441,8 @@ def test_short_and_long_clips_are_tracked_in_parallel(tmp_path: Path, long_clip:
     assert set(files(tmp_path / "out")) == {
         f"{name}{ending}" for name in ("short", "long") for ending in (".json", ".tracks", "_tracked.mp4")
     }
+    why = {name: read_meta(tmp_path / "out" / f"{name}.meta.json").hindrance for name in ("short", "long")}
+    assert "in chunks" in str(why["long"]) and "in chunks" not in str(why["short"])
     assert not (tmp_path / CHUNKS).exists()
 
 

@@ -107,8 +107,9 @@ def test_streams_and_footage_that_has_gone_have_no_hash(tmp_path: Path) -> None:
     run(clip, tmp_path, tracker=lambda: Walking(), observer=lambda *_: clip.unlink(missing_ok=True), online=True)  # type: ignore[arg-type, return-value]
     meta = tmp_path / "street.meta.json"
     assert described(meta)["source"]["sha256"] is None
-    done = posetrack("verify", meta, "--no-repeat", "--bundle", tmp_path / "supplement.zip")
-    assert done.returncode == 2 and "neither tracked again nor masked" in done.stderr
+    for options in ((), ("--no-repeat", "--bundle", tmp_path / "supplement.zip")):
+        done = posetrack("verify", meta, *options)
+        assert done.returncode == 2 and "neither tracked again nor masked" in done.stderr
 
 
 def test_a_run_without_a_description_writes_none(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 Task = TypeVar("Task", bound=ClipTask)
 
+_IN_CHUNKS = Repetition(hindrance="the clip was tracked in chunks, by `posetrack batch`")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SplitResult(ClipResult):
@@ -163,11 +165,6 @@ class StitchTask(ClipTask):
                 self.remote.remove(self.files[0].parents[1])
         return result
 
-    @property
-    def repeated(self) -> Repetition:
-        """Runs are repeated in one piece."""
-        return Repetition(hindrance="the clip was tracked in chunks, by `posetrack batch`")
-
     def load(self) -> PoseTracker:
         """A stand-in for the tracker that returns the known poses."""
         parts = map(self._loaded, self.files)
@@ -184,7 +181,7 @@ class StitchTask(ClipTask):
 
     def _stitched_or_tracked(self, observer: FrameObserver | None) -> ClipResult:
         try:
-            return tracked(self, observer)
+            return tracked(replace(self, repetition=_IN_CHUNKS), observer)
         except (SeamError, DataFormatError):
             return tracked(_as(ClipTask, self), observer)
 

@@ -139,11 +139,6 @@ class ClipTask:
         """Track the clip."""
         return track_clip(self, observer)
 
-    @property
-    def repeated(self) -> Repetition:
-        """How the run is repeated, for the clip's ``.meta.json``."""
-        return self.repetition
-
     def load(self) -> PoseTracker:
         """The tracker. It stays loaded in the process for the next task with the same settings."""
         made = _loaded(self.tracker, self.compute)
@@ -234,7 +229,7 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
         summary = run(
             task.source, task.unfinished,
             name=task.name, tracker=task.load, outputs=outputs, reading=task.reading, online=task.refine is None,
-            refine=task.refine, repetition=task.repeated, observer=observe, second_observer=observe,
+            refine=task.refine, repetition=task.repetition, observer=observe, second_observer=observe,
         )  # fmt: skip
     if summary.interrupted:
         return ClipResult(status="interrupted")

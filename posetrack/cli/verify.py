@@ -42,6 +42,7 @@ def verify(
     from posetrack.trust.bundling import require_files, write_bundle
 
     meta = read_meta(source)
+    _require_footage(meta)
     if meta.hindrance is not None and not no_repeat:
         raise DataFormatError(
             f"{source}: this run cannot be repeated, because {meta.hindrance}; pack its results as they are "
@@ -61,16 +62,19 @@ def verify(
         raise typer.Exit(DIFFERENT)
 
 
-def _footage(meta: Meta, video: Path | None) -> str:
-    """The footage, if it is still what was tracked."""
-    from posetrack.provenance.footage import footage_hash
-    from posetrack.video.sources import is_stored
-
+def _require_footage(meta: Meta) -> None:
     if meta.source["sha256"] is None:
         raise DataFormatError(
             f"{meta.path}: the footage was not kept, or was gone by the end of the run: it can be neither tracked "
             "again nor masked."
         )
+
+
+def _footage(meta: Meta, video: Path | None) -> str:
+    """The footage, if it is still what was tracked."""
+    from posetrack.provenance.footage import footage_hash
+    from posetrack.video.sources import is_stored
+
     given = meta.source["path"]
     beside = str(meta.path.parent / given)
     path = str(video or (beside if is_stored(beside) and not is_stored(given) else given))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from posetrack.formats.annotations import Doubles
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, Doubles
 
 
 def contested(candidates: BoolArray) -> BoolArray:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.evaluation.sequences import Distances, Sequence
-from posetrack.formats.annotations import Doubles
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 MATCH_DISTANCE = 0.5
 """A joint is matched within half a head size (PCKh@0.5)."""

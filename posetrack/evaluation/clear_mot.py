@@ -14,8 +14,7 @@ import numpy as np
 from posetrack.evaluation.assignment import contested, most_pairs_least_cost
 from posetrack.evaluation.average_precision import MATCH_DISTANCE
 from posetrack.evaluation.sequences import Distances, Sequence
-from posetrack.formats.annotations import Doubles
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 NO_TRACK = -1
 

@@ -20,8 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from posetrack.evaluation.assignment import contested
 from posetrack.evaluation.sequences import Distances, Sequence, Side
 from posetrack.evaluation.track_pairs import TrackPairs, observed_tracks
-from posetrack.formats.annotations import Doubles
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 THRESHOLDS = np.arange(0.05, 0.99, 0.05)
 """The 19 similarity thresholds alpha that HOTA averages over."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Annotations, Doubles, Polygon
-from posetrack.types import BoolArray
+from posetrack.formats.annotations import Annotations, Polygon
+from posetrack.types import BoolArray, Doubles
 
 
 def inside(points: Doubles, polygon: Polygon) -> BoolArray:

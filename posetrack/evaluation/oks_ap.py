@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Doubles
 from posetrack.formats.checks import member, number_or_nan, rows_of_numbers
 from posetrack.formats.reading import is_folder, load_json
 from posetrack.skeletons import COCO as COCO_SKELETON
 from posetrack.skeletons import POSETRACK, Skeleton
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, Doubles
 
 FIGURES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75", "AR_medium", "AR_large")
 """COCO's ten figures, in the order of pycocotools."""

@@ -11,8 +11,7 @@ from posetrack.evaluation.average_precision import Precision, ScoredJoints
 from posetrack.evaluation.clear_mot import MotCounts
 from posetrack.evaluation.error_runs import ErrorRun
 from posetrack.evaluation.joint_names import JOINT_NAMES
-from posetrack.formats.annotations import Doubles
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

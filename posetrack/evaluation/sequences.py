@@ -14,8 +14,8 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.evaluation.ignore_regions import remove_ignored
-from posetrack.formats.annotations import MISSING_SCORE, Annotations, Doubles
-from posetrack.types import BoolArray, IntArray
+from posetrack.formats.annotations import MISSING_SCORE, Annotations
+from posetrack.types import BoolArray, Doubles, IntArray
 
 TRACK_ID_LIMIT = 10_000
 _HEAD_FRACTION = 0.6

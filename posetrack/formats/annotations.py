@@ -17,7 +17,7 @@ from posetrack.files.text import printable
 from posetrack.formats.found import Found
 from posetrack.formats.naming import clip_of
 from posetrack.skeletons import POSETRACK, Skeleton
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 EVALUATION_JOINTS = (
     "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
@@ -36,7 +36,6 @@ MISSING_SCORE = -9999.0
 """The official evaluator's score of a joint without one."""
 
 Polygon = NDArray[np.float64]
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

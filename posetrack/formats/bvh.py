@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.files.pending import write_file
-from posetrack.formats.annotations import Annotations, Doubles
+from posetrack.formats.annotations import Annotations
 from posetrack.formats.grid import Grid, grid_of
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, Doubles
 
 _TREE: dict[str, tuple[str | None, tuple[str, ...]]] = {
     "Hips": (None, ("left_hip", "right_hip")),

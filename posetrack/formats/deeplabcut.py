@@ -15,11 +15,12 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.files.pending import write_file
-from posetrack.formats.annotations import Annotations, Doubles
+from posetrack.formats.annotations import Annotations
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
 from posetrack.formats.names import numbers_in
 from posetrack.formats.reading import load_text
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
+from posetrack.types import Doubles
 
 SCORER = "posetrack"
 _HEADER = ("scorer", "individuals", "bodyparts", "coords")

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.errors import DataFormatError
-from posetrack.types import Origin, Poses
+from posetrack.types import Doubles, Origin, Poses
 
-Doubles = NDArray[np.float64]
 Codes = NDArray[np.uint8]
 
 WORDS = ("", "seen", "carried", "filled", "hidden")

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Annotations, Doubles, Joints
+from posetrack.formats.annotations import Annotations, Joints
 from posetrack.formats.checks import number_or_nan
 from posetrack.formats.found import Found
 from posetrack.formats.joints import own_joints
 from posetrack.formats.naming import frame_numbers
 from posetrack.formats.results import images_up_to, results_video
 from posetrack.skeletons import Skeleton
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 MOST_CELLS = 50_000_000
 """Frames x people x joints that are held at once (about 1.2 GB)."""

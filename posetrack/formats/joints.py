@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE, Annotations, Doubles, Joints
+from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE, Annotations, Joints
 from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import conversion_matrix
 from posetrack.skeletons import POSETRACK, Skeleton
+from posetrack.types import Doubles
 
 _FARTHEST = 1e9
 """Pixels. Beyond, single precision cannot tell one pixel from the next hundred."""

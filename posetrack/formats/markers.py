@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Doubles
 from posetrack.formats.grid import Grid
 from posetrack.skeletons import SKELETONS, Skeleton
+from posetrack.types import Doubles
 
 PIXELS = "px"
 _METRES = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_JOINTS, VISIBLE, Annotations, Doubles, Polygon
+from posetrack.formats.annotations import EVALUATION_JOINTS, VISIBLE, Annotations, Polygon
 from posetrack.formats.checks import (
     Where,
     check_unique_ids,
@@ -21,7 +21,7 @@ from posetrack.formats.checks import (
 )
 from posetrack.formats.naming import video_of
 from posetrack.formats.posetrack17_rows import SEEN
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 _JOINTS = len(EVALUATION_JOINTS)
 _JOINT_IDS = range(_JOINTS)

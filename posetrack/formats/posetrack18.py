@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Doubles, Polygon
+from posetrack.formats.annotations import EVALUATION_JOINTS, Annotations, Polygon
 from posetrack.formats.checks import (
     Where,
     boxes_of,
@@ -25,7 +25,7 @@ from posetrack.formats.checks import (
 from posetrack.formats.names import names_by_id
 from posetrack.formats.naming import video_of
 from posetrack.formats.posetrack18_found import found_of
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 _ALLOWED_JOINTS = (15, 17)
 

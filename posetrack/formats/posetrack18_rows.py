@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, Annotations, Doubles, Polygon
+from posetrack.formats.annotations import EVALUATION_SLOTS, MISSING_SCORE, Annotations, Polygon
 from posetrack.formats.joints import finite, flags, person_boxes
 from posetrack.skeletons import POSETRACK
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, Doubles
 
 PERSON_CATEGORY = {
     "supercategory": "person",

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE, Annotations, Doubles, Joints
+from posetrack.formats.annotations import EVALUATION_SLOTS, VISIBLE, Annotations, Joints
 from posetrack.formats.joints import converted
 from posetrack.formats.naming import LARGEST_FRAME, OWN_FOOTAGE, ImageNaming, packed_id, unpacked_id
 from posetrack.skeletons import POSETRACK
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 
 def results_video(

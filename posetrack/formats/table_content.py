@@ -11,9 +11,8 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.formats import found
-from posetrack.formats.annotations import Doubles
 from posetrack.formats.checks import check_columns, check_separator, check_size
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 NEEDED = ("frame", "time_s", "person", "person_score", "joint", "x", "y", "score")
 BOX = ("box_x1", "box_y1", "box_x2", "box_y2")

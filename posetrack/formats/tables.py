@@ -9,7 +9,7 @@ import numpy as np
 
 from posetrack.errors import DataFormatError
 from posetrack.formats import found
-from posetrack.formats.annotations import Annotations, Doubles, Joints
+from posetrack.formats.annotations import Annotations, Joints
 from posetrack.formats.names import names_by_id
 from posetrack.formats.naming import LARGEST_FRAME, frame_numbers
 from posetrack.formats.results import images_up_to, results_video
@@ -23,7 +23,7 @@ from posetrack.formats.table_content import (
 )
 from posetrack.pixels import from_centre
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 _BOX_DIGITS = 10
 """The noise of half a pixel less is rounded off."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Doubles, Joints
+from posetrack.formats.annotations import EVALUATION_SLOTS, Annotations, Joints
 from posetrack.formats.found import found_in
 from posetrack.pixels import from_centre
 from posetrack.skeleton_conversion import convert_poses
 from posetrack.skeletons import POSETRACK
-from posetrack.types import FloatArray, Poses
+from posetrack.types import Doubles, FloatArray, Poses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

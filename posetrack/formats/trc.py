@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Annotations, Doubles
+from posetrack.formats.annotations import Annotations
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
 from posetrack.formats.markers import (
     PIXELS,
@@ -22,6 +22,7 @@ from posetrack.formats.markers import (
     positions_of,
     unknown_markers,
 )
+from posetrack.types import Doubles
 
 _HEADER = (
     "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame",

@@ -19,11 +19,12 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from posetrack.errors import DataFormatError
-from posetrack.formats.annotations import Annotations, Doubles
+from posetrack.formats.annotations import Annotations
 from posetrack.formats.checks import check_size
 from posetrack.formats.found import WORDS, Found, origin_codes
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
 from posetrack.skeletons import Skeleton, skeleton_with
+from posetrack.types import Doubles
 
 _PARTS = ("x", "y", "score")
 _FURTHER = ("sd", "origin", "raw_x", "raw_y")

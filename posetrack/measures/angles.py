@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.measures.body import Body, Point
-from posetrack.refine.clip import Doubles
+from posetrack.types import Doubles
 
 NOTHING_KNOWN = 180 / 3**0.5
 """Degrees: standard deviation of an angle that may be any. Limbs that point at the camera have no surer one."""

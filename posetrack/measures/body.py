@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from posetrack.refine.clip import FILLED, Clip, Doubles, Track
+from posetrack.refine.clip import FILLED, Clip, Track
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, Doubles
 
 _FACING_WINDOW_S = 1.0
 _SIDE_VIEW = 0.06

@@ -22,8 +22,8 @@ from posetrack.measures.angles import (
 from posetrack.measures.body import Body, Point
 from posetrack.measures.scale import Scale
 from posetrack.ranges import require_kinds
-from posetrack.refine.clip import Clip, Doubles
-from posetrack.types import BoolArray
+from posetrack.refine.clip import Clip
+from posetrack.types import BoolArray, Doubles
 
 DEGREES = "deg"
 

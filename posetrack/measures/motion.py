@@ -9,7 +9,7 @@ from scipy.signal import find_peaks
 
 from posetrack.measures.body import Body, rolling_median
 from posetrack.measures.scale import Scale
-from posetrack.refine.clip import Doubles
+from posetrack.types import Doubles
 
 _SLOWEST = 0.3
 """Trunk lengths per second: who moves more slowly across the picture does not walk across it."""

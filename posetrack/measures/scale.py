@@ -13,7 +13,7 @@ from posetrack.errors import ConfigError, DataFormatError
 from posetrack.formats.reading import load_text
 from posetrack.formats.scale import metres_per_pixel
 from posetrack.measures.body import Body
-from posetrack.refine.clip import Doubles
+from posetrack.types import Doubles
 
 _HEIGHT = re.compile(r"(\d{1,9})=(.+?)(cm|m)")
 _ANKLE_SHARE = 0.039

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posetrack.refine.clip import Clip, Doubles, Track
-from posetrack.types import BoolArray, IntArray
+from posetrack.refine.clip import Clip, Track
+from posetrack.types import BoolArray, Doubles, IntArray
 
 _CHUNK_S = 0.5
 """Descriptors are means of half a second: those of neighbouring frames say the same."""

@@ -16,9 +16,9 @@ from scipy.sparse import coo_array
 
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
-from posetrack.refine.clip import Doubles, Track
+from posetrack.refine.clip import Track
 from posetrack.refine.links import Links
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 Chains = list[list[int]]
 """Each person's tracklets, in order of time."""

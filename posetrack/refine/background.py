@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from posetrack.refine.clip import Clip, Doubles
-from posetrack.types import IntArray
+from posetrack.refine.clip import Clip
+from posetrack.types import Doubles, IntArray
 
 
 def seen_from(points: Doubles, frames: IntArray, views: IntArray | int, clip: Clip) -> Doubles:

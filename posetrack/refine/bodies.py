@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
-from posetrack.refine.clip import Doubles, Track
+from posetrack.refine.clip import Track
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray
+from posetrack.types import BoolArray, Doubles
 
 _SIZE_WINDOW_S = 1.0
 """Bodies come nearer slowly; boxes jump from frame to frame."""

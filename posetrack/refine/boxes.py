@@ -10,7 +10,8 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from posetrack.refine.background import seen_from
-from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.refine.clip import Clip, Track
+from posetrack.types import Doubles
 
 _SIZE_S, _MIDDLE_S = 1.0, 0.5
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from posetrack.types import IntArray
-
-Doubles = NDArray[np.float64]
+from posetrack.types import Doubles, IntArray
 
 _MOST_ZOOM = 4.0
 """Cameras that zoom or turn out of the picture by more than this have not: small errors have added up."""
@@ -41,7 +38,7 @@ def maps_to_first(camera: Doubles, starts: IntArray, middle: Doubles) -> Doubles
 
 
 def _plausible(a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Whether maps with the linear part ((a, b), (c, d)) stretch and shrink no more than a camera does."""
+    """Whether maps with these linear parts, numbers or arrays, stretch and shrink no more than a camera does."""
     # the squares of the two factors by which such a map stretches have this sum and this product
     total, product = a * a + b * b + c * c + d * d, (a * d - b * c) ** 2
     return (total <= _MOST_ZOOM**2) & (product * _MOST_ZOOM**2 >= total)

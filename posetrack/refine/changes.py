@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.refine.appearance import Looks, batches
-from posetrack.refine.clip import Doubles, Track
+from posetrack.refine.clip import Track
 from posetrack.refine.turns import runs_of
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 _WINDOW_S = 1.0
 """Appearance on each side is that of a second."""

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from posetrack.formats.found import WORDS
 from posetrack.refine.camera_maps import maps_to_first
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray, FloatArray, IntArray
+from posetrack.types import BoolArray, Doubles, FloatArray, IntArray
 
-Doubles = NDArray[np.float64]
 Origins = NDArray[np.uint8]
 
 MISSING, SEEN, CARRIED, FILLED = 0, 1, 2, 3

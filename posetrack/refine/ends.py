@@ -12,8 +12,8 @@ import numpy as np
 
 from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres_of, limb_lengths, longer_sides, sizes
-from posetrack.refine.clip import Clip, Doubles, Track
-from posetrack.types import IntArray
+from posetrack.refine.clip import Clip, Track
+from posetrack.types import Doubles, IntArray
 
 _WINDOW_S = 1.0
 """Motion at an end is that of the last second: two steps, whose swings cancel."""

@@ -17,8 +17,8 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from posetrack.refine.bodies import sizes
-from posetrack.refine.clip import CARRIED, FILLED, MISSING, SEEN, Clip, Doubles, Track
-from posetrack.types import BoolArray
+from posetrack.refine.clip import CARRIED, FILLED, MISSING, SEEN, Clip, Track
+from posetrack.types import BoolArray, Doubles
 
 _LEAST = 0.007
 """Body sizes: the error of joints with a score of 1."""

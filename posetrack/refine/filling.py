@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.refine.background import seen_from
-from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
-from posetrack.types import BoolArray, IntArray
+from posetrack.refine.clip import FILLED, MISSING, Clip, Track
+from posetrack.types import BoolArray, Doubles, IntArray
 
 _SLOPE_S = 0.3
 """Speed at a gap's end is that over this time: a frame's difference is mostly noise."""

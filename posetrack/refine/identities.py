@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from posetrack.refine.association import Chains
-from posetrack.refine.clip import Doubles, Track
+from posetrack.refine.clip import Track
 from posetrack.refine.links import Links
+from posetrack.types import Doubles
 
 _TRUST = 0.35
 """Share of a difference of gains that is believed, because errors of motion are not independent.

@@ -12,9 +12,9 @@ import numpy as np
 
 from posetrack.refine.appearance import SUREST, Looks, usual_looks
 from posetrack.refine.background import seen_from
-from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.refine.clip import Clip, Track
 from posetrack.refine.ends import Ends, ends_of, proportions
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 _LONGEST_GAP_S, _LONGEST_AWAY_S = 10.0, 60.0
 """After longer gaps, where somebody was tells nothing; nor, if appearance tells people apart, what they wore."""

@@ -11,10 +11,10 @@ import numpy as np
 from posetrack.formats.naming import ImageNaming
 from posetrack.observations.header import Header
 from posetrack.observations.reader import ObservationFile, Observations
-from posetrack.refine.clip import Clip, Doubles
+from posetrack.refine.clip import Clip
 from posetrack.refine.rows import People, tracks_of
 from posetrack.skeletons import Skeleton
-from posetrack.types import FloatArray, IntArray
+from posetrack.types import Doubles, FloatArray, IntArray
 
 
 def read_observed_clip(path: Path, fps: float | None = None) -> Clip:

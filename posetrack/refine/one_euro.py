@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.ranges import require_above, require_at_least, require_kinds
-from posetrack.refine.clip import Doubles
-from posetrack.types import UNLINKED, BoolArray, Frame, Poses
+from posetrack.types import UNLINKED, BoolArray, Doubles, Frame, Poses
 
 MIN_CUTOFF_HZ, BETA, SPEED_CUTOFF_HZ = 1.0, 0.007, 1.0
 """The paper's constants."""

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from posetrack.refine.bodies import limb_lengths, sizes
-from posetrack.refine.clip import Doubles, Track
+from posetrack.refine.clip import Track
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 _ACCELERATION = 20.0
 """Body sizes per second squared: no joint accelerates by more than about 35 m/s^2 in everyday motion."""

@@ -14,13 +14,13 @@ from posetrack.refine.appearance import learn
 from posetrack.refine.association import Chains, PeopleLimits, associate
 from posetrack.refine.bodies import centres_of, joint_evidence
 from posetrack.refine.changes import cut_at_changes
-from posetrack.refine.clip import Clip, Doubles, Track, joined
+from posetrack.refine.clip import Clip, Track, joined
 from posetrack.refine.ghosts import LEAST_EVIDENCE, is_ghost
 from posetrack.refine.identities import probabilities
 from posetrack.refine.links import possible_links
 from posetrack.refine.priors import Priors
 from posetrack.refine.splitting import split
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 _CLEARLY_S, _CLEAR_EVIDENCE = 1.0, 0.4
 """Somebody seen for a second with such a mean joint score is a person (see ``ghosts``)."""

@@ -15,10 +15,10 @@ import numpy as np
 
 from posetrack.errors import ConfigError
 from posetrack.refine.bodies import sizes
-from posetrack.refine.clip import FILLED, SEEN, Clip, Doubles, Track
+from posetrack.refine.clip import FILLED, SEEN, Clip, Track
 from posetrack.refine.stolen import SAME_PLACE
 from posetrack.stages import FrameSource, PoseEstimator
-from posetrack.types import BoolArray, Boxes, IntArray, Poses
+from posetrack.types import BoolArray, Boxes, Doubles, IntArray, Poses
 
 _LEAST_SCORE = 0.4
 """Joints with a lower score are more often mistakes than not."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.refine.clip import CARRIED, HIDDEN, MISSING, ORIGINS, SEEN, Doubles, Origins, Track, extents
-from posetrack.types import BoolArray, FloatArray, IntArray
+from posetrack.refine.clip import CARRIED, HIDDEN, MISSING, ORIGINS, SEEN, Origins, Track, extents
+from posetrack.types import BoolArray, Doubles, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.refine.bodies import limb_lengths, sizes
-from posetrack.refine.clip import Doubles, Track
+from posetrack.refine.clip import Track
 from posetrack.refine.turns import Slopes
 from posetrack.skeletons import Skeleton
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 _STEP, _STEP_S = 0.05, 0.04
 """Motion, in body sizes, from which a joint's step tells no more: a wrist moves as far in a frame at 25 fps."""

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from posetrack.refine.clip import MISSING, Clip, Doubles, Track
+from posetrack.refine.clip import MISSING, Clip, Track
 from posetrack.skeleton_conversion import conversion_matrix, convert_poses
 from posetrack.skeletons import Skeleton
-from posetrack.types import Origin, Poses
+from posetrack.types import Doubles, Origin, Poses
 
 
 def in_skeleton(clip: Clip, target: Skeleton) -> Clip:

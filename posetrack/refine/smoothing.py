@@ -19,10 +19,10 @@ from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
 from posetrack.refine.background import carried
 from posetrack.refine.bodies import centres, sizes
-from posetrack.refine.clip import FILLED, MISSING, Clip, Doubles, Track
+from posetrack.refine.clip import FILLED, MISSING, Clip, Track
 from posetrack.refine.one_euro import OneEuro
 from posetrack.refine.one_euro import filtered as one_euro
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 CUTOFF_HZ = 6.0
 """The cut-off that gait analysis reports most often."""

@@ -12,9 +12,9 @@ import numpy as np
 
 from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres, sizes
-from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.refine.clip import Clip, Track
 from posetrack.refine.turns import runs_of, turns
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 _GAP_S = 0.2
 """Longer gaps are doubtful: a walking person has moved by the width of a body."""

@@ -11,10 +11,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from posetrack.refine.bodies import sizes
-from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.refine.clip import Clip, Track
 from posetrack.refine.splitting import overlapping_pairs, overlapping_rows
 from posetrack.refine.turns import runs_of
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 SAME_PLACE = 0.08
 """Body sizes: two estimates of one joint are not further apart."""

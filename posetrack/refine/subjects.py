@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from posetrack.errors import ConfigError
-from posetrack.refine.clip import Clip, Doubles, Track
+from posetrack.refine.clip import Clip, Track
 from posetrack.refine.priors import Subject
+from posetrack.types import Doubles
 
 
 def chosen(people: Sequence[Track], subjects: Sequence[Subject], clip: Clip) -> list[Track]:

@@ -20,11 +20,11 @@ from posetrack.formats.found import RAW_BOX
 from posetrack.formats.names import names_by_id
 from posetrack.formats.table_content import BOX, NEEDED, load_table, present_names
 from posetrack.formats.tables import parse_table
-from posetrack.refine.clip import HIDDEN, ORIGINS, SEEN, Clip, Doubles, Origins
+from posetrack.refine.clip import HIDDEN, ORIGINS, SEEN, Clip, Origins
 from posetrack.refine.rows import People, RefinedPeople, named, people_of, tracks_of
 from posetrack.refine.times import frame_times
 from posetrack.skeletons import SKELETONS, Skeleton, skeleton_with
-from posetrack.types import BoolArray, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 _KNOWN = {joint for skeleton in SKELETONS.values() for joint in skeleton.joints}
 _PEOPLE_AT_ONCE = 4_000

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.errors import DataFormatError
-from posetrack.refine.clip import Doubles
-from posetrack.types import IntArray
+from posetrack.types import Doubles, IntArray
 
 
 def frame_times(path: Path, frames: IntArray, known: Doubles, fps: float | None) -> Doubles:

@@ -9,8 +9,8 @@ import numpy as np
 
 from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres, shows_trunk, sizes
-from posetrack.refine.clip import Clip, Doubles, Track
-from posetrack.types import IntArray
+from posetrack.refine.clip import Clip, Track
+from posetrack.types import Doubles, IntArray
 
 _WINDOW_S = 0.5
 """Motion is that of half a second, a step: on each side of a place."""

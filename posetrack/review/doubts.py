@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.refine.bodies import joint_evidence
-from posetrack.refine.clip import FILLED, SEEN, Clip, Doubles, Track, observed
+from posetrack.refine.clip import FILLED, SEEN, Clip, Track, observed
 from posetrack.refine.splitting import doubtful_frames
 from posetrack.refine.turns import runs_of
+from posetrack.types import Doubles
 
 _UNCERTAIN = 0.35
 """Mean joint score below which a pose is more guessed than seen."""

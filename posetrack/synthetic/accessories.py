@@ -9,17 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from posetrack.synthetic.anatomy import Array, Skeletons
+from posetrack.synthetic.anatomy import Skeletons
 from posetrack.synthetic.figure import smoothstep
 from posetrack.synthetic.outfits import Outfit
 from posetrack.synthetic.tubes import cross, ring, sweep
+from posetrack.types import Doubles
 
 _SKIRT = np.linspace(0.0, 1.0, 8)
 _MANE = np.linspace(0.0, 1.0, 7)
 _PACK = np.linspace(-1.0, 1.0, 8)
 
 
-def skirt(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Array, Array]:
+def skirt(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Doubles, Doubles]:
     """Skirts, from the waist around both thighs."""
     stature = bodies.stature
     length = np.array([outfit.skirt for outfit in wearers])[:, None]
@@ -46,7 +47,7 @@ def skirt(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Array, Array]:
     return sweep(centres, across, ahead, radii, ring(20))[:, None], centres[:, None]
 
 
-def mane(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Array, Array]:
+def mane(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Doubles, Doubles]:
     """Hair that hangs down behind, open or in a ponytail."""
     tail = np.array([outfit.hair == "ponytail" for outfit in wearers])[:, None]
     long = np.array([outfit.hair == "long" for outfit in wearers])[:, None]
@@ -65,7 +66,7 @@ def mane(wearers: Sequence[Outfit], bodies: Skeletons) -> tuple[Array, Array]:
     return sweep(centres, axes[..., 0], axes[..., 2], radii, ring(12))[:, None], centres[:, None]
 
 
-def pack(bodies: Skeletons) -> tuple[Array, Array]:
+def pack(bodies: Skeletons) -> tuple[Doubles, Doubles]:
     """Backpacks."""
     scale = bodies.stature[:, None, None]
     axes = bodies.chest[:, None]

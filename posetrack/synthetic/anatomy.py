@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.skeletons import POSETRACK
-
-Array = NDArray[np.float64]
+from posetrack.types import Doubles
 
 SIDES = ("left", "right")
 _OUTWARD = np.array([-1.0, 1.0])  # sign of the body's right axis for the left and the right limbs
@@ -47,7 +46,7 @@ _FLESH = 0.025  # around every joint; less than between ankle and sole
 _SHOULDER_RISE = 0.028  # how far the shoulder joint climbs when the arm points straight up
 
 
-def posture(lift: float = 0.0, **degrees: tuple[float, ...]) -> Array:
+def posture(lift: float = 0.0, **degrees: tuple[float, ...]) -> Doubles:
     """A posture vector [28] in radians; defaults to standing upright with hanging arms.
 
     Args:
@@ -63,7 +62,7 @@ def posture(lift: float = 0.0, **degrees: tuple[float, ...]) -> Array:
     return vector
 
 
-def mirrored(vector: Array) -> Array:
+def mirrored(vector: Doubles) -> Doubles:
     """The posture [.., 28] with left and right exchanged."""
     result = vector.copy()
     result[..., [0, 2, 3, 5, 6, 8]] *= -1
@@ -84,69 +83,69 @@ class Skeletons:
         upper_arms, forearms, thighs, shanks, feet: float [P, 2, 3, 3], left and right.
     """
 
-    stature: Array
-    joints: Array
-    waist: Array
-    pelvis: Array
-    chest: Array
-    head: Array
-    upper_arms: Array
-    forearms: Array
-    thighs: Array
-    shanks: Array
-    feet: Array
+    stature: Doubles
+    joints: Doubles
+    waist: Doubles
+    pelvis: Doubles
+    chest: Doubles
+    head: Doubles
+    upper_arms: Doubles
+    forearms: Doubles
+    thighs: Doubles
+    shanks: Doubles
+    feet: Doubles
 
     def __getitem__(self, people: NDArray[np.int64]) -> Skeletons:
         """The chosen people."""
         return Skeletons(*(getattr(self, name)[people] for name in self.__slots__))
 
-    def limb_joints(self, joint: str) -> Array:
+    def limb_joints(self, joint: str) -> Doubles:
         """float [P, 2, 3]: the left and the right ``joint``."""
         return self.joints[:, [POSETRACK.index(f"{side}_{joint}") for side in SIDES]]
 
-    def joint(self, name: str) -> Array:
+    def joint(self, name: str) -> Doubles:
         """float [P, 3]."""
         return self.joints[:, POSETRACK.index(name)]
 
 
-def _rotation_x(pitch: Array) -> Array:
+def _rotation_x(pitch: Doubles) -> Doubles:
     """[.., 3, 3]: up turns forward."""
     cos, sin, zero = np.cos(pitch), np.sin(pitch), np.zeros_like(pitch)
     return _matrix(zero + 1, zero, zero, zero, cos, -sin, zero, sin, cos)
 
 
-def _rotation_y(yaw: Array) -> Array:
+def _rotation_y(yaw: Doubles) -> Doubles:
     """[.., 3, 3]: forward turns right."""
     cos, sin, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
     return _matrix(cos, zero, sin, zero, zero + 1, zero, -sin, zero, cos)
 
 
-def _rotation_z(roll: Array) -> Array:
+def _rotation_z(roll: Doubles) -> Doubles:
     """[.., 3, 3]: up turns right."""
     cos, sin, zero = np.cos(roll), np.sin(roll), np.zeros_like(roll)
     return _matrix(cos, sin, zero, -sin, cos, zero, zero, zero, zero + 1)
 
 
-def _matrix(*elements: Array) -> Array:
-    stacked: Array = np.stack(elements, axis=-1)
+def _matrix(*elements: Doubles) -> Doubles:
+    stacked: Doubles = np.stack(elements, axis=-1)
     return stacked.reshape(*stacked.shape[:-1], 3, 3)
 
 
-def _trunk_rotation(angles: Array) -> Array:
-    turned: Array = _rotation_y(angles[..., 0]) @ _rotation_x(angles[..., 1]) @ _rotation_z(angles[..., 2])
+def _trunk_rotation(angles: Doubles) -> Doubles:
+    turned: Doubles = _rotation_y(angles[..., 0]) @ _rotation_x(angles[..., 1]) @ _rotation_z(angles[..., 2])
     return turned
 
 
-def _limb_rotation(parent: Array, angles: Array) -> Array:
+def _limb_rotation(parent: Doubles, angles: Doubles) -> Doubles:
     """[P, 2, 3, 3] of thighs or upper arms: ``parent`` [P, 3, 3], ``angles`` [P, 2, 3]."""
     flexed = parent[:, None] @ _rotation_x(-angles[..., 0])
-    turned: Array = flexed @ _rotation_z(-_OUTWARD * angles[..., 1]) @ _rotation_y(_OUTWARD * angles[..., 2])
+    turned: Doubles = flexed @ _rotation_z(-_OUTWARD * angles[..., 1]) @ _rotation_y(_OUTWARD * angles[..., 2])
     return turned
 
 
-def _offset(rotation: Array, right: Array | float, up: Array | float, forward: Array | float) -> Array:
+def _offset(rotation: Doubles, right: Doubles | float, up: Doubles | float, forward: Doubles | float) -> Doubles:
     """[.., 3]: a vector given in the rotated axes."""
-    vector: Array = (
+    vector: Doubles = (
         rotation[..., 0] * np.asarray(right)[..., None]
         + rotation[..., 1] * np.asarray(up)[..., None]
         + rotation[..., 2] * np.asarray(forward)[..., None]
@@ -154,7 +153,7 @@ def _offset(rotation: Array, right: Array | float, up: Array | float, forward: A
     return vector
 
 
-def pose_bodies(stature: Array, postures: Array, positions: Array, headings: Array) -> Skeletons:
+def pose_bodies(stature: Doubles, postures: Doubles, positions: Doubles, headings: Doubles) -> Skeletons:
     """Forward kinematics.
 
     Args:
@@ -215,10 +214,10 @@ def pose_bodies(stature: Array, postures: Array, positions: Array, headings: Arr
     )
 
 
-def _lowest_point(joints: Array, ankles: Array, feet: Array, scale: Array) -> Array:
+def _lowest_point(joints: Doubles, ankles: Doubles, feet: Doubles, scale: Doubles) -> Doubles:
     """float [P]: height of the lowest of heels, toes, and all joints with some flesh around them."""
     heels = ankles + _offset(feet, 0.0, -ANKLE_HEIGHT * scale, -HEEL_BACK * scale)
     toes = ankles + _offset(feet, 0.0, -ANKLE_HEIGHT * scale, TOE_FORWARD * scale)
     soles = np.concatenate([heels[..., 1], toes[..., 1]], axis=1)
-    lowest: Array = np.minimum(soles.min(axis=1), (joints[..., 1] - _FLESH * scale).min(axis=1))
+    lowest: Doubles = np.minimum(soles.min(axis=1), (joints[..., 1] - _FLESH * scale).min(axis=1))
     return lowest

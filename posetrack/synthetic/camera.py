@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
-from posetrack.types import FloatArray
-
-Array = NDArray[np.float64]
+from posetrack.types import Doubles, FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +38,7 @@ class Camera:
             raise ConfigError(f"pitch must be in [-0.5, 1.2] radians, not {self.pitch}")
 
     @property
-    def forward(self) -> Array:
+    def forward(self) -> Doubles:
         """float [3]: the viewing direction."""
         return np.array([0.0, -np.sin(self.pitch), np.cos(self.pitch)])
 
@@ -50,7 +47,7 @@ class Camera:
         """y in pixels of the horizon (centre of the top pixel row at 0)."""
         return (self.height - 1) / 2 - self.focal_px * float(np.tan(self.pitch))
 
-    def project(self, points: Array) -> tuple[Array, Array]:
+    def project(self, points: Doubles) -> tuple[Doubles, Doubles]:
         """World points [.., 3] to pixels [.., 2] and depth [..] along the viewing direction, metres."""
         down = np.array([0.0, -np.cos(self.pitch), -np.sin(self.pitch)])
         relative = points - np.array([0.0, self.altitude_m, 0.0])
@@ -90,7 +87,7 @@ class Handheld:
     def __post_init__(self) -> None:
         require_kinds(self)
 
-    def transform(self, time_s: float, size: tuple[int, int]) -> Array:
+    def transform(self, time_s: float, size: tuple[int, int]) -> Doubles:
         """float [2, 3], maps pixels of the camera at rest to pixels of the frame (``size``: width, height)."""
         rng = np.random.default_rng(self.seed)
         frequency = rng.uniform(0.6, 4.5, (4, 5))

@@ -9,9 +9,7 @@ from posetrack.synthetic.atlas import ATLAS_SIZE, MIP_ORIGINS
 from posetrack.synthetic.camera import Camera
 from posetrack.synthetic.raster import Quads
 from posetrack.synthetic.tubes import Tube
-
-Array = NDArray[np.float64]
-
+from posetrack.types import Doubles
 
 LAYERS = {
     "torso": 0, "mane": 0, "column": 0,
@@ -21,17 +19,17 @@ LAYERS = {
 """Layer of each part; parts of one layer do not intersect (see ``raster``)."""
 
 
-def quads_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
+def quads_of(tubes: list[Tube], camera: Camera, view: Doubles) -> Quads:
     """Front faces of all tubes; ``view`` [2, 3] is the frame's transform (see ``Handheld``)."""
     return Quads.concatenate([_quads(tube, camera, view, textured=True) for tube in tubes])
 
 
-def outlines_of(tubes: list[Tube], camera: Camera, view: Array) -> Quads:
+def outlines_of(tubes: list[Tube], camera: Camera, view: Doubles) -> Quads:
     """The same without attributes and with a quarter of the quads, for visibility tests."""
     return Quads.concatenate([_quads(tube.thinned(), camera, view, textured=False) for tube in tubes])
 
 
-def boxes_of(tubes: list[Tube], camera: Camera, view: Array, count: int) -> Array:
+def boxes_of(tubes: list[Tube], camera: Camera, view: Doubles, count: int) -> Doubles:
     """float [N, 4], bounding boxes of all surfaces of each of the people 0 .. ``count`` - 1."""
     boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (count, 1))
     for tube in tubes:
@@ -42,7 +40,7 @@ def boxes_of(tubes: list[Tube], camera: Camera, view: Array, count: int) -> Arra
     return boxes
 
 
-def _quads(tube: Tube, camera: Camera, view: Array, *, textured: bool) -> Quads:
+def _quads(tube: Tube, camera: Camera, view: Doubles, *, textured: bool) -> Quads:
     pixels, depth = camera.project(tube.vertices)
     pixels = pixels @ view[:, :2].T + view[:, 2]
     corners = _corners(pixels.astype(np.float32))
@@ -64,7 +62,7 @@ def _quads(tube: Tube, camera: Camera, view: Array, *, textured: bool) -> Quads:
     )
 
 
-def _attributes(tube: Tube, pixels: Array) -> NDArray[np.float32]:
+def _attributes(tube: Tube, pixels: Doubles) -> NDArray[np.float32]:
     """Normals and texture coordinates in the stack of atlases, [Q, T, R, S + 1, 5]."""
     level = _mip_level(tube, pixels)
     texture = tube.patch * 0.5 ** level[:, None, None, None] + MIP_ORIGINS[level][:, None, None]
@@ -75,7 +73,7 @@ def _attributes(tube: Tube, pixels: Array) -> NDArray[np.float32]:
     return attributes
 
 
-def _mip_level(tube: Tube, pixels: Array) -> NDArray[np.int64]:
+def _mip_level(tube: Tube, pixels: Doubles) -> NDArray[np.int64]:
     """[Q] mipmap level at which a texel is about as tall as a pixel."""
     texels = tube.patch[-1, 0, 1] - tube.patch[0, 0, 1]
     steps = np.linalg.norm(np.diff(pixels, axis=2), axis=-1)

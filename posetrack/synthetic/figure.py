@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.outfits import Outfit, hairline
+from posetrack.types import Doubles
 
 # height above the waist, half width, half depth, forward offset; top to bottom
 TORSO = np.array([
@@ -57,14 +57,14 @@ FOOT = np.array([
 ])  # fmt: skip
 
 
-def smoothstep(low: float, high: float, values: Array) -> Array:
+def smoothstep(low: float, high: float, values: Doubles) -> Doubles:
     """0 below ``low``, 1 above ``high``, smooth between."""
     t = np.clip((values - low) / (high - low), 0.0, 1.0)
-    smooth: Array = t * t * (3 - 2 * t)
+    smooth: Doubles = t * t * (3 - 2 * t)
     return smooth
 
 
-def torso_radii(outfit: Outfit) -> Array:
+def torso_radii(outfit: Outfit) -> Doubles:
     """[R, 2] half width and half depth of the skin or cloth."""
     up, width, depth = TORSO[:, 0], TORSO[:, 1].copy(), TORSO[:, 2].copy()
     trunk = up < 0.21
@@ -85,7 +85,7 @@ def torso_radii(outfit: Outfit) -> Array:
     return np.stack([width + extra, depth + extra], axis=-1)
 
 
-def leg_radii(outfit: Outfit) -> Array:
+def leg_radii(outfit: Outfit) -> Doubles:
     """[R, 2] half width and half depth of a leg, skin or cloth."""
     station, skin = LEG[:, 0], LEG[:, 1]
     skin = skin * (1 + 0.7 * (outfit.build - 1) * (station < 1.9))
@@ -100,7 +100,7 @@ def leg_radii(outfit: Outfit) -> Array:
     return np.stack([radius, radius], axis=-1)
 
 
-def arm_radii(outfit: Outfit) -> Array:
+def arm_radii(outfit: Outfit) -> Doubles:
     """[R, 2] half width and half depth of an arm, skin or cloth."""
     station, skin = ARM[:, 0], ARM[:, 1:3] * (1 + 0.6 * (outfit.build - 1)) * (1 - 0.12 * outfit.curves)
     flare = outfit.sleeve_loose * np.clip(0.3 + 0.7 * station, 0, 1)
@@ -119,7 +119,7 @@ _HAIR_VOLUME = {
 }
 
 
-def hair_volume(outfit: Outfit) -> Array:
+def hair_volume(outfit: Outfit) -> Doubles:
     """[R, S + 1] factor on the head's radii for hair."""
     from_front = np.abs(np.mod(np.linspace(0, 360, HEAD_SEGMENTS + 1) - 90 + 180, 360) - 180)
     line = hairline(outfit.hair, from_front)

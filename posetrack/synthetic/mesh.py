@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.synthetic.accessories import mane, pack, skirt
-from posetrack.synthetic.anatomy import ANKLE_HEIGHT, Array, Skeletons
+from posetrack.synthetic.anatomy import ANKLE_HEIGHT, Skeletons
 from posetrack.synthetic.figure import (
     ARM,
     FOOT,
@@ -24,6 +24,7 @@ from posetrack.synthetic.figure import (
 )
 from posetrack.synthetic.outfits import Outfit
 from posetrack.synthetic.tubes import Tube, patch, ring, sweep
+from posetrack.types import Doubles
 
 
 class Cast:
@@ -59,7 +60,7 @@ class Cast:
         ]
         return [self._finished(*part) for part in parts]
 
-    def _finished(self, people: NDArray[np.int64], name: str, shape: tuple[Array, Array]) -> Tube:
+    def _finished(self, people: NDArray[np.int64], name: str, shape: tuple[Doubles, Doubles]) -> Tube:
         vertices, centres = shape
         rows, segments = vertices.shape[-3], vertices.shape[-2] - 1
         return Tube(
@@ -70,7 +71,7 @@ class Cast:
             patch=patch(name, _ROWS[name] if name in _ROWS else np.arange(float(rows)), segments),
         )
 
-    def _torso_tube(self, bodies: Skeletons) -> tuple[Array, Array]:
+    def _torso_tube(self, bodies: Skeletons) -> tuple[Doubles, Doubles]:
         height = self.stature[:, None, None]
         up, forward = TORSO[:, 0], TORSO[:, 3]
         weight = smoothstep(-0.06, 0.08, up)[:, None, None]
@@ -85,7 +86,7 @@ class Cast:
         radii = self._torso * height
         return sweep(centres, frame[..., 0], frame[..., 2], radii, ring(20, 2.3))[:, None], centres[:, None]
 
-    def _head_tube(self, bodies: Skeletons) -> tuple[Array, Array]:
+    def _head_tube(self, bodies: Skeletons) -> tuple[Doubles, Doubles]:
         height = self.stature[:, None, None]
         axes = bodies.head[:, None]
         centres = bodies.joint("head_bottom")[:, None] + height * (
@@ -100,21 +101,21 @@ class Cast:
         swept += (nose * height)[..., None] * axes[..., None, :, 2]
         return swept[:, None], centres[:, None]
 
-    def _leg_tubes(self, bodies: Skeletons) -> tuple[Array, Array]:
+    def _leg_tubes(self, bodies: Skeletons) -> tuple[Doubles, Doubles]:
         hips, knees, ankles = (bodies.limb_joints(joint) for joint in ("hip", "knee", "ankle"))
         centres, across, ahead = _limb_path(LEG[:, 0], (hips, knees, ankles), (bodies.thighs, bodies.shanks))
         scale = self.stature[:, None, None, None]
         centres = centres - ahead * LEG[:, 2, None] * scale
         return sweep(centres, across, ahead, self._legs[:, None] * scale, ring(12)), centres
 
-    def _arm_tubes(self, bodies: Skeletons) -> tuple[Array, Array]:
+    def _arm_tubes(self, bodies: Skeletons) -> tuple[Doubles, Doubles]:
         shoulders, elbows, wrists = (bodies.limb_joints(joint) for joint in ("shoulder", "elbow", "wrist"))
         rotations = (bodies.upper_arms, bodies.forearms)
         centres, across, ahead = _limb_path(ARM[:, 0], (shoulders, elbows, wrists), rotations)
         scale = self.stature[:, None, None, None]
         return sweep(centres, across, ahead, self._arms[:, None] * scale, ring(10)), centres
 
-    def _foot_tubes(self, bodies: Skeletons) -> tuple[Array, Array]:
+    def _foot_tubes(self, bodies: Skeletons) -> tuple[Doubles, Doubles]:
         scale = self.stature[:, None, None, None]
         axes = bodies.feet[:, :, None]
         base = -ANKLE_HEIGHT + 0.010
@@ -134,8 +135,8 @@ _ROWS = {"torso": TORSO[:, 0], "head": HEAD[:, 0], "leg": LEG[:, 0], "arm": ARM[
 
 
 def _limb_path(
-    stations: Array, joints: tuple[Array, Array, Array], rotations: tuple[Array, Array]
-) -> tuple[Array, Array, Array]:
+    stations: Doubles, joints: tuple[Doubles, Doubles, Doubles], rotations: tuple[Doubles, Doubles]
+) -> tuple[Doubles, Doubles, Doubles]:
     """Ring centres and axes [P, 2, R, 3] along a limb that bends smoothly at its middle joint."""
     start, middle, end = (joint[:, :, None] for joint in joints)
     s = stations[:, None]
@@ -147,7 +148,7 @@ def _limb_path(
     return np.where(s < 1, upper, lower), across, ahead
 
 
-def _stacked(rows: list[Array], shape: tuple[int, ...]) -> Array:
+def _stacked(rows: list[Doubles], shape: tuple[int, ...]) -> Doubles:
     return np.array(rows).reshape(-1, *shape)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from posetrack.synthetic.anatomy import Array, mirrored, posture
+from posetrack.synthetic.anatomy import mirrored, posture
+from posetrack.types import Doubles
 
 _GAIT_SAMPLES = 128
 
 
-def _periodic(percent: tuple[float, ...], degrees: tuple[float, ...], harmonics: int = 6) -> Array:
+def _periodic(percent: tuple[float, ...], degrees: tuple[float, ...], harmonics: int = 6) -> Doubles:
     """One sampled cycle through the given points, smoothed to its lowest harmonics; radians."""
     phase = np.arange(_GAIT_SAMPLES) / _GAIT_SAMPLES
     spectrum = np.fft.rfft(np.interp(phase, np.array(percent) / 100, degrees, period=1.0))
@@ -33,13 +34,13 @@ _RUN = {
 }
 
 
-def _sample(curve: Array, phase: float) -> float:
+def _sample(curve: Doubles, phase: float) -> float:
     return float(
         np.interp(np.mod(phase, 1.0), np.arange(_GAIT_SAMPLES + 1) / _GAIT_SAMPLES, np.append(curve, curve[0]))
     )
 
 
-def _gait(curves: dict[str, Array], phase: float, vigour: float) -> Array:
+def _gait(curves: dict[str, Doubles], phase: float, vigour: float) -> Doubles:
     """Legs of a gait; the right leg is half a cycle behind the left."""
     vector = posture()
     for side, shift in enumerate((0.0, 0.5)):
@@ -49,7 +50,7 @@ def _gait(curves: dict[str, Array], phase: float, vigour: float) -> Array:
     return vector
 
 
-def walk(phase: float, vigour: float = 1.0) -> Array:
+def walk(phase: float, vigour: float = 1.0) -> Doubles:
     """Walking; ``phase`` counts strides (two steps each), ``vigour`` scales the angles."""
     vector = _gait(_WALK, phase, vigour)
     swing = np.cos(2 * np.pi * phase)
@@ -61,7 +62,7 @@ def walk(phase: float, vigour: float = 1.0) -> Array:
     return vector
 
 
-def run(phase: float, vigour: float = 1.0) -> Array:
+def run(phase: float, vigour: float = 1.0) -> Doubles:
     """Running, with a flight phase after each push-off."""
     vector = _gait(_RUN, phase, vigour)
     swing = np.cos(2 * np.pi * (phase - 0.05))
@@ -80,7 +81,7 @@ def _wave(time_s: float, hertz: float, shift: float = 0.0) -> float:
     return float(np.sin(2 * np.pi * (hertz * time_s + shift)))
 
 
-def idle(time_s: float, vigour: float = 1.0) -> Array:
+def idle(time_s: float, vigour: float = 1.0) -> Doubles:
     """Standing, shifting weight, looking around and talking with the hands."""
     weight, look = 3 * _wave(time_s, 0.17), 25 * _wave(time_s, 0.11, 0.2) * vigour
     talk = max(0.0, _wave(time_s, 0.13, 0.1)) * vigour
@@ -98,7 +99,7 @@ def idle(time_s: float, vigour: float = 1.0) -> Array:
     )
 
 
-def wave(time_s: float, vigour: float = 1.0) -> Array:
+def wave(time_s: float, vigour: float = 1.0) -> Doubles:
     """Standing and waving with the right hand raised."""
     swing = 28 * _wave(time_s, 1.4) * vigour
     return posture(
@@ -113,7 +114,7 @@ def wave(time_s: float, vigour: float = 1.0) -> Array:
     )
 
 
-def crouch(time_s: float, vigour: float = 1.0) -> Array:
+def crouch(time_s: float, vigour: float = 1.0) -> Doubles:
     """Squatting down and getting up again every six seconds."""
     depth = (0.5 - 0.5 * float(np.cos(2 * np.pi * time_s / 6.0))) * vigour
     return posture(
@@ -130,7 +131,7 @@ def crouch(time_s: float, vigour: float = 1.0) -> Array:
     )
 
 
-def dance(time_s: float, vigour: float = 1.0) -> Array:
+def dance(time_s: float, vigour: float = 1.0) -> Doubles:
     """Bouncing on the spot with swinging arms."""
     beat, sway = 0.5 - 0.5 * _wave(time_s, 1.7, 0.25), _wave(time_s, 0.85)
     return posture(
@@ -148,7 +149,7 @@ def dance(time_s: float, vigour: float = 1.0) -> Array:
     )
 
 
-def jumping_jack(time_s: float, vigour: float = 1.0) -> Array:
+def jumping_jack(time_s: float, vigour: float = 1.0) -> Doubles:
     """Jumping jacks."""
     spread = (0.5 - 0.5 * float(np.cos(2 * np.pi * 0.8 * time_s))) * vigour
     return posture(
@@ -162,7 +163,7 @@ def jumping_jack(time_s: float, vigour: float = 1.0) -> Array:
     )
 
 
-ON_THE_SPOT: dict[str, Callable[[float, float], Array]] = {
+ON_THE_SPOT: dict[str, Callable[[float, float], Doubles]] = {
     "idle": idle,
     "wave": wave,
     "crouch": crouch,
@@ -195,7 +196,7 @@ _ATHLETIC_SPREAD = np.radians(
 )
 
 
-def athletic(rng: np.random.Generator) -> Array:
+def athletic(rng: np.random.Generator) -> Doubles:
     """A random energetic pose: a noisy blend of two out of a dozen; one in seven tumbles."""
     first, second = (_ATHLETIC[k] for k in rng.integers(len(_ATHLETIC), size=2))
     first, second = (mirrored(pose) if rng.random() < 0.5 else pose for pose in (first, second))

@@ -9,9 +9,9 @@ import numpy as np
 
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
-from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.motions import ON_THE_SPOT, run, walk
 from posetrack.synthetic.outfits import Outfit
+from posetrack.types import Doubles
 
 _WALK_STRIDE, _RUN_STRIDE = 0.74, 1.45  # statures per cycle at vigour 1, so that feet do not slide
 _RUNNING_M_PER_S = 2.4
@@ -49,7 +49,7 @@ class Performer:
             raise ConfigError("a path needs at least one waypoint, and increasing times")
 
     @cached_property
-    def _waypoints(self) -> tuple[Array, Array, Array]:
+    def _waypoints(self) -> tuple[Doubles, Doubles, Doubles]:
         """Times [W]; x, z and distance travelled [W, 3]; and the latter's integral over time [W, 3]."""
         times, xs, zs = np.array(self.path).T
         steps = np.hypot(np.diff(xs), np.diff(zs))
@@ -57,25 +57,25 @@ class Performer:
         areas = (points[1:] + points[:-1]) / 2 * np.diff(times)[:, None]
         return times, points, np.concatenate([np.zeros((1, 3)), np.cumsum(areas, axis=0)])
 
-    def _on_path(self, time_s: float) -> Array:
+    def _on_path(self, time_s: float) -> Doubles:
         """float [3]: x, z and distance travelled, on the straight lines between waypoints."""
         times, points, _ = self._waypoints
         return np.array([np.interp(time_s, times, points[:, axis]) for axis in range(3)])
 
-    def _smoothed(self, time_s: float) -> Array:
+    def _smoothed(self, time_s: float) -> Doubles:
         """float [3]: the mean of ``_on_path`` over 0.6 s, which rounds turns and eases starts."""
         times, points, integrals = self._waypoints
 
-        def integral(until: float) -> Array:
+        def integral(until: float) -> Doubles:
             before = max(int(np.searchsorted(times, until, side="right")) - 1, 0)
             mean = (points[before] + self._on_path(until)) / 2
-            area: Array = integrals[before] + (until - times[before]) * mean
+            area: Doubles = integrals[before] + (until - times[before]) * mean
             return area
 
-        mean: Array = (integral(time_s + _LOOK_S) - integral(time_s - _LOOK_S)) / (2 * _LOOK_S)
+        mean: Doubles = (integral(time_s + _LOOK_S) - integral(time_s - _LOOK_S)) / (2 * _LOOK_S)
         return mean
 
-    def position(self, time_s: float) -> Array:
+    def position(self, time_s: float) -> Doubles:
         """float [2]: x and z on the ground, metres."""
         return self._smoothed(time_s)[:2]
 
@@ -88,7 +88,7 @@ class Performer:
         direction = direction + (1.02 - walking) * np.array([np.sin(resting), np.cos(resting)])
         return float(np.arctan2(direction[0], direction[1]))
 
-    def posture(self, time_s: float) -> Array:
+    def posture(self, time_s: float) -> Doubles:
         """float [28], see ``anatomy.ANGLES``."""
         if self.frozen_posture is not None:
             return np.array(self.frozen_posture)
@@ -104,10 +104,10 @@ class Performer:
             moving = moving + running * (run(cycle, self.vigour) - moving)
         return still + walking * (moving - still)
 
-    def _velocity(self, time_s: float) -> Array:
+    def _velocity(self, time_s: float) -> Doubles:
         """float [2], metres per second: the derivative of ``position``."""
         change = self._on_path(time_s + _LOOK_S) - self._on_path(time_s - _LOOK_S)
-        velocity: Array = change[:2] / (2 * _LOOK_S)
+        velocity: Doubles = change[:2] / (2 * _LOOK_S)
         return velocity
 
     def _last_direction(self, time_s: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from posetrack.synthetic.anatomy import POSTURE_SIZE, Array, Skeletons, pose_bodies
+from posetrack.synthetic.anatomy import POSTURE_SIZE, Skeletons, pose_bodies
 from posetrack.synthetic.atlas import paint, paint_column
 from posetrack.synthetic.backdrops import paint_backdrop
 from posetrack.synthetic.drawing import boxes_of, outlines_of, quads_of
@@ -19,7 +19,7 @@ from posetrack.synthetic.shading import film_curve, illuminate, lookup, resolve,
 from posetrack.synthetic.shadows import Casters, cast_shadows
 from posetrack.synthetic.truth import Projection, Truth, annotatable, observe
 from posetrack.synthetic.tubes import Tube, column_tube
-from posetrack.types import Frame, Image
+from posetrack.types import Doubles, Frame, Image
 
 _GRAIN_SLACK = 64
 
@@ -55,7 +55,7 @@ class _Moment:
 
     bodies: Skeletons
     tubes: list[Tube]
-    view: Array
+    view: Doubles
 
 
 class _Stage:
@@ -136,7 +136,7 @@ class _Painter:
         resolve(image, fragments, colours)
         return image
 
-    def _backdrop(self, view: Array, size: tuple[int, int]) -> Image:
+    def _backdrop(self, view: Doubles, size: tuple[int, int]) -> Image:
         """The window of the canvas that the camera sees."""
         margin = self._shot.backdrop.margin
         if np.array_equal(view, np.eye(2, 3)):

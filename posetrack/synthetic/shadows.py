@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from posetrack.synthetic.anatomy import Array, Skeletons
+from posetrack.synthetic.anatomy import Skeletons
 from posetrack.synthetic.camera import Camera
 from posetrack.synthetic.outfits import Column
 from posetrack.synthetic.shading import Light
-from posetrack.types import Image
+from posetrack.types import Doubles, Image
 
 _SEGMENTS = (
     ("head_top", "head_bottom", 0.055), ("head_bottom", "left_hip", 0.09), ("head_bottom", "right_hip", 0.09),
@@ -36,7 +36,7 @@ class Casters:
     columns: tuple[Column, ...]
 
 
-def cast_shadows(image: Image, casters: Casters, camera: Camera, view: Array, light: Light) -> None:
+def cast_shadows(image: Image, casters: Casters, camera: Camera, view: Doubles, light: Light) -> None:
     """Darken ``image`` (uint8 [H, W, 3], in place) where the ground lies in shadow, and under feet."""
     bodies = casters.bodies
     size = (int(camera.width * _DETAIL) + 1, int(camera.height * _DETAIL) + 1)
@@ -60,15 +60,15 @@ def cast_shadows(image: Image, casters: Casters, camera: Camera, view: Array, li
     cv2.multiply(image, cv2.merge([full, full, full]), image, 1 / 255)
 
 
-def _on_ground(points: Array, light: Light) -> Array:
+def _on_ground(points: Doubles, light: Light) -> Doubles:
     """Where the shadows of ``points`` [.., 3] fall."""
     direction = light.direction
     height = np.maximum(points[..., 1:2], 0.0)
-    fallen: Array = (points - height * direction / direction[1]) * np.array([1.0, 0.0, 1.0])
+    fallen: Doubles = (points - height * direction / direction[1]) * np.array([1.0, 0.0, 1.0])
     return fallen
 
 
-def _draw(mask: Image, ends: Array, radius: Array, camera: Camera, view: Array) -> None:
+def _draw(mask: Image, ends: Doubles, radius: Doubles, camera: Camera, view: Doubles) -> None:
     """Fill the hulls of discs around both ends [P, 2, 3] of P segments on the ground."""
     angle = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     disc = np.stack([np.cos(angle), np.zeros(8), np.sin(angle)], axis=-1)

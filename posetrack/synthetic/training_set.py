@@ -13,7 +13,6 @@ from posetrack.errors import ConfigError
 from posetrack.files.pending import output_errors
 from posetrack.formats.posetrack18_rows import PERSON_CATEGORY, xywh
 from posetrack.pixels import from_centre
-from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.backdrops import PLACES, Backdrop
 from posetrack.synthetic.camera import Camera, Handheld
 from posetrack.synthetic.motions import ON_THE_SPOT, athletic, run, walk
@@ -22,7 +21,7 @@ from posetrack.synthetic.performers import Performer
 from posetrack.synthetic.rendering import render
 from posetrack.synthetic.scene import Scene, Shot
 from posetrack.synthetic.truth import Truth
-from posetrack.types import Image
+from posetrack.types import Doubles, Image
 
 _JPEG_QUALITY = 88
 
@@ -154,7 +153,7 @@ def _random_performer(rng: np.random.Generator, camera: Camera, depth: float, nu
     )
 
 
-def _random_posture(rng: np.random.Generator) -> Array:
+def _random_posture(rng: np.random.Generator) -> Doubles:
     kind = rng.random()
     if kind < 0.3:
         vector = walk(rng.random(), rng.uniform(0.5, 1.2))
@@ -167,7 +166,7 @@ def _random_posture(rng: np.random.Generator) -> Array:
         return athletic(rng)
     jitter = np.radians(rng.normal(0, 6, len(vector)))
     jitter[-1] = 0
-    disturbed: Array = vector + jitter
+    disturbed: Doubles = vector + jitter
     return disturbed
 
 

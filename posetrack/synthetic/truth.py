@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from posetrack.skeletons import POSETRACK
-from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.raster import MIN_DEPTH_M, Quads, painters_order
-from posetrack.types import BoolArray, FloatArray, Poses, Selection
+from posetrack.types import BoolArray, Doubles, FloatArray, Poses, Selection
 
 MIN_VISIBLE_FRACTION = 0.10
 MIN_VISIBLE_JOINTS = 3
@@ -111,10 +110,10 @@ class Projection:
         boxes, head_boxes: float [N, 4].
     """
 
-    joints: Array
-    depths: Array
-    boxes: Array
-    head_boxes: Array
+    joints: Doubles
+    depths: Doubles
+    boxes: Doubles
+    head_boxes: Doubles
 
 
 def observe(people: Projection, quads: Quads, size: tuple[int, int]) -> Observation:

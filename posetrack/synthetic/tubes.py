@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posetrack.synthetic.anatomy import Array
 from posetrack.synthetic.atlas import PATCHES
 from posetrack.synthetic.outfits import Column
+from posetrack.types import Doubles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,9 +30,9 @@ class Tube:
 
     name: str
     people: NDArray[np.int64]
-    vertices: Array
-    centres: Array
-    patch: Array
+    vertices: Doubles
+    centres: Doubles
+    patch: Doubles
 
     def thinned(self) -> Tube:
         """Every second ring and segment, a quarter of the quads, for silhouettes."""
@@ -46,7 +46,7 @@ class Tube:
             patch=self.patch[pick],
         )
 
-    def normals(self) -> Array:
+    def normals(self) -> Doubles:
         """float [Q, T, R, S + 1, 3]: outward unit normals, by central differences on the grid."""
         along = np.gradient(self.vertices, axis=-3)
         around = np.empty_like(self.vertices)
@@ -75,23 +75,23 @@ def column_tube(column: Column, owner: int) -> Tube:
     )
 
 
-def ring(count: int, exponent: float = 2.0) -> Array:
+def ring(count: int, exponent: float = 2.0) -> Doubles:
     """[S + 1, 2] unit superellipse."""
     angle = 2 * np.pi * np.arange(count + 1) / count
     unit = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    squared: Array = np.sign(unit) * np.abs(unit) ** (2 / exponent)
+    squared: Doubles = np.sign(unit) * np.abs(unit) ** (2 / exponent)
     return squared
 
 
-def sweep(centres: Array, across: Array, ahead: Array, radii: Array, ring: Array) -> Array:
+def sweep(centres: Doubles, across: Doubles, ahead: Doubles, radii: Doubles, ring: Doubles) -> Doubles:
     """Vertices [.., R, S + 1, 3] of rings around ``centres`` [.., R, 3] with axes [.., R, 3], radii [.., R, 2]."""
     sideways = (radii[..., 0, None] * ring[:, 0])[..., None] * across[..., None, :]
     forward = (radii[..., 1, None] * ring[:, 1])[..., None] * ahead[..., None, :]
-    swept: Array = centres[..., None, :] + sideways + forward
+    swept: Doubles = centres[..., None, :] + sideways + forward
     return swept
 
 
-def cross(a: Array, b: Array) -> Array:
+def cross(a: Doubles, b: Doubles) -> Doubles:
     """Cross product along the last axis; numpy's is several times slower on small arrays."""
     return np.stack([
         a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1],
@@ -100,7 +100,7 @@ def cross(a: Array, b: Array) -> Array:
     ], axis=-1)  # fmt: skip
 
 
-def patch(name: str, rows: Array, segments: int) -> Array:
+def patch(name: str, rows: Doubles, segments: int) -> Doubles:
     """[R, S + 1, 2] atlas coordinates; rows (any increasing or decreasing scale) become 0..1 downwards."""
     x, y, width, height = PATCHES[name]
     down = (rows - rows[0]) / (rows[-1] - rows[0])

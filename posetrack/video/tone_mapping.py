@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from posetrack.types import Doubles
 from posetrack.video.colour import Colour
 
 TABLE_NAME = "hdr_to_sdr.cube"
@@ -33,8 +33,6 @@ _TO_BT709 = np.array(
 )
 """From linear BT.2020 to linear BT.709 (BT.2407, annex 1)."""
 
-FloatArray = NDArray[np.float64]
-
 
 def write_table(folder: Path, colour: Colour) -> None:
     """Write ``TABLE_NAME``, which maps the coded R'G'B' of HDR of that colour to the R'G'B' of SDR."""
@@ -46,7 +44,7 @@ def write_table(folder: Path, colour: Colour) -> None:
         np.savetxt(file, mapped, fmt="%.5f")
 
 
-def tone_mapped(coded: FloatArray, colour: Colour) -> FloatArray:
+def tone_mapped(coded: Doubles, colour: Colour) -> Doubles:
     """Map HDR's R'G'B' to SDR's, both float64 [N, 3] in [0, 1].
 
     >>> white = np.full((1, 3), 0.58)  # PQ: 203 cd/m2
@@ -64,20 +62,20 @@ def tone_mapped(coded: FloatArray, colour: Colour) -> FloatArray:
     return np.minimum(light, 1) ** (1 / _SDR_GAMMA)
 
 
-def _pq_nits(coded: FloatArray) -> FloatArray:
+def _pq_nits(coded: Doubles) -> Doubles:
     """Display light in cd/m2 (SMPTE ST 2084)."""
     root = coded ** (32 / 2523)
     return _PQ_PEAK_NITS * (np.maximum(root - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * root)) ** (8192 / 1305)
 
 
-def _hlg_nits(coded: FloatArray) -> FloatArray:
+def _hlg_nits(coded: Doubles) -> Doubles:
     """Display light in cd/m2 on a display of 1000 cd/m2 (BT.2100, table 5)."""
     scene = np.where(coded <= 0.5, coded**2 / 3, (np.exp((coded - 0.55991073) / 0.17883277) + 0.28466892) / 12)
     luminance = scene @ _LUMINANCE
     return np.asarray(_HLG_PEAK_NITS * luminance[:, None] ** (_HLG_GAMMA - 1) * scene)
 
 
-def _compressed(light: FloatArray, peak: float) -> FloatArray:
+def _compressed(light: Doubles, peak: float) -> Doubles:
     """Compress light in [0, peak] to [0, 1]: a straight line, then a hyperbola ("Mobius" in ffmpeg)."""
     square = _SHOULDER**2
     a = -square * (peak - 1) / (square - 2 * _SHOULDER + peak)
