@@ -181,6 +181,16 @@ def test_cadence_and_strikes_of_a_walk(cadence: float, direction: int) -> None:
     assert len(times) == len(expected) and np.allclose(times, expected, atol=1.01 / FPS)
 
 
+def test_no_cadence_follows_from_strikes_with_a_gap_between_them() -> None:
+    """Two strikes, three seconds in which the person is missing, and one more."""
+    track = walking(80)
+    track = track[(track.times < 1.5) | ((track.times >= 4.5) & (track.times < 5.4))]
+    clip = Clip(name="a", skeleton=POSETRACK, frames=np.arange(150), times=np.arange(150) / FPS, tracks=(track,))
+    (person,) = measure_clip(SOURCE, clip, Scale())
+    assert [step.event for step in person.steps].count("strike") == 3
+    assert math.isnan(person.cadence) and "steps" not in person.sentence()
+
+
 def test_who_stands_makes_no_steps() -> None:
     (person,) = measure_clip(SOURCE, clip_of(walker(1, line((50, 400), (0, 0), 50))), Scale())
     assert not person.steps and math.isnan(person.cadence)
@@ -310,6 +320,18 @@ def test_what_cannot_be_measured_is_said_in_one_sentence(street: Path, arguments
     done = posetrack("measure", street, *arguments)
     assert done.returncode == 2 and words in done.stderr, done.stderr
     assert sorted(path.name for path in street.parent.iterdir()) == ["street.csv"]
+
+
+def test_who_lacks_a_measure_does_not_keep_it_from_others(street: Path) -> None:
+    done = posetrack("measure", street, "--measure", "left_knee_flexion", "--measure", "trunk_length")
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in done.stdout.splitlines() if line.startswith("person 5")]
+    assert told.endswith("; no left_knee_flexion, because left_ankle is never seen")
+    table = pandas.read_csv(street.with_name("street_measures.csv"))
+    assert set(table[table.measure == "left_knee_flexion"].person) == {2, 8}
+    assert set(table[table.measure == "trunk_length"].person) == {2, 5, 8}
+    refused = posetrack("measure", street, "--measure", "left_ankle_dorsiflexion", "--overwrite")
+    assert refused.returncode == 2 and "person 2 cannot be measured" in refused.stderr, "nobody has it"
 
 
 def test_json_without_times_asks_for_the_frame_rate(street: Path, tmp_path: Path) -> None:

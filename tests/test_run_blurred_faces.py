@@ -87,6 +87,7 @@ def test_a_video_is_drawn_again_as_it_is_asked_for(clip: Path, tmp_path: Path) -
         with open_source(tmp_path / "street_tracked.mp4") as source:
             light.append(sum(float(frame.image.mean()) for frame in source))
     assert light[0] > 1.2 * light[1] > 1.2 * light[2] and light[2] < 1, "fewer people on black are darker"
+    assert "street has no person 99 to draw: choose from 0, 1" in done.stderr
     done = posetrack(*again, "--only", "two")
     assert done.returncode == 2 and "--only is 'two'; give people's numbers, such as 2,5" in done.stderr
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -67,10 +67,19 @@ class Series:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measured:
-    """One person's measures and steps."""
+    """One person's measures and steps.
+
+    Attributes:
+        body: The person.
+        series: The measures.
+        lacks: Name of a measure that was asked for and cannot be taken -> why, in words.
+        steps: Steps, by time.
+        cadence: Steps per minute; NaN if unknown.
+    """
 
     body: Body
     series: list[Series]
+    lacks: Mapping[str, str]
     steps: list[motion.Step]
     cadence: float
 
@@ -87,7 +96,7 @@ class Measured:
         strikes = sum(step.event == "strike" for step in self.steps)
         if np.isfinite(self.cadence):
             words += f", {strikes} steps, {self.cadence:.0f} per minute"
-        return words
+        return "; ".join((words, *(f"no {name}, because {why}" for name, why in self.lacks.items())))
 
 
 def measure_clip(path: Path, clip: Clip, scale: Scale, config: MeasureConfig | None = None) -> list[Measured]:
@@ -101,21 +110,25 @@ def measure_clip(path: Path, clip: Clip, scale: Scale, config: MeasureConfig | N
 
     Raises:
         ConfigError: a measure has an unknown name.
-        DataFormatError: a person is not in the clip; or the joints of a measure that was asked for are never seen,
-            or the people of a distance never together.
+        DataFormatError: a person is not in the clip; or a measure that was asked for cannot be taken of one of
+            ``config.people``, or of anybody.
     """
     config = config or MeasureConfig()
     bodies = bodies_of(path, clip, config.people)
     everybody = [Body(clip, track) for track in clip.tracks]
     others = {f"distance_to_{one.track.track_id}": one for one in everybody}
     _check_names(config.measures, clip, others)
-    measured = [_measured(path, body, scale, config, others) for body in bodies]
+    measured = [_measured(body, scale, config, others) for body in bodies]
     for name in config.measures:
-        if name in others and not any(one.named(name) for one in measured):
+        without = [one for one in measured if one.named(name) is None]
+        everybody_lacks_it = len(without) == len(measured)
+        if name in others and everybody_lacks_it:
             raise DataFormatError(
                 f"{path}: {name} cannot be measured, because none of the people chosen is seen together with that "
                 "person; choose others."
             )
+        if without and name not in others and (config.people or everybody_lacks_it):
+            raise DataFormatError(_unmeasured(path, without[0], name))
     return measured
 
 
@@ -152,30 +165,35 @@ def _check_names(names: Sequence[str], clip: Clip, others: dict[str, Body]) -> N
             raise ConfigError(f"there is no measure {name!r}; choose from {', '.join(near or known)}.")
 
 
-def _measured(path: Path, body: Body, scale: Scale, config: MeasureConfig, others: dict[str, Body]) -> Measured:
-    series = []
+def _measured(body: Body, scale: Scale, config: MeasureConfig, others: dict[str, Body]) -> Measured:
+    series, lacks = [], {}
     for one, points in _all_series(body, scale, others):
         wanted = not config.measures or one.name in config.measures
         if wanted and np.isfinite(one.values).any():
             series.append(one)
-        elif one.name in config.measures and not one.name.startswith("distance_to"):
-            raise DataFormatError(_unseen(path, body, one.name, points))
+        elif one.name in config.measures and one.name not in others:
+            lacks[one.name] = _why_not(body, one.name, points)
     found = motion.steps(body)
-    return Measured(body=body, series=series, steps=found, cadence=motion.cadence(body, found))
+    return Measured(body=body, series=series, lacks=lacks, steps=found, cadence=motion.cadence(body, found))
 
 
-def _unseen(path: Path, body: Body, name: str, points: tuple[Point, ...]) -> str:
+def _why_not(body: Body, name: str, points: tuple[Point, ...]) -> str:
+    """Why a measure cannot be taken of a person, in words."""
     missing = body.never_seen(points)
-    frames = body.clip.frames[body.track.frames]
-    where = (
-        f"{path}, frames {frames[0]} to {frames[-1]}: {name} of person {body.track.track_id} cannot be measured, "
-    )
     if missing:
-        seen = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} never seen"
-        return f"{where}because {seen}; choose another measure or person."
+        return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} never seen"
     if name in JOINT_ANGLES and JOINT_ANGLES[name].signed:
-        return f"{where}because the person is seen {body.view}; it needs a view from the side."
-    return f"{where}because its joints are never seen together; choose another measure or person."
+        return f"it needs a view from the side, and the person is seen {body.view}"
+    return "its joints are never seen together"
+
+
+def _unmeasured(path: Path, person: Measured, name: str) -> str:
+    body = person.body
+    frames = body.clip.frames[body.track.frames]
+    return (
+        f"{path}, frames {frames[0]} to {frames[-1]}: {name} of person {body.track.track_id} cannot be measured, "
+        f"because {person.lacks[name]}; choose another measure or person."
+    )
 
 
 def _all_series(body: Body, scale: Scale, others: dict[str, Body]) -> Iterator[tuple[Series, tuple[Point, ...]]]:

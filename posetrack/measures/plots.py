@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from posetrack.measures.angles import never_negative
+from posetrack.measures.body import Body
 from posetrack.measures.measuring import Measured, Series
 from posetrack.refine.clip import CARRIED, FILLED, SEEN
 from posetrack.types import Image
@@ -26,6 +27,8 @@ _ORIGINS = ((SEEN, "seen", "#0072B2"), (CARRIED, "carried by flow", "#56B4E9"), 
 _DOTS_PER_INCH = 130
 _PAGE_WIDTH, _ROW_HEIGHT = 8.27, 1.55
 _MOST_PANELS = 5
+_MARGIN = 0.1
+"""Above and below a person, relative to their height."""
 
 
 def overview(person: Measured, picture: Image | None) -> Figure:
@@ -84,7 +87,8 @@ def _trajectory(axes: Axes, person: Measured, picture: Image | None) -> None:
     body = person.body
     if picture is not None:
         axes.imshow(picture, alpha=0.75)
-        axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
+        top, bottom = _part(picture, body)
+        axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(bottom - 0.5, top - 0.5))
     hips = body.at(("left_hip", "right_hip"))
     if np.isnan(hips).all():
         hips = (body.track.boxes[:, :2] + body.track.boxes[:, 2:]) / 2
@@ -103,6 +107,17 @@ def _trajectory(axes: Axes, person: Measured, picture: Image | None) -> None:
     axes.set_xlabel("x (px)")
     axes.set_ylabel("y (px)")
     axes.legend(loc="upper right", fontsize=7)
+
+
+def _part(picture: Image, body: Body) -> tuple[float, float]:
+    """Rows to show: of an upright picture those with the person, who would be small on the page."""
+    height, width = picture.shape[:2]
+    boxes = body.track.boxes[np.isfinite(body.track.boxes).all(axis=1)]
+    if height <= width or not len(boxes):
+        return 0, height
+    top, bottom = float(boxes[:, 1].min()), float(boxes[:, 3].max())
+    margin = _MARGIN * (bottom - top)
+    return max(0.0, top - margin), min(float(height), bottom + margin)
 
 
 def _presence(axes: Axes, person: Measured) -> None:

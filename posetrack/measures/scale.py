@@ -58,8 +58,7 @@ def read_scale(text: str | None, bodies: list[Body]) -> Scale:
 
     Args:
         text: Metres per pixel (``0.005``), a known length (``1.8m=350px``), a person's height (``3=1.75m``), or a
-        CSV
-            file with the columns x, y (pixels) and X, Y (metres) of at least four points on the floor. None:
+            CSV file with the columns x, y (pixels) and X, Y (metres) of at least four points on the floor. None:
             pixels.
         bodies: The people; one of them may be measured for the height.
 

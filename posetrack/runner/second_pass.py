@@ -25,7 +25,7 @@ from posetrack.runner.summary import RunObserver, RunSummary
 from posetrack.stages import PoseEstimator, SourceInfo
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Frame, Poses
-from posetrack.video import ReadOptions, Source
+from posetrack.video import AnnotatorConfig, ReadOptions, Source
 from posetrack.video.outputs import Outputs, ResultWriter
 
 _FRAMES_AHEAD = 4
@@ -94,6 +94,8 @@ class SecondPass:
             write_results(clip, info, {kind: path for kind, path in paths.items() if kind != "video"})
         if "video" in paths:
             self._draw(self._shown(clip, observations), info, paths["video"], summary, interruption)
+            told = (summary.warning, _not_there(clip, self._outputs.drawing))
+            summary.warning = " ".join(sentence for sentence in told if sentence) or None
 
     def _refined(self, clip: Clip) -> Clip:
         config = self._config if self._edits is None else with_repairs(self._config, self._edits, clip)
@@ -136,6 +138,17 @@ class SecondPass:
     def _tell(self, info: SourceInfo, summary: RunSummary) -> None:
         if self._observer is not None:
             self._observer(info, summary)
+
+
+def _not_there(clip: Clip, drawing: AnnotatorConfig) -> str | None:
+    """Whom the video was to show, and the clip does not have, as a sentence."""
+    people = sorted(track.track_id for track in clip.tracks)
+    wanted = {*drawing.only} if drawing.crop_person is None else {*drawing.only, drawing.crop_person}
+    missing = ", ".join(map(str, sorted(wanted.difference(people))))
+    if not missing:
+        return None
+    choice = f"choose from {', '.join(map(str, people))}" if people else "nobody was found"
+    return f"{clip.name} has no person {missing} to draw: {choice}."
 
 
 def _frames(source: Source) -> Iterator[Frame]:
