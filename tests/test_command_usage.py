@@ -40,7 +40,7 @@ def test_without_arguments_the_help_is_shown() -> None:
     done = posetrack()
     assert done.returncode == 2
     assert "run" in done.stdout
-    assert "Track the people of a video" in done.stdout
+    assert "Track the people in a video" in done.stdout
     assert done.stderr == ""
 
 

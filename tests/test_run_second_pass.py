@@ -159,7 +159,7 @@ def test_run_takes_the_options_of_refine(clip: Path, tmp_path: Path) -> None:
     assert len(track) == FRAMES and np.array_equal(track.joints, track.raw, equal_nan=True)
     for switch in ("--online", "--realtime"):
         done = run(clip, tmp_path / "two", switch, "--people", "2")
-        assert done.returncode == 2 and f"{switch} leaves out the second pass: leave out --people" in done.stderr
+        assert done.returncode == 2 and f"{switch} skips the second pass: leave out --people" in done.stderr
     done = run(clip, tmp_path / "two", "--smooth", "butterworth:13Hz")
     assert done.returncode == 2 and "more than 26 frames per second, and the clip has 25" in done.stderr
     assert not (tmp_path / "two").exists()

@@ -57,19 +57,17 @@ def batch(
         _work(help="Track on a Ray cluster: its address, or auto (the running one, or else this computer)."),
     ] = None,
     overwrite: Annotated[
-        bool, _work("--overwrite", help="Track everything again, and replace files of other origin too.")
+        bool, _work("--overwrite", help="Track everything again, and also replace files that no batch wrote.")
     ] = False,
-    online: Annotated[
-        bool, _work("--online", help="Write what came frame by frame, without the second pass.")
-    ] = False,
+    online: Annotated[bool, _work("--online", help="Track frame by frame only, without the second pass.")] = False,
     *,
     options: TrackOptions,
     refining: RefineOptions,
 ) -> None:
     """Track every clip in a folder once. Run it again after an interruption to continue.
 
-    Writes for each clip what `run` writes, plus OUTPUT/summary.csv and OUTPUT/manifest (what is done).
-    Exit status: 0 all done, 1 some clips failed, 2 unusable arguments, 130 interrupted.
+    Writes what `run` writes for each clip, plus OUTPUT/summary.csv and OUTPUT/manifest (what is done).
+    Exit status: 0 all done, 1 some clips failed, 2 bad arguments, 130 interrupted.
     """
     from posetrack.batch.chunks import ChunkConfig
     from posetrack.batch.config import BatchConfig
@@ -88,7 +86,7 @@ def batch(
             raise ConfigError(f"the name of the {name} is empty; give one (. is the current folder).")
     preset, engine = options.customised_preset(), options.check_engine()
     if online and refining.given:
-        raise ConfigError(f"--online leaves out the second pass: leave out {refining.given[0]}.")
+        raise ConfigError(f"--online skips the second pass: leave out {refining.given[0]}.")
     config = BatchConfig(
         tracker=PresetTracker(preset, options.precision, options.compile, options.models_dir, engine),
         choice=Choice(globs=tuple(glob or ()), excludes=tuple(exclude or ())),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from posetrack.presets import Preset
 
 _SWITCH = {"off": False, "on": True}
-_rows = partial(typer.Option, rich_help_panel="Rows of the table (options may be given several times)")
+_rows = partial(typer.Option, rich_help_panel="Rows of the table (options are repeatable)")
 
 
 def benchmark(
@@ -29,9 +29,7 @@ def benchmark(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for predictions.")] = Path("benchmark"),
     split: Annotated[str, typer.Option(help="val or train.")] = "val",
-    sequences: Annotated[
-        list[str] | None, typer.Option(help="Only this annotation file (may be given several times).")
-    ] = None,
+    sequences: Annotated[list[str] | None, typer.Option(help="Only this annotation file (repeatable).")] = None,
     limit: Annotated[int | None, typer.Option(help="Maximum number of sequences, taken by name.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Track finished sequences again.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead of a table.")] = False,
@@ -40,29 +38,32 @@ def benchmark(
     matching: Annotated[list[str] | None, _rows(help="greedy (default) or hungarian.")] = None,
     second_pass: Annotated[
         list[str] | None,
-        _rows(help="on or off (default: the paper's figures are of tracks as they come frame by frame)."),
+        _rows(help="on, or off (default, because the paper tracks frame by frame)."),
     ] = None,
     all_rows: Annotated[bool, _rows("--all", help="All combinations: sixteen rows.")] = False,
     preset: Annotated[
-        str, typer.Option(help="Networks and settings: lite, balanced, fast, accurate or posetrack.")
+        str,
+        typer.Option(help="Networks and settings that go together: lite, balanced, fast, accurate or posetrack."),
     ] = "lite",
     detector: Annotated[str | None, typer.Option(help="Another detector (see `posetrack run`).")] = None,
     pose: Annotated[str | None, typer.Option(help="Another pose network (see `posetrack run`).")] = None,
-    score_threshold: Annotated[float | None, typer.Option(help="Detected boxes below it are dropped.")] = None,
+    score_threshold: Annotated[float | None, typer.Option(help="Minimum score of detected boxes.")] = None,
     min_joint_score: Annotated[
-        float | None, typer.Option(help="Joints below it are left out of predictions.")
+        float | None, typer.Option(help="Leave out joints with a lower heatmap peak.")
     ] = None,
     min_person_score: Annotated[
-        float | None, typer.Option(help="Report people whose joints score at least this, on average over time.")
+        float | None, typer.Option(help="Report people whose mean joint score over time is at least this.")
     ] = None,
-    min_track_seconds: Annotated[float | None, typer.Option(help="Report people from so many seconds on.")] = None,
+    min_track_seconds: Annotated[
+        float | None, typer.Option(help="Report people once they have been tracked for this many seconds.")
+    ] = None,
     search_every: Annotated[
-        str | None, typer.Option(help="Look for hidden people every so often (0.4s), or off.")
+        str | None, typer.Option(help="How often to look for hidden people (0.4s), or off.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
     models_dir: Annotated[Path | None, typer.Option(help="Folder of downloaded weights.")] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads per network; 0 takes half of the cores.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads per network; 0 uses half of the cores.")] = 0,
 ) -> None:
     """Track the images of a PoseTrack tree with each setting, evaluate them, and print the paper's table.
 

@@ -22,12 +22,13 @@ def convert(
             ".zip), AlphaPose, SLEAP, NWB or DeepLabCut; or a folder of such files."
         ),
     ],
-    target: Annotated[Path, typer.Argument(help="File to write; a folder for a folder.")],
+    target: Annotated[Path, typer.Argument(help="File to write, or a folder if SOURCE is a folder.")],
     to: Annotated[
         str | None,
         typer.Option(
-            help="posetrack18, posetrack17, coco, mot, csv, parquet, trc, c3d, openpose, openpose18, alphapose, "
-            "alphapose26, coco-tracks, bvh, slp, nwb or deeplabcut. Defaults to what TARGET's ending says."
+            help="posetrack18, posetrack17, coco, mot, csv, parquet, wide, wide-parquet, trc, c3d, openpose, "
+            "openpose18, alphapose, alphapose26, coco-tracks, bvh, slp, nwb or deeplabcut. Defaults to the "
+            "format that TARGET's ending names."
         ),
     ] = None,
     coco_joints: Annotated[
@@ -38,7 +39,8 @@ def convert(
         typer.Option(help="PoseTrack file or folder that names the images of COCO results, MOT text or tables."),
     ] = None,
     wide: Annotated[
-        bool, typer.Option("--wide", help="CSV or Parquet with a row per frame, and columns for every joint.")
+        bool,
+        typer.Option("--wide", help="Write CSV or Parquet with one row per frame, and columns for every joint."),
     ] = False,
     person: Annotated[
         list[int] | None, typer.Option(help="Keep only this person, by number (repeatable).")
@@ -49,7 +51,7 @@ def convert(
         typer.Option(help="Metres per pixel (0.005), or a known length (1.8m=350px), for TRC, C3D and BVH."),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing files, but never those that are read.")
+        bool, typer.Option("--overwrite", help="Replace existing files, but never inputs.")
     ] = False,
 ) -> None:
     """Convert files of poses, and list what is lost."""

@@ -15,7 +15,9 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the clip and the results.")] = Path(
         "demo"
     ),
-    scene: Annotated[str, typer.Option(help="demo, crossing, occlusion, leaving, re_entering, cut ...")] = "demo",
+    scene: Annotated[
+        str, typer.Option(help="Scene to render: demo, crossing, occlusion, leaving, re_entering, cut ...")
+    ] = "demo",
     seed: Annotated[int, typer.Option(help="Random seed of the people and their clothes.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     engine: Annotated[

@@ -27,7 +27,9 @@ def measure(
     person: Annotated[list[int] | None, typer.Option(help="Measure this person, by number (repeatable).")] = None,
     measure: Annotated[
         list[str] | None,
-        typer.Option(help="Measure this, such as left_knee_flexion (repeatable). Defaults to all that is seen."),
+        typer.Option(
+            help="Measure this, such as left_knee_flexion (repeatable). Defaults to all that can be measured."
+        ),
     ] = None,
     scale: Annotated[
         str | None,
@@ -39,10 +41,10 @@ def measure(
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     plots: Annotated[
-        bool, _output("--plots", help="Also a page per person (PNG, HTML) and a contact sheet.")
+        bool, _output("--plots", help="Also draw a page per person (PNG, HTML) and a contact sheet.")
     ] = False,
-    video: Annotated[Path | None, _output(help="The footage, for the pictures' background.")] = None,
-    wide: Annotated[bool, _output("--wide", help="A column per measure instead of a row.")] = False,
+    video: Annotated[Path | None, _output(help="The footage, as background of the pictures.")] = None,
+    wide: Annotated[bool, _output("--wide", help="Write one column per measure instead of one row.")] = False,
     overwrite: Annotated[bool, _output("--overwrite", help="Replace existing files, but never FILE.")] = False,
 ) -> None:
     """Measure joint angles, segments, speeds, steps and distances, as a table and as pictures."""

@@ -35,7 +35,7 @@ def list_models(
     models_dir: FolderOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print all fields as JSON.")] = False,
 ) -> None:
-    """List all weights: purpose, accuracy, size, and whether they are here."""
+    """List all weights: purpose, accuracy, size, and whether they are on this computer."""
     from posetrack.cli.models_table import as_json, print_table
     from posetrack.zoo import ModelStore, read_entries
 
@@ -86,7 +86,7 @@ def check_models(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 10.0,
     whole: Annotated[bool, typer.Option("--whole", help="Fetch every file and compare its hash.")] = False,
 ) -> None:
-    """Ask every address of the weights whether it has the file, and of which size.
+    """Ask every address of the weights whether it has the file, and how large it is.
 
     Nothing is kept. The exit status is 1 if an address does not have its file.
     """

@@ -35,8 +35,8 @@ class TrackOptions(DrawingOptions):
         _output(
             "--format",
             "-f",
-            help="Also write csv, parquet, wide, mot, coco, posetrack17, trc, c3d, openpose, alphapose, "
-            "alphapose26, coco-tracks, bvh, slp, nwb or deeplabcut (repeatable).",
+            help="Also write csv, parquet, wide, wide-parquet, mot, coco, posetrack17, trc, c3d, openpose, "
+            "openpose18, alphapose, alphapose26, coco-tracks, bvh, slp, nwb or deeplabcut (repeatable).",
         ),
     ] = None
     video: Annotated[bool, _output("--video/--no-video", help="Write the annotated video.")] = True
@@ -46,30 +46,34 @@ class TrackOptions(DrawingOptions):
     max_frames: Annotated[int | None, _reading(help="Maximum number of frames.")] = None
     image_fps: Annotated[float, _reading(help="Frame rate of a folder or glob of images.")] = 25.0
     preset: Annotated[
-        str, _tracking(help="Matching networks and settings: lite, balanced, fast, accurate or posetrack.")
+        str, _tracking(help="Networks and settings that go together: lite, balanced, fast, accurate or posetrack.")
     ] = "lite"
     detector: Annotated[
         str | None,
         _tracking(help="Detector weights: a name from `posetrack models list`, or a file."),
     ] = None
-    pose: Annotated[str | None, _tracking(help="Pose weights, likewise.")] = None
+    pose: Annotated[
+        str | None, _tracking(help="Pose weights: a name from `posetrack models list`, or a file.")
+    ] = None
     architecture: Annotated[
         list[str] | None,
-        _weights(help="Network of a checkpoint given as a file, such as hrnet_w32. Repeat it for the detector's."),
+        _weights(help="Network of a checkpoint file, such as hrnet_w32. Repeat it for the detector's checkpoint."),
     ] = None
     input_size: Annotated[
-        str | None, _weights("--input", help="Input of the pose network: WIDTHxHEIGHT, such as 192x256.")
+        str | None, _weights("--input", help="Input size of the pose network: WIDTHxHEIGHT, such as 192x256.")
     ] = None
-    detector_input: Annotated[str | None, _weights(help="Input of the detector, likewise.")] = None
+    detector_input: Annotated[
+        str | None, _weights(help="Input size of the detector: WIDTHxHEIGHT, such as 640x640.")
+    ] = None
     convention: Annotated[
-        str | None, _weights(help="How the checkpoint's inputs were prepared: mmpose, udp, official or own.")
+        str | None, _weights(help="Input preprocessing of the checkpoint: mmpose, udp, official or own.")
     ] = None
     skeleton: Annotated[
-        str | None, _weights(help="Joints that the pose network gives: coco, posetrack or another skeleton.")
+        str | None, _weights(help="Joints that the pose network outputs: coco, posetrack or another skeleton.")
     ] = None
     onnx_kind: Annotated[
         list[str] | None,
-        _weights(help="What an ONNX file gives: simcc, heatmap, rtmdet, yolox or rtmo. Repeatable."),
+        _weights(help="Outputs of an ONNX file: simcc, heatmap, rtmdet, yolox or rtmo (repeatable)."),
     ] = None
     detect_every: Annotated[
         str | None,
@@ -86,20 +90,23 @@ class TrackOptions(DrawingOptions):
         ),
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Minimum score of detected boxes.")] = None
-    min_joint_score: Annotated[
-        float | None, _tracking(help="Joints with a lower heatmap peak are missing in the output.")
-    ] = None
+    min_joint_score: Annotated[float | None, _tracking(help="Leave out joints with a lower heatmap peak.")] = None
     min_person_score: Annotated[
-        float | None, _tracking(help="Report people whose joints score at least this, on average over time.")
+        float | None, _tracking(help="Report people whose mean joint score over time is at least this.")
     ] = None
-    min_track_seconds: Annotated[float | None, _tracking(help="Report people from so many seconds on.")] = None
+    min_track_seconds: Annotated[
+        float | None, _tracking(help="Report people once they have been tracked for this many seconds.")
+    ] = None
     nms: Annotated[
         str | None, _tracking(help="How duplicate poses are found: oks, or parametric (AlphaPose).")
     ] = None
     max_oks: Annotated[float | None, _tracking(help="Drop one of two poses with a higher OKS than this.")] = None
     flip_test: Annotated[
         bool | None,
-        _tracking("--flip-test/--no-flip-test", help="Average with the mirrored image: slower, more accurate."),
+        _tracking(
+            "--flip-test/--no-flip-test",
+            help="Average the pose network's outputs for each crop and its mirror image: slower, more accurate.",
+        ),
     ] = None
     codec: Annotated[
         str | None,
@@ -116,22 +123,23 @@ class TrackOptions(DrawingOptions):
     propagation: Annotated[
         str | None,
         _tracking(
-            help="Which people carried by the flow are kept: those the frame confirms (evidence), or all (paper); "
-            "off carries nobody."
+            help="Carry people into the next frame by optical flow, and keep those that the frame confirms "
+            "(evidence) or all (paper); off carries nobody."
         ),
     ] = None
     no_propagation: Annotated[
         bool, _tracking("--no-propagation", help="Same as --propagation off: rely on the detector alone.")
     ] = False
     search_every: Annotated[
-        str | None, _tracking(help="Look for hidden people where they are expected every so often (0.4s), or off.")
+        str | None,
+        _tracking(help="How often to look for hidden people where they are expected (0.4s), or off."),
     ] = None
     similarity: Annotated[
         str | None, _tracking(help="Similarity used for linking: bbox, pose, flow or multi-flow.")
     ] = None
     matching: Annotated[str | None, _tracking(help="Assignment used for linking: greedy or hungarian.")] = None
     queue: Annotated[
-        str | None, _tracking(help="How far back poses are compared: seconds (0.4s) or frames (10f).")
+        str | None, _tracking(help="How far back poses are compared for linking: seconds (0.4s) or frames (10f).")
     ] = None
     queue_frames: Annotated[int | None, _tracking(help="Same as --queue, in frames.")] = None
     max_gap: Annotated[
@@ -140,11 +148,11 @@ class TrackOptions(DrawingOptions):
     max_gap_frames: Annotated[int | None, _tracking(help="Same as --max-gap, in frames.")] = None
     min_similarity: Annotated[float | None, _tracking(help="Minimum similarity of linked poses.")] = None
     device: Annotated[str, _computing(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
-    precision: Annotated[str, _computing(help="fp32, fp16 or bf16; auto is fp32 on CPUs and lower on GPUs.")] = (
-        "auto"
-    )
+    precision: Annotated[
+        str, _computing(help="fp32, fp16 or bf16; auto is fp16 on CUDA GPUs with tensor cores, otherwise fp32.")
+    ] = "auto"
     compile: Annotated[
-        bool, _computing("--compile", help="Compile the networks with torch.compile; takes about a minute.")
+        bool, _computing("--compile", help="Compile the networks with torch.compile; takes a minute or more.")
     ] = False
     engine: Annotated[str, _computing(help="Inference engine: torch; or onnxruntime or openvino (CPU only).")] = (
         "torch"
@@ -152,7 +160,7 @@ class TrackOptions(DrawingOptions):
     models_dir: Annotated[
         Path | None, _computing(help="Folder of downloaded weights. Defaults to $POSETRACK_HOME/models.")
     ] = None
-    threads: Annotated[int, _computing(help="CPU threads per network; 0 shares out all processors.")] = 0
+    threads: Annotated[int, _computing(help="CPU threads per network; 0 uses half of the cores.")] = 0
     seed: Annotated[int, _computing(help="Random seed.")] = 0
 
     def customised_preset(self) -> Preset:

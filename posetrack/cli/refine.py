@@ -20,7 +20,7 @@ from posetrack.files.descriptions import description_path
 from posetrack.files.pending import check_outputs
 from posetrack.observations.names import is_observations
 
-_people = partial(typer.Option, rich_help_panel="What you know of the people")
+_people = partial(typer.Option, rich_help_panel="What you know about the people")
 _output = partial(typer.Option, rich_help_panel="Output")
 
 
@@ -36,21 +36,21 @@ def refine(
             "--output",
             "-o",
             help="File to write: .parquet, .csv, .json, .txt (MOTChallenge), .trc, .c3d, _wide.csv or any other "
-            "ending of docs/formats.md; or the folder for what is written without: NAME_refined, and of .tracks "
-            "all that `run` wrote. Defaults to that of FILE.",
+            "ending in docs/formats.md. Or a folder for the usual files: from .tracks those that `run` writes, "
+            "otherwise NAME_refined. Defaults to the folder of FILE.",
         ),
     ] = None,
-    edits: Annotated[Path | None, _people(help="Repairs made with `posetrack review`: NAME.edits.json.")] = None,
+    edits: Annotated[Path | None, _people(help="Repairs made in `posetrack review`: NAME.edits.json.")] = None,
     formats: Annotated[
         list[str] | None,
-        _output("--format", "-f", help="Of .tracks: formats to write, as in `run` (repeatable)."),
+        _output("--format", "-f", help="With .tracks: formats to write, as in `run` (repeatable)."),
     ] = None,
     video: Annotated[
-        str | None, _output(help="Of .tracks: the source that was tracked, to draw it again (NAME_tracked.mp4).")
+        str | None, _output(help="With .tracks: the source that was tracked, to draw NAME_tracked.mp4 again.")
     ] = None,
     look_again: Annotated[
         bool,
-        typer.Option("--look-again", help="With --video: run the pose network again where joints were filled."),
+        typer.Option("--look-again", help="With --video: run the pose network again where joints were filled in."),
     ] = False,
     overwrite: Annotated[bool, _output("--overwrite", help="Replace existing files, but never FILE.")] = False,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,

@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from posetrack.refine.second_pass import RefineConfig
 
 _refining = partial(typer.Option, rich_help_panel="Second pass")
-_people = partial(typer.Option, rich_help_panel="What you know of the people")
+_people = partial(typer.Option, rich_help_panel="What you know about the people")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefineOptions:
-    """How tracks are refined, and what is known of the people. Each field is a Typer option."""
+    """How tracks are refined, and what is known about the people. Each field is a Typer option."""
 
     smooth: Annotated[
         str,
         _refining(
-            help="kalman, butterworth:6Hz, savgol:0.3s, one-euro or none; a strength may follow each name. "
-            "Live sources take one-euro."
+            help="Smoothing filter: kalman, butterworth:6Hz, savgol:0.3s, one-euro or none; the strength after "
+            "the colon is optional. Live sources allow only one-euro."
         ),
     ] = "kalman"
-    max_fill: Annotated[str, _refining(help="Fill gaps up to this long.")] = "1s"
+    max_fill: Annotated[str, _refining(help="Fill gaps of up to this length.")] = "1s"
     people: Annotated[
         str | None, _people(help="How many people there are: 3, or 2-4. Everything else is dropped.")
     ] = None
     subject: Annotated[
         list[str] | None,
         _people(
-            help="Keep only this person: largest, central, longest, or who is at x,y or x,y@time (repeatable)."
+            help="Keep only this person: largest, central, longest, or the one at x,y or x,y@time (repeatable)."
         ),
     ] = None
     same: Annotated[list[str] | None, _people(help="Ids of one person, such as 3=7 (repeatable).")] = None

@@ -13,7 +13,7 @@ from posetrack.cli.output import tell
 def report(
     output: Annotated[Path, typer.Argument(help="Output folder of `posetrack batch`.")],
 ) -> None:
-    """Write index.html over the results of a batch: all clips, to search and sort in a browser."""
+    """Write a page (index.html) that lists all clips of a batch, to search and sort in a browser."""
     from posetrack.batch.report import write_batch_report
 
     tell(f"Report: {write_batch_report(output)}")

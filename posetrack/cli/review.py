@@ -19,7 +19,7 @@ def review(
     ],
     video: Annotated[
         str | None,
-        typer.Option(help="The source that was tracked. Without it: a video of the same name beside FILE."),
+        typer.Option(help="The source that was tracked. Defaults to a video of the same name beside FILE."),
     ] = None,
     edits: Annotated[
         Path | None, typer.Option(help="File of repairs. Defaults to NAME.edits.json beside FILE.")
@@ -27,16 +27,16 @@ def review(
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
     export: Annotated[
-        Path | None, typer.Option(help="Write a page for looking only to this .html file, and start no server.")
+        Path | None, typer.Option(help="Write a read-only page to this .html file, and start no server.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing exported page.")] = False,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the page's address without opening it.")
     ] = False,
 ) -> None:
-    """Review tracks in the browser: see who is in doubt and where, and mend it.
+    """Review tracks in the browser: find what is doubtful, and repair it.
 
-    The page is served to this computer only. It ends with Ctrl-C, or when the page is closed.
+    Only this computer can open the page. The command ends with Ctrl-C, or when the page is closed.
     """
     import webbrowser
 

@@ -46,23 +46,24 @@ def run(
     online: Annotated[
         bool,
         _tracking(
-            "--online", help="Write what came frame by frame, without the second pass, as for cameras and streams."
+            "--online", help="Track frame by frame only, without the second pass, as with cameras and streams."
         ),
     ] = False,
     *,
     options: TrackOptions,
     refining: RefineOptions,
 ) -> None:
-    """Track the people of a video: NAME_tracked.mp4, NAME.json (PoseTrack18) and NAME.tracks (for `refine`).
+    """Track the people in a video.
 
-    NAME.meta.json says where they come from (for `verify`).
+    Writes NAME_tracked.mp4 (the video with skeletons), NAME.json (poses, PoseTrack18), NAME.tracks (for `refine`)
+    and NAME.meta.json (how they were made, for `verify`).
     """
     if realtime:
         _check_realtime(options)
     live = realtime and not online and bool(refining.given) and refining.config().for_streams is not None
     if (online or realtime) and refining.given and not live:
         raise ConfigError(
-            f"{'--online' if online else '--realtime'} leaves out the second pass: leave out {refining.given[0]}"
+            f"{'--online' if online else '--realtime'} skips the second pass: leave out {refining.given[0]}"
             f"{', smooth with one-euro' if realtime and not online else ''}, or refine NAME.tracks later."
         )
     second = refining if live or not (online or realtime) else None

@@ -21,13 +21,17 @@ train = typer.Typer(help="Train a network.")
 ConfigArgument = Annotated[Path, typer.Argument(help="TOML file; configs/ holds those of the bundled networks.")]
 OutputOption = Annotated[
     Path,
-    typer.Option("--output", "-o", help="Folder for checkpoint, curve and weights. Resumes from a checkpoint."),
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder for checkpoint, learning curve and weights. Continues from a checkpoint in it.",
+    ),
 ]
 
 
 @train.command("pose")
 def train_pose(config: ConfigArgument, output: OutputOption) -> None:
-    """Train a pose network on heatmaps of people's joints."""
+    """Train a pose network."""
     from posetrack.training.config import read_config
     from posetrack.training.loop import Schedule
     from posetrack.training.pose import PoseTask, PoseTraining
@@ -54,7 +58,7 @@ def train_label(
     teacher: Annotated[Path, typer.Option(help="Weights of the teacher, a pose network.")],
     movenet: Annotated[
         str | None,
-        typer.Option(help="Read the publisher's weights: movenet_lightning or movenet_thunder."),
+        typer.Option(help="If TEACHER holds Google's original weights: movenet_lightning or movenet_thunder."),
     ] = None,
     annotations: Annotated[
         Path | None, typer.Option(help="COCO file with people's boxes. Defaults to detecting them.")
@@ -64,13 +68,19 @@ def train_label(
     ] = True,
     scale: Annotated[
         list[float] | None,
-        typer.Option(help="Size of the teacher's crop; repeat it to average over several. Defaults to 1."),
+        typer.Option(
+            help="Relative size of the teacher's crop (repeatable: outputs are averaged). Defaults to 1."
+        ),
     ] = None,
     turn: Annotated[
         list[float] | None,
-        typer.Option(help="Degrees by which the teacher's crop is turned; repeat it likewise. Defaults to 0."),
+        typer.Option(
+            help="Rotation of the teacher's crop in degrees (repeatable: outputs are averaged). Defaults to 0."
+        ),
     ] = None,
-    backgrounds: Annotated[int, typer.Option(min=0, help="Random boxes without people to try in each image.")] = 0,
+    backgrounds: Annotated[
+        int, typer.Option(min=0, help="Number of random boxes without people to try in each image.")
+    ] = 0,
     preset: Annotated[str, typer.Option(help="Preset whose detector finds people.")] = "lite",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or bf16.")] = "auto",
@@ -110,7 +120,7 @@ def train_boxes(
     detector: Annotated[Path, typer.Option(help="Weights of the detector that finds people.")],
     pose: Annotated[Path, typer.Option(help="Weights of the pose network that judges its boxes.")],
     short_side: Annotated[
-        list[int] | None, typer.Option(min=32, help="Size at which to look; repeat it for several.")
+        list[int] | None, typer.Option(min=32, help="Short side of the detector's input (repeatable).")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,

@@ -25,7 +25,7 @@ DIFFERENT = 1
 def verify(
     source: Annotated[Path, typer.Argument(metavar="META", help="NAME.meta.json beside the results of a run.")],
     video: Annotated[
-        Path | None, typer.Option(help="The footage, if it is no longer where it was when it was tracked.")
+        Path | None, typer.Option(help="The footage, if it has been moved since it was tracked.")
     ] = None,
     bundle: Annotated[
         Path | None,
@@ -37,7 +37,10 @@ def verify(
     no_repeat: Annotated[bool, typer.Option("--no-repeat", help="With --bundle: do not repeat the run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing .zip.")] = False,
 ) -> None:
-    """Repeat a run: are its results the same, byte for byte here, and within a tolerance elsewhere?"""
+    """Repeat a run, and check that its results are the same.
+
+    Byte for byte; on another processor or with other libraries, within a tolerance.
+    """
     from posetrack.provenance.meta import read_meta
     from posetrack.trust.bundling import require_files, write_bundle
 
