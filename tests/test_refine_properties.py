@@ -32,7 +32,10 @@ examples = settings(
 
 @st.composite
 def clips(draw: st.DrawFn) -> Clip:
-    """One to four people who walk: noise, gaps, hidden joints, ghosts, broken ids, perhaps clothes."""
+    """One to four people who walk: noise, gaps, hidden and stolen joints, ghosts, broken ids, perhaps clothes.
+
+    The camera may be held by hand.
+    """
     seed, walkers, dressed = draw(st.integers(0, 10**6)), draw(st.integers(1, 4)), draw(st.booleans())
     random = np.random.default_rng(seed)
     tracks: list[Track] = []
@@ -47,9 +50,29 @@ def clips(draw: st.DrawFn) -> Clip:
         ends = np.sort(random.choice(len(track), size=draw(st.integers(0, 2)), replace=False))
         tracks += [part for part in _parts(track, ends) if len(part)]
     if draw(st.booleans()):
+        tracks = _robbed(tracks, random)
+    if draw(st.booleans()):
         tracks.append(walker(0, line((400, 200), (0, 0), COUNT), score=0.1))
     cuts = (int(random.integers(5, 55)),) if draw(st.booleans()) else ()
-    return clip_of(*(track.replace(track_id=n) for n, track in enumerate(tracks)), frame_count=COUNT, cuts=cuts)
+    numbered = [track.replace(track_id=number) for number, track in enumerate(tracks)]
+    clip = clip_of(*numbered, frame_count=COUNT, cuts=cuts)
+    if not draw(st.booleans()):
+        return clip
+    steps = np.eye(2, 3) + random.normal(0, 1, (COUNT, 2, 3)) * [0.004, 0.004, 4]
+    steps[[0, *cuts]] = np.eye(2, 3)
+    return replace(clip, camera=steps)
+
+
+def _robbed(tracks: list[Track], random: np.random.Generator) -> list[Track]:
+    """The first person gets some joints of the second one."""
+    if len(tracks) < 2:
+        return tracks
+    one, other = tracks[:2]
+    _, mine, theirs = np.intersect1d(one.frames, other.frames, return_indices=True)
+    taken = (random.random((len(mine), 1)) < 0.3) & one.present[mine] & other.present[theirs]
+    joints = one.joints.copy()
+    joints[mine] = np.where(taken[..., None], other.joints[theirs], joints[mine])
+    return [one.replace(joints=joints, raw=joints.copy()), other, *tracks[2:]]
 
 
 def _marred(track: Track, random: np.random.Generator) -> Track:
@@ -93,7 +116,13 @@ def backwards(clip: Clip) -> Clip:
         return flipped.replace(frames=frames, times=times[frames])
 
     cuts = np.sort(len(clip.frames) - clip.cuts)
-    return replace(clip.with_tracks([turned(track) for track in clip.tracks]), times=times, cuts=cuts)
+    turned_clip = replace(clip.with_tracks([turned(track) for track in clip.tracks]), times=times, cuts=cuts)
+    if clip.camera is None:
+        return turned_clip
+    steps = np.tile(np.eye(3), (len(clip.frames), 1, 1))
+    steps[1:, :2] = clip.camera[1:]
+    steps[1:] = np.linalg.inv(steps[:0:-1])
+    return replace(turned_clip, camera=steps[:, :2])
 
 
 @examples

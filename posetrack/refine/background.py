@@ -25,6 +25,24 @@ def seen_from(points: Doubles, frames: IntArray, views: IntArray | int, clip: Cl
     return _moved(_moved(points, clip.to_first[frames]), clip.from_first[views])
 
 
+def displacement(
+    places: Doubles, frames: IntArray, later_places: Doubles, later_frames: IntArray, clip: Clip
+) -> Doubles:
+    """How somebody has moved before the background between two frames of a shot, whichever way time runs.
+
+    Args:
+        places, later_places: float64 [N, 2] where they are in the first and in the second frame, in pixels.
+        frames, later_frames: int64 [N]: places in the clip's list of frames.
+        clip: Whose frames they are.
+
+    Returns:
+        float64 [N, 2], pixels: the mean of what both frames show.
+    """
+    in_first = seen_from(later_places, later_frames, frames, clip) - places
+    in_second = later_places - seen_from(places, frames, later_frames, clip)
+    return (in_first + in_second) / 2
+
+
 def carried(places: Doubles, frames: IntArray, clip: Clip) -> Doubles:
     """How far the background under somebody has moved in the picture since their first frame.
 

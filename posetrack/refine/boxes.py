@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
-from posetrack.refine.background import seen_from
+from posetrack.refine.background import carried
 from posetrack.refine.clip import Clip, Track
 from posetrack.types import Doubles
 
@@ -30,10 +30,9 @@ def with_steady_boxes(track: Track, clip: Clip) -> Track:
     breaks = np.flatnonzero((np.diff(track.frames) > 1) | (np.diff(clip.shots(track.frames)) > 0)) + 1
     for start, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(track)], strict=True):
         corners = track.boxes[start:end].reshape(-1, 2, 2)
-        frames = track.frames[start:end]
-        view = int(frames[len(frames) // 2])
-        middles = seen_from(corners.mean(axis=1), frames, view, clip)
-        middle = seen_from(_median(middles, half[1]), np.full(len(frames), view), frames, clip)
+        middles = corners.mean(axis=1)
+        background = carried(middles, track.frames[start:end], clip)
+        middle = _median(middles - background, half[1]) + background
         size = _median(corners[:, 1] - corners[:, 0], half[0])
         boxes[start:end] = np.concatenate([middle - size / 2, middle + size / 2], axis=1)
     return track.replace(boxes=boxes, raw_boxes=track.boxes if track.raw_boxes is None else track.raw_boxes)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.refine.appearance import SUREST, Looks, usual_looks
-from posetrack.refine.background import seen_from
+from posetrack.refine.background import displacement
 from posetrack.refine.clip import Clip, Track
 from posetrack.refine.ends import Ends, ends_of, proportions
 from posetrack.types import Doubles, IntArray
@@ -168,8 +168,9 @@ def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
     known = tails.speed_variances[before] + heads.speed_variances[after]
     low, high = clip.picture
     area = float(np.maximum(high - low, 1).prod())
-    there = seen_from(heads.places[after], heads.frames[after], tails.frames[before], clip)
-    missed = (there - tails.places[before]) / size[:, None] - gap[:, None] * mean_speed
+    ends = tails.places[before], tails.frames[before], heads.places[after], heads.frames[after]
+    moved = displacement(*ends, clip)
+    missed = moved / size[:, None] - gap[:, None] * mean_speed
     place_variance = (
         tails.place_variances[before] + heads.place_variances[after]
         + gap**2 / 4 * known + _ACCELERATION * gap**3 / 12

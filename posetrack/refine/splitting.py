@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from posetrack.refine.background import seen_from
+from posetrack.refine.background import displacement
 from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import Clip, Track
 from posetrack.refine.turns import runs_of, turns
@@ -18,6 +18,9 @@ from posetrack.types import Doubles, IntArray
 
 _GAP_S = 0.2
 """Longer gaps are doubtful: a walking person has moved by the width of a body."""
+
+_ROUNDING_S = 1e-6
+"""Differences of times are no more exact than that."""
 
 _FASTEST = 4.0
 """Body sizes per second: a sprint of 7 m/s."""
@@ -37,11 +40,11 @@ def split(clip: Clip, kept_whole: Collection[int] = (), uncut: Collection[tuple[
         kept_whole: Ids of tracks that are not cut.
         uncut: Id and frame of places where a track is not cut.
     """
-    cuts = doubtful_frames(clip)
+    doubts = _doubts(clip)
     pieces = []
     for track in clip.tracks:
-        doubtful = [] if track.track_id in kept_whole else cuts[track.track_id]
-        frames = [frame for frame in doubtful if (track.track_id, frame) not in uncut]
+        doubtful = [] if track.track_id in kept_whole else doubts[track.track_id]
+        frames = [frame for doubt in doubtful if (track.track_id, doubt[1]) not in uncut for frame in doubt]
         places = np.unique(np.searchsorted(track.frames, np.array(frames, dtype=np.int64)))
         edges = [0, *(place for place in places.tolist() if 0 < place < len(track)), len(track)]
         pieces += [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
@@ -54,23 +57,34 @@ def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
     Args:
         clip: Tracks as observed.
     """
-    frames = {track.track_id: _own_cuts(track, clip) for track in clip.tracks}
+    return {number: [frame for _, frame in doubts] for number, doubts in _doubts(clip).items()}
+
+
+def _doubts(clip: Clip) -> dict[int, list[tuple[int, int]]]:
+    """For each id, the earliest and the latest frames from which on it may be somebody else; in no order.
+
+    Where two people cross, one of them may be seen for some frames without the other. These frames become a piece
+    of their own, by a cut before and one after them, so that the cuts are the same if time runs backwards.
+    """
+    doubts = {track.track_id: [(frame, frame) for frame in _own_cuts(track, clip)] for track in clip.tracks}
     for one, other in overlapping_pairs(clip.tracks):
-        crossings = _crossing_frames(one, other)
-        frames[one.track_id] += crossings
-        frames[other.track_id] += crossings
-    return frames
+        crossings = _crossings(one, other)
+        doubts[one.track_id] += crossings
+        doubts[other.track_id] += crossings
+    return doubts
 
 
 def _own_cuts(track: Track, clip: Clip) -> list[int]:
     """First frames of pieces: after gaps, jumps and sudden turns, and where a shot begins."""
     steps = np.diff(track.times)
     places = centres(track, clip.skeleton)
-    moved = np.linalg.norm(seen_from(places[1:], track.frames[1:], track.frames[:-1], clip) - places[:-1], axis=1)
+    ends = places[:-1], track.frames[:-1], places[1:], track.frames[1:]
+    moved = np.linalg.norm(displacement(*ends, clip), axis=1)
     size = sizes(track, clip.frame_s)
     jumps = moved > np.minimum(size[1:], size[:-1]) * (_JITTER + _FASTEST * steps)
     other_shot = np.diff(clip.shots(track.frames)) > 0
-    breaks = np.flatnonzero((steps > max(_GAP_S, 1.5 * clip.frame_s)) | jumps | other_shot) + 1
+    gaps = steps > max(_GAP_S + _ROUNDING_S, 1.5 * clip.frame_s)
+    breaks = np.flatnonzero(gaps | jumps | other_shot) + 1
     edges = [0, *breaks.tolist(), len(track)]
     parts = [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
     frames = np.concatenate([track.frames[breaks], *(turns(part, clip) for part in parts)])
@@ -96,19 +110,20 @@ def overlapping_rows(one: Track, other: Track) -> tuple[IntArray, IntArray]:
     return rows[close], other_rows[close]
 
 
-def _crossing_frames(one: Track, other: Track) -> list[int]:
+def _crossings(one: Track, other: Track) -> list[tuple[int, int]]:
     frames, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
     overlap = _iou(one.boxes[rows], other.boxes[other_rows])
     # a cut lies between two frames, so that it lies there, too, if time runs backwards
     pairs = overlap[:-1] + overlap[1:]
     close = np.flatnonzero(np.maximum(overlap[:-1], overlap[1:]) >= _CROSSING_IOU)
-    return [int(frames[_middle_of_highest(run, pairs) + 1]) for run in runs_of(close)]
+    highest = [place for run in runs_of(close) for place in _middle_of_highest(run, pairs)]
+    return [(int(frames[place]) + 1, int(frames[place + 1])) for place in highest]
 
 
-def _middle_of_highest(run: IntArray, values: Doubles) -> int:
-    """The place of the highest value in a run; of several, the middle one."""
-    highest = run[values[run] == values[run].max()]
-    return int(highest[len(highest) // 2])
+def _middle_of_highest(run: IntArray, values: Doubles) -> list[int]:
+    """The place of the highest value in a run; of several, the middle one, or the two in the middle."""
+    highest: list[int] = run[values[run] == values[run].max()].tolist()
+    return highest[(len(highest) - 1) // 2 : len(highest) // 2 + 1]
 
 
 def _iou(one: Doubles, other: Doubles) -> Doubles:

@@ -106,25 +106,29 @@ def _not_own(run: IntArray, jumps: BoolArray) -> IntArray:
     """Of a run of meetings, those to which the joint has jumped from elsewhere, or from which it jumps away.
 
     Jumps within the run lead to the rival and back: every second stretch between them is the person's own. Which
-    ones, its ends tell; if the joint is not seen before and after, the longest stretch does.
+    ones, both ends of the run tell. If they disagree, or the joint is seen neither before nor after, the longer
+    stretches are the person's own; if these are as long as the others, none is.
     """
     parts = np.split(run, np.flatnonzero(jumps[run[1:]]) + 1)
     last = len(parts) - 1
     starts_by_jump, ends_by_jump = bool(jumps[run[0]]), bool(jumps[run[-1] + 1])
     if last == 0:
         return run if starts_by_jump or ends_by_jump else run[:0]
+    own = set()
     if starts_by_jump or run[0] > 0:
-        own = int(starts_by_jump)
-    elif ends_by_jump or run[-1] + 2 < len(jumps):
-        own = (last + ends_by_jump) % 2
-    else:
-        own = int(np.argmax([len(part) for part in parts])) % 2
-    return np.concatenate([part for number, part in enumerate(parts) if number % 2 != own])
+        own.add(int(starts_by_jump))
+    if ends_by_jump or run[-1] + 2 < len(jumps):
+        own.add((last + ends_by_jump) % 2)
+    if len(own) != 1:
+        shares = [sum(map(len, parts[first::2])) for first in (0, 1)]
+        own = {first for first in (0, 1) if shares[first] > shares[1 - first]}
+    return np.concatenate([part for number, part in enumerate(parts) if number % 2 not in own])
 
 
 def _jumps(points: Doubles, times: Doubles, size: Doubles) -> BoolArray:
     """bool [N + 1]: whether a joint has jumped before each of N observations, and after them: never."""
     passed = np.diff(times)
     moved = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    far = (moved > size[1:] * (_JUMP + _FASTEST * passed)) & (passed <= _RECENT_S)
+    larger = np.maximum(size[1:], size[:-1])
+    far = (moved > larger * (_JUMP + _FASTEST * passed)) & (passed <= _RECENT_S)
     return np.concatenate([[False], far, [False]])
