@@ -42,8 +42,8 @@ def require_threads(count: int) -> None:
     """
     if count > 1 and _process.lost_threads:
         raise ConfigError(
-            "This process was forked after networks had run in several threads, which it lacks: start it with "
-            "multiprocessing.get_context('spawn'), or use threads=1 in both processes."
+            "This process was forked after networks had run in several threads, which a fork does not "
+            "inherit: start it with multiprocessing.get_context('spawn'), or use threads=1 in both processes."
         )
 
 

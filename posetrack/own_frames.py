@@ -1,4 +1,4 @@
-"""Frames from the user's own pictures: checked, and copied so that the arrays may be reused."""
+"""Frames from the user's own images: checked, and copied so that the arrays may be reused."""
 
 from __future__ import annotations
 

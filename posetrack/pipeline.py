@@ -86,8 +86,8 @@ class Pipeline:
         schedule = schedule or every_frame
         if self._config.propagation is None and schedule != every_frame:
             raise ConfigError(
-                "detect_every above 1, like real time, needs propagation: between detections people live from "
-                "carried boxes."
+                "detect_every above 1, like real time, needs propagation: people are followed by carried "
+                "boxes between detections."
             )
         self._people, flow, self._appearance = _for_this_video(people, flow, appearance)
         self._linker = linker

@@ -28,7 +28,7 @@ class PipelineConfig:
         faint_below: Detections with a lower score confirm people who are expected there, and start nobody.
         propagation: How poses are carried to the next frame. ``None`` disables it: all boxes are detected ones.
         refresh: When carried joints are estimated again.
-        evidence: When to believe carried people that the detector missed. ``None`` believes all, as in the paper.
+        evidence: When to keep carried people that the detector missed. ``None`` keeps all, as in the paper.
         search: How hidden people are looked for where they are expected. ``None``: they are not.
         merge: How detected and carried boxes become one set.
         selection: Which poses and joints are kept.

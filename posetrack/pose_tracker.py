@@ -177,7 +177,7 @@ class PoseTracker:
     ) -> Iterator[tuple[Frame, Poses]]:
         """Track the people in one video, in constant memory.
 
-        Any number of videos may be tracked at once, in threads or by turns, with the results of each alone.
+        Any number of videos may be tracked at once, in threads or alternately, with the same results as alone.
 
         Args:
             source: A video file, a folder or glob of images, a camera's number, a stream's URL; a source from

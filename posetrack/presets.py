@@ -55,8 +55,8 @@ REPORT_DELAY_S = 0.2
 Interval = int | Literal["auto"]
 
 Propagation = Literal["evidence", "paper", "off"]
-"""Carried people are believed if the frame supports it, or always, as in the paper; or nobody is carried. Looks
-count with the first alone."""
+"""Carried people are kept if the frame confirms them, or always, as in the paper; or nobody is carried. Appearance
+is used with the first alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ class Scene:
         cut: A shot begins with this frame, as with the very first one. Nothing has moved then.
         camera: float32 [2, 3], where the background has moved: the affine map from pixels of the frame before to
             those of this frame.
-        flow: float32 [4, 4, 2], median displacement in pixels in each cell of a grid over the picture (rows from
+        flow: float32 [4, 4, 2], median displacement in pixels in each cell of a grid over the image (rows from
             the top, columns from the left); NaN where the flow knows nothing.
     """
 

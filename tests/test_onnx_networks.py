@@ -386,7 +386,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "any size": (partial(one_node, shape=["b", 3, "h", "w"]), "say WIDTHxHEIGHT with --input"),
     "classification": (classification, "is not a network of the kind simcc, heatmap, rtmdet, yolox or rtmo"),
     "detector": (onnx_files.raw_yolox, "of the kind yolox, not one that estimates joints"),
-    "doubt": (onnx_files.detector, "may be of the kind rtmdet or yolox, which its outputs .* do not tell"),
+    "doubt": (onnx_files.detector, "may be rtmdet or yolox, which its outputs .* do not show"),
     "21 joints": (partial(onnx_files.simcc, joints=21), "gives 21 joints, but no known skeleton has as many"),
 }  # fmt: skip
 

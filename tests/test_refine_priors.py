@@ -84,7 +84,9 @@ def test_the_number_of_people_drops_the_rest() -> None:
 
 
 def test_too_few_people_are_refused_if_another_is_clearly_seen() -> None:
-    with pytest.raises(ConfigError, match=r"with at most 1, 2 is nobody, but .* 0\.00 to 1\.96 s; .*--drop 2"):
+    with pytest.raises(
+        ConfigError, match=r"keeping at most 1 would drop person 2, who .* 0\.00 to 1\.96 s; .*--drop 2"
+    ):
         ids(Priors(least=1, most=1))
     assert ids(Priors(least=1, most=1, drop=(2, 5))) == [1]
 
@@ -177,7 +179,7 @@ def test_words_on_the_command_line() -> None:
 )
 def test_unclear_words_are_refused_with_an_example(parse, texts: list[str]) -> None:
     for text in texts:
-        with pytest.raises(ConfigError, match=r"^--[a-z-]+ .*(such as|exchange the times|a place such)"):
+        with pytest.raises(ConfigError, match=r"^--[a-z-]+ .*(such as|exchange the times|a position such)"):
             parse(text)
 
 

@@ -170,7 +170,7 @@ def test_a_second_pass_that_fails_leaves_what_was_seen_and_says_how_to_go_on(cli
     done = run(clip, tmp_path / "out", "--people", "1")
     assert done.returncode == 2 and "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
     store = tmp_path / "out" / "street.tracks"
-    assert f"What was seen is in {store}: `posetrack refine {store}` goes on from there." in done.stderr
+    assert f"The raw tracks are in {store}: `posetrack refine {store}` continues from them." in done.stderr
     assert set(contents(tmp_path / "out")) == {"street.tracks"}
     assert refine(store).returncode == 0
     assert ids(tmp_path / "out" / "street.json") == {0, 1}
@@ -246,7 +246,7 @@ def test_a_run_that_was_killed_between_the_passes_says_how_to_go_on(clip: Path, 
             path.unlink()
     done = run(clip, tmp_path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "street.tracks exists already" in done.stderr and "goes on from there" in done.stderr
+    assert "street.tracks exists already" in done.stderr and "continues from them" in done.stderr
 
 
 def test_only_the_video_that_was_tracked_is_drawn(clip: Path, tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_a_source_that_changes_between_the_passes_is_noticed(clip: Path, tmp_pat
 
     with pytest.raises(VideoError, match="shows other frames than when it was tracked") as caught:
         posetrack.run(source, tmp_path / "out", tracker=losing_tracker, observer=replace)
-    assert "goes on from there" in caught.value.__notes__[0]
+    assert "continues from them" in caught.value.__notes__[0]
     assert set(contents(tmp_path / "out")) == {"street.tracks"}
 
 

@@ -399,7 +399,7 @@ def test_weights_without_a_checkpoint_are_not_replaced(name: str, tmp_path: Path
     out = tmp_path / "out"
     out.mkdir()
     (out / name).symlink_to("nowhere")  # a dangling link is in the way too
-    with pytest.raises(OutputError, match="holds weights, and no checkpoint to go on from"):
+    with pytest.raises(OutputError, match="holds weights, but no checkpoint to resume from"):
         train(Toy(), STILL, out, Watch())
     (out / name).unlink()
     train(Toy(), STILL, out, Watch())

@@ -289,7 +289,7 @@ def test_an_endless_file_is_stopped(serve, store, known):
 
 def test_a_file_that_is_promised_too_large_is_not_begun(serve, store):
     server = serve(data=CONTENT + b"x")
-    assert "too large to be it" in refused(server, store, size_bytes=len(CONTENT))
+    assert "too large for this file" in refused(server, store, size_bytes=len(CONTENT))
     assert len(server.requests) == 1
 
 

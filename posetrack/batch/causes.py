@@ -1,4 +1,4 @@
-"""Why a task failed, which decides whether it is tried again and whether the batch goes on."""
+"""Why a task failed, which decides whether it is tried again and whether the batch continues."""
 
 from __future__ import annotations
 

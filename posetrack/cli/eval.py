@@ -1,4 +1,4 @@
-"""``posetrack eval``: figures like the official PoseTrack evaluator's."""
+"""``posetrack eval``: the official PoseTrack evaluator's metrics."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def file_formats(options: TrackOptions) -> tuple[FileFormat | None, FileFormat |
     pose |= _size("--input", options.input_size)
     one_stage = pose["architecture"] in PEOPLE_ARCHITECTURES
     if one_stage and options.detector_input:
-        raise ConfigError(f"{pose['architecture']} is one network: say the size of its input with --input.")
+        raise ConfigError(f"{pose['architecture']} is a single network: give its input size with --input.")
     if not one_stage and pose.get("width", 0) > pose.get("height", 0):
         raise ConfigError(
             f"--input {options.input_size} is wider than high, but people are cut out upright: give WIDTHxHEIGHT, "

@@ -64,7 +64,7 @@ def refine(
         if fps is not None:
             raise ConfigError(f"{source} has the times of its frames: leave out --fps.")
         if drawing and video is None:
-            raise ConfigError(f"{drawing} is about the video: give --video, or leave out {drawing}.")
+            raise ConfigError(f"{drawing} applies to the video: give --video, or leave out {drawing}.")
         _refine_observations(source, output, formats, (video, look_again, drawn), edits, overwrite, refining)
         return
     if formats or video is not None or look_again or drawing:

@@ -1,4 +1,4 @@
-"""``posetrack review``: look at tracks and mend them, in the browser."""
+"""``posetrack review``: check tracks in the browser and repair them."""
 
 from __future__ import annotations
 

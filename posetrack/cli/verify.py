@@ -1,4 +1,4 @@
-"""``posetrack verify``: repeats a run and says whether its results come out the same."""
+"""``posetrack verify``: repeat a run and compare its results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole evaluation: files in, figures out."""
+"""The whole evaluation: files in, metrics out."""
 
 from __future__ import annotations
 

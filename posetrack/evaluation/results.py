@@ -1,4 +1,4 @@
-"""Figures of one sequence or of all, as objects and as JSON."""
+"""Metrics of one sequence or of all, as objects and as JSON."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Angles of joints and segments in the plane of the picture.
+"""Angles of joints and segments in the image plane.
 
 Joint angles are named and signed as in Sports2D (Pagnon, JOSS 2024) and as the ISB recommends for the sagittal
-plane (Wu et al. 2002, 2005): flexion is positive and 0 in the upright standing body. They are angles of the
-*picture*: right for motion in the picture's plane, seen from the side, and too small the more a limb points at or
-away from the camera.
+plane (Wu et al. 2002, 2005): flexion is positive and 0 in the upright standing body. They are measured
+in the image: right for motion in the image plane, seen from the side, and too small the more a limb points towards
+or away from the camera.
 
 | measure | angle between | sign |
 |---|---|---|
@@ -93,7 +93,7 @@ def joint_angle(body: Body, angle: JointAngle) -> tuple[Doubles, Doubles]:
     cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     degrees = np.degrees(np.arctan2(cross, (first * second).sum(axis=1)))
     if angle.signed:
-        # y points down: a thigh that swings to the right of the picture turns counter-clockwise, which is negative
+        # y points down: a thigh that swings to the right of the image turns counter-clockwise, which is negative
         degrees = -degrees * body.facing
     else:
         degrees = np.abs(degrees)

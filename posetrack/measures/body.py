@@ -91,9 +91,9 @@ class Body:
 
     @cached_property
     def facing(self) -> Doubles:
-        """float64 [T]: 1 if the person faces the picture's right, -1 left, NaN if it cannot be seen.
+        """float64 [T]: 1 if the person faces the right of the image, -1 left, NaN if it cannot be seen.
 
-        It is told by the nose in front of the shoulders' middle, over a second.
+        It is judged by the nose being in front of the shoulders' midpoint, over a second.
         """
         ahead = (self.at("nose") - self.at(("left_shoulder", "right_shoulder")))[:, 0] / self.trunk
         smooth = rolling_median(ahead, self.times, _FACING_WINDOW_S)

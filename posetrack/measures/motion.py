@@ -13,7 +13,7 @@ from posetrack.measures.scale import Scale
 from posetrack.types import Doubles
 
 _SLOWEST = 0.3
-"""Trunk lengths per second: who moves more slowly across the picture does not walk across it."""
+"""Trunk lengths per second: who moves more slowly across the image does not walk across it."""
 
 _PACE_WINDOW_S = 1.0
 _SHORTEST_STRIDE_S = 0.5
@@ -56,7 +56,7 @@ def place(body: Body, scale: Scale) -> Doubles:
 
 
 def steps(body: Body) -> list[Step]:
-    """Steps of a person who walks across the picture, by time.
+    """Steps of a person who walks across the image, by time.
 
     A foot strikes the ground where its heel is farthest in front of the hips, and leaves it where its toe is
     farthest behind (Zeni, Richards, Higginson 2008). Skeletons without feet use the ankle for both, which is a

@@ -83,7 +83,7 @@ def _chosen(person: Measured) -> list[tuple[str, list[Series]]]:
 
 
 def _trajectory(axes: Axes, person: Measured, picture: Image | None) -> None:
-    """The paths of hips and feet over the picture, darker the later."""
+    """The paths of hips and feet over the image, darker the later."""
     body = person.body
     if picture is not None:
         axes.imshow(picture, alpha=0.75)

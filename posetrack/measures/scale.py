@@ -42,7 +42,7 @@ class Scale:
 
     @property
     def factor(self) -> float:
-        """Of lengths in the picture's plane."""
+        """Of lengths in the image plane."""
         return 1.0 if self.per_pixel is None else self.per_pixel
 
     def on_floor(self, points: Doubles) -> Doubles:

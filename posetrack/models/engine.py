@@ -108,7 +108,7 @@ class Prepared(nn.Module):
         difference = largest_difference(exact, output)
         if not difference <= min(_ROUNDING + 2 * by_precision, _MOST):
             raise ConfigError(
-                "the compiled network's output differs from the network's by "
+                "the compiled network's output differs from the plain network's by "
                 f"{100 * difference:.2g} % of the largest value; run without --compile."
             )
 

@@ -1,4 +1,4 @@
-"""What a file of weights that somebody else wrote does not say of itself."""
+"""What a file of weights from another program does not say about itself."""
 
 from __future__ import annotations
 

@@ -145,8 +145,8 @@ def _kind(path: Path, size: tuple[int, int], shapes: Sequence[Shape], given: Onn
         raise WeightsError(f"{path} is not a network of the kind {wanted}: its outputs are {outputs}.")
     if len(possible) > 1:
         raise ConfigError(
-            f"{path} may be of the kind {' or '.join(possible)}, which its outputs {outputs} do not tell: say "
-            "which with --onnx-kind."
+            f"{path} may be {' or '.join(possible)}, which its outputs {outputs} do not show: choose with "
+            "--onnx-kind."
         )
     return possible[0]
 

@@ -1,4 +1,4 @@
-"""What to do about weights that do not fit a network: which network they are of, as far as they show it."""
+"""Remedies for weights that do not fit a network: names the network they belong to, if they show it."""
 
 from __future__ import annotations
 

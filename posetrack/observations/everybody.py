@@ -1,4 +1,4 @@
-"""Everybody whom a tracker saw or expected, whoever is reported later: for blurring faces."""
+"""Everybody whom a tracker saw or expected, reported or not: for blurring faces."""
 
 from __future__ import annotations
 

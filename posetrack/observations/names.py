@@ -1,4 +1,4 @@
-"""How files of observations are called. A module of its own, because importing pyarrow is slow."""
+"""Names of observation files. In its own module, because importing pyarrow is slow."""
 
 from __future__ import annotations
 

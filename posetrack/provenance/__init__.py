@@ -1,1 +1,1 @@
-"""Says where the files of a run come from, and those that other files became."""
+"""Records how the files of a run were made, and files derived from them."""

@@ -1,4 +1,4 @@
-"""``FILE.meta.json``: where a file comes from that ``convert`` or ``refine`` made of another."""
+"""``FILE.meta.json``: how ``convert`` or ``refine`` made a file from another."""
 
 from __future__ import annotations
 

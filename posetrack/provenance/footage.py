@@ -1,4 +1,4 @@
-"""What a run's results depend on: the footage."""
+"""Identifies a run's footage, on which its results depend."""
 
 from __future__ import annotations
 

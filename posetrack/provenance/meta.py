@@ -1,4 +1,4 @@
-"""``NAME.meta.json``: where the files of a run come from, so that the run can be repeated."""
+"""``NAME.meta.json``: how the files of a run were made, so that the run can be repeated."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Absorption: whoever appears for a moment where somebody else is expected is that person.
+"""Absorption: a short chain of tracklets where a hidden person is expected becomes part of that person's track.
 
-Association weighs motion, of which a few frames tell little. Where a chain has a gap, the places at both of its
-sides tell more: a short chain that lies on the straight line between them belongs there.
+Association relies on motion, which a few frames do not determine. If another chain has a gap, the positions on
+both sides of it say more: a short chain close to the straight line between them belongs there.
 """
 
 from __future__ import annotations

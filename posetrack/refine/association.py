@@ -113,7 +113,8 @@ class _Problem:
         )
         if found.x is None:
             raise ConfigError(
-                f"--people: the people seen cannot be {self._limits.least}; ask for fewer, or leave it out."
+                f"--people: the tracks cannot be divided among {self._limits.least} people; ask for fewer, or "
+                "leave it out."
             )
         taken = found.x > 0.5
         return self._chains(taken[:links], taken[links : links + count])

@@ -1,4 +1,4 @@
-"""The background as a frame of reference: places of one frame, seen in another, although the camera has moved."""
+"""The background as a frame of reference: maps positions between frames while the camera moves."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def displacement(
 
 
 def carried(places: Doubles, frames: IntArray, clip: Clip) -> Doubles:
-    """How far the background under somebody has moved in the picture since their first frame.
+    """How far the background under somebody has moved in the frame since their first frame.
 
     Unlike ``seen_from`` it follows the place from frame to frame, so that small errors of the camera's zoom and
     turn do not grow. Played backwards, it is the same motion.

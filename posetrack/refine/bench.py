@@ -1,4 +1,4 @@
-"""The bench on which repairs are made: the tracks of a clip, changed one repair after another."""
+"""The tracks of a clip while repairs are applied to them, one after another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Bench:
         subjects: Ids of the people whom alone the user wants; empty for everybody.
         certain: Ids of tracks that are one person each, and a person.
         different: Pairs of ids of different people.
-        uncut: Id and place of a frame at which a person has been looked at, and is the same before and after.
+        uncut: Id and position of a frame at which the user has confirmed that the person is the same before and
+            after.
     """
 
     def __init__(self, clip: Clip) -> None:

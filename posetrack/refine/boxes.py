@@ -1,7 +1,7 @@
-"""Steady boxes: those of a detector jump from frame to frame, those of people do not.
+"""Steady boxes: a detector's boxes jump from frame to frame, people do not.
 
-Their size is a median over a second, their middle, before the background, a median over half a second, never
-across a gap or a cut.
+The size is a median over a second, the centre a median over half a second relative to the background, never across
+a gap or a cut.
 """
 
 from __future__ import annotations

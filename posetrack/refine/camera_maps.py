@@ -9,7 +9,7 @@ import numpy as np
 from posetrack.types import Doubles, IntArray
 
 _MOST_ZOOM = 4.0
-"""Cameras that zoom or turn out of the picture by more than this have not: small errors have added up."""
+"""Cameras that zoom or turn out of the frame by more than this have not: small errors have added up."""
 
 
 def maps_to_first(camera: Doubles, starts: IntArray, middle: Doubles) -> Doubles:
@@ -18,7 +18,7 @@ def maps_to_first(camera: Doubles, starts: IntArray, middle: Doubles) -> Doubles
     Args:
         camera: float64 [F, 2, 3], from each frame's predecessor to the frame.
         starts: int64 [S], ascending: frames with which shots begin, the first of all included.
-        middle: float64 [2], of the picture, in pixels.
+        middle: float64 [2], of the frame, in pixels.
 
     Returns:
         float64 [F, 3, 3].
@@ -53,7 +53,7 @@ def _bounded(back: Doubles, starts: IntArray, middle: Doubles) -> Doubles:
     Args:
         back: float64 [F, 3, 3], from each frame to the one before.
         starts: Frames with which shots begin.
-        middle: Of the picture, which goes where it would go anyway.
+        middle: Of the frame, which goes where it would go anyway.
     """
     x, y = middle.tolist()
     rows, firsts = [], set(starts.tolist())

@@ -1,4 +1,4 @@
-"""Changes of appearance: places in a tracklet where somebody else seems to go on."""
+"""Changes of appearance: frames of a tracklet from which on it seems to follow another person."""
 
 from __future__ import annotations
 

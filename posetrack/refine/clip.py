@@ -151,7 +151,7 @@ class Clip:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height of the picture, where the file gives them."""
+        """Width and height of the frame, where the file gives them."""
         for image in self.images[:1]:
             if isinstance(image.get("width"), int) and isinstance(image.get("height"), int):
                 return image["width"], image["height"]
@@ -164,7 +164,7 @@ class Clip:
 
     @cached_property
     def picture(self) -> Doubles:
-        """float64 [2, 2]: upper left and lower right corner of the picture, in pixels.
+        """float64 [2, 2]: upper left and lower right corner of the frame, in pixels.
 
         By its size where the file gives it, otherwise by what people's boxes cover.
         """

@@ -1,7 +1,7 @@
 """Repairs of tracks, one class each. Frames are given by their numbers in the source, people by their ids.
 
-Ids are those of the clip's file, and those that splits give. A repair names people as the repairs before it leave
-them.
+Ids are those of the clip's file, and those that splits assign. A repair refers to people as the repairs before it
+leave them.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class Mark(_Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check(_Checked):
-    """Somebody has looked at people in a frame who were in doubt: each is the same person before and after it."""
+    """The user has confirmed doubtful people in a frame: each is the same person before and after it."""
 
     people: tuple[int, ...]
     frame: int

@@ -1,7 +1,7 @@
-"""``NAME.edits.json``: the repairs of a clip, in the order in which they were made, and those that were undone.
+"""``NAME.edits.json``: the repairs of a clip, in the order in which they were made, including undone ones.
 
-Plain JSON, a repair per line. It says which tracks it is for, and its version grows with every change, so that two
-windows do not overwrite each other. Nothing is removed from it: what has been undone stays, and is marked so.
+Plain JSON, one repair per line. The file names the tracks it is for. Its version grows with every change, so that
+two windows do not overwrite each other. Nothing is removed from it: undone repairs stay, marked as undone.
 """
 
 from __future__ import annotations
@@ -135,9 +135,8 @@ def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None, vi
         raise _damaged(path, error) from error
     if history.people != fingerprint(clip) or not are_same(history.places or places(clip), places(clip)):
         raise DataFormatError(
-            f"{path}: these repairs are of other tracks; give the file that they were made for (what was seen, "
-            "NAME.tracks, and the results of the second pass are not the same tracks), or move them away to begin "
-            "anew."
+            f"{path}: these repairs are of other tracks; give the file that they were made for (NAME.tracks "
+            "and the results of the second pass hold different tracks), or move the repairs away to start again."
         )
     if None not in (size, history.size) and size != history.size:
         raise DataFormatError(
@@ -148,7 +147,7 @@ def read_history(path: Path, clip: Clip, size: tuple[int, int] | None = None, vi
     if history.video and given and history.video != given:
         raise DataFormatError(
             f"{path}: these repairs were made over another video; give those of this one, or move them away to "
-            "begin anew."
+            "start again."
         )
     try:
         applied(history.edits, clip)
@@ -179,7 +178,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, error: Exception) -> DataFormatError:
     return DataFormatError(
-        f"{path}: the file is damaged ({error}); mend it or restore it from a copy, or move it away to begin anew."
+        f"{path}: the file is damaged ({error}); correct it, restore a copy, or move it away to start again."
     )
 
 

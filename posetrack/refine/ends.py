@@ -1,6 +1,6 @@
-"""Both ends of tracklets: where a person was, how fast, how large, and how surely that is known.
+"""The two ends of each tracklet: the person's position, speed and size there, with their uncertainties.
 
-Places are in pixels, speeds in body sizes per second, relative to the background.
+Positions are in pixels, speeds in body sizes per second, relative to the background.
 """
 
 from __future__ import annotations

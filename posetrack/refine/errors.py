@@ -1,14 +1,15 @@
 """Error bars: how far each joint may be from the truth, as a standard deviation in pixels.
 
-Three things tell it: the joint's score, because most of a joint's error comes from the chance that it is a
-mistake; how far the observations about the frame lie from the smooth path; and in gaps that were filled the time
-to both ends, as for a body that is pushed at random.
+It follows from three things: the joint's score, because most of a joint's error comes from the chance that it is a
+mistake; how far the observations around the frame lie from the smooth path; and, in filled gaps, the time to both
+ends, as for a body moving at random.
 
-Errors have long tails. The standard deviation is that of the normal distribution whose middle nine tenths (1.645
-standard deviations on either side) hold as many joints: what an interval is used for.
+Errors have long tails. The standard deviation given is that of the normal distribution whose central 90 % (1.645
+standard deviations on either side) contains as many joints, because that interval is what it is used for.
 
 The constants minimise the quantile loss at 0.9 over 14,553 limb joints of three rendered scenes (crossing,
-occlusion, re-entering) tracked by ``lite`` and refined. docs/refine.md says what the intervals hold elsewhere.
+occlusion, re-entering) tracked by ``lite`` and refined. docs/refine.md says how many joints the intervals contain
+elsewhere.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Ghosts: tracks of signs, bags and shadows, found by the evidence of the whole track.
+"""Ghosts: tracks of signs, bags and shadows, recognised over the whole track.
 
-The pose network seldom sees a person in what the detector took for one. On PETS-S3MF1 and TUD-Campus the mean
-joint score of tracks that hold nobody was 0.09 to 0.14, and 0.30 for one of three frames; that of people seen
-for longer than half a second was 0.42 to 0.64. The thresholds lie between, nearer to the ghosts: losing a person
-costs more than keeping a sign.
+The pose network seldom finds a body in an object that the detector took for a person. On PETS-S3MF1 and TUD-Campus
+the mean joint score of tracks without a person was 0.09 to 0.14, and 0.30 for one of three frames; that of people
+seen for longer than half a second was 0.42 to 0.64. The thresholds lie between, nearer to the ghosts: losing a
+person costs more than keeping a sign.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How sure it is who somebody is: the probability of each tracklet's links, against what else could have been."""
+"""How certain identities are: the probability of each link between tracklets, against its alternatives."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def probabilities(chains: Chains, pieces: Sequence[Track], links: Links) -> Doub
         anchor = int(np.argmax([len(pieces[piece]) for piece in chain]))
         for place, piece in enumerate(chain):
             between = right[min(place, anchor) : max(place, anchor)]
-            # two wrong links cancel: whoever was taken for another is the same person again
+            # two wrong links cancel: the track holds the first person again
             sure[piece] = (1 + np.maximum(2 * between - 1, 0).prod()) / 2
     return sure
 

@@ -42,7 +42,7 @@ _HIDDEN_S = 2.0
 """People stay hidden for about this long."""
 
 _INSIDE = 1.0
-"""Added for each end inside the picture: people appear and disappear at its border."""
+"""Added for each end inside the frame: people appear and disappear at its border."""
 
 _BORDER = 0.5
 """The border is this many body sizes wide."""
@@ -192,7 +192,7 @@ def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
 
 
 def _away(tails: Ends, heads: Ends, before: IntArray, after: IntArray) -> Doubles:
-    """Odds that somebody who went out of the picture has come back, no faster than people walk."""
+    """Odds that a person who left the frame has come back, no faster than people walk."""
     gap = heads.times[after] - tails.times[before]
     size = np.sqrt(tails.sizes[before] * heads.sizes[after])
     walked = np.linalg.norm(heads.places[after] - tails.places[before], axis=1) / size
@@ -213,7 +213,7 @@ def _by_limbs(lengths: Doubles, before: IntArray, after: IntArray) -> Doubles:
 
 
 def _inside(ends: Ends, low: Doubles, high: Doubles) -> Doubles:
-    """Odds by where people appear or disappear: float64 [N], more inside the picture than at its border."""
+    """Odds by where people appear or disappear: float64 [N], more inside the frame than at its border."""
     margin = _BORDER * ends.sizes[:, None]
     within = (ends.places > low + margin) & (ends.places < high - margin)
     return np.asarray(_INSIDE * within.all(axis=1), dtype=np.float64)

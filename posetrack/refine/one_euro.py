@@ -19,7 +19,7 @@ MIN_CUTOFF_HZ, BETA, SPEED_CUTOFF_HZ = 1.0, 0.007, 1.0
 """The paper's constants."""
 
 _FORGET_S = 0.5
-"""Somebody lost for longer starts anew."""
+"""After a longer absence the filter restarts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def filtered(joints: Doubles, times: Doubles, broken: BoolArray, how: OneEuro) -
     Args:
         joints: float64 [T, K, 2], pixels; NaN where missing.
         times: float64 [T], seconds, ascending.
-        broken: bool [T - 1]: the filter starts anew after this frame.
+        broken: bool [T - 1]: the filter restarts after this frame.
         how: Its settings.
     """
     result = joints.copy()

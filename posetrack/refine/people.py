@@ -103,8 +103,8 @@ def _refuse_left_over(pieces: Sequence[Track], chains: Chains, priors: Priors, c
         lasts = number not in kept and len(piece) * clip.frame_s >= _CLEARLY_S
         if lasts and joint_evidence(piece, clip.skeleton).mean() >= _CLEAR_EVIDENCE:
             raise ConfigError(
-                f"--people: with at most {priors.most}, {piece.track_id} is nobody, but is clearly seen from "
-                f"{piece.times[0]:.2f} to {piece.times[-1]:.2f} s; ask for more people, or leave this one out "
+                f"--people: keeping at most {priors.most} would drop person {piece.track_id}, who is clearly seen "
+                f"from {piece.times[0]:.2f} to {piece.times[-1]:.2f} s; ask for more people, or drop this one "
                 f"(--drop {piece.track_id})."
             )
 

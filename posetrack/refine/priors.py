@@ -1,4 +1,4 @@
-"""What a person knows of the people in a clip, and how it is said on the command line."""
+"""What the user knows about the people in a clip, and how it is written on the command line."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def parse_subject(text: str) -> Subject:
         return Subject(kind=text)
     match = re.fullmatch(rf"{_NUMBER},{_NUMBER}(?:@{_NUMBER}s?)?", text.replace(" ", ""))
     if match is None:
-        raise ConfigError(f"--subject {text}: give largest, central, longest, or a place such as 320,240@12.5.")
+        raise ConfigError(f"--subject {text}: give largest, central, longest, or a position such as 320,240@12.5.")
     return Subject(kind="at", x=float(match[1]), y=float(match[2]), time_s=float(match[3]) if match[3] else None)
 
 

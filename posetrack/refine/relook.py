@@ -1,7 +1,7 @@
-"""A second look: the pose network sees again, in boxes that only the second pass knows of.
+"""A second look: the pose network is run again, in boxes that only the second pass knows.
 
-Where joints were filled, a person was hidden, or the detector missed them. Whatever the network finds there that
-agrees with the path counts as seen.
+In frames with filled joints a person was hidden, or the detector missed them. Joints that the network finds there
+in agreement with the path count as seen.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from posetrack.stages import Sink, SourceInfo
 from posetrack.types import NO_IMAGE, Frame
 
 WITH_RAW = ("posetrack18", "csv", "parquet")
-"""Formats that also tell what was seen before filling and smoothing."""
+"""Formats that also hold the joints before filling and smoothing."""
 
 
 def write_results(clip: Clip, info: SourceInfo, paths: Mapping[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""Tells tracks from other tracks, in whichever format they are read."""
+"""Tells whether two files hold the same tracks, in whichever formats they are."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Sides: left and right, frame by frame, by the Viterbi path over a track.
 
-In each frame the upper body is as estimated, or mirrored (each left joint's place is that of its right twin), and
-so is the lower body: four states, because networks exchange the arms alone, or the legs. What tells them apart:
+In each frame the upper body is as estimated or mirrored (left and right joints exchanged), and so is the lower
+body: four states, because networks may exchange only the arms, or only the legs. Four things distinguish them:
 
-- joints move little from frame to frame, so exchanges that save motion are likely;
+- joints move little from frame to frame, so exchanges that reduce motion are likely;
 - shoulders and hips do not point in opposite directions;
-- people walk forwards: left is at the right of the picture while somebody comes nearer, and at its left while
-  somebody walks away;
-- most frames are right: a mirrored frame costs a little, and more if its joints are sure, so that the majority
+- people walk forwards: a person's left is on the right of the image while they come nearer, and on its left while
+  they walk away;
+- most frames are right: a mirrored frame costs a little, and more if its joints are certain, so that the majority
   decides for a whole track.
 """
 
@@ -41,7 +41,7 @@ _TWISTED = 0.3
 """Cost of a frame whose shoulders and hips are seen from the front and point in opposite directions."""
 
 _BACKWARDS = 0.5
-"""Cost of a frame in which somebody seen from the front walks away, or the other way round."""
+"""Cost of a frame in which a person seen from the front walks away, or one seen from behind comes nearer."""
 
 _FRONT = 0.12
 """Distance of the shoulders of somebody seen from the front, in body sizes. Hips are half as wide."""

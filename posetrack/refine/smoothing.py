@@ -33,7 +33,7 @@ NAMES = ("kalman", "butterworth", "savgol", "one-euro", "none")
 _WINDOW_S = 0.3
 _POLYNOMIAL = 3
 _ORDER = 2
-"""Run forth and back: order 4, as biomechanics counts."""
+"""Run forwards and backwards: order 4, as biomechanics counts."""
 
 _ROUNDS = 4
 _LEAST_WEIGHT = 0.05
@@ -73,7 +73,7 @@ class Smoothing:
         require_kinds(self)
         if self.name not in NAMES:
             raise ConfigError(
-                f"--smooth must be {', '.join(NAMES[:-1])} or {NAMES[-1]}, if need be with a strength, such as "
+                f"--smooth must be {', '.join(NAMES[:-1])} or {NAMES[-1]}, optionally with a strength, such as "
                 f"butterworth:6Hz or savgol:0.3s; not '{self.name}'."
             )
         strengths = (self.window_s, CUTOFF_HZ if self.cutoff_hz is None else self.cutoff_hz)

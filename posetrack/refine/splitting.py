@@ -1,7 +1,7 @@
-"""Splitting: tracks become pure tracklets, cut where the person may have changed.
+"""Splitting: cuts tracks where the person may have changed, so that each tracklet is one person.
 
-Four places are doubtful: gaps, jumps, sudden turns, and crossings, where two boxes lie on one another. What was
-cut for nothing is joined again by the association, which knows both sides.
+Four places are doubtful: gaps, jumps, sudden turns, and crossings, where two boxes overlap. Unnecessary cuts are
+undone by the association, which sees both sides.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def _at(people: Sequence[Track], subject: Subject) -> Track:
             best = found if best is None or found[:2] < best[:2] else best
     if best is None:
         when = "at any time" if subject.time_s is None else f"at {subject.time_s:g} s"
-        raise ConfigError(f"--subject: nobody is at {subject.x:g},{subject.y:g} {when}; give a place in a box.")
+        raise ConfigError(
+            f"--subject: nobody is at {subject.x:g},{subject.y:g} {when}; give a point inside a person's box."
+        )
     return best[2]
 
 

@@ -1,4 +1,4 @@
-"""The people of a refined clip, in words and figures."""
+"""The people of a refined clip, in words and numbers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Sudden turns: places in a track where the motion before and the motion after are those of two people.
+"""Sudden turns: points of a track where the motion before and the motion after belong to two people.
 
-A tracker that goes over from one person to another as they pass leaves no gap and no jump, but a kink in the path.
+A tracker that switches from one person to another as they pass leaves no gap and no jump, but a kink in the path.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def turns(track: Track, clip: Clip) -> IntArray:
     speeds = Slopes(times - times[0], places / size)
     change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
     supported = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
-    # where a trunk goes out of the picture, the centre becomes the box's: a kink of the estimate, not of the path
+    # where a trunk goes out of the frame, the centre becomes the box's: a kink of the estimate, not of the path
     trunk = np.append(0, np.cumsum(shows_trunk(track, clip.skeleton)))
     shown = trunk[last] - trunk[first]
     supported &= (shown == 0) | (shown == last - first)

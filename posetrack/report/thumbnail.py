@@ -34,7 +34,7 @@ class Thumbnail:
 def thumbnail_of(footage: Path, frame: int) -> Thumbnail:
     """Make a picture of a frame, counted from 0, or of the first frame if the footage ends before.
 
-    The frame is found by its time, as if frames were evenly spaced. Where they are not, the picture may show a
+    The frame is found by its time, as if frames were evenly spaced. Where they are not, the image may show a
     frame nearby.
     """
     try:

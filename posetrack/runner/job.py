@@ -73,12 +73,11 @@ class Job:
         )  # fmt: skip
 
     def check(self, info: SourceInfo, refine: RefineConfig | None) -> None:
-        """Refuse wishes that cannot be kept, before any work: without a second pass, or at this frame rate."""
+        """Refuse settings that need a second pass or another frame rate, before any work."""
         if self.config is None and refine is not None and self.filter is None:
             raise ConfigError(
-                f"{self.source} is tracked frame by frame, without a second pass that could keep to what is known "
-                "of the people, or smooth with what comes later: leave that out, smooth with one-euro, or refine "
-                "NAME.tracks later."
+                f"{self.source} is tracked frame by frame, without a second pass, which these options need: leave "
+                "them out, smooth with one-euro, or refine NAME.tracks later."
             )
         if refine is not None and info.delivered_fps:
             with _second_pass_errors():

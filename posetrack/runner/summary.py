@@ -107,7 +107,7 @@ class RunObserver(Protocol):
 
 def goes_on_from(observations: Path) -> str:
     """What to do with the observations of a run that ended before its second pass, as a sentence."""
-    return f"What was seen is in {observations}: `posetrack refine {observations}` goes on from there."
+    return f"The raw tracks are in {observations}: `posetrack refine {observations}` continues from them."
 
 
 def made_with(tracker: PoseTracker) -> dict[str, Any]:

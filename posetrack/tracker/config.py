@@ -88,14 +88,14 @@ class MergeConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvidenceConfig:
-    """Which carried people to believe when the detector has not found them again (see ``evidence``).
+    """Which carried people to keep when the detector has not found them again (see ``evidence``).
 
     Attributes:
         min_iou: A detected box confirms a carried one that it overlaps by this much.
-        min_pose_score: Mean joint score from which the pose network vouches for a person without a detection.
+        min_pose_score: Mean joint score from which the pose network confirms a person without a detection.
         max_covered: Where this share of the carried box or more lies in a detected one, the network would see the
             other person.
-        max_missed_s: Seconds since the last detection of a person after which the network alone is not believed.
+        max_missed_s: Seconds since a person's last detection in which the pose network alone can confirm them.
         min_faint_score: Detections from this score on that overlap a carried person confirm them, ...
         min_faint_pose_score: ... if the mean joint score in the detected box is at least this.
     """

@@ -1,13 +1,13 @@
-"""Which tracks are people: births need evidence over time.
+"""Confirms tracks as people, by evidence over time.
 
-Detectors take bags, signs and pillars for people, in the same place for a whole clip. The pose network tells: in a
-thing it is sure of few joints. But a single frame says little: people are blurred and hidden at times, and things
-look like people for a moment. So a track is *tentative*, followed and not reported, until the mean over time of
-its joint scores reaches a limit. The limit is higher for tracks that have just begun: whoever is clearly seen is
-reported at once, and doubtful people after some tenths of a second.
+Detectors take bags, signs and pillars for people, in the same position for a whole clip. The pose network is
+certain of few joints of an object. But a single frame says little: people are blurred and hidden at times, and
+objects may resemble people for a moment. So a track is *tentative*, followed but not reported, until the mean over
+time of its joint scores reaches a limit. The limit is higher for tracks that have just begun: clearly visible
+people are reported at once, doubtful ones after some tenths of a second.
 
 With the bundled networks these means were 0.61 to 0.89 for the people of PETS-S3MF1, TUD-Campus and three clips
-with known joints, and 0.15 to 0.29 for things (one of eleven: 0.48).
+with known joints, and 0.15 to 0.29 for objects (one of eleven: 0.48).
 """
 
 from __future__ import annotations

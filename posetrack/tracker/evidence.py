@@ -1,13 +1,13 @@
-"""Which carried people to believe in a frame with detections: detections are evidence, carried boxes hypotheses.
+"""Decides which carried people to keep in a frame with detections: a carried box is only a hypothesis.
 
 The paper reports everybody whom the flow carries into the frame (Xiao, Wu, Wei 2018, section 3.2), and so
-does this package between detections. But when somebody walks behind a sign, the flow stands still and their box
-stays on the sign; when they come out again, their track is taken. On real sequences with human truth (PETS-S3MF1
-and TUD-Campus) two thirds of the carried boxes without a detection lay on nobody.
+does this package between detections. But when a person walks behind a sign, the flow there is zero and their box
+stays on the sign; when they reappear, their track is already in use. On real sequences with human ground truth
+(PETS-S3MF1 and TUD-Campus) two thirds of the carried boxes without a detection contained nobody.
 
-So a carried person without a detection is believed only while the pose network finds a person there, only apart
-from detected people, and only for a short time. Otherwise they are hidden: not reported, and no sighting of their
-track, which goes on as an expectation (``tracks``). A faint detection confirms them if the pose network agrees.
+So a carried person without a detection is kept only if the pose network finds a person there, apart from detected
+people, and for a short time. Otherwise they are hidden: not reported, and not a sighting for their track, which
+continues as a prediction (``tracks``). A faint detection confirms them if the pose network agrees.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What people look like: the colours along their limbs and over their torso, a few dozen numbers.
+"""The appearance of people: the colours along their limbs and over their torso, 18 numbers.
 
-Clothes have the same colour in every light, but not the same brightness. So colours are log-opponent:
-log(R / G) and log(B / sqrt(R G)) stay as they are when the light changes in brightness. Black clothes and white
-ones differ in brightness alone. It counts relative to the whole picture, and for less than colour, because
+Clothes keep their colour in every light, but not their brightness. So colours are log-opponent:
+log(R / G) and log(B / sqrt(R G)) do not change with the brightness of the light. Black and white clothes
+differ only in brightness. It is measured relative to the whole image and weighs less than colour, because
 people walk through shadows.
 """
 
@@ -18,7 +18,7 @@ from posetrack.types import BoolArray, FloatArray, Image, Poses
 
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _DOWN = ((0.1, 0.3, 0.5), (0.7, 0.9))
-"""Shares of the way from the shoulders to the hips at which the upper and the lower torso are looked at, ..."""
+"""Shares of the way from the shoulders to the hips at which the upper and the lower torso are sampled, ..."""
 _ACROSS = (0.25, 0.5, 0.75)
 """... and from one side to the other."""
 
@@ -38,15 +38,15 @@ _CORE = 0.6
 """Within this share of the width of another person's box, about its middle, that person may be in front."""
 
 _PIXELS = 2_000
-"""About as many pixels tell how bright the whole picture is."""
+"""About this many pixels are sampled for the brightness of the whole image."""
 
 
 class LimbColours:
     """An ``Appearance`` stage: 18 numbers for each person, three for each of six parts of the body.
 
     They are the medians over the part of log(R / G), of log(B / sqrt(R G)), and of half the log of the brightness
-    relative to the picture's. They are NaN for parts of which nothing can be seen: places count only if the joints
-    about them are clearly seen and nobody else may be in front.
+    relative to the image's. They are NaN for parts that are not visible: points count only if the joints
+    around them are clearly seen and nobody else may be in front.
 
     Args:
         min_joint_score: Joints with a lower score are not clearly seen.
@@ -111,7 +111,7 @@ def _covered(places: FloatArray, boxes: FloatArray) -> BoolArray:
 
 
 def _colours(image: Image, places: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """float32 [3, N, P], the colour at places [2, N, P]; and bool [N, P], whether they are inside the picture."""
+    """float32 [3, N, P], the colour at places [2, N, P]; and bool [N, P], whether they are inside the image."""
     height, width = image.shape[:2]
     columns, rows = np.rint(places).astype(np.int64)
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)

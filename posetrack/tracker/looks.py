@@ -1,8 +1,8 @@
-"""What the people of tracks look like, and how much that tells: for any ``Appearance`` stage.
+"""The appearance of tracks, and how much it tells, for any ``Appearance`` stage.
 
-How far apart two descriptors of one person are depends on the stage, the light and the camera. People whose
-motion leaves no doubt show it: the difference between a new descriptor and the track's mean, averaged over all
-links. Differences are measured by that, number by number, so the linker needs no scale of its own.
+How much two descriptors of one person differ depends on the stage, the light and the camera. It is measured on
+people whose motion is unambiguous: the difference between a new descriptor and the track's mean, averaged over all
+links. Differences are divided by it, component by component, so the linker needs no scale of its own.
 """
 
 from __future__ import annotations

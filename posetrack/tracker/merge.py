@@ -1,18 +1,18 @@
-"""Detected and carried boxes of one frame made one set (Xiao, Wu, Wei 2018, section 3.2).
+"""Combines the detected and the carried boxes of a frame into one set (Xiao, Wu, Wei 2018, section 3.2).
 
-The paper puts both through one non-maximum suppression. Taken literally that lets a single detected box
-remove every carried box that it overlaps: when two people cross, the detector often has one box for both,
-and the person behind, whom propagation was to save, is dropped. Here a detected box stands for one person:
+The paper puts both through one non-maximum suppression. Taken literally, a single detected box then
+removes every carried box that it overlaps: when two people cross, the detector often has one box for both,
+and the person behind, whom propagation should save, is dropped. Here a detected box stands for one person:
 
 1. Detected and carried boxes are paired one to one, largest overlap first. The detected box survives
    (``detections_first``), or the box with the higher score, as in the paper.
 2. Faint detections, too weak to be people by themselves, are paired with the carried boxes left over, and
-   survive in their place: they show where the person is now, and the person keeps the carried score. Those that
-   find no partner are dropped (Zhang et al., "ByteTrack", ECCV 2022, section 3).
+   survive in their place: they show where the person is now, and the person keeps the carried score. Those without
+   a partner are dropped (Zhang et al., "ByteTrack", ECCV 2022, section 3).
 3. What is left goes through one suppression that removes only near copies, whatever their origin. Carried
    boxes belong to different tracks, and detected boxes have been through the detector's own suppression:
-   neither needs more. Poses that still fall on the same person are for ``selection``, which
-   sees limbs and not only rectangles.
+   neither needs more. Poses that still fall on the same person are removed by ``selection``, which
+   compares limbs and not only rectangles.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How people move by themselves, and how surely that is known: one Kalman filter for all tracks at once.
+"""The motion of tracks and its uncertainty: one Kalman filter for all tracks at once.
 
-The state of a track is the place and the velocity of the whole body, relative to the background; x and y have the
+A track's state is the position and velocity of the whole body, relative to the background; x and y have the
 same uncertainty, so three variances describe it. Velocities change by white noise. All noise is relative to the
-person's size, so that near and far people are treated alike, and per second, so that every frame rate is.
+person's size, so that near and far people are treated alike, and per second, so that all frame rates are.
 """
 
 from __future__ import annotations

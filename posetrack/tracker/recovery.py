@@ -1,4 +1,4 @@
-"""Who comes out of hiding: lost tracks among the poses that continue no track in sight."""
+"""Recovers hidden people: matches lost tracks with the poses that continue no visible track."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What two frames say of the scene as a whole: the camera's motion, and a coarse summary of the flow."""
+"""The scene as a whole, from two frames: the camera's motion, and a coarse summary of the flow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def scene_of(cut: bool, flow: Flow, width: int, height: int) -> Scene:
 
 
 def _grid(width: int, height: int) -> FloatArray:
-    """float32 [P, 2], points spread evenly over the picture, row by row."""
+    """float32 [P, 2], points spread evenly over the image, row by row."""
     count = CELLS * _POINTS
     shares = (np.arange(count) + 0.5) / count
     x, y = np.meshgrid(shares * width - 0.5, shares * height - 0.5)

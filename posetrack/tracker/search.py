@@ -1,9 +1,9 @@
-"""Hidden people, looked for by the pose network where they are expected, at a bounded rate.
+"""Searches for hidden people with the pose network where they are expected, at a limited rate.
 
-The detector misses people whom it has found before: bent, half covered, blurred. Their tracks go on as
-expectations (``tracks``), and now and then the pose network is asked at the expected place. It sees somebody in
-almost any box, not always the one who is expected. So what it finds is a sighting only if it is sure of the
-joints, if the body is as large as it was and its limbs lie about as they did, and if nobody else is there.
+The detector may miss people whom it has found before: bent, half covered, blurred. Their tracks continue as
+predictions (``tracks``), and from time to time the pose network is run at the predicted position. It finds a
+person in almost any box, not always the right one. So a pose counts as a sighting only if its joints are certain,
+if its size and limbs are similar to the track's, and if nobody else is there.
 """
 
 from __future__ import annotations

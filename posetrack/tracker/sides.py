@@ -1,12 +1,12 @@
-"""Left and right over time: networks exchange them from frame to frame, people do not turn that fast.
+"""Left and right over time: networks exchange them from frame to frame, but people do not turn that fast.
 
-A network's pose is as it says, or mirrored: each left joint is the right one. The joints expected in the frame,
-from the frames before, tell which fits better. What was settled before may be wrong too: so each track weighs
-both readings of all its frames, as the Viterbi algorithm does with two states. To read frames as mirrored costs a
-little for every second. So an exchange of a few frames is undone; if the network goes on saying otherwise for
-longer than it said so before, the track is relabelled from there on.
+A network's pose is right, or mirrored: left and right joints exchanged. The joints predicted from previous frames
+show which fits better. Earlier decisions may be wrong too, so each track weighs both interpretations of all its
+frames, as the Viterbi algorithm does with two states. Treating frames as mirrored has a small cost per second. So
+an exchange of a few frames is undone; if the network contradicts the track for longer than it agreed before, the
+track is relabelled from there on.
 
-Shoulders and hips are also looked at separately: a torso whose sides cross is one half exchanged.
+Shoulders and hips are also examined separately: if the sides of a torso cross, one of the two is exchanged.
 """
 
 from __future__ import annotations

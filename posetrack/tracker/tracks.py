@@ -1,14 +1,14 @@
-"""The living tracks, and where people are expected by their own motion while nobody sees them.
+"""The current tracks, and the predicted positions of hidden people.
 
-The flow where a hidden person was is that of the person in front: carried by it, the stored poses of
-somebody who passes behind a pillar stay at its edge, and behind another walker they go off with the walker.
-So each track has, besides its stored poses, a *body*: all joints seen of late, moved by the track's own velocity
-(``motion``). That velocity is relative to the background, whose motion (``camera``) is added, so pans, shakes and
-zooms of the camera do not enter it.
+The flow at a hidden person's position is that of the person or object in front: carried by it, the stored poses of
+a person who passes behind a pillar stay at its edge, and behind another walker they move with the walker.
+So each track has, besides its stored poses, a *body*: all joints seen recently, moved by the track's own velocity
+(``motion``). That velocity is relative to the background, whose motion (``camera``) is added, so that pans, shakes
+and zooms do not affect it.
 
-A joint leaves the body once its person has been seen without it as often as with it, and after L_Q sightings
-without it at most, when no stored pose has it either. Otherwise a joint once found far off would make the body
-large for ever, and OKS lenient. Hidden people keep their joints.
+A joint is removed from the body once the person has been seen without it as often as with it, and after at most
+L_Q sightings without it, when no stored pose has it either. Otherwise a joint once found far off would make the
+body large for ever, and OKS lenient. Hidden people keep their joints.
 """
 
 from __future__ import annotations

@@ -238,7 +238,7 @@ def train(task: Task[Any], schedule: Schedule, output: Path, observer: TrainingO
     with output_folder(output):
         run.load_checkpoint()
         if not run.rows and any(map(os.path.lexists, (output / "best.safetensors", output / "last.safetensors"))):
-            raise OutputError(f"{output} holds weights, and no checkpoint to go on from: choose another folder.")
+            raise OutputError(f"{output} holds weights, but no checkpoint to resume from: choose another folder.")
         while run.epoch < schedule.epochs:
             start = time.perf_counter()
             row = _train_epoch(run, observer)

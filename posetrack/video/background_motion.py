@@ -65,7 +65,7 @@ class BackgroundMotion:
 
 
 def _largest_shift(affine: Affine, shape: tuple[int, ...]) -> float:
-    """Pixels by which a corner of the picture moves at most."""
+    """Pixels by which a corner of the image moves at most."""
     height, width = shape[:2]
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
     return float(np.hypot(*(corners @ affine[:, :2].T + affine[:, 2] - corners).T).max())

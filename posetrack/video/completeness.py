@@ -1,4 +1,4 @@
-"""Were all visible frames of a video file decoded?"""
+"""Checks whether all visible frames of a video file were decoded."""
 
 from __future__ import annotations
 

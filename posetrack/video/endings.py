@@ -1,4 +1,4 @@
-"""Does a file end where its container ends?"""
+"""Checks whether a file ends where its container ends."""
 
 from __future__ import annotations
 

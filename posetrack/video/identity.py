@@ -1,4 +1,4 @@
-"""Tells whether a source is still the one that it was: a quick fingerprint of its content."""
+"""Tells whether a source has changed: a quick fingerprint of its content."""
 
 from __future__ import annotations
 

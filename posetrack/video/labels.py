@@ -15,7 +15,7 @@ _PER_BODY = 0.13
 
 _SMALLEST_PX = 11
 _LARGEST_SHARE = 1 / 25
-"""Height of the largest labels relative to the picture."""
+"""Height of the largest labels relative to the image."""
 
 _HEAD_SHARE = 0.2
 """Part of a box, from its top, that labels of others keep clear."""

@@ -37,7 +37,7 @@ class Outputs:
     Attributes:
         video: ``NAME_tracked.mp4``, the source with skeletons and identities.
         formats: Formats of the pose files, keys of ``posetrack.formats.OUTPUT_FORMATS``.
-        tracks: ``NAME.tracks``, what was seen, for ``posetrack refine``. Not written for live sources.
+        tracks: ``NAME.tracks``, the raw tracks, for ``posetrack refine``. Not written for live sources.
         meta: ``NAME.meta.json``, which says where the files come from.
         overwrite: Replace files of earlier runs instead of raising an error.
         show: Also show the annotated frames in a window.

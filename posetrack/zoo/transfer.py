@@ -206,7 +206,7 @@ class Transfer:
         if self._total is None:
             return
         if self._total > self._most:
-            raise RefusedError(f"the server's file has {self._total:,} bytes, which is too large to be it")
+            raise RefusedError(f"the server's file has {self._total:,} bytes, which is too large for this file")
         folder = Path(self._file.name).parent
         with self._disk():
             free = shutil.disk_usage(folder).free
