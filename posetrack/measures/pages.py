@@ -16,9 +16,9 @@ _STYLE = (
     "td:first-child,th:first-child{text-align:left}@media print{body{margin:0}}"
 )
 _NOTE = (
-    "Angles are measured in the image plane: right for motion across the camera's view, too small where limbs point "
-    "towards the camera or away from it. The band around a line is one standard deviation, where it is known; dots "
-    "are frames that were filled in."
+    "Angles are measured in the image plane: right for motion across the camera's view, too small where limbs "
+    "point towards the camera or away from it. The band around a line is one standard deviation, where it is "
+    "known; dots are frames that were filled in."
 )
 _COLUMNS = ("measure", "unit", "frames", "smallest", "mean", "largest", "mean score")
 
