@@ -385,7 +385,7 @@ def test_two_versions_never_overwrite_each_other(results: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda text: text[:40], r"the file is damaged \(.*\); mend it or restore it from a copy, or move"),
+        (lambda text: text[:40], r"the file is damaged \(.*\); correct it, restore a copy, or move"),
         (lambda text: "[]", r"this is no file of repairs; give one that `posetrack review` has written\."),
         (lambda text: text.replace("posetrack edits", "other"), "this is no file of repairs"),
         (lambda text: text.replace('"format_version":1', '"format_version":2'), "a newer posetrack has written"),

@@ -322,5 +322,5 @@ def test_a_batch_refines_each_clip_and_a_clip_that_cannot_be_refined_as_told_sto
     summary, started = track(tmp_path / "in", tmp_path / "out", tracker=losing_tracker, refine=one)
     assert sorted(started) == ["empty", "street.mp4"] and summary.done == 1
     (failed,) = summary.failed
-    assert failed.clip == "street.mp4" and "--people: with at most 1" in str(failed.error)
+    assert failed.clip == "street.mp4" and "--people: keeping at most 1" in str(failed.error)
     assert ids(tmp_path / "out" / "street.json") == {0, 1}
