@@ -177,6 +177,16 @@ def test_a_description_without_a_file_is_refused(frames: Path, tmp_path: Path) -
         assert done.returncode == 2 and "--architecture describes a file of weights" in done.stderr
 
 
+def test_a_description_of_a_file_of_another_kind_names_the_file(frames: Path, tmp_path: Path) -> None:
+    (tmp_path / "keras.h5").write_bytes(b"\x89HDF")
+    for flag in ("--pose", "--detector"):
+        architecture = "resnet50" if flag == "--pose" else "yolox_s"
+        done = posetrack(
+            "run", frames, flag, tmp_path / "keras.h5", "--architecture", architecture, "-o", tmp_path
+        )
+        assert done.returncode == 2 and f"{tmp_path / 'keras.h5'} is not a file of weights" in done.stderr
+
+
 def test_a_file_that_posetrack_trained_needs_no_description(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(WeightsError, match="did not write it, give --architecture"):

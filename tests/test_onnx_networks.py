@@ -340,7 +340,7 @@ def one_node(
     path: Path, channels: int = 3, opset: int = 17, kind: int = TensorProto.FLOAT, **options: object
 ) -> Path:
     """A convolution that gives 17 heatmaps of a quarter of the size."""
-    weights = numpy_helper.from_array(np.ones((17, channels, 4, 4), np.float32), "w")
+    weights = numpy_helper.from_array(np.full((17, channels, 4, 4), options.get("weight", 1), np.float32), "w")
     node = helper.make_node(str(options.get("operator", "Conv")), ["input", "w"], ["y"], strides=[4, 4])
     shape = options.get("shape", ["batch", channels, 64, 48])
     inputs = [helper.make_tensor_value_info("input", kind, shape)]
@@ -377,6 +377,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "2 GB": (huge, "has 2 GB or more"),
     "external data": (partial(one_node, external=True), "keeps weights in another file, which is not read"),
     "newer opset": (partial(one_node, opset=99), "of a newer ONNX version than this ONNX Runtime knows"),
+    "weights that are no numbers": (partial(one_node, weight=np.nan), "gives values that are not numbers"),
     "unknown operator": (partial(one_node, operator="Konv"), "ONNX Runtime cannot load"),
     "four channels": (partial(one_node, channels=4), r"takes \[.*4, 64, 48\] instead of \[batch, 3, height, "),
     "channels last": (partial(one_node, channels=64, shape=[1, 64, 48, 3]), "for images of three channels"),

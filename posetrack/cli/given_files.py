@@ -77,11 +77,14 @@ def _size(flag: str, text: str | None) -> dict[str, int]:
 def _format(flag: str, weights: str | None, fields: dict[str, Any]) -> FileFormat | None:
     from posetrack.models.file_format import FileFormat
     from posetrack.presets import is_file
+    from posetrack.zoo import get_entry
 
     given = {name: value for name, value in fields.items() if value is not None}
     if not given:
         return None
     if weights is None or not is_file(weights):
+        if weights is not None:
+            get_entry(weights)  # says so if it is neither a file of weights nor a name
         size = "input" if flag == "--pose" else "detector-input"
         first = next(iter(given)).replace("_", "-").replace("width", size)
         raise ConfigError(f"--{first} describes a file of weights: give the file with {flag} FILE.")

@@ -54,6 +54,10 @@ class OnnxGraph:
         self._half = session.inputs[0][0] == _HALF
         self._order: Sequence[int] = range(len(session.outputs))
         probe = self._probed()
+        if any(output.isnan().any() for output in probe if output.is_floating_point()):
+            raise WeightsError(
+                f"{path} gives values that are not numbers, so its weights are damaged: export it again."
+            )
         self._order = _order(self.size, session.outputs, [tuple(output.shape) for output in probe])
         self.probe = tuple(probe[index] for index in self._order)
         self.shapes = [tuple(output.shape) for output in self.probe]

@@ -4,7 +4,8 @@ Images are prepared and outputs decoded as in rtmlib (github.com/Tau-J/rtmlib), 
 networks get RGB, which they were trained on; rtmlib passes on OpenCV's BGR with the mean and deviation of RGB
 (rtmlib#48). The score of a SimCC joint is the lower of the two classifications', as in MMPose, not their mean.
 Boxes are cut off at the image's border, and lie half a pixel further up and left, because our coordinates start
-at the centre of a pixel.
+at the centre of a pixel. Where people are suppressed here, IoU is that of the boxes themselves; rtmlib makes them
+a pixel wider and higher for it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Images are prepared and outputs decoded as in rtmlib (github.com/Tau-J/rtmlib), which suppresses boxes that overlap
 although the network has done so too. Boxes are cut off at the image's border, and lie half a pixel further up and
-left, because our coordinates start at the centre of a pixel; joints are where rtmlib has them.
+left, because our coordinates start at the centre of a pixel; joints are where rtmlib has them. People outside the
+image are left out, and IoU is that of the boxes themselves: rtmlib makes them a pixel wider and higher for it.
 """
 
 from __future__ import annotations
