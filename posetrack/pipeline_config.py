@@ -25,16 +25,16 @@ class PipelineConfig:
         flow_batch: Frames in a batch for flow (above 1 pays on GPUs, with flow networks).
         pose_batch: Frames with detections in a batch for the joints of detected people, which are then estimated
             ahead of tracking (above 1 pays on GPUs). 1 estimates frame by frame, and only the joints needed.
-        faint_below: Detections with a lower score confirm people who are expected there, and start nobody.
+        faint_below: Detections with a lower score confirm people who are expected there, and start no track.
         propagation: How poses are carried to the next frame. ``None`` disables it: all boxes are detected ones.
         refresh: When carried joints are estimated again.
         evidence: When to keep carried people that the detector missed. ``None`` keeps all, as in the paper.
-        search: How hidden people are looked for where they are expected. ``None``: they are not.
+        search: How hidden people are searched for where they are expected. ``None`` disables it.
         merge: How detected and carried boxes become one set.
         selection: Which poses and joints are kept.
         confirmation: Which tracks are reported. ``None`` reports all, as in the paper.
-        report_delay_s: Frames are reported so many seconds of footage late (12 frames at most), so that the first
-            frames of a track that is confirmed meanwhile are reported, too.
+        report_delay_s: Delay of the output in seconds of footage (at most 12 frames), so that the first frames of
+            a track that is confirmed meanwhile are reported too.
         frames_ahead: Maximum number of frames by which each part of the pipeline runs ahead of the next.
 
     Raises:

@@ -50,14 +50,14 @@ class PoseTracker:
     """Finds and follows people. The networks are loaded once; every ``track`` numbers its people from 0.
 
     Your own stages are objects with the methods of their protocol in ``posetrack.stages``. Each is called by one
-    thread at a time and may fill the same arrays again and again. A stage that remembers anything from frame to
+    thread at a time and may fill the same arrays again and again. A stage that keeps state from frame to
     frame needs a method ``for_video`` (``stages.PerVideo``), which makes a new one for each ``track``.
 
     Args:
         preset: The name of a preset, or a preset of your own (see ``posetrack.presets``).
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        precision: ``auto`` (reduced on GPUs only), ``fp32``, ``fp16`` or ``bf16``.
-        compile: Compile the networks with ``torch.compile``: faster, after about a minute.
+        precision: ``auto`` (fp16 on CUDA GPUs with tensor cores), ``fp32``, ``fp16`` or ``bf16``.
+        compile: Compile the networks with ``torch.compile``: faster, after a minute or more.
         engine: What the networks run in: ``torch``, ``onnxruntime`` or ``openvino``. The last two work on the CPU
             (``auto`` is then the CPU), in fp32.
         models_dir: Folder of downloaded weights. Defaults to ``POSETRACK_HOME``, or the user's data folder.
@@ -65,8 +65,8 @@ class PoseTracker:
         detector: Replaces the preset's detector: a ``Detector``.
         pose: Replaces the preset's pose network: a ``PoseEstimator``.
         flow: Replaces the preset's flow: a ``FlowEstimator``.
-        appearance: Replaces the preset's description of people for the linker: an ``Appearance`` stage. With
-            ``people`` the default is what that gives.
+        appearance: Replaces the preset's appearance descriptors: an ``Appearance`` stage. With ``people``, the
+            default is what that stage gives.
         linker: Replaces the preset's linker: a ``Linker``. Each ``track`` uses what its ``for_video`` makes, or
             else a deep copy of it.
         threads: CPU threads of each network, set for the whole program. 0 uses half of the CPUs, because detector
@@ -185,7 +185,7 @@ class PoseTracker:
                 ``Frame``s. Your images are copied.
             realtime: Keep up with the source, which is played live: a file's frames come at their times, your own
                 images when they arrive. People are detected as often as time allows; if that is not enough, frames
-                are dropped. A ``RealtimeReport`` is filled in on the way. The results depend on the speed of the
+                are dropped. A ``RealtimeReport`` is filled in meanwhile. The results depend on the speed of the
                 computer. Each network is called once more, to warm up.
 
         Yields:

@@ -68,7 +68,7 @@ class FrameSource(Protocol):
 
 
 class People(Protocol):
-    """Sees people in images, and looks again where somebody is expected.
+    """Finds people in images, and estimates joints where people are expected.
 
     ``posetrack.top_down.TopDown`` makes one of a ``Detector`` and a ``PoseEstimator``. One-stage and bottom-up
     networks implement it directly.
@@ -89,7 +89,7 @@ class People(Protocol):
         """The pose of the person in each box: for each sighting one pose per box, in the boxes' order, not linked.
 
         Args:
-            sightings: From ``find``, or of images in which nobody has looked for people (``found`` is None).
+            sightings: From ``find``, or of images for which it was not called (``found`` is None).
             boxes: For each sighting, where people are expected. They need not be the boxes that ``find`` gave.
         """
         ...
@@ -177,10 +177,10 @@ class BatchPoseEstimator(PoseEstimator, Protocol):
 
 @runtime_checkable
 class PerVideo(Protocol):
-    """A stage that remembers frames it has seen: every pipeline uses its own copy."""
+    """A stage that keeps state from frame to frame: every pipeline uses its own copy."""
 
     def for_video(self) -> Self:
-        """The same stage for another video, without memories.
+        """The same stage for another video, without that state.
 
         What the copies share (networks) must be safe to use from several threads. For an object that is several
         stages of a pipeline, this is called once, and the result takes all its places.
@@ -189,7 +189,7 @@ class PerVideo(Protocol):
 
 
 class Appearance(Protocol):
-    """Describes what people look like, so that a linker can tell them apart."""
+    """Computes appearance descriptors, by which a linker can tell people apart."""
 
     def describe(self, image: Image, poses: Poses) -> FloatArray:
         """float32 [N, D]: a descriptor of each person in an image (uint8 [H, W, 3] RGB). D never changes."""
@@ -216,10 +216,10 @@ class Linker(Protocol):
 
 @runtime_checkable
 class Expecting(Linker, Protocol):
-    """A linker that knows where people are whom nobody sees."""
+    """A linker that predicts where hidden people are."""
 
     def hidden(self) -> Poses:
-        """The people of living tracks who were not in the poses linked last, where they are expected."""
+        """The people of current tracks who were not in the last linked poses, at their predicted positions."""
         ...
 
 

@@ -46,7 +46,7 @@ Image = NDArray[np.uint8]
 Selection = slice | BoolArray | IntArray | Sequence[int]
 
 NO_IMAGE: Image = np.zeros((0, 0, 3), np.uint8)
-"""The picture of a frame of which only the people are needed."""
+"""Image of a frame whose pixels are not needed."""
 
 _COLUMNS: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
     "boxes": (np.float32, (4,)),
@@ -61,13 +61,13 @@ _COLUMNS: dict[str, tuple[type[np.generic], tuple[int | None, ...]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source. Two are equal if index, time and all pixels are.
+    """One frame of a source. Two are equal if index, time and all pixels are.
 
     Attributes:
         index: Position in the source, from 0; frames skipped by a stride count.
         time_s: Presentation time in seconds from the source's start.
         image: uint8 [H, W, 3], RGB, upright (rotation metadata applied).
-        scene: What it shows compared with the frame before. ``None`` until the pipeline has looked.
+        scene: Shot cut, camera motion and flow since the previous frame. ``None`` until the pipeline has set it.
     """
 
     index: int
@@ -139,12 +139,12 @@ class Poses:
         keypoint_scores: float32 [N, K] in [0, 1]; 0 = the joint is missing.
         track_ids: int64 [N]; ``UNLINKED`` without a track.
         skeleton: Names and order of the K joints.
-        appearance: float32 [N, D], a descriptor of what each person looks like; NaN for people without one.
+        appearance: float32 [N, D], an appearance descriptor of each person; NaN for people without one.
             None if nobody has one.
         origin: uint8 [N, K], the ``Origin`` of each joint; meaningless where the joint is missing. Defaults to
             ``ESTIMATED``.
         unreported: Others who may be in the frame: too uncertain to be reported, taken for duplicates, or hidden.
-            For what must not depend on who is reported, as blurring faces. None if there is nobody.
+            Used where reporting must not matter, as for blurring faces. None if there is nobody.
 
     Raises:
         ValueError: shapes that do not agree, or values that are not numbers.
@@ -274,7 +274,8 @@ class Sighting:
 
     Attributes:
         image: uint8 [H, W, 3] RGB.
-        found: The people found, possibly still without joints (``Poses.pending_in``). None if nobody looked.
+        found: The people found, possibly still without joints (``Poses.pending_in``). None if ``find`` was not
+            called.
         features: Anything the stage wants to keep for ``refine``, such as feature maps. It lives as long as the
             frame is being processed.
     """

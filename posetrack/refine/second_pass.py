@@ -32,7 +32,7 @@ class RefineConfig:
     Attributes:
         max_fill_s: Longest gap that is filled, in seconds; 0 fills none.
         smoothing: The filter along joints' paths.
-        priors: What is known of the people.
+        priors: What is known about the people.
         edits: Repairs, made before anything else.
 
     Raises:
@@ -57,17 +57,17 @@ class RefineConfig:
 
 
 def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> Clip:
-    """The clip with people instead of tracks: pieces associated, ghosts dropped; sides, gaps and paths settled.
+    """Refine a clip: associate pieces of tracks, drop ghosts, correct sides, fill gaps and smooth.
 
-    Starts from what was observed, and keeps who was found to be who, so that refining twice changes nothing.
+    Starts from the observed joints, and keeps identities decided earlier, so that refining twice changes nothing.
 
     Args:
         clip: Tracks, as found or as refined.
         config: How to refine.
-        look: Looks again where joints were filled (``relook.VideoLook``). By default nothing does.
+        look: Runs the pose network again where joints were filled (``relook.VideoLook``). Optional.
 
     Raises:
-        ConfigError: a constraint names nobody or cannot be kept, or the frame rate is too low for the cut-off.
+        ConfigError: a constraint names nobody or cannot be met, or the frame rate is too low for the cut-off.
         DataFormatError: a repair does not fit the clip.
     """
     config.smoothing.check_rate(clip.frame_s)

@@ -16,16 +16,16 @@ class PropagationConfig:
     """How people are carried from one frame to the next (see ``propagation.propagate``).
 
     Attributes:
-        min_joint_score: Joints at or above it are confident: they alone count for the carried box.
-        min_joints: Fewer confident joints inside the frame, and the person is not carried.
-        expansion: The carried box is this much larger than its joints, in all (half of it on each side).
-        box_inertia: Share of the carried box that is the box of the frame before, moved with the body; the rest
-            is the box around the joints. 0 = that alone, as in the paper.
-        min_score: A carried box whose score has fallen below it is dead.
+        min_joint_score: Joints at or above it are confident: only they determine the carried box.
+        min_joints: A person with fewer confident joints inside the frame is not carried.
+        expansion: The carried box is this much larger than its joints in total (half on each side).
+        box_inertia: Weight of the previous frame's box, moved with the body, in the carried box; the rest is the
+            box around the joints. 0 uses that alone, as in the paper.
+        min_score: A carried box is dropped when its score falls below this.
         seen_joint_score, unseen_joint_score: Mean score of a person's confident joints at which the
             person counts as clearly seen, and as not seen at all.
-        seen_half_life_s, unseen_half_life_s: Seconds in which the box score of a person clearly seen, and
-            of one not seen, halves while the detector does not confirm it.
+        seen_half_life_s, unseen_half_life_s: Half-life in seconds of the box score of a person clearly seen, and
+            of one not seen, while the detector does not confirm it.
     """
 
     min_joint_score: float = 0.2
@@ -130,7 +130,7 @@ class ConfirmationConfig:
         birth_s: ... the margin falls to 1 / e in this time.
         staying: Reported tracks are reported until the mean falls below this share of ``min_person_score``.
         memory_s: Time constant of the mean.
-        min_track_seconds: Tracks are not reported before they have lasted for so long.
+        min_track_seconds: Tracks are not reported before they have lasted this long.
     """
 
     min_person_score: float = 0.35
@@ -160,8 +160,8 @@ class RefreshConfig:
         max_motion: Joints that moved against the body by more than this since the last estimate, on average and
             over the body's size, are estimated earlier.
         min_joint_score: Joints below it do not count for that.
-        max_overlap: So are people whose box overlaps another carried one by more than this (IoU): the flow cannot
-            tell their limbs apart.
+        max_overlap: People whose box overlaps another carried one by more than this (IoU) are estimated earlier
+            too: the flow cannot tell their limbs apart.
     """
 
     every: int = 1
@@ -181,14 +181,14 @@ class RefreshConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MotionConfig:
-    """How people move by themselves (see ``motion``). A person's size is the root of their box's area.
+    """The motion model of tracks (see ``motion``). A person's size is the root of their box's area.
 
     Attributes:
-        place_noise: Standard deviation, in sizes, of the place of a body seen: a few per cent of its height.
-        acceleration: Standard deviation of what a velocity changes in a second, in sizes per second. People reach
+        place_noise: Standard deviation, in sizes, of an observed body's position: a few per cent of its height.
+        acceleration: Standard deviation of the change of velocity in a second, in sizes per second. People reach
             their walking speed (1.3 sizes a second) or turn within about two seconds. With ``place_noise`` it
             makes velocities the mean over about a fifth of a second.
-        first_speed: Standard deviation of a velocity of which nothing is known: brisk walking.
+        first_speed: Standard deviation of an unknown velocity: brisk walking.
     """
 
     place_noise: float = 0.03
@@ -212,27 +212,27 @@ class LinkerConfig:
     Attributes:
         similarity: ``bbox``, ``pose``, ``flow`` or ``multi-flow`` (see ``similarity``).
         matching: ``greedy`` or ``hungarian`` (see ``matching``).
-        queue_s: How far back the past poses go that are compared (``multi-flow``).
+        queue_s: How far back stored poses are compared (``multi-flow``).
         queue_frames: The same in frames, the paper's L_Q; replaces ``queue_s``.
         min_similarity: A pose less similar than this to a track does not continue it.
         min_joint_score: Joints below it are not compared.
         min_birth_score: Poses whose score is below it continue tracks but start none.
         min_birth_joints: Poses with fewer joints continue tracks but start none.
-        max_gap_s: A track unseen for longer is dead (``multi-flow``; the other similarities see the previous
-            frame alone, so theirs die at once).
+        max_gap_s: A track unseen for longer ends (``multi-flow``; with the other similarities, which compare only
+            with the previous frame, it ends at once).
         max_gap_frames: The same in frames; replaces ``max_gap_s``.
         coasting: Besides the stored poses, expect people where their own motion takes them, so that hidden people
             are found again (``multi-flow``).
-        motion: How people move by themselves.
-        recovery_falloff: The k of OKS, for all joints, with which a lost track looks for its person: limbs
-            have swung unseen. The uncertainty of the place adds to it.
-        max_recovery_falloff: Upper limit of that sum: farther away are other people.
-        min_recovery_joints: Joints that must be seen to decide who comes out of hiding. A pose with fewer
+        motion: The motion model.
+        recovery_falloff: The k of OKS, for all joints, for matching a lost track: limbs have moved unseen.
+            The position's uncertainty adds to it.
+        max_recovery_falloff: Upper limit of that sum, because people farther away are others.
+        min_recovery_joints: Minimum number of visible joints to recover a hidden person. A pose with fewer
             that might be a lost person is left ``UNLINKED`` and starts no track.
-        sides: Settle left and right over time (see ``sides``).
-        look_memory_s: Time constant of the mean of what a track's person looks like (see ``looks``).
-        look_weight: Where several tracks may be a person, or several people a track, this share of a similarity is
-            multiplied by how much they look alike. Elsewhere motion is clear, and looks do not count.
+        sides: Correct left and right over time (see ``sides``).
+        look_memory_s: Time constant of a track's mean appearance (see ``looks``).
+        look_weight: If several tracks match a person, or several people a track, this share of a similarity is
+            multiplied by the similarity of appearance. Otherwise motion is clear, and appearance is not used.
     """
 
     similarity: str = "multi-flow"

@@ -34,20 +34,20 @@ class FlowLinker:
     of track and pose are matched one to one, and poses that continue nothing start a track.
 
     Beyond the paper, always: an OKS over few joints counts less (``similarity.best_oks``); a pair below
-    ``min_similarity`` is not matched; a track is born of a good pose only, and dies after ``max_gap_s``.
+    ``min_similarity`` is not matched; only a good pose starts a track, which ends after ``max_gap_s`` unseen.
 
     And for hidden people (``coasting``, which can be turned off): a track is also expected where its own motion
-    takes it (see ``tracks``); tracks that found no pose look once more, among the poses left over, with a
-    tolerance that grows with the uncertainty of their place; and a pose with too few joints to tell whether it is
-    one of these people waits without an id.
+    takes it (see ``tracks``); tracks without a pose are matched once more, with the poses left over and a
+    tolerance that grows with the uncertainty of their position; and a pose with too few joints to tell whether it
+    is one of these people stays without an id for now.
 
     Where poses have descriptors (``Poses.appearance``), they decide between rivals, and help to tell which lost
-    person a pose is (see ``looks``). Left and right are settled over time (see ``sides``).
+    person a pose is (see ``looks``). Left and right are corrected over time (see ``sides``).
 
-    Ids count from 0 and are given when a track is born, because a stream cannot go back to number frames
-    it has passed on. A track is born of a pose that is good enough (``min_birth_score``, box score, and
-    ``min_birth_joints``); a worse one that continues nothing stays ``UNLINKED``. Ids are never given
-    again. The order of the poses does not matter: those born in one frame are numbered from left to right.
+    Ids count from 0 and are assigned when a track starts, because a stream cannot renumber frames that it has
+    delivered. A pose that is good enough (``min_birth_score``, box score, and ``min_birth_joints``) starts a
+    track; a worse one that continues nothing stays ``UNLINKED``. Ids are never reused. The order of the poses does
+    not matter: new tracks of a frame are numbered from left to right.
 
     Args:
         config: Settings.

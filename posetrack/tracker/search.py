@@ -28,15 +28,16 @@ _FEWEST_JOINTS = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchConfig:
-    """How hidden people are looked for.
+    """How hidden people are searched for.
 
     Attributes:
-        every_s: Seconds from one look at a hidden person's place to the next.
-        min_pose_score: Mean joint score from which the pose network has seen somebody.
-        max_covered: Where this share of the expected box or more lies in somebody's, the network would see them.
-        max_growth: The joints seen extend at most this many times as far as those expected, or the reverse.
-        min_oks: OKS of the pose with the expected one, laid upon one another, from which the limbs fit.
-        falloff: The k of that OKS, for all joints: limbs have swung unseen.
+        every_s: Seconds from one search at a hidden person's position to the next.
+        min_pose_score: Mean joint score from which a pose counts as a person.
+        max_covered: If at least this share of the expected box lies in another person's, the network would see
+            that person, and is not run.
+        max_growth: Largest ratio between the extents of the joints found and of those expected.
+        min_oks: Minimum OKS of the pose with the expected one after aligning them.
+        falloff: The k of that OKS, for all joints: limbs have moved unseen.
         min_joint_score: Joints below it are not compared.
         score: Box score of people found. Below ``LinkerConfig.min_birth_score``, so that they start no track, and
             soon below ``PropagationConfig.min_score``, unless they are found again.
