@@ -94,16 +94,16 @@ def _peaks(values: Doubles, apart: int) -> list[int]:
 
 
 def cadence(body: Body, found: list[Step]) -> float:
-    """Steps per minute: 60 over the usual time from a strike of one foot to the next strike, of the other.
+    """Steps per minute: 60 over the usual time from one strike to the next of either foot.
 
-    Where the person is missing in between, or a foot's strike is, that is no step. NaN with fewer than two steps.
+    Where the person is missing in between, that is no step. NaN with fewer than two steps.
     """
     frames, times = body.track.frames, body.times
     strikes = [step for step in found if step.event == "strike"]
     steps_s = [
         times[after.place] - times[before.place]
         for before, after in pairwise(strikes)
-        if before.side != after.side and frames[after.place] - frames[before.place] == after.place - before.place
+        if frames[after.place] - frames[before.place] == after.place - before.place
     ]
     return 60 / float(np.median(steps_s)) if len(steps_s) > 1 else np.nan
 
