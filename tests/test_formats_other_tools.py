@@ -284,6 +284,15 @@ def test_pynwb_and_sleap_io_read_the_poses_of_an_nwb_file(tmp_path: Path) -> Non
         assert {name for x, name in whose if np.isclose(xs, x, atol=1e-3).any()} == {one.track.name}
 
 
+@pytest.mark.parametrize("form", READABLE)
+def test_the_same_poses_give_the_same_bytes_at_any_time(tmp_path: Path, form: str) -> None:
+    """So results can be verified; NWB has random ids and the time of writing unless it is told otherwise."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    first, second = (written(tmp_path / name, form, crowd(4)).read_bytes() for name in ("one", "two"))
+    assert first == second
+
+
 def test_deeplabcut_reads_with_pandas_as_deeplabcut_reads_it(tmp_path: Path) -> None:
     clip = crowd(9)
     path = written(tmp_path, "deeplabcut", clip)

@@ -145,6 +145,17 @@ def test_sides_of_one_frame_settle_those_of_all_frames_around_it() -> None:
     assert np.allclose(spread.joints, tracks()[2].joints, equal_nan=True)
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_one_frame_settles_sides_that_are_wrong_all_the_time(again: bool) -> None:
+    """Neither motion nor the majority tells; nor in results of an earlier second pass."""
+    right = walker(2, line((200, 600), (40, 0), 400))
+    clip = clip_of(mirrored(right, POSETRACK, np.ones(400, dtype=bool)), frame_count=400)
+    if again:
+        clip = refine_clip(clip, RefineConfig(smoothing=Smoothing(name="none")))
+    spread = refined(Sides(person=2, first=200, last=200), clip=clip)[2]
+    assert np.allclose(spread.joints[126:275], right.joints[126:275], equal_nan=True)
+
+
 def test_sides_exchanged_by_hand_are_not_changed_back() -> None:
     """The step for sides alone would undo it: motion speaks against it."""
     people = refined(Sides(person=2, first=40, last=44))

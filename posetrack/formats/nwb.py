@@ -7,11 +7,14 @@ of their names: zeros in front make this the order of their numbers.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import tempfile
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 
@@ -71,19 +74,24 @@ def write_nwb(path: Path, video: Annotations, _: float | None) -> None:
 
 def _content(path: Path, grid: Grid) -> Any:
     pynwb, pose = _pynwb()
-    content = pynwb.NWBFile(
+    new = _maker(grid)
+    content = new(
+        pynwb.NWBFile,
         session_description=f"Poses of {path.stem}",
         identifier=f"posetrack {path.stem}",
         session_start_time=_UNKNOWN_START,
+        file_create_date=_UNKNOWN_START,
     )
     slots = grid.skeleton.in_use
     names = [grid.skeleton.joints[slot] for slot in slots]
     edges = [[names.index(a), names.index(b)] for a, b in grid.skeleton.limbs if a in names and b in names]
-    skeleton = pose.Skeleton(name=grid.skeleton.name, nodes=names, edges=np.array(edges, dtype=np.uint8))
-    behavior = content.create_processing_module(name="behavior", description="Skeleton")
-    behavior.add(pose.Skeletons(skeletons=[skeleton]))
+    skeleton = new(pose.Skeleton, name=grid.skeleton.name, nodes=names, edges=np.array(edges, dtype=np.uint8))
+    behavior = new(pynwb.ProcessingModule, name="behavior", description="Skeleton")
+    content.add_processing_module(behavior)
+    behavior.add(new(pose.Skeletons, skeletons=[skeleton]))
     behavior.add(
-        pynwb.TimeSeries(
+        new(
+            pynwb.TimeSeries,
             name=_NUMBERS,
             description="Number of each frame in the footage, from 0",
             data=grid.numbers,
@@ -91,11 +99,14 @@ def _content(path: Path, grid: Grid) -> Any:
             timestamps=grid.times,
         )
     )
-    module = content.create_processing_module(name=f"SLEAP_VIDEO_000_{path.stem}", description="Poses of people")
+    name = f"SLEAP_VIDEO_000_{path.stem}"
+    module = new(pynwb.ProcessingModule, name=name, description="Poses of people")
+    content.add_processing_module(module)
     digits = len(str(grid.people.max(initial=0)))
     for place, track_id in enumerate(grid.people.tolist()):
         series = [
-            pose.PoseEstimationSeries(
+            new(
+                pose.PoseEstimationSeries,
                 name=name,
                 description=name,
                 data=grid.xy[:, place, slot],
@@ -107,7 +118,8 @@ def _content(path: Path, grid: Grid) -> Any:
             )
             for name, slot in zip(names, slots, strict=True)
         ]
-        person = pose.PoseEstimation(
+        person = new(
+            pose.PoseEstimation,
             name=f"track{track_id:0{digits}}",
             description=f"Person {track_id}",
             pose_estimation_series=series,
@@ -118,6 +130,19 @@ def _content(path: Path, grid: Grid) -> Any:
         )
         module.add(person)
     return content
+
+
+def _maker(grid: Grid) -> Any:
+    """Makes objects of pynwb. Their ids, otherwise random, follow from the poses: so files can be compared."""
+    digest = hashlib.sha256(grid.xy.tobytes() + grid.scores.tobytes() + grid.times.tobytes()).hexdigest()
+    numbers = itertools.count()
+
+    def new(kind: Any, **settings: Any) -> Any:
+        made = kind.__new__(kind, object_id=str(uuid5(NAMESPACE_OID, f"{digest} {next(numbers)}")))
+        made.__init__(**settings)
+        return made
+
+    return new
 
 
 def read_nwb(path: Path, fps: float | None) -> Annotations:

@@ -96,7 +96,9 @@ def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> C
 
 
 def _sided(person: Person, clip: Clip) -> Track:
-    track = person.track if person.settled else settle_sides(person.track, clip.skeleton, clip.frame_s)
+    track = person.track
+    if not person.settled or track.sides_known is not None:  # what somebody has settled since spreads
+        track = settle_sides(track, clip.skeleton, clip.frame_s)
     return mirrored(track, clip.skeleton, np.isin(track.frames, person.mirrored))
 
 

@@ -34,6 +34,12 @@ A quarter of it let arms and legs that cross in a walk seen from the side exchan
 rendered scenes with exact joints 1.0 % of the frames were exchanged for nothing, 0.3 % with this.
 """
 
+_FOLLOW_S = 3.0
+"""Up to this time from a frame whose sides somebody has settled, the majority counts for nothing ..."""
+
+_BESIDE = 2.0
+"""... and motion right beside that frame counts so many times: that sides change just there is unlikely."""
+
 _EXCHANGE = 1.0
 """Cost of an exchange between two frames: exchanges must pay for more than one joint."""
 
@@ -115,8 +121,11 @@ def settle_sides(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
     """
     upper, lower = (np.flatnonzero(half) for half in skeleton.sided_halves)
     size = sizes(track, frame_s)
-    motion = [_motion(track, skeleton, half, size) for half in (upper, lower)]
-    states = _STATES[_cheapest(_costs(track, skeleton, size), *motion)]
+    settled = np.zeros(len(track), dtype=bool) if track.sides_known is None else track.sides_known
+    near = _near(settled, track.times)
+    weight = np.where(settled[1:] != settled[:-1], _BESIDE, 1.0)[:, None]
+    motion = [weight * _motion(track, skeleton, half, size) for half in (upper, lower)]
+    states = _STATES[_cheapest(_costs(track, skeleton, size, near), *motion, near)]
     for half, exchanged in zip((upper, lower), states.T == 1, strict=True):
         track = mirrored(track, skeleton, exchanged, half)
     return track
@@ -141,12 +150,13 @@ def _motion(track: Track, skeleton: Skeleton, slots: IntArray, size: Doubles) ->
     return np.stack([cost(slots), cost(twins)], axis=1)
 
 
-def _costs(track: Track, skeleton: Skeleton, size: Doubles) -> Doubles:
-    """float64 [T, 4]: cost of each state in each frame."""
+def _costs(track: Track, skeleton: Skeleton, size: Doubles, near: BoolArray) -> Doubles:
+    """float64 [T, 4]: cost of each state in each frame. Those ``near`` settled ones do not follow the majority."""
     halves = skeleton.sided_halves
     share = halves.sum(axis=1) / max(halves.sum(), 1)
     sure = [track.joint_scores[:, half].mean(axis=1) if half.any() else np.zeros(len(track)) for half in halves]
-    weights = np.stack([_MIRRORED * part * score for part, score in zip(share, sure, strict=True)], axis=1)
+    majority = _MIRRORED * ~near
+    weights = np.stack([majority * part * score for part, score in zip(share, sure, strict=True)], axis=1)
     shoulders, hips = (_across(track, skeleton, part) / size[:, None] for part in ("shoulder", "hip"))
     signs = 1 - 2 * _STATES
     pointing = _pointing(shoulders, hips)[:, None] * signs.prod(axis=1)
@@ -154,6 +164,16 @@ def _costs(track: Track, skeleton: Skeleton, size: Doubles) -> Doubles:
     costs = weights @ _STATES.T + _TWISTED * np.maximum(-pointing, 0) + _BACKWARDS * np.maximum(-walking, 0)
     costs[_known(track), 1:] = np.inf
     return np.asarray(costs, dtype=np.float64)
+
+
+def _near(settled: BoolArray, times: Doubles) -> BoolArray:
+    """bool [T]: frames near those whose sides somebody has settled, bool [T]."""
+    if not settled.any():
+        return settled
+    known = times[settled]
+    after = np.searchsorted(known, times)
+    apart = [np.abs(times - known[np.clip(place, 0, len(known) - 1)]) for place in (after - 1, after)]
+    return np.asarray(np.min(apart, axis=0) <= _FOLLOW_S)
 
 
 def _known(track: Track) -> BoolArray:
@@ -207,15 +227,17 @@ def _growth(track: Track, skeleton: Skeleton) -> Doubles:
     return growth
 
 
-def _cheapest(costs: Doubles, upper: Doubles, lower: Doubles) -> IntArray:
+def _cheapest(costs: Doubles, upper: Doubles, lower: Doubles, near: BoolArray) -> IntArray:
     """int64 [T]: the path of states with the lowest sum of costs.
 
     Args:
         costs: float64 [T, 4] of the states.
         upper, lower: float64 [T - 1, 2]: motion of both halves without and with an exchange.
+        near: bool [T], frames near settled ones.
     """
     changed = _STATES[:, None] != _STATES[None]
     worth = np.minimum(upper[:, 1] - upper[:, 0], lower[:, 1] - lower[:, 0]) <= _DEAR
+    worth |= near[1:] != near[:-1]
     starts = np.concatenate([[0], np.flatnonzero(worth) + 1])
     stretches = np.add.reduceat(costs, starts, axis=0)
     steps = (
