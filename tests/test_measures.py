@@ -222,7 +222,8 @@ def test_a_floor_gives_metres_wherever_people_stand(tmp_path: Path) -> None:
 
 
 BAD_SCALES = {
-    "2": None, "1.8m": "known length", "0": "metres per pixel", "1.8m=0px": "known length",
+    "0.4": None, "2": "2 m per pixel, at which nobody can be seen", "9m=3px": "3 m per pixel",
+    "1.8m": "known length", "0": "metres per pixel", "1.8m=0px": "known length",
     "9=1.8m": "no person 9",
     "1=18m": "between 0.3 m and 3 m", "1=tallm": "between 0.3 m", "": "metres per pixel",
 }  # fmt: skip
@@ -233,7 +234,7 @@ def test_a_scale_without_a_length_is_refused(text: str) -> None:
     clip = clip_of(walker(1, line((50, 400), (0, 0), 10)))
     bodies = [Body(clip, clip.tracks[0])]
     if BAD_SCALES[text] is None:
-        assert read_scale(text, bodies).per_pixel == 2
+        assert read_scale(text, bodies).per_pixel == 0.4
         return
     with pytest.raises(ConfigError, match=BAD_SCALES[text]):
         read_scale(text, bodies)

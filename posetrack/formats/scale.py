@@ -7,6 +7,9 @@ import re
 from posetrack.errors import ConfigError
 
 _UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+_COARSEST = 0.5
+"""Metres per pixel at which a person is four pixels tall: more is a length that lacks its pixels."""
+
 _LENGTH = re.compile(r"(.+?)(mm|cm|m)=(.+?)px")
 
 
@@ -17,15 +20,32 @@ def metres_per_pixel(text: str) -> float:
     (0.005, 0.005)
 
     Raises:
-        ConfigError: it is neither a number above 0 nor a length such as ``1.8m=350px``.
+        ConfigError: it is neither a number above 0 nor a length such as ``1.8m=350px``; or as ``scale_in``.
+    """
+    scale = scale_in(text)
+    if scale is None:
+        raise ConfigError(
+            f"--scale {text}: give metres per pixel, such as 0.005, or a known length, such as 1.8m=350px."
+        )
+    return scale
+
+
+def scale_in(text: str) -> float | None:
+    """The metres per pixel that a text gives; None if it gives none.
+
+    Raises:
+        ConfigError: nobody could be seen at that scale.
     """
     try:
         match = _LENGTH.fullmatch(text.replace(" ", ""))
         scale = float(match[1]) * _UNITS[match[2]] / float(match[3]) if match else float(text)
-        if 0 < scale < float("inf"):
-            return scale
     except (ValueError, ZeroDivisionError):
-        pass
-    raise ConfigError(
-        f"--scale {text}: give metres per pixel, such as 0.005, or a known length, such as 1.8m=350px."
-    )
+        return None
+    if not 0 < scale < float("inf"):
+        return None
+    if scale > _COARSEST:
+        raise ConfigError(
+            f"--scale {text} is {scale:g} m per pixel, at which nobody can be seen: give a length and its pixels, "
+            "such as 1.8m=350px."
+        )
+    return scale

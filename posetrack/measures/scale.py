@@ -11,7 +11,7 @@ import numpy as np
 
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.formats.reading import load_text
-from posetrack.formats.scale import metres_per_pixel
+from posetrack.formats.scale import scale_in
 from posetrack.measures.body import Body
 from posetrack.types import Doubles
 
@@ -73,14 +73,13 @@ def read_scale(text: str | None, bodies: list[Body]) -> Scale:
         return Scale(per_pixel=_of_height(text, int(match[1]), match[2], match[3], bodies))
     if Path(text).suffix.lower() == ".csv":
         return Scale(floor=floor_homography(Path(text)))
-    try:
-        return Scale(per_pixel=metres_per_pixel(text))
-    except ConfigError:
+    per_pixel = scale_in(text)
+    if per_pixel is None:
         raise ConfigError(
             f"--scale {text}: give metres per pixel (0.005), a known length (1.8m=350px), a person's height "
-            "(3=1.75m) "
-            "or a CSV file of points on the floor (floor.csv, with the columns x, y, X and Y)."
-        ) from None
+            "(3=1.75m) or a CSV file of points on the floor (floor.csv, with the columns x, y, X and Y)."
+        )
+    return Scale(per_pixel=per_pixel)
 
 
 def _of_height(text: str, track_id: int, number: str, unit: str, bodies: list[Body]) -> float:
