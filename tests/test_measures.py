@@ -323,6 +323,14 @@ def test_what_cannot_be_measured_is_said_in_one_sentence(street: Path, arguments
     assert sorted(path.name for path in street.parent.iterdir()) == ["street.csv"]
 
 
+@pytest.mark.parametrize("command", ["measure", "refine", "review"])
+def test_files_without_poses_are_refused_by_their_ending(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "street.bvh"
+    path.write_text("HIERARCHY\n")
+    done = posetrack(command, path)
+    assert done.returncode == 2 and "street.bvh: poses are read from .tracks, .json" in done.stderr, done.stderr
+
+
 def test_who_lacks_a_measure_does_not_keep_it_from_others(street: Path) -> None:
     done = posetrack("measure", street, "--measure", "left_knee_flexion", "--measure", "trunk_length")
     assert done.returncode == 0, done.stderr

@@ -47,8 +47,12 @@ def read_clip(path: Path, fps: float | None = None) -> Clip:
         from posetrack.refine.observed_clips import read_observed_clip as read
     elif is_table(path):
         from posetrack.refine.table_clips import read_table_clip as read
-    else:
+    elif path.suffix.lower() in ("", ".json"):
         from posetrack.refine.json_clips import read_json_clip as read
+    else:
+        raise DataFormatError(
+            f"{path}: poses are read from .tracks, .json, .csv and .parquet here; give what was written beside it."
+        )
 
     clip = read(path, fps)
     _refuse_impossible(path, clip)
