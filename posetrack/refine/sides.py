@@ -124,8 +124,8 @@ def settle_sides(track: Track, skeleton: Skeleton, frame_s: float) -> Track:
     settled = np.zeros(len(track), dtype=bool) if track.sides_known is None else track.sides_known
     near = _near(settled, track.times)
     weight = np.where(settled[1:] != settled[:-1], _BESIDE, 1.0)[:, None]
-    motion = [weight * _motion(track, skeleton, half, size) for half in (upper, lower)]
-    states = _STATES[_cheapest(_costs(track, skeleton, size, near), *motion, near)]
+    arms, legs = (weight * _motion(track, skeleton, half, size) for half in (upper, lower))
+    states = _STATES[_cheapest(_costs(track, skeleton, size, near), arms, legs, near)]
     for half, exchanged in zip((upper, lower), states.T == 1, strict=True):
         track = mirrored(track, skeleton, exchanged, half)
     return track
