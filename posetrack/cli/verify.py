@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posetrack.cli.output import tell
+from posetrack import __version__
+from posetrack.cli.output import complain, tell
 from posetrack.cli.recorded import recorded_options
 from posetrack.cli.run import track
 from posetrack.errors import DataFormatError
@@ -58,6 +59,8 @@ def verify(
     verdicts = [] if no_repeat else _repeated(meta, footage)
     for one in verdicts:
         tell(f"{one.file} {one.words}")
+    if not all(one.same for one in verdicts) and meta.posetrack != __version__:
+        complain(f"{source} is of posetrack {meta.posetrack}, and this is {__version__}: repeat it with that one.")
     if bundle is not None:
         write_bundle(bundle, meta, footage, verdicts)
         tell(str(bundle))
