@@ -92,7 +92,8 @@ def test_a_pose_networks_parts_run_one_after_the_other(
     assert after.width > before.width and after.height > before.height
     if network == "medium":
         third = train("pose_medium_more", data, second / "last.safetensors", monkeypatch)
-        assert load_pose_network(third / "last.safetensors")[1] == after
+        fourth = train("pose_medium_last", data, third / "last.safetensors", monkeypatch)
+        assert load_pose_network(fourth / "last.safetensors")[1] == after
 
 
 def test_the_detectors_two_parts_run_one_after_the_other(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
