@@ -146,8 +146,10 @@ class Floors:
         if way.name == OFFICIAL:  # crops to the device, both sets of whole heatmaps back
             crops = 3 * people * architecture.width * architecture.height
             return crops, 2 * 4 * maps * (architecture.width // 4) * (architecture.height // 4)
-        reach = reach_cells(self.plan.preset.pose_config.codec, architecture.sigma_cells)
-        return footage.first.nbytes, maps * (4 * (2 * reach + 1) ** 2 + 16)
+        convention = CONVENTIONS[architecture.convention]
+        reach = reach_cells(self.plan.preset.pose_config.codec, architecture.sigma_cells, convention)
+        cells = min((2 * reach + 1) ** 2, (architecture.width // 4) * (architecture.height // 4))
+        return footage.first.nbytes, maps * (4 * cells + 16)
 
     def _alone(self, way: Way, footage: Footage) -> dict[str, float]:
         plan, people = self.plan, len(footage.boxes)

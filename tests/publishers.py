@@ -117,7 +117,8 @@ def dark_peaks(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
             xx = (log[y, x + 2] - 2 * log[y, x] + log[y, x - 2]) / 4
             yy = (log[y + 2, x] - 2 * log[y, x] + log[y - 2, x]) / 4
             xy = (log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]) / 4
-            points[person, joint] -= np.linalg.solve([[xx, xy], [xy, yy]], gradient)
+            if xx * yy - xy**2 != 0:
+                points[person, joint] -= np.linalg.solve([[xx, xy], [xy, yy]], gradient)
     return points
 
 

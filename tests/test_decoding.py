@@ -105,6 +105,18 @@ def test_dark_is_the_published_code_at_the_border(sigma: float, kernel: int) -> 
     np.testing.assert_allclose(points, expected, atol=1e-4)
 
 
+def test_dark_of_mmposes_networks_takes_every_step_that_the_published_code_takes() -> None:
+    """On the maps of an untrained network: also to saddles, over cells below 0, and far, but not off the map."""
+    heatmaps = np.random.default_rng(6).normal(0, 0.1, (12, 17, *SIZE[::-1])).astype(np.float32)
+    published, highest = publishers.dark_peaks(heatmaps, 11), decode_argmax(heatmaps)[0]
+    points, _ = codec_of("dark", CONVENTIONS["mmpose"])(heatmaps, 3.0)
+    steps = np.abs(published - highest).max(axis=-1)
+    np.testing.assert_allclose(points[steps < 10], published[steps < 10], atol=1e-3)
+    np.testing.assert_array_equal(points[steps > max(SIZE)], highest[steps > max(SIZE)])
+    assert (steps > 2).mean() > 0.1 and (np.abs(decode_dark(heatmaps, SIGMA)[0] - published) > 0.1).mean() > 0.3
+    assert reach_cells("dark", 3.0, CONVENTIONS["mmpose"]) >= max(SIZE)
+
+
 @pytest.mark.parametrize("form", ["negative", "ridge", (1, -1), (-1, 1), (1, 1)])
 def test_dark_leaves_a_peak_alone_that_has_no_maximum_nearby(form: str | tuple[int, int]) -> None:
     """Cells below 0 beside it, a ridge without end, a spike on a saddle or in a hollow."""

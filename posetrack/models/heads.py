@@ -60,7 +60,7 @@ class HeatmapHead:
     def __init__(self, codec: str, form: PoseFormat, near: bool) -> None:
         self._form = form
         self._codec = codec_of(codec, form.convention)
-        self._reach = reach_cells(codec, form.sigma_cells)
+        self._reach = reach_cells(codec, form.sigma_cells, form.convention)
         self._near = near
         self._pitch = cell_pitch(form.size, form.stride, form.convention.grid)
 

@@ -1,0 +1,167 @@
+"""DARK: a joint is where the logarithm of its smoothed heatmap has its maximum, to a fraction of a cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posetrack.models.peaks import Cells, Decoded, moved, peaks, window
+from posetrack.types import BoolArray, Doubles, FloatArray
+
+_EPSILON = float(np.finfo(np.float32).eps)
+"""Added to the Hessian's diagonal, as in the published code."""
+
+
+def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
+    """Distribution-aware: a Newton step on the logarithm of the smoothed heatmap.
+
+    Zhang, Zhu, Dai, Ye, Zhu: "Distribution-Aware Coordinate Representation for Human Pose Estimation" (DARK), CVPR
+    2020, section 3.1. The logarithm of a Gaussian is a parabola, so its second-order Taylor expansion about the
+    highest cell m gives the exact position of its maximum, mu = m - H^-1 g, with gradient g and Hessian H by
+    central differences. Networks' heatmaps are not clean Gaussians, so they are first "modulated": smoothed with a
+    Gaussian as wide as those of the targets. The paper then scales the result to the old maximum, which adds a
+    constant to the logarithm and changes neither g nor H; so only the cells that the differences need are
+    calculated here. As in the published code, heatmaps are 0 outside the map, which pulls joints closer than 2
+    sigma to the border inwards; and the kernel is 11 cells long for sigma 2 and 17 for sigma 3, with OpenCV's
+    sigma for a kernel of that length, 0.3 (length / 2 - 1.5) + 0.8.
+
+    A peak less than two cells from the border does not move, as in the published code. Unlike there, a peak also
+    stays if the logarithm has no maximum nearby: a cell at or below 0, an H that is not negative definite, or a
+    step beyond the cells considered. ``decode_dark_published`` moves these, too.
+
+    Args:
+        heatmaps: float32 [N, K, h, w].
+        sigma: Standard deviation of the targets' Gaussians in cells.
+    """
+    x, y, scores = peaks(heatmaps)
+    height, width = heatmaps.shape[-2:]
+    cells = _smoothed(heatmaps, x, y, sigma, radius=2)
+    usable: BoolArray = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (cells > 0).all(axis=(-2, -1))
+    dx, dy, dxx, dyy, dxy = _derivatives(np.log(np.where(usable[..., None, None], cells, 1.0)))
+    usable &= (dxx < 0) & (dxx * dyy - dxy**2 > 1e-12)
+    step_x, step_y = _newton_step(dx, dy, dxx, dyy, dxy)
+    usable &= np.maximum(np.abs(step_x), np.abs(step_y)) <= 2
+    return moved(x, y, np.where(usable, step_x, 0.0), np.where(usable, step_y, 0.0)), scores
+
+
+def decode_dark_published(heatmaps: FloatArray, sigma: float) -> Decoded:
+    """DARK as in MMPose's ``refine_keypoints_dark``: every step is taken.
+
+    As ``decode_dark``, but once the smoothed map has been scaled to the old maximum, cells below 1e-10 count as
+    1e-10, and a peak moves wherever H has an inverse: also to a saddle point, and many cells far in heatmaps of
+    untrained networks. Unlike there, a peak stays if the step is longer than the map.
+
+    Args:
+        heatmaps: float32 [N, K, h, w].
+        sigma: Standard deviation of the targets' Gaussians in cells.
+    """
+    x, y, scores = peaks(heatmaps)
+    height, width = heatmaps.shape[-2:]
+    near = np.arange(-2, 3)
+    cells = np.maximum(_scaled(heatmaps, x, y, near, sigma), 1e-10)
+    inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+    return _stepped(x, y, _newton_step(*_derivatives(np.log(cells))), inside, heatmaps), scores
+
+
+def decode_dark_udp(heatmaps: FloatArray, sigma: float) -> Decoded:
+    """DARK as in networks with unbiased data processing: finer differences, and up to the border.
+
+    Huang, Zhu, Guo, Huang: "The Devil is in the Details: Delving into Unbiased Data Processing for Human Pose
+    Estimation", CVPR 2020, and MMPose's ``refine_keypoints_dark_udp``. Heatmaps are smoothed as for
+    ``decode_dark`` and cut off below 0.001 and above 50; the differences are of neighbouring cells, beyond the
+    border those of the border itself. Steps are long where the logarithm is no parabola, as in heatmaps of
+    untrained networks. Unlike there, a peak stays where the Hessian has no inverse, or the step is longer than the
+    map.
+
+    Args:
+        heatmaps: float32 [N, K, h, w].
+        sigma: Standard deviation of the targets' Gaussians in cells.
+    """
+    x, y, scores = peaks(heatmaps)
+    cells = np.clip(_scaled(heatmaps, x, y, np.arange(-1, 2), sigma), 1e-3, 50)
+    return _stepped(x, y, _newton_step(*_udp_derivatives(np.log(cells))), np.ones(x.shape, bool), heatmaps), scores
+
+
+def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, near: NDArray[np.int64], sigma: float) -> Doubles:
+    """The smoothed cells around each peak, [N, K, len(near), len(near)], beyond the border those of the border.
+
+    As published, the smoothed map is scaled to the old maximum, which only floors and cut-offs notice.
+    """
+    height, width = heatmaps.shape[-2:]
+    finite = np.where(np.isfinite(heatmaps), heatmaps, np.float32(0))
+    smoothed = _all_smoothed(finite, sigma)
+    rows, columns = np.clip(y[..., None] + near, 0, height - 1), np.clip(x[..., None] + near, 0, width - 1)
+    people, joints = np.ogrid[: heatmaps.shape[0], : heatmaps.shape[1]]
+    around = smoothed[people[..., None, None], joints[..., None, None], rows[..., :, None], columns[..., None, :]]
+    old, highest = _maxima(finite), _maxima(smoothed)
+    return np.asarray(around * np.divide(old, highest, out=np.ones_like(highest), where=highest != 0))
+
+
+def _stepped(
+    x: Cells, y: Cells, steps: tuple[Doubles, Doubles], movable: BoolArray, heatmaps: FloatArray
+) -> FloatArray:
+    """Peaks moved by their steps, but for those that are not finite or longer than the map."""
+    step_x, step_y = steps
+    usable = movable & (np.maximum(np.abs(step_x), np.abs(step_y)) <= max(heatmaps.shape[-2:]))
+    return moved(x, y, np.where(usable, step_x, 0.0), np.where(usable, step_y, 0.0))
+
+
+def _udp_derivatives(logs: Doubles) -> tuple[Doubles, ...]:
+    """First and second derivatives x, y, xx, yy, xy in the middle of [N, K, 3, 3], [N, K] each."""
+    middle = logs[..., 1, 1]
+    left, right, up, down = logs[..., 1, 0], logs[..., 1, 2], logs[..., 0, 1], logs[..., 2, 1]
+    dxx, dyy = right - 2 * middle + left + _EPSILON, down - 2 * middle + up + _EPSILON
+    dxy = (logs[..., 2, 2] - right - down + 2 * middle - left - up + logs[..., 0, 0]) / 2
+    return (right - left) / 2, (down - up) / 2, dxx, dyy, dxy
+
+
+def _derivatives(logs: Doubles) -> tuple[Doubles, ...]:
+    """First and second derivatives x, y, xx, yy, xy in the middle of [N, K, 5, 5], [N, K] each."""
+    dx, dy = (logs[..., 2, 3] - logs[..., 2, 1]) / 2, (logs[..., 3, 2] - logs[..., 1, 2]) / 2
+    dxx = (logs[..., 2, 4] - 2 * logs[..., 2, 2] + logs[..., 2, 0]) / 4
+    dyy = (logs[..., 4, 2] - 2 * logs[..., 2, 2] + logs[..., 0, 2]) / 4
+    dxy = (logs[..., 3, 3] - logs[..., 1, 3] - logs[..., 3, 1] + logs[..., 1, 1]) / 4
+    return dx, dy, dxx, dyy, dxy
+
+
+def _newton_step(dx: Doubles, dy: Doubles, dxx: Doubles, dyy: Doubles, dxy: Doubles) -> tuple[Doubles, Doubles]:
+    """Steps in x and y to where the gradient is 0; not finite where the Hessian has no inverse."""
+    determinant = dxx * dyy - dxy**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (dxy * dy - dyy * dx) / determinant, (dxy * dx - dxx * dy) / determinant
+
+
+def _smoothed(heatmaps: FloatArray, x: Cells, y: Cells, sigma: float, radius: int) -> Doubles:
+    """The modulated heatmaps up to ``radius`` cells away from each peak, [N, K, 2 radius + 1, 2 radius + 1]."""
+    kernel = _modulation(sigma)
+    rows = np.stack([np.pad(kernel, (k, 2 * radius - k)) for k in range(2 * radius + 1)])
+    return np.asarray(rows @ window(heatmaps, x, y, modulation_radius(sigma) + radius) @ rows.T)
+
+
+def _all_smoothed(heatmaps: FloatArray, sigma: float) -> FloatArray:
+    """The whole modulated heatmaps [N, K, h, w]; beyond the border they are 0."""
+    kernel, radius = _modulation(sigma), modulation_radius(sigma)
+
+    def along(side: int) -> FloatArray:
+        distances = np.subtract.outer(np.arange(side), np.arange(side))
+        weights = kernel[np.clip(distances + radius, 0, 2 * radius)]
+        return np.where(np.abs(distances) <= radius, weights, 0).astype(np.float32)
+
+    height, width = heatmaps.shape[-2:]
+    return np.asarray(along(height) @ heatmaps @ along(width))
+
+
+def _maxima(heatmaps: FloatArray) -> Doubles:
+    """[N, K, 1, 1], the highest value of each."""
+    return np.asarray(heatmaps.max(axis=(-2, -1), keepdims=True), np.float64)
+
+
+def modulation_radius(sigma: float) -> int:
+    return max(1, round((sigma - 0.8) / 0.3 + 1))
+
+
+def _modulation(sigma: float) -> Doubles:
+    """The smoothing kernel for Gaussians of ``sigma`` cells, of odd length and sum 1."""
+    radius = modulation_radius(sigma)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / (0.3 * (radius - 1) + 0.8)) ** 2)
+    return np.asarray(kernel / kernel.sum())
