@@ -453,7 +453,7 @@ def test_both_files_run_on_the_command_line(tmp_path: Path) -> None:
     pose, detector = onnx_files.simcc(tmp_path / "p.onnx"), onnx_files.detector(tmp_path / "d.onnx")
     files = ["--pose", pose, "--detector", detector, "--no-video", "--score-threshold", "0.2", "-o", tmp_path]
     doubt = posetrack("run", frames, *files)
-    assert doubt.returncode == 2 and "say which with --onnx-kind" in doubt.stderr
+    assert doubt.returncode == 2 and "choose with --onnx-kind" in doubt.stderr
     assert len(doubt.stderr.splitlines()) == 1
     done = posetrack("run", frames, *files, "--onnx-kind", "rtmdet", "--onnx-kind", "simcc")
     assert done.returncode == 0, done.stderr

@@ -227,7 +227,7 @@ def test_it_runs_on_the_command_line(frames: Path, tmp_path: Path) -> None:
     "options, reason",
     [
         (["--architecture", "rtmo_t", "--convention", "mmpose"], "prepared in one way: leave out --convention"),
-        (["--architecture", "rtmo_t", "--detector-input", "64x64"], "say the size of its input with --input"),
+        (["--architecture", "rtmo_t", "--detector-input", "64x64"], "give its input size with --input"),
         (["--architecture", "rtmo_s"], "it is a checkpoint of rtmo_t"),
         (["--architecture", "rtmo_t", "--input", "100x96"], "give multiples of 32"),
         (["--architecture", "hrnet_w32"], "checkpoints of --architecture rtmo_t, rtmo_s, rtmo_m or rtmo_l can be"),

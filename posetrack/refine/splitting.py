@@ -63,8 +63,8 @@ def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
 def _doubts(clip: Clip) -> dict[int, list[tuple[int, int]]]:
     """For each id, the earliest and the latest frames from which on it may be somebody else; in no order.
 
-    Where two people cross, one of them may be seen for some frames without the other. These frames become a piece
-    of their own, by a cut before and one after them, so that the cuts are the same if time runs backwards.
+    Where two people cross, one of them may be seen for some frames without the other, or overlap twice by the
+    same share. These frames become a piece of their own, so that the cuts are the same if time runs backwards.
     """
     doubts = {track.track_id: [(frame, frame) for frame in _own_cuts(track, clip)] for track in clip.tracks}
     for one, other in overlapping_pairs(clip.tracks):
@@ -116,14 +116,14 @@ def _crossings(one: Track, other: Track) -> list[tuple[int, int]]:
     # a cut lies between two frames, so that it lies there, too, if time runs backwards
     pairs = overlap[:-1] + overlap[1:]
     close = np.flatnonzero(np.maximum(overlap[:-1], overlap[1:]) >= _CROSSING_IOU)
-    highest = [place for run in runs_of(close) for place in _middle_of_highest(run, pairs)]
-    return [(int(frames[place]) + 1, int(frames[place + 1])) for place in highest]
+    middles = [_middle_of_highest(run, pairs) for run in runs_of(close)]
+    return [(int(frames[first]) + 1, int(frames[last + 1])) for first, last in middles]
 
 
-def _middle_of_highest(run: IntArray, values: Doubles) -> list[int]:
-    """The place of the highest value in a run; of several, the middle one, or the two in the middle."""
+def _middle_of_highest(run: IntArray, values: Doubles) -> tuple[int, int]:
+    """The place of the highest value in a run, twice; of several, the middle one, or the two in the middle."""
     highest: list[int] = run[values[run] == values[run].max()].tolist()
-    return highest[(len(highest) - 1) // 2 : len(highest) // 2 + 1]
+    return highest[(len(highest) - 1) // 2], highest[len(highest) // 2]
 
 
 def _iou(one: Doubles, other: Doubles) -> Doubles:
