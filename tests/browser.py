@@ -112,6 +112,10 @@ class Browser:
                 raise TimeoutError(f"never came true: {condition}")
             time.sleep(0.05)
 
+    def wait_for_frames(self) -> None:
+        """Until what has been asked of the page is drawn: one frame may change the layout, the next follows it."""
+        self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def press(self, key: str) -> None:
         """A key, as on a keyboard: ``Tab``, ``Enter``, ``/``, ``Shift+D``, ``Ctrl+z``."""
         *held, key = key.split("+") if len(key) > 1 else [key]

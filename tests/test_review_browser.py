@@ -15,7 +15,6 @@ from tests.in_process import posetrack
 from tests.refine_clips import clip_of, line, walker
 from tests.review_pages import send, serving, write_scene
 
-READY = "document.body.dataset.ready === 'true'"
 PLACE = "review.view.place"
 SELECTED = "review.view.selected?.id ?? null"
 
@@ -47,9 +46,15 @@ def server(results: Path) -> Iterator[ReviewServer]:
 def mended(browser: Browser, tmp_path: Path) -> Iterator[tuple[Browser, Path]]:
     """A page of its own, and its file of repairs."""
     with serving(write_scene(tmp_path, video=False)) as started:
-        browser.open(started.url)
-        browser.wait_for(READY)
+        open_page(browser, started.url)
         yield browser, tmp_path / "street.edits.json"
+
+
+def open_page(browser: Browser, url: str) -> None:
+    """And wait until its first frames are drawn: the lanes have their width only then."""
+    browser.open(url)
+    browser.wait_for("document.body.dataset.ready === 'true'")
+    browser.wait_for_frames()
 
 
 def steps(path: Path) -> list[dict[str, Any]]:
@@ -63,8 +68,7 @@ def wait_for_version(page: Browser, version: int) -> None:
 
 @pytest.fixture
 def page(browser: Browser, server: ReviewServer) -> Browser:
-    browser.open(server.url)
-    browser.wait_for(READY)
+    open_page(browser, server.url)
     return browser
 
 
@@ -83,6 +87,7 @@ def click_person(page: Browser, number: int) -> None:
 
 def pixel(page: Browser, place: str) -> list[int]:
     """Colour that the canvas shows at a point of the source, given as JavaScript."""
+    page.wait_for_frames()
     return list(
         page.evaluate(f"""(() => {{
           const canvas = document.getElementById('picture'), corner = canvas.getBoundingClientRect();
@@ -138,8 +143,7 @@ def test_labels_of_people_outside_the_picture_do_not_cover_one_another(browser: 
     outside = [walker(number, line((-60, 20 * number), (0, 0), 5), height=100) for number in range(6)]
     inside = [walker(number, line((300 + number, 200), (0, 0), 5), height=100) for number in range(6, 12)]
     with serving(write_scene(tmp_path, clip_of(*outside, *inside), video=False)) as started:
-        browser.open(started.url)
-        browser.wait_for(READY)
+        open_page(browser, started.url)
         labels = browser.evaluate(
             """(() => {
               const drawn = [], pen = document.getElementById('picture').getContext('2d'), usual = pen.roundRect;
@@ -204,6 +208,7 @@ def test_people_are_selected_in_picture_lane_list_and_by_key(page: Browser) -> N
 
 def test_lanes_show_where_people_are_seen_and_where_not(page: Browser) -> None:
     page.wait_for("review.shown() === 0")
+    page.wait_for_frames()
     colours = """(() => {
       const canvas = document.getElementById('lanes'), pen = canvas.getContext('2d');
       return [[0, 10], [0, 25], [0, 40], [3, 10], [3, 50]].map(([row, place]) => {
@@ -373,8 +378,7 @@ def test_every_repair_by_keyboard_and_undo_and_redo(mended: tuple[Browser, Path]
 
 def test_a_joint_is_dragged_to_its_place(page: Browser, tmp_path: Path, browser: Browser) -> None:
     with serving(write_scene(tmp_path, video=False)) as started:
-        browser.open(started.url)
-        browser.wait_for(READY)
+        open_page(browser, started.url)
         click_person(browser, 3)
         knee = """(() => {
           const track = review.view.trackOf(3), slot = review.view.clip.skeleton.joints.indexOf('left_knee') * 2;
@@ -415,8 +419,7 @@ def test_the_second_pass_shows_what_a_click_brings_and_takes_no_repairs(mended: 
 def test_two_windows_do_not_overwrite_each_other(browser: Browser, tmp_path: Path) -> None:
     """The second window is a client that knows version 0 only."""
     with serving(write_scene(tmp_path, video=False)) as started:
-        browser.open(started.url)
-        browser.wait_for(READY)
+        open_page(browser, started.url)
         status, _, _ = send(started, {"edit": {"kind": "delete", "person": 4}}, 0)
         assert status == 200
         browser.wait_for("review.view.clip.version === 1")  # told without asking
@@ -442,8 +445,7 @@ def test_repairs_are_there_after_the_page_is_loaded_again(mended: tuple[Browser,
     page.press("Delete")
     wait_for_version(page, 1)
     with serving(tmp_path / "street.parquet") as again:
-        page.open(again.url)
-        page.wait_for(READY)
+        open_page(page, again.url)
         assert page.evaluate("[...review.view.rowOf.keys()]") == [2, 3, 4]
         page.press("u")
         wait_for_version(page, 2)
@@ -458,8 +460,7 @@ def test_an_exported_page_shows_everything_and_asks_for_nothing(browser: Browser
     assert done.returncode == 0, done.stderr
     for path in (results, results.with_name("street.mp4")):
         path.unlink()
-    browser.open(page.as_uri())
-    browser.wait_for(READY)
+    open_page(browser, page.as_uri())
     browser.press("d")
     place = browser.evaluate(PLACE)
     browser.wait_for(f"review.shown() === {place}")
