@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from posetrack.models.peaks import Cells, Decoded, moved, peaks, window
 from posetrack.types import BoolArray, Doubles, FloatArray
@@ -34,14 +33,12 @@ def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
         sigma: Standard deviation of the targets' Gaussians in cells.
     """
     x, y, scores = peaks(heatmaps)
-    height, width = heatmaps.shape[-2:]
     cells = _smoothed(heatmaps, x, y, sigma, radius=2)
-    usable: BoolArray = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2) & (cells > 0).all(axis=(-2, -1))
+    usable = _away_from_border(x, y, heatmaps) & (cells > 0).all(axis=(-2, -1))
     dx, dy, dxx, dyy, dxy = _derivatives(np.log(np.where(usable[..., None, None], cells, 1.0)))
     usable &= (dxx < 0) & (dxx * dyy - dxy**2 > 1e-12)
-    step_x, step_y = _newton_step(dx, dy, dxx, dyy, dxy)
-    usable &= np.maximum(np.abs(step_x), np.abs(step_y)) <= 2
-    return moved(x, y, np.where(usable, step_x, 0.0), np.where(usable, step_y, 0.0)), scores
+    steps = _newton_steps(dx, dy, dxx, dyy, dxy)
+    return _stepped(x, y, steps, usable, farthest=2), scores
 
 
 def decode_dark_published(heatmaps: FloatArray, sigma: float) -> Decoded:
@@ -56,11 +53,10 @@ def decode_dark_published(heatmaps: FloatArray, sigma: float) -> Decoded:
         sigma: Standard deviation of the targets' Gaussians in cells.
     """
     x, y, scores = peaks(heatmaps)
-    height, width = heatmaps.shape[-2:]
-    near = np.arange(-2, 3)
-    cells = np.maximum(_scaled(heatmaps, x, y, near, sigma), 1e-10)
-    inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
-    return _stepped(x, y, _newton_step(*_derivatives(np.log(cells))), inside, heatmaps), scores
+    cells = np.maximum(_scaled(heatmaps, x, y, sigma, radius=2), 1e-10)
+    steps = _newton_steps(*_derivatives(np.log(cells)))
+    usable = _away_from_border(x, y, heatmaps)
+    return _stepped(x, y, steps, usable, farthest=max(heatmaps.shape[-2:])), scores
 
 
 def decode_dark_udp(heatmaps: FloatArray, sigma: float) -> Decoded:
@@ -78,16 +74,24 @@ def decode_dark_udp(heatmaps: FloatArray, sigma: float) -> Decoded:
         sigma: Standard deviation of the targets' Gaussians in cells.
     """
     x, y, scores = peaks(heatmaps)
-    cells = np.clip(_scaled(heatmaps, x, y, np.arange(-1, 2), sigma), 1e-3, 50)
-    return _stepped(x, y, _newton_step(*_udp_derivatives(np.log(cells))), np.ones(x.shape, bool), heatmaps), scores
+    cells = np.clip(_scaled(heatmaps, x, y, sigma, radius=1), 1e-3, 50)
+    steps = _newton_steps(*_udp_derivatives(np.log(cells)))
+    return _stepped(x, y, steps, np.ones(x.shape, bool), farthest=max(heatmaps.shape[-2:])), scores
 
 
-def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, near: NDArray[np.int64], sigma: float) -> Doubles:
-    """The smoothed cells around each peak, [N, K, len(near), len(near)], beyond the border those of the border.
+def _away_from_border(x: Cells, y: Cells, heatmaps: FloatArray) -> BoolArray:
+    """[N, K]: there are two cells on every side of a peak."""
+    height, width = heatmaps.shape[-2:]
+    return np.asarray((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2))
+
+
+def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, sigma: float, radius: int) -> Doubles:
+    """The smoothed cells around each peak, [N, K, 2 radius + 1, 2 radius + 1]; the border goes on outside.
 
     As published, the smoothed map is scaled to the old maximum, which only floors and cut-offs notice.
     """
     height, width = heatmaps.shape[-2:]
+    near = np.arange(-radius, radius + 1)
     finite = np.where(np.isfinite(heatmaps), heatmaps, np.float32(0))
     smoothed = _all_smoothed(finite, sigma)
     rows, columns = np.clip(y[..., None] + near, 0, height - 1), np.clip(x[..., None] + near, 0, width - 1)
@@ -97,13 +101,9 @@ def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, near: NDArray[np.int64], s
     return np.asarray(around * np.divide(old, highest, out=np.ones_like(highest), where=highest != 0))
 
 
-def _stepped(
-    x: Cells, y: Cells, steps: tuple[Doubles, Doubles], movable: BoolArray, heatmaps: FloatArray
-) -> FloatArray:
-    """Peaks moved by their steps, but for those that are not finite or longer than the map."""
-    step_x, step_y = steps
-    usable = movable & (np.maximum(np.abs(step_x), np.abs(step_y)) <= max(heatmaps.shape[-2:]))
-    return moved(x, y, np.where(usable, step_x, 0.0), np.where(usable, step_y, 0.0))
+def _stepped(x: Cells, y: Cells, steps: Doubles, usable: BoolArray, farthest: int) -> FloatArray:
+    """Peaks moved by their steps [2, N, K], if those are usable, finite and at most ``farthest`` cells long."""
+    return moved(x, y, *np.where(usable & (np.abs(steps) <= farthest).all(axis=0), steps, 0.0))
 
 
 def _udp_derivatives(logs: Doubles) -> tuple[Doubles, ...]:
@@ -124,11 +124,11 @@ def _derivatives(logs: Doubles) -> tuple[Doubles, ...]:
     return dx, dy, dxx, dyy, dxy
 
 
-def _newton_step(dx: Doubles, dy: Doubles, dxx: Doubles, dyy: Doubles, dxy: Doubles) -> tuple[Doubles, Doubles]:
-    """Steps in x and y to where the gradient is 0; not finite where the Hessian has no inverse."""
+def _newton_steps(dx: Doubles, dy: Doubles, dxx: Doubles, dyy: Doubles, dxy: Doubles) -> Doubles:
+    """[2, N, K]: steps in x and y to where the gradient is 0; not finite where the Hessian has no inverse."""
     determinant = dxx * dyy - dxy**2
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (dxy * dy - dyy * dx) / determinant, (dxy * dx - dxx * dy) / determinant
+        return np.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy]) / determinant
 
 
 def _smoothed(heatmaps: FloatArray, x: Cells, y: Cells, sigma: float, radius: int) -> Doubles:
@@ -157,6 +157,7 @@ def _maxima(heatmaps: FloatArray) -> Doubles:
 
 
 def modulation_radius(sigma: float) -> int:
+    """How many cells the smoothing of Gaussians of ``sigma`` cells reaches to each side."""
     return max(1, round((sigma - 0.8) / 0.3 + 1))
 
 

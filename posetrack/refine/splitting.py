@@ -14,7 +14,7 @@ from posetrack.refine.background import displacement
 from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import Clip, Track
 from posetrack.refine.turns import runs_of, turns
-from posetrack.types import Doubles, IntArray
+from posetrack.types import BoolArray, Doubles, IntArray
 
 _GAP_S = 0.2
 """Longer gaps are doubtful: a walking person has moved by the width of a body."""
@@ -83,12 +83,16 @@ def _own_cuts(track: Track, clip: Clip) -> list[int]:
     size = sizes(track, clip.frame_s)
     jumps = moved > np.minimum(size[1:], size[:-1]) * (_JITTER + _FASTEST * steps)
     other_shot = np.diff(clip.shots(track.frames)) > 0
-    gaps = steps > max(_GAP_S + _ROUNDING_S, 1.5 * clip.frame_s)
-    breaks = np.flatnonzero(gaps | jumps | other_shot) + 1
+    breaks = np.flatnonzero(are_gaps(steps, clip) | jumps | other_shot) + 1
     edges = [0, *breaks.tolist(), len(track)]
     parts = [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
     frames = np.concatenate([track.frames[breaks], *(turns(part, clip) for part in parts)])
     return [int(frame) for frame in frames]
+
+
+def are_gaps(steps: Doubles, clip: Clip) -> BoolArray:
+    """bool [N]: whether a person may be another one after steps from frame to frame, float64 [N] in seconds."""
+    return steps > max(_GAP_S + _ROUNDING_S, 1.5 * clip.frame_s)
 
 
 def overlapping_pairs(tracks: Sequence[Track]) -> Iterator[tuple[Track, Track]]:

@@ -34,8 +34,9 @@ def turns(track: Track, clip: Clip) -> IntArray:
     rows = np.arange(1, len(track))
     first = np.searchsorted(times, times[rows - 1] - _WINDOW_S - 1e-9)
     last = np.searchsorted(times, times[rows] + _WINDOW_S + 1e-9, side="right")
-    found, middle = centres(track, clip.skeleton), track.frames[[(len(track) - 1) // 2, len(track) // 2]]
-    places = np.mean([seen_from(found, track.frames, view, clip) for view in middle.tolist()], axis=0)
+    found = centres(track, clip.skeleton)
+    views = {int(track.frames[middle]) for middle in ((len(track) - 1) // 2, len(track) // 2)}
+    places = np.mean([seen_from(found, track.frames, view, clip) for view in sorted(views)], axis=0)
     speeds = Slopes(times - times[0], places / size)
     change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
     supported = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)

@@ -9,7 +9,7 @@ import numpy as np
 
 from posetrack.refine.bodies import joint_evidence
 from posetrack.refine.clip import FILLED, SEEN, Clip, Track, observed
-from posetrack.refine.splitting import doubtful_frames
+from posetrack.refine.splitting import are_gaps, doubtful_frames
 from posetrack.refine.turns import runs_of
 from posetrack.types import Doubles
 
@@ -21,9 +21,6 @@ _LEAST_S = 0.2
 
 _SHORT_S = 1.0
 """Whoever is seen for less may be nobody: most ghosts are short."""
-
-_LOST_S = 0.2
-"""As in ``splitting``: longer gaps are doubtful."""
 
 _MEETING = 2
 """Frames between which two doubts are about the same meeting of two people."""
@@ -94,7 +91,7 @@ def _meetings(track: Track, others: Iterable[Track], frame: int, clip: Clip) -> 
 
 
 def _own(track: Track, row: int, clip: Clip) -> Doubt:
-    lost = track.times[row] - track.times[row - 1] > max(_LOST_S, 1.5 * clip.frame_s)
+    lost = are_gaps(np.diff(track.times[row - 1 : row + 1]), clip).item()
     return Doubt(
         kind="gap" if lost else "jump",
         people=(track.track_id,),
