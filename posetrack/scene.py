@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+CELLS = 4
+"""Rows and columns of the summary of the flow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,3 +27,9 @@ class Scene:
     cut: bool
     camera: NDArray[np.float32]
     flow: NDArray[np.float32]
+
+    @classmethod
+    def of_new_shot(cls) -> Self:
+        """The scene of a shot's first frame."""
+        still = np.eye(2, 3, dtype=np.float32)
+        return cls(cut=True, camera=still, flow=np.zeros((CELLS, CELLS, 2), np.float32))

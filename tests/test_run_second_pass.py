@@ -6,7 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas
@@ -19,14 +22,18 @@ from posetrack.refine.files import read_clip
 from posetrack.refine.priors import Priors
 from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs, RunSummary
-from posetrack.stages import SourceInfo
-from posetrack.types import Origin
-from posetrack.video import ReadOptions
+from posetrack.scene import Scene
+from posetrack.stages import FrameSource, SourceInfo
+from posetrack.types import Frame, Image, Origin, Poses
+from posetrack.video import Annotator, ReadOptions
 from posetrack.video.sources import is_stored
 from tests import in_process
 from tests.batch_cases import image_folder, track
-from tests.second_pass_cases import FRAMES, LOST, footage, losing_tracker
+from tests.second_pass_cases import FRAMES, LOST, LosingTracker, footage, losing_tracker
 from tests.video_clips import grey_clip, presentation_times
+
+if TYPE_CHECKING:
+    from posetrack.pose_tracker import PoseTracker
 
 ALL = ("posetrack18", "posetrack17", "coco", "mot", "csv", "parquet")
 
@@ -267,6 +274,24 @@ def test_a_part_of_a_folder_of_images_is_drawn_in_its_second_pass(tmp_path: Path
     assert [image["time_s"] for image in data["images"]] == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9, 1.1])
     done = refine(tmp_path / "out" / "shots.tracks", "--video", images, "--overwrite")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_drawn_video_knows_where_shots_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cutting(LosingTracker):
+        def track(self, source: FrameSource) -> Iterator[tuple[Frame, Poses]]:
+            for frame, poses in super().track(source):
+                yield (replace(frame, scene=Scene.of_new_shot()) if frame.index == 6 else frame), poses
+
+    images, told = image_folder(tmp_path / "shots", count=12), list[int]()
+
+    def draw(annotator: Annotator, frame: Frame, poses: Poses) -> Image:
+        told.extend([frame.index] if frame.scene is not None and frame.scene.cut else [])
+        return frame.image
+
+    monkeypatch.setattr(Annotator, "draw", draw)
+    reading = ReadOptions(images_per_second=10)
+    posetrack.run(images, tmp_path / "out", tracker=cast("type[PoseTracker]", Cutting), reading=reading)
+    assert told == [6]
 
 
 def test_a_source_that_changes_between_the_passes_is_noticed(clip: Path, tmp_path: Path) -> None:

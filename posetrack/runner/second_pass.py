@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
+
+import numpy as np
 
 from posetrack.background import ahead
 from posetrack.errors import VideoError
@@ -22,6 +26,7 @@ from posetrack.refine.relook import VideoLook
 from posetrack.refine.results import write_results
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 from posetrack.runner.summary import RunObserver, RunSummary
+from posetrack.scene import Scene
 from posetrack.stages import PoseEstimator, SourceInfo
 from posetrack.stopwatch import Stopwatch
 from posetrack.types import Frame, Poses
@@ -102,18 +107,20 @@ class SecondPass:
         look = None if self._pose is None else VideoLook(self._reopened, self._pose, clip)
         return refine_clip(clip, config, look)
 
-    def _shown(self, clip: Clip, observations: Path) -> Iterator[tuple[int, float, Poses]]:
-        """The people of each frame. Faces are blurred also where the second pass keeps nobody."""
-        if not self._outputs.drawing.blur_faces:
-            yield from poses_by_frame(clip)
-            return
-        for shown, (_, seen) in zip(poses_by_frame(clip), everybody_by_frame(observations), strict=True):
-            number, time_s, poses = shown
-            yield number, time_s, poses.replace(unreported=seen)
+    def _shown(self, clip: Clip, observations: Path) -> Iterator[tuple[int, float, bool, Poses]]:
+        """Each frame's number, time, whether a shot begins with it, and its people.
+
+        Faces are blurred also where the second pass keeps nobody.
+        """
+        blurred = self._outputs.drawing.blur_faces
+        others = (seen for _, seen in everybody_by_frame(observations)) if blurred else repeat(None)
+        cuts = np.isin(np.arange(len(clip.frames)), clip.cuts).tolist()
+        for (number, time_s, poses), cut, seen in zip(poses_by_frame(clip), cuts, others, strict=blurred):
+            yield number, time_s, cut, poses.replace(unreported=seen)
 
     def _draw(
         self,
-        shown: Iterator[tuple[int, float, Poses]],
+        shown: Iterator[tuple[int, float, bool, Poses]],
         info: SourceInfo,
         path: Path,
         summary: RunSummary,
@@ -122,7 +129,7 @@ class SecondPass:
         with ResultWriter({"video": path}, info, self._outputs, self._reading, self._time) as writer:
             coming = ahead(_frames(self._reopened()), _FRAMES_AHEAD, _PATIENCE_S)
             with closing(interruption.until_requested(coming)) as frames:
-                for number, time_s, poses in shown:
+                for number, time_s, cut, poses in shown:
                     frame = next(frames, None)
                     if interruption.stopped:
                         raise KeyboardInterrupt
@@ -130,7 +137,7 @@ class SecondPass:
                         raise VideoError(
                             f"{info.name} shows other frames than when it was tracked: track it again."
                         )
-                    writer.write(frame, poses)
+                    writer.write(replace(frame, scene=Scene.of_new_shot()) if cut else frame, poses)
                     summary.drawn += 1
                     self._tell(info, summary)
         summary.warning = writer.warning

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from posetrack.scene import Scene
+from posetrack.scene import CELLS, Scene
 from posetrack.stages import Flow
 from posetrack.tracker.camera import CameraMotion
 from posetrack.types import FloatArray
-
-CELLS = 4
-"""Rows and columns of the summary."""
 
 _POINTS = 2
 """Rows and columns of points in each cell."""
@@ -25,8 +22,7 @@ def scene_of(cut: bool, flow: Flow, width: int, height: int) -> Scene:
         width, height: Size of both frames in pixels.
     """
     if cut:
-        still = np.eye(2, 3, dtype=np.float32)
-        return Scene(cut=True, camera=still, flow=np.zeros((CELLS, CELLS, 2), np.float32))
+        return Scene.of_new_shot()
     places = _grid(width, height)
     displacement, valid = flow.at(places)
     camera = CameraMotion.fitted(places[valid].T, displacement[valid].T)

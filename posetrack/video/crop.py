@@ -13,7 +13,7 @@ from posetrack.types import Image, Poses
 _ROOM = 1.5
 """Side of the part that is shown, relative to the person's box."""
 
-_CENTRE_S, _SIZE_S = 0.25, 1.5
+_CENTRE_S, _SIZE_S = 0.15, 1.5
 """Times in which place and size follow the person: slow enough for calm, fast enough for people who run."""
 
 _LARGEST_PX = 720
@@ -29,7 +29,12 @@ class PersonCrop:
     def __init__(self, track_id: int) -> None:
         self._track_id = track_id
         self._view: NDArray[np.float64] | None = None  # x and y of the centre, side
+        self._speed = np.zeros(2)  # of the centre, pixels per second
         self._time_s = 0.0
+
+    def reset(self) -> None:
+        """Jump to the person, wherever they appear next (after a shot cut, or for another video)."""
+        self._time_s = math.inf
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of what is shown, for pictures of that size: a square with even sides."""
@@ -54,9 +59,21 @@ class PersonCrop:
     def _follow(self, box: NDArray[np.float64], time_s: float) -> None:
         target = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, _ROOM * max(box[2:] - box[:2])])
         if self._view is None or time_s <= self._time_s:
-            self._view = target
+            self._view, self._speed = target, np.zeros(2)
         else:
-            passed = time_s - self._time_s
-            pace = np.array([1 - math.exp(-passed / tau) for tau in (_CENTRE_S, _CENTRE_S, _SIZE_S)])
-            self._view = self._view + pace * (target - self._view)
+            self._view = self._towards(target, self._view, time_s - self._time_s)
         self._time_s = time_s
+
+    def _towards(
+        self, target: NDArray[np.float64], view: NDArray[np.float64], passed_s: float
+    ) -> NDArray[np.float64]:
+        """The view after some time. Its centre has a speed, so it does not lag behind in a pan.
+
+        A critically damped g-h filter (Brookner, "Tracking and Kalman Filtering Made Easy", 1998, section 1.3).
+        """
+        kept = math.exp(-passed_s / _CENTRE_S)
+        expected = view[:2] + self._speed * passed_s
+        ahead = target[:2] - expected
+        self._speed = self._speed + (1 - kept) ** 2 / passed_s * ahead
+        size = view[2] + (1 - math.exp(-passed_s / _SIZE_S)) * (target[2] - view[2])
+        return np.append(expected + (1 - kept**2) * ahead, size)

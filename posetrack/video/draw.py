@@ -74,7 +74,7 @@ class AnnotatorConfig:
 
 
 class Annotator:
-    """Draws the people of one video, frame by frame. Its only state is their trails.
+    """Draws the people of one video, frame by frame. Its only state are their trails and the crop.
 
     Args:
         config: What to draw.
@@ -92,12 +92,16 @@ class Annotator:
         return (width, height) if self._crop is None else self._crop.size(width, height)
 
     def reset(self) -> None:
-        """Reset the trails (after a shot cut, or for another video)."""
+        """Forget the trails and where the crop was (after a shot cut, or for another video)."""
         self._trails.reset()
+        if self._crop is not None:
+            self._crop.reset()
 
     def draw(self, frame: Frame, poses: Poses) -> Image:
         """A copy of the frame's image, uint8 [H, W, 3] RGB, with the people drawn in; or the part to show."""
         config = self._config
+        if frame.scene is not None and frame.scene.cut:
+            self.reset()
         image = np.zeros_like(frame.image) if config.skeleton_only else frame.image.copy()
         everybody = _drawable(poses, config.min_joint_score)
         poses = everybody[np.isin(everybody.track_ids, config.only)] if config.only else everybody
