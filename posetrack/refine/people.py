@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from posetrack.refine.association import Chains, PeopleLimits, associate
 from posetrack.refine.bodies import centres_of, joint_evidence
 from posetrack.refine.changes import cut_at_changes
 from posetrack.refine.clip import Clip, Track, joined
+from posetrack.refine.duplicates import merge_duplicates
 from posetrack.refine.ghosts import LEAST_EVIDENCE, is_ghost
 from posetrack.refine.identities import probabilities
 from posetrack.refine.links import possible_links
@@ -62,7 +63,7 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
     _refuse_left_over(pieces, chains, priors, clip)
     sure = probabilities(chains, pieces, links)
     chains = absorb(chains, pieces, whole, clip, limits)
-    people = []
+    people, ids = [], dict[int, set[int]]()
     for track_id, chain in zip(_names(pieces, chains), chains, strict=True):
         parts = [_with_identity(pieces[piece], sure[piece]) for piece in chain]
         track = joined(track_id, parts)
@@ -70,7 +71,40 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
         certain = settled or any(part.track_id in priors.whole for part in parts)
         if certain or priors.most is not None or not is_ghost(track, clip.skeleton, clip.frame_s):
             people.append(Person(track=track, mirrored=_mirrored(parts, priors), settled=settled))
-    return people
+            ids[track_id] = {part.track_id for part in parts}
+    return _each_once(people, ids, clip, priors)
+
+
+def _each_once(people: Sequence[Person], ids: Mapping[int, set[int]], clip: Clip, priors: Priors) -> list[Person]:
+    """The people without duplicates. Nobody of whom somebody has said something is one.
+
+    Args:
+        people: All of them.
+        ids: Of the tracks of which each person consists.
+        clip: Whose they are.
+        priors: What is known of them.
+    """
+    told = {
+        person.track.track_id
+        for person in people
+        if person.settled or len(person.mirrored) or person.track.name is not None
+        or person.track.by_hand is not None or person.track.sides_known is not None
+        or ids[person.track.track_id] & priors.whole
+    }  # fmt: skip
+    different = [
+        (one, other)
+        for pair in priors.renamed_pairs()
+        for one in ids
+        for other in ids
+        if pair[0] in ids[one] and pair[1] in ids[other]
+    ]
+    tracks = merge_duplicates(
+        [person.track for person in people], clip, kept=told, different=different, least=priors.least or 0
+    )
+    once = {track.track_id: track for track in tracks}
+    return [
+        replace(person, track=once[person.track.track_id]) for person in people if person.track.track_id in once
+    ]
 
 
 def _with_identity(piece: Track, probability: float) -> Track:
