@@ -259,6 +259,19 @@ def test_the_command_says_what_is_lost(file_18: Path, tmp_path: Path) -> None:
     assert "nothing lost" in output.stdout
 
 
+def test_times_that_are_replaced_are_said_to_be_lost(file_18: Path, tmp_path: Path) -> None:
+    """First there are none, then those of 25, then of 50 frames per second."""
+    before = file_18
+    for number, (fps, told) in enumerate(
+        (("25", "nothing lost"), ("25", "nothing lost"), ("50", "Its own times"))
+    ):
+        after = tmp_path / f"{number}.json"
+        done = CliRunner().invoke(app, ["convert", str(before), str(after), "--to", "posetrack18", "--fps", fps])
+        assert done.exit_code == 0 and told in done.stdout
+        assert json.loads(after.read_text())["images"][1]["time_s"] == pytest.approx(1 / float(fps))
+        before = after
+
+
 def test_a_folder_that_cannot_be_converted_leaves_no_empty_one(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text("{")

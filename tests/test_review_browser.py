@@ -397,6 +397,34 @@ def test_a_joint_is_dragged_to_its_place(page: Browser, tmp_path: Path, browser:
     assert [after[place] - before[place] for place in changed] == pytest.approx([20, -30], abs=0.6)
 
 
+def press_at_once(page: Browser, *keys: str) -> None:
+    """Before the page can do anything in between."""
+    press = "(key) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))"
+    page.evaluate(f"{list(keys)}.forEach({press})")
+
+
+def test_repairs_made_while_one_is_being_saved_are_saved_after_it(mended: tuple[Browser, Path]) -> None:
+    page, path = mended
+    press_at_once(page, "ArrowDown", "Delete", "ArrowDown", "m", "Delete")
+    wait_for_version(page, 3)
+    assert steps(path) == [
+        {"kind": "delete", "person": 1},
+        {"kind": "subject", "person": 2, "subject": True},
+        {"kind": "delete", "person": 2},
+    ]
+    assert page.evaluate("[...review.view.rowOf.keys()]") == [3, 4]
+
+
+def test_what_was_done_after_a_repair_that_fails_is_not_saved(mended: tuple[Browser, Path]) -> None:
+    page, path = mended
+    page.evaluate("review.view.clip.version = 7")  # of another window
+    press_at_once(page, "ArrowDown", "Delete", "ArrowDown", "Delete")
+    page.wait_for("!document.getElementById('alert').hidden && !review.repairs.busy")
+    told = page.evaluate("document.getElementById('alert').textContent")
+    assert "in another window" in told and "What you did since is not saved either." in told
+    assert not path.exists() and page.evaluate("[...review.view.rowOf.keys()]") == [1, 2, 3, 4]
+
+
 def test_the_second_pass_shows_what_a_click_brings_and_takes_no_repairs(mended: tuple[Browser, Path]) -> None:
     page, path = mended
     page.press("r")

@@ -88,6 +88,10 @@ def test_a_video_is_drawn_again_as_it_is_asked_for(clip: Path, tmp_path: Path) -
             light.append(sum(float(frame.image.mean()) for frame in source))
     assert light[0] > 1.2 * light[1] > 1.2 * light[2] and light[2] < 1, "fewer people on black are darker"
     assert "street has no person 99 to draw: choose from 0, 1" in done.stderr
+    before = (tmp_path / "street_tracked.mp4").read_bytes()
+    done = posetrack(*again, "--crop-person", "99")
+    assert done.returncode == 2 and "no person 99 to draw: choose from 0, 1" in done.stderr
+    assert (tmp_path / "street_tracked.mp4").read_bytes() == before
     done = posetrack(*again, "--only", "two")
     assert done.returncode == 2 and "--only is 'two'; give people's numbers, such as 2,5" in done.stderr
 

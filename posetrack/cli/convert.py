@@ -45,7 +45,9 @@ def convert(
     person: Annotated[
         list[int] | None, typer.Option(help="Keep only this person, by number (repeatable).")
     ] = None,
-    fps: Annotated[float | None, typer.Option(help="Frame rate of files without times.")] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frame rate, for files without times; replaces those of others.")
+    ] = None,
     scale: Annotated[
         str | None,
         typer.Option(help="Metres per pixel (0.005), or a known length (1.8m=350px), for TRC, C3D and BVH."),

@@ -60,6 +60,9 @@ SUFFIXES = {
 }
 """Formats that can be converted to, and the endings of their files."""
 
+_SAME_TIME_S = 1e-5
+"""Files round times to microseconds."""
+
 _ONE_VIDEO = ("mot", *TABLES, *CLIP_FORMATS)
 """Formats whose files hold one video."""
 
@@ -178,10 +181,11 @@ def _targets(sources: Iterable[Path], folder: Path, config: ConversionConfig) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
-    """A file's content, and its videos with an ``id`` for every image."""
+    """A file's content, its videos with an ``id`` for every image, and whether they have lost their own times."""
 
     content: Any
     videos: list[Annotations]
+    retimed: bool
 
 
 def _read(source: Path, config: ConversionConfig) -> _Read:
@@ -196,8 +200,15 @@ def _read(source: Path, config: ConversionConfig) -> _Read:
         content, videos = foreign, [foreign.video]
     else:
         videos = _parsed(source, content, config.like, SKELETONS[config.coco_joints])
-    videos = [only_people(with_rate(video, config.fps), config.people) for video in videos]
-    return _Read(content, [_with_image_ids(video) for video in videos])
+    timed = [with_rate(video, config.fps) for video in videos]
+    retimed = any(map(_has_other_times, videos, timed))
+    return _Read(content, [_with_image_ids(only_people(video, config.people)) for video in timed], retimed)
+
+
+def _has_other_times(video: Annotations, retimed: Annotations) -> bool:
+    """Whether a video's own times are others than those that it was given."""
+    pairs = zip(video.images, retimed.images, strict=True)
+    return any("time_s" in own and abs(own["time_s"] - given["time_s"]) > _SAME_TIME_S for own, given in pairs)
 
 
 def _check(targets: Iterable[Path], sources: Iterable[Path], config: ConversionConfig) -> None:
@@ -223,7 +234,8 @@ def _write(read: _Read, target: Path, config: ConversionConfig) -> dict[Path, li
             for video in videos if config.to in CLIP_FORMATS else ():
                 require_computable(video)
                 CLIP_FORMATS[config.to].write(name, video, config.metres_per_pixel)
-    return {name: _losses(read.content, videos, config) for name, videos in zip(names, parts, strict=True)}
+    lost = [f"Its own times: frames are 1/{config.fps:g} s apart, as --fps says."] if read.retimed else []
+    return {name: lost + _losses(read.content, videos, config) for name, videos in zip(names, parts, strict=True)}
 
 
 def _losses(content: Any, videos: Sequence[Annotations], config: ConversionConfig) -> list[str]:

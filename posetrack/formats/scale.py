@@ -7,8 +7,8 @@ import re
 from posetrack.errors import ConfigError
 
 _UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-_COARSEST = 0.5
-"""Metres per pixel at which a person is four pixels tall: more is a length that lacks its pixels."""
+_FINEST, _COARSEST = 1e-5, 0.5
+"""Metres per pixel at which a person is 200,000 and four pixels tall: more is a length that lacks its pixels."""
 
 _LENGTH = re.compile(r"(.+?)(mm|cm|m)=(.+?)px")
 
@@ -43,9 +43,10 @@ def scale_in(text: str) -> float | None:
         return None
     if not 0 < scale < float("inf"):
         return None
-    if scale > _COARSEST:
+    if not _FINEST <= scale <= _COARSEST:
+        problem = "can be seen" if scale > _COARSEST else "fits into a picture"
         raise ConfigError(
-            f"--scale {text} is {scale:g} m per pixel, at which nobody can be seen: give a length and its pixels, "
+            f"--scale {text} is {scale:g} m per pixel, at which nobody {problem}: give a length and its pixels, "
             "such as 1.8m=350px."
         )
     return scale

@@ -2,6 +2,7 @@
 
 class Repairs {
   #pending = null; // a repair that waits for another person
+  #waiting = []; // requests made while another is being saved
   #busy = false;
 
   constructor(view, source, reload) {
@@ -20,18 +21,25 @@ class Repairs {
 
   async send(request) {
     if (!this.view.editable) return say(source.live ? "The second pass is for looking only: press R to go back to the tracks, and repair those." : "This page is for looking only.");
+    this.#waiting.push(request);
     if (this.#busy) return;
     this.#busy = true;
     try {
+      while (this.#waiting.length) await this.#save(this.#waiting.shift());
+    } finally {
+      [this.#waiting, this.#busy] = [[], false];
+    }
+  }
+
+  /* What was done after a repair that fails may mean something else without it, so it is not saved either. */
+  async #save(request) {
+    try {
       await this.source.send(request, this.view.clip.version);
     } catch (error) {
-      say(error.message);
+      say(this.#waiting.length ? `${error.message} What you did since is not saved either.` : error.message);
+      this.#waiting = [];
     }
-    try {
-      await this.reload();
-    } finally {
-      this.#busy = false;
-    }
+    await this.reload();
   }
 
   make(kind, fields) {

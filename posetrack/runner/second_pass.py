@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.background import ahead
-from posetrack.errors import VideoError
+from posetrack.errors import ConfigError, VideoError
 from posetrack.interruption import Interruption
 from posetrack.observations.everybody import everybody_by_frame
 from posetrack.refine.clip import Clip
@@ -87,7 +87,7 @@ class SecondPass:
 
         Raises:
             KeyboardInterrupt: the user asked to stop.
-            ConfigError: a constraint on the people cannot be kept.
+            ConfigError: a constraint on the people cannot be kept, or the person to show is not there.
             VideoError: the source cannot be read again, or shows other frames.
             OutputError: a file cannot be written.
         """
@@ -98,9 +98,9 @@ class SecondPass:
         with interruption.waiting(), self._time("files"):
             write_results(clip, info, {kind: path for kind, path in paths.items() if kind != "video"})
         if "video" in paths:
+            missing = _not_there(clip, self._outputs.drawing)
             self._draw(self._shown(clip, observations), info, paths["video"], summary, interruption)
-            told = (summary.warning, _not_there(clip, self._outputs.drawing))
-            summary.warning = " ".join(sentence for sentence in told if sentence) or None
+            summary.warning = " ".join(sentence for sentence in (summary.warning, missing) if sentence) or None
 
     def _refined(self, clip: Clip) -> Clip:
         config = self._config if self._edits is None else with_repairs(self._config, self._edits, clip)
@@ -148,14 +148,21 @@ class SecondPass:
 
 
 def _not_there(clip: Clip, drawing: AnnotatorConfig) -> str | None:
-    """Whom the video was to show, and the clip does not have, as a sentence."""
-    people = sorted(track.track_id for track in clip.tracks)
+    """Whom the video was to show, and the clip does not have, as a sentence.
+
+    Raises:
+        ConfigError: it is the person whose surroundings the video was to show, so that there is nothing to draw.
+    """
+    people = {track.track_id for track in clip.tracks}
     wanted = {*drawing.only} if drawing.crop_person is None else {*drawing.only, drawing.crop_person}
-    missing = ", ".join(map(str, sorted(wanted.difference(people))))
+    missing = ", ".join(map(str, sorted(wanted - people)))
     if not missing:
         return None
-    choice = f"choose from {', '.join(map(str, people))}" if people else "nobody was found"
-    return f"{clip.name} has no person {missing} to draw: {choice}."
+    choice = f"choose from {', '.join(map(str, sorted(people)))}" if people else "nobody was found"
+    sentence = f"{clip.name} has no person {missing} to draw: {choice}."
+    if drawing.crop_person in wanted - people:
+        raise ConfigError(sentence)
+    return sentence
 
 
 def _frames(source: Source) -> Iterator[Frame]:
