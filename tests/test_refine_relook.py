@@ -73,8 +73,8 @@ def test_what_is_fairly_sure_and_near_is_taken() -> None:
 
 
 def test_joints_of_somebody_else_are_not_taken() -> None:
-    """Whoever hides the person is seen there all the time, 4 px further down."""
-    other = walker(2, line((100, 404), (50, 0), 60))
+    """Whoever hides the person is seen there all the time: standing, a few pixels away."""
+    other = walker(2, line((155, 404), (0, 0), 60))
     track = looked(Network(shift=4), other)
     assert (track.origins[20:35][track.present[20:35]] == FILLED).all()
 
