@@ -184,3 +184,26 @@ def test_files_without_poses_are_compared_by_their_bytes(results: Path, tmp_path
     (tmp_path / "again" / "street_tracked.mp4").write_bytes(b"other")
     verdicts = {one.file: one for one in compare(meta, tmp_path / "again")}
     assert not verdicts["street_tracked.mp4"].same and verdicts["street.csv"].same
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("missed", [(0, 3, 7), tuple(range(8))], ids=["some", "all"])
+def test_a_bundle_shows_frames_without_people_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, missed: tuple[int, ...]
+) -> None:
+    """Tables have no rows of them."""
+    monkeypatch.setattr("posetrack.pose_tracker.PoseTracker", Walking)
+    monkeypatch.setattr(Walking, "missed", missed)
+    clip = good_clip(tmp_path / "street.mp4", 8)
+    done = posetrack("run", clip, "-o", tmp_path / "out", "-f", form, "--no-video", "--online")
+    assert done.returncode == 0, done.stderr
+    target = tmp_path / "supplement.zip"
+    done = posetrack("verify", tmp_path / "out" / "street.meta.json", "--bundle", target, "--no-repeat")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(target) as archive:
+        sheet = archive.read("street/QUALITY.md").decode()
+        archive.extract("street/masked.mp4", tmp_path)
+    assert "(64x48, 8 frames)" in sheet and f"## People ({int(len(missed) < 8)})" in sheet
+    with open_source(tmp_path / "street" / "masked.mp4") as source:
+        coloured = [bool((np.ptp(frame.image.astype(int), axis=2) > 40).any()) for frame in source]
+    assert coloured == [number not in missed for number in range(8)], "skeletons are drawn where people are"

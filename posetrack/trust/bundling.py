@@ -5,7 +5,10 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from posetrack.errors import DataFormatError, VideoError
 from posetrack.files.archives import add_file
@@ -25,7 +28,9 @@ from posetrack.video.sink import VideoSink
 
 QUALITY, MASKED = "QUALITY.md", "masked.mp4"
 _VIDEOS = (".mp4",)
-_CLIPS = (".parquet", ".csv", ".json", ".tracks")
+_CLIPS = (".parquet", ".csv", ".json")
+_ANY_FPS = 1.0
+"""For files without times; those of the frames that were seen replace them."""
 
 _LIMITS = """## Limits
 - Joints are places in the picture. Depth is not estimated; angles are those of the picture.
@@ -63,16 +68,17 @@ def write_bundle(target: Path, meta: Meta, footage: str, verdicts: Sequence[Verd
         verdicts: What a repetition of the run found; empty if it was not repeated.
 
     Raises:
-        DataFormatError: the run has no file of poses, or none of what was seen.
+        DataFormatError: the run has no file of what was seen, or a file is damaged.
         VideoError: the footage cannot be read.
         OutputError: the archive cannot be written.
     """
-    clip = _clip_of(meta)
+    observations = _observations_of(meta)
+    clip = _clip_of(meta, observations)
     file = PendingFile(target)
     try:
         with output_errors(target), tempfile.TemporaryDirectory() as folder:
             masked = Path(folder) / MASKED
-            write_masked(masked, clip, _observations_of(meta), footage)
+            write_masked(masked, clip, observations, footage)
             with zipfile.ZipFile(file.stream, "w", zipfile.ZIP_DEFLATED) as archive:
                 for name, content in _contents(meta, clip, masked, verdicts):
                     add_file(archive, name, content)
@@ -96,19 +102,25 @@ def _packed(meta: Meta) -> list[str]:
     return [name for name in sorted(meta.files) if Path(name).suffix not in _VIDEOS]
 
 
-def _clip_of(meta: Meta) -> Clip:
-    """The clip of the file that says most: a table, else JSON."""
-    names = sorted(meta.files, key=lambda name: [Path(name).suffix == ending for ending in _CLIPS], reverse=True)
-    fps = meta.source.get("fps")
-    for name in names:
-        if Path(name).suffix in _CLIPS:
-            try:
-                return read_clip(meta.file(name), None)
-            except DataFormatError:
-                if isinstance(fps, int | float) and fps > 0:
-                    return read_clip(meta.file(name), float(fps))
-                raise
-    raise DataFormatError(f"{meta.path}: the run has no table or JSON of poses; run it again with --format csv.")
+def _clip_of(meta: Meta, observations: Path) -> Clip:
+    """The people of the file that says most: a table, else JSON; in all frames that were seen.
+
+    Tables have no rows of frames without people, and JSON has no times.
+    """
+    seen = read_clip(observations)
+    name = next((name for ending in _CLIPS if (name := f"{meta.name}{ending}") in meta.files), None)
+    if name is None:
+        return seen
+    people = read_clip(meta.file(name), _ANY_FPS)
+    numbers = [people.frames[track.frames] for track in people.tracks]
+    if not all(np.isin(one, seen.frames).all() for one in numbers):
+        raise DataFormatError(f"{observations}: it lacks frames of {name}; run it again.")
+    places = [np.searchsorted(seen.frames, one) for one in numbers]
+    tracks = [
+        track.replace(frames=there, times=seen.times[there])
+        for track, there in zip(people.tracks, places, strict=True)
+    ]
+    return replace(seen, skeleton=people.skeleton, tracks=tuple(tracks))
 
 
 def _observations_of(meta: Meta) -> Path:
@@ -154,14 +166,14 @@ def quality_sheet(meta: Meta, clip: Clip, verdicts: Sequence[Verdict]) -> str:
 def write_masked(path: Path, clip: Clip, observations: Path, footage: str) -> None:
     """Write a video of the footage with skeletons and blurred faces, and without sound.
 
-    Faces of people who are not in the clip but were seen (``observations``) are blurred, too.
+    Faces of people who are not in the clip but were seen (``observations``, of the same frames) are blurred, too.
 
     Raises:
-        DataFormatError: the observations cannot be read, or lack frames of the clip.
+        DataFormatError: the observations cannot be read.
         VideoError: the footage cannot be read, or lacks frames of the clip.
     """
     places = {number: place for place, number in enumerate(clip.frames.tolist())}
-    everybody = everybody_by_frame(observations)
+    everybody = (poses for _, poses in everybody_by_frame(observations))
     shown = 0
     with open_source(footage) as source:
         sink = VideoSink(
@@ -171,10 +183,7 @@ def write_masked(path: Path, clip: Clip, observations: Path, footage: str) -> No
             for frame in source:
                 place = places.get(frame.index)
                 if place is not None:
-                    seen = next((poses for number, poses in everybody if number == frame.index), None)
-                    if seen is None:
-                        raise DataFormatError(f"{observations}: it lacks frames of the results; run it again.")
-                    sink.write(frame, poses_at(clip, place).replace(unreported=seen))
+                    sink.write(frame, poses_at(clip, place).replace(unreported=next(everybody)))
                     shown += 1
             if shown < len(places):
                 raise VideoError(
