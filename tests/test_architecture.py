@@ -15,6 +15,7 @@ LAYERS = [
     {
         "background",
         "calibration",
+        "figures",
         "files",
         "forking",
         "interruption",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,17 @@ import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from PIL import Image as Picture
 
 from posetrack.errors import ConfigError, DataFormatError
+from posetrack.figures import png_of
 from posetrack.measures.angles import JOINT_ANGLES, joint_angle
 from posetrack.measures.body import Body
 from posetrack.measures.measuring import MeasureConfig, measure_clip
 from posetrack.measures.scale import Scale, floor_homography, read_scale
 from posetrack.refine.clip import Clip, Track
+from posetrack.refine.files import write_clip
 from posetrack.refine.table_clips import write_table_clip
 from posetrack.skeletons import HALPE_26, POSETRACK, Skeleton
 from tests.in_process import posetrack
@@ -304,6 +308,33 @@ def test_plots_are_whole_pictures_and_pages_without_links(street: Path, tmp_path
     assert "http" not in page and "right knee flexion" in page and "left knee flexion" not in page
     again = posetrack("measure", street, "-o", target, "--plots")
     assert again.returncode == 2 and "--overwrite" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("clip", "person"),
+    [("lauf_$5_v1_$10", r"A $\frac{$ B"), ("跑步 \udce9", "李雷 \u0e01\u0627")],
+    ids=["dollars", "letters"],
+)
+def test_plots_take_any_name(tmp_path: Path, recwarn: pytest.WarningsRecorder, clip: str, person: str) -> None:
+    """Two dollar signs are no formula, and characters that no font has no reason for warnings."""
+    path = tmp_path / f"{clip}.json"
+    somebody = walker(2, line((50, 400), (60, 0), 30)).replace(name=person)
+    write_clip(path, replace(clip_of(somebody), name=clip))
+    done = posetrack("measure", path, "--plots", "--measure", "left_knee_flexion")
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr and not [str(one.message) for one in recwarn if issubclass(one.category, UserWarning)]
+    for name in ("person2.png", "sheet.png"):
+        Picture.open(tmp_path / f"{clip}_measures_{name}").verify()
+
+
+def test_dollar_signs_are_drawn_as_they_stand() -> None:
+    def figure(**settings: bool) -> Figure:
+        drawn = Figure(figsize=(2, 1))
+        drawn.suptitle("$a_b$", **settings)
+        return drawn
+
+    assert png_of(figure, 100) == png_of(lambda: figure(parse_math=False), 100)
+    assert png_of(figure, 100) != png_of(lambda: figure(parse_math=True), 100)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
+from functools import partial
 from pathlib import Path
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +14,9 @@ from matplotlib.figure import Figure
 from posetrack.evaluation.average_precision import precision_recall
 from posetrack.evaluation.joint_names import JOINT_NAMES
 from posetrack.evaluation.results import EvaluationResult
+from posetrack.figures import png_of
 from posetrack.files.pending import output_folder, write_file
+from posetrack.files.text import printable
 
 _BODY_ORDER = (
     "head_top", "nose", "neck", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist",
@@ -46,11 +47,7 @@ def write_plots(folder: Path, result: EvaluationResult) -> list[Path]:
     """
     with output_folder(folder):
         for name, draw in PLOTS.items():
-            picture = BytesIO()
-            with catch_warnings():
-                simplefilter("ignore", UserWarning)  # the font may lack letters of a sequence's name
-                draw(result).savefig(picture, format="png", dpi=_DOTS_PER_INCH)
-            write_file(folder / name, picture.getvalue())
+            write_file(folder / name, png_of(partial(draw, result), _DOTS_PER_INCH))
     return [folder / name for name in PLOTS]
 
 
@@ -118,8 +115,8 @@ def switches_figure(result: EvaluationResult) -> Figure:
         axes.scatter(
             moments, np.full(len(moments), row), s=14 + 5 * counts, color="#d62728", alpha=0.6, linewidths=0
         )
-    labels = [f"{name}  ({sum(times[name].values())})" for name in names]
-    axes.set_yticks(range(len(names)), labels, fontsize=9, parse_math=False)
+    labels = [f"{printable(name)}  ({sum(times[name].values())})" for name in names]
+    axes.set_yticks(range(len(names)), labels, fontsize=9)
     axes.set(
         title="Identity switches over time (dots grow with the joints that switch)",
         xlabel="Frame",

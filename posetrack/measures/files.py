@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from posetrack.refine.second_pass import RefineConfig, refine_clip
 
 if TYPE_CHECKING:
     from posetrack.types import Image
+
+_DOTS_PER_INCH = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,16 +99,18 @@ def measure_file(
 
 def _pictures(clip: Clip, pages: dict[Measured, Path], sheet: Path, footage: Path | None) -> dict[Path, bytes]:
     """All pages and pictures. They are made before anything is written: the footage may be damaged."""
+    from posetrack.figures import png_of
     from posetrack.measures.pages import page_of
     from posetrack.measures.pictures import contact_sheet, extent
-    from posetrack.measures.plots import overview, png_of
+    from posetrack.measures.plots import overview
 
     contents = {}
     for person, path in pages.items():
-        picture = png_of(overview(person, _background(person, footage)))
+        background = _background(person, footage)
+        picture = png_of(partial(overview, person, background), _DOTS_PER_INCH)
         contents[path.with_name(path.name + ".png")] = picture
         contents[path.with_name(path.name + ".html")] = page_of(person, picture).encode()
-    return {**contents, sheet: png_of(contact_sheet(clip, footage, extent(clip)))}
+    return {**contents, sheet: png_of(partial(contact_sheet, clip, footage, extent(clip)), _DOTS_PER_INCH)}
 
 
 def _background(person: Measured, footage: Path | None) -> Image | None:

@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 
+from posetrack.files.text import printable
 from posetrack.measures.measuring import Measured, Series
 
 _STYLE = (
@@ -25,7 +26,7 @@ _COLUMNS = ("measure", "unit", "frames", "smallest", "mean", "largest", "mean sc
 
 def page_of(person: Measured, picture: bytes) -> str:
     """The page of a person; ``picture`` is the overview as PNG."""
-    title = f"{person.body.clip.name}: person {person.body.track.track_id}"
+    title = f"{printable(person.body.clip.name)}: person {person.body.track.track_id}"
     rows = "".join(_row(series) for series in person.series)
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     return (

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from posetrack.errors import VideoError
+from posetrack.files.text import printable
 from posetrack.refine.clip import Clip
 from posetrack.types import Frame, Image, Poses
 from posetrack.video import ReadOptions, open_source
@@ -68,7 +69,7 @@ def contact_sheet(clip: Clip, footage: Path | None, size: tuple[int, int]) -> Fi
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02)
     people = "1 person" if len(clip.tracks) == 1 else f"{len(clip.tracks)} people"
-    figure.suptitle(f"{clip.name}: {people}, {len(clip.frames)} frames", fontsize=11)
+    figure.suptitle(f"{printable(clip.name)}: {people}, {len(clip.frames)} frames", fontsize=11)
     for number in range(rows * _COLUMNS):
         axes = figure.add_subplot(rows, _COLUMNS, number + 1)
         axes.set_axis_off()

@@ -6,7 +6,6 @@ solid and right dashed, so that the page can be printed in grey.
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from posetrack.files.text import printable
 from posetrack.measures.angles import never_negative
 from posetrack.measures.body import Body
 from posetrack.measures.measuring import Measured, Series
@@ -24,7 +24,6 @@ LEFT, RIGHT, GREY = "#0072B2", "#D55E00", "#666666"
 _SIDES = {"left": (LEFT, "-"), "right": (RIGHT, (0, (5, 2)))}
 _PANELS = ("knee_flexion", "hip_flexion", "ankle_dorsiflexion", "elbow_flexion", "shoulder_flexion")
 _ORIGINS = ((SEEN, "seen", "#0072B2"), (CARRIED, "carried by flow", "#56B4E9"), (FILLED, "filled in", "#F0E442"))
-_DOTS_PER_INCH = 130
 _PAGE_WIDTH, _ROW_HEIGHT = 8.27, 1.55
 _MOST_PANELS = 5
 _MARGIN = 0.1
@@ -45,7 +44,7 @@ def overview(person: Measured, picture: Image | None) -> Figure:
     grid = figure.add_gridspec(len(rows), 1, height_ratios=rows)
     axes = [figure.add_subplot(grid[row]) for row in range(len(rows))]
     body = person.body
-    figure.suptitle(f"{body.clip.name}\n{person.sentence()}", fontsize=11)
+    figure.suptitle(f"{printable(body.clip.name)}\n{person.sentence()}", fontsize=11)
     _trajectory(axes[0], person, picture)
     _presence(axes[1], person)
     for axis, (title, series) in zip(axes[2:-1], panels, strict=False):
@@ -60,13 +59,6 @@ def overview(person: Measured, picture: Image | None) -> Figure:
         axis.tick_params(labelbottom=False)
     axes[-1].set_xlabel("time (s)")
     return figure
-
-
-def png_of(figure: Figure) -> bytes:
-    """The figure as PNG."""
-    content = BytesIO()
-    figure.savefig(content, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
-    return content.getvalue()
 
 
 def _chosen(person: Measured) -> list[tuple[str, list[Series]]]:
