@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from posetrack.refine.background import seen_from
-from posetrack.refine.bodies import sizes
+from posetrack.refine.bodies import longer_sides
 from posetrack.refine.clip import SEEN, Clip, Track, joined
 from posetrack.refine.splitting import overlapping_pairs
 from posetrack.types import Doubles, IntArray
@@ -22,6 +22,9 @@ _SAME_PLACE = 0.12
 
 _SHARE = 0.8
 """Share of a duplicate's frames in which it is there. Two people who embrace or cover one another reach a half."""
+
+_NEAR = 0.6
+"""Body sizes: middles of boxes of one person are no further apart, even if one of them holds half the body."""
 
 _NEAREST_S = 0.5
 """Where somebody was earlier or later than that does not tell where they are."""
@@ -70,13 +73,19 @@ def _seen(track: Track) -> int:
 
 def _share(duplicate: Track, owner: Track, clip: Clip) -> float:
     """Share of the frames of one track in which its joints are where the other's are expected."""
-    near = _distance_s(duplicate.times, owner.times) <= _NEAREST_S
-    if near.mean() < _SHARE:
+    times, view = duplicate.times, int(duplicate.frames[len(duplicate) // 2])
+    near = _distance_s(times, owner.times) <= _NEAREST_S
+    size = max(float(np.median(longer_sides(track.boxes))) for track in (duplicate, owner))
+    ours, theirs = (seen_from(_middles(one), one.frames, view, clip) for one in (duplicate, owner))
+    near &= np.linalg.norm(ours - _at(times, owner.times, theirs), axis=1) <= _NEAR * size
+    if near.mean() < _SHARE:  # most pairs: joints take ten times as long
         return 0.0
-    size = np.maximum(np.median(sizes(duplicate, clip.frame_s)), np.median(sizes(owner, clip.frame_s)))
-    view = int(duplicate.frames[len(duplicate) // 2])
-    expected = _at(duplicate.times, owner, _steady(owner, view, clip))
-    apart = np.linalg.norm(_steady(duplicate, view, clip) - expected, axis=-1) / size
+    ours, theirs = (seen_from(one.joints, one.frames, view, clip) for one in (duplicate, owner))
+    expected = np.full(ours.shape, np.nan)
+    for joint, there in enumerate(owner.present.T):
+        if there.any():
+            expected[:, joint] = _at(times, owner.times[there], theirs[there, joint])
+    apart = np.linalg.norm(ours - expected, axis=-1) / size
     known = near & ~np.isnan(apart).all(axis=1)
     return float((np.nanmedian(apart[known], axis=1) <= _SAME_PLACE).sum() / len(duplicate))
 
@@ -88,22 +97,14 @@ def _distance_s(times: Doubles, others: Doubles) -> Doubles:
     return np.minimum(before, np.abs(times - others[np.minimum(after, len(others) - 1)]))
 
 
-def _steady(track: Track, view: int, clip: Clip) -> Doubles:
-    """float64 [T, K, 2]: joints as seen by the camera of one frame."""
-    count, joints, _ = track.joints.shape
-    frames = np.repeat(track.frames, joints)
-    return seen_from(track.joints.reshape(-1, 2), frames, view, clip).reshape(count, joints, 2)
+def _middles(track: Track) -> Doubles:
+    """float64 [T, 2]: of the boxes."""
+    return (track.boxes[:, :2] + track.boxes[:, 2:]) / 2
 
 
-def _at(times: Doubles, track: Track, places: Doubles) -> Doubles:
-    """float64 [T, K, 2]: a track's joints at other times, on straight lines; NaN for those never seen."""
-    found = np.full((len(times), *places.shape[1:]), np.nan)
-    for joint in range(places.shape[1]):
-        there = np.flatnonzero(track.present[:, joint])
-        if len(there):
-            for axis in (0, 1):
-                found[:, joint, axis] = np.interp(times, track.times[there], places[there, joint, axis])
-    return found
+def _at(times: Doubles, known: Doubles, places: Doubles) -> Doubles:
+    """float64 [T, 2]: places [N, 2] at other times than the known ones, on straight lines."""
+    return np.stack([np.interp(times, known, places[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _merged(owner: Track, duplicate: Track) -> Track:
