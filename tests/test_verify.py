@@ -82,6 +82,17 @@ def test_the_same_run_gives_the_same_bytes(results: Path) -> None:
     assert "street.csv is the same, byte for byte" in lines and "street.trc is the same, byte for byte" in lines
 
 
+@pytest.mark.parametrize("name", ["anders.mp4", 'day 2/it\'s "24".mp4'])
+def test_footage_under_another_name_gives_the_same_bytes(results: Path, name: str) -> None:
+    footage = results.parent / name
+    footage.parent.mkdir(exist_ok=True)
+    (results.parent / "street.mp4").rename(footage)
+    done = posetrack("verify", results / "street.meta.json", "--video", footage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == len(read_meta(results / "street.meta.json").files)
+    assert all(line.endswith("is the same, byte for byte") for line in done.stdout.splitlines())
+
+
 def test_another_outcome_on_the_same_machine_is_a_difference(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +146,7 @@ def test_a_result_instead_of_its_description_is_refused(results: Path, name: str
     "fields",
     [
         {"schema": 99}, {"files": []}, {"files": {"../x": {"sha256": ""}}}, {"files": {"a": 3}}, {"source": {}},
+        {"files": {"..": {"sha256": ""}}}, {"source": {"path": "street.mp4", "sha256": "", "name": "../street"}},
         {"options": {"overwrite": True}}, {"options": {"models_dir": "/"}}, {"options": {"stride": "2"}},
     ],
     ids=str,

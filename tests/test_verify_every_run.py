@@ -60,6 +60,10 @@ def test_images_are_known_by_their_names_and_contents(tmp_path: Path, source: st
     assert len(described(meta)["source"]["sha256"]) == 64
     done = posetrack("verify", meta)
     assert done.returncode == 0 and "frames.json is the same, byte for byte" in done.stdout, done.stderr
+    moved = frames.rename(tmp_path / "elsewhere")
+    done = posetrack("verify", meta, "--video", f"{moved}{source.removeprefix('frames')}")
+    assert "frames.json is the same, byte for byte" in done.stdout, done.stderr
+    frames = moved.rename(frames)
     (frames / "frame1.png").write_bytes((frames / "frame2.png").read_bytes())
     done = posetrack("verify", meta)
     assert done.returncode == 2 and "this is not the footage" in done.stderr

@@ -78,6 +78,7 @@ def track(
     refining: RefineOptions | None,
     *,
     name: str | None = None,
+    source_name: str | None = None,
     show: bool = False,
     overwrite: bool = False,
     realtime: bool = False,
@@ -85,7 +86,7 @@ def track(
     """Track a source with a progress bar, and write its files.
 
     Without ``refining`` there is no second pass, nor with ``realtime``. ``name`` is that of the files, without it
-    the source's.
+    the source's; ``source_name`` is what they call the source, without it by its own name.
     """
     from posetrack.cli.progress import FrameProgress
     from posetrack.cli.recorded import given_options
@@ -108,8 +109,8 @@ def track(
     repetition = Repetition(options=given_options(options, refining))
     with FrameProgress() as progress:
         return run_source(
-            source, output, name=name, tracker=tracker, outputs=outputs, reading=reading, realtime=realtime,
-            online=refining is None, refine=config, repetition=repetition, observer=progress,
+            source, output, name=name, source_name=source_name, tracker=tracker, outputs=outputs, reading=reading,
+            realtime=realtime, online=refining is None, refine=config, repetition=repetition, observer=progress,
             second_observer=progress.second_pass,
         )  # fmt: skip
 

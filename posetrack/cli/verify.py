@@ -26,7 +26,7 @@ DIFFERENT = 1
 def verify(
     source: Annotated[Path, typer.Argument(metavar="META", help="NAME.meta.json beside the results of a run.")],
     video: Annotated[
-        Path | None, typer.Option(help="The footage, if it has been moved since it was tracked.")
+        Path | None, typer.Option(help="The footage, if it has been moved or renamed since it was tracked.")
     ] = None,
     bundle: Annotated[
         Path | None,
@@ -97,5 +97,6 @@ def _repeated(meta: Meta, footage: str) -> list[Verdict]:
 
     options, refining = recorded_options(meta.path, meta.options)
     with tempfile.TemporaryDirectory() as folder:
-        track(footage, Path(folder), options, refining, name=meta.name)
+        called = meta.source["name"]  # footage under another name is still the same
+        track(footage, Path(folder), options, refining, name=meta.name, source_name=called)
         return compare(meta, Path(folder))

@@ -143,17 +143,28 @@ def read_meta(path: Path) -> Meta:
         if not isinstance(data.get(name), kind):
             raise DataFormatError(f"{path}: {name!r} is missing or damaged; run `posetrack run` again.")
     for name, facts in data["files"].items():
-        if Path(name).name != name or not isinstance(facts, dict) or not isinstance(facts.get("sha256"), str):
+        if not _is_file_name(name) or not isinstance(facts, dict) or not isinstance(facts.get("sha256"), str):
             raise DataFormatError(f"{path}: the entry of the file {name!r} is damaged; run `posetrack run` again.")
-    hindrance, source = data.get("hindrance"), data["source"]
-    for name in ("path",) if source.get("sha256") is None and hindrance else ("path", "sha256"):
-        if not isinstance(source.get(name), str):
-            raise DataFormatError(f"{path}: the source has no {name!r}; run `posetrack run` again.")
+    hindrance = data.get("hindrance")
+    _check_source(path, data["source"], hindrance)
     return Meta(
         path=path,
         hindrance=None if hindrance is None else str(hindrance),
         **{name: data[name] for name in _FIELDS},
     )
+
+
+def _check_source(path: Path, source: Mapping[str, Any], hindrance: object) -> None:
+    for name in ("path",) if source.get("sha256") is None and hindrance else ("path", "sha256"):
+        if not isinstance(source.get(name), str):
+            raise DataFormatError(f"{path}: the source has no {name!r}; run `posetrack run` again.")
+    if not _is_file_name(source.get("name")):  # files of a repetition are called so
+        raise DataFormatError(f"{path}: the source's 'name' is missing or damaged; run `posetrack run` again.")
+
+
+def _is_file_name(name: object) -> bool:
+    """Whether it names a file in a folder, and cannot lead out of it."""
+    return isinstance(name, str) and Path(name).name == name and name not in ("", "..") and "\0" not in name
 
 
 def sha256_of(path: Path) -> str:

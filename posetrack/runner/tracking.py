@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def run(  # noqa: PLR0913 (what the command line offers)
     output: str | Path = ".",
     *,
     name: str | None = None,
+    source_name: str | None = None,
     tracker: Callable[[], PoseTracker] | None = None,
     outputs: Outputs | None = None,
     reading: ReadOptions | None = None,
@@ -69,6 +71,8 @@ def run(  # noqa: PLR0913 (what the command line offers)
         source: A video file, a folder or glob of images, a camera index, or a stream's URL.
         output: Folder for the results; created if missing.
         name: What the names of the files begin with. Defaults to the source's name.
+        source_name: What the files call the source, such as footage that was renamed after an earlier run.
+            Defaults to its own name.
         tracker: Creates the tracker after source and outputs have been checked. Defaults to the preset ``lite``.
         outputs: What to write.
         reading: Which part of the source to read.
@@ -91,24 +95,25 @@ def run(  # noqa: PLR0913 (what the command line offers)
     with ExitStack() as stack, ExitStack() as until_tracked:
         opened = _opened(source, job.reading)
         until_tracked.callback(opened.close)
-        job.check(opened.info, refine)
+        info = opened.info if source_name is None else replace(opened.info, name=source_name)
+        job.check(info, refine)
         stack.enter_context(output_folder(job.folder))
-        name = name or opened.info.name
-        _check_outputs(source, opened.info, job.outputs, job.folder / name)
+        name = name or info.name
+        _check_outputs(source, info, job.outputs, job.folder / name)
         made = tracker() if tracker is not None else _default_tracker()
         summary = RunSummary(realtime=RealtimeReport() if realtime else None)
         start = time.perf_counter()
         stack.enter_context(output_folder(job.folder))  # again: a failed run may have removed it meanwhile
         interruption = stack.enter_context(interruptible())
         drafts = stack.enter_context(draft_folder(job.folder / name))
-        writer = job.writer(drafts, opened.info, made)
+        writer = job.writer(drafts, info, made)
         with writer:
             until_tracked.pop_all()  # from here on, the thread that reads the source closes it
             _track(made, opened, writer, summary, interruption, observer)
         summary.incomplete, summary.warning = opened.incomplete, writer.warning
         names = Names(job.outputs, job.folder, name, summary)
-        job.finish(drafts, names, opened.info, made, summary, second_observer)
-        job.describe(drafts, names, opened.info, made_with(made), summary, repetition)
+        job.finish(drafts, names, info, made, summary, second_observer)
+        job.describe(drafts, names, info, made_with(made), summary, repetition)
         summary.compare(job.outputs.formats)
         _sum_up(summary, made, time.perf_counter() - start, drafts, job.folder)
     return summary
