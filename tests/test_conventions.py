@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from posetrack.errors import ConfigError
 from posetrack.models.conventions import CONVENTIONS, InputConvention
 from posetrack.models.crop import box_transforms, extract_crops
+from posetrack.models.dark import modulation_radius
 from posetrack.models.heads import HEADS
 from posetrack.models.heatmap import gaussian_targets, heatmap_to_input, input_to_heatmap, mirrored_back
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
@@ -16,6 +17,7 @@ from posetrack.models.pose_format import PoseFormat
 from posetrack.models.pose_weights import PoseArchitecture
 from posetrack.skeletons import COCO, POSETRACK
 from posetrack.types import Boxes, Image
+from posetrack.zoo.table import read_entries
 from tests import publishers
 
 SIZE, CELLS = (192, 256), (48, 64)
@@ -148,8 +150,28 @@ def test_joints_at_the_border_are_those_of_the_publishers(name: str, codec: str)
     np.testing.assert_allclose(poses.keypoints, theirs, atol=2e-3)
 
 
+def test_one_of_the_published_networks_smooths_more_widely_than_the_others() -> None:
+    """``blur_kernel_size`` of MMPose 1.3.2's configurations with DARK for 384x288."""
+    kernels = {"hrnet_w32": 11, "hrnet_w48": 11, "resnet50": 11, "resnet101": 11, "resnet152": 17}
+    found = {
+        entry.architecture: 2 * modulation_radius(entry.pose_format().convention.dark_sigma_cells or 0) + 1
+        for entry in read_entries().values()
+        if entry.codec == "dark"
+        and entry.height == 384
+        and entry.publisher == "MMPose"
+        and entry.skeleton == "coco"
+    }
+    assert found == kernels
+
+
 @pytest.mark.parametrize(
-    "name, codec, kernel", [("mmpose", "dark", 11), ("official_hrnet", "dark", 17), ("udp", "dark-udp", 11)]
+    "name, codec, kernel",
+    [
+        ("mmpose", "dark", 11),
+        ("mmpose_blur_17", "dark", 17),
+        ("official_hrnet", "dark", 17),
+        ("udp", "dark-udp", 11),
+    ],
 )
 def test_large_heatmaps_are_smoothed_as_their_publisher_does(name: str, codec: str, kernel: int) -> None:
     """Networks for 384x288 were trained on Gaussians of 3 cells; MMPose 1.x smooths them as if they had 2."""

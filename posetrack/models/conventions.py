@@ -21,11 +21,13 @@ sampling, and by half a pixel here and there:
     (123.675, 116.28, 103.53) and standard deviation (58.395, 57.12, 57.375), ImageNet's times 255;
     ``TopdownAffine`` without UDP; ``MSRAHeatmap``, whose ``blur_kernel_size`` is 11 for inputs of any size;
     ``shift_heatmap=True``.
+``mmpose_blur_17``
+    The same with ``blur_kernel_size=17``, as td-hm_res152_dark-8xb32-210e_coco-384x288 alone has it.
 ``udp``
     MMPose's configurations with ``UDPHeatmap`` and ``TopdownAffine(use_udp=True)``, ViTPose's among them: unbiased
     data processing (Huang et al., CVPR 2020), ``get_udp_warp_matrix``, ``shift_heatmap=False``.
 
-The first three publishers share ``get_affine_transform`` / ``get_warp_matrix``: the box's centre goes to size / 2
+All but ``own`` and ``udp`` share ``get_affine_transform`` / ``get_warp_matrix``: the box's centre goes to size / 2
 of both input and heatmap (``transform_preds``), so heatmap cell h is input pixel h * stride. A flipped input is
 mirrored about (size - 1) / 2, so its heatmap, mirrored back, is (stride - 1) / stride of a cell too far to the
 left: all three move it one cell to the right (``SHIFT_HEATMAP``). ``cv2.warpAffine`` samples bilinearly at any
@@ -103,11 +105,14 @@ _OFFICIAL_HRNET = InputConvention(
     flip_shift_cells=1,
 )
 
+_MMPOSE = replace(_OFFICIAL_HRNET, quarter_each_axis=True, dark_sigma_cells=2.0)
+
 CONVENTIONS: dict[str, InputConvention] = {
     "own": InputConvention(),
     "official_simple_baseline": replace(_OFFICIAL_HRNET, colour_order="bgr"),
     "official_hrnet": _OFFICIAL_HRNET,
-    "mmpose": replace(_OFFICIAL_HRNET, quarter_each_axis=True, dark_sigma_cells=2.0),
+    "mmpose": _MMPOSE,
+    "mmpose_blur_17": replace(_MMPOSE, dark_sigma_cells=3.0),
     "udp": replace(_OFFICIAL_HRNET, grid="ends", flip_shift_cells=0, dark_sigma_cells=2.0),
 }
 """Conventions by name. MMPose and the official HRNet feed the same numbers."""
