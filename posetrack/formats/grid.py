@@ -13,6 +13,7 @@ from posetrack.formats.checks import number_or_nan
 from posetrack.formats.found import Found
 from posetrack.formats.joints import own_joints
 from posetrack.formats.naming import frame_numbers
+from posetrack.formats.rates import frame_rate
 from posetrack.formats.results import images_up_to, results_video
 from posetrack.skeletons import Skeleton
 from posetrack.types import Doubles, IntArray
@@ -45,8 +46,8 @@ class Grid:
 
     @property
     def rate(self) -> float:
-        """Frames per second: 1 over the usual time between frames. 1 if there are fewer than two frames."""
-        return 1 / float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1.0
+        """Frames per second, as ``frame_rate`` finds it."""
+        return frame_rate(self.times)
 
     @property
     def is_regular(self) -> bool:
@@ -131,7 +132,7 @@ def frame_times(video: Annotations, given: IntArray, numbers: IntArray) -> Doubl
     inside: Doubles = np.interp(numbers, at, seconds)
     if len(known) < 2:
         return inside
-    step = float(np.median(np.diff(seconds) / np.diff(at)))
+    step = 1 / frame_rate(seconds, at)
     before, after = np.minimum(numbers - at[0], 0), np.maximum(numbers - at[-1], 0)
     return np.asarray(inside + step * (before + after))
 

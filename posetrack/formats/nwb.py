@@ -25,7 +25,9 @@ from posetrack.formats.annotations import Annotations
 from posetrack.formats.grid import Grid, grid_of, video_of_grid
 from posetrack.formats.names import numbers_in
 from posetrack.formats.naming import LARGEST_FRAME
+from posetrack.formats.rates import frame_rate
 from posetrack.skeletons import skeleton_with
+from posetrack.types import Doubles
 
 _NUMBERS = "frame_number"
 """A series of our files: the number of each frame in the footage, which times alone do not tell."""
@@ -190,6 +192,13 @@ def _person(container: Any) -> _Person:
     return container.name, joints
 
 
+def _usual_step(times: Doubles) -> float:
+    """Seconds per frame; frames may be missing."""
+    gaps = np.diff(times)
+    counts = np.rint(gaps / np.median(gaps)).clip(1) if len(gaps) else gaps
+    return 1 / frame_rate(times, np.append(0, counts.cumsum()).astype(np.int64))
+
+
 def _frame_numbers(objects: list[Any]) -> dict[float, int]:
     """Time -> the frame's number, in files that say it."""
     for one in objects:
@@ -209,7 +218,7 @@ def _grid(path: Path, people: list[_Person], known: dict[float, int], fps: float
         )
     given = [part[0] for _, joints in people for part in joints.values()]
     times = np.unique(np.concatenate([np.array(list(known), dtype=np.float64), *given]))
-    step = 1 / fps if fps is not None else float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    step = 1 / fps if fps is not None else _usual_step(times)
     counted = np.rint(times / step).astype(np.int64).tolist()
     numbers = np.array([known.get(time, n) for time, n in zip(times.tolist(), counted, strict=True)], np.int64)
     if (np.diff(numbers) <= 0).any() or (len(numbers) and not 0 <= numbers[0] <= numbers[-1] < LARGEST_FRAME):
