@@ -13,6 +13,7 @@ import numpy as np
 from posetrack.errors import ConfigError, DataFormatError
 from posetrack.files.pending import check_outputs, output_folder
 from posetrack.formats.annotations import Annotations
+from posetrack.formats.checks import number_or_nan
 from posetrack.formats.coco_results import parse_coco_results
 from posetrack.formats.foreign import (
     ForeignFile,
@@ -207,8 +208,8 @@ def _read(source: Path, config: ConversionConfig) -> _Read:
 
 def _has_other_times(video: Annotations, retimed: Annotations) -> bool:
     """Whether a video's own times are others than those that it was given."""
-    pairs = zip(video.images, retimed.images, strict=True)
-    return any("time_s" in own and abs(own["time_s"] - given["time_s"]) > _SAME_TIME_S for own, given in pairs)
+    times = ([number_or_nan(image.get("time_s")) for image in one.images] for one in (video, retimed))
+    return any(abs(own - given) > _SAME_TIME_S for own, given in zip(*times, strict=True))
 
 
 def _check(targets: Iterable[Path], sources: Iterable[Path], config: ConversionConfig) -> None:
