@@ -100,7 +100,7 @@ def quarter_peaks_of_mmpose(heatmaps: np.ndarray) -> np.ndarray:
 
 
 def dark_peaks(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
-    """``gaussian_blur`` and the Taylor step of DarkPose and MMPose, on whole maps."""
+    """``gaussian_blur`` and the Taylor step of DarkPose and MMPose, on whole maps, in float32 as there."""
     people, joints, height, width = heatmaps.shape
     points, border = np.zeros((people, joints, 2)), kernel // 2
     for person in range(people):
@@ -111,14 +111,15 @@ def dark_peaks(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
             if not (1 < x < width - 2 and 1 < y < height - 2):
                 continue
             blurred = cv2.GaussianBlur(np.pad(heatmap, border), (kernel, kernel), 0)
-            blurred = blurred[border:-border, border:-border] * (heatmap.max() / blurred.max())
-            log = np.log(np.maximum(blurred.astype(np.float64), 1e-10))
+            blurred = blurred[border:-border, border:-border]
+            log = np.log(np.maximum(blurred * (heatmap.max() / blurred.max()), np.float32(1e-10)))
             gradient = [(log[y, x + 1] - log[y, x - 1]) / 2, (log[y + 1, x] - log[y - 1, x]) / 2]
             xx = (log[y, x + 2] - 2 * log[y, x] + log[y, x - 2]) / 4
             yy = (log[y + 2, x] - 2 * log[y, x] + log[y - 2, x]) / 4
             xy = (log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]) / 4
             if xx * yy - xy**2 != 0:
-                points[person, joint] -= np.linalg.solve([[xx, xy], [xy, yy]], gradient)
+                hessian = np.array([[xx, xy], [xy, yy]])
+                points[person, joint] -= np.linalg.inv(hessian) @ np.array(gradient)
     return points
 
 
@@ -138,24 +139,37 @@ def mmpose_to_source(points: np.ndarray, box: np.ndarray, size: tuple[int, int],
     return points * stride / size * np.array(scale) + centre - 0.5 * np.array(scale)
 
 
+def mmpose_crop(image_bgr: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """``get_warp_matrix`` without a turn, and ``TopdownAffine``: uint8 [height, width, 3] BGR."""
+    centre, (wide, _) = _centre_and_size(box, size[0] / size[1])
+    here, there = np.zeros((3, 2), np.float32), np.zeros((3, 2), np.float32)
+    here[0], there[0] = centre, [size[0] * 0.5, size[1] * 0.5]
+    here[1] = centre + np.array([wide * -0.5, 0.0])
+    there[1] = there[0] + np.array([size[0] * -0.5, 0.0])
+    for points in (here, there):
+        direction = points[0] - points[1]
+        points[2] = points[1] + np.array([-direction[1], direction[0]])
+    return cv2.warpAffine(image_bgr, cv2.getAffineTransform(here, there), size, flags=cv2.INTER_LINEAR)
+
+
 def udp_crop(image_bgr: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """``get_udp_warp_matrix`` without a turn, and ``TopdownAffine``: uint8 [height, width, 3] BGR."""
     (centre_x, centre_y), (wide, high) = _centre_and_size(box, size[0] / size[1])
     matrix = np.zeros((2, 3), np.float32)
-    matrix[0, 0], matrix[1, 1] = (size[0] - 1) / wide, (size[1] - 1) / high
+    matrix[0, 0], matrix[1, 1] = np.float32(size[0] - 1) / wide, np.float32(size[1] - 1) / high
     matrix[0, 2], matrix[1, 2] = matrix[0, 0] * (wide / 2 - centre_x), matrix[1, 1] * (high / 2 - centre_y)
     return cv2.warpAffine(image_bgr, matrix, size, flags=cv2.INTER_LINEAR)
 
 
 def _centre_and_size(box: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarray]:
-    x1, y1, x2, y2 = box.astype(np.float64)
-    wide, high = (x2 - x1) * 1.25, (y2 - y1) * 1.25
+    """``bbox_xyxy2cs`` and ``_fix_aspect_ratio``, in float32 as there."""
+    aspect, (wide, high) = np.float32(aspect), (box[2:] - box[:2]) * np.float32(1.25)
     size = (wide, wide / aspect) if wide > high * aspect else (high * aspect, high)
-    return np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.array(size)
+    return (box[:2] + box[2:]) * np.float32(0.5), np.array(size, np.float32)
 
 
 def udp_peaks(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
-    """``refine_keypoints_dark_udp`` on whole maps."""
+    """``refine_keypoints_dark_udp`` on whole maps, in float32 as there up to the Hessian's inverse."""
     people, joints, height, width = heatmaps.shape
     points, border = np.zeros((people, joints, 2)), kernel // 2
     for person in range(people):
@@ -164,7 +178,8 @@ def udp_peaks(heatmaps: np.ndarray, kernel: int) -> np.ndarray:
             y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
             blurred = cv2.GaussianBlur(np.pad(heatmap, border), (kernel, kernel), 0)
             blurred = blurred[border:-border, border:-border]
-            log = np.log(np.clip(blurred.astype(np.float64) * (heatmap.max() / blurred.max()), 1e-3, 50))
+            scaled = blurred * (heatmap.max() / blurred.max())
+            log = np.log(np.clip(scaled, np.float32(1e-3), np.float32(50)))
             log = np.pad(log, 1, mode="edge")
             row, column = y + 1, x + 1
             here, right, left = log[row, column], log[row, column + 1], log[row, column - 1]

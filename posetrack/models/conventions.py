@@ -19,10 +19,8 @@ sampling, and by half a pixel here and there:
 ``mmpose``
     github.com/open-mmlab/mmpose, configurations td-hm_*: ``PoseDataPreprocessor(bgr_to_rgb=True)`` with mean
     (123.675, 116.28, 103.53) and standard deviation (58.395, 57.12, 57.375), ImageNet's times 255;
-    ``TopdownAffine`` without UDP; ``MSRAHeatmap``, whose ``blur_kernel_size`` is 11 for inputs of any size;
-    ``shift_heatmap=True``.
-``mmpose_blur_17``
-    The same with ``blur_kernel_size=17``, as td-hm_res152_dark-8xb32-210e_coco-384x288 alone has it.
+    ``TopdownAffine`` without UDP; ``MSRAHeatmap``, whose ``blur_kernel_size`` is 11 for inputs of any size, but
+    17 in td-hm_res152_dark-8xb32-210e_coco-384x288; ``shift_heatmap=True``.
 ``udp``
     MMPose's configurations with ``UDPHeatmap`` and ``TopdownAffine(use_udp=True)``, ViTPose's among them: unbiased
     data processing (Huang et al., CVPR 2020), ``get_udp_warp_matrix``, ``shift_heatmap=False``.
@@ -30,7 +28,7 @@ sampling, and by half a pixel here and there:
 All but ``own`` and ``udp`` share ``get_affine_transform`` / ``get_warp_matrix``: the box's centre goes to size / 2
 of both input and heatmap (``transform_preds``), so heatmap cell h is input pixel h * stride. A flipped input is
 mirrored about (size - 1) / 2, so its heatmap, mirrored back, is (stride - 1) / stride of a cell too far to the
-left: all three move it one cell to the right (``SHIFT_HEATMAP``). ``cv2.warpAffine`` samples bilinearly at any
+left: all these move it one cell to the right (``SHIFT_HEATMAP``). ``cv2.warpAffine`` samples bilinearly at any
 scale and fills with black outside the image.
 """
 
@@ -40,7 +38,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from posetrack.errors import ConfigError
-from posetrack.ranges import require_above, require_kinds
+from posetrack.ranges import require_kinds
 
 ColourOrder = Literal["rgb", "bgr"]
 
@@ -69,8 +67,8 @@ class InputConvention:
         grid: Origin of crops and heatmaps, see ``Grid``.
         flip_shift_cells: Cells by which the mirrored image's heatmaps are moved to the right after mirroring back.
         quarter_each_axis: Whether the quarter offset applies to each axis by itself near the border.
-        dark_sigma_cells: Standard deviation of the Gaussians for which both DARKs smooth, in cells; ``None`` for
-            those that the network was trained on.
+        dark_kernel_cells: Length of the kernel with which both DARKs smooth heatmaps as MMPose does, odd; ``None``
+            for our own DARK, which smooths for the Gaussians that the network was trained on.
     """
 
     colour_order: ColourOrder = "rgb"
@@ -81,7 +79,7 @@ class InputConvention:
     grid: Grid = "centres"
     flip_shift_cells: int = 0
     quarter_each_axis: bool = False
-    dark_sigma_cells: float | None = None
+    dark_kernel_cells: int | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -89,8 +87,8 @@ class InputConvention:
             raise ConfigError(f"std is {self.std}; every channel's must be above 0.")
         if not all(0 <= value <= 255 for value in self.border_rgb):
             raise ConfigError(f"border_rgb is {self.border_rgb}; give values from 0 to 255.")
-        if self.dark_sigma_cells is not None:
-            require_above(0, dark_sigma_cells=self.dark_sigma_cells)
+        if self.dark_kernel_cells is not None and self.dark_kernel_cells % 2 == 0:
+            raise ConfigError(f"dark_kernel_cells is {self.dark_kernel_cells}; give an odd number.")
         if self.flip_shift_cells < 0:
             raise ConfigError(f"flip_shift_cells is {self.flip_shift_cells}; give at least 0.")
 
@@ -105,14 +103,17 @@ _OFFICIAL_HRNET = InputConvention(
     flip_shift_cells=1,
 )
 
-_MMPOSE = replace(_OFFICIAL_HRNET, quarter_each_axis=True, dark_sigma_cells=2.0)
-
 CONVENTIONS: dict[str, InputConvention] = {
     "own": InputConvention(),
     "official_simple_baseline": replace(_OFFICIAL_HRNET, colour_order="bgr"),
     "official_hrnet": _OFFICIAL_HRNET,
-    "mmpose": _MMPOSE,
-    "mmpose_blur_17": replace(_MMPOSE, dark_sigma_cells=3.0),
-    "udp": replace(_OFFICIAL_HRNET, grid="ends", flip_shift_cells=0, dark_sigma_cells=2.0),
+    "mmpose": replace(_OFFICIAL_HRNET, quarter_each_axis=True, dark_kernel_cells=11),
+    "udp": replace(_OFFICIAL_HRNET, grid="ends", flip_shift_cells=0, dark_kernel_cells=11),
 }
 """Conventions by name. MMPose and the official HRNet feed the same numbers."""
+
+
+def convention_of(name: str, dark_kernel_cells: int | None = None) -> InputConvention:
+    """A convention of ``CONVENTIONS``; for a network that needs another smoothing kernel, with that one."""
+    convention = CONVENTIONS[name]
+    return convention if dark_kernel_cells is None else replace(convention, dark_kernel_cells=dark_kernel_cells)

@@ -8,6 +8,8 @@ network's publisher: ``posetrack.models.conventions``.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,8 @@ def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float, gri
     """Maps from crop pixels to source pixels for upright crops around boxes.
 
     A box grows to the crop's aspect ratio about its centre, then by ``padding`` (1.25 in Xiao et al.'s code),
-    so that the whole person is seen undistorted.
+    so that the whole person is seen undistorted. Maps of published networks have the rounding errors of MMPose's,
+    which works in single precision: without them, single pixels would differ by a grey level.
 
     Args:
         boxes: float [N, 4], x1 y1 x2 y2, source pixels.
@@ -36,12 +39,48 @@ def box_transforms(boxes: FloatArray, size: tuple[int, int], padding: float, gri
     Returns:
         float64 [N, 2, 3].
     """
+    if grid != "centres":
+        return _published_transforms(np.asarray(boxes, np.float32), size, np.float32(padding), grid)
     width, height = size
     corners = np.asarray(boxes, dtype=np.float64)
     centres = (corners[:, :2] + corners[:, 2:]) / 2
     sides = np.maximum(corners[:, 2:] - corners[:, :2], 1.0)
     pixels = padding * np.maximum(sides[:, 0] / width, sides[:, 1] / height)
-    return transforms_about(centres, pixels, np.zeros(len(pixels)), size, grid)
+    return transforms_about(centres, pixels, np.zeros(len(pixels)), size)
+
+
+def _published_transforms(
+    boxes: FloatArray, size: tuple[int, int], padding: np.float32, grid: Literal["corners", "ends"]
+) -> Transforms:
+    """``GetBBoxCenterScale`` and ``TopdownAffine`` of MMPose, whose maps are the inverse of ours."""
+    aspect = np.float32(size[0] / size[1])
+    centres: FloatArray = (boxes[:, :2] + boxes[:, 2:]) * np.float32(0.5)
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], np.float32(1)) * padding
+    across, down = sides[:, :1], sides[:, 1:]
+    wide, tall = np.hstack([across, across / aspect]), np.hstack([down * aspect, down])
+    grown = np.where(across > down * aspect, wide, tall)
+    to_crops = _to_crops_corners if grid == "corners" else _to_crops_ends
+    maps = [cv2.invertAffineTransform(matrix) for matrix in to_crops(centres, grown, size)]
+    return np.array(maps, np.float64).reshape(-1, 2, 3)
+
+
+def _to_crops_corners(centres: FloatArray, sides: FloatArray, size: tuple[int, int]) -> Transforms:
+    """``get_warp_matrix`` of MMPose: from the middle, the middle of the left edge and a point below that."""
+    width, height = size
+    there = np.array([[width / 2, height / 2], [0, height / 2], [0, (height + width) / 2]], np.float32)
+    x, y = centres.T
+    left = x - sides[:, 0] / 2
+    here = np.stack([x, y, left, y, left, y + (x - left)], axis=1).reshape(-1, 3, 2)
+    return np.array([cv2.getAffineTransform(points, there) for points in here])
+
+
+def _to_crops_ends(centres: FloatArray, sides: FloatArray, size: tuple[int, int]) -> Transforms:
+    """``get_udp_warp_matrix`` of MMPose."""
+    factors = (np.array(size, np.float32) - 1) / sides
+    matrices = np.zeros((len(sides), 2, 3))
+    matrices[:, (0, 1), (0, 1)] = factors
+    matrices[:, :, 2] = factors * (sides / 2 - centres)
+    return matrices
 
 
 def transforms_about(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from posetrack.models.peaks import Cells, Decoded, moved, peaks, window
 from posetrack.types import BoolArray, Doubles, FloatArray
 
 _EPSILON = float(np.finfo(np.float32).eps)
 """Added to the Hessian's diagonal, as in the published code."""
+
+_FARTHEST = 1 << 20
+"""Cells. Further away, float32 no longer holds a fraction of a pixel."""
 
 
 def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
@@ -41,42 +46,42 @@ def decode_dark(heatmaps: FloatArray, sigma: float) -> Decoded:
     return _stepped(x, y, steps, usable, farthest=2), scores
 
 
-def decode_dark_published(heatmaps: FloatArray, sigma: float) -> Decoded:
+def decode_dark_published(heatmaps: FloatArray, kernel_cells: int) -> Decoded:
     """DARK as in MMPose's ``refine_keypoints_dark``: every step is taken.
 
     As ``decode_dark``, but once the smoothed map has been scaled to the old maximum, cells below 1e-10 count as
     1e-10, and a peak moves wherever H has an inverse: also to a saddle point, and many cells far in heatmaps of
-    untrained networks. Unlike there, a peak stays if the step is longer than the map.
+    untrained networks. There, the last digits of the derivatives decide where a joint lies, so the arithmetic is
+    MMPose's: OpenCV smooths, and derivatives are of float32 logarithms.
 
     Args:
         heatmaps: float32 [N, K, h, w].
-        sigma: Standard deviation of the targets' Gaussians in cells.
+        kernel_cells: Length of the smoothing kernel, odd; ``blur_kernel_size`` in MMPose.
     """
     x, y, scores = peaks(heatmaps)
-    cells = np.maximum(_scaled(heatmaps, x, y, sigma, radius=2), 1e-10)
-    steps = _newton_steps(*_derivatives(np.log(cells)))
-    usable = _away_from_border(x, y, heatmaps)
-    return _stepped(x, y, steps, usable, farthest=max(heatmaps.shape[-2:])), scores
+    logs = np.log(np.maximum(_scaled(heatmaps, x, y, kernel_cells, radius=2), np.float32(1e-10)))
+    steps = _newton_steps(*_derivatives(logs))
+    return _stepped(x, y, steps, _away_from_border(x, y, heatmaps), _FARTHEST), scores
 
 
-def decode_dark_udp(heatmaps: FloatArray, sigma: float) -> Decoded:
+def decode_dark_udp(heatmaps: FloatArray, kernel_cells: int) -> Decoded:
     """DARK as in networks with unbiased data processing: finer differences, and up to the border.
 
     Huang, Zhu, Guo, Huang: "The Devil is in the Details: Delving into Unbiased Data Processing for Human Pose
-    Estimation", CVPR 2020, and MMPose's ``refine_keypoints_dark_udp``. Heatmaps are smoothed as for
-    ``decode_dark`` and cut off below 0.001 and above 50; the differences are of neighbouring cells, beyond the
-    border those of the border itself. Steps are long where the logarithm is no parabola, as in heatmaps of
-    untrained networks. Unlike there, a peak stays where the Hessian has no inverse, or the step is longer than the
-    map.
+    Estimation", CVPR 2020, and MMPose's ``refine_keypoints_dark_udp``, whose arithmetic this is, as for
+    ``decode_dark_published``. Smoothed heatmaps are cut off below 0.001 and above 50; the differences are of
+    neighbouring cells, beyond the border those of the border itself. Steps are long where the logarithm is no
+    parabola, as in heatmaps of untrained networks. Unlike there, a peak stays where the Hessian has no inverse.
 
     Args:
         heatmaps: float32 [N, K, h, w].
-        sigma: Standard deviation of the targets' Gaussians in cells.
+        kernel_cells: Length of the smoothing kernel, odd; ``blur_kernel_size`` in MMPose.
     """
     x, y, scores = peaks(heatmaps)
-    cells = np.clip(_scaled(heatmaps, x, y, sigma, radius=1), 1e-3, 50)
-    steps = _newton_steps(*_udp_derivatives(np.log(cells)))
-    return _stepped(x, y, steps, np.ones(x.shape, bool), farthest=max(heatmaps.shape[-2:])), scores
+    cells = np.clip(_scaled(heatmaps, x, y, kernel_cells, radius=1), np.float32(1e-3), np.float32(50))
+    dx, dy, dxx, dyy, dxy = _udp_derivatives(np.log(cells))
+    steps = _newton_steps(dx, dy, dxx + _EPSILON, dyy + _EPSILON, dxy)
+    return _stepped(x, y, steps, np.ones(x.shape, bool), _FARTHEST), scores
 
 
 def _away_from_border(x: Cells, y: Cells, heatmaps: FloatArray) -> BoolArray:
@@ -85,7 +90,7 @@ def _away_from_border(x: Cells, y: Cells, heatmaps: FloatArray) -> BoolArray:
     return np.asarray((x > 1) & (x < width - 2) & (y > 1) & (y < height - 2))
 
 
-def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, sigma: float, radius: int) -> Doubles:
+def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, kernel_cells: int, radius: int) -> FloatArray:
     """The smoothed cells around each peak, [N, K, 2 radius + 1, 2 radius + 1]; the border goes on outside.
 
     As published, the smoothed map is scaled to the old maximum, which only floors and cut-offs notice.
@@ -93,12 +98,26 @@ def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, sigma: float, radius: int)
     height, width = heatmaps.shape[-2:]
     near = np.arange(-radius, radius + 1)
     finite = np.where(np.isfinite(heatmaps), heatmaps, np.float32(0))
-    smoothed = _all_smoothed(finite, sigma)
+    smoothed = _all_smoothed(finite, kernel_cells)
     rows, columns = np.clip(y[..., None] + near, 0, height - 1), np.clip(x[..., None] + near, 0, width - 1)
     people, joints = np.ogrid[: heatmaps.shape[0], : heatmaps.shape[1]]
     around = smoothed[people[..., None, None], joints[..., None, None], rows[..., :, None], columns[..., None, :]]
-    old, highest = _maxima(finite), _maxima(smoothed)
+    old, highest = (maps.max(axis=(-2, -1), keepdims=True) for maps in (finite, smoothed))
     return np.asarray(around * np.divide(old, highest, out=np.ones_like(highest), where=highest != 0))
+
+
+def _all_smoothed(heatmaps: FloatArray, kernel_cells: int) -> FloatArray:
+    """The whole smoothed heatmaps [N, K, h, w]; beyond the border they are 0."""
+    smoothed = np.empty_like(heatmaps)
+    for place in np.ndindex(heatmaps.shape[:2]):
+        cv2.GaussianBlur(
+            heatmaps[place],
+            (kernel_cells, kernel_cells),
+            sigmaX=0,
+            dst=smoothed[place],
+            borderType=cv2.BORDER_CONSTANT,
+        )
+    return smoothed
 
 
 def _stepped(x: Cells, y: Cells, steps: Doubles, usable: BoolArray, farthest: int) -> FloatArray:
@@ -106,22 +125,26 @@ def _stepped(x: Cells, y: Cells, steps: Doubles, usable: BoolArray, farthest: in
     return moved(x, y, *np.where(usable & (np.abs(steps) <= farthest).all(axis=0), steps, 0.0))
 
 
-def _udp_derivatives(logs: Doubles) -> tuple[Doubles, ...]:
+def _udp_derivatives(logs: FloatArray) -> tuple[Doubles, ...]:
     """First and second derivatives x, y, xx, yy, xy in the middle of [N, K, 3, 3], [N, K] each."""
     middle = logs[..., 1, 1]
     left, right, up, down = logs[..., 1, 0], logs[..., 1, 2], logs[..., 0, 1], logs[..., 2, 1]
-    dxx, dyy = right - 2 * middle + left + _EPSILON, down - 2 * middle + up + _EPSILON
-    dxy = (logs[..., 2, 2] - right - down + 2 * middle - left - up + logs[..., 0, 0]) / 2
-    return (right - left) / 2, (down - up) / 2, dxx, dyy, dxy
+    dxx, dyy = right - 2 * middle + left, down - 2 * middle + up
+    dxy = 0.5 * (logs[..., 2, 2] - right - down + middle + middle - left - up + logs[..., 0, 0])
+    return _doubles(0.5 * (right - left), 0.5 * (down - up), dxx, dyy, dxy)
 
 
-def _derivatives(logs: Doubles) -> tuple[Doubles, ...]:
+def _derivatives(logs: NDArray[np.floating]) -> tuple[Doubles, ...]:
     """First and second derivatives x, y, xx, yy, xy in the middle of [N, K, 5, 5], [N, K] each."""
-    dx, dy = (logs[..., 2, 3] - logs[..., 2, 1]) / 2, (logs[..., 3, 2] - logs[..., 1, 2]) / 2
-    dxx = (logs[..., 2, 4] - 2 * logs[..., 2, 2] + logs[..., 2, 0]) / 4
-    dyy = (logs[..., 4, 2] - 2 * logs[..., 2, 2] + logs[..., 0, 2]) / 4
-    dxy = (logs[..., 3, 3] - logs[..., 1, 3] - logs[..., 3, 1] + logs[..., 1, 1]) / 4
-    return dx, dy, dxx, dyy, dxy
+    dx, dy = 0.5 * (logs[..., 2, 3] - logs[..., 2, 1]), 0.5 * (logs[..., 3, 2] - logs[..., 1, 2])
+    dxx = 0.25 * (logs[..., 2, 4] - 2 * logs[..., 2, 2] + logs[..., 2, 0])
+    dyy = 0.25 * (logs[..., 4, 2] - 2 * logs[..., 2, 2] + logs[..., 0, 2])
+    dxy = 0.25 * (logs[..., 3, 3] - logs[..., 1, 3] - logs[..., 3, 1] + logs[..., 1, 1])
+    return _doubles(dx, dy, dxx, dyy, dxy)
+
+
+def _doubles(*arrays: NDArray[np.floating]) -> tuple[Doubles, ...]:
+    return tuple(array.astype(np.float64) for array in arrays)
 
 
 def _newton_steps(dx: Doubles, dy: Doubles, dxx: Doubles, dyy: Doubles, dxy: Doubles) -> Doubles:
@@ -135,34 +158,16 @@ def _smoothed(heatmaps: FloatArray, x: Cells, y: Cells, sigma: float, radius: in
     """The modulated heatmaps up to ``radius`` cells away from each peak, [N, K, 2 radius + 1, 2 radius + 1]."""
     kernel = _modulation(sigma)
     rows = np.stack([np.pad(kernel, (k, 2 * radius - k)) for k in range(2 * radius + 1)])
-    return np.asarray(rows @ window(heatmaps, x, y, modulation_radius(sigma) + radius) @ rows.T)
+    return np.asarray(rows @ window(heatmaps, x, y, len(kernel) // 2 + radius) @ rows.T)
 
 
-def _all_smoothed(heatmaps: FloatArray, sigma: float) -> FloatArray:
-    """The whole modulated heatmaps [N, K, h, w]; beyond the border they are 0."""
-    kernel, radius = _modulation(sigma), modulation_radius(sigma)
-
-    def along(side: int) -> FloatArray:
-        distances = np.subtract.outer(np.arange(side), np.arange(side))
-        weights = kernel[np.clip(distances + radius, 0, 2 * radius)]
-        return np.where(np.abs(distances) <= radius, weights, 0).astype(np.float32)
-
-    height, width = heatmaps.shape[-2:]
-    return np.asarray(along(height) @ heatmaps @ along(width))
-
-
-def _maxima(heatmaps: FloatArray) -> Doubles:
-    """[N, K, 1, 1], the highest value of each."""
-    return np.asarray(heatmaps.max(axis=(-2, -1), keepdims=True), np.float64)
-
-
-def modulation_radius(sigma: float) -> int:
-    """How many cells the smoothing of Gaussians of ``sigma`` cells reaches to each side."""
-    return max(1, round((sigma - 0.8) / 0.3 + 1))
+def kernel_length(sigma: float) -> int:
+    """Length of the kernel that smooths Gaussians of ``sigma`` cells, in cells; odd."""
+    return 2 * max(1, round((sigma - 0.8) / 0.3 + 1)) + 1
 
 
 def _modulation(sigma: float) -> Doubles:
-    """The smoothing kernel for Gaussians of ``sigma`` cells, of odd length and sum 1."""
-    radius = modulation_radius(sigma)
+    """The smoothing kernel for Gaussians of ``sigma`` cells, of sum 1."""
+    radius = kernel_length(sigma) // 2
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / (0.3 * (radius - 1) + 0.8)) ** 2)
     return np.asarray(kernel / kernel.sum())

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posetrack.models.conventions import InputConvention
-from posetrack.models.dark import decode_dark, decode_dark_published, decode_dark_udp, modulation_radius
+from posetrack.models.dark import decode_dark, decode_dark_published, decode_dark_udp, kernel_length
 from posetrack.models.peaks import Decoded, moved, peaks, window
 from posetrack.types import FloatArray
 
@@ -111,21 +111,22 @@ CODECS: dict[str, Codec] = {
     "argmax": lambda heatmaps, _: decode_argmax(heatmaps),
     "quarter": lambda heatmaps, _: decode_quarter(heatmaps),
     "dark": decode_dark,
-    "dark-udp": decode_dark_udp,
+    "dark-udp": lambda heatmaps, sigma: decode_dark_udp(heatmaps, kernel_length(sigma)),
     "soft-argmax": decode_soft_argmax,
     "integral": lambda heatmaps, _: decode_integral(heatmaps),
 }
 
-_PUBLISHED_DARK: dict[str, Codec] = {"dark": decode_dark_published, "dark-udp": decode_dark_udp}
+_PUBLISHED_DARK = {"dark": decode_dark_published, "dark-udp": decode_dark_udp}
+"""Take heatmaps and the length of the smoothing kernel."""
 
 
 def codec_of(name: str, convention: InputConvention) -> Codec:
     """A codec of ``CODECS`` as a network's publisher applies it."""
     if name == "quarter" and convention.quarter_each_axis:
         return lambda heatmaps, _: decode_quarter(heatmaps, each_axis=True)
-    sigma = convention.dark_sigma_cells
-    if name in _PUBLISHED_DARK and sigma is not None:
-        return lambda heatmaps, _: _PUBLISHED_DARK[name](heatmaps, sigma)
+    kernel = convention.dark_kernel_cells
+    if name in _PUBLISHED_DARK and kernel is not None:
+        return lambda heatmaps, _: _PUBLISHED_DARK[name](heatmaps, kernel)
     return CODECS[name]
 
 
@@ -139,12 +140,12 @@ def reach_cells(name: str, sigma: float, convention: InputConvention | None = No
         sigma: Standard deviation, in cells, of the Gaussians that the network was trained on.
         convention: Of the network, as for ``codec_of``.
     """
-    if name in _PUBLISHED_DARK and convention is not None and convention.dark_sigma_cells is not None:
+    if name in _PUBLISHED_DARK and convention is not None and convention.dark_kernel_cells is not None:
         return _WHOLE_MAP
     radius = {
         "argmax": 0,
         "quarter": 2,
-        "dark": modulation_radius(sigma) + 2,
+        "dark": kernel_length(sigma) // 2 + 2,
         "dark-udp": _WHOLE_MAP,
         "soft-argmax": math.ceil(3 * sigma),
         "integral": _WHOLE_MAP,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from posetrack.calibration import Calibration
 from posetrack.errors import ConfigError
 from posetrack.models.backbone import STAGE_CHANNELS, PersonShuffleNet
-from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.conventions import CONVENTIONS, convention_of
 from posetrack.models.hrnet import HRNET_CHANNELS, HRNet
 from posetrack.models.movenet import MOVENETS, MoveNet
 from posetrack.models.pose_format import PoseFormat
@@ -57,6 +57,7 @@ class PoseArchitecture:
         fills_unused: Whether joints that the skeleton does not use (PoseTrack's ears) were learnt too, and are
             estimated. Needs ``all_slots``.
         sigma_cells: Standard deviation of the targets' Gaussians, for codecs that need it.
+        dark_kernel_cells: Length of the kernel with which DARK smooths, odd; ``None`` for the convention's.
         calibration: Turns scores into probabilities. ``None`` if it was not measured.
     """
 
@@ -70,6 +71,7 @@ class PoseArchitecture:
     all_slots: bool = False
     fills_unused: bool = False
     sigma_cells: float = 2.0
+    dark_kernel_cells: int | None = None
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -78,7 +80,7 @@ class PoseArchitecture:
             raise ConfigError(f"skeleton is {self.skeleton!r}; choose one of {', '.join(SKELETONS)}.")
         check_numbers(
             self, width=(_MULTIPLE, 2048), height=(_MULTIPLE, 2048), padding=(0.1, 10), sigma_cells=(0.1, 20),
-            deconv_channels=(1, MOST_CHANNELS),
+            dark_kernel_cells=(3, 101), deconv_channels=(1, MOST_CHANNELS),
         )  # fmt: skip
         for name, side in (("width", self.width), ("height", self.height)):
             if side % _MULTIPLE:
@@ -120,7 +122,7 @@ class PoseArchitecture:
             width=self.width,
             height=self.height,
             padding=self.padding,
-            convention=CONVENTIONS[self.convention],
+            convention=convention_of(self.convention, self.dark_kernel_cells),
             slots=None if self.all_slots else tuple(self.joints.in_use.tolist()),
             stride=HEATMAP_STRIDE,
             sigma_cells=self.sigma_cells,

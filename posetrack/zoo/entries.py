@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from posetrack.errors import ConfigError
-from posetrack.models.conventions import CONVENTIONS
+from posetrack.models.conventions import CONVENTIONS, convention_of
 from posetrack.models.pose_format import PoseFormat
 from posetrack.ranges import require_one_of
 from posetrack.skeletons import SKELETONS
@@ -99,6 +99,7 @@ class Entry:
         codec: How its output becomes joints, a key of ``posetrack.models.heads.HEADS``.
         stride: Input pixels per heatmap cell.
         sigma_cells: Standard deviation in heatmap cells of the Gaussians that it was trained on.
+        dark_kernel_cells: Length of the kernel with which DARK smooths, odd, if it is not the convention's.
         split_ratio: Bins per input pixel of SimCC networks.
         all_slots: The network has a heatmap for every slot of the skeleton, including unused ones.
         deconv_channels: Channels of the pose network's transposed convolutions.
@@ -140,6 +141,7 @@ class Entry:
     codec: str | None = None
     stride: float | None = None
     sigma_cells: float | None = None
+    dark_kernel_cells: int | None = None
     split_ratio: float | None = None
     all_slots: bool = False
     deconv_channels: tuple[int, ...] = ()
@@ -164,7 +166,7 @@ class Entry:
         sizes = (
             self.size_bytes, self.size_mib, self.parameters, self.width, self.height, self.short_side,
             self.long_side, self.multiple_of, self.shortest_side, self.padding, self.stride, self.sigma_cells,
-            self.split_ratio, *self.deconv_channels,
+            self.dark_kernel_cells, self.split_ratio, *self.deconv_channels,
         )  # fmt: skip
         return [size for size in sizes if size is not None]
 
@@ -234,7 +236,7 @@ class Entry:
             skeleton=skeleton,
             width=self.width,
             height=self.height,
-            convention=CONVENTIONS[self.convention],
+            convention=convention_of(self.convention, self.dark_kernel_cells),
             slots=tuple(skeleton.index(joint) for joint in self.joints),
             **{name: value for name, value in given.items() if value is not None},
         )
@@ -266,4 +268,5 @@ class Entry:
             convention=self.convention,
             all_slots=self.all_slots,
             sigma_cells=self.sigma_cells,
+            dark_kernel_cells=self.dark_kernel_cells,
         )
