@@ -262,6 +262,16 @@ def test_peaks_on_borders_stay_inside(codec: str, x: int, y: int) -> None:
     assert scores[0, 0] == 1
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_codecs_take_heatmaps_in_any_layout(codec: str) -> None:
+    """Networks for processors give the channels of a pixel side by side."""
+    rng = np.random.default_rng(4)
+    heatmaps = rng.normal(0.3, 0.1, (2, 5, 16, 12)).astype(np.float32)
+    channels_last = np.ascontiguousarray(heatmaps.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    for ours, others in zip(CODECS[codec](channels_last, SIGMA), CODECS[codec](heatmaps, SIGMA), strict=True):
+        np.testing.assert_array_equal(ours, others)
+
+
 @pytest.mark.parametrize(("amplitude", "offset"), [(0.01, 0.0), (0.3, -0.4), (1.0, 0.0), (8.0, 0.0)])
 def test_dark_udp_is_the_publishers_whatever_the_heatmaps(amplitude: float, offset: float) -> None:
     """Also of a network with random weights, whose heatmaps have values below 0, above 1 and above 50."""

@@ -108,7 +108,7 @@ def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, kernel_cells: int, radius:
 
 def _all_smoothed(heatmaps: FloatArray, kernel_cells: int) -> FloatArray:
     """The whole smoothed heatmaps [N, K, h, w]; beyond the border they are 0."""
-    smoothed = np.empty_like(heatmaps)
+    smoothed = np.empty(heatmaps.shape, np.float32)  # rows in a piece, whatever the layout of heatmaps
     for place in np.ndindex(heatmaps.shape[:2]):
         cv2.GaussianBlur(
             heatmaps[place],
