@@ -44,7 +44,7 @@ def batch(
         list[str] | None, typer.Option(help="Skip clips and folders that match (repeatable).")
     ] = None,
     dry_run: Annotated[bool, _work("--dry-run", help="Print what would be done, and do nothing.")] = False,
-    workers: Annotated[int, _work(help="Number of parallel processes; 0 uses as many as fit the computer.")] = 0,
+    workers: Annotated[int, _work(help="Number of parallel processes; 0 chooses by cores, memory and GPUs.")] = 0,
     retries: Annotated[int, _work(help="Maximum retries of a failed clip.")] = 1,
     timeout: Annotated[
         float | None, _work(help="Give up on a clip without a new frame for this many seconds. Off by default.")
@@ -64,9 +64,9 @@ def batch(
     options: TrackOptions,
     refining: RefineOptions,
 ) -> None:
-    """Track every clip in a folder once. Run it again after an interruption to continue.
+    """Track all clips in a folder. Run it again to continue, or to track new and changed clips.
 
-    Writes what `run` writes for each clip, plus OUTPUT/summary.csv and OUTPUT/manifest (what is done).
+    Writes the files of `run` for each clip, plus OUTPUT/summary.csv and OUTPUT/manifest (which clips are done).
     Exit status: 0 all done, 1 some clips failed, 2 bad arguments, 130 interrupted.
     """
     from posetrack.batch.chunks import ChunkConfig

@@ -23,22 +23,28 @@ _rows = partial(typer.Option, rich_help_panel="Rows of the table (options are re
 
 
 def benchmark(
-    layout: Annotated[str, typer.Argument(help="posetrack18, posetrack17 or posetrack21.")],
+    layout: Annotated[str, typer.Argument(help="Data set: posetrack18, posetrack17 or posetrack21.")],
     root: Annotated[
         Path, typer.Argument(help="Folder with images and annotations/SPLIT/*.json (PoseTrack21: posetrack_data).")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for predictions.")] = Path("benchmark"),
-    split: Annotated[str, typer.Option(help="val or train.")] = "val",
-    sequences: Annotated[list[str] | None, typer.Option(help="Only this annotation file (repeatable).")] = None,
+    split: Annotated[str, typer.Option(help="Part of the data set: val or train.")] = "val",
+    sequences: Annotated[
+        list[str] | None, typer.Option(help="Track only the sequence of this annotation file (repeatable).")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Maximum number of sequences, taken by name.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Track finished sequences again.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead of a table.")] = False,
     propagation: Annotated[list[str] | None, _rows(help="Joint propagation: on (default) or off.")] = None,
-    similarity: Annotated[list[str] | None, _rows(help="bbox, pose, flow or multi-flow (default).")] = None,
-    matching: Annotated[list[str] | None, _rows(help="greedy (default) or hungarian.")] = None,
+    similarity: Annotated[
+        list[str] | None, _rows(help="Similarity used for linking: bbox, pose, flow or multi-flow (default).")
+    ] = None,
+    matching: Annotated[
+        list[str] | None, _rows(help="Assignment used for linking: greedy (default) or hungarian.")
+    ] = None,
     second_pass: Annotated[
         list[str] | None,
-        _rows(help="on, or off (default, because the paper tracks frame by frame)."),
+        _rows(help="Second pass: on, or off (default, because the paper tracks frame by frame)."),
     ] = None,
     all_rows: Annotated[bool, _rows("--all", help="All combinations: sixteen rows.")] = False,
     preset: Annotated[
@@ -49,7 +55,7 @@ def benchmark(
     pose: Annotated[str | None, typer.Option(help="Another pose network (see `posetrack run`).")] = None,
     score_threshold: Annotated[float | None, typer.Option(help="Minimum score of detected boxes.")] = None,
     min_joint_score: Annotated[
-        float | None, typer.Option(help="Leave out joints with a lower heatmap peak.")
+        float | None, typer.Option(help="Leave out joints whose heatmap peak is lower.")
     ] = None,
     min_person_score: Annotated[
         float | None, typer.Option(help="Report people whose mean joint score over time is at least this.")

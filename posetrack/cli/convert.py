@@ -56,7 +56,7 @@ def convert(
         bool, typer.Option("--overwrite", help="Replace existing files, but never inputs.")
     ] = False,
 ) -> None:
-    """Convert files of poses, and list what is lost."""
+    """Convert pose files between formats, and list what is lost."""
     from posetrack.formats.conversion import ConversionConfig, convert_files
     from posetrack.formats.scale import metres_per_pixel
     from posetrack.formats.whole_clips import format_of

@@ -25,7 +25,7 @@ def demo(
     ] = "torch",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demo.")] = False,
 ) -> None:
-    """Render people who cross and hide each other, track them, and evaluate against the exact truth."""
+    """Render a clip of people who cross and hide each other, track it, and evaluate against the exact truth."""
     from rich.progress import Progress
 
     from posetrack.cli.progress import FrameProgress

@@ -20,14 +20,16 @@ _drawing = partial(typer.Option, rich_help_panel="Drawing")
 class DrawingOptions:
     """What the annotated video shows. Each field is a Typer option."""
 
-    boxes: Annotated[bool, _drawing("--boxes", help="Draw the boxes.")] = False
-    trails: Annotated[bool, _drawing("--trails", help="Draw the paths of people.")] = False
+    boxes: Annotated[bool, _drawing("--boxes", help="Draw people's boxes.")] = False
+    trails: Annotated[bool, _drawing("--trails", help="Draw each person's path.")] = False
     only: Annotated[str | None, _drawing(help="Draw only these people, by number: 2,5.")] = None
-    crop_person: Annotated[
-        int | None, _drawing(help="Show only this person, who stays in the middle of the video.")
-    ] = None
-    skeleton_only: Annotated[bool, _drawing("--skeleton-only", help="Draw on black.")] = False
-    blur_faces: Annotated[bool, _drawing("--blur-faces", help="Blur the faces of everybody seen.")] = False
+    crop_person: Annotated[int | None, _drawing(help="Draw a close-up that follows this person.")] = None
+    skeleton_only: Annotated[
+        bool, _drawing("--skeleton-only", help="Draw skeletons on black, without the video.")
+    ] = False
+    blur_faces: Annotated[
+        bool, _drawing("--blur-faces", help="Blur the faces of all people found, including those not drawn.")
+    ] = False
 
     def drawing(self) -> AnnotatorConfig:
         """The settings for drawing.

@@ -23,16 +23,20 @@ def evaluate(
         Path, typer.Argument(help="PoseTrack18 or PoseTrack17 JSON, or a folder of them (or COCO keypoints JSON).")
     ],
     predictions: Annotated[
-        Path, typer.Argument(help="Predictions likewise, in files of the same names (or COCO results JSON).")
+        Path, typer.Argument(help="The same for predictions, in files of the same names (or COCO results JSON).")
     ],
-    joints: Annotated[bool, typer.Option("--joints", help="Also show every joint.")] = False,
+    joints: Annotated[bool, typer.Option("--joints", help="Also show figures for every joint.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead of tables.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write every sequence and joint to this CSV file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the figures of every sequence and joint to this CSV file.")
+    ] = None,
     errors: Annotated[
         Path | None,
         typer.Option(help="Write every switch, miss and false positive to this CSV file, most expensive first."),
     ] = None,
-    plots: Annotated[Path | None, typer.Option(help="Draw curves, bars and switches into this folder.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Write plots to this folder: precision and recall, AP and MOTA, switches.")
+    ] = None,
     hota: Annotated[bool, typer.Option(help="Also compute HOTA.")] = True,
     workers: Annotated[
         int | None, typer.Option(help="Number of processes. Defaults to one per core, at most four.")

@@ -43,7 +43,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="posetrack",
     cls=_Commands,
-    help="Turns footage of several people into identified, tracked body poses.",
+    help="Find the people in videos, estimate their body joints, and give each person one number throughout.",
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -76,7 +76,7 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Turns footage of several people into identified, tracked body poses."""
+    """Find the people in videos, estimate their body joints, and give each person one number throughout."""
     if context.invoked_subcommand is None:
         answer(context.get_help())
         raise typer.Exit(BAD_INPUT)

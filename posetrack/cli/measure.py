@@ -17,7 +17,7 @@ def measure(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="What `posetrack run` or `refine` wrote: .tracks, .parquet, .csv, .json."
+            metavar="FILE", help="Tracks written by `posetrack run` or `refine`: .tracks, .parquet, .csv or .json."
         ),
     ],
     output: Annotated[
@@ -41,13 +41,13 @@ def measure(
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frame rate. Needed for JSON without times.")] = None,
     plots: Annotated[
-        bool, _output("--plots", help="Also draw a page per person (PNG, HTML) and a contact sheet.")
+        bool, _output("--plots", help="Also write plots of each person (PNG, HTML) and a contact sheet.")
     ] = False,
-    video: Annotated[Path | None, _output(help="The footage, as background of the pictures.")] = None,
+    video: Annotated[Path | None, _output(help="The tracked video, to show behind the plotted paths.")] = None,
     wide: Annotated[bool, _output("--wide", help="Write one column per measure instead of one row.")] = False,
     overwrite: Annotated[bool, _output("--overwrite", help="Replace existing files, but never FILE.")] = False,
 ) -> None:
-    """Measure joint angles, segments, speeds, steps and distances, as a table and as pictures."""
+    """Write a table of joint angles, segments, speeds, steps and distances; optionally also plots."""
     from posetrack.measures.files import MeasureOutputs, measure_file
     from posetrack.measures.measuring import MeasureConfig
 

@@ -105,7 +105,9 @@ def check_models(
 
 @models.command("path")
 def path_of_models(
-    name: Annotated[str | None, typer.Argument(help="Name of the weights. Defaults to the folder.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the weights. Without it, the folder is printed.")
+    ] = None,
     models_dir: FolderOption = None,
 ) -> None:
     """Print the folder of the weights, or the path of one file, which must exist."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _reading = partial(typer.Option, rich_help_panel="Input")
 _output = partial(typer.Option, rich_help_panel="Output")
 _tracking = partial(typer.Option, rich_help_panel="Tracking")
-_weights = partial(typer.Option, rich_help_panel="Files of weights")
+_weights = partial(typer.Option, rich_help_panel="Your own weights")
 _computing = partial(typer.Option, rich_help_panel="Computing")
 
 
@@ -57,7 +57,7 @@ class TrackOptions(DrawingOptions):
     ] = None
     architecture: Annotated[
         list[str] | None,
-        _weights(help="Network of a checkpoint file, such as hrnet_w32. Repeat it for the detector's checkpoint."),
+        _weights(help="Network that a checkpoint file is for, such as hrnet_w32. Repeat for the detector's."),
     ] = None
     input_size: Annotated[
         str | None, _weights("--input", help="Input size of the pose network: WIDTHxHEIGHT, such as 192x256.")
@@ -90,7 +90,9 @@ class TrackOptions(DrawingOptions):
         ),
     ] = None
     score_threshold: Annotated[float | None, _tracking(help="Minimum score of detected boxes.")] = None
-    min_joint_score: Annotated[float | None, _tracking(help="Leave out joints with a lower heatmap peak.")] = None
+    min_joint_score: Annotated[float | None, _tracking(help="Leave out joints whose heatmap peak is lower.")] = (
+        None
+    )
     min_person_score: Annotated[
         float | None, _tracking(help="Report people whose mean joint score over time is at least this.")
     ] = None
@@ -100,7 +102,9 @@ class TrackOptions(DrawingOptions):
     nms: Annotated[
         str | None, _tracking(help="How duplicate poses are found: oks, or parametric (AlphaPose).")
     ] = None
-    max_oks: Annotated[float | None, _tracking(help="Drop one of two poses with a higher OKS than this.")] = None
+    max_oks: Annotated[
+        float | None, _tracking(help="Of two poses with a higher similarity (OKS) than this, drop one.")
+    ] = None
     flip_test: Annotated[
         bool | None,
         _tracking(
@@ -123,8 +127,8 @@ class TrackOptions(DrawingOptions):
     propagation: Annotated[
         str | None,
         _tracking(
-            help="Carry people into the next frame by optical flow, and keep those that the frame confirms "
-            "(evidence) or all (paper); off carries nobody."
+            help="Carry people into the next frame by optical flow: evidence keeps those that the frame confirms, "
+            "paper keeps all, off carries nobody."
         ),
     ] = None
     no_propagation: Annotated[

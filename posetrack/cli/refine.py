@@ -28,7 +28,9 @@ _output = partial(typer.Option, rich_help_panel="Output")
 def refine(
     source: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="What `posetrack run` wrote: .tracks, .parquet, .csv or .json."),
+        typer.Argument(
+            metavar="FILE", help="Tracks written by `posetrack run`: .tracks, .parquet, .csv or .json."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -36,7 +38,7 @@ def refine(
             "--output",
             "-o",
             help="File to write: .parquet, .csv, .json, .txt (MOTChallenge), .trc, .c3d, _wide.csv or any other "
-            "ending in docs/formats.md. Or a folder for the usual files: from .tracks those that `run` writes, "
+            "ending in docs/formats.md. Or a folder: it gets the files that `run` writes if FILE is .tracks, "
             "otherwise NAME_refined. Defaults to the folder of FILE.",
         ),
     ] = None,
@@ -46,7 +48,7 @@ def refine(
         _output("--format", "-f", help="With .tracks: formats to write, as in `run` (repeatable)."),
     ] = None,
     video: Annotated[
-        str | None, _output(help="With .tracks: the source that was tracked, to draw NAME_tracked.mp4 again.")
+        str | None, _output(help="With .tracks: the tracked source; also draws NAME_tracked.mp4 again.")
     ] = None,
     look_again: Annotated[
         bool,
@@ -58,7 +60,7 @@ def refine(
     drawn: DrawingOptions,
     refining: RefineOptions,
 ) -> None:
-    """Refine tracks with the whole clip in view: one id per person, gaps filled, no ghosts, smooth joints."""
+    """Run the second pass again: correct identities, drop false tracks, fill gaps and smooth joints."""
     drawing = next((f"--{name.replace('_', '-')}" for name in changed(drawn, DrawingOptions())), "")
     if is_observations(source) and (output is None or _is_folder(output)):
         if fps is not None:

@@ -30,9 +30,9 @@ class RefineOptions:
             "the colon is optional. Live sources allow only one-euro."
         ),
     ] = "kalman"
-    max_fill: Annotated[str, _refining(help="Fill gaps of up to this length.")] = "1s"
+    max_fill: Annotated[str, _refining(help="Fill gaps of up to this many seconds.")] = "1s"
     people: Annotated[
-        str | None, _people(help="How many people there are: 3, or 2-4. Everything else is dropped.")
+        str | None, _people(help="How many people there are: 3, or 2-4. Other tracks are dropped.")
     ] = None
     subject: Annotated[
         list[str] | None,
@@ -40,13 +40,16 @@ class RefineOptions:
             help="Keep only this person: largest, central, longest, or the one at x,y or x,y@time (repeatable)."
         ),
     ] = None
-    same: Annotated[list[str] | None, _people(help="Ids of one person, such as 3=7 (repeatable).")] = None
-    different: Annotated[list[str] | None, _people(help="Ids of different people, such as 2,5 (repeatable).")] = (
-        None
-    )
-    drop: Annotated[list[str] | None, _people(help="Ids to drop, such as 4 (repeatable).")] = None
+    same: Annotated[
+        list[str] | None, _people(help="Numbers that are the same person, such as 3=7 (repeatable).")
+    ] = None
+    different: Annotated[
+        list[str] | None, _people(help="Numbers of different people, such as 2,5 (repeatable).")
+    ] = None
+    drop: Annotated[list[str] | None, _people(help="Numbers to drop, such as 4 (repeatable).")] = None
     swap_sides: Annotated[
-        list[str] | None, _people(help="Exchange left and right of a person, such as 3@10-14s (repeatable).")
+        list[str] | None,
+        _people(help="Exchange left and right of person 3 from 10 to 14 s: 3@10-14s (repeatable)."),
     ] = None
 
     @property

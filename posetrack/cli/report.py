@@ -13,7 +13,7 @@ from posetrack.cli.output import tell
 def report(
     output: Annotated[Path, typer.Argument(help="Output folder of `posetrack batch`.")],
 ) -> None:
-    """Write a page (index.html) that lists all clips of a batch, to search and sort in a browser."""
+    """Write the report of a batch again: index.html, a table of all clips to search and sort."""
     from posetrack.batch.report import write_batch_report
 
     tell(f"Report: {write_batch_report(output)}")

@@ -34,7 +34,7 @@ def review(
         bool, typer.Option("--no-browser", help="Print the page's address without opening it.")
     ] = False,
 ) -> None:
-    """Review tracks in the browser: find what is doubtful, and repair it.
+    """Check tracks in the browser, and repair mistakes.
 
     Only this computer can open the page. The command ends with Ctrl-C, or when the page is closed.
     """

@@ -40,7 +40,7 @@ def verify(
 ) -> None:
     """Repeat a run, and check that its results are the same.
 
-    Byte for byte; on another processor or with other libraries, within a tolerance.
+    They must be equal byte for byte, or, on another processor or with other libraries, within a tolerance.
     """
     from posetrack.provenance.meta import read_meta
     from posetrack.trust.bundling import require_files, write_bundle
