@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
+from posetrack.refine.arrays import norms
 from posetrack.refine.association import Chains, PeopleLimits
 from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres_of, longer_sides
@@ -92,7 +93,7 @@ def _ways(
             share = (track.times - tails.times[gap]) / (heads.times[gap] - tails.times[gap])
             expected = tails.places[gap] + share[:, None] * (arrivals[gap] - tails.places[gap])
             apart = seen_from(centres, track.frames, int(tails.frames[gap]), clip) - expected
-            distance = float(np.linalg.norm(apart, axis=1).mean() / sizes[gap])
+            distance = float(norms(apart).mean() / sizes[gap])
             if distance <= _NEAR:
                 ways.append((distance, number, int(owners[gap])))
     return sorted(ways)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
+from posetrack.refine.arrays import norms
 from posetrack.refine.clip import Track
 from posetrack.skeletons import Skeleton
 from posetrack.types import BoolArray, Doubles
@@ -44,8 +45,12 @@ def centres_of(boxes: Doubles, joints: Doubles, skeleton: Skeleton) -> Doubles:
     there = ~np.isnan(joints[:, slots, 0])
     count = there.sum(axis=1)[:, None]
     trunk = np.where(there[..., None], joints[:, slots], 0).sum(axis=1)
-    of_boxes = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.where(_is_enough(there)[:, None], trunk / np.maximum(count, 1), of_boxes)
+    return np.where(_is_enough(there)[:, None], trunk / np.maximum(count, 1), box_centres(boxes))
+
+
+def box_centres(boxes: Doubles) -> Doubles:
+    """float64 [N, 2]: the middle of each box, [N, 4]."""
+    return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2, dtype=np.float64)
 
 
 def _trunk_slots(skeleton: Skeleton) -> list[int]:
@@ -66,7 +71,7 @@ def shows_trunk(track: Track, skeleton: Skeleton) -> BoolArray:
 def limb_lengths(track: Track, skeleton: Skeleton) -> Doubles:
     """float64 [T, L]: length of each limb in pixels; NaN where an end is missing."""
     ends = track.joints[:, skeleton.limb_slots]
-    return np.asarray(np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=-1), dtype=np.float64)
+    return norms(ends[:, :, 0] - ends[:, :, 1])
 
 
 def joint_evidence(track: Track, skeleton: Skeleton) -> Doubles:

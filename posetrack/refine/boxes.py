@@ -7,8 +7,8 @@ a gap or a cut.
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import median_filter
 
+from posetrack.refine.arrays import moving_medians
 from posetrack.refine.background import carried
 from posetrack.refine.clip import Clip, Track
 from posetrack.types import Doubles
@@ -41,7 +41,7 @@ def with_steady_boxes(track: Track, clip: Clip) -> Track:
 def _median(values: Doubles, half: int) -> Doubles:
     """float64 [T, 2]: medians of as many values before as after, fewer near the ends."""
     count = len(values)
-    wide = median_filter(values, size=(2 * half + 1, 1), mode="nearest")
+    wide = moving_medians(values, 2 * half + 1)
     rows = np.flatnonzero(np.minimum(np.arange(count), np.arange(count)[::-1]) < half)
     reach = np.minimum(rows, count - 1 - rows)[:, None]
     # as many values below all others as above them stand in for those that are too far: the median stays

@@ -189,7 +189,8 @@ def joined(track_id: int, parts: Sequence[Track]) -> Track:
     arrays: dict[str, Any] = {name: _stacked([getattr(part, name) for part in parts], parts) for name in _ARRAYS}
     name = next((part.name for part in parts if part.name), None)
     whole = Track(track_id=track_id, name=name, **arrays)
-    return whole[np.argsort(whole.frames, kind="stable")]
+    in_order = (np.diff(whole.frames) > 0).all()
+    return whole if in_order else whole[np.argsort(whole.frames, kind="stable")]
 
 
 def _stacked(arrays: Sequence[NDArray[Any] | None], parts: Sequence[Track]) -> NDArray[Any] | None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import numpy as np
 
+from posetrack.refine.arrays import norms
 from posetrack.refine.background import seen_from
-from posetrack.refine.bodies import longer_sides
+from posetrack.refine.bodies import box_centres, longer_sides
 from posetrack.refine.clip import SEEN, Clip, Track, joined
 from posetrack.refine.splitting import overlapping_pairs
 from posetrack.types import Doubles, IntArray
@@ -58,36 +60,56 @@ def merge_duplicates(
 
 def _duplicates(tracks: Sequence[Track], clip: Clip) -> list[tuple[int, int]]:
     """Ids of duplicates and of those whom they double, the surest first."""
+    bodies = {track.track_id: _Body.of(track) for track in tracks}
     found = []
     for pair in overlapping_pairs(tracks):
-        less, more = sorted(pair, key=lambda track: (_seen(track), -track.track_id))
+        less, more = sorted((bodies[track.track_id] for track in pair), key=lambda body: body.seen)
         share = _share(less, more, clip)
         if share >= _SHARE:
-            found.append((-share, less.track_id, more.track_id))
+            found.append((-share, less.track.track_id, more.track.track_id))
     return [(duplicate, owner) for _, duplicate, owner in sorted(found)]
 
 
-def _seen(track: Track) -> int:
-    return int((track.origins == SEEN).sum())
+@dataclass(frozen=True, slots=True, eq=False)
+class _Body:
+    """A person, and what all comparisons with others need.
+
+    Attributes:
+        track: The person.
+        seen: Joints seen by the pose network, and the id, descending: whoever has less is the duplicate.
+        size: Median of the longer sides of the boxes, in pixels.
+        middles: float64 [T, 2], of the boxes.
+    """
+
+    track: Track
+    seen: tuple[int, int]
+    size: float
+    middles: Doubles
+
+    @classmethod
+    def of(cls, track: Track) -> _Body:
+        seen = int((track.origins == SEEN).sum()), -track.track_id
+        return cls(track, seen, float(np.median(longer_sides(track.boxes))), box_centres(track.boxes))
 
 
-def _share(duplicate: Track, owner: Track, clip: Clip) -> float:
-    """Share of the frames of one track in which its joints are where the other's are expected."""
-    times, view = duplicate.times, int(duplicate.frames[len(duplicate) // 2])
-    near = _distance_s(times, owner.times) <= _NEAREST_S
-    size = max(float(np.median(longer_sides(track.boxes))) for track in (duplicate, owner))
-    ours, theirs = (seen_from(_middles(one), one.frames, view, clip) for one in (duplicate, owner))
-    near &= np.linalg.norm(ours - _at(times, owner.times, theirs), axis=1) <= _NEAR * size
+def _share(duplicate: _Body, owner: _Body, clip: Clip) -> float:
+    """Share of the frames of one person in which the joints are where the other's are expected."""
+    mine, theirs = duplicate.track, owner.track
+    times, view = mine.times, int(mine.frames[len(mine) // 2])
+    size = max(duplicate.size, owner.size)
+    near = _distance_s(times, theirs.times) <= _NEAREST_S
+    places, others = (seen_from(one.middles, one.track.frames, view, clip) for one in (duplicate, owner))
+    near &= norms(places - _at(times, theirs.times, others)) <= _NEAR * size
     if near.mean() < _SHARE:  # most pairs: joints take ten times as long
         return 0.0
-    ours, theirs = (seen_from(one.joints, one.frames, view, clip) for one in (duplicate, owner))
+    ours, rivals = (seen_from(one.joints, one.frames, view, clip) for one in (mine, theirs))
     expected = np.full(ours.shape, np.nan)
-    for joint, there in enumerate(owner.present.T):
+    for joint, there in enumerate(theirs.present.T):
         if there.any():
-            expected[:, joint] = _at(times, owner.times[there], theirs[there, joint])
-    apart = np.linalg.norm(ours - expected, axis=-1) / size
+            expected[:, joint] = _at(times, theirs.times[there], rivals[there, joint])
+    apart = norms(ours - expected) / size
     known = near & ~np.isnan(apart).all(axis=1)
-    return float((np.nanmedian(apart[known], axis=1) <= _SAME_PLACE).sum() / len(duplicate))
+    return float((np.nanmedian(apart[known], axis=1) <= _SAME_PLACE).sum() / len(mine))
 
 
 def _distance_s(times: Doubles, others: Doubles) -> Doubles:
@@ -95,11 +117,6 @@ def _distance_s(times: Doubles, others: Doubles) -> Doubles:
     after = np.searchsorted(others, times)
     before = np.abs(times - others[np.maximum(after - 1, 0)])
     return np.minimum(before, np.abs(times - others[np.minimum(after, len(others) - 1)]))
-
-
-def _middles(track: Track) -> Doubles:
-    """float64 [T, 2]: of the boxes."""
-    return (track.boxes[:, :2] + track.boxes[:, 2:]) / 2
 
 
 def _at(times: Doubles, known: Doubles, places: Doubles) -> Doubles:

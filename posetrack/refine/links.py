@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posetrack.refine.appearance import SUREST, Looks, usual_looks
+from posetrack.refine.arrays import norms
 from posetrack.refine.background import displacement
 from posetrack.refine.clip import Clip, Track
 from posetrack.refine.ends import Ends, ends_of, proportions
@@ -195,7 +196,7 @@ def _away(tails: Ends, heads: Ends, before: IntArray, after: IntArray) -> Double
     """Odds that a person who left the frame has come back, no faster than people walk."""
     gap = heads.times[after] - tails.times[before]
     size = np.sqrt(tails.sizes[before] * heads.sizes[after])
-    walked = np.linalg.norm(heads.places[after] - tails.places[before], axis=1) / size
+    walked = norms(heads.places[after] - tails.places[before]) / size
     return np.where(walked <= _WALK * gap, _AWAY - gap / _AWAY_S, -np.inf)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,11 +38,22 @@ class Person:
         track: All that was seen of the person.
         mirrored: int64: frames in which somebody has seen that left and right are exchanged.
         settled: An earlier second pass has settled the joints' sides and owners.
+        certain: It has, or somebody has said that this is one person.
+        ids: Of the tracks that the person was made of.
     """
 
     track: Track
     mirrored: IntArray
     settled: bool
+    certain: bool
+    ids: frozenset[int]
+
+    @property
+    def is_told(self) -> bool:
+        """Somebody, or an earlier second pass, has said something of the person."""
+        track = self.track
+        said = (track.name, track.by_hand, track.sides_known)
+        return self.certain or len(self.mirrored) > 0 or any(one is not None for one in said)
 
 
 def find_people(clip: Clip, priors: Priors) -> list[Person]:
@@ -63,53 +74,51 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
     _refuse_left_over(pieces, chains, priors, clip)
     sure = probabilities(chains, pieces, links)
     chains = absorb(chains, pieces, whole, clip, limits)
-    people, ids = [], dict[int, set[int]]()
+    people = []
     for track_id, chain in zip(_names(pieces, chains), chains, strict=True):
-        parts = [_with_identity(pieces[piece], sure[piece]) for piece in chain]
-        track = joined(track_id, parts)
-        settled = all(pieces[piece].decided for piece in chain)
-        certain = settled or any(part.track_id in priors.whole for part in parts)
-        if certain or priors.most is not None or not is_ghost(track, clip.skeleton, clip.frame_s):
-            people.append(Person(track=track, mirrored=_mirrored(parts, priors), settled=settled))
-            ids[track_id] = {part.track_id for part in parts}
-    return _each_once(people, ids, clip, priors)
+        person = _person(track_id, [pieces[piece] for piece in chain], sure[chain], priors)
+        if person.certain or priors.most is not None or not is_ghost(person.track, clip.skeleton, clip.frame_s):
+            people.append(person)
+    return _each_once(people, clip, priors)
 
 
-def _each_once(people: Sequence[Person], ids: Mapping[int, set[int]], clip: Clip, priors: Priors) -> list[Person]:
-    """The people without duplicates. Nobody of whom somebody has said something is one.
+def _person(track_id: int, parts: Sequence[Track], sure: Doubles, priors: Priors) -> Person:
+    """The person made of N parts that follow one another, with the probabilities, float64 [N], that they belong."""
+    identity = np.concatenate([
+        np.full(len(part), probability) * (1.0 if part.identity is None else part.identity)
+        for part, probability in zip(parts, sure, strict=True)
+    ])  # fmt: skip
+    ids = frozenset(part.track_id for part in parts)
+    settled = all(part.decided for part in parts)
+    return Person(
+        track=joined(track_id, parts).replace(identity=identity),
+        mirrored=_mirrored(parts, priors),
+        settled=settled,
+        certain=settled or bool(ids & priors.whole),
+        ids=ids,
+    )
 
-    Args:
-        people: All of them.
-        ids: Of the tracks of which each person consists.
-        clip: Whose they are.
-        priors: What is known of them.
-    """
-    told = {
-        person.track.track_id
-        for person in people
-        if person.settled or len(person.mirrored) or person.track.name is not None
-        or person.track.by_hand is not None or person.track.sides_known is not None
-        or ids[person.track.track_id] & priors.whole
-    }  # fmt: skip
+
+def _each_once(people: Sequence[Person], clip: Clip, priors: Priors) -> list[Person]:
+    """The people without duplicates. Nobody of whom something is said is one."""
     different = [
-        (one, other)
+        (one.track.track_id, other.track.track_id)
         for pair in priors.renamed_pairs()
-        for one in ids
-        for other in ids
-        if pair[0] in ids[one] and pair[1] in ids[other]
+        for one in people
+        for other in people
+        if pair[0] in one.ids and pair[1] in other.ids
     ]
     tracks = merge_duplicates(
-        [person.track for person in people], clip, kept=told, different=different, least=priors.least or 0
+        [person.track for person in people],
+        clip,
+        kept={person.track.track_id for person in people if person.is_told},
+        different=different,
+        least=priors.least or 0,
     )
     once = {track.track_id: track for track in tracks}
     return [
         replace(person, track=once[person.track.track_id]) for person in people if person.track.track_id in once
     ]
-
-
-def _with_identity(piece: Track, probability: float) -> Track:
-    earlier = 1.0 if piece.identity is None else piece.identity
-    return piece.replace(identity=np.full(len(piece), probability) * earlier)
 
 
 def _in_order(pieces: Sequence[Track], clip: Clip) -> list[Track]:

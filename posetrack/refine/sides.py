@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posetrack.refine.arrays import norms
 from posetrack.refine.bodies import limb_lengths, sizes
 from posetrack.refine.clip import Track
 from posetrack.refine.turns import Slopes
@@ -144,7 +145,7 @@ def _motion(track: Track, skeleton: Skeleton, slots: IntArray, size: Doubles) ->
     shift = np.where(whole[..., None], pairs, 0).sum(axis=1) / np.maximum(whole.sum(axis=1), 1)[:, None]
 
     def cost(order: IntArray) -> Doubles:
-        moved = np.linalg.norm(later[:, order] - now - shift[:, None], axis=-1) / scale[:, None]
+        moved = norms(later[:, order] - now - shift[:, None]) / scale[:, None]
         return np.asarray(np.where(np.isnan(moved), 1.0, np.minimum(moved, 1.0)).sum(axis=1))
 
     return np.stack([cost(slots), cost(twins)], axis=1)
@@ -197,7 +198,7 @@ def _across(track: Track, skeleton: Skeleton, part: str) -> Doubles:
 
 def _pointing(shoulders: Doubles, hips: Doubles) -> Doubles:
     """float64 [T] in [-1, 1]: whether shoulders and hips point the same way; near 0 if seen from the side."""
-    lengths = np.linalg.norm(shoulders, axis=1), np.linalg.norm(hips, axis=1)
+    lengths = norms(shoulders), norms(hips)
     cosine = (shoulders * hips).sum(axis=1) / np.maximum(lengths[0] * lengths[1], 1e-9)
     return np.asarray(cosine * _shown(lengths[0] / _FRONT) * _shown(2 * lengths[1] / _FRONT))
 

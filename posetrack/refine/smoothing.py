@@ -223,30 +223,35 @@ def _kalman(frame_s: float, cutoff_hz: float) -> _Filter:
 
     def filtered(points: Doubles, weights: Doubles, far: Doubles, starts: BoolArray) -> Doubles:
         bands = stiffness * _second_differences(starts)
-        trusted = weights
+        trusted, squares = weights, np.square(far)
+        points = np.asfortranarray(points)  # columns, as LAPACK has them
         for _ in range(_ROUNDS):
-            smooth_points = _solved(bands, trusted, points)
-            off = np.square(points - smooth_points).sum(axis=1)
-            trusted = weights / (1 + off / np.square(far))
+            x, y = (points - _solved(bands, trusted, points)).T
+            trusted = weights / (1 + (x * x + y * y) / squares)
         return _solved(bands, trusted, points)
 
     return filtered
 
 
 def _second_differences(starts: BoolArray) -> Doubles:
-    """float64 [3, N]: upper bands of D'D, where D takes second differences within runs; bool [N]: one begins."""
-    bands = np.zeros((3, len(starts)))
+    """float64 [3, N]: lower bands of D'D, where D takes second differences within runs; bool [N]: one begins."""
+    bands = np.zeros((3, len(starts)), order="F")
     inner = 1.0 - (starts[1:-1] | starts[2:])
-    bands[2, :-2] += inner
-    bands[2, 1:-1] += 4 * inner
-    bands[2, 2:] += inner
-    bands[1, 1:-1] -= 2 * inner
-    bands[1, 2:] -= 2 * inner
+    bands[0, :-2] += inner
+    bands[0, 1:-1] += 4 * inner
     bands[0, 2:] += inner
+    bands[1, :-2] -= 2 * inner
+    bands[1, 1:-1] -= 2 * inner
+    bands[2, :-2] += inner
     return bands
 
 
 def _solved(bands: Doubles, weights: Doubles, points: Doubles) -> Doubles:
-    system = bands.copy()
-    system[2] += weights
-    return np.asarray(solveh_banded(system, weights[:, None] * points), dtype=np.float64)
+    system = bands.copy(order="F")
+    system[0] += weights
+    return np.asarray(
+        solveh_banded(
+            system, weights[:, None] * points, lower=True, overwrite_ab=True, overwrite_b=True, check_finite=False
+        ),
+        dtype=np.float64,
+    )

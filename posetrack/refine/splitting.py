@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
+from posetrack.refine.arrays import norms
 from posetrack.refine.background import displacement
 from posetrack.refine.bodies import centres, sizes
 from posetrack.refine.clip import Clip, Track
@@ -79,7 +80,7 @@ def _own_cuts(track: Track, clip: Clip) -> list[int]:
     steps = np.diff(track.times)
     places = centres(track, clip.skeleton)
     ends = places[:-1], track.frames[:-1], places[1:], track.frames[1:]
-    moved = np.linalg.norm(displacement(*ends, clip), axis=1)
+    moved = norms(displacement(*ends, clip))
     size = sizes(track, clip.frame_s)
     jumps = moved > np.minimum(size[1:], size[:-1]) * (_JITTER + _FASTEST * steps)
     other_shot = np.diff(clip.shots(track.frames)) > 0

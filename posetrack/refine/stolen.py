@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from posetrack.refine.arrays import norms
 from posetrack.refine.bodies import sizes
 from posetrack.refine.clip import Clip, Track
 from posetrack.refine.splitting import overlapping_pairs, overlapping_rows
@@ -98,7 +99,7 @@ class _Body:
 def _apart(joints: Doubles, rivals: Doubles, size: Doubles, clip: Clip) -> Doubles:
     """float64 [T, K]: distance of each joint to the rival's joint of that kind, of either side, in body sizes."""
     twins = clip.skeleton.flip_permutation
-    both = [np.linalg.norm(joints - rivals[:, order], axis=-1) for order in (np.arange(len(twins)), twins)]
+    both = [norms(joints - rivals[:, order]) for order in (np.arange(len(twins)), twins)]
     return np.asarray(np.fmin(*both) / size[:, None], dtype=np.float64)
 
 
@@ -128,7 +129,7 @@ def _not_own(run: IntArray, jumps: BoolArray) -> IntArray:
 def _jumps(points: Doubles, times: Doubles, size: Doubles) -> BoolArray:
     """bool [N + 1]: whether a joint has jumped before each of N observations, and after them: never."""
     passed = np.diff(times)
-    moved = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    moved = norms(np.diff(points, axis=0))
     larger = np.maximum(size[1:], size[:-1])
     far = (moved > larger * (_JUMP + _FASTEST * passed)) & (passed <= _RECENT_S)
     return np.concatenate([[False], far, [False]])

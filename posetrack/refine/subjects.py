@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from posetrack.errors import ConfigError
+from posetrack.refine.arrays import norms
+from posetrack.refine.bodies import box_centres
 from posetrack.refine.clip import Clip, Track
 from posetrack.refine.priors import Subject
-from posetrack.types import Doubles
 
 
 def chosen(people: Sequence[Track], subjects: Sequence[Subject], clip: Clip) -> list[Track]:
@@ -35,7 +36,7 @@ def _found(people: Sequence[Track], subject: Subject, clip: Clip) -> Track:
         values = [float(np.median((track.boxes[:, 2:] - track.boxes[:, :2]).prod(axis=1))) for track in people]
     else:
         middle = clip.picture.mean(axis=0)
-        values = [-float(np.median(np.linalg.norm(_centres(track) - middle, axis=1))) for track in people]
+        values = [-float(np.median(norms(box_centres(track.boxes) - middle))) for track in people]
     # somebody seen for a moment is rarely the subject: less than a tenth of the longest
     longest = max(map(len, people))
     return max(zip(values, people, strict=True), key=lambda one: (10 * len(one[1]) >= longest, one[0]))[1]
@@ -49,8 +50,10 @@ def _at(people: Sequence[Track], subject: Subject) -> Track:
         inside = ((place >= track.boxes[:, :2]) & (place <= track.boxes[:, 2:])).all(axis=1)
         apart = track.times if subject.time_s is None else np.abs(track.times - subject.time_s)
         near = inside if subject.time_s is None else inside & (apart <= _moment(track))
-        for row in np.flatnonzero(near):
-            found = (float(apart[row]), float(np.linalg.norm(_centres(track)[row] - place)), track)
+        away = norms(box_centres(track.boxes) - place)
+        if near.any():
+            row = np.lexsort((away, apart, ~near))[0]
+            found = (float(apart[row]), float(away[row]), track)
             best = found if best is None or found[:2] < best[:2] else best
     if best is None:
         when = "at any time" if subject.time_s is None else f"at {subject.time_s:g} s"
@@ -63,7 +66,3 @@ def _at(people: Sequence[Track], subject: Subject) -> Track:
 def _moment(track: Track) -> float:
     """A time between two frames belongs to the nearer one."""
     return float(np.diff(track.times).min(initial=0.1)) / 2 + 1e-9
-
-
-def _centres(track: Track) -> Doubles:
-    return np.asarray((track.boxes[:, :2] + track.boxes[:, 2:]) / 2, dtype=np.float64)

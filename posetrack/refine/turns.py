@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posetrack.refine.arrays import norms
 from posetrack.refine.background import seen_from
 from posetrack.refine.bodies import centres, shows_trunk, sizes
 from posetrack.refine.clip import Clip, Track
@@ -38,7 +39,7 @@ def turns(track: Track, clip: Clip) -> IntArray:
     views = {int(track.frames[middle]) for middle in ((len(track) - 1) // 2, len(track) // 2)}
     places = np.mean([seen_from(found, track.frames, view, clip) for view in sorted(views)], axis=0)
     speeds = Slopes(times - times[0], places / size)
-    change = np.linalg.norm(speeds.over(rows, last) - speeds.over(first, rows), axis=1)
+    change = norms(speeds.over(rows, last) - speeds.over(first, rows))
     supported = (rows - first >= _FRAMES) & (last - rows >= _FRAMES)
     # where a trunk goes out of the frame, the centre becomes the box's: a kink of the estimate, not of the path
     trunk = np.append(0, np.cumsum(shows_trunk(track, clip.skeleton)))
