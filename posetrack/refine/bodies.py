@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import median_filter
 
@@ -24,8 +26,19 @@ def sizes(track: Track, frame_s: float) -> Doubles:
         track: At least one frame.
         frame_s: Time between two frames.
     """
+    return sizes_of([track], frame_s)
+
+
+def sizes_of(tracks: Sequence[Track], frame_s: float) -> Doubles:
+    """float64 [N]: ``sizes`` of tracks, one after the other: one filter for all is faster than one for each."""
     half = round(_SIZE_WINDOW_S / 2 / frame_s) if frame_s > 0 else 0
-    return np.maximum(median_filter(longer_sides(track.boxes), size=2 * half + 1, mode="nearest"), 1.0)
+    sides = longer_sides(np.concatenate([track.boxes for track in tracks]))
+    lengths = np.array([len(track) for track in tracks])
+    apart = lengths + 2 * half  # the first and the last side of each are repeated
+    within = np.arange(apart.sum()) - np.repeat(np.cumsum(apart) - apart, apart) - half
+    starts, last = (np.repeat(one, apart) for one in (np.cumsum(lengths) - lengths, lengths - 1))
+    medians = median_filter(sides[starts + np.clip(within, 0, last)], size=2 * half + 1)
+    return np.maximum(medians[(within >= 0) & (within <= last)], 1.0)
 
 
 def longer_sides(boxes: Doubles) -> Doubles:
@@ -68,12 +81,14 @@ def shows_trunk(track: Track, skeleton: Skeleton) -> BoolArray:
     return _is_enough(~np.isnan(track.joints[:, _trunk_slots(skeleton), 0]))
 
 
-def limb_lengths(track: Track, skeleton: Skeleton) -> Doubles:
-    """float64 [T, L]: length of each limb in pixels; NaN where an end is missing."""
-    ends = track.joints[:, skeleton.limb_slots]
+def limb_lengths(joints: Doubles, skeleton: Skeleton) -> Doubles:
+    """float64 [N, L]: length of each limb of bodies with joints [N, K, 2], in pixels; NaN where an end is missing."""
+    ends = joints[:, skeleton.limb_slots]
     return norms(ends[:, :, 0] - ends[:, :, 1])
 
 
 def joint_evidence(track: Track, skeleton: Skeleton) -> Doubles:
     """float64 [T]: mean score of all joints that the skeleton uses; missing ones count as 0."""
-    return np.asarray(track.joint_scores[:, skeleton.in_use].mean(axis=1), dtype=np.float64)
+    used = np.zeros(len(skeleton))
+    used[skeleton.in_use] = 1 / len(skeleton.in_use)
+    return np.asarray(track.joint_scores @ used, dtype=np.float64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,45 +44,33 @@ def cut_at_changes(pieces: Sequence[Track], looks: Looks | None, kept_whole: Col
     return cut
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sides:
-    """What a person looks like before and after some frames of a tracklet.
-
-    Attributes:
-        rows: int64 [N], the frames.
-        before, after: float64 [N, D]; NaN where too little is known.
-    """
-
-    rows: IntArray
-    before: Doubles
-    after: Doubles
-
-
 def _changes(pieces: Mapping[int, Track], looks: Looks) -> dict[int, list[int]]:
     """For tracklets, the rows from which on somebody else seems to be there. All are compared at once."""
-    sides = {number: known for number, piece in pieces.items() if (known := _sides(piece)) is not None}
-    if not sides:
+    seen = {number: piece.appearance for number, piece in pieces.items() if piece.appearance is not None}
+    if not seen:
         return {}
-    before = np.concatenate([one.before for one in sides.values()])
-    after = np.concatenate([one.after for one in sides.values()])
-    borders = np.cumsum([len(one.rows) for one in sides.values()])[:-1]
-    odds = np.split(looks.odds(before, after, surest=np.inf), borders)
+    windows = [_windows(pieces[number].times) for number in seen]
+    starts = np.cumsum([0, *map(len, seen.values())])[:-1].tolist()
+    rows, first, last = np.concatenate(
+        [window + start for window, start in zip(windows, starts, strict=True)], axis=1
+    )
+    means = _Means(np.concatenate(list(seen.values())).astype(np.float64))
+    odds = looks.odds(means.over(first, rows), means.over(rows, last), surest=np.inf)
+    parts = np.split(odds, np.cumsum([window.shape[1] for window in windows])[:-1])
     return {
-        number: [int(one.rows[run[own[run].argmin()]]) for run in runs_of(np.flatnonzero(own < _UNLIKE))]
-        for (number, one), own in zip(sides.items(), odds, strict=True)
+        number: [int(window[0, run[own[run].argmin()]]) for run in runs_of(np.flatnonzero(own < _UNLIKE))]
+        for number, window, own in zip(seen, windows, parts, strict=True)
+        if len(own)
     }
 
 
-def _sides(piece: Track) -> _Sides | None:
-    """Both sides of all frames where a tracklet may be cut; ``None`` if there are none."""
-    times, rows = piece.times, np.arange(1, len(piece))
+def _windows(times: Doubles) -> IntArray:
+    """int64 [3, N]: the rows where a tracklet may be cut, and where what is compared with them begins and ends."""
+    rows = np.arange(1, len(times))
     rows = rows[np.minimum(times[rows] - times[0], times[-1] - times[rows - 1]) > _FROM_ENDS_S]
-    if piece.appearance is None or not len(rows):
-        return None
     first = np.searchsorted(times, times[rows - 1] - _WINDOW_S - 1e-9)
     last = np.searchsorted(times, times[rows] + _WINDOW_S + 1e-9, side="right")
-    means = _Means(piece.appearance.astype(np.float64))
-    return _Sides(rows, means.over(first, rows), means.over(rows, last))
+    return np.stack([rows, first, last])
 
 
 class _Means:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posetrack.refine.appearance import batches
 from posetrack.refine.background import seen_from
-from posetrack.refine.bodies import centres_of, limb_lengths, longer_sides, sizes
+from posetrack.refine.bodies import centres_of, limb_lengths, longer_sides, sizes_of
 from posetrack.refine.clip import Clip, Track
 from posetrack.types import Doubles, IntArray
 
@@ -117,13 +118,18 @@ def _medians(values: Doubles, lengths: IntArray) -> Doubles:
 
 def proportions(pieces: Sequence[Track], clip: Clip) -> Doubles:
     """float64 [N, L]: logarithm of each limb's length in body sizes; NaN where too few frames show it."""
-    rows = np.full((len(pieces), len(clip.skeleton.limbs)), np.nan)
-    for number, piece in enumerate(pieces):
-        if len(piece) < _LIMB_FRAMES:
-            continue
-        lengths = np.sort(limb_lengths(piece, clip.skeleton) / sizes(piece, clip.frame_s)[:, None], axis=0)
-        counts = (~np.isnan(lengths)).sum(axis=0)  # NaN is sorted behind
-        usable = np.flatnonzero(counts >= _LIMB_FRAMES)
-        longest = lengths[np.rint(_LIMB_QUANTILE * (counts[usable] - 1)).astype(np.int64), usable]
-        rows[number, usable] = np.log(np.maximum(longest, 1e-3))
-    return rows
+    longest = np.full((len(pieces), len(clip.skeleton.limbs)), np.nan)
+    enough = [number for number, piece in enumerate(pieces) if len(piece) >= _LIMB_FRAMES]
+    for batch in batches([pieces[number] for number in enough]):
+        numbers = [enough[place] for place in batch.tolist()]
+        parts = [pieces[number] for number in numbers]
+        lengths = limb_lengths(np.concatenate([part.joints for part in parts]), clip.skeleton)
+        lengths /= sizes_of(parts, clip.frame_s)[:, None]
+        borders = np.cumsum([len(part) for part in parts])[:-1]
+        for number, own in zip(numbers, np.split(lengths, borders), strict=True):
+            own.sort(axis=0)  # NaN is sorted behind
+            counts = len(own) - np.isnan(own).sum(axis=0)
+            usable = np.flatnonzero(counts >= _LIMB_FRAMES)
+            places = np.rint(_LIMB_QUANTILE * (counts[usable] - 1)).astype(np.int64)
+            longest[number, usable] = own[places, usable]
+    return np.log(np.maximum(longest, 1e-3))

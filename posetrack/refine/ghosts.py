@@ -31,10 +31,11 @@ def is_furniture(track: Track, clip: Clip) -> bool:
 
     Such tracks must go before people are associated: a person who passes behind a sign must not be linked to it.
     """
+    if joint_evidence(track, clip.skeleton).mean() >= LEAST_EVIDENCE:
+        return False
     places = seen_from(centres(track, clip.skeleton), track.frames, int(track.frames[len(track) // 2]), clip)
     spread = np.linalg.norm(places.max(axis=0) - places.min(axis=0))
-    still = spread < _STILL * np.median(sizes(track, clip.frame_s))
-    return bool(still and joint_evidence(track, clip.skeleton).mean() < LEAST_EVIDENCE)
+    return bool(spread < _STILL * np.median(sizes(track, clip.frame_s)))
 
 
 def is_ghost(track: Track, skeleton: Skeleton, frame_s: float) -> bool:

@@ -57,6 +57,9 @@ _WALK = 0.8
 _SAME_TRACK = 3.0
 """Added for pieces of one track: the tracker, which saw the frames, is right 19 times of 20."""
 
+_MOST_ELSE = np.log(_PEOPLE_LIMB_SPREAD / _LIMB_SPREAD) + _SAME_TRACK + SUREST
+"""What limbs, the track and appearance add at most."""
+
 _LOWEST = -30.0
 
 _PAIRS_AT_ONCE = 100_000
@@ -130,16 +133,16 @@ class _Evidence:
         """The links among some pairs; all of them if ``unlikely``, otherwise those that gain something."""
         tails, heads = self._tails, self._heads
         low, high = self._clip.picture
-        inside = [_inside(tails, low, high)[before], _inside(heads, low, high)[after]]
-        through = _motion(tails, heads, before, after, self._clip) + sum(inside)
-        at_border = inside[0] + inside[1] <= 0
-        gains = np.where(at_border, np.maximum(through, _away(tails, heads, before, after)), through)
+        inside = _inside(tails, low, high)[before] + _inside(heads, low, high)[after]
+        gains = _motion(tails, heads, before, after, self._clip) + inside
+        border = np.flatnonzero(inside <= 0)
+        gains[border] = np.maximum(gains[border], _away(tails, heads, before[border], after[border]))
         gains += _normal_odds(np.log(heads.sizes[after] / tails.sizes[before]), _SIZE_SPREAD, _PEOPLE_SIZE_SPREAD)
+        if not unlikely:  # most pairs are far apart: nothing else saves them
+            near = gains + _MOST_ELSE > 0
+            before, after, gains = before[near], after[near], gains[near]
         gains += _by_limbs(self._limbs, before, after)
         gains += _SAME_TRACK * (self._next[before] == after)
-        if not unlikely:  # most pairs are far apart: what people wear does not save them
-            near = gains + SUREST > 0
-            before, after, gains = before[near], after[near], gains[near]
         if self._looks is not None and self._usual is not None:
             gains += self._looks.odds(self._usual[before], self._usual[after])
         kept = np.ones(len(gains), dtype=bool) if unlikely else gains > 0

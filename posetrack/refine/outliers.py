@@ -71,7 +71,7 @@ def _medians_of_five(points: Doubles) -> Doubles:
 
 def _stretched(track: Track, skeleton: Skeleton, size: Doubles) -> BoolArray:
     """bool [T, K]: the less certain end of limbs that are much longer than ever."""
-    lengths = limb_lengths(track, skeleton) / size[:, None]
+    lengths = limb_lengths(track.joints, skeleton) / size[:, None]
     wrong: BoolArray = np.zeros(track.present.shape, dtype=bool)
     for limb, ends in enumerate(skeleton.limb_slots):
         seen = np.flatnonzero(~np.isnan(lengths[:, limb]))

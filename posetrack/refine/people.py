@@ -133,9 +133,7 @@ def _in_order(pieces: Sequence[Track], clip: Clip) -> list[Track]:
 
 
 def _weights(pieces: Sequence[Track], clip: Clip) -> Doubles:
-    evidence = [
-        float(joint_evidence(piece, clip.skeleton).sum() - LEAST_EVIDENCE * len(piece)) for piece in pieces
-    ]
+    evidence = [joint_evidence(piece, clip.skeleton).sum() - LEAST_EVIDENCE * len(piece) for piece in pieces]
     return np.array(evidence, dtype=np.float64) * clip.frame_s * _SECOND
 
 

@@ -213,7 +213,7 @@ def _growth(track: Track, skeleton: Skeleton) -> Doubles:
 
     The median over all limbs, because a person who bends or turns changes some of them.
     """
-    lengths = np.log(np.maximum(limb_lengths(track, skeleton), 1.0))
+    lengths = np.log(np.maximum(limb_lengths(track.joints, skeleton), 1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # limbs that are never seen have no median
         scale = np.nanmedian(lengths - np.nanmedian(lengths, axis=0), axis=1)

@@ -106,9 +106,20 @@ def overlapping_pairs(tracks: Sequence[Track]) -> Iterator[tuple[Track, Track]]:
         present.append(track)
 
 
+def shared_rows(one: Track, other: Track) -> tuple[IntArray, IntArray]:
+    """int64 [N] each: rows of two tracks in the frames that both have."""
+    first, last = max(one.frames[0], other.frames[0]), min(one.frames[-1], other.frames[-1])
+    starts, ends = ([np.searchsorted(track.frames, frame) for track in (one, other)] for frame in (first, last + 1))
+    places = np.full(max(last + 1 - first, 0), -1)
+    places[other.frames[starts[1] : ends[1]] - first] = np.arange(starts[1], ends[1])
+    others = places[one.frames[starts[0] : ends[0]] - first]
+    shared = np.flatnonzero(others >= 0)
+    return starts[0] + shared, others[shared]
+
+
 def overlapping_rows(one: Track, other: Track) -> tuple[IntArray, IntArray]:
     """int64 [N] each: rows of two tracks in frames in which their boxes overlap."""
-    _, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
+    rows, other_rows = shared_rows(one, other)
     low = np.maximum(one.boxes[rows, :2], other.boxes[other_rows, :2])
     high = np.minimum(one.boxes[rows, 2:], other.boxes[other_rows, 2:])
     close = (low < high).all(axis=1)
@@ -116,8 +127,11 @@ def overlapping_rows(one: Track, other: Track) -> tuple[IntArray, IntArray]:
 
 
 def _crossings(one: Track, other: Track) -> list[tuple[int, int]]:
-    frames, rows, other_rows = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
+    rows, other_rows = shared_rows(one, other)
     overlap = _iou(one.boxes[rows], other.boxes[other_rows])
+    if overlap.max(initial=0) < _CROSSING_IOU:
+        return []
+    frames = one.frames[rows]
     # a cut lies between two frames, so that it lies there, too, if time runs backwards
     pairs = overlap[:-1] + overlap[1:]
     close = np.flatnonzero(np.maximum(overlap[:-1], overlap[1:]) >= _CROSSING_IOU)
@@ -134,6 +148,10 @@ def _middle_of_highest(run: IntArray, values: Doubles) -> tuple[int, int]:
 def _iou(one: Doubles, other: Doubles) -> Doubles:
     """float64 [N] of pairs of boxes, [N, 4] each."""
     low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])
-    both = np.clip(high - low, 0, None).prod(axis=1)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (one, other)]
-    return np.asarray(both / np.maximum(areas[0] + areas[1] - both, 1e-9), dtype=np.float64)
+    both = _areas(np.maximum(high - low, 0))
+    areas = _areas(one[:, 2:] - one[:, :2]) + _areas(other[:, 2:] - other[:, :2])
+    return np.asarray(both / np.maximum(areas - both, 1e-9), dtype=np.float64)
+
+
+def _areas(sizes: Doubles) -> Doubles:
+    return sizes[:, 0] * sizes[:, 1]

@@ -50,9 +50,9 @@ def remove_stolen(tracks: Sequence[Track], clip: Clip, as_they_are: Collection[i
         if not len(rows):
             continue
         size = np.minimum(one.size[rows], other.size[other_rows])
-        for body, mine, rival, theirs in ((one, rows, other, other_rows), (other, other_rows, one, rows)):
-            apart = _apart(body.track.joints[mine], rival.track.joints[theirs], size, clip)
-            body.mark_jumped(mine, apart)
+        apart = _apart(one.track.joints[rows], other.track.joints[other_rows], size, clip)
+        for body, own_rows, distances in zip((one, other), (rows, other_rows), apart, strict=True):
+            body.mark_jumped(own_rows, distances)
     return [
         track if track.track_id in as_they_are else bodies[track.track_id].without_stolen() for track in tracks
     ]
@@ -96,11 +96,15 @@ class _Body:
         return self.track.without(self._stolen) if self._stolen.any() else self.track
 
 
-def _apart(joints: Doubles, rivals: Doubles, size: Doubles, clip: Clip) -> Doubles:
-    """float64 [T, K]: distance of each joint to the rival's joint of that kind, of either side, in body sizes."""
+def _apart(joints: Doubles, rivals: Doubles, size: Doubles, clip: Clip) -> tuple[Doubles, Doubles]:
+    """float64 [T, K]: distance of each joint to the rival's joint of that kind, of either side, in body sizes.
+
+    And likewise of each of the rival's joints.
+    """
     twins = clip.skeleton.flip_permutation
-    both = [norms(joints - rivals[:, order]) for order in (np.arange(len(twins)), twins)]
-    return np.asarray(np.fmin(*both) / size[:, None], dtype=np.float64)
+    same = norms(joints - rivals) / size[:, None]
+    twin = norms(joints - rivals[:, twins]) / size[:, None]
+    return np.fmin(same, twin), np.fmin(same, twin[:, twins])
 
 
 def _not_own(run: IntArray, jumps: BoolArray) -> IntArray:
