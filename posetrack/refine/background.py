@@ -58,12 +58,11 @@ def carried(places: Doubles, frames: IntArray, clip: Clip) -> Doubles:
         float64 [N, 2], pixels; no motion over missing frames and cuts.
     """
     steps = np.zeros_like(places)
-    if clip.camera is not None and len(places) > 1:
+    if clip.steps is not None and len(places) > 1:
+        forwards, backwards = clip.steps
         rows = 1 + np.flatnonzero((np.diff(frames) == 1) & (np.diff(clip.shots(frames)) == 0))
-        maps = np.tile(np.eye(3), (len(rows), 1, 1))
-        maps[:, :2] = clip.camera[frames[rows]]
-        middle = (places[rows - 1] + _moved(places[rows], np.asarray(np.linalg.inv(maps), dtype=np.float64))) / 2
-        steps[rows] = _moved(middle, maps) - middle
+        middle = (places[rows - 1] + _moved(places[rows], backwards[frames[rows]])) / 2
+        steps[rows] = _moved(middle, forwards[frames[rows]]) - middle
     return np.cumsum(steps, axis=0)
 
 

@@ -38,9 +38,7 @@ def cut_at_changes(pieces: Sequence[Track], looks: Looks | None, kept_whole: Col
     for batch in batches(pieces):
         changes = _changes({n: pieces[n] for n in batch.tolist() if pieces[n].track_id not in kept_whole}, looks)
         for number in batch.tolist():
-            piece = pieces[number]
-            edges = [0, *changes.get(number, ()), len(piece)]
-            cut += [piece[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+            cut += pieces[number].cut_at(changes.get(number, []))
     return cut
 
 

@@ -80,6 +80,12 @@ class Track:
             arrays[name] = None if whole is None else whole[chosen]
         return Track(track_id=self.track_id, name=self.name, **arrays)
 
+    def cut_at(self, rows: Sequence[int]) -> list[Track]:
+        """The parts of the track that begin with its first frame and with some later ones, ascending."""
+        if not len(rows):
+            return [self]
+        return [self[start:end] for start, end in zip([0, *rows], [*rows, len(self)], strict=True)]
+
     @property
     def decided(self) -> bool:
         """An earlier second pass has found who this is, perhaps by appearance, which refined files do not keep."""
@@ -90,6 +96,12 @@ class Track:
         """bool [T, K]: the joint is there."""
         there: BoolArray = self.origins != MISSING
         return there
+
+    @property
+    def observed(self) -> BoolArray:
+        """bool [T, K]: the joint is there, and was not filled."""
+        found: BoolArray = (self.origins == SEEN) | (self.origins == CARRIED)
+        return found
 
     def replace(self, **changes: Any) -> Track:
         """A copy with some attributes changed."""
@@ -148,6 +160,15 @@ class Clip:
         if self.camera is None:
             return None
         return maps_to_first(self.camera, np.append(0, self.cuts), self.picture.mean(axis=0))
+
+    @cached_property
+    def steps(self) -> tuple[Doubles, Doubles] | None:
+        """float64 [F, 3, 3] each: ``camera`` as square matrices, and their inverses; ``None`` if it is."""
+        if self.camera is None:
+            return None
+        maps = np.tile(np.eye(3), (len(self.camera), 1, 1))
+        maps[:, :2] = self.camera
+        return maps, np.asarray(np.linalg.inv(maps), dtype=np.float64)
 
     @property
     def size(self) -> tuple[int, int] | None:

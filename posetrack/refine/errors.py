@@ -18,7 +18,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from posetrack.refine.bodies import sizes
-from posetrack.refine.clip import CARRIED, FILLED, MISSING, SEEN, Clip, Track
+from posetrack.refine.clip import FILLED, MISSING, Clip, Track
 from posetrack.types import BoolArray, Doubles
 
 _LEAST = 0.007
@@ -46,12 +46,14 @@ def with_error_bars(track: Track, clip: Clip) -> Track:
         clip: Whose track it is.
     """
     size = sizes(track, clip.frame_s)[:, None]
-    seen = np.isin(track.origins, (SEEN, CARRIED))
+    seen = track.observed
     by_score = _LEAST + _MISTAKE * (1 - track.joint_scores) ** _STEEPNESS
     sds = (by_score + _SCATTER * _scatter(track, seen, clip.frame_s) / size) * np.where(seen, 1, _FILLED)
     variances = np.square(sds)
-    for joint in range(variances.shape[1]):
-        variances[:, joint] += _DRIFT * _bridges(track, joint)
+    filled = track.origins == FILLED
+    for joint in np.flatnonzero(filled.any(axis=0)).tolist():
+        own = filled[:, joint]
+        variances[own, joint] += _DRIFT * _bridges(track.times[own], track.times[seen[:, joint]])
     return track.replace(sds=np.where(track.origins == MISSING, np.nan, size * np.sqrt(variances)))
 
 
@@ -65,14 +67,18 @@ def _scatter(track: Track, seen: BoolArray, frame_s: float) -> Doubles:
     return np.asarray(np.sqrt(np.maximum(shares[0], 0) / np.maximum(shares[1], 1 / window)))
 
 
-def _bridges(track: Track, joint: int) -> Doubles:
-    """float64 [T]: for filled joints, the cube of time to both ends of the gap, as variances grow; else 0."""
-    filled = np.flatnonzero(track.origins[:, joint] == FILLED)
-    ends = np.flatnonzero(np.isin(track.origins[:, joint], (SEEN, CARRIED)))
-    grown = np.zeros(len(track))
-    if len(filled) and len(ends):
-        after = np.searchsorted(ends, filled)
-        before = track.times[filled] - track.times[ends[np.maximum(after - 1, 0)]]
-        left = track.times[ends[np.minimum(after, len(ends) - 1)]] - track.times[filled]
-        grown[filled] = (before * left / np.maximum(before + left, 1e-9)) ** 3 / 3
-    return grown
+def _bridges(filled: Doubles, seen: Doubles) -> Doubles:
+    """float64 [G]: the cube of the time from filled frames to both ends of the gap, as variances grow.
+
+    0 if the joint was never seen.
+
+    Args:
+        filled: float64 [G], seconds.
+        seen: float64 [N]: when it was seen, ascending.
+    """
+    if not len(seen):
+        return np.zeros(len(filled))
+    after = np.searchsorted(seen, filled)
+    before = filled - seen[np.maximum(after - 1, 0)]
+    left = seen[np.minimum(after, len(seen) - 1)] - filled
+    return np.asarray((before * left / np.maximum(before + left, 1e-9)) ** 3 / 3)

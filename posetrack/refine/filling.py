@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,9 @@ from numpy.typing import NDArray
 from posetrack.refine.background import seen_from
 from posetrack.refine.clip import FILLED, MISSING, Clip, Track
 from posetrack.types import BoolArray, Doubles, IntArray
+
+_Points = Callable[[IntArray], Doubles]
+"""places [G] in a series -> points [G, 2]"""
 
 _SLOPE_S = 0.3
 """Speed at a gap's end is that over this time: a frame's difference is mostly noise."""
@@ -27,12 +32,12 @@ def fill(track: Track, clip: Clip, max_fill_s: float) -> Track:
     shots = clip.shots(whole.frames)
     joints, scores, origins = whole.joints.copy(), whole.joint_scores.copy(), whole.origins.copy()
     view = int(whole.frames[len(whole) // 2])
-    still = seen_from(joints, whole.frames, view, clip)
     for joint in range(joints.shape[1]):
         there = np.flatnonzero(origins[:, joint] != MISSING)
         rows, place = _inside_gaps(there, whole.times, shots, max_fill_s)
         if len(rows):
-            path = _spline(still[there, joint], whole.times[there], whole.times[rows], place)
+            still = partial(_seen_at, joints[there, joint], whole.frames[there], view, clip)
+            path = _spline(still, whole.times[there], whole.times[rows], place)
             joints[rows, joint] = seen_from(path, np.full(len(rows), view), whole.frames[rows], clip)
             scores[rows, joint] = np.minimum(scores[there[place], joint], scores[there[place + 1], joint])
             origins[rows, joint] = FILLED
@@ -109,16 +114,21 @@ def _inside_gaps(there: IntArray, times: Doubles, shots: IntArray, max_fill_s: f
     return there[place] + 1 + within, place
 
 
-def _spline(points: Doubles, times: Doubles, wanted: Doubles, place: IntArray) -> Doubles:
+def _seen_at(points: Doubles, frames: IntArray, view: int, clip: Clip, chosen: IntArray) -> Doubles:
+    """float64 [G, 2]: some of N points of some frames, as another frame sees them. Few are needed."""
+    return seen_from(points[chosen], frames[chosen], view, clip)
+
+
+def _spline(points: _Points, times: Doubles, wanted: Doubles, place: IntArray) -> Doubles:
     """float64 [G, 2]: cubic Hermite splines through the points before and after, with the speeds there.
 
     Args:
-        points: float64 [N, 2] the observations.
+        points: Gives some of the N observations.
         times: float64 [N].
         wanted: float64 [G] times in gaps.
         place: int64 [G]: the observation before each.
     """
-    start, end = points[place], points[place + 1]
+    start, end = points(place), points(place + 1)
     length = (times[place + 1] - times[place])[:, None]
     chord = (end - start) / length
     earlier = np.searchsorted(times, times[place] - _SLOPE_S - 1e-9)
@@ -131,7 +141,7 @@ def _spline(points: Doubles, times: Doubles, wanted: Doubles, place: IntArray) -
     return np.asarray(line + share * back * length * (back * (before - chord) - share * (after - chord)))
 
 
-def _speed(points: Doubles, times: Doubles, first: IntArray, last: IntArray, otherwise: Doubles) -> Doubles:
+def _speed(points: _Points, times: Doubles, first: IntArray, last: IntArray, otherwise: Doubles) -> Doubles:
     """Mean speed from one observation to another; ``otherwise`` where they are the same."""
     passed = (times[last] - times[first])[:, None]
-    return np.where(passed > 0, (points[last] - points[first]) / np.where(passed > 0, passed, 1), otherwise)
+    return np.where(passed > 0, (points(last) - points(first)) / np.where(passed > 0, passed, 1), otherwise)

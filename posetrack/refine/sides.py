@@ -141,12 +141,12 @@ def _motion(track: Track, skeleton: Skeleton, slots: IntArray, size: Doubles) ->
     scale = np.minimum(size[1:], size[:-1]) * _STEP * np.maximum(np.diff(track.times) / _STEP_S, 1)
     twins = skeleton.flip_permutation[slots]
     pairs = (later[:, slots] + later[:, twins] - now - track.joints[:-1][:, twins]) / 2
-    whole: BoolArray = ~np.isnan(pairs.sum(axis=-1))
+    whole: BoolArray = ~np.isnan(pairs[..., 0])
     shift = np.where(whole[..., None], pairs, 0).sum(axis=1) / np.maximum(whole.sum(axis=1), 1)[:, None]
 
     def cost(order: IntArray) -> Doubles:
         moved = norms(later[:, order] - now - shift[:, None]) / scale[:, None]
-        return np.asarray(np.where(np.isnan(moved), 1.0, np.minimum(moved, 1.0)).sum(axis=1))
+        return np.asarray(np.fmin(moved, 1.0).sum(axis=1))  # 1 where it is missing
 
     return np.stack([cost(slots), cost(twins)], axis=1)
 
@@ -216,7 +216,7 @@ def _growth(track: Track, skeleton: Skeleton) -> Doubles:
     lengths = np.log(np.maximum(limb_lengths(track.joints, skeleton), 1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # limbs that are never seen have no median
-        scale = np.nanmedian(lengths - np.nanmedian(lengths, axis=0), axis=1)
+        scale = _medians(lengths - np.nanmedian(lengths, axis=0))
     rows = np.flatnonzero(~np.isnan(scale))
     times, half = track.times[rows] - track.times[0], _GROWTH_S / 2
     first = np.searchsorted(times, times - half)
@@ -226,6 +226,14 @@ def _growth(track: Track, skeleton: Skeleton) -> Doubles:
     growth = np.zeros(len(track))
     growth[rows] = np.where(whole & (np.abs(rates) > _LEAST_GROWTH), np.clip(rates, -1, 1), 0)
     return growth
+
+
+def _medians(values: Doubles) -> Doubles:
+    """float64 [N]: median of each of many short rows, of what is known; NaN where nothing is."""
+    ordered = np.sort(values, axis=1)  # NaN is sorted behind
+    last = (~np.isnan(values)).sum(axis=1) - 1
+    rows = np.arange(len(values))
+    return np.asarray((ordered[rows, last // 2] + ordered[rows, (last + 1) // 2]) / 2, dtype=np.float64)
 
 
 def _cheapest(costs: Doubles, upper: Doubles, lower: Doubles, near: BoolArray) -> IntArray:

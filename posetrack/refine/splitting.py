@@ -47,8 +47,8 @@ def split(clip: Clip, kept_whole: Collection[int] = (), uncut: Collection[tuple[
         doubtful = [] if track.track_id in kept_whole else doubts[track.track_id]
         frames = [frame for doubt in doubtful if (track.track_id, doubt[1]) not in uncut for frame in doubt]
         places = np.unique(np.searchsorted(track.frames, np.array(frames, dtype=np.int64)))
-        edges = [0, *(place for place in places.tolist() if 0 < place < len(track)), len(track)]
-        pieces += [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+        edges = [place for place in places.tolist() if 0 < place < len(track)]
+        pieces += track.cut_at(edges)
     return pieces
 
 
@@ -85,8 +85,7 @@ def _own_cuts(track: Track, clip: Clip) -> list[int]:
     jumps = moved > np.minimum(size[1:], size[:-1]) * (_JITTER + _FASTEST * steps)
     other_shot = np.diff(clip.shots(track.frames)) > 0
     breaks = np.flatnonzero(are_gaps(steps, clip) | jumps | other_shot) + 1
-    edges = [0, *breaks.tolist(), len(track)]
-    parts = [track[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+    parts = track.cut_at(breaks.tolist())
     frames = np.concatenate([track.frames[breaks], *(turns(part, clip) for part in parts)])
     return [int(frame) for frame in frames]
 

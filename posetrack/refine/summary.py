@@ -9,7 +9,7 @@ import numpy as np
 
 from posetrack.refine.appearance import learn
 from posetrack.refine.bodies import joint_evidence
-from posetrack.refine.clip import CARRIED, SEEN, Clip, observed
+from posetrack.refine.clip import Clip, observed
 from posetrack.refine.splitting import doubtful_frames
 
 _ONE_DOUBT_S = 0.5
@@ -71,7 +71,7 @@ def summarise(clip: Clip) -> list[PersonSummary]:
     summaries = []
     for track in clip.tracks:
         frames = int(track.frames[-1] - track.frames[0]) + 1
-        seen = np.isin(track.origins, (SEEN, CARRIED)).any(axis=1)
+        seen = track.observed.any(axis=1)
         scores = joint_evidence(track, clip.skeleton)[seen]
         summaries.append(
             PersonSummary(
