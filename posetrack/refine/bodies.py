@@ -38,7 +38,7 @@ def sizes_of(tracks: Sequence[Track], frame_s: float) -> Doubles:
     within = np.arange(apart.sum()) - np.repeat(np.cumsum(apart) - apart, apart) - half
     starts, last = (np.repeat(one, apart) for one in (np.cumsum(lengths) - lengths, lengths - 1))
     medians = median_filter(sides[starts + np.clip(within, 0, last)], size=2 * half + 1)
-    return np.maximum(medians[(within >= 0) & (within <= last)], 1.0)
+    return np.asarray(np.maximum(medians[(within >= 0) & (within <= last)], 1.0), dtype=np.float64)
 
 
 def longer_sides(boxes: Doubles) -> Doubles:
@@ -82,7 +82,7 @@ def shows_trunk(track: Track, skeleton: Skeleton) -> BoolArray:
 
 
 def limb_lengths(joints: Doubles, skeleton: Skeleton) -> Doubles:
-    """float64 [N, L]: length of each limb of bodies with joints [N, K, 2], in pixels; NaN where an end is missing."""
+    """float64 [N, L]: length in pixels of each limb of bodies, joints [N, K, 2]; NaN where an end is missing."""
     ends = joints[:, skeleton.limb_slots]
     return norms(ends[:, :, 0] - ends[:, :, 1])
 

@@ -120,16 +120,19 @@ def proportions(pieces: Sequence[Track], clip: Clip) -> Doubles:
     """float64 [N, L]: logarithm of each limb's length in body sizes; NaN where too few frames show it."""
     longest = np.full((len(pieces), len(clip.skeleton.limbs)), np.nan)
     enough = [number for number, piece in enumerate(pieces) if len(piece) >= _LIMB_FRAMES]
-    for batch in batches([pieces[number] for number in enough]):
+    for batch in batches([pieces[number] for number in enough]) if enough else []:
         numbers = [enough[place] for place in batch.tolist()]
-        parts = [pieces[number] for number in numbers]
-        lengths = limb_lengths(np.concatenate([part.joints for part in parts]), clip.skeleton)
-        lengths /= sizes_of(parts, clip.frame_s)[:, None]
-        borders = np.cumsum([len(part) for part in parts])[:-1]
-        for number, own in zip(numbers, np.split(lengths, borders), strict=True):
-            own.sort(axis=0)  # NaN is sorted behind
-            counts = len(own) - np.isnan(own).sum(axis=0)
+        for number, lengths in zip(numbers, _limbs([pieces[number] for number in numbers], clip), strict=True):
+            lengths.sort(axis=0)  # NaN is sorted behind
+            counts = (~np.isnan(lengths)).sum(axis=0)
             usable = np.flatnonzero(counts >= _LIMB_FRAMES)
             places = np.rint(_LIMB_QUANTILE * (counts[usable] - 1)).astype(np.int64)
-            longest[number, usable] = own[places, usable]
-    return np.log(np.maximum(longest, 1e-3))
+            longest[number, usable] = lengths[places, usable]
+    return np.asarray(np.log(np.maximum(longest, 1e-3)), dtype=np.float64)
+
+
+def _limbs(pieces: Sequence[Track], clip: Clip) -> list[Doubles]:
+    """float64 [T, L] for each tracklet: length of each limb in body sizes."""
+    lengths = limb_lengths(np.concatenate([piece.joints for piece in pieces]), clip.skeleton)
+    borders = np.cumsum([len(piece) for piece in pieces])[:-1]
+    return np.split(lengths / sizes_of(pieces, clip.frame_s)[:, None], borders)

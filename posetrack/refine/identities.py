@@ -69,8 +69,8 @@ def _neighbours(chains: Chains, count: int) -> tuple[IntArray, IntArray]:
 def _exchanges(links: Links, following: IntArray, leading: IntArray, gains: _Gains) -> IntArray:
     """int64 [4, A]: before, after, rival and other of every exchange that is possible.
 
-    Before and after are linked, and so are rival and other, unless one of the two is -1. Exchanged, before would be
-    linked with other, and rival with after.
+    Before and after are linked, and so are rival and other, unless one of these is -1: there is none. Exchanged,
+    before would be linked with other, and rival with after.
     """
     left: BoolArray = following[links.before] != links.after
     one, two = links.before[left], links.after[left]

@@ -83,7 +83,7 @@ def find_people(clip: Clip, priors: Priors) -> list[Person]:
 
 
 def _person(track_id: int, parts: Sequence[Track], sure: Doubles, priors: Priors) -> Person:
-    """The person made of N parts that follow one another, with the probabilities, float64 [N], that they belong."""
+    """The person made of N parts, which follow one another, sure with probabilities, float64 [N]."""
     identity = np.concatenate([
         np.full(len(part), probability) * (1.0 if part.identity is None else part.identity)
         for part, probability in zip(parts, sure, strict=True)

@@ -107,13 +107,12 @@ def overlapping_pairs(tracks: Sequence[Track]) -> Iterator[tuple[Track, Track]]:
 
 def shared_rows(one: Track, other: Track) -> tuple[IntArray, IntArray]:
     """int64 [N] each: rows of two tracks in the frames that both have."""
-    first, last = max(one.frames[0], other.frames[0]), min(one.frames[-1], other.frames[-1])
-    starts, ends = ([np.searchsorted(track.frames, frame) for track in (one, other)] for frame in (first, last + 1))
-    places = np.full(max(last + 1 - first, 0), -1)
-    places[other.frames[starts[1] : ends[1]] - first] = np.arange(starts[1], ends[1])
-    others = places[one.frames[starts[0] : ends[0]] - first]
-    shared = np.flatnonzero(others >= 0)
-    return starts[0] + shared, others[shared]
+    first, end = max(one.frames[0], other.frames[0]), min(one.frames[-1], other.frames[-1]) + 1
+    rows, other_rows = (np.arange(*np.searchsorted(track.frames, (first, end))) for track in (one, other))
+    places = np.full(max(end - first, 0), -1)
+    places[other.frames[other_rows] - first] = other_rows
+    found = places[one.frames[rows] - first]
+    return rows[found >= 0], found[found >= 0]
 
 
 def overlapping_rows(one: Track, other: Track) -> tuple[IntArray, IntArray]:
