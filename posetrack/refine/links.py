@@ -57,6 +57,7 @@ _WALK = 0.8
 _SAME_TRACK = 3.0
 """Added for pieces of one track: the tracker, which saw the frames, is right 19 times of 20."""
 
+_MOST_BY_SIZE = np.log(_PEOPLE_SIZE_SPREAD / _SIZE_SPREAD)
 _MOST_ELSE = np.log(_PEOPLE_LIMB_SPREAD / _LIMB_SPREAD) + _SAME_TRACK + SUREST
 """What limbs, the track and appearance add at most."""
 
@@ -122,18 +123,36 @@ class _Evidence:
     def candidates(self, unlikely: bool) -> tuple[IntArray, IntArray]:
         """Pairs of tracklets that are compared."""
         longest_s = _LONGEST_GAP_S if self._looks is None else _LONGEST_AWAY_S
-        before, after = _candidates(self._tails, self._heads, longest_s, unlikely)
         if unlikely:
-            return before, after
+            return _candidates(self._tails, self._heads, longest_s, _NEXT_PIECES)
+        reach_s = np.where(_inside(self._tails, *self._clip.picture) > 0, self._reach_s(), np.inf)
+        before, after = _candidates(self._tails, self._heads, np.minimum(reach_s, longest_s))
         shots = self._clip.shots
         same_shot = shots(self._tails.frames[before]) == shots(self._heads.frames[after])
         return before[same_shot], after[same_shot]
 
+    def _reach_s(self) -> float:
+        """Seconds after which no motion can link two tracklets, unless somebody has left the frame and come back.
+
+        It cannot if those that fit best, at the same place with the same speed, would not gain anything.
+        """
+        tails, heads = self._tails, self._heads
+        gap = np.arange(0, _LONGEST_AWAY_S + 1, 0.5)
+        gains = np.log(_area(self._clip)) - gap / _HIDDEN_S + 2 * _INSIDE + _MOST_BY_SIZE + _MOST_ELSE
+        gains += np.log(_SPEED_VARIANCE + sum(ends.speed_variances.max(initial=0) for ends in (tails, heads)))
+        place_variance = sum(ends.place_variances.min(initial=1) for ends in (tails, heads))
+        gains -= np.log(2 * np.pi * (place_variance + _ACCELERATION * gap**3 / 12))
+        gains += _same_speed(gap, np.zeros(len(gap)), 0.0)
+        for ends in (tails, heads):
+            squares = np.square(ends.speeds).sum(axis=1) / (_SPEED_VARIANCE + ends.speed_variances)
+            gains += (squares / 4 - np.log(ends.sizes)).max(initial=-np.inf)
+        return float(gap[min(int((gains > 0).sum()), len(gap) - 1)])
+
     def links(self, before: IntArray, after: IntArray, unlikely: bool) -> Links:
         """The links among some pairs; all of them if ``unlikely``, otherwise those that gain something."""
         tails, heads = self._tails, self._heads
-        low, high = self._clip.picture
-        inside = _inside(tails, low, high)[before] + _inside(heads, low, high)[after]
+        picture = self._clip.picture
+        inside = _inside(tails, *picture)[before] + _inside(heads, *picture)[after]
         gains = _motion(tails, heads, before, after, self._clip) + inside
         border = np.flatnonzero(inside <= 0)
         gains[border] = np.maximum(gains[border], _away(tails, heads, before[border], after[border]))
@@ -149,14 +168,19 @@ class _Evidence:
         return Links(before=before[kept], after=after[kept], gains=np.maximum(gains[kept], _LOWEST))
 
 
-def _candidates(tails: Ends, heads: Ends, longest_s: float, unlikely: bool) -> tuple[IntArray, IntArray]:
-    """Pairs of tracklets, the second of which begins after the first has ended, but not long after."""
+def _candidates(tails: Ends, heads: Ends, longest_s: Doubles | float, least: int = 0) -> tuple[IntArray, IntArray]:
+    """Pairs of tracklets, the second of which begins after the first has ended, but not long after.
+
+    Args:
+        tails, heads: Of N tracklets.
+        longest_s: The longest gap, for all or float64 [N] for each.
+        least: So many of those that begin next are in pairs, however late.
+    """
     order = np.lexsort((np.arange(len(heads.frames)), heads.frames))
     starts = heads.frames[order]
     first = np.searchsorted(starts, tails.frames, side="right")
     last = np.searchsorted(heads.times[order], tails.times + longest_s, side="right")
-    if unlikely:
-        last = np.maximum(last, np.minimum(first + _NEXT_PIECES, len(starts)))
+    last = np.maximum(last, np.minimum(first + least, len(starts)))
     counts = np.maximum(last - first, 0)
     before = np.repeat(np.arange(len(tails.frames)), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -170,8 +194,6 @@ def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
     mean_speed = (tails.speeds[before] + heads.speeds[after]) / 2
     speed_change = heads.speeds[after] - tails.speeds[before]
     known = tails.speed_variances[before] + heads.speed_variances[after]
-    low, high = clip.picture
-    area = float(np.maximum(high - low, 1).prod())
     ends = tails.places[before], tails.frames[before], heads.places[after], heads.frames[after]
     moved = displacement(*ends, clip)
     missed = moved / size[:, None] - gap[:, None] * mean_speed
@@ -182,9 +204,20 @@ def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
     change = np.square(speed_change).sum(axis=1)
     squares = (np.square(tails.speeds[before]).sum(axis=1) + np.square(heads.speeds[after]).sum(axis=1)) / 2
     apart = _SPEED_VARIANCE + known
-    gains = np.log(area / size**2) - np.log(2 * np.pi * place_variance)
+    gains = np.log(_area(clip) / size**2) - np.log(2 * np.pi * place_variance)
     gains -= np.square(missed).sum(axis=1) / place_variance / 2
     gains += np.log(apart) + squares / apart / 2
+    return np.asarray(gains + _same_speed(gap, change, known) - gap / _HIDDEN_S, dtype=np.float64)
+
+
+def _same_speed(gap: Doubles, change: Doubles, known: Doubles | float) -> Doubles:
+    """Logarithm of the density, but for a constant, of a squared change of speed during a gap.
+
+    Args:
+        gap: float64 [N], seconds.
+        change: float64 [N].
+        known: float64 [N]: variances of what is known of the change.
+    """
     ways = [
         np.log(share / variance) - change / variance / 2
         for share, variance in (
@@ -192,7 +225,13 @@ def _motion(tails: Ends, heads: Ends, before: IntArray, after: IntArray, clip: C
             (_TURNING, known + _ACCELERATION * gap + _TURN),
         )
     ]
-    return np.asarray(gains + np.logaddexp(*ways) - gap / _HIDDEN_S, dtype=np.float64)
+    return np.asarray(np.logaddexp(*ways), dtype=np.float64)
+
+
+def _area(clip: Clip) -> float:
+    """Of the frame, in square pixels."""
+    low, high = clip.picture
+    return float(np.maximum(high - low, 1).prod())
 
 
 def _away(tails: Ends, heads: Ends, before: IntArray, after: IntArray) -> Doubles:
