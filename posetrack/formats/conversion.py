@@ -202,7 +202,7 @@ def _read(source: Path, config: ConversionConfig) -> _Read:
     else:
         videos = _parsed(source, content, config.like, SKELETONS[config.coco_joints])
     timed = [with_rate(video, config.fps) for video in videos]
-    retimed = any(map(_has_other_times, videos, timed))
+    retimed = config.fps is not None and any(map(_has_other_times, videos, timed))
     return _Read(content, [_with_image_ids(only_people(video, config.people)) for video in timed], retimed)
 
 

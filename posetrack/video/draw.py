@@ -74,7 +74,7 @@ class AnnotatorConfig:
 
 
 class Annotator:
-    """Draws the people of one video, frame by frame. Its only state are their trails and the crop.
+    """Draws the people of one video, frame by frame. Its state is their trails and where the crop is.
 
     Args:
         config: What to draw.
