@@ -225,21 +225,21 @@ class HeatmapPoseEstimator(CropPoseEstimator):
 class Normalisation:
     """Normalises crops as a network expects: uint8 [B, 3, height, width] RGB to float, on the same device.
 
+    In grey levels, first minus the mean and then divided, like MMPose: its networks see the same to the last bit.
+
     Args:
         convention: The network's.
         device: Device of the crops.
     """
 
     def __init__(self, convention: InputConvention, device: torch.device) -> None:
-        mean, std = torch.tensor(convention.mean), torch.tensor(convention.std)
+        self._mean, self._std = (
+            torch.tensor([255 * value for value in values]).view(1, 3, 1, 1).to(device)
+            for values in (convention.mean, convention.std)
+        )
         self._bgr = convention.colour_order == "bgr"
-        self._plain = bool((mean == 0).all() and (std == 1).all())
-        self._offset = (-mean / std).view(1, 3, 1, 1).to(device)
-        self._divisor = (255 * std).view(1, 3, 1, 1).to(device)
 
     def __call__(self, images: Tensor) -> Tensor:
         if self._bgr:
             images = images.flip(1)
-        if self._plain:
-            return images.float() / 255
-        return torch.addcdiv(self._offset, images.float(), self._divisor)
+        return images.float().sub_(self._mean).div_(self._std)
