@@ -1,4 +1,4 @@
-"""posetrack turns footage of several people into identified, tracked body poses.
+"""posetrack finds the people in videos, estimates their body joints, and gives each person one number.
 
 In short (more in the README)::
 

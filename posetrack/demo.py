@@ -1,4 +1,4 @@
-"""A rendered clip with exact ground truth, to see the whole system at work without footage of one's own."""
+"""A rendered clip with exact ground truth, to try the whole system without your own footage."""
 
 from __future__ import annotations
 

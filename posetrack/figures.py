@@ -1,4 +1,4 @@
-"""Figures as PNG, with their text as it stands: names of clips and people may hold any character."""
+"""Figures as PNG. Their text is drawn as is: names of clips and people may contain any character."""
 
 from __future__ import annotations
 

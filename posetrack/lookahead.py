@@ -1,8 +1,8 @@
-"""What a frame shows regardless of who was in the previous one: the first half of the pipeline.
+"""The first half of the pipeline: what does not depend on the people of the previous frame.
 
 Shot cuts, flow and detection need no tracking state, so each runs ahead of the next in a thread of its own. The
-joints of detected people need none either: on GPUs it pays to estimate those of several frames in one batch,
-although some of the boxes will lose to carried ones.
+joints of detected people need none either: on GPUs those of several frames are estimated in one batch, although
+some of the boxes will be replaced by carried ones.
 """
 
 from __future__ import annotations

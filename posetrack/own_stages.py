@@ -1,4 +1,4 @@
-"""The user's own stages: checked when a tracker is made, and wrapped so that they may be simple.
+"""The user's own stages: checked when a tracker is made, and wrapped so that they can be simple.
 
 A wrapped stage is called by one thread at a time, although the stages of a pipeline run side by side and several
 videos may be tracked at once. Its results are checked and copied, because detection runs ahead of tracking and the
@@ -129,7 +129,9 @@ class _OwnPeople:
     def _found(self, sighting: Sighting, name: str) -> Poses:
         found = sighting.found
         if not isinstance(found, Poses):
-            raise TypeError(f"{name} gave a sighting with found = {reprlib.repr(found)}; give posetrack.Poses.")
+            raise TypeError(
+                f"{name} returned a sighting with found = {reprlib.repr(found)}; return posetrack.Poses."
+            )
         return _taken(found, found, self.skeleton, name)
 
 
@@ -175,8 +177,8 @@ class _OwnFlow:
     def _taken(self, flow: Flow, method: str) -> Flow:
         if not callable(getattr(flow, "at", None)):
             raise TypeError(
-                f"{_name(self._stage)}.{method} gave {reprlib.repr(flow)}; give an object with the method at, a "
-                "posetrack.stages.Flow, such as posetrack.flow.DenseFlow."
+                f"{_name(self._stage)}.{method} returned {reprlib.repr(flow)}; return an object with the method "
+                "at, a posetrack.stages.Flow, such as posetrack.flow.DenseFlow."
             )
         return flow
 
@@ -187,7 +189,7 @@ class _OwnBatchFlow(_OwnFlow):
             found = cast(BatchFlowEstimator, self._stage).estimate_batch(pairs)
             if len(found) != len(pairs):
                 raise ValueError(
-                    f"{_name(self._stage)}.estimate_batch gave {len(found)} flows for {len(pairs)} pairs."
+                    f"{_name(self._stage)}.estimate_batch returned {len(found)} flows for {len(pairs)} pairs."
                 )
             return [self._taken(flow, "estimate_batch") for flow in found]
 
@@ -201,8 +203,8 @@ class _OwnAppearance:
             found = np.array(self._stage.describe(image, poses), np.float32)
         if found.ndim != 2 or len(found) != len(poses):
             raise ValueError(
-                f"{_name(self._stage)}.describe gave {list(found.shape)} for {len(poses)} people; give one row of "
-                "numbers for each."
+                f"{_name(self._stage)}.describe returned {list(found.shape)} for {len(poses)} people; return one "
+                "row of numbers for each."
             )
         return found
 
@@ -217,7 +219,7 @@ class _OwnLinker:
         ids = linked.track_ids[linked.track_ids != UNLINKED]
         if len(np.unique(ids)) != len(ids) or (ids < 0).any():
             raise ValueError(
-                f"{name} gave the ids {linked.track_ids.tolist()}; give distinct ones from 0 on, or -1."
+                f"{name} returned the ids {linked.track_ids.tolist()}; return distinct ones from 0 on, or -1."
             )
         return linked
 
@@ -226,23 +228,25 @@ class _OwnLinker:
 
 
 def _taken(poses: object, asked: Boxes | Poses, skeleton: Skeleton, name: str) -> Poses:
-    """A copy of the poses that a stage gave, one for each person asked for."""
+    """A copy of the poses that a stage returned, one for each person asked for."""
     if not isinstance(poses, Poses):
-        raise TypeError(f"{name} gave {reprlib.repr(poses)}; give posetrack.Poses.")
+        raise TypeError(f"{name} returned {reprlib.repr(poses)}; return posetrack.Poses.")
     if len(poses) != len(asked):
-        raise ValueError(f"{name} gave {len(poses)} poses for {len(asked)} boxes; give one for each, in order.")
+        raise ValueError(
+            f"{name} returned {len(poses)} poses for {len(asked)} boxes; return one for each, in order."
+        )
     if poses.skeleton != skeleton:
         raise ValueError(
-            f"{name} gave poses of the skeleton {poses.skeleton.name}; its own skeleton is {skeleton.name}."
+            f"{name} returned poses of the skeleton {poses.skeleton.name}; its own skeleton is {skeleton.name}."
         )
     return poses[np.arange(len(poses))]
 
 
 def _check_list(found: object, kind: type, count: int, name: str) -> None:
     if not isinstance(found, list | tuple) or not all(isinstance(each, kind) for each in found):
-        raise TypeError(f"{name} gave {reprlib.repr(found)}; give a list with {_home(kind)} for each image.")
+        raise TypeError(f"{name} returned {reprlib.repr(found)}; return a list with {_home(kind)} for each image.")
     if len(found) != count:
-        raise ValueError(f"{name} gave {len(found)} {kind.__name__} for {count} images; give one for each.")
+        raise ValueError(f"{name} returned {len(found)} {kind.__name__} for {count} images; return one for each.")
 
 
 def _home(kind: type) -> str:

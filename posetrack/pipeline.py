@@ -1,4 +1,4 @@
-"""The data's path, from frames to people with identities.
+"""The pipeline, from frames to people with identities.
 
     frames ─► cues:   shot cut, flow, people                needs no tracking state: runs ahead (lookahead.py)
            ─► follow: propagate, merge, refine, select, link   one frame after the other

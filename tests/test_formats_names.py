@@ -84,8 +84,8 @@ def test_a_table_of_two_clips_is_refused_with_its_line(tmp_path: Path, command: 
     [
         ([(3, "Al"), (3, "Bo")], "person 3 is named Al and Bo; keep one"),
         ([(3, "Al"), (4, "Al")], "3 and 4 are all named Al; give them different names"),
-        ([(3, "=1+1")], "'=1\\+1' of person 3 is no name"),
-        ([(3, ["Al"])], "of person 3 is no name"),
+        ([(3, "=1+1")], "'=1\\+1' of person 3 is not a valid name"),
+        ([(3, ["Al"])], "of person 3 is not a valid name"),
     ],
 )
 def test_names_that_contradict_each_other_or_are_none_are_refused(

@@ -169,7 +169,7 @@ def test_bvh_of_nobody_has_the_root_that_readers_need(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1,1,10,10,50,100,0.9,-1,-1,-1\n2,1,11,10,50,100,0.9,-1,-1,-1\n")
     config = ConversionConfig(to="bvh", fps=25.0)
     (told,) = convert_files(tmp_path / "a.txt", tmp_path / "a.bvh", config).values()
-    assert "Everybody: the file holds a bone of no length, which stands still." in told
+    assert "All people: the file holds one bone of length 0 that does not move." in told
     hierarchy, motion = (tmp_path / "a.bvh").read_text().split("MOTION\n")
     assert len(re.findall("^ROOT", hierarchy, re.MULTILINE)) == 1
     assert hierarchy.count("{") == hierarchy.count("}")

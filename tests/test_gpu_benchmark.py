@@ -86,4 +86,4 @@ def test_an_unknown_flow_is_one_sentence() -> None:
 def test_a_device_that_is_not_here_is_one_sentence() -> None:
     done = run("--device", "cuda:99", "--quick")
     assert done.returncode == 1
-    assert done.stderr == "gpu.py: device 'cuda:99' is not on this computer; --device auto takes what there is.\n"
+    assert done.stderr == "gpu.py: device 'cuda:99' is not on this computer; --device auto uses what there is.\n"

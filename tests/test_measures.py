@@ -226,8 +226,8 @@ def test_a_floor_gives_metres_wherever_people_stand(tmp_path: Path) -> None:
 
 
 BAD_SCALES = {
-    "0.4": None, "2": "2 m per pixel, at which nobody can be seen", "9m=3px": "3 m per pixel",
-    "1e-9": "1e-09 m per pixel, at which nobody fits into a picture",
+    "0.4": None, "2": "2 m per pixel, at which no person can be seen", "9m=3px": "3 m per pixel",
+    "1e-9": "1e-09 m per pixel, at which no person fits into the image",
     "1.8m": "known length", "0": "metres per pixel", "1.8m=0px": "known length",
     "9=1.8m": "no person 9",
     "1=18m": "between 0.3 m and 3 m", "1=tallm": "between 0.3 m", "": "metres per pixel",

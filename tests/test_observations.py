@@ -206,7 +206,7 @@ def test_impossible_coordinates_are_refused(tmp_path: Path, value: float) -> Non
     sink = ObservationSink(tmp_path / "a.tracks", HEADER)
     sink.write(Frame(0, 0, NO_IMAGE), poses.replace(boxes=np.full((1, 4), value)))
     with pytest.raises(
-        DataFormatError, match="a coordinate of a person is too large for a pixel, or is no number"
+        DataFormatError, match="a coordinate of a person is too large for a pixel, or is not a number"
     ):
         sink.close()
     sink.discard()
@@ -276,17 +276,17 @@ def twice(path: Path) -> None:
 
 
 DAMAGES: dict[Callable[[Path], None], str] = {
-    cut_short: "damaged, cut short or no file of tracks",
-    emptied: "damaged, cut short or no file of tracks",
-    text: "damaged, cut short or no file of tracks",
+    cut_short: "damaged, cut short or not a file of tracks",
+    emptied: "damaged, cut short or not a file of tracks",
+    text: "damaged, cut short or not a file of tracks",
     bit_turned: "is damaged",
     another_table: "holds no tracks of `posetrack run`",
     newer: r"written by a later version of posetrack \(schema 3, this one reads up to 2\): update posetrack",
     without_a_version: "its version is missing",
-    led_astray: "the name is no name of a file",
+    led_astray: "the name is not a file name",
     without_a_column: "its columns are not those of tracks",
     backwards: "its frames are not in order",
-    twice: "somebody is in a frame twice",
+    twice: "a person is in a frame twice",
 }
 
 

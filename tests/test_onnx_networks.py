@@ -376,7 +376,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zip": (content(b"PK\x03\x04 and more"), "is a zip archive: unpack it"),
     "2 GB": (huge, "has 2 GB or more"),
     "external data": (partial(one_node, external=True), "keeps weights in another file, which is not read"),
-    "newer opset": (partial(one_node, opset=99), "of a newer ONNX version than this ONNX Runtime knows"),
+    "newer opset": (partial(one_node, opset=99), "needs a newer ONNX version than this ONNX Runtime knows"),
     "weights that are no numbers": (partial(one_node, weight=np.nan), "gives values that are not numbers"),
     "unknown operator": (partial(one_node, operator="Konv"), "ONNX Runtime cannot load"),
     "four channels": (partial(one_node, channels=4), r"takes \[.*4, 64, 48\] instead of \[batch, 3, height, "),

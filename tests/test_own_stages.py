@@ -111,11 +111,11 @@ ONE = Boxes(np.array([[1.0, 2, 30, 40]]), np.ones(1))
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
     [
-        (None, TypeError, "Wrong.detect gave None; give a list with posetrack.Boxes for each image"),
-        (ONE, TypeError, r"Wrong.detect gave Boxes\(.*; give a list with posetrack.Boxes"),
-        ([ONE.xyxy], TypeError, r"Wrong.detect gave \[array\(.*; give a list with posetrack.Boxes"),
-        ([ONE, ONE], ValueError, "Wrong.detect gave 2 Boxes for 1 images; give one for each"),
-        ([], ValueError, "Wrong.detect gave 0 Boxes for 1 images"),
+        (None, TypeError, "Wrong.detect returned None; return a list with posetrack.Boxes for each image"),
+        (ONE, TypeError, r"Wrong.detect returned Boxes\(.*; return a list with posetrack.Boxes"),
+        ([ONE.xyxy], TypeError, r"Wrong.detect returned \[array\(.*; return a list with posetrack.Boxes"),
+        ([ONE, ONE], ValueError, "Wrong.detect returned 2 Boxes for 1 images; return one for each"),
+        ([], ValueError, "Wrong.detect returned 0 Boxes for 1 images"),
     ],
 )
 def test_what_a_detector_must_not_give_is_told(answer: Any, error: type[Exception], words: str) -> None:
@@ -131,12 +131,16 @@ def test_what_a_detector_must_not_give_is_told(answer: Any, error: type[Exceptio
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
     [
-        (lambda poses: poses.keypoints, TypeError, "Wrong.estimate.* gave .*; give .*posetrack.Poses"),
-        (lambda poses: poses[:0], ValueError, "Wrong.estimate.* gave 0 poses for 1 boxes; give one for each"),
+        (lambda poses: poses.keypoints, TypeError, "Wrong.estimate.* returned .*; return .*posetrack.Poses"),
+        (
+            lambda poses: poses[:0],
+            ValueError,
+            "Wrong.estimate.* returned 0 poses for 1 boxes; return one for each",
+        ),
         (
             lambda poses: poses.replace(skeleton=COCO),
             ValueError,
-            f"Wrong.estimate.* gave poses of the skeleton {COCO.name}; its own skeleton is {POSETRACK.name}",
+            f"Wrong.estimate.* returned poses of the skeleton {COCO.name}; its own skeleton is {POSETRACK.name}",
         ),
     ],
 )
@@ -170,10 +174,10 @@ def test_what_a_flow_must_not_give_is_told(batch: bool) -> None:
     Batch.__name__ = "Wrong"
     tracker = made(flow=Batch() if batch else Wrong())
     assert isinstance(tracker._flow, BatchFlowEstimator) == batch
-    with pytest.raises(TypeError, match=r"(?s)^Wrong.estimate gave .*; give an object with the method at"):
+    with pytest.raises(TypeError, match=r"(?s)^Wrong.estimate returned .*; return an object with the method at"):
         list(tracker.track(PICTURES))
     if batch:
-        with pytest.raises(ValueError, match=r"^Wrong.estimate_batch gave 1 flows for 2 pairs"):
+        with pytest.raises(ValueError, match=r"^Wrong.estimate_batch returned 1 flows for 2 pairs"):
             tracker._flow.estimate_batch([(PICTURES[0], PICTURES[1])] * 2)  # type: ignore[attr-defined]
 
 

@@ -87,28 +87,28 @@ def test_the_stages_of_ones_own_top_down_are_used_as_they_would_be_alone() -> No
             "find",
             lambda found: found[0],
             TypeError,
-            "Wrong.find gave Sighting.*posetrack.types.Sighting for each image",
+            "Wrong.find returned Sighting.*posetrack.types.Sighting for each image",
         ),
-        ("find", lambda found: found * 2, ValueError, "Wrong.find gave 2 Sighting for 1 images"),
+        ("find", lambda found: found * 2, ValueError, "Wrong.find returned 2 Sighting for 1 images"),
         (
             "find",
             lambda found: [Sighting(found[0].image)],
             TypeError,
-            "Wrong.find gave a sighting with found = None",
+            "Wrong.find returned a sighting with found = None",
         ),
         (
             "find",
             lambda found: [Sighting(found[0].image, found[0].found.replace(skeleton=COCO))],
             ValueError,
-            "Wrong.find gave poses of the skeleton coco; its own skeleton is posetrack",
+            "Wrong.find returned poses of the skeleton coco; its own skeleton is posetrack",
         ),
         (
             "refine",
             lambda found: found[0],
             TypeError,
-            "Wrong.refine gave Poses.*; give a list with posetrack.Poses",
+            "Wrong.refine returned Poses.*; return a list with posetrack.Poses",
         ),
-        ("refine", lambda found: [found[0][:0]], ValueError, "Wrong.refine gave 0 poses for 1 boxes"),
+        ("refine", lambda found: [found[0][:0]], ValueError, "Wrong.refine returned 0 poses for 1 boxes"),
     ],
 )
 def test_what_people_must_not_give_is_told(method: str, answer: Any, error: type[Exception], words: str) -> None:
@@ -188,14 +188,14 @@ def test_every_video_has_a_linker_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
     [
-        (lambda poses: poses.track_ids, TypeError, "Wrong.link gave .*; give posetrack.Poses"),
-        (lambda poses: poses[:1], ValueError, "Wrong.link gave 1 poses for 2 boxes"),
+        (lambda poses: poses.track_ids, TypeError, "Wrong.link returned .*; return posetrack.Poses"),
+        (lambda poses: poses[:1], ValueError, "Wrong.link returned 1 poses for 2 boxes"),
         (
             lambda poses: poses.replace(track_ids=[3, 3]),
             ValueError,
-            r"Wrong.link gave the ids \[3, 3\]; give distinct",
+            r"Wrong.link returned the ids \[3, 3\]; return distinct",
         ),
-        (lambda poses: poses.replace(track_ids=[-2, 3]), ValueError, r"Wrong.link gave the ids \[-2, 3\]"),
+        (lambda poses: poses.replace(track_ids=[-2, 3]), ValueError, r"Wrong.link returned the ids \[-2, 3\]"),
     ],
 )
 def test_what_a_linker_must_not_give_is_told(answer: Any, error: type[Exception], words: str) -> None:
@@ -207,7 +207,7 @@ def test_what_a_linker_must_not_give_is_told(answer: Any, error: type[Exception]
 @pytest.mark.parametrize("answer", [np.zeros(2), np.zeros((3, 4))])
 def test_what_an_appearance_stage_must_not_give_is_told(answer: FloatArray) -> None:
     wrong = type("Wrong", (), {"describe": lambda self, image, poses: answer})
-    with pytest.raises(ValueError, match=r"^Wrong.describe gave \[.*\] for 2 people; give one row"):
+    with pytest.raises(ValueError, match=r"^Wrong.describe returned \[.*\] for 2 people; return one row"):
         list(PoseTracker(people=OneStage(xyxy=TWO), appearance=wrong(), threads=1).track(PICTURES))
 
 

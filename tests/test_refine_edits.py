@@ -397,8 +397,8 @@ def test_two_versions_never_overwrite_each_other(results: Path) -> None:
     ("change", "sentence"),
     [
         (lambda text: text[:40], r"the file is damaged \(.*\); correct it, restore a copy, or move"),
-        (lambda text: "[]", r"this is no file of repairs; give one that `posetrack review` has written\."),
-        (lambda text: text.replace("posetrack edits", "other"), "this is no file of repairs"),
+        (lambda text: "[]", r"this is not a file of repairs; give one that `posetrack review` has written\."),
+        (lambda text: text.replace("posetrack edits", "other"), "this is not a file of repairs"),
         (lambda text: text.replace('"format_version":1', '"format_version":2'), "a newer posetrack has written"),
         (lambda text: text.replace('"people":"', '"people":"0'), "these repairs are of other tracks"),
         (lambda text: text.replace('"person":3', '"person":30'), r"repair 2 \(delete\) does not fit: there is no"),

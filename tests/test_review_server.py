@@ -325,7 +325,7 @@ def test_repairs_are_taken_from_the_page_only(results: Path, headers: dict[str, 
 @pytest.mark.parametrize(
     ("request_", "status", "sentence"),
     [
-        ([], 400, "A repair is a JSON object."),
+        ([], 400, "A repair must be a JSON object."),
         ({}, 422, "There is nothing to undo or to do again."),
         ({"undo": True}, 422, "There is nothing to undo or to do again."),
         ({"toggle": 3}, 422, "There is no repair 4."),

@@ -100,10 +100,10 @@ def test_another_outcome_on_the_same_machine_is_a_difference(
     done = posetrack("verify", results / "street.meta.json")
     assert done.returncode == 1
     assert "street.csv differs: 100.00 % of the joints are within 1 px, on the same machine" in done.stdout
-    assert "is of posetrack" not in done.stderr
+    assert "is from posetrack" not in done.stderr
     changed(results / "street.meta.json", posetrack="0.0.9")
     other = posetrack("verify", results / "street.meta.json")
-    assert other.returncode == 1 and "street.meta.json is of posetrack 0.0.9, and this is " in other.stderr
+    assert other.returncode == 1 and "street.meta.json is from posetrack 0.0.9, and this is " in other.stderr
 
 
 @pytest.mark.parametrize(("shift", "missed", "status"), [(0.3, (), 0), (3.0, (), 1), (0.0, (1, 2), 1)])

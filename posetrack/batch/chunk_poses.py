@@ -36,7 +36,7 @@ class ChunkPoses:
         times_s: float64 [F].
         starts: int64 [F + 1]; the people of frame f are rows ``starts[f]`` to ``starts[f + 1]``.
         people: The people of all frames, in frame order. Track ids are local to the chunk.
-        scenes: [F] what each frame shows as a whole; empty if nobody has looked.
+        scenes: [F] what each frame shows as a whole; empty if it was not computed.
         made_with: What the poses depend on besides the clip, as ``PoseTracker.made_with`` says it.
         unreported: The people of all frames who are not reported, in frame order.
         unreported_starts: int64 [F + 1], as ``starts``, for them.
@@ -173,7 +173,7 @@ def _facts(arrays: Any) -> dict[str, Any]:
     """What the tracker said of itself. Raises ``ValueError`` if that is no JSON object."""
     facts = json.loads(str(arrays["made_with"]))
     if not isinstance(facts, dict):
-        raise ValueError("made_with is no object")
+        raise ValueError("made_with is not an object")
     return facts
 
 

@@ -158,7 +158,8 @@ def _videos(path: Path, root: Path, layout: str) -> list[Annotations]:
     if not isinstance(data, dict) or needed not in data:
         other = next(name for name, one in LAYOUTS.items() if one.identified_by != needed)
         raise DataFormatError(
-            f"{path}: this is no {layout} ground truth ('{needed}' is missing); try 'posetrack benchmark {other}'."
+            f"{path}: this is not a {layout} ground truth ('{needed}' is missing); "
+            f"try 'posetrack benchmark {other}'."
         )
     videos = parse_annotations(path, data)
     images = [root / image["file_name"] for video in videos for image in video.images]

@@ -17,11 +17,11 @@ _SWATCH = "\u25a0 "
 
 
 def print_people(people: Sequence[PersonSummary], appearance: str | None) -> None:
-    """Print a line for everybody, on a terminal with the colour in which they are drawn.
+    """Print a line for each person, on a terminal with the colour in which the person is drawn.
 
     Args:
         people: The people.
-        appearance: How well their looks tell them apart, as a sentence.
+        appearance: How well appearance tells them apart, as a sentence.
     """
     from posetrack.video.palette import person_colour
 

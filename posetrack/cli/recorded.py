@@ -13,13 +13,13 @@ from posetrack.cli.shared_options import changed
 from posetrack.errors import ConfigError, DataFormatError
 
 _OF_THE_MACHINE = {"models_dir", "threads"}
-"""Options that say where and how fast, and not what comes out."""
+"""Options that do not affect the results."""
 
 _ONLINE = "online"
 
 
 def given_options(options: TrackOptions, refining: RefineOptions | None) -> dict[str, Any]:
-    """The options that differ from their defaults, apart from those of the machine. None refines: ``online``."""
+    """The options that differ from their defaults and affect the results. Without ``refining``: ``online``."""
     second = {_ONLINE: True} if refining is None else changed(refining, RefineOptions())
     every = changed(options, TrackOptions()) | second
     return {name: value for name, value in every.items() if name not in _OF_THE_MACHINE}

@@ -1,4 +1,4 @@
-"""``posetrack report``: write the page over the results of a batch again."""
+"""``posetrack report``: write the report of a batch again."""
 
 from __future__ import annotations
 

@@ -85,8 +85,8 @@ def track(
 ) -> RunSummary:
     """Track a source with a progress bar, and write its files.
 
-    Without ``refining`` there is no second pass, nor with ``realtime``. ``name`` is that of the files, without it
-    the source's; ``source_name`` is what they call the source, without it by its own name.
+    There is no second pass without ``refining`` or with ``realtime``. ``name`` is the name of the files, and
+    ``source_name`` that of the source in them; both default to the source's own name.
     """
     from posetrack.cli.progress import FrameProgress
     from posetrack.cli.recorded import given_options

@@ -60,7 +60,10 @@ def verify(
     for one in verdicts:
         tell(f"{one.file} {one.words}")
     if not all(one.same for one in verdicts) and meta.posetrack != __version__:
-        complain(f"{source} is of posetrack {meta.posetrack}, and this is {__version__}: repeat it with that one.")
+        complain(
+            f"{source} is from posetrack {meta.posetrack}, and this is {__version__}: "
+            "repeat the run with that version."
+        )
     if bundle is not None:
         write_bundle(bundle, meta, footage, verdicts)
         tell(str(bundle))

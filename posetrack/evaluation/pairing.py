@@ -35,7 +35,8 @@ def pair_files(
     chosen = truths if len(truths) == 1 else [truth for truth in truths if truth.name == predictions.name]
     if not chosen:
         raise DataFormatError(
-            f"{predictions}: {ground_truth} has several ground truths, none of this name; give one of them."
+            f"{predictions}: {ground_truth} has several ground truths, but none of this name; "
+            "give one of its files."
         )
     return [(chosen[0], predictions)]
 

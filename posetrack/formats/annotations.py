@@ -75,7 +75,7 @@ class Annotations:
         person_scores: float64 [M]; NaN where the file gives none.
         ignore_regions: Frame -> polygons, float64 [V, 2] each; frames without a list of regions are left out.
         joints: The same people's joints in the file's own skeleton, if that is not PoseTrack's.
-        names: Track id -> what somebody has called the person; others are left out.
+        names: Track id -> the name given to the person; others are left out.
         found: How the same people's joints were found, in the file's own skeleton. ``None`` if the file does not
             say.
     """

@@ -123,7 +123,7 @@ def lost_in_bvh(grid: Grid) -> list[str]:
         whose = "; ".join(f"{bones} (person {', '.join(who)})" for bones, who in lacking.items())
         sentences.append(f"Bones that are never seen, which are left out: {whose}.")
     if not any(trees):
-        sentences.append("Everybody: the file holds a bone of no length, which stands still.")
+        sentences.append("All people: the file holds one bone of length 0 that does not move.")
     return sentences
 
 
@@ -134,7 +134,7 @@ def joints_lost_in_bvh(skeleton: Skeleton) -> list[str]:
 
 
 def _trees(grid: Grid) -> list[dict[str, str | None]]:
-    """For each person the nodes that are seen, and those they hang on; empty for somebody without any."""
+    """For each person the nodes that are seen, and their parents; empty for a person without any."""
     at = {node: _slots(grid, joints) for node, (_, joints) in _TREE.items()}
     there = ~np.isnan(grid.xy[..., 0])
     return [
@@ -161,7 +161,7 @@ def _above(node: str) -> list[str]:
 
 
 def _body(grid: Grid, place: int, tree: dict[str, str | None], unit: float) -> _Body:
-    """Somebody of whom at least one node is seen."""
+    """A person of whom at least one node is seen."""
     at = {node: _middle(grid, place, _TREE[node][1]) * (unit, -unit) for node in tree}
     lengths, angles = {}, {}
     for node, parent in tree.items():

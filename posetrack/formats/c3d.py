@@ -138,9 +138,7 @@ def load_c3d(path: Path) -> Any:
     try:
         file = _ezc3d().c3d(str(path))
     except (RuntimeError, OSError, ValueError, MemoryError, IndexError) as error:
-        raise DataFormatError(
-            f"{path}: this is no C3D file that can be read ({error}); write it again."
-        ) from error
+        raise DataFormatError(f"{path}: this C3D file cannot be read ({error}); write it again.") from error
     _refuse_cut(path, file)
     return file
 

@@ -235,7 +235,7 @@ def _write(read: _Read, target: Path, config: ConversionConfig) -> dict[Path, li
             for video in videos if config.to in CLIP_FORMATS else ():
                 require_computable(video)
                 CLIP_FORMATS[config.to].write(name, video, config.metres_per_pixel)
-    lost = [f"Its own times: frames are 1/{config.fps:g} s apart, as --fps says."] if read.retimed else []
+    lost = [f"Times of the file: frames are 1/{config.fps:g} s apart, as --fps says."] if read.retimed else []
     return {name: lost + _losses(read.content, videos, config) for name, videos in zip(names, parts, strict=True)}
 
 

@@ -83,12 +83,11 @@ def read_foreign(path: Path, fps: float | None, metres_per_pixel: float | None) 
         return ForeignFile(sleap.parse_sleap(path, sleap.load_sleap(path)), [], named=False)
     if ending == ".tracks":
         raise ConfigError(
-            f"{path}: what a run saw is refined, not converted; give `posetrack refine {path} -o FILE` the file "
-            "to write."
+            f"{path}: raw tracks cannot be converted; refine them instead: `posetrack refine {path} -o FILE`."
         )
     if ending == ".bvh":
         raise ConfigError(
-            f"{path}: BVH is written, not read: its bones have lost their length; convert the original."
+            f"{path}: BVH files can be written, but not read; convert the file that it was made from."
         )
     if ending in (".csv", ".parquet"):
         return _table(path, fps)
@@ -136,7 +135,7 @@ def only_people(video: Annotations, people: tuple[int, ...]) -> Annotations:
     """The video with some of its people; with all if none is named.
 
     Raises:
-        DataFormatError: somebody is not in the video.
+        DataFormatError: a person is not in the video.
     """
     if not people:
         return video
@@ -183,7 +182,7 @@ def lost_in_clip_format(video: Annotations, to: str, named: bool) -> list[str]:
     }
     losses = [sentence for what, sentence in _DATA.items() if has[what] and what not in form.keeps]
     if not np.isnan(video.head_boxes).all() or video.ignore_regions:
-        losses.append("Boxes of heads and ignore regions: the file is no ground truth.")
+        losses.append("Boxes of heads and ignore regions: the file is not a ground truth.")
     if own.present.any():
         losses += joints_lost_by_tool(own.skeleton, form)
     return [*losses, *_special(video, to)]

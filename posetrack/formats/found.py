@@ -16,7 +16,7 @@ Codes = NDArray[np.uint8]
 
 WORDS = ("", "seen", "carried", "filled", "hidden")
 """Where a joint comes from, as files say it: nobody knows, the pose network, optical flow, the second pass; or it
-is missing because somebody has hidden it. A code is an index of these."""
+is missing because it was hidden by hand. A code is an index of these."""
 
 _CODES = {word: code for code, word in enumerate(WORDS)}
 

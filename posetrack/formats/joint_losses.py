@@ -62,7 +62,7 @@ def joints_lost(own: Skeleton, target: Skeleton, seen: Collection[str]) -> list[
     Args:
         own: The people's.
         target: That of the file.
-        seen: Names of the joints that somebody has.
+        seen: Names of the joints that at least one person has.
     """
     if target == own:
         return []

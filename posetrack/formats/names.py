@@ -13,7 +13,7 @@ _NUMBERED = re.compile(r"\D*(\d{1,9})")
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can be somebody's name. It begins with a letter or digit: spreadsheets run ``=1+1``.
+    """Whether a text can be a person's name. It begins with a letter or digit: spreadsheets run ``=1+1``.
 
     >>> is_name("Zoë (left)"), is_name("=1+1"), is_name("")
     (True, False, False)
@@ -37,8 +37,8 @@ def names_by_id(path: Path, given: Iterable[tuple[int, object]]) -> dict[int, st
             continue
         if not isinstance(name, str) or not is_name(name):
             raise DataFormatError(
-                f"{path}: {name!r} of person {track_id} is no name: it needs at most {LONGEST_NAME} printable "
-                "characters, the first of them a letter or digit; correct it."
+                f"{path}: {name!r} of person {track_id} is not a valid name: it needs at most {LONGEST_NAME} "
+                "printable characters, the first of them a letter or digit; correct it."
             )
         if names.setdefault(track_id, name) != name:
             both = " and ".join(sorted((name, names[track_id])))

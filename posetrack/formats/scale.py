@@ -44,9 +44,9 @@ def scale_in(text: str) -> float | None:
     if not 0 < scale < float("inf"):
         return None
     if not _FINEST <= scale <= _COARSEST:
-        problem = "can be seen" if scale > _COARSEST else "fits into a picture"
+        problem = "can be seen" if scale > _COARSEST else "fits into the image"
         raise ConfigError(
-            f"--scale {text} is {scale:g} m per pixel, at which nobody {problem}: give a length and its pixels, "
-            "such as 1.8m=350px."
+            f"--scale {text} is {scale:g} m per pixel, at which no person {problem}: give a length and its "
+            "pixels, such as 1.8m=350px."
         )
     return scale

@@ -111,7 +111,9 @@ def lost_in_trc(text: str) -> list[str]:
 
 def _header(path: Path, lines: list[str]) -> dict[str, str]:
     if len(lines) < _HEADER_LINES or not lines[0].startswith("PathFileType"):
-        raise DataFormatError(f"{path}: this is no TRC file (its first line begins with PathFileType).")
+        raise DataFormatError(
+            f"{path}: this is not a TRC file (the first line of one begins with PathFileType); give another."
+        )
     return dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=False))
 
 

@@ -148,7 +148,7 @@ def _load(path: Path) -> Any:
     try:
         table = pyarrow.parquet.read_table(path) if path.suffix == ".parquet" else pyarrow.csv.read_csv(path)
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataFormatError(f"{path}: this is no table that can be read ({error}); write it again.") from error
+        raise DataFormatError(f"{path}: this table cannot be read ({error}); write it again.") from error
     for name in ("frame", "time_s"):
         if name not in table.column_names:
             raise DataFormatError(f"{path}: there is no column {name!r}; add it.")

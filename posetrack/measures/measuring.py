@@ -111,7 +111,7 @@ def measure_clip(path: Path, clip: Clip, scale: Scale, config: MeasureConfig | N
     Raises:
         ConfigError: a measure has an unknown name.
         DataFormatError: a person is not in the clip; or a measure that was asked for cannot be taken of one of
-            ``config.people``, or of anybody.
+            ``config.people``, or of all people.
     """
     config = config or MeasureConfig()
     bodies = bodies_of(path, clip, config.people)
@@ -145,7 +145,7 @@ def bodies_of(path: Path, clip: Clip, people: Sequence[int] = ()) -> list[Body]:
             raise DataFormatError(f"{path}: there is no person {track_id}; the file has {there}.")
     if not by_id:
         raise DataFormatError(
-            f"{path}: there is nobody to measure; look at the video, or lower the thresholds of `run`."
+            f"{path}: there are no people to measure; check the video, or lower the thresholds of `run`."
         )
     return [Body(clip, by_id[track_id]) for track_id in people or sorted(by_id)]
 

@@ -35,9 +35,9 @@ def resolve_device(text: str) -> torch.device:
     if device.type not in DEVICES or (device.type != "cuda" and device.index):
         raise ConfigError(unknown)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device {text!r} is not on this computer; --device auto takes what there is.")
+        raise ConfigError(f"device {text!r} is not on this computer; --device auto uses what there is.")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError(f"device {text!r} is not on this computer; --device auto takes what there is.")
+        raise ConfigError(f"device {text!r} is not on this computer; --device auto uses what there is.")
     return device
 
 

@@ -21,7 +21,7 @@ ONNX_KINDS: tuple[str, ...] = get_args(OnnxKind)
 
 @dataclass(frozen=True, kw_only=True)
 class FileFormat:
-    """What a file of weights that somebody else wrote does not say of itself.
+    """What a weights file from elsewhere does not state itself.
 
     Attributes:
         architecture: Name of the network that a checkpoint is of. ONNX files hold their network.

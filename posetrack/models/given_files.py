@@ -1,4 +1,4 @@
-"""Networks from files that the user gives: trained with posetrack, or somebody else's checkpoints."""
+"""Networks from files that the user gives: trained with posetrack, or checkpoints of other programs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def load_given_pose(path: Path, form: FileFormat | None, config: PoseConfig, run
         return load_onnx_pose(path, form or FileFormat(), config, runtime)
     if form is not None and form.architecture in PEOPLE_ARCHITECTURES:
         raise ConfigError(
-            f"{form.architecture} is for boxes and joints at once: give {path} as both --detector and --pose."
+            f"{form.architecture} finds boxes and joints at once: give {path} as both --detector and --pose."
         )
     if form is not None and form.architecture in PUBLISHED_POSES:
         return load_published_pose(form.architecture, path, _pose_format(path, form), config, runtime)

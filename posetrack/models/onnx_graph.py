@@ -1,4 +1,4 @@
-"""ONNX networks that somebody else exported: read without other files, and told apart by their outputs.
+"""ONNX networks from elsewhere: read without other files, and recognised by their outputs.
 
 | kind | outputs |
 |---|---|

@@ -1,4 +1,4 @@
-"""Pose networks and detectors from ONNX files that somebody else exported, as MMPose and YOLOX publish them.
+"""Pose networks and detectors from ONNX files as MMPose and YOLOX publish them.
 
 Images are prepared and outputs decoded as in rtmlib (github.com/Tau-J/rtmlib), with these differences. Pose
 networks get RGB, which they were trained on; rtmlib passes on OpenCV's BGR with the mean and deviation of RGB

@@ -1,4 +1,4 @@
-"""ONNX networks from files that somebody else wrote: checked before they are loaded, and no other file is read."""
+"""ONNX networks from files of unknown origin: checked before they are loaded, and no other file is read."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def open_session(path: Path, engine: Engine = "onnxruntime") -> Runner:
     except Exception as error:
         if "opset" in str(error) or "IR version" in str(error):
             raise WeightsError(
-                f"{path} is of a newer ONNX version than this {program} knows: export it with opset {OPSET}, "
+                f"{path} needs a newer ONNX version than this {program} knows: export it with opset {OPSET}, "
                 f"or install a newer {program}."
             ) from error
         raise WeightsError(f"{program} cannot load {path}: {end_of_message(error)}.") from error

@@ -70,7 +70,7 @@ def which_of(
         with torch.device("meta"):
             network = build()
         if has_part(weights, part, network):
-            return of_another(other) if other != name else "the rest of it is of another network"
+            return of_another(other) if other != name else "the rest of it belongs to another network"
     return of_another_family(name, weights)
 
 

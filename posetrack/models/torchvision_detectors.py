@@ -119,7 +119,7 @@ def read_keypoint_rcnn(name: str, path: Path) -> KeypointRCNN:
 
 
 def load_own_detector(name: str, path: Path, config: DetectorConfig, runtime: Runtime) -> Detector:
-    """One of ``TORCHVISION_DETECTORS``, trained further by somebody, for any classes of which the first is people.
+    """One of ``TORCHVISION_DETECTORS``, trained further elsewhere, for any classes of which the first is people.
 
     Args:
         name: torchvision's name of the detector.

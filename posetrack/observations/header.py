@@ -116,11 +116,11 @@ def _rate(text: str | None) -> Fraction | None:
 
 def _count(value: object) -> int:
     if not isinstance(value, int) or value < 0:
-        raise ValueError(f"{value!r} is no number of pixels or bytes")
+        raise ValueError(f"{value!r} is not a number of pixels or bytes")
     return value
 
 
 def _name(name: object) -> str:
     if not isinstance(name, str) or not name or set(name) & {"/", "\0"}:
-        raise ValueError("the name is no name of a file")
+        raise ValueError("the name is not a file name")
     return name

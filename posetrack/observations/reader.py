@@ -38,7 +38,7 @@ class Observations:
         frames: int64 [F], ascending: the frames' numbers in the source.
         times_s: float64 [F], ascending.
         cuts: bool [F]: a shot begins with the frame.
-        cameras: float32 [F, 2, 3], as in ``scene.Scene``; NaN where nobody has looked.
+        cameras: float32 [F, 2, 3], as in ``scene.Scene``; NaN where it was not computed.
         flows: float32 [F, 4, 4, 2], as in ``scene.Scene``.
         starts: int64 [F + 1]: the people of frame f are rows ``starts[f]`` to ``starts[f + 1]``.
         track_ids: int64 [M].
@@ -97,7 +97,7 @@ class ObservationFile:
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError, ValueError) as error:
             self._stream.close()
             raise DataFormatError(
-                f"{path} is damaged, cut short or no file of tracks ({_reason(error)}): track the source again."
+                f"{path} is damaged, cut short or not a file of tracks ({_reason(error)}): track the source again."
             ) from error
         try:
             self.version, self.header, self.skeleton = self._checked_header()
@@ -194,7 +194,7 @@ def _observations(table: Any, skeleton: Skeleton) -> Observations:
     ids = _numpy(people, "track_id")
     order = np.lexsort((ids, place[given]))
     if ((np.diff(ids[order]) == 0) & (np.diff(place[given][order]) == 0)).any():
-        raise ValueError("somebody is in a frame twice")
+        raise ValueError("a person is in a frame twice")
     scenes = table.filter(pyarrow.array(first))
     scores = _rows_of(people, "scores", width)
     origins = _rows_of(people, "origins", width)

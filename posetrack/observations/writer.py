@@ -155,7 +155,9 @@ def _check(path: Path, people: Poses) -> None:
     joints = np.where(people.present[..., None], people.keypoints, 0)
     for values in (people.boxes, joints):
         if not (np.abs(values) <= LARGEST_PIXELS).all():
-            raise DataFormatError(f"{path}: a coordinate of a person is too large for a pixel, or is no number.")
+            raise DataFormatError(
+                f"{path}: a coordinate of a person is too large for a pixel, or is not a number."
+            )
 
 
 def _of_scenes(scenes: list[Scene], rows: np.ndarray[Any, Any]) -> list[Any]:

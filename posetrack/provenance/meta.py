@@ -126,13 +126,11 @@ def read_meta(path: Path) -> Meta:
         DataFormatError: it is missing, damaged, of a later version, or names files outside its folder.
     """
     if path.suffix != ".json":
-        raise DataFormatError(
-            f"{path}: this is no description of results; name the NAME{DESCRIPTION} beside them."
-        )
+        raise DataFormatError(f"{path}: this does not describe results; give the NAME{DESCRIPTION} beside them.")
     data = load_json(path)
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise DataFormatError(
-            f"{path}: this is no description of results ({DESCRIPTION}) that this version reads."
+            f"{path}: this is not a {DESCRIPTION} that this version can read; give the one beside the results."
         )
     if isinstance(data.get("command"), str):
         raise DataFormatError(

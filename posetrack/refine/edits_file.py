@@ -27,7 +27,7 @@ _LARGEST_BYTES = 64 * 2**20
 
 
 class EditConflict(OutputError):
-    """Somebody else has changed the repairs meanwhile."""
+    """The repairs were changed elsewhere in the meantime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,9 @@ def _load(path: Path) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise _damaged(path, error) from error
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        raise DataFormatError(f"{path}: this is no file of repairs; give one that `posetrack review` has written.")
+        raise DataFormatError(
+            f"{path}: this is not a file of repairs; give one that `posetrack review` has written."
+        )
     if data.get("format_version") != _FORMAT_VERSION:
         raise DataFormatError(f"{path}: a newer posetrack has written this file; update posetrack to read it.")
     return data

@@ -1,4 +1,4 @@
-"""Joints set by hand: placed or hidden by somebody, and left so by everything that follows."""
+"""Joints set by hand: placed or hidden by the user, and changed by no later step."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Subject:
     Attributes:
         kind: ``largest``, ``central``, ``longest``, or ``at``: the person at a place.
         x, y: The place, in pixels.
-        time_s: When the person is there. ``None`` is the first time that anybody is.
+        time_s: When the person is there. ``None`` is the first time at which anyone is.
     """
 
     kind: str
@@ -190,7 +190,7 @@ def parse_different(text: str) -> tuple[tuple[int, int], ...]:
     """Pairs of all ids of different people: ``2,5`` or ``2,5,8``.
 
     Raises:
-        ConfigError: it is not of that form, or names somebody twice.
+        ConfigError: it is not of that form, or names a person twice.
     """
     ids = _ids("--different", text)
     if len(set(ids)) < max(len(ids), 2):

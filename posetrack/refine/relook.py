@@ -106,7 +106,7 @@ class _Rivals:
         self._sizes = {track.track_id: sizes(track, clip.frame_s) for track in tracks}
 
     def near(self, place: int, own: Track, joints: Doubles) -> BoolArray:
-        """bool [K]: joints at the same place as a seen joint of that kind, of either side, of somebody else."""
+        """bool [K]: joints at the same place as a seen joint of that kind, of either side, of another person."""
         near: BoolArray = np.zeros(len(joints), dtype=bool)
         for track in self._tracks:
             row = int(np.searchsorted(track.frames, place))

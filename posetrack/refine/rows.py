@@ -18,7 +18,7 @@ class People:
     """M people of all frames, in any order, with K joints; attributes as in ``Track``.
 
     ``boxes`` are NaN where unknown. Unknown scores are NaN; they count as 1. ``raw_boxes`` are NaN in frames that
-    were filled. ``hidden``, bool [M, K], marks missing joints that somebody has hidden.
+    were filled. ``hidden``, bool [M, K], marks missing joints that were hidden by hand.
     """
 
     ids: IntArray

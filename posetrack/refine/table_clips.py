@@ -123,7 +123,7 @@ def _array(column: Any, kind: Any) -> Any:
 def _refuse(path: Path) -> NoReturn:
     """Say what is wrong: the formats' own reader is slower, but names the line."""
     parse_table(load_table(path), None)
-    raise DataFormatError(f"{path}: this is no table of poses as `posetrack run` writes it; write it again.")
+    raise DataFormatError(f"{path}: this is not a table of poses as `posetrack run` writes it; write it again.")
 
 
 def _slots(path: Path, names: Any) -> tuple[Skeleton, IntArray]:

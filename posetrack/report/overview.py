@@ -72,7 +72,7 @@ class ClipOverview:
 
     def __post_init__(self) -> None:
         if self.thumbnail is not None and not (self.thumbnail[:4] == b"RIFF" and self.thumbnail[8:12] == b"WEBP"):
-            raise ValueError("the thumbnail is no WebP file")
+            raise ValueError("the thumbnail is not a WebP file")
 
     def save(self, path: Path) -> None:
         """Write a JSON file. It gets its name once it is complete.
@@ -106,7 +106,9 @@ class ClipOverview:
         except OSError as error:
             raise DataFormatError(f"{path}: cannot be read ({error.strerror}); make it again.") from error
         except (KeyError, TypeError, ValueError, binascii.Error) as error:
-            raise DataFormatError(f"{path}: this is no overview of a clip ({error}); make it again.") from error
+            raise DataFormatError(
+                f"{path}: this is not an overview of a clip ({error}); make it again."
+            ) from error
 
     @classmethod
     def _from_json(cls, data: Any) -> ClipOverview:

@@ -54,7 +54,7 @@ def doubts_of(clip: Clip) -> list[Doubt]:
 
 
 def _identities(clip: Clip) -> Iterator[Doubt]:
-    """Where somebody may be somebody else from a frame on: at stake is the shorter side."""
+    """Frames from which on a track may show another person. The cost is the shorter side."""
     tracks = {track.track_id: track for track in clip.tracks}
     places = {number: sorted(set(frames)) for number, frames in doubtful_frames(clip).items()}
     at: dict[int, list[int]] = {}
@@ -75,7 +75,7 @@ def _identities(clip: Clip) -> Iterator[Doubt]:
 
 
 def _meetings(track: Track, others: Iterable[Track], frame: int, clip: Clip) -> Iterator[Doubt]:
-    """Two people on one another, told once, of the one with the smaller id."""
+    """Two people who overlap, reported once, for the smaller id."""
     for other in others:
         if track.track_id < other.track_id:
             before = sum(int((one.frames < frame).sum()) for one in (track, other))

@@ -131,13 +131,13 @@ class ReviewHandler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         version = self.headers.get("If-Match", "").strip('"')
         if not (length.isdigit() and int(length) <= _LARGEST_REQUEST and version.isdigit()):
-            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair has a length and a version.")
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair needs a length and a version.")
         try:
             request = orjson.loads(self.rfile.read(int(length)))
         except orjson.JSONDecodeError as error:
-            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair is JSON.") from error
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair must be JSON.") from error
         if self.headers.get("Content-Type") != _JSON or not isinstance(request, dict):
-            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair is a JSON object.")
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A repair must be a JSON object.")
         self.review.session.change(request, int(version))
         self.review.notify()
         self._send(b"{}", _JSON)
@@ -148,7 +148,7 @@ class ReviewHandler(BaseHTTPRequestHandler):
     def _frame(self, query: Query) -> None:
         number = query.get("number", "")
         if not (number.isascii() and number.isdigit() and len(number) < 10):
-            raise _Refused(HTTPStatus.BAD_REQUEST, "A frame has a number.")
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A frame needs a number.")
         self._found(self.review.session.frame(int(number)), _JPEG)
 
     def _person(self, query: Query) -> None:
@@ -156,7 +156,7 @@ class ReviewHandler(BaseHTTPRequestHandler):
 
     def _found(self, content: bytes | None, kind: str) -> None:
         if content is None:
-            raise _Refused(HTTPStatus.NOT_FOUND, "There is no such thing.")
+            raise _Refused(HTTPStatus.NOT_FOUND, "There is no such frame, track or person.")
         self._send(content, kind, cache=_FOR_EVER)
 
     def _events(self, query: Query) -> None:

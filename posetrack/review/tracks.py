@@ -1,4 +1,4 @@
-"""What the page is told of a clip: a header as JSON, and the arrays of each track under a key of their content."""
+"""What the page gets of a clip: a header as JSON, and the arrays of each track under a key of their content."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def pose_network(observations: Path, header: Header) -> PoseEstimator:
-    """The pose network that a run has used, with the settings that it has used. No other network need be there.
+    """The pose network of a run, with its settings. Other networks are not loaded.
 
     Args:
         observations: The run's file, for messages.
-        header: What it says of the run.
+        header: What the file says about the run.
 
     Raises:
         ConfigError: it does not say which network, or that network is no longer the same.

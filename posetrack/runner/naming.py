@@ -19,7 +19,7 @@ class Names:
         outputs: What is written.
         folder: Where to.
         name: The stem if it is free.
-        summary: How the run ended; told the files and their names.
+        summary: How the run ended; the files and their names are added to it.
 
     Attributes:
         given: The stem, as soon as files have it.

@@ -40,7 +40,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
     overwrite: bool = False,
     observer: RunObserver | None = None,
 ) -> RunSummary:
-    """Refine what a run has seen, and write what the run would have written.
+    """Refine a run's observations, and write the files that the run would have written.
 
     Args:
         observations: The file (``NAME.tracks``). It stays as it is.
@@ -57,8 +57,8 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
 
     Raises:
         DataFormatError: the file is missing, damaged, of another kind, or of a later version.
-        ConfigError: a format is unknown, or a constraint or setting cannot be kept; there is no video to look at
-            again, or not the pose network that the run has used.
+        ConfigError: a format is unknown, or a constraint or setting cannot be kept; or ``look_again`` lacks the
+            video, or the pose network that the run has used.
         VideoError: the video cannot be read, or is no longer the one that was tracked.
         OutputError: a file exists, or cannot be written.
         KeyboardInterrupt: Ctrl-C; nothing is written.

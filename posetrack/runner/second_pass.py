@@ -1,4 +1,4 @@
-"""The second pass of a run: from observations to refined files, drawn from a second look at the source.
+"""The second pass of a run: from observations to refined files, and to a video from the source decoded again.
 
 The source is decoded again rather than kept: a kept copy would have to be encoded and decoded, and raw frames fill
 a disk (2.8 MB each at 1280 x 720).
@@ -82,7 +82,7 @@ class SecondPass:
             observations: The file of the first pass.
             info: Properties of the source.
             paths: ``video`` or a format's name -> file.
-            summary: Told the people, the frames drawn, and what the video lacks.
+            summary: Gets the people, the frames drawn, and what the video lacks.
             interruption: Ends the work when the user asks for it.
 
         Raises:

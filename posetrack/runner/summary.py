@@ -32,7 +32,7 @@ class RunSummary:
         tracks: Track ids, that is different people.
         most_people: Maximum number of people in one frame.
         people: After a second pass, each of them in figures.
-        appearance: How well their looks tell them apart, as a sentence; ``None`` if that is unknown.
+        appearance: How well appearance tells them apart, as a sentence; ``None`` if that is unknown.
         seconds: Wall-clock time from the first frame to the closed files.
         stages_s: Wall-clock seconds in each stage; stages overlap, so their sum may be larger.
         files: The files written.
@@ -93,7 +93,7 @@ class RunSummary:
         self.people, self.appearance = summarise(clip), appearance_sentence(clip)
 
     def compare(self, formats: Iterable[str]) -> None:
-        """Take down what the formats that were written lack of the people's skeleton."""
+        """Record which joints of the people's skeleton the written formats lack."""
         if self._skeleton is not None:
             told = {name: joints_lost_by_format(self._skeleton, name) for name in formats}
             self.lost = {name: sentences for name, sentences in told.items() if sentences}

@@ -35,7 +35,7 @@ def crossing(seed: int = 0, size: Size = _SIZE) -> Scene:
 
 
 def occlusion(seed: int = 0, size: Size = _SIZE) -> Scene:
-    """One person passes behind a pillar, another behind somebody standing; both reappear. 6 s."""
+    """One person passes behind a pillar, another behind a standing person; both reappear. 6 s."""
     people = _walkers(
         seed,
         [

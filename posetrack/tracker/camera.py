@@ -12,7 +12,7 @@ from posetrack.types import BoolArray, FloatArray
 
 _ROUNDS = 6
 _MIN_SCALE_PX = 1.0
-"""Residuals of a pixel are noise of the flow, however well the other points agree."""
+"""Minimum scale of residuals, in pixels: smaller ones are noise of the flow."""
 _SLOPE = 0.01
 """Cameras seldom zoom by more than one per cent, or turn by more than half a degree, from frame to frame."""
 
@@ -36,8 +36,8 @@ class CameraMotion:
         """The motion that most of the points share.
 
         Starts from their median displacement and fits an affine motion by reweighted least squares (Cauchy
-        weights), so points on people who walk count for little. Few points, or points in one place, say
-        nothing of turns and zooms: the slope is damped, and with no points nothing moves.
+        weights), so points on people who walk count for little. Few points, or points in one place, do
+        not determine turns and zooms, so the slope is damped; without points the motion is 0.
 
         Args:
             points: float32 [2, P], places in the previous frame, source pixels.
@@ -73,13 +73,13 @@ class CameraMotion:
 def background(
     points: FloatArray, displacement: FloatArray, valid: BoolArray, in_sight: BoolArray
 ) -> CameraMotion:
-    """The camera's motion by the points around people in sight, or around all if nobody is.
+    """The camera's motion from the points around visible people, or around all people if none is visible.
 
     Args:
         points: float32 [2, P], points around people.
         displacement: float32 [2, P], by the flow.
         valid: bool [P], the flow knows the point.
-        in_sight: bool [P], the point lies around somebody seen in the previous frame.
+        in_sight: bool [P], the point lies around a person seen in the previous frame.
     """
     chosen = valid & in_sight
     rows = np.flatnonzero(chosen if chosen.any() else valid)

@@ -8,7 +8,7 @@ from posetrack.errors import ConfigError
 from posetrack.ranges import require_above, require_at_least, require_fraction, require_kinds, require_whole
 
 TIME_PRECISION_S = 1e-3
-"""Of the times of frames: an interval is over if no more than this is left of it."""
+"""Precision of frame times in seconds: an interval is over if no more than this is left of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +155,7 @@ class RefreshConfig:
 
     Attributes:
         every: Frames from one estimate of a carried person's joints to the next; in between the flow carries
-            them. 1 estimates everybody in every frame, as the paper does.
+            them. 1 estimates all people in every frame, as the paper does.
         every_s: The same in seconds; replaces ``every``.
         max_motion: Joints that moved against the body by more than this since the last estimate, on average and
             over the body's size, are estimated earlier.

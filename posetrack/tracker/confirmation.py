@@ -20,13 +20,13 @@ from posetrack.tracker.matching import rows_of
 from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
 
 _FORGOTTEN_S = 60.0
-"""Tracks that have not been seen for so long have ended."""
+"""Tracks not seen for this many seconds have ended."""
 
 
 class Confirmation:
     """Remembers how sure the pose network was of each track's person; one instance per video.
 
-    Ids are never used again, so shot cuts need not be told.
+    Ids are never used again, so there is no need to report shot cuts.
 
     Args:
         config: Settings.
@@ -39,11 +39,11 @@ class Confirmation:
         self._rows: FloatArray = np.zeros((5, 0), np.float32)
 
     def update(self, poses: Poses, estimated: BoolArray, time_s: float) -> None:
-        """Take note of what the pose network says in a frame.
+        """Record the pose network's scores in a frame.
 
         Args:
             poses: The linked people of the frame, with joints and scores as they are reported.
-            estimated: bool [N], whose joints were estimated in this frame. Others say nothing new.
+            estimated: bool [N], whose joints were estimated in this frame. Others are ignored.
             time_s: Time of the frame in seconds.
         """
         seen = poses[estimated & (poses.track_ids != UNLINKED)]
@@ -61,7 +61,7 @@ class Confirmation:
         self._rows[:, rows] = np.stack([first_s, np.full_like(first_s, time_s), weights, totals, confirmed])
 
     def confirmed(self, ids: IntArray) -> BoolArray:
-        """bool [N]: the tracks of these ids are people's, as far as is known by now."""
+        """bool [N]: the tracks of these ids are confirmed as people."""
         rows, known = rows_of(ids, self._ids)
         sure = np.zeros(len(ids), np.bool_)
         sure[known] = self._rows[4, rows[known]] > 0

@@ -21,7 +21,7 @@ from posetrack.tracker.tracks import Tracks, sizes
 from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Origin, Poses
 
 _SHORTEST_STEP_S = 1e-3
-"""Between two frames at least; also the precision of times."""
+"""Minimum time between two frames; also the precision of times."""
 
 _MOST_STORED = 16
 """Frames whose poses the queue stores at most, if its length is in seconds."""
@@ -76,7 +76,7 @@ class FlowLinker:
         self._sides = Sides.unknown(0)
 
     def reset(self) -> None:
-        """Forget the past (a shot cut): nobody is linked across. Ids are never given again."""
+        """Forget the past (a shot cut): tracks do not continue across it, and their ids are not used again."""
         self._queue = self._tracks = self._time_s = None
         self._looks, self._sides = self._looks[np.zeros(0, np.int64)], Sides.unknown(0)
 
@@ -122,9 +122,9 @@ class FlowLinker:
         return poses[np.argsort(order)]
 
     def hidden(self) -> Poses:
-        """The people of living tracks who were not in the poses linked last, where they are expected.
+        """The people of current tracks who were not in the poses linked last, where they are expected.
 
-        Scores are 0: nobody has seen them.
+        Scores are 0, because they were not seen.
         """
         assert self._tracks is not None, "call link first"
         return self._tracks[np.flatnonzero(self._tracks.gaps > 0)].bodies.poses()
@@ -163,7 +163,7 @@ class FlowLinker:
         return self._config.queue_frames or max(1, round(self._config.queue_s / seconds))
 
     def _living(self, tracks: Tracks) -> IntArray:
-        """Rows of the tracks seen lately enough."""
+        """Rows of the tracks that were seen recently enough."""
         if not self._remembers:
             return np.flatnonzero(tracks.gaps == 0)
         if self._config.max_gap_frames is not None:

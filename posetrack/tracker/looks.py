@@ -1,4 +1,4 @@
-"""The appearance of tracks, and how much it tells, for any ``Appearance`` stage.
+"""The appearance of tracks, and how well it tells people apart, for any ``Appearance`` stage.
 
 How much two descriptors of one person differ depends on the stage, the light and the camera. It is measured on
 people whose motion is unambiguous: the difference between a new descriptor and the track's mean, averaged over all
@@ -15,26 +15,26 @@ import numpy as np
 from posetrack.types import FloatArray, IntArray
 
 UNKNOWN = 0.6
-"""Likeness where nothing can be compared: less than that of most people with themselves (0.6 to 0.9)."""
+"""Likeness if no number can be compared: below that of most people with themselves (0.6 to 0.9)."""
 
 _DOUBTFUL = 4.0
-"""Mean square difference, over the usual, at which likeness is a half: somebody seconds later, in other light."""
+"""Mean square difference, relative to the usual, at which likeness is 0.5: as after seconds, in other light."""
 
 _LARGEST = 25.0
-"""One number that differs by more than five times the usual says no more: it may be a joint on the background."""
+"""Limit of one squared difference: a larger one may come from a joint on the background."""
 
 _FEWEST_LINKS = 20
-"""After fewer links nobody knows what is usual."""
+"""Minimum number of links to know the usual difference."""
 
 _MOST_LINKS = 500
-"""The usual is that of about as many links."""
+"""The usual difference is an average over about this many links."""
 
 _LEAST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Looks:
-    """Looks of T tracks.
+    """Appearance of T tracks.
 
     Attributes:
         means: float32 [T, D], exponential means of the descriptors; NaN where nothing was seen yet.
@@ -60,7 +60,7 @@ class Looks:
         return replace(self, means=np.concatenate([self.means, descriptors]))
 
     def likeness(self, rows: IntArray, descriptors: FloatArray) -> FloatArray:
-        """How much tracks look like people, in pairs.
+        """Similarity of appearance between tracks and people, in pairs.
 
         Args:
             rows: int64 [P], tracks.
@@ -78,12 +78,12 @@ class Looks:
         return np.where(count > 0, likeness, UNKNOWN).astype(np.float32)
 
     def seen(self, rows: IntArray, descriptors: FloatArray, share: float) -> Looks:
-        """With what the present frame shows of tracks.
+        """Update tracks with the descriptors of the present frame.
 
         Args:
             rows: int64 [M], tracks.
             descriptors: float32 [M, D], of their people.
-            share: Of the new means, in (0, 1], that is the present frame's.
+            share: Weight of the present frame in the new means, in (0, 1].
         """
         before = self.means[rows]
         difference = descriptors - before

@@ -47,7 +47,7 @@ def merge(detected: Boxes, carried: Boxes, config: MergeConfig, faint: Boxes | N
         detected: The detector's boxes.
         carried: Boxes carried from the previous frame, with scores on the detector's scale.
         config: Overlaps.
-        faint: Detected boxes that count only where somebody is expected.
+        faint: Detected boxes that count only where a person is expected.
     """
     boxes = Boxes.concatenate([detected, Boxes.empty() if faint is None else faint, carried])
     sure, first_carried = len(detected), len(boxes) - len(carried)

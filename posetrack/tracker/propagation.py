@@ -13,7 +13,7 @@ from posetrack.types import BoolArray, FloatArray, Origin, Poses
 def propagate(
     poses: Poses, flow: Flow, config: PropagationConfig, frame_size: tuple[int, int], judged_s: float
 ) -> Poses:
-    """Move the people of the previous frame along the flow, and drop those who are not worth estimating.
+    """Move the people of the previous frame along the flow, and drop those whose score is too low.
 
     The new box holds the confident joints that the flow followed and that are still in the frame. It is enlarged
     by ``expansion`` and clipped to the frame. Joints that left or were lost are missing.
@@ -29,14 +29,14 @@ def propagate(
         score = previous score x 2 ** (-t / h),   1 / h = w / h_seen + (1 - w) / h_unseen,
         w = (c - c_unseen) / (c_seen - c_unseen), kept in [0, 1]
 
-    Between detections t = 0: the detector cannot have missed anybody. In a frame with a detection t is the time
-    since the one before.
+    Between detections t = 0: the detector cannot have missed a person. In a frame with a detection t is the time
+    since the previous one.
 
-    The score is not multiplied by c, which would lose a person seen well (c = 0.8) after a few frames; now
-    somebody detected at 0.5 lives through a third of a second without the detector. Nor does it stay as it was,
-    nor become c: then a box on empty background, or on the wrong person, lives for ever and outranks the
-    detector. With the default values joints that the network hardly believes in end it within 0.15 s, and the
-    best-looking ghost dies after 1.9 s. When the detector finds the person again, ``merge`` passes its score on.
+    Multiplying the score by c would lose a clearly seen person (c = 0.8) after a few frames; with the formula, a
+    person detected at 0.5 is kept for a third of a second without the detector. Keeping the score, or setting it
+    to c, would keep a box on empty background or on the wrong person for ever, above the detector's. With the
+    default values, a box with very uncertain joints is dropped within 0.15 s, and the best ghost after 1.9 s. When
+    the detector finds the person again, ``merge`` passes its score on.
 
     Args:
         poses: N people of the previous frame.

@@ -13,19 +13,19 @@ from posetrack.tracker.tracks import Tracks
 from posetrack.types import BoolArray, FloatArray
 
 _REACH = 2.0
-"""Standard deviations of its place within which a lost person is searched for, beyond the body."""
+"""How far beyond the expected body a lost person is searched for, in standard deviations of the position."""
 
 
 def claims(
     lost: Tracks, last: Bodies, people: Bodies, likeness: FloatArray, config: LinkerConfig
 ) -> tuple[FloatArray, BoolArray]:
-    """How strong a claim each lost track has to each pose.
+    """How well each pose fits each lost track.
 
-    A lost person is looked for where their own motion takes them, and where the flow has left their last pose, in
-    case they stopped. Limbs have swung unseen, so all joints get one tolerance, the larger the less sure the place
-    is. The claim is the similarity as a density along the way that people walk, over that tolerance: somebody who
-    could be anywhere has less of a claim to a place. Looks count as much as the place: who looks like the person
-    may be farther off, and who does not must be nearer.
+    A lost person is searched for where their own motion takes them, and where the flow has left their last pose,
+    in case they stopped. Limbs have moved unseen, so all joints get one tolerance, which grows with the
+    uncertainty of the position. The similarity is divided by this tolerance, because a track with an uncertain
+    position has less of a claim. Appearance counts as much as position: a person of similar appearance may be farther away, one
+    of different appearance must be nearer.
 
     Args:
         lost: L tracks.
@@ -56,8 +56,8 @@ def claims(
 def _within(lost: Tracks, people: Bodies) -> BoolArray:
     """bool [L, N]: the middle of a pose's box lies where the lost person's body may be.
 
-    Of somebody who comes out from behind a pillar, first those joints are seen that went behind it first, which
-    the track may have forgotten by now: no joint can be compared.
+    When a person comes out from behind a pillar, the first joints to appear are those that went behind it first.
+    The track may have forgotten these by now, so that no joint can be compared.
     """
     low, high = bounds(lost.bodies.points, lost.bodies.present)
     reach = np.float32(_REACH) * np.sqrt(lost.motion.place)

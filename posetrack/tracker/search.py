@@ -23,7 +23,7 @@ from posetrack.tracker.oks import Outlines, oks_pairs
 from posetrack.types import UNLINKED, BoolArray, FloatArray, IntArray, Poses
 
 _FEWEST_JOINTS = 5
-"""Fewer joints in common do not show whether a body is the same."""
+"""Minimum number of joints in common to tell whether a body is the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +66,7 @@ class SearchConfig:
 
 
 class Search:
-    """Remembers when each hidden person was looked for; one instance per video.
+    """Remembers when each hidden person was searched for; one instance per video.
 
     Args:
         config: Settings.
@@ -82,12 +82,12 @@ class Search:
         self._looked_s: NDArray[np.float64] = np.zeros(0)
 
     def due(self, hidden: Poses, others: FloatArray, time_s: float, frame_size: tuple[int, int]) -> Poses:
-        """Whom of the hidden people to look for in a frame: ``every_s`` after they went, and then as often.
+        """The hidden people to search for in a frame: ``every_s`` after they were lost, and then at that interval.
 
         Args:
             hidden: All hidden people, where they are expected.
-            others: float32 [M, 4], the boxes of everybody seen in the frame. Whoever is behind one of them is not
-                looked for, nor is anybody outside of the frame.
+            others: float32 [M, 4], the boxes of all people found in the frame. People behind one of them or
+                outside of the frame are not searched for.
             time_s: Time of the frame in seconds.
             frame_size: Its width and height in pixels.
         """
@@ -102,11 +102,11 @@ class Search:
         return hidden[due]
 
     def found(self, seen: Poses, expected: Poses) -> Poses:
-        """Who has been found, with the score of people found, and no ids: the linker knows them.
+        """The people found, with the score of ``config``; without ids, which the linker assigns.
 
         Args:
             seen: N poses, as the network sees them in the boxes of ``expected``.
-            expected: Whom it was asked for.
+            expected: The people who were searched for.
         """
         config = self._config
         now, then = Bodies.of(seen, config.min_joint_score), Bodies.of(expected, config.min_joint_score)
@@ -117,7 +117,7 @@ class Search:
 
 
 def _as_large(now: Bodies, then: Bodies, max_growth: float) -> BoolArray:
-    """bool [N]: the joints that both have extend about as far."""
+    """bool [N]: the joints that both have extend over similar areas."""
     common = now.present & then.present
     extents = []
     for bodies in (now, then):
@@ -127,7 +127,7 @@ def _as_large(now: Bodies, then: Bodies, max_growth: float) -> BoolArray:
 
 
 def _alike(now: Bodies, then: Bodies, config: SearchConfig) -> BoolArray:
-    """bool [N]: the limbs lie about as they did, wherever the body is."""
+    """bool [N]: the postures are similar, wherever the bodies are."""
     shift = medians(now.points - then.points, now.present & then.present)
     moved = Bodies(then.points + shift[..., None], then.present, then.boxes, then.track_ids, then.skeleton)
     rows, falloff = np.arange(len(now)), np.full(len(now), config.falloff, np.float32)

@@ -93,7 +93,7 @@ def _distinct(poses: Poses, config: SelectionConfig) -> IntArray:
 
 
 def _is_part(poses: Poses, config: SelectionConfig) -> BoolArray:
-    """bool [N]: the pose is that of a part of somebody else, who is surely a person, or at least as surely."""
+    """bool [N]: the pose covers a part of another person, who is sure, or at least as sure."""
     within = inside_matrix(poses.boxes, poses.boxes) >= config.min_inside
     within &= (poses.scores >= config.sure_score) | (poses.scores[:, None] <= poses.scores)
     inner, outer = np.nonzero(within & ~within.T)
@@ -104,7 +104,7 @@ def _is_part(poses: Poses, config: SelectionConfig) -> BoolArray:
 
 
 def select_joints(poses: Poses, config: SelectionConfig) -> Poses:
-    """The same people as they are reported: joints that cannot be believed are missing, scores perhaps new.
+    """The same people as they are reported: uncertain joints are missing, and scores may be new.
 
     Rescoring comes last, since all that goes before compares a person's score with the detector's: carried boxes
     inherit it, frame after frame, and would fade away by the mean joint score each time.
@@ -128,6 +128,6 @@ def rescored(poses: Poses) -> FloatArray:
 
 
 def _with_joints(poses: Poses, min_score: float) -> Poses:
-    """The same poses, joints below a score missing."""
+    """The same poses without joints below a score."""
     believed = poses.keypoint_scores >= min_score
     return poses.replace(keypoint_scores=np.where(believed, poses.keypoint_scores, 0))

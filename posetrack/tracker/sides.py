@@ -22,20 +22,20 @@ from posetrack.tracker.bodies import Bodies
 from posetrack.types import BoolArray, FloatArray, IntArray
 
 _TOLERANCE = 0.1
-"""Distance, in sizes of the person, from which a joint is simply elsewhere. Shoulders are about 0.3 apart."""
+"""Distance, in sizes of the person, from which a joint counts as elsewhere. Shoulders are about 0.3 apart."""
 
 _EXCHANGE = 1.0
-"""Cost of a change of reading from one frame to the next. Each joint that is elsewhere costs 1."""
+"""Cost of a change between as-is and mirrored from one frame to the next. Each joint that is elsewhere costs 1."""
 
 _MIRRORED_PER_S = 1.5
-"""Cost of reading the network's poses as mirrored for a second, if it is sure of its joints."""
+"""Cost of treating the network's poses as mirrored for a second, if it is sure of its joints."""
 
 TELLS_SIDES_S = 0.3
-"""Seconds for which the joints of somebody hidden can be expected well enough to tell left from right. Half
-a second later, the left leg of a walk is where the right one was."""
+"""Seconds for which the joints of a hidden person can be predicted well enough to tell left from right. Half
+a second later, the left leg of a walking person is where the right one was."""
 
 _APART = 0.2
-"""Share of the torso's length. Shoulders and hips nearer to each other do not show which side is which."""
+"""Minimum distance between shoulders or hips to tell left from right, as a share of the torso's length."""
 
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
@@ -45,7 +45,7 @@ class Sides:
     """What is known of the sides of T tracks.
 
     Attributes:
-        doubts: float32 [T], how much more it costs to read the network's latest pose as mirrored than as it is.
+        doubts: float32 [T], how much more it costs to treat the network's latest pose as mirrored than as it is.
         unread_s: float32 [T], seconds since the network saw the person.
     """
 
@@ -54,7 +54,7 @@ class Sides:
 
     @classmethod
     def unknown(cls, tracks: int) -> Self:
-        """New tracks, whose sides are as the network says."""
+        """New tracks, with the sides of the network's poses."""
         return cls(np.zeros(tracks, np.float32), np.zeros(tracks, np.float32))
 
     def __getitem__(self, rows: IntArray) -> Sides:
@@ -62,11 +62,11 @@ class Sides:
         return Sides(self.doubts[rows], self.unread_s[rows])
 
     def later(self, seconds: float) -> Sides:
-        """After some time."""
+        """After some seconds without a pose."""
         return replace(self, unread_s=self.unread_s + np.float32(seconds))
 
     def joined_by(self, tracks: int) -> Sides:
-        """With so many new tracks."""
+        """With this many new tracks added."""
         new = Sides.unknown(tracks)
         return Sides(np.concatenate([self.doubts, new.doubts]), np.concatenate([self.unread_s, new.unread_s]))
 

@@ -47,10 +47,10 @@ def multi_flow(queue: Queue, people: Bodies, track_ids: IntArray, floor: float) 
 
 
 _GROWTH = 2.5
-"""Nobody's joints are so many times as far apart, or the reverse, as long as they are remembered."""
+"""Ratio of the extents of two poses above which they are different people."""
 
 _FEWEST_COMPARED = 5
-"""Fewer joints do not show how large a person is."""
+"""Minimum number of common joints to compare sizes."""
 
 SIMILARITIES: dict[str, Similarity] = {"bbox": bbox, "pose": pose, "flow": flow, "multi-flow": multi_flow}
 """The similarities by name."""
@@ -63,7 +63,7 @@ def best_oks(
 
     Two or three joints easily agree by chance. So an OKS over n common joints is multiplied by n / (n + 1), as if
     one more joint had been compared and did not match. That of people of very different sizes is 0: the scale of
-    OKS is the mean of both, so somebody small is like any part of somebody large.
+    OKS is the mean of both, so a small person would resemble any part of a large one.
 
     Args:
         stored: E people with the ids of living tracks.
@@ -89,7 +89,7 @@ def best_oks(
 
 
 def _same_size(a: Outlines, b: Outlines, rows: IntArray, columns: IntArray) -> BoolArray:
-    """bool [P]: the joints that both poses of a pair have extend about as far."""
+    """bool [P]: the joints that both poses of a pair have extend over similar areas."""
     common = a.present[rows] & b.present[columns]
     extents = []
     for outlines, chosen in ((a, rows), (b, columns)):

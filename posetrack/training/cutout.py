@@ -29,7 +29,7 @@ class Scene:
 def paste_person(
     scene: Scene, photograph: Photograph, random: np.random.Generator, min_visible: float = 0.5
 ) -> Scene:
-    """Paste one of the photograph's people beside or over somebody in the scene, at a similar size.
+    """Paste one of the photograph's people beside or over another in the scene, at a similar size.
 
     The scene is unchanged if either has nobody, or if the person has too few joints to give an outline. A person
     with less than ``min_visible`` of the box left in sight becomes an ignored region.

@@ -115,7 +115,7 @@ class PoseDataset(Dataset[Sample]):
     def _changed(
         self, crop: Image, person: LabelledPerson, transform: NDArray[np.float64], rng: np.random.Generator
     ) -> tuple[Image, CropJoints]:
-        """The crop with somebody pasted, the frame's edge, and a hidden head; and where joints lie in it."""
+        """The crop with another person pasted, the frame's edge, and a hidden head; and where joints lie in it."""
         variation, skeleton = self._augmentation, self._architecture.joints
         labelled, teacher = to_crop(np.stack([person.keypoints, person.teacher[:, :2]]), transform[[0, 0]])
         points = np.where(person.weights[:, None] > 0, labelled, teacher)

@@ -28,7 +28,7 @@ _CROWDED_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class LabelledPerson:
-    """One annotated person, or a box without anybody.
+    """One annotated person, or a box without a person.
 
     Attributes:
         image: Path of the image.

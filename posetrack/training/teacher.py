@@ -31,7 +31,7 @@ EMPTY_SCORE = 0.2
 """Minimum score of a joint. A box without any such joint contains nobody."""
 
 _OUTSIDE = 0.15
-"""Joints farther outside the box than this share of its sides usually belong to somebody else."""
+"""Joints farther outside the box than this share of its sides usually belong to another person."""
 _UNKNOWN = -1.0
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -136,7 +136,7 @@ def add_teacher(  # noqa: PLR0913 (what is labelled, by whom, and how)
     """Add ``teacher_keypoints`` to annotations: x, y and score of each of the teacher's joints, in COCO's form.
 
     The person category lists the teacher's joint names under ``teacher_keypoints``. A score of -1 means unknown:
-    the teacher saw the joint outside the box, perhaps on somebody else.
+    the teacher saw the joint outside the box, perhaps on another person.
 
     Args:
         content: Content of a COCO file.

@@ -58,7 +58,7 @@ def _verdict(meta: Meta, name: str, again: Path) -> Verdict:
     if (words := what_became_of(meta, name)) is not None:
         return Verdict(file=name, same=False, words=words)
     if not again.exists():
-        return Verdict(file=name, same=False, words="did not come out again")
+        return Verdict(file=name, same=False, words="was not written again")
     if sha256_of(again) == meta.files[name]["sha256"]:
         return Verdict(file=name, same=True, words="is the same, byte for byte")
     share = _share_of_joints(there, again)

@@ -1,4 +1,4 @@
-"""Labels of people, which cover neither each other nor anybody's head."""
+"""Labels of people, which cover neither each other nor a person's head."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Area = tuple[int, int, int, int]
 
 
 def draw_labels(image: Image, poses: Poses) -> None:
-    """Draw the id of each person above them, or aside with a line to them where that would cover somebody.
+    """Draw the id of each person above them, or aside with a line to them where that would cover a person.
 
     Args:
         image: uint8 [H, W, 3]; drawn on.
