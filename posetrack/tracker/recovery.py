@@ -24,8 +24,8 @@ def claims(
     A lost person is searched for where their own motion takes them, and where the flow has left their last pose,
     in case they stopped. Limbs have moved unseen, so all joints get one tolerance, which grows with the
     uncertainty of the position. The similarity is divided by this tolerance, because a track with an uncertain
-    position has less of a claim. Appearance counts as much as position: a person of similar appearance may be farther away, one
-    of different appearance must be nearer.
+    position has less of a claim. Appearance counts as much as position: a person of similar appearance may be
+    farther away, one of different appearance must be nearer.
 
     Args:
         lost: L tracks.
