@@ -263,7 +263,7 @@ def test_times_that_are_replaced_are_said_to_be_lost(file_18: Path, tmp_path: Pa
     """First there are none, then those of 25, then of 50 frames per second."""
     before = file_18
     for number, (fps, told) in enumerate(
-        (("25", "nothing lost"), ("25", "nothing lost"), ("50", "Its own times"))
+        (("25", "nothing lost"), ("25", "nothing lost"), ("50", "Times of the file"))
     ):
         after = tmp_path / f"{number}.json"
         done = CliRunner().invoke(app, ["convert", str(before), str(after), "--to", "posetrack18", "--fps", fps])
