@@ -139,7 +139,7 @@ def test_other_footage_is_refused(results: Path) -> None:
 @pytest.mark.parametrize("name", ["results/street.csv", "results"])
 def test_a_result_instead_of_its_description_is_refused(results: Path, name: str) -> None:
     done = posetrack("verify", results.parent / name)
-    assert done.returncode == 2 and f"{name}: " in done.stderr and "name the NAME.meta.json" in done.stderr
+    assert done.returncode == 2 and f"{name}: " in done.stderr and "give the NAME.meta.json" in done.stderr
 
 
 @pytest.mark.parametrize(
