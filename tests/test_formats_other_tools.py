@@ -428,7 +428,7 @@ def test_gaps_do_not_become_places(tmp_path: Path) -> None:
 
 
 BAD = {
-    "no.trc": ("hello", "no TRC file"),
+    "no.trc": ("hello", "not a TRC file"),
     "units.trc": (
         "PathFileType\t4\t(X/Y/Z)\ta\nDataRate\tUnits\n25\tparsec\nFrame#\tTime\tRKnee\t\t\n\t\tX1\tY1\tZ1\n"
         "1\t0\t1\t2\t0\n",
