@@ -7,8 +7,11 @@ import pytest
 
 from posetrack.refine import links
 from posetrack.refine.appearance import Looks
+from posetrack.refine.arrays import moving_medians
+from posetrack.refine.bodies import sizes, sizes_of
 from posetrack.refine.clip import MISSING, Clip, Track
 from posetrack.refine.ends import Ends, ends_of
+from posetrack.refine.identities import probabilities
 from posetrack.refine.links import possible_links
 from posetrack.refine.smoothing import Smoothing, smooth
 from posetrack.skeletons import POSETRACK
@@ -87,6 +90,75 @@ def test_links_do_not_depend_on_how_many_are_compared_at_once(
         assert len(whole.gains) > 3
         for name in ("before", "after", "gains"):
             assert np.array_equal(getattr(whole, name), getattr(parts, name))
+
+
+def test_pairs_that_are_not_compared_would_gain_nothing(chance: np.random.Generator) -> None:
+    many = []
+    for number, start in enumerate(np.sort(chance.integers(0, 2000, 60)).tolist()):
+        feet = line(tuple(chance.uniform((0, 200), (640, 260))), tuple(chance.normal(0, 20, 2)), 30)
+        track = walker(number % 20, feet, frames=np.arange(start, start + 30), height=chance.uniform(90, 110))
+        many.append(track.replace(appearance=np.full((30, 1), chance.normal(0, 1.2), dtype=np.float32)))
+    clip = clip_of(*many, frame_count=2030, size=(640, 480))
+    looks = Looks(same=np.eye(1), different=4 * np.eye(1), separation=0.9)
+    found, every = (possible_links(many, clip, looks, unlikely=unlikely) for unlikely in (False, True))
+    gaining = {(b, a): gain for b, a, gain in zip(every.before, every.after, every.gains, strict=True) if gain > 0}
+    assert gaining.keys() == set(zip(found.before.tolist(), found.after.tolist(), strict=True))
+    assert np.allclose(found.gains, [gaining[pair] for pair in zip(found.before, found.after, strict=True)])
+    gaps = np.array([many[after].times[0] - many[before].times[-1] for before, after in gaining])
+    assert (gaps > 4).sum() > 3 and len(every.gains) > 5 * len(gaining)
+
+
+def by_definition(chains: list[list[int]], found: links.Links, pair: tuple[int, int]) -> float:
+    """That a link is right: against none, and against each exchange with another link, taken or not."""
+    gains = dict(zip(zip(found.before.tolist(), found.after.tolist(), strict=True), found.gains, strict=True))
+    taken = {before: after for chain in chains for before, after in zip(chain[:-1], chain[1:], strict=True)}
+    rivals = {(one, taken.get(one)) for one, _ in gains} | {(None, two) for _, two in gains}
+    rivals -= {(None, two) for two in taken.values()}
+    odds = np.exp(-0.35 * gains[pair])
+    for rival, other in rivals - {pair}:
+        new = [one for one in ((pair[0], other), (rival, pair[1])) if one in gains]
+        if new:
+            gained = sum(gains[one] for one in new) - gains.get((rival, other), 0)
+            odds += np.exp(0.35 * (gained - gains[pair]))
+    return float(1 / (1 + odds))
+
+
+def test_identities_are_as_sure_as_links_against_their_alternatives(chance: np.random.Generator) -> None:
+    many = pieces(chance, 9)
+    chains = [[0, 3, 5, 8], [1, 4], [2, 7], [6]]
+    every = [(before, after) for before in range(9) for after in range(before + 1, 9)]
+    steps = {pair for chain in chains for pair in zip(chain[:-1], chain[1:], strict=True)}
+    kept = [pair for pair in every if pair in steps or chance.random() < 0.6]
+    before, after = np.array(kept)[chance.permutation(len(kept))].T
+    found = links.Links(
+        before=before,
+        after=after,
+        gains=chance.uniform(0, 4, len(kept))
+        + [4 * (pair in steps) for pair in zip(before.tolist(), after.tolist(), strict=True)],
+    )
+    sure = probabilities(chains, many, found)
+    for chain in chains:
+        right = [by_definition(chains, found, pair) for pair in zip(chain[:-1], chain[1:], strict=True)]
+        anchor = max(range(len(chain)), key=lambda place: len(many[chain[place]]))
+        for place, piece in enumerate(chain):
+            between = right[min(place, anchor) : max(place, anchor)]
+            expected = (1 + np.prod([max(2 * one - 1, 0) for one in between])) / 2
+            assert sure[piece] == pytest.approx(expected, abs=1e-12)
+    assert ((sure > 0.55) & (sure < 0.95)).sum() > 2
+
+
+@pytest.mark.parametrize("frame_s", [0.04, 0.3, 0.0])
+def test_the_sizes_of_many_tracks_are_those_of_each(chance: np.random.Generator, frame_s: float) -> None:
+    many = pieces(chance)
+    jumpy = [one.replace(boxes=one.boxes + chance.normal(0, 9, one.boxes.shape)) for one in many]
+    assert np.array_equal(sizes_of(jumpy, frame_s), np.concatenate([sizes(one, frame_s) for one in jumpy]))
+
+
+@pytest.mark.parametrize("width", [1, 5, 13])
+def test_moving_medians_repeat_the_first_and_the_last_row(chance: np.random.Generator, width: int) -> None:
+    values = chance.normal(size=(9, 2))
+    rows = np.arange(9)[:, None] + np.arange(width) - width // 2
+    assert np.array_equal(moving_medians(values, width), np.median(values[np.clip(rows, 0, 8)], axis=1))
 
 
 def test_odds_by_appearance_are_those_of_each_pair_whatever_is_unknown_of_it(chance: np.random.Generator) -> None:

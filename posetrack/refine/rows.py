@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,12 +63,15 @@ def tracks_of(people: People, times: Doubles) -> tuple[Track, ...]:
 
 
 def _track(people: People, rows: IntArray, times: Doubles) -> Track:
-    there = people.origins[rows] != MISSING
+    origins = people.origins[rows]
+    there = origins != MISSING
     joints = np.where(there[..., None], people.joints[rows], np.nan)
     scores = people.joint_scores[rows]
     boxes = people.boxes[rows]
     if np.isnan(boxes).any():
         boxes = np.where(np.isnan(boxes), extents(joints), boxes)
+    found = (origins == SEEN) | (origins == CARRIED)
+    as_found = people.raw is people.joints and bool((found == there).all())
     hidden = np.zeros_like(there) if people.hidden is None else people.hidden[rows] & ~there
     return Track(
         track_id=int(people.ids[rows[0]]),
@@ -78,8 +81,8 @@ def _track(people: People, rows: IntArray, times: Doubles) -> Track:
         box_scores=np.nan_to_num(people.box_scores[rows], nan=1.0),
         joints=joints,
         joint_scores=np.where(there, np.nan_to_num(scores, nan=1.0), 0),
-        raw=np.where(np.isin(people.origins[rows], (SEEN, CARRIED))[..., None], people.raw[rows], np.nan),
-        origins=people.origins[rows],
+        raw=joints if as_found else np.where(found[..., None], people.raw[rows], np.nan),
+        origins=origins,
         appearance=None if people.appearance is None else people.appearance[rows],
         identity=None
         if people.identity is None or np.isnan(people.identity[rows]).all()
@@ -99,35 +102,38 @@ def people_of(tracks: Iterable[Track], joint_count: int) -> RefinedPeople:
     """The rows of all tracks, by frame and then by id."""
     tracks = list(tracks)
 
-    def column(name: str, *shape: int) -> Doubles:
-        return np.concatenate([np.zeros((0, *shape)), *(getattr(track, name) for track in tracks)])
-
-    def estimated(name: str, *shape: int) -> Doubles:
-        parts = [(getattr(track, name), len(track)) for track in tracks]
-        known = [np.full((count, *shape), np.nan) if part is None else part for part, count in parts]
-        return np.concatenate([np.zeros((0, *shape)), *known])
-
-    hidden = [
-        np.zeros_like(track.present) if track.by_hand is None else track.by_hand & ~track.present
-        for track in tracks
-    ]
-    found = [track.boxes if track.raw_boxes is None else track.raw_boxes for track in tracks]
-    ids = np.repeat(
-        np.array([track.track_id for track in tracks], dtype=np.int64), [len(track) for track in tracks]
-    )
-    frames = column("frames").astype(np.int64)
+    lengths = [len(track) for track in tracks]
+    ids = np.repeat(np.array([track.track_id for track in tracks], dtype=np.int64), lengths)
+    frames = np.concatenate([np.zeros(0, dtype=np.int64), *(track.frames for track in tracks)])
     order = np.lexsort((ids, frames))
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    places_of = np.split(places, np.cumsum(lengths)[:-1]) if tracks else []
+
+    def column(values: Callable[[Track], NDArray[Any] | None], *shape: int, blank: Any = np.nan) -> NDArray[Any]:
+        """Of all tracks, in order; blank for tracks without these values."""
+        whole = np.full((len(ids), *shape), blank)
+        for track, own in zip(tracks, places_of, strict=True):
+            known = values(track)
+            if known is not None:
+                whole[own] = known
+        return whole
+
     return RefinedPeople(
         ids=ids[order],
         frames=frames[order],
-        boxes=column("boxes", 4)[order],
-        box_scores=column("box_scores")[order],
-        joints=column("joints", joint_count, 2)[order],
-        joint_scores=column("joint_scores", joint_count)[order],
-        raw=column("raw", joint_count, 2)[order],
-        origins=column("origins", joint_count).astype(np.uint8)[order],
-        sds=estimated("sds", joint_count)[order],
-        identity=estimated("identity")[order],
-        raw_boxes=np.concatenate([np.zeros((0, 4)), *found])[order],
-        hidden=np.concatenate([np.zeros((0, joint_count), dtype=bool), *hidden])[order],
+        boxes=column(lambda track: track.boxes, 4),
+        box_scores=column(lambda track: track.box_scores),
+        joints=column(lambda track: track.joints, joint_count, 2),
+        joint_scores=column(lambda track: track.joint_scores, joint_count),
+        raw=column(lambda track: track.raw, joint_count, 2),
+        origins=column(lambda track: track.origins, joint_count, blank=np.uint8(MISSING)),
+        sds=column(lambda track: track.sds, joint_count),
+        identity=column(lambda track: track.identity),
+        raw_boxes=column(lambda track: track.boxes if track.raw_boxes is None else track.raw_boxes, 4),
+        hidden=column(_hidden, joint_count, blank=False),
     )
+
+
+def _hidden(track: Track) -> BoolArray | None:
+    return None if track.by_hand is None else track.by_hand & ~track.present
