@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,6 @@ from numpy.typing import NDArray
 from posetrack.refine.background import seen_from
 from posetrack.refine.clip import FILLED, MISSING, Clip, Track
 from posetrack.types import BoolArray, Doubles, IntArray
-
-_Points = Callable[[IntArray], Doubles]
-"""places [G] in a series -> points [G, 2]"""
 
 _SLOPE_S = 0.3
 """Speed at a gap's end is that over this time: a frame's difference is mostly noise."""
@@ -32,12 +27,12 @@ def fill(track: Track, clip: Clip, max_fill_s: float) -> Track:
     shots = clip.shots(whole.frames)
     joints, scores, origins = whole.joints.copy(), whole.joint_scores.copy(), whole.origins.copy()
     view = int(whole.frames[len(whole) // 2])
+    still = seen_from(joints, whole.frames, view, clip)
     for joint in range(joints.shape[1]):
         there = np.flatnonzero(origins[:, joint] != MISSING)
         rows, place = _inside_gaps(there, whole.times, shots, max_fill_s)
         if len(rows):
-            still = partial(_seen_at, joints[there, joint], whole.frames[there], view, clip)
-            path = _spline(still, whole.times[there], whole.times[rows], place)
+            path = _spline(still[there, joint], whole.times[there], whole.times[rows], place)
             joints[rows, joint] = seen_from(path, np.full(len(rows), view), whole.frames[rows], clip)
             scores[rows, joint] = np.minimum(scores[there[place], joint], scores[there[place + 1], joint])
             origins[rows, joint] = FILLED
@@ -53,25 +48,25 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
     added = between[rows]
     if not len(added):
         return track.replace(raw_boxes=track.boxes)
-    frames = np.concatenate([track.frames, added])
-    order = np.argsort(frames, kind="stable")
-    times = clip.times[added]
+    frames = np.sort(np.concatenate([track.frames, added]))
+    old, new = (np.searchsorted(frames, some) for some in (track.frames, added))
 
-    def grown(values: NDArray[Any], filler: float) -> NDArray[Any]:
-        filled = np.full((len(added), *values.shape[1:]), filler, dtype=values.dtype)
-        return np.concatenate([values, filled])[order]
+    def grown(values: NDArray[Any], filler: Any) -> NDArray[Any]:
+        """With one value, or one for each, in the frames that were added."""
+        whole = np.empty((len(frames), *values.shape[1:]), dtype=values.dtype)
+        whole[old], whole[new] = values, filler
+        return whole
 
-    boxes = _between(track, added, clip)
     appearance = None if track.appearance is None else grown(track.appearance, np.nan)
     identity = None if track.identity is None else _lower_ends(grown(track.identity, np.nan))
     by_hand = None if track.by_hand is None else grown(track.by_hand, False)
     return Track(
         track_id=track.track_id,
         name=track.name,
-        frames=frames[order],
-        times=clip.times[frames[order]],
-        boxes=np.concatenate([track.boxes, boxes])[order],
-        box_scores=np.concatenate([track.box_scores, np.interp(times, track.times, track.box_scores)])[order],
+        frames=frames,
+        times=clip.times[frames],
+        boxes=grown(track.boxes, _between(track, added, clip)),
+        box_scores=grown(track.box_scores, np.interp(clip.times[added], track.times, track.box_scores)),
         joints=grown(track.joints, np.nan),
         joint_scores=grown(track.joint_scores, 0),
         raw=grown(track.raw, np.nan),
@@ -114,21 +109,16 @@ def _inside_gaps(there: IntArray, times: Doubles, shots: IntArray, max_fill_s: f
     return there[place] + 1 + within, place
 
 
-def _seen_at(points: Doubles, frames: IntArray, view: int, clip: Clip, chosen: IntArray) -> Doubles:
-    """float64 [G, 2]: some of N points of some frames, as another frame sees them. Few are needed."""
-    return seen_from(points[chosen], frames[chosen], view, clip)
-
-
-def _spline(points: _Points, times: Doubles, wanted: Doubles, place: IntArray) -> Doubles:
+def _spline(points: Doubles, times: Doubles, wanted: Doubles, place: IntArray) -> Doubles:
     """float64 [G, 2]: cubic Hermite splines through the points before and after, with the speeds there.
 
     Args:
-        points: Gives some of the N observations.
+        points: float64 [N, 2] the observations.
         times: float64 [N].
         wanted: float64 [G] times in gaps.
         place: int64 [G]: the observation before each.
     """
-    start, end = points(place), points(place + 1)
+    start, end = points[place], points[place + 1]
     length = (times[place + 1] - times[place])[:, None]
     chord = (end - start) / length
     earlier = np.searchsorted(times, times[place] - _SLOPE_S - 1e-9)
@@ -141,7 +131,7 @@ def _spline(points: _Points, times: Doubles, wanted: Doubles, place: IntArray) -
     return np.asarray(line + share * back * length * (back * (before - chord) - share * (after - chord)))
 
 
-def _speed(points: _Points, times: Doubles, first: IntArray, last: IntArray, otherwise: Doubles) -> Doubles:
+def _speed(points: Doubles, times: Doubles, first: IntArray, last: IntArray, otherwise: Doubles) -> Doubles:
     """Mean speed from one observation to another; ``otherwise`` where they are the same."""
     passed = (times[last] - times[first])[:, None]
-    return np.where(passed > 0, (points(last) - points(first)) / np.where(passed > 0, passed, 1), otherwise)
+    return np.where(passed > 0, (points[last] - points[first]) / np.where(passed > 0, passed, 1), otherwise)
