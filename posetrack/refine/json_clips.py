@@ -105,11 +105,8 @@ def write_json_clip(path: Path, clip: Clip) -> None:
             for number, image in enumerate(video.images)
         )
         file.next_list(b'\n],"annotations":[\n')
-        ids = iter(annotation_ids([video]))
-        file.append(
-            {"id": next(ids), **row, **more}
-            for row, more in zip(people_rows(video), found_rows(_found(people)), strict=True)
-        )
+        rows = zip(annotation_ids([video]), people_rows(video), found_rows(_found(people)), strict=True)
+        file.append({"id": number, **row, **more} for number, row, more in rows)
         file.close(b'\n],"categories":' + orjson.dumps([PERSON_CATEGORY]) + b"}\n")
     except BaseException:
         file.discard()
