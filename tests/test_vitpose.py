@@ -64,6 +64,8 @@ def test_heatmaps_equal_those_of_the_network_written_a_second_time(
         found = network(images(96, 64))
     assert found.shape == (2, 17, 24, 16) and not network.training
     assert expected.std() > 0.1
+    epsilons = {module.eps for module in network.modules() if isinstance(module, torch.nn.LayerNorm)}
+    assert epsilons == {1e-12 if publisher == "Hugging Face" else 1e-6}
     assert (found - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
 
 

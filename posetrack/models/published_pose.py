@@ -31,7 +31,7 @@ from posetrack.models.resnet_poses import (
 )
 from posetrack.models.rtmpose import RTMPOSES, RTMPose
 from posetrack.models.runtime import CPU, Runtime
-from posetrack.models.vitpose import VITPOSES, ViTPose, vitpose_tensors
+from posetrack.models.vitpose import VITPOSES, ViTPose, set_epsilon, vitpose_tensors
 from posetrack.skeletons import SKELETONS
 
 _BUILDERS: dict[str, Callable[[PoseFormat], nn.Module]] = {
@@ -88,6 +88,7 @@ def read_published_pose(name: str, path: Path, form: PoseFormat) -> nn.Module:
     """
     network, tensors = build_published_pose(name, form), read_checkpoint(path)
     if name in VITPOSES:
+        set_epsilon(network, tensors)
         tensors = vitpose_tensors(tensors, form)
     elif name in REGRESSION_RESNETS:
         tensors = regression_tensors(tensors)

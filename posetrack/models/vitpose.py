@@ -23,10 +23,12 @@ _PATCH_PADDING = 2
 _DECODER = 256
 _EXPERTS = 6
 _COCO_EXPERT = 0
+_EPSILON, _HUGGING_FACES_EPSILON = 1e-6, 1e-12
+"""Of layer norms: as the authors and MMPose have it; and the default that Hugging Face's files leave unchanged."""
 
 
 class _Size(NamedTuple):
-    """Width, depth and attention heads; width of the experts' outputs; MMPose's epsilon of layer norms."""
+    """Width, depth and attention heads; width of the experts' outputs."""
 
     width: int
     depth: int
@@ -81,7 +83,7 @@ class _Transformer(nn.Module):
         self.embeddings = _Embeddings(size.width, patches)
         self.encoder = nn.Module()
         self.encoder.layer = nn.ModuleList(_Layer(size, experts) for _ in range(size.depth))
-        self.layernorm = nn.LayerNorm(size.width, eps=1e-6)
+        self.layernorm = nn.LayerNorm(size.width, eps=_EPSILON)
 
     def forward(self, images: Tensor) -> Tensor:
         tokens: Tensor = self.embeddings(images)
@@ -111,9 +113,9 @@ class _Layer(nn.Module):
 
     def __init__(self, size: _Size, experts: bool) -> None:
         super().__init__()
-        self.layernorm_before = nn.LayerNorm(size.width, eps=1e-6)
+        self.layernorm_before = nn.LayerNorm(size.width, eps=_EPSILON)
         self.attention = _Attention(size)
-        self.layernorm_after = nn.LayerNorm(size.width, eps=1e-6)
+        self.layernorm_after = nn.LayerNorm(size.width, eps=_EPSILON)
         self.mlp = _Experts(size) if experts else _FeedForward(size.width, size.width)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -191,9 +193,8 @@ class _Simple(nn.Module):
         self.conv = nn.Conv2d(width, joints, 3, padding=1)
 
     def forward(self, features: Tensor) -> Tensor:
-        wide = functional.interpolate(
-            functional.relu(features), scale_factor=4, mode="bilinear", align_corners=False
-        )
+        rows = functional.relu(features.contiguous())  # scaled as the publishers do, to the last bit
+        wide = functional.interpolate(rows, scale_factor=4, mode="bilinear", align_corners=False)
         heatmaps: Tensor = self.conv(wide)
         return heatmaps
 
@@ -222,6 +223,14 @@ _RENAMINGS = tuple(
 
 _POSITIONS = "backbone.embeddings.position_embeddings"
 _FUSED = re.compile(r"(backbone\.encoder\.layer\.\d+)\.attn\.qkv\.(weight|bias)")
+
+
+def set_epsilon(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give a network's layer norms the epsilon of the publisher whose checkpoint has these tensors."""
+    if any(name.startswith("backbone.embeddings.") for name in tensors):
+        for module in network.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.eps = _HUGGING_FACES_EPSILON
 
 
 def vitpose_tensors(tensors: Mapping[str, Tensor], form: PoseFormat) -> dict[str, Tensor]:
