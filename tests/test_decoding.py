@@ -263,13 +263,16 @@ def test_peaks_on_borders_stay_inside(codec: str, x: int, y: int) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_codecs_take_heatmaps_in_any_layout(codec: str) -> None:
+def test_codecs_take_heatmaps_in_any_layout_and_precision(codec: str) -> None:
     """Networks for processors give the channels of a pixel side by side."""
     rng = np.random.default_rng(4)
     heatmaps = rng.normal(0.3, 0.1, (2, 5, 16, 12)).astype(np.float32)
     channels_last = np.ascontiguousarray(heatmaps.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    for ours, others in zip(CODECS[codec](channels_last, SIGMA), CODECS[codec](heatmaps, SIGMA), strict=True):
+    expected = CODECS[codec](heatmaps, SIGMA)
+    for ours, others in zip(CODECS[codec](channels_last, SIGMA), expected, strict=True):
         np.testing.assert_array_equal(ours, others)
+    for ours, others in zip(CODECS[codec](heatmaps.astype(np.float64), SIGMA), expected, strict=True):
+        np.testing.assert_allclose(ours, others, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(("amplitude", "offset"), [(0.01, 0.0), (0.3, -0.4), (1.0, 0.0), (8.0, 0.0)])

@@ -97,7 +97,7 @@ def _scaled(heatmaps: FloatArray, x: Cells, y: Cells, kernel_cells: int, radius:
     """
     height, width = heatmaps.shape[-2:]
     near = np.arange(-radius, radius + 1)
-    finite = np.where(np.isfinite(heatmaps), heatmaps, np.float32(0))
+    finite = np.where(np.isfinite(heatmaps), heatmaps, 0).astype(np.float32, copy=False)
     smoothed = _all_smoothed(finite, kernel_cells)
     rows, columns = np.clip(y[..., None] + near, 0, height - 1), np.clip(x[..., None] + near, 0, width - 1)
     people, joints = np.ogrid[: heatmaps.shape[0], : heatmaps.shape[1]]
