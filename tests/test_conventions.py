@@ -299,7 +299,7 @@ def test_outside_of_the_frame_published_networks_see_black() -> None:
 @pytest.mark.parametrize(
     "field, value",
     [("colour_order", "gbr"), ("grid", "edges"), ("std", (0, 1, 1)), ("border_rgb", (0, 0, 256)),
-     ("flip_shift_cells", -1), ("dark_kernel_cells", 10)],
+     ("flip_shift_cells", -1), ("dark_kernel_cells", 10), ("dark_kernel_cells", -1)],
 )  # fmt: skip
 def test_conventions_that_cannot_be_are_refused(field: str, value: object) -> None:
     with pytest.raises(ConfigError, match=field):

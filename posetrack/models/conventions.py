@@ -87,8 +87,9 @@ class InputConvention:
             raise ConfigError(f"std is {self.std}; every channel's must be above 0.")
         if not all(0 <= value <= 255 for value in self.border_rgb):
             raise ConfigError(f"border_rgb is {self.border_rgb}; give values from 0 to 255.")
-        if self.dark_kernel_cells is not None and self.dark_kernel_cells % 2 == 0:
-            raise ConfigError(f"dark_kernel_cells is {self.dark_kernel_cells}; give an odd number.")
+        kernel = self.dark_kernel_cells
+        if kernel is not None and (kernel < 1 or kernel % 2 == 0):
+            raise ConfigError(f"dark_kernel_cells is {kernel}; give an odd number above 0.")
         if self.flip_shift_cells < 0:
             raise ConfigError(f"flip_shift_cells is {self.flip_shift_cells}; give at least 0.")
 

@@ -52,7 +52,8 @@ def decode_dark_published(heatmaps: FloatArray, kernel_cells: int) -> Decoded:
     As ``decode_dark``, but once the smoothed map has been scaled to the old maximum, cells below 1e-10 count as
     1e-10, and a peak moves wherever H has an inverse: also to a saddle point, and many cells far in heatmaps of
     untrained networks. There, the last digits of the derivatives decide where a joint lies, so the arithmetic is
-    MMPose's: OpenCV smooths, and derivatives are of float32 logarithms.
+    MMPose's: OpenCV smooths, and derivatives are of float32 logarithms. Unlike there, a peak stays if the step is
+    not finite, or longer than 2^20 cells.
 
     Args:
         heatmaps: float32 [N, K, h, w].
@@ -71,7 +72,8 @@ def decode_dark_udp(heatmaps: FloatArray, kernel_cells: int) -> Decoded:
     Estimation", CVPR 2020, and MMPose's ``refine_keypoints_dark_udp``, whose arithmetic this is, as for
     ``decode_dark_published``. Smoothed heatmaps are cut off below 0.001 and above 50; the differences are of
     neighbouring cells, beyond the border those of the border itself. Steps are long where the logarithm is no
-    parabola, as in heatmaps of untrained networks. Unlike there, a peak stays where the Hessian has no inverse.
+    parabola, as in heatmaps of untrained networks. Unlike there, a peak stays if the step is not
+    finite, or longer than 2^20 cells.
 
     Args:
         heatmaps: float32 [N, K, h, w].
