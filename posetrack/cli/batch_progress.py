@@ -33,7 +33,7 @@ def print_plan(plan: Plan) -> None:
         reason = clip.record.error if clip.action == "failed" else ACTIONS[clip.action]
         tell(f"{verb}  {clip.record.clip}  ({reason or ''})")
     for left in plan.left_out:
-        tell(f"leave {left.path}  ({left.reason})")
+        tell(f"leave out  {left.path}  ({left.reason})")
     tell(plan_line(plan))
 
 

@@ -47,7 +47,7 @@ class Doubt:
 
 
 def doubts_of(clip: Clip) -> list[Doubt]:
-    """All doubts, those that cost most first."""
+    """All doubts, the most harmful first."""
     seen = clip.with_tracks([track for track in map(observed, clip.tracks) if len(track)])
     found = [*_identities(seen), *(doubt for track in clip.tracks for doubt in _qualities(track, clip))]
     return sorted(found, key=lambda doubt: (-doubt.cost_s, doubt.first, doubt.people))
