@@ -36,7 +36,7 @@ _LIMITS = """## Limits
 - Joints are places in the picture. Depth is not estimated; angles are those of the picture.
 - Identities are those of the tracker: people who touch, leave or look alike may have been exchanged (see Doubts).
 - Left and right are exchanged in some frames, mostly of people seen from behind.
-- `origin` in the tables says whether a joint was seen, carried by optical flow, or filled in. Filled joints are guesses.
+- `origin` in the tables: a joint was seen, carried by optical flow, or filled. Filled joints are guesses.
 - Figures on accuracy are in posetrack's model card; they were measured on other footage.
 """
 
