@@ -112,7 +112,7 @@ def _extent(track: Track) -> float:
 
 
 def _possible(chain: Sequence[int], pieces: Sequence[Track], limits: PeopleLimits) -> bool:
-    """Nobody is in two places at once, or is two people who are known to be different."""
+    """No person may be in two places at once, or be two people who are known to be different."""
     parts = [pieces[piece] for piece in chain]
     apart = all(one.frames[-1] < other.frames[0] for one, other in zip(parts[:-1], parts[1:], strict=True))
     ids = {part.track_id for part in parts}

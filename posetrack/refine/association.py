@@ -1,6 +1,6 @@
 """Association: which tracklets are one person, for the whole clip at once.
 
-People are chains of tracklets, each of which ends before the next begins, so nobody is ever in two places. Of all
+People are chains of tracklets, each of which ends before the next begins, so no person is in two places. Of all
 ways to form chains, the one with the highest sum of gains is found by linear or integer programming (HiGHS). A
 tracklet has links only to those that begin soon after it, so that the problem grows with the clip's length.
 """

@@ -28,7 +28,7 @@ def seen_from(points: Doubles, frames: IntArray, views: IntArray | int, clip: Cl
 def displacement(
     places: Doubles, frames: IntArray, later_places: Doubles, later_frames: IntArray, clip: Clip
 ) -> Doubles:
-    """How somebody has moved before the background between two frames of a shot, whichever way time runs.
+    """How far a person has moved against the background between two frames of a shot, whichever way time runs.
 
     Args:
         places, later_places: float64 [N, 2] where they are in the first and in the second frame, in pixels.
@@ -44,7 +44,7 @@ def displacement(
 
 
 def carried(places: Doubles, frames: IntArray, clip: Clip) -> Doubles:
-    """How far the background under somebody has moved in the frame since their first frame.
+    """How far the background under a person has moved in the frame since their first frame.
 
     Unlike ``seen_from`` it follows the place from frame to frame, so that small errors of the camera's zoom and
     turn do not grow. Played backwards, it is the same motion.

@@ -20,7 +20,7 @@ class Bench:
 
     Attributes:
         tracks: By id.
-        subjects: Ids of the people whom alone the user wants; empty for everybody.
+        subjects: Ids of the only people to keep; empty for all.
         certain: Ids of tracks that are one person each, and a person.
         different: Pairs of ids of different people.
         uncut: Id and position of a frame at which the user has confirmed that the person is the same before and
@@ -91,7 +91,7 @@ class Bench:
         self.uncut = {one for one in self.uncut if one[0] != number}
 
     def rename(self, old: int, new: int) -> None:
-        """Let what is known of one person be known of another, of whom it is part now."""
+        """Copy what is known of one person to another, which it is part of now."""
         for known in (self.subjects, self.certain):
             if old in known:
                 known.add(new)
@@ -138,6 +138,6 @@ def _row_between(track: Track, place: int, time_s: float) -> Track:
 
 
 def _subject(track: Track) -> Subject:
-    """Whoever is where this track begins."""
+    """The person who is where this track begins."""
     middle = (track.boxes[0, :2] + track.boxes[0, 2:]) / 2
     return Subject(kind="at", x=float(middle[0]), y=float(middle[1]), time_s=float(track.times[0]))

@@ -21,7 +21,7 @@ _FROM_ENDS_S = 0.5
 """Where a tracklet begins or ends, it has been cut already: people cover one another there, and look alike."""
 
 _UNLIKE = -2.0
-"""Logarithm of the odds from which on it is somebody else: 7 to 1."""
+"""Logarithm of the odds above which the track now follows another person: 7 to 1."""
 
 
 def cut_at_changes(pieces: Sequence[Track], looks: Looks | None, kept_whole: Collection[int] = ()) -> list[Track]:
@@ -29,7 +29,7 @@ def cut_at_changes(pieces: Sequence[Track], looks: Looks | None, kept_whole: Col
 
     Args:
         pieces: Tracklets.
-        looks: What the clip teaches of appearance; without it, or if it separates nobody, nothing is cut.
+        looks: What the clip teaches of appearance; without it, or if it tells no two people apart, nothing is cut.
         kept_whole: Ids of tracks that are not cut.
     """
     if looks is None or not looks.useful:
@@ -43,7 +43,7 @@ def cut_at_changes(pieces: Sequence[Track], looks: Looks | None, kept_whole: Col
 
 
 def _changes(pieces: Mapping[int, Track], looks: Looks) -> dict[int, list[int]]:
-    """For tracklets, the rows from which on somebody else seems to be there. All are compared at once."""
+    """For tracklets, the rows at which another person seems to begin. All are compared at once."""
     seen = {number: piece.appearance for number, piece in pieces.items() if piece.appearance is not None}
     if not seen:
         return {}

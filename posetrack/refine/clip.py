@@ -21,7 +21,7 @@ MISSING, SEEN, CARRIED, FILLED = 0, 1, 2, 3
 """Where a joint comes from: nowhere, the pose network, optical flow, or the second pass."""
 
 ORIGINS, HIDDEN = WORDS[:4], WORDS[4]
-"""The words that files use for them, and for missing joints that somebody has hidden: they stay so."""
+"""The words that files use for them, and for missing joints that were hidden by hand: they stay so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -46,10 +46,10 @@ class Track:
             is missing. ``None`` before it is estimated.
         identity: float64 [T], probability that this is the person that the track mostly holds. ``None`` before it
             is estimated.
-        by_hand: bool [T, K], joints that somebody has placed or hidden: the second pass leaves them so. ``None``
+        by_hand: bool [T, K], joints placed or hidden by hand: the second pass leaves them so. ``None``
             if there are none.
-        sides_known: bool [T], frames in which somebody has said which side is left. ``None`` if there are none.
-        name: What somebody has called the person.
+        sides_known: bool [T], frames whose left and right were set by hand. ``None`` if there are none.
+        name: The person's name, given by the user.
     """
 
     track_id: int

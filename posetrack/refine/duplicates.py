@@ -1,4 +1,4 @@
-"""Duplicates: people who are, for as long as they are seen, where somebody else is, joint by joint.
+"""Duplicates: tracks whose joints are, for as long as they last, where another person's joints are.
 
 The tracker sometimes follows one person with two tracks, which see the person in turns. As the tracks share
 times, association takes them for two people.
@@ -29,7 +29,7 @@ _NEAR = 0.6
 """Body sizes: middles of boxes of one person are no further apart, even if one of them holds half the body."""
 
 _NEAREST_S = 0.5
-"""Where somebody was earlier or later than that does not tell where they are."""
+"""A position from earlier or later than that says nothing about where the person is."""
 
 
 def merge_duplicates(
@@ -45,7 +45,7 @@ def merge_duplicates(
     Args:
         tracks: People, as observed.
         clip: Whose they are.
-        kept: Ids of people who are nobody's duplicates.
+        kept: Ids of people who are not duplicates.
         different: Pairs of ids that are two people.
         least: Fewer people must not be left.
     """
@@ -59,7 +59,7 @@ def merge_duplicates(
 
 
 def _duplicates(tracks: Sequence[Track], clip: Clip) -> list[tuple[int, int]]:
-    """Ids of duplicates and of those whom they double, the surest first."""
+    """Ids of duplicates and of the people they duplicate, the surest first."""
     bodies = {track.track_id: _Body.of(track) for track in tracks}
     found = []
     for pair in overlapping_pairs(tracks):
@@ -76,7 +76,7 @@ class _Body:
 
     Attributes:
         track: The person.
-        seen: Joints seen by the pose network, and the id, descending: whoever has less is the duplicate.
+        seen: Number of joints seen by the pose network, and minus the id: of two, the lower one is the duplicate.
         size: Median of the longer sides of the boxes, in pixels.
         middles: float64 [T, 2], of the boxes.
     """

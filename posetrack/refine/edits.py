@@ -59,7 +59,7 @@ class Join(_Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split(_Checked):
-    """From a frame on, a person is another: ``into``, an id that nobody has."""
+    """From a frame on, the track is another person: ``into``, an unused id."""
 
     person: int
     frame: int
@@ -196,7 +196,7 @@ class Name(_Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark(_Checked):
-    """A person is a subject: the second pass keeps nobody else; or is none any more."""
+    """A person becomes a subject (the second pass keeps only subjects), or is no longer one."""
 
     person: int
     subject: bool = True

@@ -18,7 +18,7 @@ from posetrack.refine.ends import Ends, ends_of, proportions
 from posetrack.types import Doubles, IntArray
 
 _LONGEST_GAP_S, _LONGEST_AWAY_S = 10.0, 60.0
-"""After longer gaps, where somebody was tells nothing; nor, if appearance tells people apart, what they wore."""
+"""After longer gaps, the last position says nothing; nor does clothing, where appearance tells people apart."""
 
 _NEXT_PIECES = 20
 """Where the number of people is given, links may be longer: to this many of the pieces that begin next."""
@@ -49,7 +49,7 @@ _BORDER = 0.5
 """The border is this many body sizes wide."""
 
 _AWAY, _AWAY_S = -2.0, 30.0
-"""Somebody who comes in at the border is rarely somebody who went out there, and more rarely as time goes by."""
+"""A person who enters at the border is rarely one who left there, and more rarely the longer ago that was."""
 
 _WALK = 0.8
 """Body sizes per second."""
@@ -132,7 +132,7 @@ class _Evidence:
         return before[same_shot], after[same_shot]
 
     def _reach_s(self) -> float:
-        """Seconds after which no motion can link two tracklets, unless somebody has left the frame and come back.
+        """Seconds after which no motion can link two tracklets, unless a person has left the frame and come back.
 
         It cannot if those that fit best, at the same place with the same speed, would not gain anything.
         """

@@ -95,7 +95,7 @@ def _camera(pieces: Sequence[Observations]) -> Doubles | None:
 
 
 def _appearance(pieces: Sequence[Observations]) -> FloatArray | None:
-    """float32 [M, D], NaN for people without a descriptor; ``None`` if nobody has one."""
+    """float32 [M, D], NaN for people without a descriptor; ``None`` if there are none."""
     width = next((piece.appearance.shape[1] for piece in pieces if piece.appearance is not None), None)
     if width is None:
         return None

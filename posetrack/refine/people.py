@@ -24,7 +24,7 @@ from posetrack.refine.splitting import split
 from posetrack.types import Doubles, IntArray
 
 _CLEARLY_S, _CLEAR_EVIDENCE = 1.0, 0.4
-"""Somebody seen for a second with such a mean joint score is a person (see ``ghosts``)."""
+"""A track seen for a second with such a mean joint score is a person (see ``ghosts``)."""
 
 _SECOND = 100.0
 """Gain of keeping a second of a person, beyond the evidence of a ghost: three times the loss of the worst link."""
@@ -36,10 +36,10 @@ class Person:
 
     Attributes:
         track: All that was seen of the person.
-        mirrored: int64: frames in which somebody has seen that left and right are exchanged.
+        mirrored: int64: frames in which the user has said that left and right are exchanged.
         settled: An earlier second pass has settled the joints' sides and owners.
-        certain: It has, or somebody has said that this is one person.
-        ids: Of the tracks that the person was made of.
+        certain: Settled, or the user has said that this is one person.
+        ids: Ids of the tracks that the person is made of.
     """
 
     track: Track
@@ -50,7 +50,7 @@ class Person:
 
     @property
     def is_told(self) -> bool:
-        """Somebody, or an earlier second pass, has said something of the person."""
+        """The user, or an earlier second pass, has decided something about the person."""
         track = self.track
         said = (track.name, track.by_hand, track.sides_known)
         return self.certain or len(self.mirrored) > 0 or any(one is not None for one in said)
@@ -100,7 +100,7 @@ def _person(track_id: int, parts: Sequence[Track], sure: Doubles, priors: Priors
 
 
 def _each_once(people: Sequence[Person], clip: Clip, priors: Priors) -> list[Person]:
-    """The people without duplicates. Nobody of whom something is said is one."""
+    """The people without duplicates. People with ``is_told`` are kept."""
     different = [
         (one.track.track_id, other.track.track_id)
         for pair in priors.renamed_pairs()
@@ -138,7 +138,7 @@ def _weights(pieces: Sequence[Track], clip: Clip) -> Doubles:
 
 
 def _refuse_left_over(pieces: Sequence[Track], chains: Chains, priors: Priors, clip: Clip) -> None:
-    """Refuse a number of people that leaves out somebody clearly seen."""
+    """Refuse a number of people that leaves out a person who is clearly seen."""
     kept = {piece for chain in chains for piece in chain}
     for number, piece in enumerate(pieces):
         lasts = number not in kept and len(piece) * clip.frame_s >= _CLEARLY_S

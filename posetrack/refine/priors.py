@@ -19,7 +19,7 @@ _ID = r"(-?\d+)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom to keep.
+    """A person to keep.
 
     Attributes:
         kind: ``largest``, ``central``, ``longest``, or ``at``: the person at a place.
@@ -42,7 +42,7 @@ class Priors:
 
     Attributes:
         least, most: How many people there are; ``None`` if unknown. With ``most``, everything else is dropped.
-        subjects: Whom to keep; nobody else is kept. Empty keeps everybody.
+        subjects: The people to keep; all others are dropped. Empty keeps all.
         same: Groups of ids that are one person each.
         different: Pairs of ids that are different people.
         drop: Ids that are dropped.

@@ -54,7 +54,7 @@ def tracks_of(people: People, times: Doubles) -> tuple[Track, ...]:
     """The tracks, by ascending id.
 
     Args:
-        people: All people; nobody is in a frame twice.
+        people: All people, each at most once in a frame.
         times: float64 [F] of the clip's frames.
     """
     order = np.lexsort((people.frames, people.ids))

@@ -97,7 +97,7 @@ def refine_clip(clip: Clip, config: RefineConfig, look: Look | None = None) -> C
 
 def _sided(person: Person, clip: Clip) -> Track:
     track = person.track
-    if not person.settled or track.sides_known is not None:  # what somebody has settled since spreads
+    if not person.settled or track.sides_known is not None:  # sides set by hand since then spread
         track = settle_sides(track, clip.skeleton, clip.frame_s)
     return mirrored(track, clip.skeleton, np.isin(track.frames, person.mirrored))
 

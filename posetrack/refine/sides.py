@@ -36,7 +36,7 @@ rendered scenes with exact joints 1.0 % of the frames were exchanged for nothing
 """
 
 _FOLLOW_S = 3.0
-"""Up to this time from a frame whose sides somebody has settled, the majority counts for nothing ..."""
+"""Up to this time from a frame whose sides were set by hand, the majority counts for nothing ..."""
 
 _BESIDE = 2.0
 """... and motion right beside that frame counts so many times: that sides change just there is unlikely."""
@@ -51,10 +51,10 @@ _BACKWARDS = 0.5
 """Cost of a frame in which a person seen from the front walks away, or one seen from behind comes nearer."""
 
 _FRONT = 0.12
-"""Distance of the shoulders of somebody seen from the front, in body sizes. Hips are half as wide."""
+"""Distance of the shoulders of a person seen from the front, in body sizes. Hips are half as wide."""
 
 _WALK = 0.2
-"""Growth per second of somebody who walks towards the camera from five metres: 1 m/s."""
+"""Growth per second of a person who walks towards the camera from five metres: 1 m/s."""
 
 _LEAST_GROWTH = 0.5
 """Share of that walk that is clearly one ..."""
@@ -71,7 +71,7 @@ _STATES = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swap:
-    """Left and right of a person are exchanged, as somebody has seen.
+    """Left and right of a person are exchanged, as the user has said.
 
     Attributes:
         track_id: The person.
@@ -168,7 +168,7 @@ def _costs(track: Track, skeleton: Skeleton, size: Doubles, near: BoolArray) -> 
 
 
 def _near(settled: BoolArray, times: Doubles) -> BoolArray:
-    """bool [T]: frames near those whose sides somebody has settled, bool [T]."""
+    """bool [T]: frames near those whose sides were set by hand, bool [T]."""
     if not settled.any():
         return settled
     known = times[settled]
@@ -178,7 +178,7 @@ def _near(settled: BoolArray, times: Doubles) -> BoolArray:
 
 
 def _known(track: Track) -> BoolArray:
-    """bool [T]: frames in which somebody has said which side is left, or has placed a joint."""
+    """bool [T]: frames in which sides were set, or a joint was placed, by hand."""
     known: BoolArray = np.zeros(len(track), dtype=bool)
     if track.sides_known is not None:
         known |= track.sides_known
@@ -209,7 +209,7 @@ def _shown(share: Doubles) -> Doubles:
 
 
 def _growth(track: Track, skeleton: Skeleton) -> Doubles:
-    """float64 [T] in [-1, 1]: whether somebody comes nearer or walks away; 0 where that is not clear.
+    """float64 [T] in [-1, 1]: whether a person comes nearer or walks away; 0 where that is not clear.
 
     The median over all limbs, because a person who bends or turns changes some of them.
     """

@@ -53,7 +53,7 @@ def split(clip: Clip, kept_whole: Collection[int] = (), uncut: Collection[tuple[
 
 
 def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
-    """For each id, the frames from which on the track may be somebody else; in no order.
+    """For each id, the frames from which on the track may follow another person; in no order.
 
     Args:
         clip: Tracks as observed.
@@ -62,7 +62,7 @@ def doubtful_frames(clip: Clip) -> dict[int, list[int]]:
 
 
 def _doubts(clip: Clip) -> dict[int, list[tuple[int, int]]]:
-    """For each id, the earliest and the latest frames from which on it may be somebody else; in no order.
+    """For each id, the earliest and the latest frames from which on it may follow another person; in no order.
 
     Where two people cross, one of them may be seen for some frames without the other, or overlap twice by the
     same share. These frames become a piece of their own, so that the cuts are the same if time runs backwards.

@@ -27,7 +27,7 @@ _JUMP = 0.05
 """Body sizes by which a joint moves between two frames without a jump, ..."""
 
 _FASTEST = 2.0
-"""... and per second: the hands of somebody who walks fast."""
+"""... and per second: the hands of a person who walks fast."""
 
 _RECENT_S = 0.25
 """Where a joint was earlier tells nothing of a jump."""

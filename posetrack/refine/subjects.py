@@ -1,4 +1,4 @@
-"""Which of the people are the subjects, whom alone the user wants."""
+"""Which people are the subjects: the only ones that the user wants."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _found(people: Sequence[Track], subject: Subject, clip: Clip) -> Track:
     else:
         middle = clip.picture.mean(axis=0)
         values = [-float(np.median(norms(box_centres(track.boxes) - middle))) for track in people]
-    # somebody seen for a moment is rarely the subject: less than a tenth of the longest
+    # a person seen for a moment is rarely the subject: less than a tenth of the longest
     longest = max(map(len, people))
     return max(zip(values, people, strict=True), key=lambda one: (10 * len(one[1]) >= longest, one[0]))[1]
 

@@ -25,7 +25,7 @@ class PersonSummary:
 
     Attributes:
         track_id: The person.
-        name: What somebody has called the person, if anything.
+        name: The name that the user gave the person, if any.
         first_s, last_s: Times of the first and last frame.
         seen, filled, missing: Shares of the frames from the first to the last: with joints that were seen, with
             filled joints only, and without the person.

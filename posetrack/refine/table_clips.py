@@ -163,7 +163,7 @@ def _people(
         raw = np.where(unsaid.reshape(*shape, 1) & np.isnan(before), joints, before)
 
     def of_people(names: tuple[str, ...]) -> Doubles | None:
-        """float64 [M, 4]; ``None`` if nobody has one."""
+        """float64 [M, 4]; ``None`` if there are none."""
         sides = [columns[name][firsts] for name in names if name in columns]
         boxes = np.stack(sides, axis=1) if len(sides) == len(names) else np.full((1, 1), np.nan)
         return None if np.isnan(boxes).all() else boxes

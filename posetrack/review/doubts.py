@@ -20,7 +20,7 @@ _LEAST_S = 0.2
 """Shorter spans of poor joints cost next to nothing."""
 
 _SHORT_S = 1.0
-"""Whoever is seen for less may be nobody: most ghosts are short."""
+"""A person seen for less may be a false detection: most ghosts are short."""
 
 _MEETING = 2
 """Frames between which two doubts are about the same meeting of two people."""
