@@ -19,10 +19,11 @@ import typer
 from posetrack.models.pose import HeatmapPoseEstimator
 from posetrack.models.pose_weights import load_pose_network
 from posetrack.training.config import read_config
-from posetrack.training.loop import Record, Schedule, train
+from posetrack.training.loop import Record, train
 from posetrack.training.pose import DataSource, PoseTask, PoseTraining
 from posetrack.training.pose_accuracy import measure_pck
 from posetrack.training.pose_people import read_people
+from posetrack.training.schedule import Schedule
 
 EPOCHS = 2
 

@@ -22,9 +22,10 @@ from posetrack.training.detection_accuracy import accuracy, find, match
 from posetrack.training.detector import DetectorTask, DetectorTraining
 from posetrack.training.detector_data import SceneBatch, SceneBatches, SceneConfig
 from posetrack.training.detector_losses import DetectorLosses
-from posetrack.training.loop import Record, Schedule, train
+from posetrack.training.loop import Record, train
 from posetrack.training.photographs import Photograph, read_image, read_photographs
 from posetrack.training.pose import DataSource
+from posetrack.training.schedule import Schedule
 from posetrack.types import Boxes, Image
 
 PERSON_BOXES = ((10, 12, 20, 44), (50, 20, 16, 40), (30, 5, 24, 50), (64, 8, 22, 48))

@@ -45,8 +45,8 @@ from posetrack.synthetic.scene import Scene, Shot
 from posetrack.tracker.pose_nms import ParametricConfig
 from posetrack.training.detector import DetectorTraining
 from posetrack.training.detector_data import SceneConfig
-from posetrack.training.loop import Schedule
 from posetrack.training.pose import DataSource, PoseTraining
+from posetrack.training.schedule import Schedule
 from posetrack.video import ReadOptions
 from posetrack.video.live import LiveConfig
 from posetrack.video.outputs import Outputs

@@ -7,8 +7,8 @@ import pytest
 from posetrack.errors import ConfigError
 from posetrack.training.config import read_config
 from posetrack.training.detector import DetectorTraining
-from posetrack.training.loop import Schedule
 from posetrack.training.pose import PoseTraining
+from posetrack.training.schedule import Schedule
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SECTIONS: dict[str, type] = {"pose": PoseTraining, "detector": DetectorTraining, "schedule": Schedule}

@@ -3,7 +3,8 @@
 import csv
 import math
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError, OutputError, WeightsError
+from posetrack.errors import ConfigError, DataFormatError, OutputError, WeightsError
 from posetrack.training import loop
-from posetrack.training.loop import Record, Schedule, WeightAverage, train
+from posetrack.training.loop import Record, WeightAverage, train
+from posetrack.training.schedule import Schedule
 
 Loss = Callable[[nn.Module, float], Tensor]
 
@@ -222,6 +224,53 @@ def test_every_epoch_runs_in_training_mode_even_after_validation(tmp_path: Path)
 def test_an_epoch_without_batches_learns_nothing(tmp_path: Path) -> None:
     row, *_ = train(Toy(targets=[]), STILL, tmp_path / "out", Watch())
     assert {**row, "seconds": 0} == {"epoch": 1, "learning_rate": 0, "goodness": 0.5, "seconds": 0}
+
+
+@dataclass
+class Prepared(Toy):
+    """A ``Toy`` whose batches come from a generator of two."""
+
+    prepare: Callable[[], Iterator[float]] = lambda: iter(())
+
+    def batches(self, epoch: int) -> Any:
+        prepare = self.prepare
+
+        class Two:
+            def __len__(self) -> int:
+                return 2
+
+            def __iter__(self) -> Iterator[float]:
+                return prepare()
+
+        return Two()
+
+
+def test_the_next_batch_is_prepared_while_the_network_learns(tmp_path: Path) -> None:
+    second_prepared = threading.Event()
+    waits: list[bool] = []
+
+    def prepare() -> Iterator[float]:
+        yield 1.0
+        second_prepared.set()
+        yield 2.0
+
+    def learn(network: nn.Module, target: float) -> Tensor:
+        waits.append(second_prepared.wait(60))
+        return towards(network, target)
+
+    train(Prepared(prepare=prepare, loss=learn), STILL, tmp_path, Watch())
+    assert waits == [True, True]
+
+
+def test_a_batch_that_cannot_be_prepared_stops_the_training_with_its_error(tmp_path: Path) -> None:
+    def prepare() -> Iterator[float]:
+        yield 1.0
+        raise DataFormatError("photograph.jpg is damaged.")
+
+    task = Prepared(prepare=prepare)
+    with pytest.raises(DataFormatError, match=r"photograph\.jpg is damaged"):
+        train(task, STILL, tmp_path, Watch())
+    assert not task.saved
 
 
 def test_weight_decay_is_decoupled_from_the_gradient(tmp_path: Path) -> None:

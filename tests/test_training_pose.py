@@ -17,7 +17,7 @@ from posetrack.models.heatmap import cell_pitch, gaussian_targets, heatmap_to_in
 from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
 from posetrack.models.pose_weights import PoseArchitecture, load_pose_network
 from posetrack.skeletons import POSETRACK
-from posetrack.training.loop import Record, Schedule, train
+from posetrack.training.loop import Record, train
 from posetrack.training.pck import pck, torso_lengths
 from posetrack.training.photographs import read_photographs
 from posetrack.training.pose import DataSource, PoseTask, PoseTraining
@@ -27,6 +27,7 @@ from posetrack.training.pose_data import PoseDataset
 from posetrack.training.pose_losses import integral_loss, joints_mse_loss
 from posetrack.training.pose_people import read_people
 from posetrack.training.pose_targets import TargetSettings
+from posetrack.training.schedule import Schedule
 
 SMALL = PoseArchitecture(width=64, height=64, deconv_channels=(16, 16, 16))
 SHARP = TargetSettings(sigma=1.0)

@@ -14,7 +14,8 @@ import typer
 from posetrack.cli.output import console
 
 if TYPE_CHECKING:
-    from posetrack.training.loop import Record, Schedule, Task
+    from posetrack.training.loop import Record, Task
+    from posetrack.training.schedule import Schedule
 
 train = typer.Typer(help="Train a network.")
 
@@ -33,8 +34,8 @@ OutputOption = Annotated[
 def train_pose(config: ConfigArgument, output: OutputOption) -> None:
     """Train a pose network."""
     from posetrack.training.config import read_config
-    from posetrack.training.loop import Schedule
     from posetrack.training.pose import PoseTask, PoseTraining
+    from posetrack.training.schedule import Schedule
 
     settings = read_config(config, {"pose": PoseTraining, "schedule": Schedule})
     _train(PoseTask(settings["pose"]), settings["schedule"], output)
@@ -45,7 +46,7 @@ def train_detector(config: ConfigArgument, output: OutputOption) -> None:
     """Train a Faster R-CNN person detector."""
     from posetrack.training.config import read_config
     from posetrack.training.detector import DetectorTask, DetectorTraining
-    from posetrack.training.loop import Schedule
+    from posetrack.training.schedule import Schedule
 
     settings = read_config(config, {"detector": DetectorTraining, "schedule": Schedule})
     _train(DetectorTask(settings["detector"]), settings["schedule"], output)

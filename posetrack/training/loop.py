@@ -1,4 +1,4 @@
-"""The training loop of all networks: schedule, weight averaging, checkpoints, learning curve, validation.
+"""The training loop of all networks: weight averaging, checkpoints, learning curve, validation.
 
 A ``Task`` says what to learn, a ``Schedule`` for how long and how fast. A run writes to its output folder
 ``checkpoint.pt`` (to resume from), ``curve.csv`` (one row per epoch), ``last.safetensors`` and
@@ -13,24 +13,27 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from posetrack.background import ahead
 from posetrack.errors import ConfigError, OutputError, WeightsError
 from posetrack.files.pending import output_folder
 from posetrack.models.checkpoint_reading import DAMAGES
 from posetrack.models.devices import has_fast_bf16, resolve_device
-from posetrack.ranges import require_kinds
-from posetrack.records import check_numbers
+from posetrack.training.schedule import Schedule
 
 Batch = TypeVar("Batch")
 BatchOut = TypeVar("BatchOut", covariant=True)
 Record = dict[str, float]
+
+_BATCHES_AHEAD = 2
+"""Batches prepared in a thread while the network learns from an earlier one."""
 
 
 class Batches(Protocol[BatchOut]):
@@ -67,68 +70,6 @@ class Task(Protocol[Batch]):
     def save(self, network: nn.Module, path: Path) -> None:
         """Write the weights in the form that the pipeline loads."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Attributes:
-        epochs: Passes over the data.
-        learning_rate: Learning rate of AdamW after the warm-up.
-        decay: ``steps`` divides the rate by ten at each of ``steps`` (Xiao et al., section 4.1);
-            ``cosine`` lets it fall smoothly to a hundredth.
-        steps: Epochs at which the rate falls.
-        warmup_iterations: Iterations over which the rate rises linearly from zero.
-        weight_decay: AdamW's decoupled decay; 0 is plain Adam.
-        weight_average_decay: Decay per iteration of the running average of the weights.
-        gradient_norm: Maximum norm of the gradients; longer ones are clipped.
-        validate_every_epochs: Epochs between validations (the last epoch is always validated).
-        threads: CPU threads of torch; 0 keeps its default.
-        precision: ``bf16`` trains under autocast; ``auto`` does where the device has instructions for it.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        seed: Seed of torch's random numbers.
-    """
-
-    epochs: int
-    learning_rate: float = 1e-3
-    decay: Literal["steps", "cosine"] = "steps"
-    steps: tuple[int, ...] = ()
-    warmup_iterations: int = 200
-    weight_decay: float = 0.0
-    weight_average_decay: float = 0.999
-    gradient_norm: float = 10.0
-    validate_every_epochs: int = 1
-    threads: int = 0
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
-    device: str = "cpu"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require_kinds(self, "schedule.")
-        check_numbers(
-            self, "schedule.", epochs=(1, 10**6), validate_every_epochs=(1, 10**6), warmup_iterations=(0, 10**9),
-            threads=(0, 1024), steps=(0, 10**6), weight_decay=(0, 100), seed=(0, 2**32),
-        )  # fmt: skip
-        for name in ("learning_rate", "gradient_norm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"schedule.{name} is {getattr(self, name)}; give a positive number.")
-        if not 0 <= self.weight_average_decay < 1:
-            raise ConfigError(f"schedule.weight_average_decay is {self.weight_average_decay}; give 0 to below 1.")
-
-    def rate(self, iteration: int, iterations_per_epoch: int) -> float:
-        """Learning rate at an iteration, counted from the start of the run.
-
-        >>> schedule = Schedule(epochs=3, learning_rate=1.0, steps=(1, 2), warmup_iterations=0)
-        >>> [round(schedule.rate(i, 10), 3) for i in (0, 10, 20)]
-        [1.0, 0.1, 0.01]
-        """
-        warm = min(1.0, (iteration + 1) / self.warmup_iterations) if self.warmup_iterations else 1.0
-        if self.decay == "steps":
-            passed = sum(iteration >= step * iterations_per_epoch for step in self.steps)
-            return self.learning_rate * warm * 0.1**passed
-        share = iteration / (self.epochs * iterations_per_epoch)
-        return self.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
 class WeightAverage:
@@ -274,26 +215,34 @@ def _train_epoch(run: _Run[Batch], observer: TrainingObserver) -> Record:
     batches = task.batches(run.epoch)
     totals: Record = {}
     rate = 0.0
-    for done, batch in enumerate(batches, start=1):
-        rate = schedule.rate(run.iteration, len(batches))
-        for group in run.optimiser.param_groups:
-            group["lr"] = rate * group["rate"]
-        with _autocast(schedule):
-            losses = task.losses(batch)
-        total = torch.stack(list(losses.values())).sum()
-        if not math.isfinite(total.item()):
-            raise ConfigError(
-                f"the training has diverged in epoch {run.epoch + 1} (loss {total.item()}): "
-                f"give a schedule.learning_rate below {schedule.learning_rate:g}."
-            )
-        run.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
-        nn.utils.clip_grad_norm_(task.network.parameters(), schedule.gradient_norm)
-        run.optimiser.step()
-        run.average.update(task.network, run.iteration)
-        run.iteration += 1
-        for name, value in losses.items():
-            totals[name] = totals.get(name, 0.0) + value.item()
-        observer.iteration(run.epoch, done, len(batches), total.item())
+    with closing(ahead(batches, _BATCHES_AHEAD)) as prepared:
+        for done, batch in enumerate(prepared, start=1):
+            rate = schedule.rate(run.iteration, len(batches))
+            losses = _step(run, batch, rate)
+            for name, value in losses.items():
+                totals[name] = totals.get(name, 0.0) + value
+            observer.iteration(run.epoch, done, len(batches), sum(losses.values()))
     means = {f"loss_{name}": value / len(batches) for name, value in totals.items()}
     return {"epoch": float(run.epoch + 1), "learning_rate": rate, **means}
+
+
+def _step(run: _Run[Batch], batch: Batch, rate: float) -> Record:
+    """One step of the optimiser; returns the losses."""
+    task, schedule = run.task, run.schedule
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate * group["rate"]
+    with _autocast(schedule):
+        losses = task.losses(batch)
+    total = torch.stack(list(losses.values())).sum()
+    if not math.isfinite(total.item()):
+        raise ConfigError(
+            f"the training has diverged in epoch {run.epoch + 1} (loss {total.item()}): "
+            f"give a schedule.learning_rate below {schedule.learning_rate:g}."
+        )
+    run.optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(total)
+    nn.utils.clip_grad_norm_(task.network.parameters(), schedule.gradient_norm)
+    run.optimiser.step()
+    run.average.update(task.network, run.iteration)
+    run.iteration += 1
+    return {name: value.item() for name, value in losses.items()}
