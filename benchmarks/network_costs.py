@@ -1,4 +1,4 @@
-"""Cost of the networks: parameters and multiply-adds, as the two Markdown tables in docs/networks.md.
+"""Cost of the networks: parameters and multiply-adds, as the two Markdown tables in docs/networks_compared.md.
 
 Networks are built without memory (PyTorch's ``meta`` device) and run once on one image. Multiply-adds are half of
 what ``torch.utils.flop_counter`` counts: those of convolutions, plain and transposed, and of products of matrices.

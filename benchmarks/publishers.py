@@ -1,8 +1,8 @@
-"""Our networks against the publishers' own code, with random weights: prints the table in docs/networks.md.
+"""Our networks against the publishers' own code, with random weights: prints the table in docs/networks_compared.md.
 
 Each network is built by its publisher's package, filled with random weights and saved as the publisher saves it.
 We load that file and compare the outputs for one random image, in single and double precision; of detectors also
-the boxes that are left after suppression, pair by pair. docs/networks.md says what to install.
+the boxes that are left after suppression, pair by pair. docs/networks_compared.md says what to install.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parameters and work of published networks: as published, and as docs/networks.md says."""
+"""Parameters and work of published networks: as published, and as docs/networks_compared.md says."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.network_costs import NAMES, PUBLICATIONS, Publication, cost, published_row, rows
 
-DOCUMENTED = (Path(__file__).parents[1] / "docs" / "networks.md").read_text(encoding="utf-8").splitlines()
+DOCUMENTED = (Path(__file__).parents[1] / "docs" / "networks_compared.md").read_text(encoding="utf-8").splitlines()
 
 LARGE = re.compile(r"RTM(Pose-[lx], 26|Det-[lx])|YOLOX-[lx]|ViTPose-[LH]|ViTPose\+\+-[BLH]")
 """Left out here to save time: they are built from the same layers as smaller ones of their family."""
