@@ -26,13 +26,12 @@ def sizes(track: Track, frame_s: float) -> Doubles:
         track: At least one frame.
         frame_s: Time between two frames.
     """
-    half = _half_window(frame_s)
-    return np.maximum(median_filter(longer_sides(track.boxes), size=2 * half + 1, mode="nearest"), 1.0)
+    return sizes_of([track], frame_s)
 
 
 def sizes_of(tracks: Sequence[Track], frame_s: float) -> Doubles:
     """float64 [N]: ``sizes`` of tracks, one after the other: of many short ones faster than of each alone."""
-    half = _half_window(frame_s)
+    half = round(_SIZE_WINDOW_S / 2 / frame_s) if frame_s > 0 else 0
     sides = longer_sides(np.concatenate([track.boxes for track in tracks]))
     lengths = np.array([len(track) for track in tracks])
     apart = lengths + 2 * half  # the first and the last side of each are repeated
@@ -40,10 +39,6 @@ def sizes_of(tracks: Sequence[Track], frame_s: float) -> Doubles:
     starts, last = (np.repeat(one, apart) for one in (np.cumsum(lengths) - lengths, lengths - 1))
     medians = median_filter(sides[starts + np.clip(within, 0, last)], size=2 * half + 1)
     return np.asarray(np.maximum(medians[(within >= 0) & (within <= last)], 1.0), dtype=np.float64)
-
-
-def _half_window(frame_s: float) -> int:
-    return round(_SIZE_WINDOW_S / 2 / frame_s) if frame_s > 0 else 0
 
 
 def longer_sides(boxes: Doubles) -> Doubles:
