@@ -120,12 +120,20 @@ def test_frames_in_a_gap_are_filled_with_boxes_and_joints_on_the_way() -> None:
     assert (filled.origins[20:40][~track.present[20:40]] == MISSING).all()
 
 
-@pytest.mark.parametrize(("missing", "expected"), [(24, True), (25, False)])
+@pytest.mark.parametrize(("missing", "expected"), [(25, True), (26, False)])
 def test_gaps_longer_than_the_limit_stay(missing: int, expected: bool) -> None:
-    # 24 missing frames are one second from observation to observation
+    # 25 missing frames are one second
     track = walker(1, line((100, 400), (100, 0), 60))
     filled = fill(track[np.r_[0:20, 20 + missing : 60]], clip_of(track), max_fill_s=1.0)
     assert (len(filled) == 60) is expected
+
+
+def test_a_limit_of_one_frame_fills_single_frames_and_a_limit_of_zero_nothing() -> None:
+    track = walker(1, line((100, 400), (100, 0), 40))
+    some = track[np.r_[0:10, 11:20, 22:40]]
+    filled = fill(some, clip_of(track), max_fill_s=0.04)
+    assert sorted(set(range(40)) - set(filled.frames.tolist())) == [20, 21]
+    assert fill(some, clip_of(track), max_fill_s=0).frames.tolist() == some.frames.tolist()
 
 
 def test_nothing_is_filled_across_a_cut_nor_beyond_the_ends() -> None:

@@ -21,7 +21,8 @@ def fill(track: Track, clip: Clip, max_fill_s: float) -> Track:
     Args:
         track: A person.
         clip: Whose frames and shots they are.
-        max_fill_s: Longest time from the last observation before a gap to the first after it.
+        max_fill_s: Longest gap: the time that its missing frames stand for, so 25 of them at 25 frames per second
+            are one second.
     """
     whole = _with_frames(track, clip, max_fill_s)
     shots = clip.shots(whole.frames)
@@ -99,9 +100,8 @@ def _lower_ends(values: Doubles) -> Doubles:
 def _inside_gaps(there: IntArray, times: Doubles, shots: IntArray, max_fill_s: float) -> tuple[IntArray, IntArray]:
     """Rows in short gaps, int64 [G], and for each the place in ``there`` of the observation before it."""
     spans = np.diff(there)
-    short: BoolArray = (times[there[1:]] - times[there[:-1]] <= max_fill_s + 1e-9) & (
-        shots[there[1:]] == shots[there[:-1]]
-    )
+    missing_s = np.diff(times[there]) * (1 - 1 / spans)
+    short: BoolArray = (missing_s <= max_fill_s + 1e-9) & (shots[there[1:]] == shots[there[:-1]])
     place = np.flatnonzero((spans > 1) & short)
     counts = spans[place] - 1
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
