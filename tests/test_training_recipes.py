@@ -96,8 +96,7 @@ def test_a_pose_networks_parts_run_one_after_the_other(
         assert load_pose_network(fourth / "last.safetensors")[1] == after
 
 
-def test_the_detectors_two_parts_run_one_after_the_other(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = train("detector", data, None, monkeypatch)
-    second = train("detector_more", data, first / "last.safetensors", monkeypatch)
-    _, architecture = read_detector(second / "last.safetensors")
+@pytest.mark.parametrize("recipe", ["detector", "detector_more"])
+def test_the_detectors_recipes_run(recipe: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, architecture = read_detector(train(recipe, data, None, monkeypatch) / "last.safetensors")
     assert architecture.short_side == 384
