@@ -128,6 +128,13 @@ def test_gaps_longer_than_the_limit_stay(missing: int, expected: bool) -> None:
     assert (len(filled) == 60) is expected
 
 
+def test_frames_in_which_the_person_is_missing_too_are_part_of_a_joints_gap() -> None:
+    track = walker(1, line((100, 400), (100, 0), 80))
+    some = hidden(track, range(20, 21), WRIST)[np.r_[0:21, 56:80]]
+    filled = fill(some, clip_of(track), max_fill_s=1.0)
+    assert same_tracks(filled, some)
+
+
 def test_a_limit_of_one_frame_fills_single_frames_and_a_limit_of_zero_nothing() -> None:
     track = walker(1, line((100, 400), (100, 0), 40))
     some = track[np.r_[0:10, 11:20, 22:40]]

@@ -25,13 +25,12 @@ def fill(track: Track, clip: Clip, max_fill_s: float) -> Track:
             are one second.
     """
     whole = _with_frames(track, clip, max_fill_s)
-    shots = clip.shots(whole.frames)
     joints, scores, origins = whole.joints.copy(), whole.joint_scores.copy(), whole.origins.copy()
     view = int(whole.frames[len(whole) // 2])
     still = seen_from(joints, whole.frames, view, clip)
     for joint in range(joints.shape[1]):
         there = np.flatnonzero(origins[:, joint] != MISSING)
-        rows, place = _inside_gaps(there, whole.times, shots, max_fill_s)
+        rows, place = _inside_gaps(there, whole.frames, clip, max_fill_s)
         if len(rows):
             path = _spline(still[there, joint], whole.times[there], whole.times[rows], place)
             joints[rows, joint] = seen_from(path, np.full(len(rows), view), whole.frames[rows], clip)
@@ -45,7 +44,7 @@ def _with_frames(track: Track, clip: Clip, max_fill_s: float) -> Track:
     between = np.arange(track.frames[0], track.frames[-1] + 1)
     gone = np.ones(len(between), dtype=bool)
     gone[track.frames - track.frames[0]] = False
-    rows, _ = _inside_gaps(np.flatnonzero(~gone), clip.times[between], clip.shots(between), max_fill_s)
+    rows, _ = _inside_gaps(np.flatnonzero(~gone), between, clip, max_fill_s)
     added = between[rows]
     if not len(added):
         return track.replace(raw_boxes=track.boxes)
@@ -97,11 +96,12 @@ def _lower_ends(values: Doubles) -> Doubles:
     return np.minimum(values[before], values[after])
 
 
-def _inside_gaps(there: IntArray, times: Doubles, shots: IntArray, max_fill_s: float) -> tuple[IntArray, IntArray]:
+def _inside_gaps(there: IntArray, frames: IntArray, clip: Clip, max_fill_s: float) -> tuple[IntArray, IntArray]:
     """Rows in short gaps, int64 [G], and for each the place in ``there`` of the observation before it."""
     spans = np.diff(there)
-    missing_s = np.diff(times[there]) * (1 - 1 / spans)
-    short: BoolArray = (missing_s <= max_fill_s + 1e-9) & (shots[there[1:]] == shots[there[:-1]])
+    seen, shots = frames[there], clip.shots(frames[there])
+    missing_s = np.diff(clip.times[seen]) * (1 - 1 / np.diff(seen))
+    short: BoolArray = (missing_s <= max_fill_s + 1e-9) & (shots[1:] == shots[:-1])
     place = np.flatnonzero((spans > 1) & short)
     counts = spans[place] - 1
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
