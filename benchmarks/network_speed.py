@@ -1,4 +1,4 @@
-"""Speed of published pose networks with random weights in given boxes, as the Markdown table in docs/networks_compared.md.
+"""Speed of published pose networks, random weights, in given boxes: the table in docs/networks_compared.md.
 
 Each network estimates five people in given boxes of a frame of 1280x720 again and again, on one thread of the CPU,
 in every engine; the figure is the median CPU time per person. Nothing is downloaded.

@@ -1,4 +1,4 @@
-"""Our networks against the publishers' own code, with random weights: prints the table in docs/networks_compared.md.
+"""Our networks against the publishers' own code, random weights: prints the table in docs/networks_compared.md.
 
 Each network is built by its publisher's package, filled with random weights and saved as the publisher saves it.
 We load that file and compare the outputs for one random image, in single and double precision; of detectors also
