@@ -120,14 +120,6 @@ def test_frames_in_a_gap_are_filled_with_boxes_and_joints_on_the_way() -> None:
     assert (filled.origins[20:40][~track.present[20:40]] == MISSING).all()
 
 
-@pytest.mark.parametrize(("missing", "expected"), [(25, True), (26, False)])
-def test_gaps_longer_than_the_limit_stay(missing: int, expected: bool) -> None:
-    # 25 missing frames are one second
-    track = walker(1, line((100, 400), (100, 0), 60))
-    filled = fill(track[np.r_[0:20, 20 + missing : 60]], clip_of(track), max_fill_s=1.0)
-    assert (len(filled) == 60) is expected
-
-
 def test_frames_in_which_the_person_is_missing_too_are_part_of_a_joints_gap() -> None:
     track = walker(1, line((100, 400), (100, 0), 80))
     some = hidden(track, range(20, 21), WRIST)[np.r_[0:21, 56:80]]

@@ -230,8 +230,8 @@ def test_a_gap_is_filled_by_a_spline_with_the_speeds_of_three_tenths_of_a_second
     assert (filled.origins[gone, 0] == FILLED).all() and (filled.joint_scores[gone, 0] == 0.3).all()
 
 
-@pytest.mark.parametrize(("frames", "is_filled"), [(24, True), (25, False)])
-def test_the_longest_gap_is_counted_from_observation_to_observation(frames: int, is_filled: bool) -> None:
+@pytest.mark.parametrize(("frames", "is_filled"), [(25, True), (26, False)])
+def test_the_longest_gap_is_counted_in_missing_frames(frames: int, is_filled: bool) -> None:
     track = walker(1, line((100, 300), (10, 0), 60))
     kept = track[np.r_[0:20, 20 + frames : 60]]
     whole = fill(kept, clip_of(track), 1.0)
