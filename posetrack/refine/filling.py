@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from posetrack.refine.background import seen_from
 from posetrack.refine.clip import FILLED, MISSING, Clip, Track
-from posetrack.types import BoolArray, Doubles, IntArray
+from posetrack.types import Doubles, IntArray
 
 _SLOPE_S = 0.3
 """Speed at a gap's end is that over this time: a frame's difference is mostly noise."""
@@ -99,10 +99,10 @@ def _lower_ends(values: Doubles) -> Doubles:
 def _inside_gaps(there: IntArray, frames: IntArray, clip: Clip, max_fill_s: float) -> tuple[IntArray, IntArray]:
     """Rows in short gaps, int64 [G], and for each the place in ``there`` of the observation before it."""
     spans = np.diff(there)
-    seen, shots = frames[there], clip.shots(frames[there])
-    missing_s = np.diff(clip.times[seen]) * (1 - 1 / np.diff(seen))
-    short: BoolArray = (missing_s <= max_fill_s + 1e-9) & (shots[1:] == shots[:-1])
-    place = np.flatnonzero((spans > 1) & short)
+    gaps = np.flatnonzero(spans > 1)
+    before, after = frames[there[gaps]], frames[there[gaps + 1]]
+    missing_s = (clip.times[after] - clip.times[before]) * (1 - 1 / (after - before))
+    place = gaps[(missing_s <= max_fill_s + 1e-9) & (clip.shots(before) == clip.shots(after))]
     counts = spans[place] - 1
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     place = np.repeat(place, counts)
