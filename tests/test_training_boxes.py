@@ -12,11 +12,12 @@ import pytest
 import posetrack.models
 from posetrack import POSETRACK, Boxes, Poses
 from posetrack.errors import ConfigError, DataFormatError
-from posetrack.training.box_labels import Agreement, agreed, label_boxes
-from posetrack.training.photographs import read_photographs
+from posetrack.training.box_labels import Agreement, agreed, label_boxes, read_nobody
+from posetrack.training.photographs import read_image, read_photographs
 from posetrack.training.turning import turn
 from posetrack.types import UNLINKED
 from tests.in_process import posetrack as run_command
+from tests.video_clips import write_clip
 
 
 @dataclass
@@ -157,3 +158,54 @@ def test_the_command_writes_a_file_that_training_reads(tmp_path):
     (photograph,) = read_photographs(output, tmp_path / "images")
     assert (photograph.width, photograph.height, len(photograph.boxes)) == (128, 96, 0)
     assert run_command(*command).returncode == 2  # the file is there
+
+
+def test_boxes_where_somebody_saw_nobody_are_background_whatever_the_networks_see(tmp_path):
+    found = ((20, 30, 80, 180, 0.9), (110, 30, 170, 180, 0.9))
+    listed = tmp_path / "nobody.json"
+    listed.write_text('{"a.png": [[24, 30, 58, 150]]}')
+    label(tmp_path, *found)  # writes the image
+    (person,) = label_boxes(tmp_path, [Finds(boxes(*found))], Sees(), nobody=read_nobody(listed))["annotations"]
+    assert person["bbox"][0] == 110.5
+
+
+def test_a_list_of_empty_boxes_that_names_no_image_of_the_folder_is_refused(tmp_path):
+    label(tmp_path)
+    with pytest.raises(DataFormatError, match=r"no image b\.png"):
+        label_boxes(tmp_path, [Finds(boxes())], Sees(), nobody={"b.png": np.zeros((1, 4), np.float32)})
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a.png": [1, 2, 3, 4]}', '{"a.png": [[1, 2, 3]]}', '{"a.png": 3}', "[1]", "{", '{"a": null}']
+)
+def test_a_list_of_empty_boxes_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "nobody.json").write_text(text)
+    with pytest.raises(DataFormatError, match="does not list boxes"):
+        read_nobody(tmp_path / "nobody.json")
+    with pytest.raises(DataFormatError, match="cannot read"):
+        read_nobody(tmp_path / "missing.json")
+
+
+def test_every_nth_frame_of_a_clip_becomes_an_image(tmp_path):
+    frames = np.repeat(np.arange(0, 250, 25, dtype=np.uint8), 48 * 64 * 3).reshape(10, 48, 64, 3)
+    clip = write_clip(tmp_path / "my clip.1.mp4", frames)
+    command = ("train", "frames", clip, "-o", tmp_path / "new" / "frames", "--every", "4")
+    done = run_command(*command)
+    assert done.returncode == 0, done.stderr
+    written = {path.name: read_image(path) for path in (tmp_path / "new" / "frames").iterdir()}
+    assert sorted(written) == ["my_clip_1_00000.jpg", "my_clip_1_00004.jpg", "my_clip_1_00008.jpg"]
+    for name, image in written.items():
+        assert image.shape == (48, 64, 3)
+        assert abs(image.mean() - 25 * int(name[-9:-4])) < 4
+    again = run_command(*command)
+    assert again.returncode == 2
+    assert "my_clip_1_00000.jpg" in again.stderr
+    assert run_command(*command, "--overwrite").returncode == 0
+
+
+def test_frames_of_what_is_no_clip_are_refused_and_leave_no_folder(tmp_path):
+    (tmp_path / "clip.mp4").write_text("no video")
+    done = run_command("train", "frames", tmp_path / "clip.mp4", "-o", tmp_path / "frames")
+    assert done.returncode == 2
+    assert "clip.mp4" in done.stderr
+    assert not (tmp_path / "frames").exists()

@@ -52,6 +52,21 @@ def train_detector(config: ConfigArgument, output: OutputOption) -> None:
     _train(DetectorTask(settings["detector"]), settings["schedule"], output)
 
 
+@train.command("frames")
+def train_frames(
+    clip: Annotated[Path, typer.Argument(help="Video file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the images to.")],
+    every: Annotated[int, typer.Option(min=1, help="Write one frame of so many.")] = 10,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace images of this clip.")] = False,
+) -> None:
+    """Write frames of a clip as images, to label them and to train on them."""
+    from posetrack.training.clip_frames import write_frames
+
+    with _counting_images() as progress:
+        written = write_frames(clip, output, every, overwrite=overwrite, progress=progress)
+    console().print(f"{output}: {len(written)} images", soft_wrap=True)
+
+
 @train.command("label")
 def train_label(
     images: Annotated[Path, typer.Argument(help="Folder of images.")],
@@ -123,6 +138,13 @@ def train_boxes(
     short_side: Annotated[
         list[int] | None, typer.Option(min=32, help="Short side of the detector's input (repeatable).")
     ] = None,
+    nobody: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file of boxes in which you have seen nobody, whatever the networks see: "
+            '{"a.jpg": [[x, y, width, height]]}.'
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
@@ -133,9 +155,10 @@ def train_boxes(
     from posetrack.models.pose import HeatmapPoseEstimator, PoseConfig
     from posetrack.models.pose_weights import load_pose_network
     from posetrack.models.runtime import Runtime
-    from posetrack.training.box_labels import label_boxes
+    from posetrack.training.box_labels import label_boxes, read_nobody
 
-    check_outputs([output], overwrite=overwrite, inputs=[detector, pose])
+    check_outputs([output], overwrite=overwrite, inputs=[detector, pose, *([nobody] if nobody else [])])
+    empty = read_nobody(nobody) if nobody else None
     runtime = Runtime(device=resolve_device(device))
     detectors = [
         load_detector(
@@ -148,7 +171,7 @@ def train_boxes(
     network, architecture = load_pose_network(pose)
     estimator = HeatmapPoseEstimator(network, architecture, PoseConfig(flip_test=True, codec="dark"), runtime)
     with _counting_images() as progress:
-        labelled = label_boxes(images, detectors, estimator, progress=progress)
+        labelled = label_boxes(images, detectors, estimator, nobody=empty, progress=progress)
     write_file(output, json.dumps(labelled).encode())
 
 
@@ -192,7 +215,7 @@ def train_calibrate(
 
 
 @contextmanager
-def _counting_images() -> Iterator[Callable[[int, int], None]]:
+def _counting_images() -> Iterator[Callable[[int, int | None], None]]:
     """A progress bar on stderr; gives the function that takes the number of images done and the total."""
     from rich.progress import Progress
 

@@ -4,24 +4,26 @@ A detector looks at each image several times, larger and mirrored too, and a pos
 that it finds. People are boxes on which most passes agree and in which the pose network sees a body. A large
 box in which it sees none is background: furniture that the detector takes for a person becomes a hard negative.
 A box whose pose is that of a better box is half of a person, and background as well. Doubtful boxes are regions
-to ignore.
+to ignore. What fools both networks, such as a lamp post with two bands, is background if somebody has said so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import orjson
 
+from posetrack.errors import DataFormatError
 from posetrack.pixels import from_centre
 from posetrack.ranges import require_above, require_fraction, require_kinds, require_whole
 from posetrack.stages import Detector, PoseEstimator
 from posetrack.tracker.joints import confident_joints, extents
 from posetrack.tracker.oks import iou_matrix, oks_matrix
-from posetrack.training.photographs import read_image
+from posetrack.training.photographs import MALFORMED, read_image
 from posetrack.training.teacher import PERSON, Content, box_annotation, image_entry, images_in
 from posetrack.types import BoolArray, Boxes, FloatArray, Image, Poses
 
@@ -75,6 +77,7 @@ def label_boxes(
     detectors: Sequence[Detector],
     pose: PoseEstimator,
     config: Agreement | None = None,
+    nobody: Mapping[str, FloatArray] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Content:
     """A COCO file's content: the people of a folder's images, marked ``pseudo``, and regions to ignore.
@@ -84,24 +87,54 @@ def label_boxes(
         detectors: Each looks at every image and at its mirror image.
         pose: Judges the boxes.
         config: When boxes are people.
+        nobody: Of images, by name, the boxes in which somebody has seen nobody, from ``read_nobody``. Boxes that
+            overlap one by ``same_iou`` are background.
         progress: Called with the number of images done and of all.
 
     Raises:
-        DataFormatError: the folder has no images, or one cannot be read.
+        DataFormatError: the folder has no images, lacks one that ``nobody`` names, or one cannot be read.
     """
     config = config or Agreement()
+    nobody = nobody or {}
     paths = images_in(images)
+    if missing := sorted(set(nobody) - {path.name for path in paths}):
+        raise DataFormatError(f"{images} has no image {missing[0]}, in which there is nobody; correct its name.")
     entries: list[Content] = []
     annotations: list[Content] = []
     for number, path in enumerate(paths, start=1):
         image = read_image(path)
         entries.append(image_entry(number, path, image))
+        empty = nobody.get(path.name, np.empty((0, 4), np.float32))
         for box, score, verdict in people_in(image, detectors, pose, config):
-            annotation = box_annotation(len(annotations) + 1, number, from_centre(box))
+            corners = from_centre(box)
+            if (iou_matrix(corners[None], empty) >= config.same_iou).any():
+                continue
+            annotation = box_annotation(len(annotations) + 1, number, corners)
             doubtful = int(verdict == "ignored")
             annotations.append({**annotation, "iscrowd": doubtful, "pseudo": True, "score": round(score, 3)})
         progress(number, len(paths))
     return {"images": entries, "annotations": annotations, "categories": [PERSON]}
+
+
+def read_nobody(path: Path) -> dict[str, FloatArray]:
+    """Boxes in which somebody has seen nobody: float32 [N, 4] x1 y1 x2 y2, corner convention, by image name.
+
+    Args:
+        path: JSON: ``{"a.jpg": [[x, y, width, height], ...]}``, as COCO gives boxes.
+
+    Raises:
+        DataFormatError: it cannot be read, or says something else.
+    """
+    try:
+        content = orjson.loads(path.read_bytes())
+        boxes = {name: np.array(rows, np.float32).reshape(len(rows), 4) for name, rows in content.items()}
+    except OSError as error:
+        raise DataFormatError(f"cannot read {path}: {error.strerror}.") from error
+    except MALFORMED as error:
+        raise DataFormatError(
+            f'{path} does not list boxes of images; write {{"a.jpg": [[x, y, width, height]]}}.'
+        ) from error
+    return {name: np.concatenate([each[:, :2], each[:, :2] + each[:, 2:]], axis=1) for name, each in boxes.items()}
 
 
 def people_in(
