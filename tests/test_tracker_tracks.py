@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from posetrack.skeletons import POSETRACK
 from posetrack.tracker import MotionConfig
 from posetrack.tracker.bodies import Bodies
+from posetrack.tracker.motion import Motion
 from posetrack.tracker.tracks import Tracks
 from posetrack.types import FloatArray
 
@@ -49,12 +52,13 @@ class Track:
         return np.array([middle + side * place for place in places])
 
     def move(self, background: FloatArray, seconds: float) -> None:
-        """Textbook prediction with white noise of acceleration."""
+        """Textbook prediction with white noise of acceleration, but none beyond the highest speed."""
         step = self.velocity * seconds + background
         transition = np.array([[1, seconds], [0, 1]])
         noise = np.array([[seconds**3 / 3, seconds**2 / 2], [seconds**2 / 2, seconds]])
-        self.covariance = transition @ self.covariance @ transition.T + (0.8 * self.scale) ** 2 * noise
-        self.covariance[1, 1] = min(self.covariance[1, 1], (1.5 * self.scale) ** 2)
+        room = max((1.5 * self.scale) ** 2 - self.covariance[1, 1], 0)
+        strength = min((0.8 * self.scale) ** 2, room / seconds)
+        self.covariance = transition @ self.covariance @ transition.T + strength * noise
         self.points = self.points + step
         self.box = self.box + np.tile(step, 2)
         self.gap += 1
@@ -180,3 +184,16 @@ def test_chosen_and_joined_tracks_are_what_they_were() -> None:
         for one, other in zip(contents(joined[rows]), contents(part), strict=True):
             np.testing.assert_array_equal(one, other)
     assert left.joined_by(Bodies.empty(POSETRACK), MOTION) is left
+
+
+@given(st.integers(0, 10_000))
+def test_place_and_velocity_stay_possible_over_gaps_and_changes_of_size(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    motion = Motion.starting(rng.uniform(10, 300, 4).astype(np.float32), MOTION)
+    for _ in range(8):
+        motion = motion.predicted(float(rng.choice([0.004, 0.04, 0.5, 2.0])), MOTION)
+        assert (motion.place * motion.speed - motion.mixed**2 >= -1e-4 * motion.place * motion.speed).all()
+        sizes, shares = rng.uniform(10, 300, 4).astype(np.float32), rng.uniform(0, 1, 4).astype(np.float32)
+        motion = motion.corrected(np.arange(4), np.zeros((2, 4), np.float32), shares, sizes, MOTION)
+        assert (motion.speed >= 0).all()
+        assert (motion.mixed >= 0).all()

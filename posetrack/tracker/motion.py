@@ -64,14 +64,20 @@ class Motion:
         )
 
     def predicted(self, seconds: float, config: MotionConfig) -> Motion:
-        """Some seconds later. Nobody becomes faster than people are: the velocity's variance is bounded."""
-        noise = np.square(config.acceleration * self.sizes) * np.float32(seconds)
+        """Some seconds later. Nobody becomes faster than people are: the velocity's variance is bounded.
+
+        It is the acceleration that ends at the bound. If the velocity's variance alone were cut off, it would be
+        too small for its covariance with the place, and the first sighting after half a second would make it
+        negative.
+        """
         dt = np.float32(seconds)
+        left = np.square(config.first_speed * self.sizes) - self.speed
+        noise = np.minimum(np.square(config.acceleration * self.sizes) * dt, np.maximum(left, 0))
         return replace(
             self,
             place=self.place + dt * (2 * self.mixed + dt * self.speed) + noise * dt * dt / 3,
             mixed=self.mixed + dt * self.speed + noise * dt / 2,
-            speed=np.minimum(self.speed + noise, np.square(config.first_speed * self.sizes)),
+            speed=self.speed + noise,
         )
 
     def corrected(
