@@ -225,3 +225,18 @@ def test_a_cutoff_above_half_the_frame_rate_is_refused() -> None:
     Smoothing().check_rate(1 / 7)
     with pytest.raises(ConfigError, match=r"12\.5 Hz needs more than 25 frames per second, and the clip has 25;"):
         Smoothing.parse("butterworth:12.5Hz").check_rate(FRAME_S)
+
+
+@pytest.mark.parametrize(("name", "lowest"), [("kalman", 0.025), ("butterworth", 0.00025), ("one-euro", 1e-12)])
+def test_a_cutoff_too_low_to_calculate_is_refused_and_the_lowest_gives_numbers(name: str, lowest: float) -> None:
+    if name != "one-euro":
+        with pytest.raises(
+            ConfigError, match=f"is too low for 25 frames per second; give at least {lowest:.3g} Hz"
+        ):
+            Smoothing.parse(f"{name}:{0.99 * lowest}Hz").check_rate(FRAME_S)
+    smoothing = Smoothing.parse(f"{name}:{1.001 * lowest}Hz")
+    smoothing.check_rate(FRAME_S)
+    track = walker(1, line((100, 300), (100, 0), 500), score=0.2)
+    track = track.replace(joints=track.joints + np.random.default_rng(0).normal(0, 200, track.joints.shape))
+    found = smooth(track, clip_of(track), smoothing).joints[track.origins == SEEN]
+    assert len(found) > 1000 and np.isfinite(found).all()

@@ -178,7 +178,10 @@ def test_a_camera_is_smoothed_as_it_goes(tmp_path: Path, monkeypatch: pytest.Mon
     ("options", "words"),
     [
         (("--realtime", "--smooth", "butterworth:6Hz"), "leave out --smooth, smooth with one-euro, or refine"),
-        (("--realtime", "--smooth", "one-euro", "--people", "2"), "--realtime skips the second pass"),
+        (
+            ("--realtime", "--smooth", "one-euro", "--people", "2", "--max-fill", "2s"),
+            "--realtime skips the second pass: leave out --max-fill and --people, or refine",
+        ),
         (("--realtime", "--smooth", "one-euro:13Hz"), "more than 26 frames per second, and the clip has 25"),
         (
             ("--online", "--smooth", "one-euro"),

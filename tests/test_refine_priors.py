@@ -159,10 +159,12 @@ def test_words_on_the_command_line() -> None:
     assert said.parse_people("3") == (3, 3) and said.parse_people("2-4") == (2, 4)
     assert said.parse_subject("320,240@12.5s") == at(320, 240, 12.5)
     assert said.parse_subject("320, 240") == at(320, 240)
-    assert said.parse_same("3=7=9") == (3, 7, 9)
+    assert said.parse_same("3=7=9") == said.parse_same(" 3 = 7= 9 ") == (3, 7, 9)
     assert said.parse_different("2,5,8") == ((2, 5), (2, 8), (5, 8))
     assert said.parse_drop("4, 6") == (4, 6)
-    assert said.parse_swap("3@10-14s") == Swap(track_id=3, start_s=10, end_s=14)
+    assert (
+        said.parse_swap("3@10-14s") == said.parse_swap("3 @ 10 s - 14 s") == Swap(track_id=3, start_s=10, end_s=14)
+    )
     assert said.parse_swap("3") == Swap(track_id=3, start_s=-np.inf, end_s=np.inf)
 
 
@@ -170,11 +172,11 @@ def test_words_on_the_command_line() -> None:
     ("parse", "texts"),
     [
         (said.parse_people, ["0", "4-2", "many", "2-", "-1"]),
-        (said.parse_subject, ["tall", "1", "1,2,3", "1,2@"]),
-        (said.parse_same, ["3", "3=", "3=x", "3,7"]),
+        (said.parse_subject, ["tall", "1", "1,2,3", "1,2@", "30 0,250"]),
+        (said.parse_same, ["3", "3=", "3=x", "3,7", "3 4=7"]),
         (said.parse_different, ["2", "2,2", "2=5"]),
-        (said.parse_drop, ["", "x", "1;2"]),
-        (said.parse_swap, ["3@", "3@10", "3@14-10s", "x@1-2"]),
+        (said.parse_drop, ["", "x", "1;2", "4 6"]),
+        (said.parse_swap, ["3@", "3@10", "3@14-10s", "x@1-2", "7 1@1-2s"]),
     ],
 )
 def test_unclear_words_are_refused_with_an_example(parse, texts: list[str]) -> None:

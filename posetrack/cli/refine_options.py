@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -89,6 +90,9 @@ class RefineOptions:
 
 def _seconds(option: str, text: str) -> float:
     try:
-        return float(text.strip().lower().removesuffix("s"))
+        seconds = float(text.strip().lower().removesuffix("s"))
     except ValueError:
-        raise ConfigError(f"{option} {text}: give a time in seconds, such as 1s or 0.5.") from None
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ConfigError(f"{option} {text}: give a time in seconds, such as 1s or 0.5.")
+    return seconds

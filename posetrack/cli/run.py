@@ -62,10 +62,7 @@ def run(
         _check_realtime(options)
     live = realtime and not online and bool(refining.given) and refining.config().for_streams is not None
     if (online or realtime) and refining.given and not live:
-        raise ConfigError(
-            f"{'--online' if online else '--realtime'} skips the second pass: leave out {refining.given[0]}"
-            f"{', smooth with one-euro' if realtime and not online else ''}, or refine NAME.tracks later."
-        )
+        raise ConfigError(_needs_second_pass(refining, online=online))
     second = refining if live or not (online or realtime) else None
     summary = track(source, output, options, second, show=show, overwrite=overwrite, realtime=realtime)
     finish(summary)
@@ -113,6 +110,17 @@ def track(
             realtime=realtime, online=refining is None, refine=config, repetition=repetition, observer=progress,
             second_observer=progress.second_pass,
         )  # fmt: skip
+
+
+def _needs_second_pass(refining: RefineOptions, *, online: bool) -> str:
+    """Which options need the second pass that is left out, as a sentence."""
+    given = refining.given
+    if not online and refining.config().smoothing.name == "one-euro":
+        given.remove("--smooth")
+    switch = "--online" if online else "--realtime"
+    otherwise = "" if online or "--smooth" not in given else ", smooth with one-euro"
+    needless = " and ".join(given)
+    return f"{switch} skips the second pass: leave out {needless}{otherwise}, or refine NAME.tracks later."
 
 
 def _check_realtime(options: TrackOptions) -> None:

@@ -169,7 +169,7 @@ def parse_subject(text: str) -> Subject:
     """
     if text in ("largest", "central", "longest"):
         return Subject(kind=text)
-    match = re.fullmatch(rf"{_NUMBER},{_NUMBER}(?:@{_NUMBER}s?)?", text.replace(" ", ""))
+    match = re.fullmatch(rf"{_NUMBER},{_NUMBER}(?:@{_NUMBER}s?)?", _packed(text))
     if match is None:
         raise ConfigError(f"--subject {text}: give largest, central, longest, or a position such as 320,240@12.5.")
     return Subject(kind="at", x=float(match[1]), y=float(match[2]), time_s=float(match[3]) if match[3] else None)
@@ -181,9 +181,10 @@ def parse_same(text: str) -> tuple[int, ...]:
     Raises:
         ConfigError: it is not of that form.
     """
-    if not re.fullmatch(rf"{_ID}(={_ID})+", text.replace(" ", "")):
+    packed = _packed(text)
+    if not re.fullmatch(rf"{_ID}(={_ID})+", packed):
         raise ConfigError(f"--same {text}: give ids such as 3=7.")
-    return tuple(map(int, text.split("=")))
+    return tuple(map(int, packed.split("=")))
 
 
 def parse_different(text: str) -> tuple[tuple[int, int], ...]:
@@ -208,9 +209,15 @@ def parse_drop(text: str) -> tuple[int, ...]:
 
 
 def _ids(option: str, text: str) -> tuple[int, ...]:
-    if not re.fullmatch(rf"{_ID}(,{_ID})*", text.replace(" ", "")):
+    packed = _packed(text)
+    if not re.fullmatch(rf"{_ID}(,{_ID})*", packed):
         raise ConfigError(f"{option} {text}: give ids separated by commas, such as 2,5.")
-    return tuple(map(int, text.split(",")))
+    return tuple(map(int, packed.split(",")))
+
+
+def _packed(text: str) -> str:
+    """Without spaces at the ends and beside signs and units; one between two digits stays, as a mistake."""
+    return re.sub(r"\s*([=,@s-])\s*", r"\1", text.strip())
 
 
 def parse_swap(text: str) -> Swap:
@@ -219,7 +226,7 @@ def parse_swap(text: str) -> Swap:
     Raises:
         ConfigError: it is not of that form, or ends before it begins.
     """
-    match = re.fullmatch(rf"{_ID}(?:@{_NUMBER}s?-{_NUMBER}s?)?", text.replace(" ", ""))
+    match = re.fullmatch(rf"{_ID}(?:@{_NUMBER}s?-{_NUMBER}s?)?", _packed(text))
     if match is None:
         raise ConfigError(f"--swap-sides {text}: give an id and times, such as 3@10-14s, or an id alone.")
     start, end = (float(match[2]), float(match[3])) if match[2] else (-np.inf, np.inf)

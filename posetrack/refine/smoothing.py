@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solveh_banded
+from scipy.linalg import LinAlgError, solveh_banded
 
 from posetrack.errors import ConfigError
 from posetrack.ranges import require_kinds
@@ -34,6 +34,9 @@ _WINDOW_S = 0.3
 _POLYNOMIAL = 3
 _ORDER = 2
 """Run forwards and backwards: order 4, as biomechanics counts."""
+
+_LOWEST_CUTOFF = {"kalman": 1e-3, "butterworth": 1e-5}
+"""Cycles per frame. With less, paths are nearly straight lines, and the arithmetic runs out of digits."""
 
 _ROUNDS = 4
 _LEAST_WEIGHT = 0.05
@@ -113,9 +116,17 @@ class Smoothing:
         """Refuse a cut-off that the frame rate cannot show.
 
         Raises:
-            ConfigError: it is not below half the frame rate.
+            ConfigError: it is not below half the frame rate, or so low that the filter cannot be calculated.
         """
-        if self.cutoff_hz is not None and frame_s > 0 and self.cutoff_hz >= 0.5 / frame_s:
+        if self.cutoff_hz is None or frame_s <= 0:
+            return
+        lowest = _LOWEST_CUTOFF.get(self.name, 0.0) / frame_s
+        if self.cutoff_hz < lowest:
+            raise ConfigError(
+                f"--smooth: a cut-off of {self.cutoff_hz:g} Hz is too low for {1 / frame_s:.4g} frames per "
+                f"second; give at least {lowest:.3g} Hz."
+            )
+        if self.cutoff_hz >= 0.5 / frame_s:
             raise ConfigError(
                 f"--smooth: a cut-off of {self.cutoff_hz:g} Hz needs more than {2 * self.cutoff_hz:g} frames per "
                 f"second, and the clip has {1 / frame_s:.4g}; give a lower one."
@@ -249,9 +260,10 @@ def _second_differences(starts: BoolArray) -> Doubles:
 def _solved(bands: Doubles, weights: Doubles, points: Doubles) -> Doubles:
     system = bands.copy(order="F")
     system[0] += weights
-    return np.asarray(
-        solveh_banded(
+    try:
+        path = solveh_banded(
             system, weights[:, None] * points, lower=True, overwrite_ab=True, overwrite_b=True, check_finite=False
-        ),
-        dtype=np.float64,
-    )
+        )
+    except LinAlgError:  # the stiffness has left no digits for the weights
+        raise ConfigError("--smooth: the cut-off is too low for this clip; give a higher one.") from None
+    return np.asarray(path, dtype=np.float64)

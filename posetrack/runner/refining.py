@@ -119,7 +119,9 @@ def _checked(video: str | Path, header: Header, reading: ReadOptions) -> SourceI
     with open_source(video, reading) as source:
         info = source.info
     if not Identity.now(Path(video)).has_content(header.source_bytes, header.source_digest):
+        times = "" if info.path else " (copies of images must keep their times of modification)"
         raise VideoError(
-            f"{video} is not, or no longer, what was tracked: give the source that was, or leave out --video."
+            f"{video} is not, or no longer, what was tracked: give the source that was{times}, "
+            "or leave out --video."
         )
     return replace(info, name=header.name)
