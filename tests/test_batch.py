@@ -16,6 +16,8 @@ from posetrack.batch.patterns import Choice
 from posetrack.batch.settings import settings_hash
 from posetrack.batch.tasks import Compute
 from posetrack.errors import ConfigError, DataFormatError, OutputError
+from posetrack.refine.priors import Priors
+from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs, run
 from posetrack.video import AnnotatorConfig, ReadOptions
 from tests.batch_cases import (
@@ -32,6 +34,7 @@ from tests.batch_cases import (
     track,
     truncated_clip,
 )
+from tests.in_process import posetrack
 
 ENDINGS = (".json", ".meta.json", ".tracks")
 
@@ -233,6 +236,23 @@ def test_failed_clips_are_retried_when_the_batch_is_run_again(footage: Path, tmp
     good_clip(footage / "late.mp4")
     summary, started = track(footage, tmp_path / "out", retries=0)
     assert started == ["late.mp4"] and not summary.failed
+
+
+def test_a_clip_that_cannot_be_refined_as_asked_keeps_its_raw_tracks_and_says_how_to_go_on(tmp_path: Path) -> None:
+    good_clip(tmp_path / "in" / "day" / "a.mp4", 12)
+    nine = RefineConfig(priors=Priors(least=9, most=9))
+    (failed,) = track(tmp_path / "in", tmp_path / "out", refine=nine)[0].failed
+    tracks = tmp_path / "out" / "day" / "a.tracks"
+    assert "9 people" in str(failed.error) and str(failed.error).count(f"posetrack refine {tracks}") == 1
+    assert [path.name for path in tracks.parent.iterdir()] == ["a.tracks"]
+    assert posetrack("refine", tracks, "-o", tmp_path / "alone").returncode == 0
+
+    assert not track(tmp_path / "in", tmp_path / "out")[0].failed
+    before = contents(tmp_path / "out")
+    assert before["day/a.json"] == (tmp_path / "alone" / "a.json").read_bytes()
+    (failed,) = track(tmp_path / "in", tmp_path / "out", refine=nine)[0].failed
+    assert "posetrack refine" not in str(failed.error), "the raw tracks there belong to the earlier results"
+    assert contents(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])

@@ -222,7 +222,7 @@ class _Run:
             result = ClipResult.failed(f"The process tracking {event.clip} was terminated.", "chance")
         again = result.cause == "chance" and self._tries[event.clip] > 0
         record = _recorded(record, result, self._output, again)
-        if result.outputs:
+        if result.status == "done" or result.partial:
             self._remove_stale(self._running[event.clip], record)
         self._manifest.put([record])
         del self._running[event.clip]
@@ -250,7 +250,10 @@ class _Run:
 def _recorded(record: ClipRecord, result: ClipResult, output: Path, again: bool) -> ClipRecord:
     if result.outputs:
         files = {kind: path.relative_to(output).as_posix() for kind, path in result.outputs.items()}
-        record = replace(record, outputs=files, output_bytes=dict(result.output_bytes))
+        sizes = dict(result.output_bytes)
+        if result.status == "failed" and not result.partial:  # earlier results are still there
+            files, sizes = record.outputs | files, record.output_bytes | sizes
+        record = replace(record, outputs=files, output_bytes=sizes)
     return replace(
         record,
         status="pending" if again else "done" if result.status == "done" else "failed",

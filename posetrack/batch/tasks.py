@@ -15,19 +15,18 @@ from posetrack.batch.causes import Cause, cause_of
 from posetrack.batch.identity import unchanged
 from posetrack.batch.remote import RemoteFolder
 from posetrack.batch.report import unpublished_overview
-from posetrack.errors import (
-    PoseTrackError,
-    is_out_of_memory,
-)
+from posetrack.errors import ConfigError, PoseTrackError, is_out_of_memory
 from posetrack.files.pending import output_errors, publish
 from posetrack.models.engines import Engine, check_threads_and_seed
 from posetrack.provenance.meta import IN_PYTHON, Repetition
 from posetrack.ranges import require_kinds
 from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner import Outputs, RunSummary, run
+from posetrack.runner.summary import goes_on_from
 from posetrack.stages import SourceInfo
 from posetrack.video import ReadOptions
 from posetrack.video.identity import Identity
+from posetrack.video.outputs import TRACKS
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
@@ -226,11 +225,17 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
         task.unfinished.mkdir(parents=True, exist_ok=True)
     outputs = replace(task.outputs, overwrite=True, show=False)
     with unchanged(task.source, task.content):
-        summary = run(
-            task.source, task.unfinished,
-            name=task.name, tracker=task.load, outputs=outputs, reading=task.reading, online=task.refine is None,
-            refine=task.refine, repetition=task.repetition, observer=observe, second_observer=observe,
-        )  # fmt: skip
+        try:
+            summary = run(
+                task.source, task.unfinished,
+                name=task.name, tracker=task.load, outputs=outputs, reading=task.reading,
+                online=task.refine is None, refine=task.refine, repetition=task.repetition,
+                observer=observe, second_observer=observe,
+            )  # fmt: skip
+        except ConfigError as error:
+            if (kept := _kept_observations(task)) is None:
+                raise
+            return _without_second_pass(error, kept)
     if summary.interrupted:
         return ClipResult(status="interrupted")
     files = outputs.paths(task.folder, task.name)
@@ -259,8 +264,30 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
     )
     if summary.incomplete is None:
         return result
-    error = f"{summary.incomplete} The results hold {summary.frames} frames."
-    return replace(result, status="failed", error=error, cause="clip", partial=True)
+    shortened = f"{summary.incomplete} The results hold {summary.frames} frames."
+    return replace(result, status="failed", error=shortened, cause="clip", partial=True)
+
+
+def _kept_observations(task: ClipTask) -> Path | None:
+    """The raw tracks of a clip whose second pass failed, moved to where its results belong.
+
+    ``None`` if there are none, if results belong on another computer, or if earlier results are there.
+    """
+    written = task.outputs.paths(task.unfinished, task.name).get(TRACKS)
+    kept = task.outputs.paths(task.folder, task.name).get(TRACKS)
+    if task.remote is not None or written is None or kept is None or not written.exists() or kept.exists():
+        return None
+    with output_errors(task.folder):
+        task.folder.mkdir(parents=True, exist_ok=True)
+    publish({written: kept})
+    return kept
+
+
+def _without_second_pass(error: ConfigError, observations: Path) -> ClipResult:
+    """The result of a clip that was tracked and whose second pass could not keep what was asked for."""
+    result = ClipResult.failed(f"{error} {goes_on_from(observations)}", cause_of(error))
+    size = observations.stat().st_size
+    return replace(result, outputs={TRACKS: observations}, output_bytes={TRACKS: size})
 
 
 @lru_cache(maxsize=1)
