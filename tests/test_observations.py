@@ -275,6 +275,17 @@ def twice(path: Path) -> None:
     rewritten(path, lambda table: table.take([0, 0, *range(1, len(table))]))
 
 
+def squeezed(path: Path) -> None:
+    """The camera has mapped a whole frame to one point."""
+
+    def change(table: pyarrow.Table) -> pyarrow.Table:
+        place = table.schema.get_field_index("camera")
+        zeros = pyarrow.array([[0.0] * 6] * len(table), table.schema.field(place).type)
+        return table.set_column(place, table.schema.field(place), zeros)
+
+    rewritten(path, change)
+
+
 DAMAGES: dict[Callable[[Path], None], str] = {
     cut_short: "damaged, cut short or not a file of tracks",
     emptied: "damaged, cut short or not a file of tracks",
@@ -287,6 +298,7 @@ DAMAGES: dict[Callable[[Path], None], str] = {
     without_a_column: "its columns are not those of tracks",
     backwards: "its frames are not in order",
     twice: "a person is in a frame twice",
+    squeezed: "its numbers are out of range",
 }
 
 

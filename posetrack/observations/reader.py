@@ -179,6 +179,12 @@ def _version(text: bytes) -> int | None:
     return version if isinstance(version, int) else None
 
 
+def _are_possible(cameras: FloatArray) -> bool:
+    """Whether all camera motions that are known can be undone."""
+    known = cameras[~np.isnan(cameras).any(axis=(1, 2))].astype(np.float64)
+    return bool(np.isfinite(known).all() and (np.abs(np.linalg.det(known[:, :, :2])) > 1e-6).all())
+
+
 def _observations(table: Any, skeleton: Skeleton) -> Observations:
     """The rows of whole frames. Raises ``ValueError`` for what no tracker writes."""
     width = len(skeleton)
@@ -198,13 +204,14 @@ def _observations(table: Any, skeleton: Skeleton) -> Observations:
     scenes = table.filter(pyarrow.array(first))
     scores = _rows_of(people, "scores", width)
     origins = _rows_of(people, "origins", width)
-    if not np.isfinite(times_s).all() or (origins > 3).any():
+    cameras = _scene_rows(scenes, "camera", np.float32(np.nan)).reshape(-1, 2, 3)
+    if not np.isfinite(times_s).all() or (origins > 3).any() or not _are_possible(cameras):
         raise ValueError("its numbers are out of range")
     return Observations(
         frames=frames,
         times_s=times_s,
         cuts=scenes["cut"].fill_null(False).to_numpy().astype(np.bool_),
-        cameras=_scene_rows(scenes, "camera", np.float32(np.nan)).reshape(-1, 2, 3),
+        cameras=cameras,
         flows=flow_pixels(_scene_rows(scenes, "flow", np.int16(-(2**15)))).reshape(-1, 4, 4, 2),
         starts=_starts(place[given], len(frames)),
         track_ids=ids,
