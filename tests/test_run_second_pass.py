@@ -30,7 +30,7 @@ from posetrack.video.sources import is_stored
 from tests import in_process
 from tests.batch_cases import image_folder, track
 from tests.second_pass_cases import FRAMES, LOST, LosingTracker, footage, losing_tracker
-from tests.video_clips import grey_clip, presentation_times
+from tests.video_clips import grey_clip, presentation_times, write_clip
 
 if TYPE_CHECKING:
     from posetrack.pose_tracker import PoseTracker
@@ -263,6 +263,44 @@ def test_only_the_video_that_was_tracked_is_drawn(clip: Path, tmp_path: Path) ->
     done = refine(tmp_path / "street.tracks", "--overwrite", "--video", other)
     assert done.returncode == 2 and "is not, or no longer, what was tracked" in done.stderr
     assert len(done.stderr.splitlines()) == 1 and contents(tmp_path) == before
+
+
+def test_a_change_in_the_middle_of_a_long_video_is_noticed(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (12, 240, 320, 3), np.uint8)
+    video = write_clip(tmp_path / "street.mp4", noise, "-qp", "0")
+    posetrack.run(video, tmp_path / "out", tracker=losing_tracker, outputs=Outputs(video=False))
+    content = bytearray(video.read_bytes())
+    assert len(content) > 600_000, "longer than what a quick look reads"
+    content[len(content) // 2] ^= 1
+    video.write_bytes(content)
+    done = refine(tmp_path / "out" / "street.tracks", "--overwrite", "--video", video)
+    assert done.returncode == 2 and "is not, or no longer, what was tracked" in done.stderr
+
+
+def test_images_may_be_copied_but_not_changed(tmp_path: Path) -> None:
+    images = image_folder(tmp_path / "shots", count=12)
+    posetrack.run(images, tmp_path / "out", tracker=losing_tracker, outputs=Outputs(video=False))
+    tracks = tmp_path / "out" / "shots.tracks"
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for image in images.iterdir():
+        (copies / image.name).write_bytes(image.read_bytes())
+        os.utime(copies / image.name, (1, 1))
+    for given in (copies, f"{copies}/*.png"):
+        done = refine(tracks, "--overwrite", "--video", given)
+        assert done.returncode == 0, done.stderr
+
+    (tmp_path / "out" / "shots.meta.json").rename(tmp_path / "shots.meta.json")
+    done = refine(tracks, "--overwrite", "--video", copies)
+    assert done.returncode == 2 and "must keep their times of modification" in done.stderr
+    (tmp_path / "shots.meta.json").rename(tmp_path / "out" / "shots.meta.json")
+
+    (copies / "frame3.png").write_bytes((copies / "frame4.png").read_bytes())
+    done = refine(tracks, "--overwrite", "--video", copies)
+    assert (
+        done.returncode == 2
+        and "is not, or no longer, what was tracked: give the source that was, or" in done.stderr
+    )
 
 
 def test_a_part_of_a_folder_of_images_is_drawn_in_its_second_pass(tmp_path: Path) -> None:

@@ -72,6 +72,20 @@ def describe_derived(
         write_file(path, _json(common | {"files": written}) + b"\n")
 
 
+def footage_hash_of(path: Path) -> str | None:
+    """SHA-256 of the footage that a run's file was made from (``footage.footage_hash``).
+
+    ``None`` unless a description beside the file, of its present content, says so.
+    """
+    content = sha256_of(path)
+    for data in _descriptions_of(path):
+        source = data.get("source")
+        if data["files"][path.name].get("sha256") == content and isinstance(source, dict):
+            found = source.get("sha256")
+            return found if isinstance(found, str) else None
+    return None
+
+
 def _json(content: Any) -> bytes:
     """Only ASCII: names can be anything."""
     return json.dumps(content, indent=2).encode()

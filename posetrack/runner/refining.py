@@ -15,6 +15,8 @@ from posetrack.formats import OUTPUT_FORMATS
 from posetrack.interruption import interruptible
 from posetrack.observations.header import Header
 from posetrack.observations.reader import ObservationFile
+from posetrack.provenance.derived import footage_hash_of
+from posetrack.provenance.footage import footage_hash
 from posetrack.records import read_record
 from posetrack.refine.second_pass import RefineConfig
 from posetrack.runner.looking import pose_network
@@ -81,7 +83,7 @@ def refine_observations(  # noqa: PLR0913 (what the command line offers)
         )
     pose = pose_network(observations, header) if look_again else None
     reading = _reading(observations, header)
-    info = header.info if video is None else _checked(video, header, reading)
+    info = header.info if video is None else _checked(video, observations, header, reading)
     summary, stopwatch = RunSummary(), Stopwatch()
 
     def reopened() -> Source:
@@ -114,12 +116,17 @@ def _reading(observations: Path, header: Header) -> ReadOptions:
         raise DataFormatError(f"{observations} is damaged ({error}): track the source again.") from error
 
 
-def _checked(video: str | Path, header: Header, reading: ReadOptions) -> SourceInfo:
-    """The source, if it is the one that was tracked."""
+def _checked(video: str | Path, observations: Path, header: Header, reading: ReadOptions) -> SourceInfo:
+    """The source, if it is the one that was tracked.
+
+    The run's description knows the whole content; where it is missing, the observations have a quick fingerprint.
+    """
     with open_source(video, reading) as source:
         info = source.info
-    if not Identity.now(Path(video)).has_content(header.source_bytes, header.source_digest):
-        times = "" if info.path else " (copies of images must keep their times of modification)"
+    described = footage_hash_of(observations)
+    quick = Identity.now(Path(video)).has_content(header.source_bytes, header.source_digest)
+    if not (quick if described is None else footage_hash(video) == described):
+        times = "" if info.path or described else " (copies of images must keep their times of modification)"
         raise VideoError(
             f"{video} is not, or no longer, what was tracked: give the source that was{times}, "
             "or leave out --video."
