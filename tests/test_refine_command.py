@@ -120,6 +120,18 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert [path.name for path in tracked.parent.iterdir()] == [tracked.name]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("street.mp4", "give what was written beside it"), ("street", "street is a folder; give a file")],
+)
+def test_a_video_and_a_folder_are_no_tracks(tmp_path: Path, name: str, words: str) -> None:
+    source = tmp_path / name
+    source.mkdir() if source.suffix == "" else source.write_bytes(b"video")
+    with pytest.raises(DataFormatError, match=words) as caught:
+        refine(source)
+    assert str(source) in str(caught.value) and "_refined" not in str(caught.value)
+
+
 def test_nothing_is_replaced_unasked_and_the_input_never(tracked: Path) -> None:
     refine(tracked)
     with pytest.raises(OutputError, match=r"street_refined\.parquet exists already"):

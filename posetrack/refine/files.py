@@ -38,25 +38,36 @@ def read_clip(path: Path, fps: float | None = None) -> Clip:
     """
     if fps is not None:
         require_above(0, fps=fps)
+    check_source(path)
+    if is_observations(path):
+        from posetrack.refine.observed_clips import read_observed_clip as read
+    elif is_table(path):
+        from posetrack.refine.table_clips import read_table_clip as read
+    else:
+        from posetrack.refine.json_clips import read_json_clip as read
+
+    clip = read(path, fps)
+    _refuse_impossible(path, clip)
+    return clip
+
+
+def check_source(path: Path) -> None:
+    """Refuse what cannot hold a clip, by its name.
+
+    Raises:
+        DataFormatError: it is a folder, or its ending is another.
+    """
+    if path.is_dir():
+        raise DataFormatError(f"{path} is a folder; give a file of tracks in it, such as NAME.tracks.")
     if path.suffix.lower() in _OF_OTHER_TOOLS:
         raise DataFormatError(
             f"{path}: poses are read from .tracks, .json, .csv and .parquet here; make a table of it first "
             f"(posetrack convert {path} {path.with_suffix('.csv')})."
         )
-    if is_observations(path):
-        from posetrack.refine.observed_clips import read_observed_clip as read
-    elif is_table(path):
-        from posetrack.refine.table_clips import read_table_clip as read
-    elif path.suffix.lower() in ("", ".json"):
-        from posetrack.refine.json_clips import read_json_clip as read
-    else:
+    if not (is_observations(path) or is_table(path) or path.suffix.lower() in ("", ".json")):
         raise DataFormatError(
             f"{path}: poses are read from .tracks, .json, .csv and .parquet here; give what was written beside it."
         )
-
-    clip = read(path, fps)
-    _refuse_impossible(path, clip)
-    return clip
 
 
 def _refuse_impossible(path: Path, clip: Clip) -> None:

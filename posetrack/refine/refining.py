@@ -8,7 +8,7 @@ from pathlib import Path
 from posetrack.files.pending import check_outputs, output_folder
 from posetrack.refine.clip import Clip
 from posetrack.refine.edits_file import read_history
-from posetrack.refine.files import check_target, read_clip, write_clip
+from posetrack.refine.files import check_source, check_target, read_clip, write_clip
 from posetrack.refine.second_pass import RefineConfig, refine_clip
 
 
@@ -50,6 +50,7 @@ def refine_file(
         ConfigError: a constraint or setting cannot be kept, the target's ending is unknown, or it is the source.
         OutputError: the target exists, or cannot be written.
     """
+    check_source(source)
     check_outputs([target], overwrite=overwrite, inputs=[source] if edits is None else [source, edits])
     check_target(target)
     clip = read_clip(source, fps)
