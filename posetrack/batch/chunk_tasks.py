@@ -160,7 +160,7 @@ class StitchTask(ClipTask):
     def perform(self, observer: FrameObserver | None = None) -> ClipResult:
         """Join the chunks."""
         result = attempted(self, partial(self._stitched_or_tracked, observer))
-        if self.remote is not None and (result.status == "done" or result.partial):
+        if self.remote is not None and result.is_whole:
             with suppress(OutputError):
                 self.remote.remove(self.files[0].parents[1])
         return result

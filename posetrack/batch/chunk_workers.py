@@ -136,7 +136,7 @@ class ChunkingWorkers:
     def _ended(self, clip: _Clip, result: ClipResult) -> list[Progress | Finished]:
         if self._clips.pop(clip.task.clip, None) is None:  # already reported
             return []
-        if result.status == "done" or result.partial:
+        if result.is_whole:
             shutil.rmtree(self._store / hashed(clip.task.clip), ignore_errors=True)
         return [Finished(clip.task.clip, replace(result, seconds=time.perf_counter() - clip.started_s))]
 

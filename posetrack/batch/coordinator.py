@@ -222,7 +222,7 @@ class _Run:
             result = ClipResult.failed(f"The process tracking {event.clip} was terminated.", "chance")
         again = result.cause == "chance" and self._tries[event.clip] > 0
         record = _recorded(record, result, self._output, again)
-        if result.status == "done" or result.partial:
+        if result.is_whole:
             self._remove_stale(self._running[event.clip], record)
         self._manifest.put([record])
         del self._running[event.clip]
@@ -251,7 +251,7 @@ def _recorded(record: ClipRecord, result: ClipResult, output: Path, again: bool)
     if result.outputs:
         files = {kind: path.relative_to(output).as_posix() for kind, path in result.outputs.items()}
         sizes = dict(result.output_bytes)
-        if result.status == "failed" and not result.partial:  # earlier results are still there
+        if not result.is_whole:  # earlier results are still there
             files, sizes = record.outputs | files, record.output_bytes | sizes
         record = replace(record, outputs=files, output_bytes=sizes)
     return replace(

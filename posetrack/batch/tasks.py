@@ -177,6 +177,11 @@ class ClipResult:
     outputs: dict[str, Path] = field(default_factory=dict)
     output_bytes: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the outputs hold everything that can be read of the clip."""
+        return self.status == "done" or self.partial
+
     @classmethod
     def failed(cls, error: str, cause: Cause, trace: str | None = None) -> ClipResult:
         """The result of a task that left no files."""
@@ -275,12 +280,11 @@ def _kept_observations(task: ClipTask) -> Path | None:
     """
     written = task.outputs.paths(task.unfinished, task.name).get(TRACKS)
     kept = task.outputs.paths(task.folder, task.name).get(TRACKS)
-    if task.remote is not None or written is None or kept is None or not written.exists() or kept.exists():
+    if task.remote is not None or written is None or kept is None or not written.exists():
         return None
     with output_errors(task.folder):
         task.folder.mkdir(parents=True, exist_ok=True)
-    publish({written: kept})
-    return kept
+    return kept if publish({written: kept}, replace=False) else None
 
 
 def _without_second_pass(error: ConfigError, observations: Path) -> ClipResult:

@@ -157,8 +157,9 @@ def train_boxes(
     from posetrack.models.runtime import Runtime
     from posetrack.training.box_labels import label_boxes, read_nobody
 
-    check_outputs([output], overwrite=overwrite, inputs=[detector, pose, *([nobody] if nobody else [])])
-    empty = read_nobody(nobody) if nobody else None
+    inputs = [path for path in (detector, pose, nobody) if path is not None]
+    check_outputs([output], overwrite=overwrite, inputs=inputs)
+    empty = None if nobody is None else read_nobody(nobody)
     runtime = Runtime(device=resolve_device(device))
     detectors = [
         load_detector(

@@ -47,7 +47,7 @@ def describe_derived(
     with output_errors(description_path(next(iter(made)))):
         read = {_text(one): _facts(one) for one in inputs}
     naming, content = list(_descriptions_of(inputs[0])), read[_text(inputs[0])]["sha256"]
-    earlier = next((one for one in naming if one["files"][inputs[0].name].get("sha256") == content), None)
+    earlier = _present(naming, inputs[0], content)
     observations = inputs[0] if is_observations(inputs[0]) else None if naming else _observations_beside(inputs[0])
     origin = _observed(observations) if earlier is None else earlier
     common = {
@@ -77,13 +77,15 @@ def footage_hash_of(path: Path) -> str | None:
 
     ``None`` unless a description beside the file, of its present content, says so.
     """
-    content = sha256_of(path)
-    for data in _descriptions_of(path):
-        source = data.get("source")
-        if data["files"][path.name].get("sha256") == content and isinstance(source, dict):
-            found = source.get("sha256")
-            return found if isinstance(found, str) else None
-    return None
+    present = _present(_descriptions_of(path), path, sha256_of(path))
+    source = None if present is None else present.get("source")
+    found = source.get("sha256") if isinstance(source, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _present(descriptions: Iterable[dict[str, Any]], path: Path, content: str) -> dict[str, Any] | None:
+    """The description that names a file with its present content."""
+    return next((one for one in descriptions if one["files"][path.name].get("sha256") == content), None)
 
 
 def _json(content: Any) -> bytes:

@@ -124,8 +124,11 @@ def _checked(video: str | Path, observations: Path, header: Header, reading: Rea
     with open_source(video, reading) as source:
         info = source.info
     described = footage_hash_of(observations)
-    quick = Identity.now(Path(video)).has_content(header.source_bytes, header.source_digest)
-    if not (quick if described is None else footage_hash(video) == described):
+    if described is None:
+        same = Identity.now(Path(video)).has_content(header.source_bytes, header.source_digest)
+    else:
+        same = footage_hash(video) == described
+    if not same:
         times = "" if info.path or described else " (copies of images must keep their times of modification)"
         raise VideoError(
             f"{video} is not, or no longer, what was tracked: give the source that was{times}, "
