@@ -238,9 +238,7 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
                 observer=observe, second_observer=observe,
             )  # fmt: skip
         except ConfigError as error:
-            if (kept := _kept_observations(task)) is None:
-                raise
-            return _without_second_pass(error, kept)
+            return _without_second_pass(task, error)
     if summary.interrupted:
         return ClipResult(status="interrupted")
     files = outputs.paths(task.folder, task.name)
@@ -273,25 +271,21 @@ def tracked(task: ClipTask, observer: FrameObserver | None) -> ClipResult:
     return replace(result, status="failed", error=shortened, cause="clip", partial=True)
 
 
-def _kept_observations(task: ClipTask) -> Path | None:
-    """The raw tracks of a clip whose second pass failed, moved to where its results belong.
+def _without_second_pass(task: ClipTask, error: ConfigError) -> ClipResult:
+    """The result of a clip whose second pass cannot keep what was asked for: its raw tracks.
 
-    ``None`` if there are none, if results belong on another computer, or if earlier results are there.
+    Raises the error if there are none, if results belong on another computer, or if earlier results are there.
     """
     written = task.outputs.paths(task.unfinished, task.name).get(TRACKS)
     kept = task.outputs.paths(task.folder, task.name).get(TRACKS)
     if task.remote is not None or written is None or kept is None or not written.exists():
-        return None
+        raise error
     with output_errors(task.folder):
         task.folder.mkdir(parents=True, exist_ok=True)
-    return kept if publish({written: kept}, replace=False) else None
-
-
-def _without_second_pass(error: ConfigError, observations: Path) -> ClipResult:
-    """The result of a clip that was tracked and whose second pass could not keep what was asked for."""
-    result = ClipResult.failed(f"{error} {goes_on_from(observations)}", cause_of(error))
-    size = observations.stat().st_size
-    return replace(result, outputs={TRACKS: observations}, output_bytes={TRACKS: size})
+    if not publish({written: kept}, replace=False):
+        raise error
+    result = ClipResult.failed(f"{error} {goes_on_from(kept)}", cause_of(error))
+    return replace(result, outputs={TRACKS: kept}, output_bytes={TRACKS: kept.stat().st_size})
 
 
 @lru_cache(maxsize=1)
